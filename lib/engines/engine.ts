@@ -1,0 +1,48 @@
+import type { Graph } from "../graph/graph.ts";
+
+/** Numbers in row-major order, and their shape. */
+export interface Tensor {
+  /** The length of every axis. */
+  readonly shape: readonly number[];
+  /** The elements, row-major: real numbers, or the codes of categories. */
+  readonly data: Float32Array | Float64Array | Int32Array;
+}
+
+/** Something that runs graphs. It knows ops; it knows nothing of experts, gates or towers. */
+export interface Engine {
+  /** The engine's name, such as `reference` or `tfjs:wasm`. */
+  readonly name: string;
+  /** Puts arrays on the engine, by name, where they stay between runs: parameters and optimiser slots. */
+  store(values: Readonly<Record<string, Tensor>>): Store;
+  /**
+   * Prepares a graph to run on the arrays of a store: the graph's parameters are the store's arrays of the same name.
+   *
+   * @throws {TypeError} if the store lacks a parameter, or the engine lacks an op.
+   */
+  load(graph: Graph, store: Store): Program;
+}
+
+/** Arrays that stay on an engine. */
+export interface Store {
+  /** Copies an array off the engine. */
+  read(name: string): Promise<Tensor>;
+  /** Replaces an array; the shape must be the same. */
+  write(name: string, value: Tensor): void;
+  /** Frees every array. */
+  dispose(): void;
+}
+
+/** A graph, ready to run. */
+export interface Program {
+  /**
+   * Runs the graph on one batch and returns its outputs.
+   *
+   * The graph's updates replace arrays of the store only if every output is finite: a run that went wrong changes
+   * nothing.
+   *
+   * @param inputs The graph's inputs and noise by name. Their leading lengths, where `"batch"` is declared, agree.
+   */
+  run(inputs: Readonly<Record<string, Tensor>>): Promise<Readonly<Record<string, Tensor>>>;
+  /** Frees what the program holds; the store stays. */
+  dispose(): void;
+}

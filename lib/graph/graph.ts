@@ -1,0 +1,125 @@
+import { apply } from "../ops/table.ts";
+import { type Shape, shapeText } from "../ops/shape.ts";
+import type { Attrs, Op, Type, Value } from "../ops/value.ts";
+
+/** One op of a graph: applied to earlier nodes, named by their positions. */
+export interface Node {
+  /** The op. */
+  readonly op: Op;
+  /** The positions of the nodes that the op is applied to, all smaller than this node's own. */
+  readonly of: readonly number[];
+  /** The op's settings. */
+  readonly attrs: Attrs;
+  /** The shape of the result. */
+  readonly shape: Shape;
+  /** What the elements of the result are. */
+  readonly type: Type;
+}
+
+/** A list of ops in an order in which they can run, and the names of the results. Plain JSON. */
+export interface Graph {
+  /** The nodes, each after those it is applied to. */
+  readonly nodes: readonly Node[];
+  /** Result name to node position. */
+  readonly outputs: Readonly<Record<string, number>>;
+  /** Name of a parameter (or of an optimiser's slot) to the position of the node that replaces it after a run. */
+  readonly updates: Readonly<Record<string, number>>;
+}
+
+/**
+ * Writes values as a graph. Only what the results need becomes a node (no dead code), and equal expressions
+ * become one node (common subexpressions).
+ */
+export function graphOf(
+  outputs: Readonly<Record<string, Value>>,
+  updates: Readonly<Record<string, Value>> = {},
+): Graph {
+  const nodes: Node[] = [];
+  const positions = new Map<Value, number>();
+  const known = new Map<string, number>();
+  const visit = (value: Value): number => {
+    const of = value.of.map((argument) => positions.get(argument)!);
+    const { op, attrs, shape, type } = value;
+    const key = JSON.stringify([op, of, attrs]);
+    const position = known.get(key) ?? nodes.push({ op, of, attrs, shape, type }) - 1;
+    known.set(key, position);
+    positions.set(value, position);
+    return position;
+  };
+  const roots = [...Object.values(outputs), ...Object.values(updates)];
+  inOrder(roots).forEach(visit);
+  const place = (values: Readonly<Record<string, Value>>) =>
+    Object.fromEntries(Object.entries(values).map(([name, value]) => [name, positions.get(value)!]));
+  return { nodes, outputs: place(outputs), updates: place(updates) };
+}
+
+/** The values that some values are made of, each once and after those it is applied to. Safe for deep expressions. */
+export function inOrder(roots: readonly Value[]): Value[] {
+  const order: Value[] = [];
+  const state = new Map<Value, "open" | "done">();
+  const stack = [...roots].reverse();
+  while (stack.length > 0) {
+    const value = stack[stack.length - 1];
+    const seen = state.get(value);
+    if (seen === undefined) {
+      state.set(value, "open");
+      for (let i = value.of.length - 1; i >= 0; i--) {
+        if (!state.has(value.of[i])) stack.push(value.of[i]);
+      }
+    } else {
+      stack.pop();
+      if (seen === "open") {
+        state.set(value, "done");
+        order.push(value);
+      }
+    }
+  }
+  return order;
+}
+
+/** How a node is rewritten: given its new arguments, a value to stand in its place, or undefined to keep it. */
+export type Rewrite = (node: Pick<Node, "op" | "of" | "attrs">, of: readonly Value[]) => Value | undefined;
+
+/** What can be read as values: a graph, or an expression of a spec, whose nodes do not repeat their shapes. */
+export interface Readable {
+  /** The nodes, each after those it is applied to. */
+  readonly nodes: readonly Pick<Node, "op" | "of" | "attrs">[];
+  /** Result name to node position. */
+  readonly outputs: Readonly<Record<string, number>>;
+  /** As in {@linkcode Graph}. */
+  readonly updates?: Readonly<Record<string, number>>;
+}
+
+/** The results and updates of a graph as values again, each node passed through a rewrite on the way. */
+export function valuesOf(
+  graph: Readable,
+  rewrite: Rewrite = () => undefined,
+): { readonly outputs: Record<string, Value>; readonly updates: Record<string, Value> } {
+  const values: Value[] = [];
+  for (const node of graph.nodes) {
+    const of = node.of.map((position) => values[position]);
+    values.push(rewrite(node, of) ?? apply(node.op, of, node.attrs));
+  }
+  const pick = (places: Readonly<Record<string, number>> = {}) =>
+    Object.fromEntries(Object.entries(places).map(([name, position]) => [name, values[position]]));
+  return { outputs: pick(graph.outputs), updates: pick(graph.updates) };
+}
+
+/**
+ * A graph as text, one line a node: `%3 = matmul(%1, %2) [batch, 64]`.
+ * Two graphs are equal exactly if their texts are.
+ */
+export function print(graph: Graph): string {
+  const lines = graph.nodes.map(({ op, of, attrs, shape, type }, position) => {
+    const settings = Object.entries(attrs)
+      .filter(([name]) => op !== "input" && op !== "reshape" && op !== "broadcast" || name !== "shape")
+      .map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+    const words = [...of.map((argument) => `%${argument}`), ...settings].join(", ");
+    return `%${position} = ${op}(${words}) ${shapeText(shape)}${type === "int" ? " int" : ""}`;
+  });
+  const ends = [
+    ...Object.entries(graph.outputs).map(([name, position]) => `return ${name} = %${position}`),
+    ...Object.entries(graph.updates).map(([name, position]) => `update ${name} = %${position}`),
+  ];
+  return [...lines, ...ends, ""].join("\n");
+}

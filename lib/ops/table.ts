@@ -1,0 +1,444 @@
+import { broadcastShapes, type Dim, sameShape, type Shape, shapeText, sizeOf } from "./shape.ts";
+import type { Attrs, Json, Op, Type, Value } from "./value.ts";
+
+/**
+ * What is known of an op: its arity, its settings, its shape rule and its gradient rule.
+ *
+ * Every op of Gatehouse is one row of {@linkcode ops}, and one row in the table of each engine.
+ */
+export interface Rule {
+  /** How many values the op takes; undefined: one or more. */
+  readonly arity: number | undefined;
+  /** The settings that the op takes, and what each must be. */
+  readonly attrs: Readonly<Record<string, (value: Json | undefined) => boolean>>;
+  /** The result's shape. Throws a RangeError that says which shapes do not fit. */
+  readonly shape: (of: readonly Value[], attrs: Attrs) => Shape;
+  /** The result's type, float where absent. */
+  readonly type?: (attrs: Attrs) => Type;
+  /** The positions whose values must be codes, not real numbers. */
+  readonly codes?: readonly number[];
+  /** The gradient of each argument, given the result and its gradient; undefined where none flows. */
+  readonly gradient?: (result: Value, gradient: Value) => readonly (Value | undefined)[];
+}
+
+/** The ops, one row each: matrix product, arithmetic, functions, comparisons, reductions, rearrangements, rows, phases. */
+export const ops: Readonly<Record<Op, Rule>> = {
+  input: leaf({ name: isName, shape: isShape, type: isType }, (attrs) => attrs.type as Type),
+  parameter: leaf({ name: isName, shape: isFixedShape, init: isInit }),
+  noise: leaf({ name: isName, shape: isShape, kind: oneOf("uniform", "normal") }),
+  constant: leaf({ shape: isFixedShape, data: isNumbers }),
+
+  matmul: {
+    arity: 2,
+    attrs: {},
+    shape: ([a, b]) => productShape(a.shape, b.shape),
+    gradient: ({ of: [a, b] }, g) => [apply("matmul", [g, swap(b)]), apply("matmul", [swap(a), g])],
+  },
+
+  add: binary((_, g) => [g, g]),
+  sub: binary((_, g) => [g, neg(g)]),
+  mul: binary(({ of: [a, b] }, g) => [mul(g, b), mul(g, a)]),
+  div: binary((y, g) => [div(g, y.of[1]), neg(mul(g, div(y, y.of[1])))]),
+
+  neg: unary((_, g) => neg(g)),
+  exp: unary((y, g) => mul(g, y)),
+  log: unary(({ of: [x] }, g) => div(g, x)),
+  sqrt: unary((y, g) => div(mul(g, scalar(0.5)), y)),
+  relu: unary(({ of: [x] }, g) => mul(g, apply("greater", [x, scalar(0)]))),
+  sigmoid: unary((y, g) => mul(g, mul(y, apply("sub", [scalar(1), y])))),
+  tanh: unary((y, g) => mul(g, apply("sub", [scalar(1), mul(y, y)]))),
+  softplus: unary(({ of: [x] }, g) => mul(g, apply("sigmoid", [x]))),
+
+  greater: binary(),
+  equal: binary(),
+  select: {
+    arity: 3,
+    attrs: {},
+    shape: ([condition, a, b]) => elementwise("select", condition.shape, elementwise("select", a.shape, b.shape)),
+    gradient: ({ of: [condition, a, b] }, g) => [
+      undefined,
+      unbroadcast(apply("select", [condition, g, scalar(0)]), a.shape),
+      unbroadcast(apply("select", [condition, scalar(0), g]), b.shape),
+    ],
+  },
+
+  sum: reduction("sum", ({ of: [x], attrs }, g) => spread(g, x.shape, attrs)),
+  max: reduction("max", (y, g) => {
+    const [x] = y.of;
+    const winners = apply("equal", [x, spread(y, x.shape, y.attrs)]);
+    const ties = apply("sum", [winners], { axes: y.attrs.axes, keep: true });
+    return mul(div(winners, ties), spread(g, x.shape, y.attrs));
+  }),
+  softmax: unary((y, g) => {
+    const last = y.shape.length - 1;
+    return mul(y, apply("sub", [g, apply("sum", [mul(g, y)], { axes: [last], keep: true })]));
+  }, 1),
+
+  reshape: {
+    arity: 1,
+    attrs: { shape: isShape },
+    shape: ([x], attrs) => reshaped(x.shape, attrs.shape as Shape),
+    gradient: ({ of: [x] }, g) => [reshape(g, x.shape)],
+  },
+  broadcast: {
+    arity: 1,
+    attrs: { shape: isShape },
+    shape: ([x], attrs) => stretched(x.shape, attrs.shape as Shape),
+    gradient: ({ of: [x] }, g) => [unbroadcast(g, x.shape)],
+  },
+  transpose: {
+    arity: 1,
+    attrs: { order: isAxes },
+    shape: ([x], attrs) => permuted(x.shape, attrs.order as number[]),
+    gradient: ({ attrs }, g) => {
+      const order = attrs.order as number[];
+      return [apply("transpose", [g], { order: order.map((_, axis) => order.indexOf(axis)) })];
+    },
+  },
+  concat: {
+    arity: undefined,
+    attrs: { axis: isAxis },
+    shape: (of, attrs) => joined(of.map((value) => value.shape), attrs.axis as number),
+    gradient: ({ of, attrs }, g) => {
+      const axis = attrs.axis as number;
+      let start = 0;
+      return of.map((value) => {
+        const size = value.shape[axis] as number;
+        start += size;
+        return apply("slice", [g], { axis, start: start - size, size });
+      });
+    },
+  },
+  slice: {
+    arity: 1,
+    attrs: { axis: isAxis, start: isAxis, size: isCount },
+    shape: ([x], attrs) => sliced(x.shape, attrs as unknown as Slice),
+    gradient: ({ of: [x], attrs }, g) => {
+      const { axis, start, size } = attrs as unknown as Slice;
+      return [apply("pad", [g], { axis, before: start, after: (x.shape[axis] as number) - start - size })];
+    },
+  },
+  pad: {
+    arity: 1,
+    attrs: { axis: isAxis, before: isAxis, after: isAxis },
+    shape: ([x], attrs) => padded(x.shape, attrs as unknown as Pad),
+    gradient: ({ of: [x], attrs }, g) => {
+      const { axis, before } = attrs as unknown as Pad;
+      return [apply("slice", [g], { axis, start: before, size: x.shape[axis] })];
+    },
+  },
+
+  multiHot: {
+    arity: 1,
+    attrs: { sizes: (value) => Array.isArray(value) && value.length > 0 && value.every(isCount) },
+    codes: [0],
+    shape: ([codes], attrs) => {
+      const sizes = attrs.sizes as number[];
+      if (codes.shape.length !== 2 || codes.shape[1] !== sizes.length) {
+        fail(
+          "multiHot",
+          `codes must be [batch, ${sizes.length}], one column per size, found ${shapeText(codes.shape)}`,
+        );
+      }
+      return [codes.shape[0], sizes.reduce((total, size) => total + size, 0)];
+    },
+  },
+  gather: {
+    arity: 2,
+    attrs: {},
+    codes: [1],
+    shape: ([table, codes]) => {
+      if (table.shape.length !== 2 || codes.shape.length !== 1) {
+        fail("gather", `a table [rows, width] and codes [batch] are needed, found ${both(table.shape, codes.shape)}`);
+      }
+      return [codes.shape[0], table.shape[1]];
+    },
+    gradient: ({ of: [table, codes] }, g) => [apply("scatterAdd", [codes, g], { rows: table.shape[0] }), undefined],
+  },
+  scatterAdd: {
+    arity: 2,
+    attrs: { rows: isCount },
+    codes: [0],
+    shape: ([codes, x], attrs) => {
+      if (codes.shape.length !== 1 || x.shape.length !== 2 || codes.shape[0] !== x.shape[0]) {
+        fail("scatterAdd", `codes [batch] and rows [batch, width] are needed, found ${both(codes.shape, x.shape)}`);
+      }
+      return [attrs.rows as number, x.shape[1]];
+    },
+    gradient: ({ of: [codes] }, g) => [undefined, apply("gather", [g, codes])],
+  },
+
+  stopGradient: unary(),
+  inTraining: {
+    arity: 2,
+    attrs: {},
+    shape: ([training, evaluation]) => {
+      if (!sameShape(training.shape, evaluation.shape)) {
+        fail("inTraining", `both phases need one shape, found ${both(training.shape, evaluation.shape)}`);
+      }
+      return training.shape;
+    },
+  },
+};
+
+/**
+ * Applies an op: checks arity, settings, types and shapes, and returns the value.
+ *
+ * @throws {TypeError} for settings that the op does not take.
+ * @throws {RangeError} for shapes that do not fit.
+ */
+export function apply(op: Op, of: readonly Value[], attrs: Attrs = {}): Value {
+  const rule: Rule = ops[op];
+  if (rule.arity === undefined ? of.length === 0 : of.length !== rule.arity) {
+    throw new TypeError(`Cannot apply ${op}: it takes ${rule.arity ?? "at least 1"} values, found ${of.length}`);
+  }
+  for (const [name, fits] of Object.entries(rule.attrs)) {
+    if (!fits(attrs[name])) {
+      throw new TypeError(`Cannot apply ${op}: ${JSON.stringify(attrs[name])} is no valid ${JSON.stringify(name)}`);
+    }
+  }
+  const extra = Object.keys(attrs).find((name) => !Object.hasOwn(rule.attrs, name));
+  if (extra !== undefined) throw new TypeError(`Cannot apply ${op}: it has no setting ${JSON.stringify(extra)}`);
+  of.forEach((value, position) => {
+    const wanted: Type = rule.codes?.includes(position) ? "int" : "float";
+    if (value.type !== wanted) {
+      throw new TypeError(`Cannot apply ${op}: argument ${position} must be ${wanted}, found ${value.type}`);
+    }
+  });
+  const shape = rule.shape(of, attrs);
+  return Object.freeze({ op, of: Object.freeze([...of]), attrs, shape, type: rule.type?.(attrs) ?? "float" });
+}
+
+/** Sums a gradient over the axes along which a value was stretched, back to the value's shape. */
+export function unbroadcast(g: Value, shape: Shape): Value {
+  if (sameShape(g.shape, shape)) return g;
+  const lead = g.shape.length - shape.length;
+  const axes = g.shape.flatMap((dim, axis) => axis < lead || (shape[axis - lead] === 1 && dim !== 1) ? [axis] : []);
+  const summed = axes.length === 0 ? g : apply("sum", [g], { axes, keep: false });
+  return sameShape(summed.shape, shape) ? summed : reshape(summed, shape);
+}
+
+// Kinds of rows.
+
+function leaf(attrs: Rule["attrs"], type?: Rule["type"]): Rule {
+  return {
+    arity: 0,
+    attrs,
+    type,
+    shape: (_, attrs) => {
+      const shape = attrs.shape as Shape;
+      if (Array.isArray(attrs.data) && attrs.data.length !== sizeOf(shape)) {
+        fail("constant", `${shapeText(shape)} needs ${sizeOf(shape)} numbers, found ${attrs.data.length}`);
+      }
+      return shape;
+    },
+  };
+}
+
+function unary(gradient?: (result: Value, gradient: Value) => Value, rank = 0): Rule {
+  return {
+    arity: 1,
+    attrs: {},
+    shape: ([x]) => {
+      if (x.shape.length < rank) throw new RangeError(`Cannot apply softmax: a scalar has no axis to normalise over`);
+      return x.shape;
+    },
+    gradient: gradient && ((y, g) => [gradient(y, g)]),
+  };
+}
+
+function binary(gradient?: (result: Value, gradient: Value) => [Value, Value]): Rule {
+  return {
+    arity: 2,
+    attrs: {},
+    shape: ([a, b]) => elementwise("an element-wise op", a.shape, b.shape),
+    gradient: gradient && ((y, g) => gradient(y, g).map((part, i) => unbroadcast(part, y.of[i].shape))),
+  };
+}
+
+function reduction(op: string, gradient: (result: Value, gradient: Value) => Value): Rule {
+  return {
+    arity: 1,
+    attrs: { axes: isAxes, keep: (value) => typeof value === "boolean" },
+    shape: ([x], attrs) => {
+      const axes = attrs.axes as number[];
+      const wrong = axes.find((axis) => axis >= x.shape.length);
+      if (wrong !== undefined) fail(op, `${shapeText(x.shape)} has no axis ${wrong}`);
+      return attrs.keep
+        ? x.shape.map((dim, axis) => axes.includes(axis) ? 1 : dim)
+        : x.shape.filter((_, axis) => !axes.includes(axis));
+    },
+    gradient: (y, g) => [gradient(y, g)],
+  };
+}
+
+// Shape rules.
+
+type Slice = { axis: number; start: number; size: number };
+type Pad = { axis: number; before: number; after: number };
+
+function productShape(a: Shape, b: Shape): Shape {
+  const rank = a.length;
+  const fits = rank === b.length && (rank === 2 || rank === 3) && a[rank - 1] === b[rank - 2] &&
+    (rank === 2 || a[0] === b[0]);
+  if (!fits) {
+    fail("matmul", `[m, k] x [k, n] or [e, m, k] x [e, k, n] is needed, found ${shapeText(a)} x ${shapeText(b)}`);
+  }
+  return [...a.slice(0, -1), b[rank - 1]];
+}
+
+function elementwise(op: string, a: Shape, b: Shape): Shape {
+  const shape = broadcastShapes(a, b);
+  return shape ?? fail(op, `the shapes ${both(a, b)} do not broadcast`);
+}
+
+function reshaped(from: Shape, to: Shape): Shape {
+  const batches = (shape: Shape) => shape.filter((dim) => dim === "batch").length;
+  if (sizeOf(from) !== sizeOf(to) || batches(from) !== batches(to)) {
+    fail("reshape", `${shapeText(from)} and ${shapeText(to)} do not hold the same number of elements`);
+  }
+  return to;
+}
+
+function stretched(from: Shape, to: Shape): Shape {
+  const shape = broadcastShapes(from, to);
+  if (shape === undefined || !sameShape(shape, to)) {
+    fail("broadcast", `${shapeText(from)} cannot be stretched to ${shapeText(to)}`);
+  }
+  return to;
+}
+
+function permuted(shape: Shape, order: readonly number[]): Shape {
+  if (order.length !== shape.length || order.some((axis) => axis >= shape.length)) {
+    fail("transpose", `[${order}] is no order of the axes of ${shapeText(shape)}`);
+  }
+  return order.map((axis) => shape[axis]);
+}
+
+function joined(shapes: readonly Shape[], axis: number): Shape {
+  const [first] = shapes;
+  const rest = (shape: Shape) => shape.filter((_, at) => at !== axis);
+  const fits = axis < first.length &&
+    shapes.every((shape) =>
+      shape.length === first.length && shape[axis] !== "batch" && sameShape(rest(shape), rest(first))
+    );
+  if (!fits) fail("concat", `${shapes.map(shapeText).join(", ")} cannot be joined along axis ${axis}`);
+  return first.map((dim, at) => at === axis ? shapes.reduce((sum, shape) => sum + (shape[axis] as number), 0) : dim);
+}
+
+function sliced(shape: Shape, { axis, start, size }: Slice): Shape {
+  const length: Dim | undefined = shape[axis];
+  if (typeof length !== "number" || start + size > length) {
+    fail("slice", `${shapeText(shape)} has no elements ${start} to ${start + size} along axis ${axis}`);
+  }
+  return shape.map((dim, at) => at === axis ? size : dim);
+}
+
+function padded(shape: Shape, { axis, before, after }: Pad): Shape {
+  const length: Dim | undefined = shape[axis];
+  if (typeof length !== "number") fail("pad", `axis ${axis} of ${shapeText(shape)} has no fixed length`);
+  return shape.map((dim, at) => at === axis ? before + (length as number) + after : dim);
+}
+
+function both(a: Shape, b: Shape): string {
+  return `${shapeText(a)} and ${shapeText(b)}`;
+}
+
+function fail(op: string, what: string): never {
+  throw new RangeError(`Cannot apply ${op}: ${what}`);
+}
+
+// The settings.
+
+function isCount(value: Json | undefined): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0;
+}
+
+function isAxis(value: Json | undefined): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isAxes(value: Json | undefined): boolean {
+  return Array.isArray(value) && value.every(isAxis) && new Set(value).size === value.length;
+}
+
+function isFixedShape(value: Json | undefined): boolean {
+  return Array.isArray(value) && value.every(isCount);
+}
+
+function isShape(value: Json | undefined): boolean {
+  return Array.isArray(value) && value.every((dim) => dim === "batch" || isCount(dim));
+}
+
+function isName(value: Json | undefined): boolean {
+  return typeof value === "string" && value !== "";
+}
+
+function isType(value: Json | undefined): boolean {
+  return value === "float" || value === "int";
+}
+
+function isNumbers(value: Json | undefined): boolean {
+  return Array.isArray(value) && value.every((number) => typeof number === "number" && Number.isFinite(number));
+}
+
+function oneOf(...words: string[]): (value: Json | undefined) => boolean {
+  return (value) => words.includes(value as string);
+}
+
+/** Whether a value is an initialiser's normal form, see {@linkcode Init}. */
+function isInit(value: Json | undefined): boolean {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const { kind, ...rest } = value as Attrs;
+  const wanted = initSettings[kind as keyof typeof initSettings];
+  return wanted !== undefined && Object.hasOwn(initSettings, kind as string) &&
+    Object.keys(rest).length === wanted.length &&
+    wanted.every((name) => typeof rest[name] === "number" && Number.isFinite(rest[name]));
+}
+
+/** The initialisers and their settings. */
+export const initSettings = {
+  constant: ["value"],
+  normal: ["deviation"],
+  uniform: ["limit"],
+  glorotUniform: [],
+  glorotNormal: [],
+  heUniform: [],
+  heNormal: [],
+  lecunNormal: [],
+} as const satisfies Record<string, readonly string[]>;
+
+// What the gradient rules are written with.
+
+function scalar(value: number): Value {
+  return apply("constant", [], { shape: [], data: [value] });
+}
+
+function neg(x: Value): Value {
+  return apply("neg", [x]);
+}
+
+function mul(a: Value, b: Value): Value {
+  return apply("mul", [a, b]);
+}
+
+function div(a: Value, b: Value): Value {
+  return apply("div", [a, b]);
+}
+
+function reshape(x: Value, shape: Shape): Value {
+  return apply("reshape", [x], { shape });
+}
+
+function swap(x: Value): Value {
+  const rank = x.shape.length;
+  return apply("transpose", [x], { order: rank === 2 ? [1, 0] : [0, 2, 1] });
+}
+
+/** Stretches the gradient or the result of a reduction back over the reduced axes. */
+function spread(x: Value, shape: Shape, attrs: Attrs): Value {
+  const axes = attrs.axes as number[];
+  const kept = shape.map((dim, axis) => axes.includes(axis) ? 1 : dim);
+  const aligned = sameShape(x.shape, kept) ? x : reshape(x, kept);
+  return sameShape(kept, shape) ? aligned : apply("broadcast", [aligned], { shape });
+}

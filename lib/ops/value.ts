@@ -1,0 +1,40 @@
+import type { Shape } from "./shape.ts";
+
+/** The name of an op, a row of the op table. */
+export type Op =
+  | ("input" | "parameter" | "noise" | "constant")
+  | "matmul"
+  | ("add" | "sub" | "mul" | "div")
+  | ("neg" | "exp" | "log" | "sqrt" | "relu" | "sigmoid" | "tanh" | "softplus")
+  | ("greater" | "equal" | "select")
+  | ("sum" | "max" | "softmax")
+  | ("reshape" | "broadcast" | "transpose" | "concat" | "slice" | "pad")
+  | ("multiHot" | "gather" | "scatterAdd")
+  | ("stopGradient" | "inTraining");
+
+/** What JSON can hold. */
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+
+/** The settings of one op, plain JSON. */
+export type Attrs = { readonly [key: string]: Json };
+
+/** What the elements are: real numbers, or the codes of categories. */
+export type Type = "float" | "int";
+
+/**
+ * An immutable symbolic expression with a known shape: what nets, gates and losses take and return.
+ *
+ * A value computes nothing. It records an op, the values that the op is applied to, and the op's settings.
+ */
+export interface Value {
+  /** The op that yields this value. */
+  readonly op: Op;
+  /** The values that the op is applied to. */
+  readonly of: readonly Value[];
+  /** The op's settings. */
+  readonly attrs: Attrs;
+  /** The shape, `[batch, ...]` for whatever depends on the rows of a batch. */
+  readonly shape: Shape;
+  /** What the elements are. */
+  readonly type: Type;
+}
