@@ -1,0 +1,60 @@
+import { apply, ops, type Rule } from "../ops/table.ts";
+import { shapeText } from "../ops/shape.ts";
+import type { Value } from "../ops/value.ts";
+import { type Graph, graphOf, inOrder, valuesOf } from "./graph.ts";
+
+/**
+ * Adds to a graph the gradient of one output with respect to every parameter, as outputs `gradient/<parameter>`.
+ * Reverse mode, graph to graph: the result is an ordinary graph that every engine runs.
+ *
+ * @param graph A graph whose phases are resolved.
+ * @param loss The name of a scalar output, shape `[]`.
+ * @throws {RangeError} if the loss is no scalar.
+ */
+export function differentiate(graph: Graph, loss: string): Graph {
+  const { outputs, updates } = valuesOf(graph);
+  const parameters = inOrder([outputs[loss]]).filter((value) => value.op === "parameter");
+  const found = gradients(outputs[loss], parameters);
+  const named = parameters.map((parameter, i) => [`gradient/${parameter.attrs.name}`, found[i]] as const);
+  return graphOf({ ...outputs, ...Object.fromEntries(named) }, updates);
+}
+
+/**
+ * The gradients of a scalar with respect to values that it is made of, each of its value's shape.
+ * A value that the scalar does not depend on has gradient 0.
+ *
+ * @throws {RangeError} if the loss is no scalar.
+ */
+export function gradients(loss: Value, wrt: readonly Value[]): Value[] {
+  if (loss.shape.length !== 0) {
+    throw new RangeError(`Cannot differentiate: the loss must be a scalar, found ${shapeText(loss.shape)}`);
+  }
+  const order = inOrder([loss]);
+  const reached = dependents(order, wrt);
+  const flowing = new Map<Value, Value>([[loss, constant(1)]]);
+  for (const value of order.reverse()) {
+    const gradient = flowing.get(value);
+    const rule: Rule = ops[value.op];
+    if (gradient === undefined || !reached.has(value) || rule.gradient === undefined) continue;
+    rule.gradient(value, gradient).forEach((part, position) => {
+      const argument = value.of[position];
+      if (part === undefined || !reached.has(argument)) return;
+      const before = flowing.get(argument);
+      flowing.set(argument, before === undefined ? part : apply("add", [before, part]));
+    });
+  }
+  return wrt.map((value) => flowing.get(value) ?? apply("broadcast", [constant(0)], { shape: value.shape }));
+}
+
+/** The values, in an order of evaluation, that depend on some of the given ones; those included. */
+function dependents(order: readonly Value[], roots: readonly Value[]): Set<Value> {
+  const reached = new Set(roots);
+  for (const value of order) {
+    if (value.of.some((argument) => reached.has(argument))) reached.add(value);
+  }
+  return reached;
+}
+
+function constant(value: number): Value {
+  return apply("constant", [], { shape: [], data: [value] });
+}
