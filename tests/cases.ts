@@ -1,0 +1,453 @@
+import * as f from "../lib/ops/functions.ts";
+import { apply } from "../lib/ops/table.ts";
+import { type Dim, sizeOf, withBatch } from "../lib/ops/shape.ts";
+import type { Tensor } from "../lib/engines/engine.ts";
+import type { Value } from "../lib/ops/value.ts";
+import { fillUniform, random } from "../lib/data/random.ts";
+
+/** An expression and numbers to run it on. The numbers are float32, and so is every result within about 1e-6. */
+export interface Case {
+  /** What is sampled, unique. */
+  readonly name: string;
+  /** The expression, made anew by each call. */
+  readonly build: () => Value;
+  /** Its inputs and noise by name, made anew by each call: exactly those that the expression reads. */
+  readonly inputs: () => Readonly<Record<string, Tensor>>;
+  /** Its parameters by name; absent: none. */
+  readonly store?: Readonly<Record<string, Tensor>>;
+  /** Whether the numbers lie on a kink or a jump, where finite differences say nothing. */
+  readonly kink?: boolean;
+}
+
+/** A leaf of a case: its declared shape, and how its numbers are drawn or which they are. */
+interface Leaf {
+  readonly op: "input" | "parameter" | "noise";
+  readonly shape: readonly Dim[];
+  readonly numbers: readonly number[] | { readonly from: number; readonly to: number };
+  readonly int?: boolean;
+}
+
+/** Every op over sampled sizes, the composed functions, and the numbers at which an engine may go wrong. */
+export const cases: readonly Case[] = [
+  ...leaves(),
+  ...products(),
+  ...arithmetic(),
+  ...unaries(),
+  ...choices(),
+  ...reductions(),
+  ...softmaxes(),
+  ...rearrangements(),
+  ...rows(),
+  ...composed(),
+];
+
+function leaves(): Case[] {
+  return [
+    of("input [batch, 3]", 2, [some("batch", 3)], ([x]) => x),
+    of("input [batch]", 1, [some("batch")], ([x]) => x),
+    of("parameter [2, 3]", 1, [held(2, 3)], ([x]) => x),
+    of("parameter []", 1, [held()], ([x]) => x),
+    of("noise uniform", 3, [drawn("batch", 2)], ([x]) => x),
+    of("constant [2, 2]", 1, [], () => f.constant([1, -2, 0.5, 4], [2, 2])),
+    of("constant []", 1, [], () => f.constant(-3)),
+    of("one input read twice", 2, [some("batch", 3)], ([x]) => f.sub(f.mul(x, x), x)),
+    of("one parameter read twice", 2, [some("batch", 3), held(3)], ([x, w]) => f.mul(f.add(x, w), w)),
+  ];
+}
+
+function products(): Case[] {
+  const sizes: [batch: number, a: Dim[], b: Dim[]][] = [
+    [5, ["batch", 3], [3, 4]],
+    [1, ["batch", 1], [1, 1]],
+    [1, ["batch", 7], [7, 1]],
+    [3, ["batch", 1], [1, 5]],
+    [1, [2, 3], [3, 2]],
+    [5, [3, "batch"], ["batch", 2]],
+    [3, ["batch", 2], [2, "batch"]],
+    [3, [2, "batch", 3], [2, 3, 4]],
+    [1, [1, "batch", 1], [1, 1, 1]],
+    [1, [3, "batch", 5], [3, 5, 1]],
+    [5, ["batch", 1, 3], ["batch", 3, 2]],
+    [3, [2, 3, "batch"], [2, "batch", 3]],
+    [17, ["batch", 33], [33, 9]],
+  ];
+  return sizes.map(([batch, a, b]) =>
+    of(`matmul [${a}] x [${b}], batch ${batch}`, batch, [some(...a), some(...b)], ([a, b]) => f.matmul(a, b))
+  );
+}
+
+function arithmetic(): Case[] {
+  const both = { add: f.add, sub: f.sub, mul: f.mul };
+  return pairs().flatMap(([batch, a, b]) => {
+    const place = `[${a}] and [${b}], batch ${batch}`;
+    return [
+      ...Object.entries(both).map(([name, op]) =>
+        of(`${name} ${place}`, batch, [some(...a), some(...b)], ([a, b]) => op(a, b))
+      ),
+      of(`div ${place}`, batch, [some(...a), positive(...b)], ([a, b]) => f.div(a, b)),
+      of(`div by negatives ${place}`, batch, [some(...a), positive(...b)], ([a, b]) => f.div(a, f.neg(b))),
+    ];
+  });
+}
+
+/** Two shapes that broadcast, stretching neither, the left, the right, or both. */
+function pairs(): [batch: number, a: Dim[], b: Dim[]][] {
+  return [
+    [1, [], []],
+    [3, ["batch", 3], ["batch", 3]],
+    [1, ["batch", 1], ["batch", 1]],
+    [5, ["batch", 3], []],
+    [5, [], ["batch", 3]],
+    [5, ["batch", 3], [3]],
+    [1, [3], ["batch", 3]],
+    [3, ["batch", 3], [1]],
+    [3, [1], ["batch"]],
+    [3, ["batch", 4], ["batch", 1]],
+    [3, ["batch", 1], ["batch", 4]],
+    [1, ["batch", 4], [1, 4]],
+    [5, ["batch", 1], [1, 3]],
+    [5, [2, "batch", 3], [2, 1, 3]],
+    [3, ["batch", 1, 3], [2, 1]],
+    [3, [1, 1], [2, "batch", 3]],
+    [2, [3, 1, 2], ["batch", 1]],
+    [7, [1, "batch"], [2, 1]],
+  ];
+}
+
+function unaries(): Case[] {
+  const shapes: [batch: number, shape: Dim[]][] = [
+    [5, ["batch", 3]],
+    [1, ["batch", 1]],
+    [3, ["batch"]],
+    [1, []],
+    [3, [2, "batch", 5]],
+    [1, [7]],
+  ];
+  const any = { neg: f.neg, exp: f.exp, relu: f.relu, sigmoid: f.sigmoid, tanh: f.tanh, softplus: f.softplus };
+  const far = [-80, -20, -5, 0.25, 5, 20, 80];
+  return [
+    ...shapes.flatMap(([batch, shape]) => {
+      const place = `[${shape}], batch ${batch}`;
+      return [
+        ...Object.entries(any).map(([name, op]) => of(`${name} ${place}`, batch, [some(...shape)], ([x]) => op(x))),
+        of(`log ${place}`, batch, [positive(...shape)], ([x]) => f.log(x)),
+        of(`sqrt ${place}`, batch, [positive(...shape)], ([x]) => f.sqrt(x)),
+        of(`stopGradient ${place}`, batch, [some(...shape)], ([x]) => f.stopGradient(x), true),
+      ];
+    }),
+    of("relu at 0", 1, [exact([-1, 0, 1], 3)], ([x]) => f.relu(x), true),
+    of("sigmoid far from 0", 1, [exact(far, 7)], ([x]) => f.sigmoid(x)),
+    of("tanh far from 0", 1, [exact(far, 7)], ([x]) => f.tanh(x)),
+    of("softplus far from 0", 1, [exact(far, 7)], ([x]) => f.softplus(x)),
+    of("exp underflows", 1, [exact([-1000, -200, 0, 10], 4)], ([x]) => f.exp(x)),
+    of("sqrt of 0", 1, [exact([0, 4], 2)], ([x]) => f.sqrt(x), true),
+  ];
+}
+
+function choices(): Case[] {
+  const triples: [batch: number, condition: Dim[], a: Dim[], b: Dim[]][] = [
+    [5, ["batch", 3], ["batch", 3], ["batch", 3]],
+    [1, ["batch", 1], ["batch", 1], ["batch", 1]],
+    [5, ["batch", 1], ["batch", 3], []],
+    [5, ["batch", 3], [], ["batch", 1]],
+    [3, [3], ["batch", 1], [1]],
+    [3, [1], [2, "batch", 1], [1, 3]],
+    [3, [2, 1, 3], ["batch", 3], [1]],
+    [1, [], ["batch", 2], ["batch", 2]],
+  ];
+  return [
+    ...pairs().flatMap(([batch, a, b]) => {
+      const place = `[${a}] and [${b}], batch ${batch}`;
+      return [
+        of(`greater ${place}`, batch, [some(...a), some(...b)], ([a, b]) => f.greater(a, b)),
+        of(`equal ${place}`, batch, [some(...a), some(...b)], ([a, b]) => f.equal(a, b)),
+      ];
+    }),
+    ...triples.map(([batch, condition, a, b]) =>
+      of(
+        `select [${condition}], [${a}], [${b}], batch ${batch}`,
+        batch,
+        [some(...condition), some(...a), some(...b)],
+        ([condition, a, b]) => f.select(f.greater(condition, 0), a, b),
+      )
+    ),
+    of(
+      "greater of equals",
+      1,
+      [exact([-1, 0, 0.1, 3], 4), exact([-1, 0, 0.1, 2], 4)],
+      ([a, b]) => f.greater(a, b),
+      true,
+    ),
+    of("equal of equals", 1, [exact([-1, 0, 0.1, 3], 4), exact([-1, -0, 0.1, 2], 4)], ([a, b]) => f.equal(a, b), true),
+    of("equal tells what is no number", 1, [exact([NaN, 0, NaN, 2], 4)], ([x]) => f.equal(x, x), true),
+    of(
+      "select where any number but 0 chooses the first",
+      1,
+      [exact([-2, 0, 0.5, -0, 1], 5), some(5), some(5)],
+      ([condition, a, b]) => f.select(condition, a, b),
+      true,
+    ),
+    of(
+      "select leaves out what is no number",
+      1,
+      [exact([NaN, 0.5, NaN, 2], 4)],
+      ([x]) => f.select(f.equal(x, x), x, 0),
+      true,
+    ),
+  ];
+}
+
+function reductions(): Case[] {
+  const sizes: [batch: number, shape: Dim[], axes: number[]][] = [
+    [5, ["batch", 3], [0]],
+    [5, ["batch", 3], [1]],
+    [5, ["batch", 3], [0, 1]],
+    [1, ["batch", 1], [0]],
+    [1, ["batch", 1], [0, 1]],
+    [5, ["batch", 3], []],
+    [3, ["batch"], [0]],
+    [3, [2, "batch", 5], [0]],
+    [3, [2, "batch", 5], [1]],
+    [3, [2, "batch", 5], [0, 2]],
+    [3, [2, "batch", 5], [0, 1]],
+    [1, ["batch", 2, 3, 2], [1, 3]],
+    [1, [], []],
+    [1, [7], [0]],
+    [257, ["batch", 2], [0]],
+  ];
+  return [
+    ...sizes.flatMap(([batch, shape, axes]) =>
+      [false, true].flatMap((keep) => {
+        const place = `[${shape}] over ${axes.length === 0 ? "no axis" : axes}${keep ? ", kept" : ""}, batch ${batch}`;
+        return [
+          of(`sum ${place}`, batch, [some(...shape)], ([x]) => f.sum(x, { axes, keep })),
+          of(`max ${place}`, batch, [some(...shape)], ([x]) => f.max(x, { axes, keep })),
+        ];
+      })
+    ),
+    of("max of ties", 1, [exact([1, 1, 0, 2, 2, 2], 2, 3)], ([x]) => f.max(x), true),
+    of("max of negatives", 2, [exact([-3, -1, -2, -0.5, -8, -0.25], "batch", 3)], ([x]) => f.max(x)),
+  ];
+}
+
+function softmaxes(): Case[] {
+  return [
+    of("softmax [batch, 4], batch 5", 5, [some("batch", 4)], ([x]) => f.softmaxOf(x)),
+    of("softmax [batch, 1], batch 1", 1, [some("batch", 1)], ([x]) => f.softmaxOf(x)),
+    of("softmax [3]", 1, [some(3)], ([x]) => f.softmaxOf(x)),
+    of("softmax [2, batch, 3], batch 5", 5, [some(2, "batch", 3)], ([x]) => f.softmaxOf(x)),
+    of("softmax [2, batch], batch 3", 3, [some(2, "batch")], ([x]) => f.softmaxOf(x)),
+    of("softmax of large numbers", 1, [exact([1000, 999, -1000, 0, 80, -80], 2, 3)], ([x]) => f.softmaxOf(x)),
+  ];
+}
+
+function rearrangements(): Case[] {
+  const reshapes: [batch: number, from: Dim[], to: Dim[]][] = [
+    [5, ["batch", 6], ["batch", 2, 3]],
+    [5, ["batch", 2, 3], ["batch", 6]],
+    [1, ["batch", 1], ["batch"]],
+    [3, ["batch"], [1, "batch", 1]],
+    [3, [2, "batch"], ["batch", 2]],
+    [1, [2, 3], [3, 2]],
+    [1, [1], []],
+  ];
+  const orders: [batch: number, shape: Dim[], order: number[]][] = [
+    [5, ["batch", 3], [1, 0]],
+    [1, ["batch", 1], [1, 0]],
+    [3, [2, "batch", 5], [1, 0, 2]],
+    [3, [2, "batch", 5], [1, 2, 0]],
+    [3, [2, "batch", 5], [2, 0, 1]],
+    [3, [2, "batch", 5], [0, 1, 2]],
+    [2, ["batch", 3, 4, 5], [3, 1, 0, 2]],
+    [1, [4], [0]],
+    [1, [], []],
+  ];
+  return [
+    ...reshapes.map(([batch, from, to]) =>
+      of(`reshape [${from}] to [${to}], batch ${batch}`, batch, [some(...from)], ([x]) => f.reshape(x, to))
+    ),
+    ...orders.map(([batch, shape, order]) =>
+      of(`transpose [${shape}] by [${order}], batch ${batch}`, batch, [some(...shape)], ([x]) => f.transpose(x, order))
+    ),
+    ...pairs().flatMap(([batch, a, b]) => {
+      const place = `[${b}] to the shape of [${a}] and it, batch ${batch}`;
+      return [of(`broadcast ${place}`, batch, [some(...a), some(...b)], ([a, b]) => {
+        const sum = f.add(a, b);
+        return f.mul(f.broadcast(b, sum.shape), sum);
+      })];
+    }),
+    ...joins(),
+  ];
+}
+
+function joins(): Case[] {
+  return [
+    of("concat of one along the last axis", 3, [some("batch", 2)], ([x]) => apply("concat", [x], { axis: 1 })),
+    of(
+      "concat of three along the last axis",
+      3,
+      [some("batch", 2), some("batch", 1), some("batch", 3)],
+      (all) => f.concat(all),
+    ),
+    of("concat along the first axis, batch 1", 1, [some(1, "batch"), some(2, "batch")], (all) => f.concat(all, 0)),
+    of("concat along a middle axis", 3, [some("batch", 2, 3), some("batch", 1, 3)], (all) => f.concat(all, 1)),
+    of("concat of one value twice", 2, [some("batch", 2)], ([x]) => f.concat([x, f.neg(x), x])),
+    of("slice of the last axis", 5, [some("batch", 5)], ([x]) => f.slice(x, 1, 3)),
+    of("slice of one column, batch 1", 1, [some("batch", 3)], ([x]) => f.slice(x, 2, 1)),
+    of("slice of all", 3, [some("batch", 3)], ([x]) => f.slice(x, 0, 3)),
+    of("slice of the first axis", 3, [some(4, "batch", 2)], ([x]) => f.slice(x, 1, 2, 0)),
+    of("slice of a middle axis", 3, [some("batch", 4, 2)], ([x]) => f.slice(x, 1, 2, 1)),
+    of("slice of a vector", 1, [some(7)], ([x]) => f.slice(x, 6, 1)),
+    of("pad of the last axis", 5, [some("batch", 3)], ([x]) => f.pad(x, 1, 2)),
+    of("pad before only, batch 1", 1, [some("batch", 1)], ([x]) => f.pad(x, 3, 0)),
+    of("pad by nothing", 3, [some("batch", 2)], ([x]) => f.pad(x, 0, 0)),
+    of("pad of the first axis", 3, [some(2, "batch", 3)], ([x]) => f.pad(x, 0, 1, 0)),
+    of("pad of a middle axis", 3, [some("batch", 2, 3)], ([x]) => f.pad(x, 2, 1, 1)),
+  ];
+}
+
+function rows(): Case[] {
+  const scatter = (rows: number) => ([codes, x]: readonly Value[]) => apply("scatterAdd", [codes, x], { rows });
+  return [
+    of("multiHot of one column", 5, [codes([0, 1, 2, 1, 0], "batch", 1)], ([c]) => f.multiHot(c, [3])),
+    of("multiHot of three columns", 2, [codes([0, 1, 3, 1, 0, 0], "batch", 3)], ([c]) => f.multiHot(c, [2, 3, 4])),
+    of("multiHot of one row, size 1", 1, [codes([0], "batch", 1)], ([c]) => f.multiHot(c, [1])),
+    of(
+      "multiHot of codes out of range",
+      4,
+      [codes([-1, 2, 2, -2, 1, 1, 1000, 0], "batch", 2)],
+      ([c]) => f.multiHot(c, [2, 2]),
+    ),
+    of(
+      "multiHot under a kernel",
+      3,
+      [codes([0, 2, 1], "batch", 1), held(3, 2)],
+      ([c, w]) => f.matmul(f.multiHot(c, [3]), w),
+    ),
+    of("gather of rows", 5, [some(4, 3), codes([3, 0, 0, 2, 3], "batch")], ([t, c]) => f.gather(t, c)),
+    of("gather of one row of one", 1, [some(1, 1), codes([0], "batch")], ([t, c]) => f.gather(t, c)),
+    of("gather of codes out of range", 5, [some(3, 2), codes([-1, 3, 1, -3, 99], "batch")], ([t, c]) => f.gather(t, c)),
+    of("scatterAdd of rows", 5, [codes([3, 0, 0, 2, 3], "batch"), some("batch", 3)], scatter(4)),
+    of("scatterAdd of one row to one", 1, [codes([0], "batch"), some("batch", 1)], scatter(1)),
+    of("scatterAdd of codes out of range", 5, [codes([-1, 3, 1, 1, 99], "batch"), some("batch", 2)], scatter(3)),
+    of("scatterAdd of all rows to one", 7, [codes([1, 1, 1, 1, 1, 1, 1], "batch"), some("batch", 2)], scatter(3)),
+  ];
+}
+
+function composed(): Case[] {
+  return [
+    of("mean of the last axis", 3, [some("batch", 5)], ([x]) => f.mean(x)),
+    of("mean over two axes, kept", 2, [some("batch", 3, 4)], ([x]) => f.mean(x, { axes: [1, 2], keep: true })),
+    of("logSumExp", 5, [some("batch", 4)], ([x]) => f.logSumExp(x)),
+    of("logSumExp of width 1, batch 1", 1, [some("batch", 1)], ([x]) => f.logSumExp(x)),
+    of(
+      "logSumExp of large numbers",
+      2,
+      [exact([500, 501, 499, -500, -501, -500.5], "batch", 3)],
+      ([x]) => f.logSumExp(x),
+    ),
+    of("abs", 5, [some("batch", 3)], ([x]) => f.abs(x)),
+    of("abs at 0", 1, [exact([-1, 0, 1], 3)], ([x]) => f.abs(x), true),
+    of("square", 5, [some("batch", 3)], ([x]) => f.square(x)),
+    of("swish", 5, [some("batch", 3)], ([x]) => f.swish(x)),
+    of("a constant added, subtracted, divided by", 3, [some("batch", 2)], ([x]) => f.div(f.sub(3, f.add(x, 1)), 4)),
+    of("dense layer", 5, [some("batch", 3), held(3, 4), held(4)], ([x, w, b]) => f.relu(f.add(f.matmul(x, w), b))),
+    of(
+      "experts mixed by a gate",
+      3,
+      [some("batch", 4), held(2, 4, 3), held(4, 2)],
+      ([x, experts, gate]) => {
+        const outputs = f.tanh(f.matmul(f.broadcast(x, [2, "batch", 4]), experts)); // [experts, batch, units]
+        const weights = f.reshape(f.transpose(f.softmaxOf(f.matmul(x, gate))), [2, "batch", 1]); // [experts, batch, 1]
+        return f.sum(f.mul(weights, outputs), { axes: [0] });
+      },
+    ),
+    of(
+      "logistic loss of labels",
+      7,
+      [some("batch"), exact([0, 1, 1, 0, 1, 0, 0], "batch")],
+      ([logit, label]) => f.sub(f.softplus(logit), f.mul(label, logit)),
+    ),
+    of("normalised rows", 3, [some("batch", 5)], ([x]) => {
+      const centred = f.sub(x, f.mean(x, { keep: true }));
+      return f.div(centred, f.sqrt(f.add(f.mean(f.square(centred), { keep: true }), 1e-5)));
+    }),
+    of(
+      "ratio of sums over the batch",
+      5,
+      [some("batch", 2), positive("batch", 1)],
+      ([x, w]) => f.div(f.sum(f.mul(x, w), { axes: [0] }), f.sum(w, { axes: [0] })),
+    ),
+  ];
+}
+
+// Leaves.
+
+/** An input with numbers in [-2, 2). */
+function some(...shape: Dim[]): Leaf {
+  return { op: "input", shape, numbers: { from: -2, to: 2 } };
+}
+
+/** An input with numbers in [0.5, 2.5). */
+function positive(...shape: Dim[]): Leaf {
+  return { op: "input", shape, numbers: { from: 0.5, to: 2.5 } };
+}
+
+/** A parameter with numbers in [-1, 1). */
+function held(...shape: number[]): Leaf {
+  return { op: "parameter", shape, numbers: { from: -1, to: 1 } };
+}
+
+/** Uniform noise. */
+function drawn(...shape: Dim[]): Leaf {
+  return { op: "noise", shape, numbers: { from: 0, to: 1 } };
+}
+
+/** An input with these numbers. */
+function exact(numbers: readonly number[], ...shape: Dim[]): Leaf {
+  return { op: "input", shape, numbers };
+}
+
+/** An input with these codes. */
+function codes(numbers: readonly number[], ...shape: Dim[]): Leaf {
+  return { op: "input", shape, numbers, int: true };
+}
+
+/** A case of leaves named `a`, `b`, `c`, whose numbers depend on the case's name and their own. */
+function of(
+  name: string,
+  batch: number,
+  leaves: readonly Leaf[],
+  expression: (leaves: readonly Value[]) => Value,
+  kink = false,
+): Case {
+  const named = leaves.map((leaf, i) => ["abc"[i], leaf] as const);
+  const tensors = (held: boolean) =>
+    Object.fromEntries(
+      named.filter(([, leaf]) => (leaf.op === "parameter") === held)
+        .map(([key, leaf]) => [key, tensorOf(leaf, batch, `${name}:${key}`)]),
+    );
+  return {
+    name,
+    build: () => expression(named.map(([key, leaf]) => valueOf(leaf, key))),
+    inputs: () => tensors(false),
+    store: tensors(true),
+    kink,
+  };
+}
+
+function valueOf({ op, shape, int }: Leaf, name: string): Value {
+  if (op === "parameter") return apply(op, [], { name, shape, init: { kind: "constant", value: 0 } });
+  if (op === "noise") return apply(op, [], { name, shape, kind: "uniform" });
+  return apply(op, [], { name, shape, type: int ? "int" : "float" });
+}
+
+function tensorOf({ shape, numbers, int }: Leaf, batch: number, seed: string): Tensor {
+  const lengths = withBatch(shape, batch);
+  if (!("from" in numbers)) {
+    return { shape: lengths, data: int ? Int32Array.from(numbers) : Float32Array.from(numbers) };
+  }
+  const { from, to } = numbers;
+  const data = fillUniform(new Float32Array(sizeOf(lengths)), random(seed));
+  return { shape: lengths, data: data.map((number) => from + number * (to - from)) };
+}
