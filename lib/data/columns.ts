@@ -1,0 +1,67 @@
+/** A table in memory, column by column: what {@linkcode readCsv} returns. */
+export interface Columns {
+  /** The number of rows. */
+  readonly count: number;
+  /** The columns by name, each of `count` rows. */
+  readonly columns: Readonly<Record<string, Column>>;
+}
+
+/** A column of numbers or of text. */
+export type Column = NumberColumn | TextColumn;
+
+/** A column of numbers, NaN where one is missing. */
+export interface NumberColumn {
+  /** What the column holds. */
+  readonly kind: "number";
+  /** One number a row. */
+  readonly values: Float32Array;
+}
+
+/** A column of text, in which every distinct text is stored once. */
+export interface TextColumn {
+  /** What the column holds. */
+  readonly kind: "text";
+  /** One position in `words` a row. */
+  readonly codes: Int32Array;
+  /** The distinct texts. */
+  readonly words: readonly string[];
+}
+
+/**
+ * Some rows of a table, in the order given: a part, a sample or a shuffle.
+ *
+ * @param columns the table
+ * @param rows the positions of the rows, from 0
+ * @throws {RangeError} if the table has no such row
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const age = { kind: "number", values: Float32Array.of(73, 58, 18) } as const;
+ * const some = take({ count: 3, columns: { age } }, [2, 0]);
+ * assertEquals(some, { count: 2, columns: { age: { kind: "number", values: Float32Array.of(18, 73) } } });
+ * ```
+ */
+export function take(columns: Columns, rows: ArrayLike<number>): Columns {
+  for (let i = 0; i < rows.length; i++) {
+    if (!(Number.isInteger(rows[i]) && rows[i] >= 0 && rows[i] < columns.count)) {
+      throw new RangeError(`Cannot take rows\n  at rows[${i}]: found ${rows[i]}, wanted a row of ${columns.count}`);
+    }
+  }
+  const part = (column: Column): Column =>
+    column.kind === "number"
+      ? { kind: "number", values: picked(column.values, rows) }
+      : { kind: "text", codes: picked(column.codes, rows), words: column.words };
+  return {
+    count: rows.length,
+    columns: Object.fromEntries(Object.entries(columns.columns).map(([name, column]) => [name, part(column)])),
+  };
+}
+
+/** The elements of an array at some positions. */
+function picked<A extends Float32Array | Int32Array>(array: A, rows: ArrayLike<number>): A {
+  const some = new (array.constructor as new (length: number) => A)(rows.length);
+  for (let i = 0; i < some.length; i++) some[i] = array[rows[i]];
+  return some;
+}
