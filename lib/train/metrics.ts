@@ -1,0 +1,346 @@
+/**
+ * How good predictions are: one number from the predictions, the labels and, where given, the weights of some rows.
+ *
+ * Rows whose label is NaN (missing) or whose weight is 0 do not count. The result is NaN where nothing counts or a
+ * counted prediction is NaN. Predictions are `[rows]`, or row-major `[rows x classes]` for a categorical head;
+ * labels and weights are `[rows]`, weights at least 0.
+ */
+export type Metric = (
+  predictions: ArrayLike<number>,
+  labels: ArrayLike<number>,
+  weights?: ArrayLike<number>,
+) => number;
+
+/**
+ * The metrics of a head, by name: `auc, logloss, accuracy` of a binary one, `mse, mae, r2` of a regression, `logloss,
+ * accuracy` of a categorical one, whose predictions are row-major `[rows x classes]`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { metricsOf } from "@gatehouse/gatehouse";
+ *
+ * assertEquals(Object.keys(metricsOf("binary")), ["auc", "logloss", "accuracy"]);
+ * ```
+ */
+export function metricsOf(head: "binary" | "regression" | "categorical"): Readonly<Record<string, Metric>> {
+  switch (head) {
+    case "binary":
+      return { auc, logloss: logLoss, accuracy };
+    case "regression":
+      return { mse, mae, r2 };
+    case "categorical":
+      return { logloss: categoricalLogLoss, accuracy: categoricalAccuracy };
+  }
+}
+
+/**
+ * The area under the ROC curve: the probability that a positive row is scored above a negative one, ties counting half.
+ *
+ * `sum_ij w_i w_j ([s_i > s_j] + [s_i = s_j] / 2) / sum_ij w_i w_j` over positive rows i and negative rows j, exact, by
+ * one sort: O(n log n). A row is positive where its label is above 0.5.
+ *
+ * @param scores Anything that grows with the probability of class 1, `[rows]`.
+ * @param labels 0 or 1, NaN where missing, `[rows]`.
+ * @param weights At least 0, `[rows]`; 1 where absent.
+ * @returns 0 to 1; NaN where only one class is present.
+ * @throws {RangeError} if the lengths differ.
+ * @see Mann and Whitney, On a test of whether one of two random variables is stochastically larger than the other, 1947.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { auc } from "@gatehouse/gatehouse";
+ *
+ * assertEquals(auc([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1]), 0.75);
+ * ```
+ */
+export function auc(scores: ArrayLike<number>, labels: ArrayLike<number>, weights?: ArrayLike<number>): number {
+  checkLengths("AUC", scores, labels, weights);
+  const order = counted(labels, weights);
+  if (order.some((row) => Number.isNaN(scores[row]))) return NaN;
+  order.sort((a, b) => scores[a] - scores[b]);
+  let wins = 0;
+  let positive = 0;
+  let negative = 0;
+  for (let start = 0, end = 0; start < order.length; start = end) {
+    let tiedPositive = 0;
+    let tiedNegative = 0;
+    for (; end < order.length && scores[order[end]] === scores[order[start]]; end++) {
+      const weight = weights?.[order[end]] ?? 1;
+      if (labels[order[end]] > 0.5) tiedPositive += weight;
+      else tiedNegative += weight;
+    }
+    wins += tiedPositive * (negative + tiedNegative / 2);
+    positive += tiedPositive;
+    negative += tiedNegative;
+  }
+  return wins / (positive * negative);
+}
+
+/**
+ * The mean binary cross-entropy, `-(y log p + (1 - y) log(1 - p))`, in nats.
+ *
+ * Probabilities are clipped to `[e, 1 - e]` with `e = 2 ** -23`, the epsilon of float32, so that one saturated
+ * prediction costs at most 15.9 and not infinity.
+ *
+ * @param probabilities Of class 1, 0 to 1, `[rows]`.
+ * @param labels 0 to 1, NaN where missing, `[rows]`.
+ * @param weights At least 0, `[rows]`; 1 where absent.
+ * @throws {RangeError} if the lengths differ.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { logLoss } from "@gatehouse/gatehouse";
+ *
+ * assertAlmostEquals(logLoss([0.5, 0.25], [1, 0]), (Math.log(2) + Math.log(4 / 3)) / 2);
+ * ```
+ */
+export function logLoss(
+  probabilities: ArrayLike<number>,
+  labels: ArrayLike<number>,
+  weights?: ArrayLike<number>,
+): number {
+  checkLengths("log loss", probabilities, labels, weights);
+  return mean(labels, weights, (row) => {
+    const p = clipped(probabilities[row]);
+    return -labels[row] * Math.log(p) - (1 - labels[row]) * Math.log(1 - p);
+  });
+}
+
+/**
+ * The share of rows on the right side of 0.5: `[p > 0.5] = [y > 0.5]`.
+ *
+ * @param probabilities Of class 1, `[rows]`.
+ * @param labels 0 or 1, NaN where missing, `[rows]`.
+ * @param weights At least 0, `[rows]`; 1 where absent.
+ * @throws {RangeError} if the lengths differ.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { accuracy } from "@gatehouse/gatehouse";
+ *
+ * assertEquals(accuracy([0.9, 0.2, 0.6, 0.1], [1, 0, 0, NaN]), 2 / 3);
+ * ```
+ */
+export function accuracy(
+  probabilities: ArrayLike<number>,
+  labels: ArrayLike<number>,
+  weights?: ArrayLike<number>,
+): number {
+  checkLengths("accuracy", probabilities, labels, weights);
+  return mean(labels, weights, (row) => {
+    if (Number.isNaN(probabilities[row])) return NaN;
+    return probabilities[row] > 0.5 === labels[row] > 0.5 ? 1 : 0;
+  });
+}
+
+/**
+ * The mean negative logarithm of the probability of the right class, in nats, clipped as in {@linkcode logLoss}.
+ *
+ * @param probabilities Row-major, `[rows x classes]`, each row summing to 1.
+ * @param labels Classes from 0, NaN where missing, `[rows]`.
+ * @param weights At least 0, `[rows]`; 1 where absent.
+ * @throws {RangeError} if the lengths do not fit or a label is no class.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { categoricalLogLoss } from "@gatehouse/gatehouse";
+ *
+ * assertEquals(categoricalLogLoss([0.5, 0.5, 0, 1], [1, NaN]), Math.log(2));
+ * ```
+ */
+export function categoricalLogLoss(
+  probabilities: ArrayLike<number>,
+  labels: ArrayLike<number>,
+  weights?: ArrayLike<number>,
+): number {
+  const classes = classesOf("log loss", probabilities, labels, weights);
+  return mean(labels, weights, (row) => {
+    checkClass("log loss", labels[row], row, classes);
+    return -Math.log(clipped(probabilities[row * classes + labels[row]]));
+  });
+}
+
+/**
+ * The share of rows whose most probable class is the right one; of equally probable classes the first is taken.
+ *
+ * @param probabilities Row-major, `[rows x classes]`.
+ * @param labels Classes from 0, NaN where missing, `[rows]`.
+ * @param weights At least 0, `[rows]`; 1 where absent.
+ * @throws {RangeError} if the lengths do not fit or a label is no class.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { categoricalAccuracy } from "@gatehouse/gatehouse";
+ *
+ * assertEquals(categoricalAccuracy([0.2, 0.7, 0.1, 0.6, 0.3, 0.1], [1, 2]), 0.5);
+ * ```
+ */
+export function categoricalAccuracy(
+  probabilities: ArrayLike<number>,
+  labels: ArrayLike<number>,
+  weights?: ArrayLike<number>,
+): number {
+  const classes = classesOf("accuracy", probabilities, labels, weights);
+  return mean(labels, weights, (row) => {
+    checkClass("accuracy", labels[row], row, classes);
+    let best = 0;
+    for (let k = 0; k < classes; k++) {
+      if (Number.isNaN(probabilities[row * classes + k])) return NaN;
+      if (probabilities[row * classes + k] > probabilities[row * classes + best]) best = k;
+    }
+    return best === labels[row] ? 1 : 0;
+  });
+}
+
+/**
+ * The mean squared error, `mean((p - y) ** 2)`.
+ *
+ * @param predictions `[rows]`.
+ * @param labels NaN where missing, `[rows]`.
+ * @param weights At least 0, `[rows]`; 1 where absent.
+ * @throws {RangeError} if the lengths differ.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { mse } from "@gatehouse/gatehouse";
+ *
+ * assertEquals(mse([1, 2, 5], [1, 4, 4]), 5 / 3);
+ * ```
+ */
+export function mse(predictions: ArrayLike<number>, labels: ArrayLike<number>, weights?: ArrayLike<number>): number {
+  checkLengths("MSE", predictions, labels, weights);
+  return mean(labels, weights, (row) => (predictions[row] - labels[row]) ** 2);
+}
+
+/**
+ * The mean absolute error, `mean(|p - y|)`.
+ *
+ * @param predictions `[rows]`.
+ * @param labels NaN where missing, `[rows]`.
+ * @param weights At least 0, `[rows]`; 1 where absent.
+ * @throws {RangeError} if the lengths differ.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { mae } from "@gatehouse/gatehouse";
+ *
+ * assertEquals(mae([1, 2, 5], [1, 4, 4]), 1);
+ * ```
+ */
+export function mae(predictions: ArrayLike<number>, labels: ArrayLike<number>, weights?: ArrayLike<number>): number {
+  checkLengths("MAE", predictions, labels, weights);
+  return mean(labels, weights, (row) => Math.abs(predictions[row] - labels[row]));
+}
+
+/**
+ * The coefficient of determination, `1 - sum((p - y) ** 2) / sum((y - mean(y)) ** 2)`, weighted.
+ *
+ * @param predictions `[rows]`.
+ * @param labels NaN where missing, `[rows]`.
+ * @param weights At least 0, `[rows]`; 1 where absent.
+ * @returns 1 for perfect predictions, 0 for those of the mean label, NaN where all labels are equal.
+ * @throws {RangeError} if the lengths differ.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { r2 } from "@gatehouse/gatehouse";
+ *
+ * assertEquals(r2([1, 2, 4], [1, 2, 3]), 0.5);
+ * ```
+ */
+export function r2(predictions: ArrayLike<number>, labels: ArrayLike<number>, weights?: ArrayLike<number>): number {
+  checkLengths("R2", predictions, labels, weights);
+  const first = labels[counted(labels, weights)[0]];
+  const center = first + mean(labels, weights, (row) => labels[row] - first); // exact where all labels are equal
+  const variance = mean(labels, weights, (row) => (labels[row] - center) ** 2);
+  return variance === 0 ? NaN : 1 - mse(predictions, labels, weights) / variance;
+}
+
+/** The weighted mean of a term over the rows that count. */
+function mean(
+  labels: ArrayLike<number>,
+  weights: ArrayLike<number> | undefined,
+  term: (row: number) => number,
+): number {
+  let sum = 0;
+  let total = 0;
+  for (let row = 0; row < labels.length; row++) {
+    const weight = weights?.[row] ?? 1;
+    if (Number.isNaN(labels[row]) || weight === 0) continue;
+    sum += weight * term(row);
+    total += weight;
+  }
+  return sum / total;
+}
+
+/** The rows with a label and a weight. */
+function counted(labels: ArrayLike<number>, weights: ArrayLike<number> | undefined): Uint32Array {
+  const rows = new Uint32Array(labels.length);
+  let count = 0;
+  for (let row = 0; row < labels.length; row++) {
+    if (!Number.isNaN(labels[row]) && weights?.[row] !== 0) rows[count++] = row;
+  }
+  return rows.subarray(0, count);
+}
+
+/** A probability that has a finite logarithm, and so has its complement. */
+function clipped(probability: number): number {
+  const epsilon = 2 ** -23;
+  return Math.min(Math.max(probability, epsilon), 1 - epsilon);
+}
+
+/** Checks `[rows]`, `[rows]`, `[rows]`. */
+function checkLengths(
+  metric: string,
+  predictions: ArrayLike<number>,
+  labels: ArrayLike<number>,
+  weights: ArrayLike<number> | undefined,
+): void {
+  if (predictions.length !== labels.length) {
+    throw new RangeError(`Cannot compute ${metric}: ${predictions.length} predictions for ${labels.length} labels`);
+  }
+  checkWeights(metric, labels, weights);
+}
+
+/** The number of classes of predictions `[rows x classes]`. */
+function classesOf(
+  metric: string,
+  predictions: ArrayLike<number>,
+  labels: ArrayLike<number>,
+  weights: ArrayLike<number> | undefined,
+): number {
+  const classes = labels.length === 0 ? 0 : predictions.length / labels.length;
+  if (!Number.isInteger(classes) || predictions.length !== classes * labels.length) {
+    throw new RangeError(
+      `Cannot compute ${metric}: ${predictions.length} predictions for ${labels.length} labels, ` +
+        `wanted one a row and class`,
+    );
+  }
+  checkWeights(metric, labels, weights);
+  return classes;
+}
+
+/** Checks that there is one weight a row, or none at all. */
+function checkWeights(metric: string, labels: ArrayLike<number>, weights: ArrayLike<number> | undefined): void {
+  if (weights !== undefined && weights.length !== labels.length) {
+    throw new RangeError(`Cannot compute ${metric}: ${weights.length} weights for ${labels.length} labels`);
+  }
+}
+
+/** Checks that a label is one of the classes. */
+function checkClass(metric: string, label: number, row: number, classes: number): void {
+  if (!Number.isInteger(label) || label < 0 || label >= classes) {
+    throw new RangeError(
+      `Cannot compute ${metric}: the label of row ${row} is ${label}, wanted a class from 0 to ${classes - 1}`,
+    );
+  }
+}
