@@ -1,0 +1,251 @@
+import { type Shape, withBatch } from "../ops/shape.ts";
+import type { Attrs, Op } from "../ops/value.ts";
+
+/** Numbers in row-major order, and their shape. Never changed in place, so results may share their data. */
+export interface Numbers {
+  /** The length of every axis. */
+  readonly shape: readonly number[];
+  /** The elements, row-major. */
+  readonly data: Float64Array;
+}
+
+/** What a run is given: the number of rows, what it is fed, and what its parameters hold. */
+export interface Context {
+  /** The number of rows in the batch. */
+  readonly batch: number;
+  /** Inputs and noise by name. */
+  readonly inputs: ReadonlyMap<string, Numbers>;
+  /** Parameters by name. */
+  readonly parameters: ReadonlyMap<string, Numbers>;
+}
+
+/** Computes an op. The result's shape is found from the arguments, apart from the shape rule of the op table. */
+export type Kernel = (of: readonly Numbers[], attrs: Attrs, context: Context) => Numbers;
+
+/** The kernels of the reference engine, one for every op but the phases, which tracing resolves. */
+export const kernels: Readonly<Record<Exclude<Op, "inTraining">, Kernel>> = {
+  input: fed,
+  noise: fed,
+  parameter: (_, { name }, { parameters }) => named(parameters, "parameter", name as string),
+  constant: (_, { shape, data }) => ({ shape: shape as number[], data: Float64Array.from(data as number[]) }),
+
+  matmul,
+
+  add: elementwise((a, b) => a + b),
+  sub: elementwise((a, b) => a - b),
+  mul: elementwise((a, b) => a * b),
+  div: elementwise((a, b) => a / b),
+
+  neg: elementwise((x) => -x),
+  exp: elementwise(Math.exp),
+  log: elementwise(Math.log),
+  sqrt: elementwise(Math.sqrt),
+  relu: elementwise((x) => Math.max(x, 0)),
+  sigmoid: elementwise((x) => 1 / (1 + Math.exp(-x))),
+  tanh: elementwise(Math.tanh),
+  softplus: elementwise((x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))),
+
+  greater: elementwise((a, b) => a > b ? 1 : 0),
+  equal: elementwise((a, b) => a === b ? 1 : 0),
+  select: elementwise((condition, a, b) => condition !== 0 ? a : b),
+
+  sum: reduction(0, (total, x) => total + x),
+  max: reduction(-Infinity, Math.max),
+  softmax,
+
+  reshape: ([x], { shape }, { batch }) => ({ shape: withBatch(shape as Shape, batch), data: x.data }),
+  broadcast: ([x], { shape }, { batch }) => {
+    const lengths = withBatch(shape as Shape, batch);
+    return { shape: lengths, data: picked(x, positions(lengths, stretched(x.shape, lengths))) };
+  },
+  transpose: ([x], { order }) => {
+    const axes = order as number[];
+    const shape = axes.map((axis) => x.shape[axis]);
+    const steps = stepsOf(x.shape);
+    return { shape, data: picked(x, positions(shape, axes.map((axis) => steps[axis]))) };
+  },
+  concat: (of, { axis }) => {
+    const length = of.reduce((total, x) => total + x.shape[axis as number], 0);
+    const shape = withLength(of[0].shape, axis as number, length);
+    return { shape, data: placed(of, shape, axis as number, 0) };
+  },
+  slice: ([x], { axis, start, size }) => {
+    const shape = withLength(x.shape, axis as number, size as number);
+    const steps = stepsOf(x.shape);
+    return { shape, data: picked(x, positions(shape, steps, steps[axis as number] * (start as number))) };
+  },
+  pad: ([x], { axis, before, after }) => {
+    const length = (before as number) + x.shape[axis as number] + (after as number);
+    const shape = withLength(x.shape, axis as number, length);
+    return { shape, data: placed([x], shape, axis as number, before as number) };
+  },
+
+  multiHot,
+  gather,
+  scatterAdd,
+
+  stopGradient: ([x]) => x,
+};
+
+// Kernels.
+
+function fed(_: readonly Numbers[], { name }: Attrs, { inputs }: Context): Numbers {
+  return named(inputs, "input", name as string);
+}
+
+function named(numbers: ReadonlyMap<string, Numbers>, kind: string, name: string): Numbers {
+  const found = numbers.get(name);
+  if (found === undefined) throw new TypeError(`Cannot run graph: the ${kind} "${name}" is missing`);
+  return found;
+}
+
+/** `[..., m, k] x [..., k, n]` to `[..., m, n]`. */
+function matmul([a, b]: readonly Numbers[]): Numbers {
+  const [m, k] = a.shape.slice(-2);
+  const n = b.shape[b.shape.length - 1];
+  const lead = a.shape.slice(0, -2);
+  const data = new Float64Array(sizeOf(lead) * m * n);
+  for (let e = 0; e < sizeOf(lead); e++) {
+    for (let i = 0; i < m; i++) {
+      for (let at = 0; at < k; at++) {
+        const factor = a.data[(e * m + i) * k + at];
+        for (let j = 0; j < n; j++) data[(e * m + i) * n + j] += factor * b.data[(e * k + at) * n + j];
+      }
+    }
+  }
+  return { shape: [...lead, m, n], data };
+}
+
+/** Applies a function to the elements that stand at the same place once all arguments are stretched to one shape. */
+function elementwise(formula: (a: number, b: number, c: number) => number): Kernel {
+  return (of) => {
+    const rank = Math.max(...of.map((x) => x.shape.length));
+    const shape = Array.from(
+      { length: rank },
+      (_, axis) => Math.max(...of.map((x) => x.shape[axis - rank + x.shape.length] ?? 1)),
+    );
+    const [a, b = a, c = a] = of.map((x) => picked(x, positions(shape, stretched(x.shape, shape))));
+    return { shape, data: a.map((number, i) => formula(number, b[i], c[i])) };
+  };
+}
+
+/** Folds the elements over axes. */
+function reduction(start: number, step: (total: number, x: number) => number): Kernel {
+  return ([x], attrs) => {
+    const axes = attrs.axes as number[];
+    const kept = x.shape.map((length, axis) => axes.includes(axis) ? 1 : length);
+    const data = new Float64Array(sizeOf(kept)).fill(start);
+    const target = positions(x.shape, stretched(kept, x.shape));
+    x.data.forEach((number, i) => data[target[i]] = step(data[target[i]], number));
+    return { shape: attrs.keep ? kept : x.shape.filter((_, axis) => !axes.includes(axis)), data };
+  };
+}
+
+/** Over the last axis, each row less its largest element, which changes nothing but the overflow. */
+function softmax([x]: readonly Numbers[]): Numbers {
+  const width = x.shape[x.shape.length - 1];
+  const data = new Float64Array(x.data.length);
+  for (let start = 0; start < data.length; start += width) {
+    const row = x.data.subarray(start, start + width);
+    const top = row.reduce((top, number) => Math.max(top, number));
+    const powers = row.map((number) => Math.exp(number - top));
+    const total = powers.reduce((sum, power) => sum + power, 0);
+    data.set(powers.map((power) => power / total), start);
+  }
+  return { shape: x.shape, data };
+}
+
+/** A code that is negative or not below its column's size leaves the column's part 0. */
+function multiHot([codes]: readonly Numbers[], attrs: Attrs): Numbers {
+  const sizes = attrs.sizes as number[];
+  const [rows, columns] = codes.shape;
+  const width = sizes.reduce((total, size) => total + size, 0);
+  const data = new Float64Array(rows * width);
+  for (let row = 0; row < rows; row++) {
+    let start = 0;
+    for (let column = 0; column < columns; column++) {
+      const code = codes.data[row * columns + column];
+      if (code >= 0 && code < sizes[column]) data[row * width + start + code] = 1;
+      start += sizes[column];
+    }
+  }
+  return { shape: [rows, width], data };
+}
+
+/** A code that is negative or not below the number of rows yields a row of zeros. */
+function gather([table, codes]: readonly Numbers[]): Numbers {
+  const [rows, width] = table.shape;
+  const data = new Float64Array(codes.data.length * width);
+  codes.data.forEach((code, i) => {
+    if (code >= 0 && code < rows) data.set(table.data.subarray(code * width, (code + 1) * width), i * width);
+  });
+  return { shape: [codes.data.length, width], data };
+}
+
+/** A row whose code is negative or not below the number of rows is added nowhere. */
+function scatterAdd([codes, x]: readonly Numbers[], attrs: Attrs): Numbers {
+  const rows = attrs.rows as number;
+  const width = x.shape[1];
+  const data = new Float64Array(rows * width);
+  codes.data.forEach((code, i) => {
+    if (code < 0 || code >= rows) return;
+    for (let at = 0; at < width; at++) data[code * width + at] += x.data[i * width + at];
+  });
+  return { shape: [rows, width], data };
+}
+
+// Places in row-major order.
+
+/** The place of every element of a shape, in row-major order, where one step along an axis is so many places. */
+function positions(shape: readonly number[], steps: readonly number[], start = 0): Int32Array {
+  let found = Int32Array.of(start);
+  shape.forEach((length, axis) => {
+    const next = new Int32Array(found.length * length);
+    found.forEach((place, i) => {
+      for (let at = 0; at < length; at++) next[i * length + at] = place + at * steps[axis];
+    });
+    found = next;
+  });
+  return found;
+}
+
+/** How many places one step along each axis is. */
+function stepsOf(shape: readonly number[]): number[] {
+  return shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
+}
+
+/** The same for a shape stretched to another, axes aligned at the right: 0 along an axis of length 1 or absent. */
+function stretched(from: readonly number[], to: readonly number[]): number[] {
+  const steps = stepsOf(from);
+  return to.map((_, axis) => {
+    const own = axis - to.length + from.length;
+    return own < 0 || from[own] === 1 ? 0 : steps[own];
+  });
+}
+
+/** The elements at some places. */
+function picked({ data }: Numbers, places: Int32Array): Float64Array {
+  const found = new Float64Array(places.length);
+  for (let i = 0; i < found.length; i++) found[i] = data[places[i]];
+  return found;
+}
+
+/** Zeros of a shape, with some numbers one after another along an axis from a place on. */
+function placed(of: readonly Numbers[], shape: readonly number[], axis: number, from: number): Float64Array {
+  const data = new Float64Array(sizeOf(shape));
+  const steps = stepsOf(shape);
+  let at = from;
+  for (const x of of) {
+    positions(x.shape, steps, at * steps[axis]).forEach((place, i) => data[place] = x.data[i]);
+    at += x.shape[axis];
+  }
+  return data;
+}
+
+function withLength(shape: readonly number[], axis: number, length: number): number[] {
+  return shape.map((own, at) => at === axis ? length : own);
+}
+
+function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, length) => product * length, 1);
+}
