@@ -187,7 +187,7 @@ export const ops: Readonly<Record<Op, Rule>> = {
  * @throws {TypeError} for settings that the op does not take.
  * @throws {RangeError} for shapes that do not fit.
  */
-export function apply(op: Op, of: readonly Value[], attrs: Attrs = {}): Value {
+export function apply(op: Op, of: readonly Value[], attrs: Attrs = {}, owner?: object): Value {
   const rule: Rule = ops[op];
   if (rule.arity === undefined ? of.length === 0 : of.length !== rule.arity) {
     throw new TypeError(`Cannot apply ${op}: it takes ${rule.arity ?? "at least 1"} values, found ${of.length}`);
@@ -206,7 +206,7 @@ export function apply(op: Op, of: readonly Value[], attrs: Attrs = {}): Value {
     }
   });
   const shape = rule.shape(of, attrs);
-  return Object.freeze({ op, of: Object.freeze([...of]), attrs, shape, type: rule.type?.(attrs) ?? "float" });
+  return Object.freeze({ op, of: Object.freeze([...of]), attrs, shape, type: rule.type?.(attrs) ?? "float", owner });
 }
 
 /** Sums a gradient over the axes along which a value was stretched, back to the value's shape. */

@@ -37,4 +37,6 @@ export interface Value {
   readonly shape: Shape;
   /** What the elements are. */
   readonly type: Type;
+  /** While authoring: who owns a parameter or a noise. Two parameters are one if owner and name are. */
+  readonly owner?: object;
 }

@@ -1,0 +1,37 @@
+import { div, softmaxOf } from "../ops/functions.ts";
+import type { Gate } from "./net.ts";
+import { dense } from "./nets.ts";
+
+/**
+ * The gate of the paper, `g(x) = softmax(x W)`, without a bias (Ma et al. 2018, eq. 8).
+ *
+ * Parameters: `kernel [width, experts]`. Output: `[batch, experts]`, each row sums to 1.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { bank, binary, define, dense, level, mix, parametersOf, softmax } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({
+ *   input: 5,
+ *   levels: [level({ shared: bank(3, dense(2)) }, { shared: mix("shared", softmax) })],
+ *   tasks: { click: binary() },
+ * });
+ * const gate = parametersOf(spec).find(({ path }) => path === "levels/0/gates/shared/0/kernel");
+ * assertEquals(gate?.shape, [5, 3]);
+ * ```
+ */
+export const softmax: Gate = (x, experts) => softmaxOf(dense(experts, { bias: false })(x));
+
+/**
+ * The softmax gate with its logits divided by a temperature: above 1 the weights are more even, below 1 more decided.
+ *
+ * @param value The temperature, above 0.
+ * @throws {RangeError} if it is not.
+ */
+export function temperature(value: number): Gate {
+  if (!(value > 0 && Number.isFinite(value))) {
+    throw new RangeError(`Cannot apply temperature: it must be above 0, found ${value}`);
+  }
+  return (x, experts) => softmaxOf(div(dense(experts, { bias: false })(x), value));
+}

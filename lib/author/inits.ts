@@ -1,0 +1,37 @@
+import type { Init } from "../spec/spec.ts";
+
+/**
+ * How parameters begin. Each is drawn for its own matrix `[width, units]`, never for a stack of experts, from the seed
+ * and the parameter's path alone.
+ *
+ * - `glorotUniform`: uniform in ±sqrt(6 / (width + units)) (Glorot and Bengio 2010, eq. 16); the default of `dense`.
+ * - `glorotNormal`: normal, variance 2 / (width + units).
+ * - `heUniform`: uniform in ±sqrt(6 / width); `heNormal`: normal, variance 2 / width (He et al. 2015, eq. 10).
+ * - `lecunNormal`: normal, variance 1 / width.
+ * - `zeros`, `ones`, `value(number)`: constant. `normal(deviation)`, `uniform(limit)`: of the given size.
+ *
+ * The normal ones are not truncated.
+ */
+export const inits: {
+  readonly zeros: Init;
+  readonly ones: Init;
+  readonly glorotUniform: Init;
+  readonly glorotNormal: Init;
+  readonly heUniform: Init;
+  readonly heNormal: Init;
+  readonly lecunNormal: Init;
+  readonly value: (value: number) => Init;
+  readonly normal: (deviation: number) => Init;
+  readonly uniform: (limit: number) => Init;
+} = {
+  zeros: { kind: "constant", value: 0 },
+  ones: { kind: "constant", value: 1 },
+  glorotUniform: { kind: "glorotUniform" },
+  glorotNormal: { kind: "glorotNormal" },
+  heUniform: { kind: "heUniform" },
+  heNormal: { kind: "heNormal" },
+  lecunNormal: { kind: "lecunNormal" },
+  value: (value) => ({ kind: "constant", value }),
+  normal: (deviation) => ({ kind: "normal", deviation }),
+  uniform: (limit) => ({ kind: "uniform", limit }),
+};

@@ -1,0 +1,64 @@
+import { apply } from "../ops/table.ts";
+import type { Shape } from "../ops/shape.ts";
+import type { Value } from "../ops/value.ts";
+import type { Init } from "../spec/spec.ts";
+
+/** A pure function from a value `[batch, width]` to a value `[batch, units]`. Experts, towers and their parts are nets. */
+export type Net = (x: Value) => Value;
+
+/**
+ * A pure function from a value `[batch, width]` and a number of experts to weights `[batch, experts]`.
+ * Whatever it returns weighs the experts as it is: normalising is the gate's own business.
+ */
+export type Gate = (x: Value, experts: number) => Value;
+
+/** Claims a parameter for a net: its name, its shape and how it begins. */
+export type Slot = (name: string, shape: readonly number[], init: Init) => Value;
+
+/**
+ * A net that owns parameters. What is sharing and what is not follows from one rule: inside one table entry (an expert,
+ * a gate, a tower) applying the same net twice uses the same parameters, and every entry has its own copy.
+ *
+ * @param body What the net computes; it claims parameters by `slot(name, shape, init)`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { binary, define, inits, mul, own, parametersOf } from "@gatehouse/gatehouse";
+ *
+ * const scale = own((slot, x) => mul(x, slot("scale", [3], inits.ones)));
+ * const spec = define({ input: 3, tasks: { click: binary(scale) } });
+ * assertEquals(parametersOf(spec)[0].path, "tasks/click/tower/0/scale");
+ * ```
+ */
+export function own(body: (slot: Slot, x: Value) => Value): Net {
+  const owner = {};
+  const slot: Slot = (name, shape, init) => {
+    if (!/^[A-Za-z][\w-]*$/.test(name)) {
+      throw new TypeError(
+        `Cannot claim parameter ${JSON.stringify(name)}: a name of letters, digits, _ and - is needed`,
+      );
+    }
+    return apply("parameter", [], { name, shape, init: { ...init } }, owner);
+  };
+  return (x) => body(slot, x);
+}
+
+/**
+ * Fresh random numbers for every run, an input of the graph rather than a side effect: uniform in [0, 1), or normal
+ * with mean 0 and variance 1. Use it inside {@linkcode inTraining}, so that evaluation stays deterministic.
+ *
+ * @param shape The shape, such as `["batch", 64]`.
+ */
+export function noise(shape: Shape, kind: "uniform" | "normal" = "uniform"): Value {
+  return apply("noise", [], { name: "noise", shape, kind }, {});
+}
+
+/** The last length of a value `[batch, width]`. */
+export function widthOf(x: Value): number {
+  const width = x.shape[1];
+  if (x.shape.length !== 2 || typeof width !== "number") {
+    throw new RangeError(`Cannot apply net: a value [batch, width] is needed, found [${x.shape.join(", ")}]`);
+  }
+  return width;
+}

@@ -1,0 +1,158 @@
+import {
+  add,
+  div,
+  greater,
+  inTraining,
+  matmul,
+  mean,
+  mul,
+  neg,
+  relu,
+  sigmoid,
+  sqrt,
+  square,
+  sub,
+} from "../ops/functions.ts";
+import { sameShape, shapeText } from "../ops/shape.ts";
+import type { Value } from "../ops/value.ts";
+import type { Init } from "../spec/spec.ts";
+import { inits } from "./inits.ts";
+import { type Net, noise, own, widthOf } from "./net.ts";
+
+/** The options of {@linkcode dense}. */
+export interface DenseOptions {
+  /** Whether a bias is added. Default true. */
+  readonly bias?: boolean;
+  /** How the kernel begins. Default `inits.glorotUniform`. */
+  readonly init?: Init;
+  /** How the bias begins. Default `inits.zeros`. */
+  readonly biasInit?: Init;
+}
+
+/**
+ * A fully connected layer, `y = x W + b`, without an activation.
+ *
+ * Parameters: `kernel [width, units]`, `bias [units]`. Output: `[batch, units]`.
+ *
+ * @param units The output width, a whole number of at least 1.
+ * @throws {RangeError} if `units` is not.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { binary, define, dense, parametersOf } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({ input: 5, tasks: { click: binary(dense(3)) } });
+ * assertEquals(parametersOf(spec)[0].shape, [5, 3]);
+ * ```
+ */
+export function dense(units: number, options: DenseOptions = {}): Net {
+  const { bias = true, init = inits.glorotUniform, biasInit = inits.zeros } = options;
+  wholeNumber("dense", "units", units);
+  return own((slot, x) => {
+    const product = matmul(x, slot("kernel", [widthOf(x), units], init));
+    return bias ? add(product, slot("bias", [units], biasInit)) : product;
+  });
+}
+
+/**
+ * Nets one after the other: `pipe(f, g)(x) = g(f(x))`. Without nets: the identity.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { constant, neg, pipe, relu } from "@gatehouse/gatehouse";
+ *
+ * assertEquals(pipe(neg, relu)(constant([1, 2], [1, 2])).op, "relu");
+ * ```
+ */
+export function pipe(...nets: readonly Net[]): Net {
+  return (x) => nets.reduce((value, net) => net(value), x);
+}
+
+/** The options of {@linkcode mlp}. */
+export interface MlpOptions extends DenseOptions {
+  /** What follows every layer. Default `relu`. */
+  readonly activation?: Net;
+  /** The share of units dropped after every activation in training, in [0, 1). Default 0. */
+  readonly dropout?: number;
+}
+
+/** Layers of the given units, each followed by an activation and, if asked for, dropout: `mlp([64, 32])`. */
+export function mlp(units: readonly number[], options: MlpOptions = {}): Net {
+  const { activation = relu, dropout: rate = 0, ...rest } = options;
+  const layers = units.flatMap((width) => [dense(width, rest), activation, ...(rate > 0 ? [dropout(rate)] : [])]);
+  return pipe(...layers);
+}
+
+/**
+ * `net(x) + x`: a net around which its input is carried (He et al. 2016).
+ *
+ * @throws {RangeError} while defining, if the net changes the width.
+ */
+export function residual(net: Net): Net {
+  return (x) => {
+    const y = net(x);
+    if (!sameShape(x.shape, y.shape)) {
+      const found = `${shapeText(x.shape)} became ${shapeText(y.shape)}`;
+      throw new RangeError(`Cannot apply residual: the net must keep the shape, found ${found}`);
+    }
+    return add(y, x);
+  };
+}
+
+/**
+ * Drops each element with probability `rate` in training and scales the others by `1 / (1 - rate)` (inverted dropout,
+ * Srivastava et al. 2014); the identity in evaluation.
+ *
+ * @param rate In [0, 1).
+ * @throws {RangeError} if `rate` is not.
+ */
+export function dropout(rate: number): Net {
+  if (!(rate >= 0 && rate < 1)) throw new RangeError(`Cannot apply dropout: rate must be in [0, 1), found ${rate}`);
+  if (rate === 0) return (x) => x;
+  return (x) => {
+    const kept = greater(noise(x.shape), rate);
+    return inTraining(mul(x, mul(kept, 1 / (1 - rate))), x);
+  };
+}
+
+/** The options of {@linkcode layerNorm}. */
+export interface LayerNormOptions {
+  /** Added to the variance. Default 1e-5. */
+  readonly epsilon?: number;
+}
+
+/**
+ * Normalises each row to mean 0 and variance 1, then scales and shifts it (Ba et al. 2016): a row's result depends on
+ * that row alone.
+ *
+ * Parameters: `gain [width]`, `bias [width]`. Output: `[batch, width]`.
+ */
+export function layerNorm(options: LayerNormOptions = {}): Net {
+  const { epsilon = 1e-5 } = options;
+  if (!(epsilon > 0)) throw new RangeError(`Cannot apply layerNorm: epsilon must be above 0, found ${epsilon}`);
+  return own((slot, x) => {
+    const width = widthOf(x);
+    const centred = sub(x, mean(x, { keep: true }));
+    const deviation = sqrt(add(mean(square(centred), { keep: true }), epsilon));
+    return add(mul(div(centred, deviation), slot("gain", [width], inits.ones)), slot("bias", [width], inits.zeros));
+  });
+}
+
+/** `x` where positive, else `0.01 x` (Maas et al. 2013). */
+export function leakyRelu(x: Value): Value {
+  return sub(relu(x), mul(relu(neg(x)), 0.01));
+}
+
+/** `x * sigmoid(1.702 x)`, the sigmoid approximation of GELU (Hendrycks and Gimpel 2016, section 2), not the tanh one. */
+export function gelu(x: Value): Value {
+  return mul(x, sigmoid(mul(x, 1.702)));
+}
+
+/** Refuses what is no whole number of at least 1. */
+export function wholeNumber(name: string, what: string, value: number): void {
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw new RangeError(`Cannot apply ${name}: ${what} must be a whole number of at least 1, found ${value}`);
+  }
+}

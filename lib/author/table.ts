@@ -1,0 +1,176 @@
+import type { Feature } from "../spec/features.ts";
+import { inputForm, mostUnits } from "../spec/input.ts";
+import { type Issue, keyText, SpecError } from "../spec/issues.ts";
+import { type Draft, resolve } from "../spec/resolve.ts";
+import type { HeadKind, Spec } from "../spec/spec.ts";
+import { finite, fitting, type Form, isRecord, list, object, record, text, whole, word } from "../spec/structure.ts";
+import { express } from "./express.ts";
+import type { Gate, Net } from "./net.ts";
+import { dense, pipe, wholeNumber } from "./nets.ts";
+
+/** What a model reads: a width of real numbers, or fitted features by name. */
+export type Input = number | Readonly<Record<string, Feature>>;
+
+/** A table: what the model reads, its levels, and its tasks. */
+export interface Table<Tasks extends string> {
+  /** A width, or features as `fit` returns them. */
+  readonly input: Input;
+  /** The levels from the input up. Without levels the towers read the input. */
+  readonly levels?: readonly Level[];
+  /** The tasks by name. */
+  readonly tasks: Readonly<Record<Tasks, Task>>;
+}
+
+/** Experts by bank and gates by stream; see {@linkcode level}. */
+export interface Level {
+  readonly experts: Readonly<Record<string, Bank>>;
+  readonly gates: Readonly<Record<string, Mix>>;
+}
+
+/** Experts of one shape; see {@linkcode bank}. */
+export interface Bank {
+  readonly count: number;
+  readonly net: Net;
+  readonly reads?: string;
+}
+
+/** Experts mixed into a stream; see {@linkcode mix}. */
+export interface Mix {
+  readonly mix: readonly string[];
+  readonly gate?: Gate;
+  readonly reads?: string;
+}
+
+/** A tower and a head; see {@linkcode binary}, {@linkcode regression} and {@linkcode categorical}. */
+export interface Task extends TaskOptions {
+  readonly kind: HeadKind;
+  readonly units: number;
+  readonly tower: Net;
+}
+
+/** What can be said of a task beside its tower. */
+export interface TaskOptions {
+  /** The weight of the task's loss in the sum. Default 1. */
+  readonly weight?: number;
+  /** The stream that the tower reads. Default: the one of the task's name, else `shared`, else the input. */
+  readonly reads?: string;
+}
+
+/** What can be said of a bank or a mix beside what it is made of. */
+export interface ReadOptions {
+  /** The stream that is read. Default: the one of the reader's own name, else `shared`, else the input. */
+  readonly reads?: string;
+}
+
+/**
+ * Makes a model of a table: traces every function once, resolves who reads what, and checks it all.
+ *
+ * @throws {SpecError} with all issues at once, each with its path.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { bank, binary, define, dense, level, mix, softmax } from "@gatehouse/gatehouse";
+ *
+ * const mmoe = define({
+ *   input: 100,
+ *   levels: [level({ shared: bank(8, dense(16)) }, { click: mix("shared", softmax), like: mix("shared", softmax) })],
+ *   tasks: { click: binary(dense(8)), like: binary(dense(8)) },
+ * });
+ * assertEquals(Object.keys(mmoe.levels[0].gates), ["click", "like"]);
+ * ```
+ */
+export function define<const Tasks extends string>(table: Table<Tasks>): Spec<Tasks> {
+  const issues = malformed(table);
+  if (issues.length > 0) throw new SpecError("define model", issues);
+  const draft: Draft<Net | Gate> = {
+    input: typeof table.input === "number" ? { width: table.input } : { features: table.input },
+    levels: table.levels ?? [],
+    tasks: mapValues(table.tasks, ({ kind, units, tower, weight = 1, reads }: Task) => {
+      return { tower, weight, reads, head: { kind, units, net: dense(units) } };
+    }),
+  };
+  const { spec, issues: found } = resolve(draft, express);
+  if (spec === undefined) throw new SpecError("define model", found);
+  return spec as Spec<Tasks>;
+}
+
+/** A level: expert banks by name, and what is mixed of them, by the name of the stream that is written. */
+export function level(experts: Readonly<Record<string, Bank>>, gates: Readonly<Record<string, Mix>>): Level {
+  return { experts, gates };
+}
+
+/**
+ * A bank of experts: `count` copies of a net, each with its own parameters. Other nets of the same output width go into
+ * other banks of the level.
+ */
+export function bank(count: number, net: Net, options: ReadOptions = {}): Bank {
+  return { count, net, ...options };
+}
+
+/**
+ * A stream: the experts of one or more banks, weighted by a gate, `h = sum_e g(x)_e f_e(x)` (Ma et al. 2018, eq. 7).
+ * A single expert needs no gate: its weight is 1.
+ */
+export function mix(banks: string | readonly string[], gate?: Gate, options: ReadOptions = {}): Mix {
+  return { mix: typeof banks === "string" ? [banks] : [...banks], gate, ...options };
+}
+
+/** A task with a yes-or-no label (0 or 1): predicts a probability, trained by cross-entropy. Without a tower: a linear one. */
+export function binary(tower: Net = pipe(), options: TaskOptions = {}): Task {
+  return { kind: "binary", units: 1, tower, ...options };
+}
+
+/** A task with a real label: predicts a number, trained by the squared error. */
+export function regression(tower: Net = pipe(), options: TaskOptions = {}): Task {
+  return { kind: "regression", units: 1, tower, ...options };
+}
+
+/**
+ * A task with one of several classes as its label (0 to `classes - 1`): predicts a probability for each, trained by
+ * cross-entropy.
+ *
+ * @throws {RangeError} if `classes` is no whole number of at least 2.
+ */
+export function categorical(classes: number, tower: Net = pipe(), options: TaskOptions = {}): Task {
+  wholeNumber("categorical", "classes", classes);
+  if (classes < 2) throw new RangeError(`Cannot apply categorical: classes must be at least 2, found ${classes}`);
+  return { kind: "categorical", units: classes, tower, ...options };
+}
+
+/** What is wrong with a table before anything is traced: keys, and kinds of values. */
+function malformed(table: unknown): Issue[] {
+  const issues = tableForm(table, "");
+  return issues.map(({ path, message }) => ({ path: path || "the table", message }));
+}
+
+const entry: Form = fitting("a function", (found) => typeof found === "function");
+
+const tableForm: Form = object({
+  input: (found, path) => {
+    if (!isRecord(found)) return whole(1, mostUnits)(found, path);
+    const unfitted = Object.keys(found).filter((name) => isUnfitted(found[name]));
+    if (unfitted.length === 0) return inputForm({ features: found }, path);
+    const message = "the feature is not fitted: wanted what fit(features, training columns) returns";
+    return unfitted.map((name) => ({ path: path + keyText(name), message }));
+  },
+  tasks: record(object(
+    { kind: word("binary", "regression", "categorical"), units: whole(1, mostUnits), tower: entry },
+    { weight: finite, reads: text },
+  )),
+}, {
+  levels: list(object({
+    experts: record(object({ count: whole(1, 65536), net: entry }, { reads: text })),
+    gates: record(object({ mix: list(text) }, { gate: entry, reads: text })),
+  })),
+});
+
+/** A feature before it is fitted has a kind, but no encoding. */
+function isUnfitted(found: unknown): boolean {
+  return isRecord(found) && (found.kind === "numeric" || found.kind === "category") &&
+    found.scale === undefined && found.words === undefined;
+}
+
+function mapValues<A, B>(values: Readonly<Record<string, A>>, change: (value: A) => B): Record<string, B> {
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, change(value)]));
+}

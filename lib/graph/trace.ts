@@ -1,0 +1,140 @@
+import {
+  add,
+  concat,
+  div,
+  log,
+  mul,
+  multiHot,
+  reshape,
+  sigmoid,
+  slice,
+  softmaxOf,
+  sub,
+  sum,
+} from "../ops/functions.ts";
+import { constant } from "../ops/functions.ts";
+import { apply } from "../ops/table.ts";
+import type { Value } from "../ops/value.ts";
+import type { NumericFeature } from "../spec/features.ts";
+import type { Expression, HeadSpec, InputSpec, LevelSpec, Spec } from "../spec/spec.ts";
+import { valuesOf } from "./graph.ts";
+
+/** What a model computes, as values over one batch. */
+export interface Traced {
+  /** Logits by task, `[batch, units]`. */
+  readonly logits: Readonly<Record<string, Value>>;
+  /** Predictions by task: probabilities `[batch]`, numbers `[batch]`, or class probabilities `[batch, classes]`. */
+  readonly predictions: Readonly<Record<string, Value>>;
+  /** Gate weights `[batch, experts]` by `level/stream`. */
+  readonly gates: Readonly<Record<string, Value>>;
+}
+
+/**
+ * Spec to values: every expression is copied once for each expert, gate and tower, its parameters named by their paths.
+ *
+ * @param training Which side of `inTraining` is taken.
+ */
+export function trace(spec: Spec, training: boolean): Traced {
+  const streams = new Map<string, Value>([["input", inputValue(spec.input)]]);
+  const gates: Record<string, Value> = {};
+  const copy = (entry: Expression, x: Value, path: string) => instantiate(entry, x, path, training);
+  spec.levels.forEach((level, at) => {
+    const experts = traceExperts(level, `levels/${at}/experts`, streams, copy);
+    const written = Object.entries(level.gates).map(([stream, { reads, mix, gate }]) => {
+      const mixed = mix.flatMap((bank) => experts[bank]);
+      if (gate === null) return [stream, mixed[0]] as const;
+      const weights = copy(gate, streams.get(reads)!, `levels/${at}/gates/${stream}`);
+      gates[`${at}/${stream}`] = weights;
+      return [stream, combine(weights, mixed)] as const;
+    });
+    for (const [stream, value] of written) streams.set(stream, value);
+  });
+  const logits = mapEntries(spec.tasks, (task, { reads, tower, head }) => {
+    const top = copy(tower, streams.get(reads)!, `tasks/${task}/tower`);
+    return copy(head.net, top, `tasks/${task}/head`);
+  });
+  return { logits, predictions: mapEntries(logits, (task, value) => predicted(spec.tasks[task].head, value)), gates };
+}
+
+/** The values that a batch brings, and the stream `input` that is made of them. */
+export function inputValue(input: InputSpec): Value {
+  if ("width" in input) return apply("input", [], { name: "input", shape: ["batch", input.width], type: "float" });
+  const features = Object.values(input.features);
+  const numeric = features.filter((feature) => feature.kind === "numeric");
+  const sizes = features.flatMap((feature) => feature.kind === "category" ? [feature.words.length + 1] : []);
+  const parts: Value[] = [];
+  if (numeric.length > 0) {
+    const raw = apply("input", [], { name: "numeric", shape: ["batch", numeric.length], type: "float" });
+    parts.push(standardised(raw, numeric));
+  }
+  if (sizes.length > 0) {
+    const codes = apply("input", [], { name: "category", shape: ["batch", sizes.length], type: "int" });
+    parts.push(multiHot(codes, sizes));
+  }
+  return concat(parts);
+}
+
+/** `h = sum_e G[:, e] f_e`: weights `[batch, experts]` and experts `[batch, units]` to `[batch, units]`. */
+function combine(weights: Value, experts: readonly Value[]): Value {
+  const units = experts[0].shape[1];
+  const stacked = reshape(concat(experts), ["batch", experts.length, units]); // [batch, experts, units]
+  const factors = reshape(weights, ["batch", experts.length, 1]); // [batch, experts, 1]
+  return sum(mul(stacked, factors), { axes: [1] });
+}
+
+function traceExperts(
+  level: LevelSpec,
+  path: string,
+  streams: ReadonlyMap<string, Value>,
+  copy: (entry: Expression, x: Value, path: string) => Value,
+): Record<string, Value[]> {
+  return mapEntries(level.experts, (name, { reads, count, net }) => {
+    const x = streams.get(reads)!;
+    return Array.from({ length: count }, (_, expert) => copy(net, x, `${path}/${name}/${expert}`));
+  });
+}
+
+/** One copy of an expression: its input replaced, its parameters and noise named by their place in the model. */
+function instantiate(entry: Expression, x: Value, path: string, training: boolean): Value {
+  const { outputs } = valuesOf(entry, ({ op, attrs }, of) => {
+    if (op === "input") return x;
+    if (op === "inTraining") return of[training ? 0 : 1];
+    if (op !== "parameter" && op !== "noise") return undefined;
+    return apply(op, [], { ...attrs, name: `${path}/${attrs.name}` });
+  });
+  return Object.values(outputs)[0];
+}
+
+function predicted(head: HeadSpec, logits: Value): Value {
+  if (head.kind === "categorical") return softmaxOf(logits);
+  const column = reshape(logits, ["batch"]);
+  return head.kind === "binary" ? sigmoid(column) : column;
+}
+
+/** `(transform(x) - mean) / scale`, column by column. */
+function standardised(raw: Value, features: readonly NumericFeature[]): Value {
+  const columns = transformed(raw, features);
+  const means = constant(features.map((feature) => feature.mean));
+  const scales = constant(features.map((feature) => feature.scale));
+  return div(sub(columns, means), scales);
+}
+
+/** Neighbours with the same transform are transformed as one piece. */
+function transformed(raw: Value, features: readonly NumericFeature[]): Value {
+  const pieces: Value[] = [];
+  for (let start = 0, end; start < features.length; start = end) {
+    const { transform } = features[start];
+    end = start;
+    while (end < features.length && features[end].transform === transform) end++;
+    const piece = end - start === features.length ? raw : slice(raw, start, end - start);
+    pieces.push(transform === "log1p" ? log(add(piece, 1)) : piece);
+  }
+  return concat(pieces);
+}
+
+function mapEntries<A, B>(
+  values: Readonly<Record<string, A>>,
+  change: (key: string, value: A) => B,
+): Record<string, B> {
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, change(key, value)]));
+}

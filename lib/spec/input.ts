@@ -1,0 +1,49 @@
+import type { Feature } from "./features.ts";
+import type { InputSpec } from "./spec.ts";
+import { finite, fitting, type Form, isRecord, list, object, record, text, whole, word } from "./structure.ts";
+
+/** The most units that an input or a layer can have. */
+export const mostUnits = 2 ** 24;
+
+/** The width of the stream `input`: numeric features first, then the one-hot slots of the categories. */
+export function inputWidth(input: InputSpec): number {
+  if ("width" in input) return input.width;
+  return Object.values(input.features).reduce((total, feature) => total + featureWidth(feature), 0);
+}
+
+/** The units of one feature: 1, or a slot for each word and one for whatever is no word. */
+export function featureWidth(feature: Feature): number {
+  return feature.kind === "numeric" ? 1 : feature.words.length + 1;
+}
+
+/** What an input can be: a width, or features. */
+export const inputForm: Form = (found, path) => {
+  if (!isRecord(found) || found.features === undefined) return object({ width: whole(1, mostUnits) })(found, path);
+  const issues = object({ features: record(featureForm) })(found, path);
+  return isRecord(found.features) && Object.keys(found.features).length === 0
+    ? [{ path: `${path}.features`, message: "a model needs at least one feature" }]
+    : issues;
+};
+
+/** What a fitted feature can be. */
+export const featureForm: Form = (found, path) => {
+  const kind = isRecord(found) ? found.kind : undefined;
+  if (kind === "numeric") return numericForm(found, path);
+  if (kind === "category") return categoryForm(found, path);
+  return object({ kind: word("numeric", "category") })(isRecord(found) ? { kind } : found, path);
+};
+
+const numericForm: Form = object({
+  kind: word("numeric"),
+  transform: word("none", "log1p"),
+  mean: finite,
+  scale: fitting("a finite number above 0", (found) => Number.isFinite(found) && (found as number) > 0),
+});
+
+const categoryForm: Form = (found, path) => {
+  const issues = object({ kind: word("category"), words: list(text) })(found, path);
+  const words = (found as { words?: unknown }).words;
+  return issues.length === 0 && new Set(words as string[]).size !== (words as string[]).length
+    ? [{ path: `${path}.words`, message: "a word stands twice" }]
+    : issues;
+};

@@ -1,0 +1,37 @@
+/** One thing that is wrong, and where. */
+export interface Issue {
+  /** The path in the table, such as `levels[0].gates.income.mix[0]`. */
+  readonly path: string;
+  /** What was found, what was wanted, and the nearest right name where there is one. */
+  readonly message: string;
+}
+
+/**
+ * The error of a malformed model: all issues at once.
+ *
+ * @example
+ * ```ts
+ * import { assertThrows } from "@std/assert";
+ * import { binary, define, SpecError } from "@gatehouse/gatehouse";
+ *
+ * assertThrows(() => define({ input: 0, tasks: { click: binary() } }), SpecError, "at input");
+ * ```
+ */
+export class SpecError extends TypeError {
+  /** What is wrong, in the order of the table. */
+  readonly issues: readonly Issue[];
+
+  /** @param action What failed, such as `define model`. */
+  constructor(action: string, issues: readonly Issue[]) {
+    const shown = issues.slice(0, 20).map(({ path, message }) => `\n  at ${path}: ${message}`);
+    const more = issues.length > shown.length ? `\n  and ${issues.length - shown.length} more` : "";
+    super(`Cannot ${action}${shown.join("")}${more}`);
+    this.name = "SpecError";
+    this.issues = issues;
+  }
+}
+
+/** A key as it follows a path: `.income`, or `["never married"]`. */
+export function keyText(key: string): string {
+  return /^[A-Za-z_]\w*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
+}

@@ -1,0 +1,230 @@
+import { type Shape, shapeText } from "../ops/shape.ts";
+import { inputWidth } from "./input.ts";
+import { type Issue, keyText } from "./issues.ts";
+import { advice, nearest } from "./nearest.ts";
+import {
+  type BankSpec,
+  type Expression,
+  type GateSpec,
+  type HeadKind,
+  type InputSpec,
+  type LevelSpec,
+  type Spec,
+  type TaskSpec,
+  version,
+} from "./spec.ts";
+
+/** A table before its names are resolved. `N` is how its functions are given: as functions, or as expressions. */
+export interface Draft<N> {
+  readonly input: InputSpec;
+  readonly levels: readonly DraftLevel<N>[];
+  readonly tasks: Readonly<Record<string, DraftTask<N>>>;
+}
+
+/** A level of a {@linkcode Draft}. */
+export interface DraftLevel<N> {
+  readonly experts: Readonly<Record<string, { readonly count: number; readonly reads?: string; readonly net: N }>>;
+  readonly gates: Readonly<
+    Record<string, { readonly mix: readonly string[]; readonly reads?: string; readonly gate?: N | null }>
+  >;
+}
+
+/** A task of a {@linkcode Draft}. */
+export interface DraftTask<N> {
+  readonly reads?: string;
+  readonly tower: N;
+  readonly weight: number;
+  readonly head: { readonly kind: HeadKind; readonly units: number; readonly net: N };
+}
+
+/**
+ * Turns a function of the table into an expression, given the width that it reads, and says the shape of its result.
+ * Throws where that is not possible; the error's message becomes the issue.
+ */
+export type Express<N> = (entry: N, width: number, experts?: number) => {
+  readonly expression: Expression;
+  readonly shape: Shape;
+};
+
+/** The names that are legal for banks, streams and tasks. */
+export const nameRule = "a name of 1 to 100 characters without / and control characters";
+
+/** Whether a name is legal for a bank, a stream or a task. */
+export function isLegalName(name: string): boolean {
+  // deno-lint-ignore no-control-regex
+  return name.length >= 1 && name.length <= 100 && !/[/\x00-\x1f\x7f]/.test(name) && name !== "__proto__";
+}
+
+const mostExperts = 65536;
+
+/**
+ * Resolves a table: who reads which stream, which gates are constant, what nothing reads and so is not built. Reports
+ * every issue, and returns the normal form if there is none.
+ *
+ * A reader takes the stream that it names, else the stream of its own name, else `shared`, else the input.
+ */
+export function resolve<N>(
+  draft: Draft<N>,
+  express: Express<N>,
+): { readonly spec?: Spec; readonly issues: readonly Issue[] } {
+  const issues: Issue[] = [];
+  const report = (path: string, message: string) => {
+    issues.push({ path, message });
+    return undefined;
+  };
+  const named = (path: string, name: string) => {
+    if (!isLegalName(name)) report(path, `${JSON.stringify(name)} is no name: wanted ${nameRule}`);
+  };
+  const expressed = (path: string, entry: N, width: number | undefined, experts?: number) => {
+    if (width === undefined) return undefined;
+    try {
+      const { expression, shape } = express(entry, width, experts);
+      const [rows, units] = shape;
+      const wanted = experts === undefined ? "[batch, units]" : `[batch, ${experts}], one weight an expert`;
+      const fits = shape.length === 2 && rows === "batch" && typeof units === "number" &&
+        (experts === undefined || units === experts);
+      return fits
+        ? { expression, units: units as number }
+        : report(path, `the result must be ${wanted}, found ${shapeText(shape)}`);
+    } catch (error) {
+      if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+      return report(path, error.message);
+    }
+  };
+
+  // A stream whose width is not known, because of an issue already reported, is undefined.
+  const streams = new Map<string, number | undefined>([["input", inputWidth(draft.input)]]);
+  const chosen = (path: string, own: string, reads: string | undefined) => {
+    if (reads !== undefined && !streams.has(reads)) {
+      report(`${path}.reads`, `nothing below writes stream ${JSON.stringify(reads)}${advice(reads, streams.keys())}`);
+      return undefined;
+    }
+    return reads ?? [own, "shared", "input"].find((name) => streams.has(name));
+  };
+  const widthAt = (stream: string | undefined) => stream === undefined ? undefined : streams.get(stream);
+
+  const levels = draft.levels.map((level, at): LevelSpec => {
+    const here = `levels[${at}]`;
+    const experts: Record<string, BankSpec> = {};
+    const units = new Map<string, number | undefined>();
+    for (const [name, bank] of Object.entries(level.experts)) {
+      const path = `${here}.experts${keyText(name)}`;
+      named(path, name);
+      if (!Number.isSafeInteger(bank.count) || bank.count < 1 || bank.count > mostExperts) {
+        report(`${path}.count`, `the number of experts must be 1 to ${mostExperts}, found ${bank.count}`);
+      }
+      const reads = chosen(path, name, bank.reads);
+      const net = expressed(path, bank.net, widthAt(reads));
+      units.set(name, net?.units);
+      if (reads !== undefined && net !== undefined) {
+        experts[name] = { reads, count: bank.count, net: net.expression };
+      }
+    }
+
+    const gates: Record<string, GateSpec> = {};
+    const written = new Map<string, number | undefined>();
+    for (const [stream, entry] of Object.entries(level.gates)) {
+      const path = `${here}.gates${keyText(stream)}`;
+      named(path, stream);
+      if (stream === "input") report(path, `"input" is the stream that the model reads: wanted another name`);
+      if (entry.mix.length === 0) report(`${path}.mix`, "nothing is mixed: wanted at least one expert bank");
+      const known = entry.mix.filter((bank, position) => {
+        const where = `${path}.mix[${position}]`;
+        if (!Object.hasOwn(level.experts, bank)) {
+          report(where, `no expert bank is named ${JSON.stringify(bank)}${advice(bank, Object.keys(level.experts))}`);
+          return false;
+        }
+        if (entry.mix.indexOf(bank) !== position) {
+          report(where, `expert bank ${JSON.stringify(bank)} is mixed twice`);
+          return false;
+        }
+        return true;
+      });
+      const widths = known.map((bank) => units.get(bank));
+      const other = widths.findIndex((width) => width !== undefined && widths[0] !== undefined && width !== widths[0]);
+      if (other > 0) {
+        const found = `${JSON.stringify(known[other])} yields ${widths[other]} units`;
+        report(`${path}.mix[${other}]`, `${found}, ${JSON.stringify(known[0])} ${widths[0]}: wanted one width`);
+      }
+      const count = known.reduce((total, bank) => total + level.experts[bank].count, 0);
+      const reads = chosen(path, stream, entry.reads);
+      const complete = known.length === entry.mix.length && known.length > 0;
+      const gate = entry.gate ?? undefined;
+      let weights: Expression | null = null;
+      if (complete && count > 1 && gate === undefined) {
+        report(path, `${count} experts are mixed without a gate: wanted one, such as mix("${known[0]}", softmax)`);
+      } else if (complete && count > 1) {
+        weights = expressed(path, gate as N, widthAt(reads), count)?.expression ?? null;
+      }
+      written.set(stream, complete ? widths[0] : undefined);
+      if (reads !== undefined) gates[stream] = { reads, mix: entry.mix, gate: weights };
+    }
+    for (const [stream, width] of written) streams.set(stream, width);
+    return { experts, gates };
+  });
+
+  const tasks: Record<string, TaskSpec> = {};
+  for (const [name, task] of Object.entries(draft.tasks)) {
+    const path = `tasks${keyText(name)}`;
+    named(path, name);
+    if (!(Number.isFinite(task.weight) && task.weight >= 0)) {
+      report(`${path}.weight`, `the weight of a loss must be a number of at least 0, found ${task.weight}`);
+    }
+    const reads = chosen(path, name, task.reads);
+    const tower = expressed(path, task.tower, widthAt(reads));
+    const head = expressed(`${path}.head`, task.head.net, tower?.units);
+    const { kind, units } = task.head;
+    if (head !== undefined && head.units !== units) {
+      report(`${path}.head`, `a ${kind} head needs ${units} logits, found ${head.units}`);
+    }
+    if (reads !== undefined && tower !== undefined && head !== undefined) {
+      tasks[name] = {
+        reads,
+        tower: tower.expression,
+        head: { kind, units, net: head.expression },
+        weight: task.weight,
+      };
+    }
+  }
+  if (Object.keys(draft.tasks).length === 0) report("tasks", "a model needs at least one task");
+  if (issues.length > 0) return { issues };
+
+  misread(levels, tasks).forEach(({ path, message }) => report(path, message));
+  const spec: Spec = { gatehouse: version, input: draft.input, levels: alive(levels, tasks), tasks };
+  return issues.length > 0 ? { issues } : { spec, issues };
+}
+
+/** Streams that nothing reads, but whose name is so like that of a task without a stream that it must be meant. */
+function misread(levels: readonly LevelSpec[], tasks: Readonly<Record<string, TaskSpec>>): Issue[] {
+  const written = new Set(levels.flatMap((level) => Object.keys(level.gates)));
+  const read = new Set([
+    ...Object.values(tasks).map((task) => task.reads),
+    ...levels.flatMap(({ experts, gates }) => [...Object.values(experts), ...Object.values(gates)].map((x) => x.reads)),
+  ]);
+  const without = Object.keys(tasks).filter((task) => !written.has(task));
+  return levels.flatMap((level, at) =>
+    Object.keys(level.gates).flatMap((stream) => {
+      const meant = read.has(stream) ? undefined : nearest(stream, without);
+      const path = `levels[${at}].gates${keyText(stream)}`;
+      return meant === undefined
+        ? []
+        : [{ path, message: `nothing reads stream ${JSON.stringify(stream)}: did you mean ${JSON.stringify(meant)}?` }];
+    })
+  );
+}
+
+/** The levels without the gates whose streams nobody reads, and without the experts that no gate mixes. */
+function alive(levels: readonly LevelSpec[], tasks: Readonly<Record<string, TaskSpec>>): readonly LevelSpec[] {
+  const wanted = new Set(Object.values(tasks).map((task) => task.reads));
+  const kept: LevelSpec[] = [];
+  for (const level of [...levels].reverse()) {
+    const gates = Object.entries(level.gates).filter(([stream]) => wanted.has(stream));
+    const mixed = new Set(gates.flatMap(([, gate]) => gate.mix));
+    const experts = Object.entries(level.experts).filter(([bank]) => mixed.has(bank));
+    gates.forEach(([stream]) => wanted.delete(stream));
+    for (const [, gate] of gates) if (gate.gate !== null) wanted.add(gate.reads);
+    for (const [, bank] of experts) wanted.add(bank.reads);
+    kept.unshift({ experts: Object.fromEntries(experts), gates: Object.fromEntries(gates) });
+  }
+  return kept;
+}

@@ -1,0 +1,107 @@
+import type { Attrs, Op } from "../ops/value.ts";
+import type { Feature } from "./features.ts";
+
+/** The version of the format, the value of `gatehouse` in every spec. */
+export const version = 1;
+
+/**
+ * A model in its normal form: plain JSON with nothing left to default, the file format.
+ *
+ * @typeParam Tasks The names of the tasks, as the author wrote them.
+ */
+export interface Spec<Tasks extends string = string> {
+  /** The version of the format. */
+  readonly gatehouse: typeof version;
+  /** What the model reads. */
+  readonly input: InputSpec;
+  /** The levels of experts and gates, from the input up. */
+  readonly levels: readonly LevelSpec[];
+  /** The tasks by name. */
+  readonly tasks: { readonly [task in Tasks]: TaskSpec };
+}
+
+/** A width of real numbers, or named features with their encoding. */
+export type InputSpec =
+  | { readonly width: number }
+  | { readonly features: Readonly<Record<string, Feature>> };
+
+/** Experts by bank, and gates by the stream that they write. */
+export interface LevelSpec {
+  /** The banks of experts by name. */
+  readonly experts: Readonly<Record<string, BankSpec>>;
+  /** The gates by the name of the stream that they write. */
+  readonly gates: Readonly<Record<string, GateSpec>>;
+}
+
+/** Experts of one shape, each with its own parameters. */
+export interface BankSpec {
+  /** The stream that the experts read. */
+  readonly reads: string;
+  /** The number of experts. */
+  readonly count: number;
+  /** What each of them computes: `[batch, width]` to `[batch, units]`. */
+  readonly net: Expression;
+}
+
+/** What mixes experts into a stream: `h = sum_e G[:, e] f_e`. */
+export interface GateSpec {
+  /** The stream that the gate reads. */
+  readonly reads: string;
+  /** The banks whose experts are mixed, in this order. */
+  readonly mix: readonly string[];
+  /** The weights: `[batch, width]` to `[batch, experts]`; null for the constant weight 1 of a single expert. */
+  readonly gate: Expression | null;
+}
+
+/** What a task is: a tower, and a head. */
+export interface TaskSpec {
+  /** The stream that the tower reads. */
+  readonly reads: string;
+  /** The tower: `[batch, width]` to `[batch, units]`. */
+  readonly tower: Expression;
+  /** What is predicted. */
+  readonly head: HeadSpec;
+  /** The weight of the task's loss in the sum. */
+  readonly weight: number;
+}
+
+/** What a task predicts, and the layer that leads there. */
+export interface HeadSpec {
+  /** A probability, a real number, or one of several classes. */
+  readonly kind: HeadKind;
+  /** The number of logits: 1, or the number of classes. */
+  readonly units: number;
+  /** From the tower's output to the logits `[batch, units]`. */
+  readonly net: Expression;
+}
+
+/** The kinds of heads. */
+export type HeadKind = "binary" | "regression" | "categorical";
+
+/**
+ * A function as it was traced: a list of ops with one input `x` and named results (`output` of a net, `weights` of a
+ * gate). Its parameters are named within the entry, `0/kernel`.
+ */
+export interface Expression {
+  /** The ops, each after those it is applied to. */
+  readonly nodes: readonly ExpressionNode[];
+  /** Result name to node position. */
+  readonly outputs: Readonly<Record<string, number>>;
+}
+
+/** One op of an expression. Its shape follows from the op table and is not repeated. */
+export interface ExpressionNode {
+  /** The op. */
+  readonly op: Op;
+  /** The positions of the nodes that it is applied to. */
+  readonly of: readonly number[];
+  /** The op's settings. */
+  readonly attrs: Attrs;
+}
+
+/** How a parameter begins; see `inits`. */
+export type Init =
+  | { readonly kind: "constant"; readonly value: number }
+  | { readonly kind: "normal"; readonly deviation: number }
+  | { readonly kind: "uniform"; readonly limit: number }
+  | { readonly kind: "glorotUniform" | "glorotNormal" | "heUniform" | "heNormal" | "lecunNormal" };

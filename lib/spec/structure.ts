@@ -1,0 +1,87 @@
+import { type Issue, keyText } from "./issues.ts";
+import { advice } from "./nearest.ts";
+
+/** Checks the form of a plain value found at a path, and returns what is wrong with it. */
+export type Form = (found: unknown, path: string) => Issue[];
+
+/** An object with just these keys; the optional ones may be absent or undefined. */
+export function object(required: Readonly<Record<string, Form>>, optional: Readonly<Record<string, Form>> = {}): Form {
+  const known = { ...required, ...optional };
+  return (found, path) => {
+    if (!isRecord(found)) return [{ path, message: `wanted an object, found ${kindOf(found)}` }];
+    const missing = Object.keys(required).filter((key) => found[key] === undefined);
+    return [
+      ...missing.map((key) => ({ path, message: `${JSON.stringify(key)} is missing` })),
+      ...Object.keys(found).flatMap((key) => {
+        if (!Object.hasOwn(known, key)) {
+          return [{ path, message: `${JSON.stringify(key)} is unknown${advice(key, Object.keys(known))}` }];
+        }
+        return found[key] === undefined ? [] : known[key](found[key], inside(path, key));
+      }),
+    ];
+  };
+}
+
+/** An object with any keys and values of one form. */
+export function record(of: Form): Form {
+  return (found, path) =>
+    isRecord(found)
+      ? Object.keys(found).flatMap((key) => of(found[key], inside(path, key)))
+      : [{ path, message: `wanted an object, found ${kindOf(found)}` }];
+}
+
+/** A list of values of one form. */
+export function list(of: Form): Form {
+  return (found, path) =>
+    Array.isArray(found)
+      ? Array.from(found, (item, at) => of(item, `${path}[${at}]`)).flat()
+      : [{ path, message: `wanted a list, found ${kindOf(found)}` }];
+}
+
+/** Whatever a test accepts; `wanted` says what that is. */
+export function fitting(wanted: string, test: (found: unknown) => boolean): Form {
+  return (found, path) => test(found) ? [] : [{ path, message: `wanted ${wanted}, found ${kindOf(found)}` }];
+}
+
+/** One of several words. */
+export function word(...words: readonly string[]): Form {
+  return (found, path) => {
+    if (typeof found !== "string") return [{ path, message: `wanted a word, found ${kindOf(found)}` }];
+    return words.includes(found)
+      ? []
+      : [{ path, message: `${JSON.stringify(found)} is unknown${advice(found, words)}` }];
+  };
+}
+
+/** A text. */
+export const text: Form = fitting("a text", (found) => typeof found === "string");
+
+/** A finite number. */
+export const finite: Form = fitting("a finite number", Number.isFinite);
+
+/** A whole number from `least` to `most`. */
+export function whole(least: number, most: number): Form {
+  return fitting(
+    `a whole number from ${least} to ${most}`,
+    (found) => Number.isSafeInteger(found) && (found as number) >= least && (found as number) <= most,
+  );
+}
+
+/** Whether a value is an object that holds values by name. */
+export function isRecord(found: unknown): found is Record<string, unknown> {
+  return typeof found === "object" && found !== null && !Array.isArray(found);
+}
+
+/** A value in a few words, for errors. */
+export function kindOf(found: unknown): string {
+  if (found === null || found === undefined) return String(found);
+  if (Array.isArray(found)) return "a list";
+  if (typeof found === "string") return JSON.stringify(found.length > 40 ? `${found.slice(0, 40)}…` : found);
+  if (typeof found === "object") return "an object";
+  if (typeof found === "function") return "a function";
+  return String(found);
+}
+
+function inside(path: string, key: string): string {
+  return path === "" ? key : path + keyText(key);
+}
