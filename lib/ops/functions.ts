@@ -145,12 +145,13 @@ export function max(x: Value, options: ReduceOptions = {}): Value {
  */
 export function mean(x: Value, options: ReduceOptions = {}): Value {
   const attrs = reduceAttrs(x, options);
+  const total = apply("sum", [x], attrs);
   const count = attrs.axes.reduce((product, axis) => {
     const length = x.shape[axis];
     if (typeof length !== "number") throw new RangeError("Cannot apply mean: the batch has no fixed length");
     return product * length;
   }, 1);
-  return mul(apply("sum", [x], attrs), 1 / count);
+  return mul(total, 1 / count);
 }
 
 /** `e ** x_i / sum_j e ** x_j` over the last axis, without overflow. */
@@ -200,7 +201,7 @@ export function multiHot(codes: Value, sizes: readonly number[]): Value {
   return apply("multiHot", [codes], { sizes });
 }
 
-/** Rows of a table by code: `[rows, width]` and codes `[batch]` to `[batch, width]`. */
+/** Rows of a table by code: `[rows, width]` and codes `[batch]` to `[batch, width]`. A code out of range yields zeros. */
 export function gather(table: Value, codes: Value): Value {
   return apply("gather", [table, codes]);
 }

@@ -35,10 +35,10 @@ export const ops: Readonly<Record<Op, Rule>> = {
     gradient: ({ of: [a, b] }, g) => [apply("matmul", [g, swap(b)]), apply("matmul", [swap(a), g])],
   },
 
-  add: binary((_, g) => [g, g]),
-  sub: binary((_, g) => [g, neg(g)]),
-  mul: binary(({ of: [a, b] }, g) => [mul(g, b), mul(g, a)]),
-  div: binary((y, g) => [div(g, y.of[1]), neg(mul(g, div(y, y.of[1])))]),
+  add: binary("add", (_, g) => [g, g]),
+  sub: binary("sub", (_, g) => [g, neg(g)]),
+  mul: binary("mul", ({ of: [a, b] }, g) => [mul(g, b), mul(g, a)]),
+  div: binary("div", (y, g) => [div(g, y.of[1]), neg(mul(g, div(y, y.of[1])))]),
 
   neg: unary((_, g) => neg(g)),
   exp: unary((y, g) => mul(g, y)),
@@ -49,8 +49,8 @@ export const ops: Readonly<Record<Op, Rule>> = {
   tanh: unary((y, g) => mul(g, apply("sub", [scalar(1), mul(y, y)]))),
   softplus: unary(({ of: [x] }, g) => mul(g, apply("sigmoid", [x]))),
 
-  greater: binary(),
-  equal: binary(),
+  greater: binary("greater"),
+  equal: binary("equal"),
   select: {
     arity: 3,
     attrs: {},
@@ -247,11 +247,11 @@ function unary(gradient?: (result: Value, gradient: Value) => Value, rank = 0): 
   };
 }
 
-function binary(gradient?: (result: Value, gradient: Value) => [Value, Value]): Rule {
+function binary(op: string, gradient?: (result: Value, gradient: Value) => [Value, Value]): Rule {
   return {
     arity: 2,
     attrs: {},
-    shape: ([a, b]) => elementwise("an element-wise op", a.shape, b.shape),
+    shape: ([a, b]) => elementwise(op, a.shape, b.shape),
     gradient: gradient && ((y, g) => gradient(y, g).map((part, i) => unbroadcast(part, y.of[i].shape))),
   };
 }
