@@ -1,0 +1,129 @@
+import { type Dtype, dtypes, isDtype } from "./dtypes.ts";
+import { brief, type Cursor, found, integers, members, place, quoted, space, stop, text, texts } from "./cursor.ts";
+
+/** Where one tensor lies in the data. */
+export interface Entry {
+  /** The tensor's name. */
+  readonly name: string;
+  /** The type of its elements. */
+  readonly dtype: Dtype;
+  /** The length of every axis. */
+  readonly shape: readonly number[];
+  /** The first byte, counted from the start of the data. */
+  readonly begin: number;
+  /** The byte after the last. */
+  readonly end: number;
+}
+
+/** A header that has been checked against the length of its file. */
+export interface Header {
+  /** The position of the data in the file. */
+  readonly start: number;
+  /** The tensors, in the order of their data, which they cover exactly once. */
+  readonly entries: readonly Entry[];
+  /** Texts about the file, by name. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+const longestHeader = 100_000_000;
+
+/**
+ * Reads the header of a safetensors file. The text is read by the header's grammar and not as JSON in general: whatever
+ * else it may hold is refused at its first byte, and what is read takes no more memory than a few times the text.
+ *
+ * @throws {SyntaxError} if it cannot be read.
+ * @throws {TypeError} if a tensor lacks a field, or its name or type is not allowed.
+ * @throws {RangeError} if a length, a shape or an offset does not fit.
+ */
+export function parseHeader(bytes: Uint8Array, file: string): Header {
+  const { text: header, start } = headerText(bytes, file);
+  const cursor: Cursor = { text: header, file, at: 0 };
+  if (!header.startsWith("{")) stop(cursor, `found ${found(cursor)}, wanted "{"`);
+  const entries: Entry[] = [];
+  let metadata: [string, string][] = [];
+  members(cursor, (name) => {
+    cursor.within = name;
+    if (name === "__metadata__") metadata = texts(cursor);
+    else entries.push(entry(cursor, name, bytes.length - start));
+    cursor.within = undefined;
+  });
+  space(cursor);
+  if (cursor.at < header.length) stop(cursor, `found ${found(cursor)} after the header's end, wanted spaces`);
+  entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
+  checkCover(entries, start, bytes.length, file);
+  return { start, entries, metadata: Object.fromEntries(metadata) };
+}
+
+function headerText(bytes: Uint8Array, file: string): { readonly text: string; readonly start: number } {
+  const fail = (at: number, message: string) => `Cannot read ${file}\n  at byte ${at}: ${message}`;
+  if (bytes.length < 10) throw new SyntaxError(fail(0, `the file holds ${bytes.length} bytes, wanted at least 10`));
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
+  if (length > longestHeader) {
+    throw new RangeError(fail(0, `the header's length is ${length}, wanted at most ${longestHeader}`));
+  }
+  const start = 8 + Number(length);
+  if (start > bytes.length) {
+    throw new RangeError(fail(0, `the header's length is ${length}, but only ${bytes.length - 8} bytes follow`));
+  }
+  try {
+    return { text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.subarray(8, start)), start };
+  } catch {
+    throw new SyntaxError(fail(8, "the header is not UTF-8 text"));
+  }
+}
+
+function entry(cursor: Cursor, name: string, available: number): Entry {
+  const start = cursor.at;
+  const fields: { dtype?: string; shape?: number[]; data_offsets?: number[] } = {};
+  members(cursor, (field) => {
+    if (field === "dtype") fields.dtype = text(cursor);
+    else if (field === "shape") fields.shape = integers(cursor, 64);
+    else if (field === "data_offsets") fields.data_offsets = integers(cursor, 2);
+    else stop(cursor, `found field ${quoted(field)}, wanted dtype, shape and data_offsets`);
+  });
+  const fail = (message: string) => `${place({ ...cursor, at: start })}: ${message}`;
+  const { dtype, shape, data_offsets: offsets } = fields;
+  if (dtype === undefined || shape === undefined || offsets === undefined) {
+    const missing = ["dtype", "shape", "data_offsets"].filter((field) => !Object.hasOwn(fields, field));
+    throw new TypeError(fail(`no ${missing.join(" and no ")}`));
+  }
+  if (!isDtype(dtype)) {
+    throw new TypeError(fail(`found dtype ${quoted(dtype)}, wanted one of ${Object.keys(dtypes).join(", ")}`));
+  }
+  const size = shape.reduce((product, length) => product * length, dtypes[dtype].size);
+  if (!Number.isSafeInteger(size)) throw new RangeError(fail(`shape [${brief(shape.join(", "))}] is too large`));
+  const [begin, end] = offsets;
+  if (offsets.length !== 2 || begin > end || end > available) {
+    const wanted = `wanted [begin, end] in order and within ${available} bytes`;
+    throw new RangeError(fail(`found data_offsets [${offsets.join(", ")}], ${wanted}`));
+  }
+  if (end - begin !== size) {
+    const wanted = `shape [${brief(shape.join(", "))}] of ${dtype} wants ${size}`;
+    throw new RangeError(fail(`data_offsets [${begin}, ${end}] hold ${end - begin} bytes, but ${wanted}`));
+  }
+  if (begin % dtypes[dtype].size !== 0) {
+    throw new RangeError(
+      fail(`data_offsets begin at ${begin}, wanted a multiple of ${dtypes[dtype].size} for ${dtype}`),
+    );
+  }
+  return { name, dtype, shape, begin, end };
+}
+
+function checkCover(entries: readonly Entry[], start: number, length: number, file: string): void {
+  let end = 0;
+  for (const [i, entry] of entries.entries()) {
+    if (entry.begin !== end) {
+      const what = entry.begin < end
+        ? `${quoted(entry.name)} overlaps ${quoted(entries[i - 1].name)}`
+        : `${entry.begin - end} bytes in front of ${quoted(entry.name)} belong to no tensor`;
+      throw new RangeError(`Cannot read ${file}\n  at byte ${start + Math.min(end, entry.begin)}: ${what}`);
+    }
+    end = entry.end;
+  }
+  if (start + end !== length) {
+    const extra = length - start - end;
+    throw new RangeError(
+      `Cannot read ${file}\n  at byte ${start + end}: ${extra} bytes at the end belong to no tensor`,
+    );
+  }
+}
