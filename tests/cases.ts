@@ -251,6 +251,15 @@ function rearrangements(): Case[] {
     [1, [2, 3], [3, 2]],
     [1, [1], []],
   ];
+  const stretches: [batch: number, from: Dim[], to: Dim[]][] = [
+    [5, ["batch", 1], ["batch", 3]],
+    [1, ["batch", 1], ["batch", 1]],
+    [3, ["batch"], [2, "batch"]],
+    [3, ["batch", 4], [2, "batch", 4]],
+    [3, [1, "batch", 1], [2, "batch", 5]],
+    [1, [], [2, 3]],
+    [1, [3], [1, 3]],
+  ];
   const orders: [batch: number, shape: Dim[], order: number[]][] = [
     [5, ["batch", 3], [1, 0]],
     [1, ["batch", 1], [1, 0]],
@@ -265,6 +274,9 @@ function rearrangements(): Case[] {
   return [
     ...reshapes.map(([batch, from, to]) =>
       of(`reshape [${from}] to [${to}], batch ${batch}`, batch, [some(...from)], ([x]) => f.reshape(x, to))
+    ),
+    ...stretches.map(([batch, from, to]) =>
+      of(`broadcast [${from}] to [${to}], batch ${batch}`, batch, [some(...from)], ([x]) => f.broadcast(x, to))
     ),
     ...orders.map(([batch, shape, order]) =>
       of(`transpose [${shape}] by [${order}], batch ${batch}`, batch, [some(...shape)], ([x]) => f.transpose(x, order))

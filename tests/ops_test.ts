@@ -1,0 +1,285 @@
+import { assert, assertEquals, assertLess, assertThrows } from "@std/assert";
+import { apply, ops, type Rule } from "../lib/ops/table.ts";
+import * as f from "../lib/ops/functions.ts";
+import { type Shape, withBatch } from "../lib/ops/shape.ts";
+import type { Op, Value } from "../lib/ops/value.ts";
+import { graphOf, inOrder } from "../lib/graph/graph.ts";
+import { gradients } from "../lib/graph/differentiate.ts";
+import type { Tensor } from "../lib/engines/engine.ts";
+import { reference } from "../lib/engines/reference.ts";
+import { random } from "../lib/data/random.ts";
+import { type Case, cases } from "./cases.ts";
+
+const engine = reference();
+
+Deno.test("cases hold every op, each as the root of an expression", () => {
+  const roots = new Set(cases.map((row) => row.build().op));
+  assertEquals(Object.keys(ops).filter((op) => !roots.has(op as Op)), ["inTraining"]);
+  assertEquals(new Set(cases.map(({ name }) => name)).size, cases.length);
+});
+
+Deno.test("ops promise the shape that is returned", async () => {
+  for (const row of cases) {
+    const value = row.build();
+    const numbers = numbersOf(row);
+    const { result } = await runner({ result: value }, numbers)();
+    assertEquals(result.shape, withBatch(value.shape, batchOf(value, numbers)), row.name);
+    assertEquals(result.data.length, sizeOf(result.shape), row.name);
+    assert(result.data.every(Number.isFinite), row.name);
+  }
+});
+
+Deno.test("ops give every argument a gradient of its own shape, but for a listed few", () => {
+  const flat = Object.entries<Rule>(ops).filter(([, rule]) => rule.gradient === undefined).map(([op]) => op);
+  const leaves = ["input", "parameter", "noise", "constant"];
+  assertEquals(flat, [...leaves, "greater", "equal", "multiHot", "stopGradient", "inTraining"]);
+  const blocked = new Set<string>();
+  for (const value of cases.flatMap((row) => inOrder([row.build()]))) {
+    const rule: Rule = ops[value.op];
+    const parts = rule.gradient?.(value, input("g", value.shape)) ?? [];
+    if (rule.gradient !== undefined) assertEquals(parts.length, value.of.length, value.op);
+    parts.forEach((part, position) => {
+      if (part === undefined) blocked.add(`${value.op} ${position}`);
+      else assertEquals(part.shape, value.of[position].shape, value.op);
+    });
+  }
+  assertEquals([...blocked].sort(), ["gather 1", "scatterAdd 0", "select 0"]);
+});
+
+Deno.test("gradients() equals central finite differences, for every real number that a case reads", async () => {
+  for (const row of cases.filter(({ kink }) => !kink)) {
+    const { loss, leaves, numbers } = contracted(row);
+    const named = gradients(loss, leaves).map((gradient, i) => [leaves[i].attrs.name as string, gradient] as const);
+    const exact = await runner({ loss, ...Object.fromEntries(named) }, numbers)();
+    const run = runner({ loss }, numbers);
+    for (const [name] of named) {
+      const { shape, data } = numbers[name];
+      assertEquals(exact[name].shape, shape, `${row.name}: ${name}`);
+      for (let i = 0; i < data.length; i++) {
+        const wanted = await slope(data, i, async () => (await run()).loss.data[0]);
+        const error = Math.abs(exact[name].data[i] - wanted) / Math.max(1, Math.abs(wanted));
+        assertLess(error, 1e-7, `${row.name}: ${name}[${i}] is ${exact[name].data[i]}, differences give ${wanted}`);
+      }
+    }
+  }
+});
+
+Deno.test("gradients() at kinks is the one that is documented", async () => {
+  const table: [name: string, expression: (x: Value) => Value, at: number[], wanted: number[]][] = [
+    ["max shares among ties", (x) => f.max(x), [1, 1, 0], [0.5, 0.5, 0]],
+    ["max shares among all", (x) => f.max(x), [2, 2, 2], [1 / 3, 1 / 3, 1 / 3]],
+    ["relu is 0 at 0", (x) => f.sum(f.relu(x)), [-1, 0, 1], [0, 0, 1]],
+    ["abs is 0 at 0", (x) => f.sum(f.abs(x)), [-1, 0, 1], [-1, 0, 1]],
+    ["greater is flat", (x) => f.sum(f.mul(f.greater(x, 0), x)), [-1, 0, 1], [0, 0, 1]],
+    ["equal is flat", (x) => f.sum(f.mul(f.equal(x, 1), x)), [-1, 0, 1], [0, 0, 1]],
+    ["select has no gradient to its condition", (x) => f.sum(f.select(x, f.mul(x, 2), 5)), [-1, 0, 1], [2, 0, 2]],
+    ["stopGradient stops", (x) => f.sum(f.mul(f.stopGradient(x), x)), [-1, 0, 3], [-1, 0, 3]],
+    ["what is not read has gradient 0", () => f.constant(1), [-1, 0, 3], [0, 0, 0]],
+  ];
+  for (const [name, expression, at, wanted] of table) {
+    const leaf = input("x", [at.length]);
+    const loss = expression(leaf);
+    const numbers = { x: { shape: [at.length], data: Float64Array.from(at) } };
+    const [gradient] = gradients(loss, [leaf]);
+    const found = await runner({ gradient, read: leaf }, numbers)();
+    assertEquals([...found.gradient.data].map((number) => number + 0), wanted, name);
+  }
+});
+
+Deno.test("gradients() wants a scalar", () => {
+  assertThrows(
+    () => gradients(input("x", ["batch"]), []),
+    RangeError,
+    "Cannot differentiate: the loss must be a scalar, found [batch]",
+  );
+});
+
+Deno.test("apply() refuses shapes that do not fit", () => {
+  const table: [wrong: () => Value, message: string][] = [
+    [() => f.constant([1, 2], [3]), "Cannot apply constant: [3] needs 3 numbers, found 2"],
+    [() => f.matmul(a(2, 3), a(2, 3)), "[m, k] x [k, n] or [e, m, k] x [e, k, n] is needed, found [2, 3] x [2, 3]"],
+    [() => f.matmul(a(2, 3), a(3)), "Cannot apply matmul: "],
+    [() => f.matmul(a(3), a(3)), "Cannot apply matmul: "],
+    [() => f.matmul(a(2, 3, 4), a(4, 5)), "Cannot apply matmul: "],
+    [() => f.matmul(a(2, 3, 4), a(3, 4, 5)), "Cannot apply matmul: "],
+    [() => f.matmul(a(1, 3, 4), a(2, 4, 5)), "Cannot apply matmul: "],
+    [() => f.matmul(a(1, 1, 3, 4), a(1, 1, 4, 5)), "Cannot apply matmul: "],
+    [() => f.matmul(a("batch", 3), a("batch", 4)), "Cannot apply matmul: "],
+    [() => f.add(a(2), a(3)), "Cannot apply add: the shapes [2] and [3] do not broadcast"],
+    [() => f.sub(a("batch", 2), a(5, 2)), "Cannot apply sub: the shapes [batch, 2] and [5, 2] do not broadcast"],
+    [() => f.mul(a("batch", 3), a("batch")), "Cannot apply mul: the shapes [batch, 3] and [batch] do not broadcast"],
+    [() => f.div(a(2, 1, 3), a(3, 2)), "Cannot apply div: "],
+    [() => f.greater(a(2), a(3)), "Cannot apply greater: the shapes [2] and [3] do not broadcast"],
+    [() => f.equal(a(2), a(3)), "Cannot apply equal: the shapes [2] and [3] do not broadcast"],
+    [() => f.select(a(2), a(3), a(1)), "Cannot apply select: the shapes [2] and [3] do not broadcast"],
+    [() => f.select(a(1), a(3), a(2)), "Cannot apply select: the shapes [3] and [2] do not broadcast"],
+    [() => f.sum(a("batch", 3), { axes: [2] }), "Cannot apply sum: [batch, 3] has no axis 2"],
+    [() => f.max(a("batch", 3), { axes: [0, 3] }), "Cannot apply max: [batch, 3] has no axis 3"],
+    [() => f.softmaxOf(a()), "Cannot apply softmax: a scalar has no axis to normalise over"],
+    [() => f.mean(a("batch", 3), { axes: [0] }), "Cannot apply mean: the batch has no fixed length"],
+    [() => f.mean(a("batch", 3), { axes: [2] }), "Cannot apply sum: [batch, 3] has no axis 2"],
+    [() => f.reshape(a(2, 3), [4]), "Cannot apply reshape: [2, 3] and [4] do not hold the same number of elements"],
+    [() => f.reshape(a("batch", 3), [3]), "Cannot apply reshape: "],
+    [() => f.reshape(a("batch", 3), ["batch", 4]), "Cannot apply reshape: "],
+    [() => f.broadcast(a(2), [3]), "Cannot apply broadcast: [2] cannot be stretched to [3]"],
+    [() => f.broadcast(a(2, 3), [3]), "Cannot apply broadcast: [2, 3] cannot be stretched to [3]"],
+    [() => f.broadcast(a("batch"), [1]), "Cannot apply broadcast: [batch] cannot be stretched to [1]"],
+    [() => f.transpose(a(2, 3), [0]), "Cannot apply transpose: [0] is no order of the axes of [2, 3]"],
+    [() => f.transpose(a(2, 3), [0, 2]), "Cannot apply transpose: [0,2] is no order of the axes of [2, 3]"],
+    [() => f.concat([a(2, 3), a(3, 3)]), "Cannot apply concat: [2, 3], [3, 3] cannot be joined along axis 1"],
+    [() => f.concat([a(2, 3), a(2)]), "Cannot apply concat: "],
+    [() => f.concat([a(2, 3), a(2, 3)], 2), "Cannot apply concat: "],
+    [() => f.concat([a("batch", 3), a("batch", 3)], 0), "Cannot apply concat: "],
+    [() => f.slice(a("batch", 3), 2, 2), "Cannot apply slice: [batch, 3] has no elements 2 to 4 along axis 1"],
+    [() => f.slice(a("batch", 3), 0, 1, 0), "Cannot apply slice: [batch, 3] has no elements 0 to 1 along axis 0"],
+    [() => f.slice(a(3), 0, 1, 1), "Cannot apply slice: "],
+    [() => f.pad(a("batch", 3), 1, 1, 0), "Cannot apply pad: axis 0 of [batch, 3] has no fixed length"],
+    [() => f.pad(a(3), 1, 1, 1), "Cannot apply pad: "],
+    [
+      () => f.multiHot(codes("batch", 2), [3]),
+      "Cannot apply multiHot: codes must be [batch, 1], one column per size, found [batch, 2]",
+    ],
+    [() => f.multiHot(codes("batch"), [3]), "Cannot apply multiHot: "],
+    [
+      () => f.gather(a(4), codes("batch")),
+      "Cannot apply gather: a table [rows, width] and codes [batch] are needed, found [4] and [batch]",
+    ],
+    [() => f.gather(a(4, 2), codes("batch", 1)), "Cannot apply gather: "],
+    [
+      () => apply("scatterAdd", [codes(3), a(4, 2)], { rows: 5 }),
+      "Cannot apply scatterAdd: codes [batch] and rows [batch, width] are needed, found [3] and [4, 2]",
+    ],
+    [() => apply("scatterAdd", [codes(3), a(3)], { rows: 5 }), "Cannot apply scatterAdd: "],
+    [() => f.inTraining(a(2), a(3)), "Cannot apply inTraining: both phases need one shape, found [2] and [3]"],
+  ];
+  for (const [wrong, message] of table) assertThrows(wrong, RangeError, message);
+  const refused = new Set(table.map(([, message]) => /^Cannot apply (\w+)/.exec(message)?.[1]));
+  const fitting = ["input", "parameter", "noise", "neg", "exp", "log", "sqrt", "relu", "sigmoid", "tanh", "softplus"];
+  const silent = Object.keys(ops).filter((op) => !refused.has(op));
+  assertEquals(silent, [...fitting, "stopGradient"]);
+});
+
+Deno.test("apply() refuses settings, types and counts that the op does not take", () => {
+  const attrs = { name: "a", shape: [2], type: "float" };
+  const table: [wrong: () => Value, message: string][] = [
+    [() => apply("add", [a(2)]), "Cannot apply add: it takes 2 values, found 1"],
+    [() => apply("concat", [], { axis: 0 }), "Cannot apply concat: it takes at least 1 values, found 0"],
+    [() => apply("input", [], { ...attrs, name: "" }), 'Cannot apply input: "" is no valid "name"'],
+    [() => apply("input", [], { ...attrs, shape: [0] }), 'Cannot apply input: [0] is no valid "shape"'],
+    [() => apply("input", [], { ...attrs, shape: ["rows"] }), 'Cannot apply input: ["rows"] is no valid "shape"'],
+    [() => apply("input", [], { ...attrs, type: "text" }), 'Cannot apply input: "text" is no valid "type"'],
+    [() => apply("input", [], { ...attrs, init: 0 }), 'Cannot apply input: it has no setting "init"'],
+    [() => apply("parameter", [], { name: "w", shape: ["batch"], init: zeros }), 'Cannot apply parameter: ["batch"]'],
+    [() => apply("parameter", [], { name: "w", shape: [2], init: { kind: "zeros" } }), "Cannot apply parameter: "],
+    [() => apply("parameter", [], { name: "w", shape: [2], init: { ...zeros, scale: 1 } }), "Cannot apply parameter: "],
+    [() => apply("noise", [], { name: "n", shape: [2], kind: "cauchy" }), 'Cannot apply noise: "cauchy" is no valid'],
+    [() => f.constant([NaN]), 'Cannot apply constant: [null] is no valid "data"'],
+    [() => f.constant(Infinity), "Cannot apply constant: "],
+    [() => apply("sum", [a(2)], { axes: [0] }), 'Cannot apply sum: undefined is no valid "keep"'],
+    [() => f.sum(a(2, 2), { axes: [0, 0] }), 'Cannot apply sum: [0,0] is no valid "axes"'],
+    [() => f.sum(a(2), { axes: [-2] }), 'Cannot apply sum: [-1] is no valid "axes"'],
+    [() => f.sum(a()), 'Cannot apply sum: [-1] is no valid "axes"'],
+    [() => f.slice(a(3), -1, 1), 'Cannot apply slice: -1 is no valid "start"'],
+    [() => f.slice(a(3), 0, 0), 'Cannot apply slice: 0 is no valid "size"'],
+    [() => f.pad(a(3), -1, 0), 'Cannot apply pad: -1 is no valid "before"'],
+    [() => f.transpose(a(2, 2), [0, 0]), 'Cannot apply transpose: [0,0] is no valid "order"'],
+    [() => f.reshape(a(2), [-1]), 'Cannot apply reshape: [-1] is no valid "shape"'],
+    [() => f.multiHot(codes("batch", 1), [0]), 'Cannot apply multiHot: [0] is no valid "sizes"'],
+    [() => apply("scatterAdd", [codes(3), a(3, 2)], { rows: 1.5 }), 'Cannot apply scatterAdd: 1.5 is no valid "rows"'],
+    [() => f.multiHot(a("batch", 1), [2]), "Cannot apply multiHot: argument 0 must be int, found float"],
+    [() => f.gather(a(4, 2), a("batch")), "Cannot apply gather: argument 1 must be int, found float"],
+    [() => f.add(codes("batch"), 1), "Cannot apply add: argument 0 must be float, found int"],
+    [() => f.inTraining(codes("batch"), a("batch")), "Cannot apply inTraining: argument 0 must be float, found int"],
+  ];
+  for (const [wrong, message] of table) assertThrows(wrong, TypeError, message);
+});
+
+const zeros = { kind: "constant", value: 0 };
+
+function a(...shape: Shape): Value {
+  return input("a", shape);
+}
+
+function codes(...shape: Shape): Value {
+  return apply("input", [], { name: "codes", shape, type: "int" });
+}
+
+function input(name: string, shape: Shape): Value {
+  return apply("input", [], { name, shape, type: "float" });
+}
+
+// Running and differencing cases.
+
+/** Float64 numbers that may be changed in place, or codes. */
+interface Numbers {
+  readonly shape: readonly number[];
+  readonly data: Float64Array | Int32Array;
+}
+
+/** Inputs and parameters of a case, by name. */
+function numbersOf({ inputs, store }: Case): Record<string, Numbers> {
+  const named = Object.entries({ ...inputs(), ...store }).map(([name, { shape, data }]) =>
+    [name, { shape, data: data instanceof Int32Array ? data : Float64Array.from(data) }] as const
+  );
+  return Object.fromEntries(named);
+}
+
+/** A case's result, contracted to a scalar with a random direction; its real leaves; and the numbers of all leaves. */
+function contracted(row: Case): { loss: Value; leaves: Value[]; numbers: Record<string, Numbers> } {
+  const value = row.build();
+  const leaves = inOrder([value]).filter(({ op, type }) =>
+    op !== "constant" && ops[op].arity === 0 && type === "float"
+  );
+  const product = f.mul(value, input("direction", value.shape));
+  const numbers = numbersOf(row);
+  const shape = withBatch(value.shape, batchOf(value, numbers));
+  const { uniform } = random(`${row.name}:direction`);
+  const direction = { shape, data: new Float64Array(sizeOf(shape)).map(() => 2 * uniform() - 1) };
+  const loss = f.sum(product, { axes: shape.map((_, axis) => axis) });
+  return { loss, leaves, numbers: { ...numbers, direction } };
+}
+
+/** Runs expressions on numbers, as they are when it is called; those that the expressions do not read are left out. */
+function runner(
+  outputs: Record<string, Value>,
+  numbers: Record<string, Numbers>,
+): () => Promise<Record<string, Tensor>> {
+  const graph = graphOf(outputs);
+  const read = (...kinds: Op[]) =>
+    graph.nodes.filter(({ op }) => kinds.includes(op)).map(({ attrs }) => attrs.name as string);
+  const pick = (names: string[]) => Object.fromEntries(names.map((name) => [name, numbers[name]]));
+  const parameters = read("parameter");
+  const store = engine.store(pick(parameters));
+  const program = engine.load(graph, store);
+  const inputs = pick(read("input", "noise"));
+  return () => {
+    for (const name of parameters) store.write(name, numbers[name]);
+    return program.run(inputs);
+  };
+}
+
+/** The central difference of a function of one number of an array. */
+async function slope(data: Float64Array | Int32Array, i: number, run: () => Promise<number>): Promise<number> {
+  const [at, step] = [data[i], 1e-5];
+  const [below, above] = [at - step, at + step];
+  data[i] = above;
+  const high = await run();
+  data[i] = below;
+  const low = await run();
+  data[i] = at;
+  return (high - low) / (above - below);
+}
+
+function batchOf(value: Value, numbers: Record<string, Numbers>): number {
+  for (const { op, shape, attrs } of inOrder([value])) {
+    if (op === "input" || op === "noise") {
+      const axis = shape.indexOf("batch");
+      if (axis >= 0) return numbers[attrs.name as string].shape[axis];
+    }
+  }
+  return 1;
+}
+
+function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((size, length) => size * length, 1);
+}
