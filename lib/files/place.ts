@@ -1,0 +1,65 @@
+/** Where something is written or read, and the words of the errors about it. */
+export interface Place {
+  /** What failed, such as `save model`. */
+  readonly action: string;
+  /** The path, as errors show it. */
+  readonly path: string;
+  /** The folder that it is in. */
+  readonly parent: string;
+  /** Its name in that folder. */
+  readonly name: string;
+}
+
+/**
+ * Splits a path into a folder and a name in it.
+ *
+ * @throws {TypeError} if it ends in no name.
+ */
+export function placeOf(path: string, action: string): Place {
+  const windows = Deno.build.os === "windows";
+  const clean = path.replace(windows ? /[\\/]+$/ : /\/+$/, "");
+  const at = Math.max(clean.lastIndexOf("/"), windows ? clean.lastIndexOf("\\") : -1);
+  const name = clean.slice(at + 1);
+  if (name === "" || name === "." || name === "..") {
+    throw new TypeError(`Cannot ${action}\n  at ${JSON.stringify(path)}: wanted a path that ends in a name`);
+  }
+  return { action, path, parent: at < 0 ? "." : clean.slice(0, Math.max(at, 1)), name };
+}
+
+/** What lies at a path, symbolic links followed; undefined if nothing does. */
+export async function kindOf(path: string): Promise<"file" | "folder" | "other" | undefined> {
+  try {
+    const { isFile, isDirectory } = await Deno.stat(path);
+    return isFile ? "file" : isDirectory ? "folder" : "other";
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** The message of an error at a place. */
+export function message({ action, path }: Place, found: string): string {
+  return `Cannot ${action}\n  at ${path}: ${found}`;
+}
+
+/** The file system's error in words that say what to do, of the same class; errors with such words pass unchanged. */
+export function explained(error: unknown, place: Place): unknown {
+  if (!(error instanceof Error) || error.message.startsWith("Cannot ")) return error;
+  const { parent } = place;
+  if (error instanceof Deno.errors.NotCapable) {
+    const flag = /Requires (read|write) access/.exec(error.message)?.[1];
+    const found = flag === undefined ? error.message : `Deno may not ${flag} here, run with --allow-${flag}=${parent}`;
+    return new Deno.errors.NotCapable(message(place, found), { cause: error });
+  }
+  if (error instanceof Deno.errors.NotFound) {
+    return new Deno.errors.NotFound(message(place, `no folder ${parent} found`), { cause: error });
+  }
+  if (error instanceof Deno.errors.NotADirectory) {
+    return new Deno.errors.NotADirectory(message(place, `${parent} is no folder`), { cause: error });
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    const found = `the system denies access to ${parent}`;
+    return new Deno.errors.PermissionDenied(message(place, found), { cause: error });
+  }
+  return new Error(message(place, error.message), { cause: error });
+}

@@ -1,0 +1,70 @@
+import { explained, kindOf, message, type Place, placeOf } from "./place.ts";
+
+/** How a file of a folder is read. */
+export interface ReadOptions {
+  /** The most bytes that the file may hold. */
+  readonly limit: number;
+  /** The files that such a folder holds, for errors. */
+  readonly wanted: readonly string[];
+  /** What is being done, for errors, by default `read folder`. */
+  readonly action?: string;
+}
+
+/**
+ * Reads a file of a folder, after its size is known to be within a limit. Needs the permission to read the folder.
+ *
+ * @throws {RangeError} if it is larger than the limit.
+ * @throws {Deno.errors.NotFound} if the folder or the file is missing.
+ * @throws {Deno.errors.NotCapable} if a permission is missing, with the flag that gives it.
+ *
+ * @example
+ * ```ts ignore
+ * const wanted = ["spec.json", "params.safetensors"];
+ * const bytes = await readFolderFile("./model", "spec.json", { limit: 1e6, wanted, action: "load model" });
+ * ```
+ */
+export async function readFolderFile(
+  folder: string,
+  name: string,
+  options: ReadOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { limit, wanted, action = "read folder" } = options;
+  const place = { ...placeOf(`${folder}/${name}`, action), path: folder };
+  const path = `${folder}/${name}`;
+  try {
+    const kind = await kindOf(folder);
+    if (kind !== "folder") throw await noFolder(place, kind);
+    const there = await kindOf(path);
+    if (there !== "file") {
+      const found = there === undefined ? `no ${name} found` : `${name} is no file`;
+      throw new Deno.errors.NotFound(message(place, `${found}, wanted ${wanted.join(" and ")}`));
+    }
+    return await readWithin(path, limit, { ...place, path });
+  } catch (error) {
+    throw explained(error, place);
+  }
+}
+
+async function readWithin(path: string, limit: number, place: Place): Promise<Uint8Array<ArrayBuffer>> {
+  using file = await Deno.open(path);
+  const { size } = await file.stat();
+  if (size > limit) throw new RangeError(message(place, `the file holds ${size} bytes, wanted at most ${limit}`));
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (let read: number | null = 1; at < size && read !== null; at += read ?? 0) {
+    read = await file.read(bytes.subarray(at));
+  }
+  const more = await file.read(new Uint8Array(1));
+  if (at < size || more !== null) throw new Error(message(place, "the file changed while it was read"));
+  return bytes;
+}
+
+async function noFolder(place: Place, kind: string | undefined): Promise<Error> {
+  if (kind !== undefined) return new Deno.errors.NotADirectory(message(place, `found a ${kind}, wanted a folder`));
+  const { parent, name } = placeOf(place.path, place.action);
+  const start = `.${name}.gatehouse-old-`;
+  const siblings = await Array.fromAsync(Deno.readDir(parent)).catch(() => []);
+  const old = siblings.find((entry) => entry.name.startsWith(start));
+  const advice = old && `, but a killed run left the version before at ${parent}/${old.name}`;
+  return new Deno.errors.NotFound(message(place, `no folder found${advice ?? ""}`));
+}
