@@ -10,7 +10,7 @@ const state: Progress = {
   loss: { income: 0.421345, marital: 0.12 },
   examplesPerSecond: 12345.6,
 };
-const BAR = "━━━━━╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌";
+const BAR = "━━╌╌╌╌╌╌╌╌";
 const SPEED = "12,346 examples/s";
 
 Deno.test("progressLine() leaves out what matters least where the line is narrow", () => {
@@ -18,7 +18,7 @@ Deno.test("progressLine() leaves out what matters least where the line is narrow
     [undefined, `mmoe  step 500/2,000  epoch 1/4  income 0.4213  marital 0.1200  ${SPEED}  30 s left`],
     [200, `mmoe  ${BAR}  step 500/2,000  epoch 1/4  income 0.4213  marital 0.1200  ${SPEED}  30 s left`],
     [100, `mmoe  ${BAR}  step 500/2,000  epoch 1/4  income 0.4213  marital 0.1200  30 s left`],
-    [90, "mmoe  step 500/2,000  epoch 1/4  income 0.4213  marital 0.1200  30 s left"],
+    [80, "mmoe  step 500/2,000  epoch 1/4  income 0.4213  marital 0.1200  30 s left"],
     [70, "mmoe  step 500/2,000  income 0.4213  marital 0.1200  30 s left"],
     [60, "mmoe  step 500/2,000  income 0.4213  30 s left"],
     [40, "mmoe  step 500/2,000  30 s left"],
@@ -55,13 +55,13 @@ Deno.test("progressLine() says what is known", () => {
   for (const [progress, seconds, wanted] of cases) assertEquals(progressLine("m", progress, seconds), wanted);
 });
 
-Deno.test("progressLine() draws a bar that grows with the steps and is always 20 wide", () => {
+Deno.test("progressLine() draws a bar that grows with the steps and is always 10 wide", () => {
   let before = -1;
   for (let step = 0; step <= 120; step++) {
     const line = progressLine("m", { step, steps: 100 }, 1, 100);
     const [bar] = line.match(/[━╌]+/)!;
     const done = bar.lastIndexOf("━") + 1;
-    assertEquals([bar.length, done], [20, Math.floor(Math.min(step, 100) / 5)]);
+    assertEquals([bar.length, done], [10, Math.floor(Math.min(step, 100) / 10)]);
     assert(done >= before);
     before = done;
   }
@@ -104,8 +104,8 @@ Deno.test("report() uses colours only where they are wanted", () => {
     reporter.update({ step: 1, steps: 2 });
     return writes.join("");
   };
-  assertStringIncludes(colored(true), "\x1b[36m━━━━━━━━━━\x1b[39m╌");
-  assertEquals(colored(false), "\r\x1b[2Kmmoe  ━━━━━━━━━━╌╌╌╌╌╌╌╌╌╌  step 1/2  3 s left");
+  assertStringIncludes(colored(true), "\x1b[36m━━━━━\x1b[39m╌");
+  assertEquals(colored(false), "\r\x1b[2Kmmoe  ━━━━━╌╌╌╌╌  step 1/2  3 s left");
 });
 
 Deno.test("report() ends with another word, and without any step", () => {

@@ -132,10 +132,10 @@ function endLine(label: string, word: string, progress: Progress | undefined, se
   return parts.join("  ").replace(/\p{Cc}/gu, " ");
 }
 
-/** A bar of 20 characters for a share from 0 to 1. */
+/** A bar of 10 characters for a share from 0 to 1. */
 function bar(share: number): string {
-  const done = Math.floor(20 * Math.min(Math.max(share, 0), 1));
-  return "━".repeat(done) + "╌".repeat(20 - done);
+  const done = Math.floor(10 * Math.min(Math.max(share, 0), 1));
+  return "━".repeat(done) + "╌".repeat(10 - done);
 }
 
 /** `income 0.4213` */
