@@ -3,7 +3,7 @@ import { inputForm, mostUnits } from "../spec/input.ts";
 import { type Issue, keyText, SpecError } from "../spec/issues.ts";
 import { type Draft, resolve } from "../spec/resolve.ts";
 import type { HeadKind, Spec } from "../spec/spec.ts";
-import { finite, fitting, type Form, isRecord, list, object, record, text, whole, word } from "../spec/structure.ts";
+import { fitting, type Form, isRecord, list, number, object, record, text, whole, word } from "../spec/structure.ts";
 import { express } from "./express.ts";
 import type { Gate, Net } from "./net.ts";
 import { dense, pipe, wholeNumber } from "./nets.ts";
@@ -156,11 +156,11 @@ const tableForm: Form = object({
   },
   tasks: record(object(
     { kind: word("binary", "regression", "categorical"), units: whole(1, mostUnits), tower: entry },
-    { weight: finite, reads: text },
+    { weight: number, reads: text },
   )),
 }, {
   levels: list(object({
-    experts: record(object({ count: whole(1, 65536), net: entry }, { reads: text })),
+    experts: record(object({ count: number, net: entry }, { reads: text })),
     gates: record(object({ mix: list(text) }, { gate: entry, reads: text })),
   })),
 });

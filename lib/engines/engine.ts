@@ -26,8 +26,14 @@ export interface Engine {
 export interface Store {
   /** Copies an array off the engine. */
   read(name: string): Promise<Tensor>;
-  /** Replaces an array; the shape must be the same. */
+  /**
+   * Replaces an array, or puts a new one beside the others.
+   *
+   * @throws {RangeError} if an array is replaced by one of another shape.
+   */
   write(name: string, value: Tensor): void;
+  /** Frees an array. */
+  remove(name: string): void;
   /** Frees every array. */
   dispose(): void;
 }

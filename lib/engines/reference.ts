@@ -1,5 +1,6 @@
 import type { Graph } from "../graph/graph.ts";
 import { sameShape, shapeText } from "../ops/shape.ts";
+import { checkGraph } from "./check_graph.ts";
 import type { Engine, Program, Store, Tensor } from "./engine.ts";
 import { batchLength } from "./inputs.ts";
 import { kernels, type Numbers } from "./reference_kernels.ts";
@@ -31,7 +32,10 @@ export function reference(): Engine {
     load: (graph, store) => {
       const held = holdings.get(store);
       if (held === undefined) throw new TypeError("Cannot load graph: the store is of another engine");
-      checkGraph(graph, held);
+      checkGraph(graph, (name) => held.get(name)?.shape, {
+        name: "reference",
+        has: (op) => Object.hasOwn(kernels, op),
+      });
       return programOf(graph, held);
     },
   };
@@ -46,8 +50,8 @@ function storeOf(held: Map<string, Numbers>): Store {
   return {
     read: (name) => new Promise((resolve) => resolve(copy(find("read", name)))),
     write: (name, value) => {
-      const { shape } = find("write", name);
       const numbers = numbersOf(name, value);
+      const shape = held.get(name)?.shape ?? numbers.shape;
       if (!sameShape(numbers.shape, shape)) {
         throw new RangeError(
           `Cannot write "${name}": its shape is ${shapeText(shape)}, found ${shapeText(numbers.shape)}`,
@@ -55,31 +59,11 @@ function storeOf(held: Map<string, Numbers>): Store {
       }
       held.set(name, numbers);
     },
+    remove: (name) => {
+      held.delete(name);
+    },
     dispose: () => held.clear(),
   };
-}
-
-function checkGraph(graph: Graph, held: ReadonlyMap<string, Numbers>): void {
-  const fail = (what: string): never => {
-    throw new TypeError(`Cannot load graph: ${what}`);
-  };
-  for (const { op, attrs, shape } of graph.nodes) {
-    if (op === "inTraining") fail("the op inTraining is left: trace for training or for evaluation first");
-    if (!Object.hasOwn(kernels, op)) fail(`the reference engine has no op ${op}`);
-    if (op !== "parameter") continue;
-    const found = held.get(attrs.name as string)?.shape;
-    if (found === undefined) fail(`the store lacks the parameter "${attrs.name}"`);
-    else if (!sameShape(found, shape)) {
-      fail(`the parameter "${attrs.name}" must be ${shapeText(shape)}, found ${shapeText(found)}`);
-    }
-  }
-  for (const [name, position] of Object.entries(graph.updates)) {
-    const [found, { shape }] = [held.get(name)?.shape, graph.nodes[position]];
-    if (found === undefined) fail(`the store lacks "${name}", which the graph updates`);
-    else if (!sameShape(found, shape)) {
-      fail(`the update of "${name}" must be ${shapeText(found)}, found ${shapeText(shape)}`);
-    }
-  }
 }
 
 function programOf(graph: Graph, held: Map<string, Numbers>): Program {

@@ -17,7 +17,7 @@ export interface Parameter {
 }
 
 /**
- * The parameters of a model, in the order in which the model needs them: levels from the input up, then tasks.
+ * The parameters of a model: level by level from the input up, experts before gates, then task by task.
  *
  * @example
  * ```ts
@@ -40,7 +40,12 @@ export function parametersOf(spec: Spec): Parameter[] {
     const { name, shape, init } = value.attrs as unknown as { name: string; shape: number[]; init: Init };
     found.set(name, { path: name, shape, init });
   }
-  return [...found.values()];
+  return [...found.values()].sort((a, b) => sectionOf(a.path) - sectionOf(b.path));
+}
+
+function sectionOf(path: string): number {
+  const [part, at, kind] = path.split("/");
+  return part === "tasks" ? Infinity : Number(at) * 2 + (kind === "gates" ? 1 : 0);
 }
 
 /** Where a parameter lies in the one flat array that holds them all. */

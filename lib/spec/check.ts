@@ -7,7 +7,7 @@ import { inputForm, mostUnits } from "./input.ts";
 import { type Issue, SpecError } from "./issues.ts";
 import { resolve } from "./resolve.ts";
 import { type Expression, type ExpressionNode, type Spec, version } from "./spec.ts";
-import { finite, fitting, type Form, isRecord, list, object, record, text, whole, word } from "./structure.ts";
+import { fitting, type Form, isRecord, list, number, object, record, text, whole, word } from "./structure.ts";
 
 /**
  * Checks what was read from JSON, or comes from anywhere else, and returns it as a spec.
@@ -60,7 +60,7 @@ const specForm: Form = object({
   gatehouse: whole(version, version),
   input: inputForm,
   levels: list(object({
-    experts: record(object({ reads: text, count: whole(1, 65536), net: expressionForm })),
+    experts: record(object({ reads: text, count: number, net: expressionForm })),
     gates: record(object({
       reads: text,
       mix: list(text),
@@ -75,14 +75,14 @@ const specForm: Form = object({
       units: whole(1, mostUnits),
       net: expressionForm,
     }),
-    weight: finite,
+    weight: number,
   })),
 });
 
 /** A spec that is well-formed but could only exhaust the machine is an issue too. */
 function tooLarge(spec: Spec): Issue[] {
   const banks = spec.levels.flatMap((level) => Object.values(level.experts));
-  const nodes = banks.reduce((total, bank) => total + bank.count * bank.net.nodes.length, 0);
+  const nodes = banks.reduce((total, { count, net }) => total + (count > 0 ? count : 0) * net.nodes.length, 0);
   return nodes > mostNodes
     ? [{ path: "levels", message: `the experts have ${nodes} ops in all: wanted at most ${mostNodes}` }]
     : [];

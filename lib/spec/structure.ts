@@ -56,6 +56,9 @@ export function word(...words: readonly string[]): Form {
 /** A text. */
 export const text: Form = fitting("a text", (found) => typeof found === "string");
 
+/** A number of any size; its range is checked where its meaning is known. */
+export const number: Form = fitting("a number", (found) => typeof found === "number");
+
 /** A finite number. */
 export const finite: Form = fitting("a finite number", Number.isFinite);
 

@@ -1,0 +1,58 @@
+import { softmax } from "./gates.ts";
+import type { Gate, Net } from "./net.ts";
+import { bank, type Input, level, mix, type Table, type Task } from "./table.ts";
+
+/** What a preset is made of. */
+export interface Preset<Tasks extends string> {
+  /** A width, or fitted features. */
+  readonly input: Input;
+  /** What each expert computes. */
+  readonly expert: Net;
+  /** The tasks by name. */
+  readonly tasks: Readonly<Record<Tasks, Task>>;
+}
+
+/** A preset with several experts. */
+export interface MixturePreset<Tasks extends string> extends Preset<Tasks> {
+  /** The number of experts. Default 8, as in the paper. */
+  readonly experts?: number;
+  /** The gate. Default {@linkcode softmax}. */
+  readonly gate?: Gate;
+}
+
+/**
+ * A model for each task, side by side: every task has an expert of its own, and nothing is shared.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { binary, define, dense, parametersOf, singleTask } from "@gatehouse/gatehouse";
+ *
+ * const spec = define(singleTask({ input: 4, expert: dense(3), tasks: { click: binary(), like: binary() } }));
+ * assertEquals(parametersOf(spec)[0].path, "levels/0/experts/click/0/0/kernel");
+ * ```
+ */
+export function singleTask<const Tasks extends string>({ input, expert, tasks }: Preset<Tasks>): Table<Tasks> {
+  const own = Object.keys(tasks);
+  const experts = Object.fromEntries(own.map((task) => [task, bank(1, expert)]));
+  const gates = Object.fromEntries(own.map((task) => [task, mix(task)]));
+  return { input, levels: [level(experts, gates)], tasks };
+}
+
+/** One expert for all tasks, the shared bottom: `y_k = h_k(f(x))` (Caruana 1997; Ma et al. 2018, eq. 1). */
+export function sharedBottom<const Tasks extends string>({ input, expert, tasks }: Preset<Tasks>): Table<Tasks> {
+  return { input, levels: [level({ shared: bank(1, expert) }, { shared: mix("shared") })], tasks };
+}
+
+/** A mixture of experts with one gate for all tasks: `y_k = h_k(sum_i g(x)_i f_i(x))` (Ma et al. 2018, section 4.2 and eq. 5). */
+export function omoe<const Tasks extends string>(preset: MixturePreset<Tasks>): Table<Tasks> {
+  const { input, expert, experts = 8, gate = softmax, tasks } = preset;
+  return { input, levels: [level({ shared: bank(experts, expert) }, { shared: mix("shared", gate) })], tasks };
+}
+
+/** A mixture of experts with a gate for each task: `y_k = h_k(sum_i g^k(x)_i f_i(x))` (Ma et al. 2018, eqs 6 and 7). */
+export function mmoe<const Tasks extends string>(preset: MixturePreset<Tasks>): Table<Tasks> {
+  const { input, expert, experts = 8, gate = softmax, tasks } = preset;
+  const gates = Object.fromEntries(Object.keys(tasks).map((task) => [task, mix("shared", gate)]));
+  return { input, levels: [level({ shared: bank(experts, expert) }, gates)], tasks };
+}

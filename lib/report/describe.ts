@@ -1,0 +1,105 @@
+import { valuesOf } from "../graph/graph.ts";
+import { parametersOf } from "../graph/parameters.ts";
+import { shapeText, sizeOf } from "../ops/shape.ts";
+import type { Value } from "../ops/value.ts";
+import { inputWidth } from "../spec/input.ts";
+import type { Expression, Spec } from "../spec/spec.ts";
+import { table } from "./table.ts";
+
+/** A line of a description: one entry of the table. */
+export interface Entry {
+  /** The path of the entry, the beginning of the names of its parameters. */
+  readonly path: string;
+  /** The stream that it reads. */
+  readonly reads: string;
+  /** What it computes, in the order of computation. */
+  readonly function: string;
+  /** The shape of its result. */
+  readonly output: string;
+  /** The number of its parameters' elements. */
+  readonly parameters: number;
+}
+
+/**
+ * A model as a text table: path, what it reads, what it computes, the shape of the result, the number of parameters.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { binary, define, dense, describe } from "@gatehouse/gatehouse";
+ *
+ * const text = describe(define({ input: 5, tasks: { click: binary(dense(3)) } }));
+ * assertStringIncludes(text, "dense(3)");
+ * assertStringIncludes(text, "total");
+ * ```
+ */
+export function describe(spec: Spec): string {
+  const entries = entriesOf(spec);
+  const total = entries.reduce((sum, { parameters }) => sum + parameters, 0);
+  return table([...entries, { path: "total", reads: "", function: "", output: "", parameters: total }].map((entry) => ({
+    ...entry,
+  })));
+}
+
+/** A model line by line: what {@linkcode describe} shows, as data. */
+export function entriesOf(spec: Spec): Entry[] {
+  const sizes = parametersOf(spec).map(({ path, shape }) => ({ path, size: sizeOf(shape) }));
+  const sizeUnder = (prefix: string) =>
+    sizes.filter(({ path }) => path.startsWith(`${prefix}/`)).reduce((sum, { size }) => sum + size, 0);
+  const entry = (path: string, reads: string, fn: string, output: string): Entry => {
+    return { path, reads, function: fn, output, parameters: sizeUnder(path) };
+  };
+  const features = "features" in spec.input ? `${Object.keys(spec.input.features).length} features` : "numbers";
+  const lines = [entry("input", "", features, shapeText(["batch", inputWidth(spec.input)]))];
+  spec.levels.forEach(({ experts, gates }, at) => {
+    for (const [name, { reads, count, net }] of Object.entries(experts)) {
+      const path = `levels/${at}/experts/${name}`;
+      lines.push(entry(path, reads, `${count} x ${functionText(net)}`, `${count} x ${shapeText(resultOf(net).shape)}`));
+    }
+    for (const [stream, { reads, mix, gate }] of Object.entries(gates)) {
+      const from = mix.join(" + ");
+      const how = gate === null ? from : `mix ${from} by ${functionText(gate)}`;
+      const shape = resultOf(experts[mix[0]].net).shape;
+      lines.push(entry(`levels/${at}/gates/${stream}`, gate === null ? "" : reads, how, shapeText(shape)));
+    }
+  });
+  for (const [task, { reads, tower, head }] of Object.entries(spec.tasks)) {
+    const shape = head.kind === "categorical" ? ["batch", head.units] as const : ["batch"] as const;
+    lines.push(entry(`tasks/${task}/tower`, reads, functionText(tower), shapeText(resultOf(tower).shape)));
+    lines.push(entry(`tasks/${task}/head`, "tower", `${functionText(head.net)}, ${head.kind}`, shapeText(shape)));
+  }
+  return lines;
+}
+
+/** An expression in the order of computation: `dense(64) > relu > dense(32) > relu`. Long ones are cut. */
+export function functionText(expression: Expression): string {
+  const text = written(resultOf(expression)).replace(/^x > /, "");
+  return text === "x" ? "identity" : text.length > 60 ? `${text.slice(0, 59)}…` : text;
+}
+
+function resultOf(expression: Expression): Value {
+  return Object.values(valuesOf(expression).outputs)[0];
+}
+
+function written(value: Value): string {
+  const { op, of, attrs } = value;
+  const layer = denseOf(value);
+  if (layer !== undefined) return `${written(layer.x)} > ${layer.text}`;
+  if (op === "input") return "x";
+  if (op === "parameter") return String(attrs.name);
+  if (op === "noise") return `${attrs.kind} noise`;
+  if (op === "constant") {
+    return (attrs.data as number[]).length === 1 ? String((attrs.data as number[])[0]) : "constant";
+  }
+  if (op === "reshape" || op === "broadcast") return written(of[0]);
+  if (of.length === 1) return `${written(of[0])} > ${op}`;
+  return `${op}(${of.map((argument) => written(argument).replace(/^x > /, "")).join(", ")})`;
+}
+
+/** A product with a parameter, and the parameter that may be added, is a dense layer. */
+function denseOf(value: Value): { readonly x: Value; readonly text: string } | undefined {
+  const biased = value.op === "add" && value.of[1].op === "parameter" && value.of[0].op === "matmul";
+  const product = biased ? value.of[0] : value;
+  if (product.op !== "matmul" || product.of[1].op !== "parameter") return undefined;
+  return { x: product.of[0], text: `dense(${value.shape[1]}${biased ? "" : ", no bias"})` };
+}

@@ -1,0 +1,52 @@
+import type { Spec } from "../spec/spec.ts";
+import { inputWidth } from "../spec/input.ts";
+import { functionText } from "./describe.ts";
+
+/**
+ * A model as a Mermaid flowchart, from the input down to the tasks: paste it into a Markdown file between
+ * ` ```mermaid ` and ` ``` `.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { binary, define, mermaid } from "@gatehouse/gatehouse";
+ *
+ * assertStringIncludes(mermaid(define({ input: 5, tasks: { click: binary() } })), "flowchart TD");
+ * ```
+ */
+export function mermaid(spec: Spec): string {
+  const names = new Map<string, string>();
+  const id = (path: string) => {
+    const known = names.get(path) ?? `n${names.size}`;
+    names.set(path, known);
+    return known;
+  };
+  const lines = [`flowchart TD`, `  ${id("input")}[/"input ${inputWidth(spec.input)}"/]`];
+  const streams = new Map([["input", id("input")]]);
+  spec.levels.forEach(({ experts, gates }, at) => {
+    for (const [name, { reads, count, net }] of Object.entries(experts)) {
+      const node = id(`${at}/experts/${name}`);
+      lines.push(`  ${node}["${escaped(`${name}: ${count} x ${functionText(net)}`)}"]`);
+      lines.push(`  ${streams.get(reads)} --> ${node}`);
+    }
+    const written = Object.entries(gates).map(([stream, { reads, mix, gate }]) => {
+      const node = id(`${at}/gates/${stream}`);
+      lines.push(`  ${node}(("${escaped(stream)}"))`);
+      mix.forEach((bank) => lines.push(`  ${id(`${at}/experts/${bank}`)} --> ${node}`));
+      if (gate !== null) lines.push(`  ${streams.get(reads)} -.->|"${escaped(functionText(gate))}"| ${node}`);
+      return [stream, node] as const;
+    });
+    for (const [stream, node] of written) streams.set(stream, node);
+  });
+  for (const [task, { reads, tower, head }] of Object.entries(spec.tasks)) {
+    const node = id(`tasks/${task}`);
+    lines.push(`  ${node}(["${escaped(`${task}: ${functionText(tower)} > ${head.kind}`)}"])`);
+    lines.push(`  ${streams.get(reads)} --> ${node}`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** Text inside quotation marks, where Mermaid reads HTML entities. */
+function escaped(text: string): string {
+  return text.replace(/[&"<>]/g, (mark) => `#${mark.charCodeAt(0)};`);
+}

@@ -1,0 +1,56 @@
+import { checkRows, type Rows, sliceRows } from "../data/rows.ts";
+import { batchTensors, labelled } from "./feed.ts";
+import { evaluation } from "./graphs.ts";
+import { metricsOf } from "./metrics.ts";
+import { type Model, mostRows } from "./model.ts";
+
+/** What rows with labels say of a model. */
+export interface Evaluation<Tasks extends string = string> {
+  /** The mean loss over the labelled rows, by task; NaN where no row is labelled. */
+  readonly loss: Readonly<Record<Tasks, number>>;
+  /** The metrics of each task's head, by name: `auc`, `logloss`, `accuracy`; `mse`, `mae`, `r2`. */
+  readonly metrics: Readonly<Record<Tasks, Readonly<Record<string, number>>>>;
+}
+
+/**
+ * Predicts rows and compares with their labels. Rows without a label for a task do not count for it.
+ *
+ * @throws {TypeError | RangeError} for rows that do not fit the model.
+ */
+export async function evaluate<Tasks extends string>(model: Model<Tasks>, rows: Rows): Promise<Evaluation<Tasks>> {
+  const { spec, layout, engine, store } = model;
+  checkRows(spec, rows, true);
+  const tasks = Object.keys(spec.tasks) as Tasks[];
+  const known = Object.fromEntries(tasks.map((task) => [task, labelled(rows, task)]));
+  const predictions = Object.fromEntries(
+    tasks.map((task) => [task, new Float32Array(rows.count * spec.tasks[task].head.units)]),
+  );
+  const sums = Object.fromEntries(tasks.map((task) => [task, { loss: 0, weight: 0 }]));
+  const program = engine.load(evaluation(spec, layout), store);
+  try {
+    for (let start = 0; start < rows.count; start += mostRows) {
+      const piece = sliceRows(rows, start, Math.min(mostRows, rows.count - start));
+      const outputs = await program.run(batchTensors(spec, piece));
+      for (const task of tasks) {
+        const weights = known[task].weights.subarray(start, start + piece.count);
+        const weight = weights.reduce((total, weight) => total + weight, 0);
+        sums[task].loss += outputs[`loss/${task}`].data[0] * weight;
+        sums[task].weight += weight;
+        predictions[task].set(outputs[task].data, start * spec.tasks[task].head.units);
+      }
+    }
+  } finally {
+    program.dispose();
+  }
+  const metrics = tasks.map((task) => {
+    const labels = rows.labels?.[task] ?? new Float32Array(rows.count).fill(NaN);
+    const found = Object.entries(metricsOf(spec.tasks[task].head.kind)).map(([name, metric]) => {
+      return [name, metric(predictions[task], labels, rows.weights?.[task])];
+    });
+    return [task, Object.fromEntries(found)];
+  });
+  return {
+    loss: Object.fromEntries(tasks.map((task) => [task, sums[task].loss / sums[task].weight])) as Record<Tasks, number>,
+    metrics: Object.fromEntries(metrics),
+  };
+}

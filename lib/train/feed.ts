@@ -1,0 +1,48 @@
+import { fillNormal, fillUniform, random } from "../data/random.ts";
+import type { Rows } from "../data/rows.ts";
+import type { Tensor } from "../engines/engine.ts";
+import type { Graph } from "../graph/graph.ts";
+import { sizeOf, withBatch } from "../ops/shape.ts";
+import type { Spec } from "../spec/spec.ts";
+import { inputTensors } from "./model.ts";
+
+/** A batch as a training step or an evaluation takes it: inputs, and for every task labels and weights. */
+export function batchTensors(spec: Spec, rows: Rows): Record<string, Tensor> {
+  const tensors = inputTensors(rows);
+  for (const [task, { head }] of Object.entries(spec.tasks)) {
+    const { labels, weights } = labelled(rows, task);
+    tensors[`labels/${task}`] = head.kind === "categorical"
+      ? { shape: [rows.count, 1], data: Int32Array.from(labels) }
+      : { shape: [rows.count], data: labels };
+    tensors[`weights/${task}`] = { shape: [rows.count], data: weights };
+  }
+  return tensors;
+}
+
+/** The labels of a task with 0 in the place of missing ones, and the weights of its rows, 0 where the label is missing. */
+export function labelled({ count, labels, weights }: Rows, task: string): {
+  readonly labels: Float32Array;
+  readonly weights: Float32Array;
+} {
+  const given = labels?.[task] ?? new Float32Array(count).fill(NaN);
+  const weight = weights?.[task];
+  return {
+    labels: given.map((label) => Number.isNaN(label) ? 0 : label),
+    weights: given.map((label, row) => Number.isNaN(label) ? 0 : weight?.[row] ?? 1),
+  };
+}
+
+/** Random numbers for every noise of a graph: the same for the same seed and name, whatever else the graph holds. */
+export function noiseTensors(graph: Graph, batch: number, seed: string): Record<string, Tensor> {
+  const tensors: Record<string, Tensor> = {};
+  for (const { op, attrs, shape } of graph.nodes) {
+    if (op !== "noise") continue;
+    const fixed = withBatch(shape, batch);
+    const data = new Float32Array(sizeOf(fixed));
+    const source = random(`${seed}:${attrs.name}`);
+    if (attrs.kind === "normal") fillNormal(data, source);
+    else fillUniform(data, source);
+    tensors[attrs.name as string] = { shape: fixed, data };
+  }
+  return tensors;
+}

@@ -1,0 +1,82 @@
+import { type Graph, graphOf } from "../graph/graph.ts";
+import { gradients } from "../graph/differentiate.ts";
+import { optimise } from "../graph/optimise.ts";
+import { flatName, type Layout, packed, pieces } from "../graph/parameters.ts";
+import { trace } from "../graph/trace.ts";
+import { concat, div, greater, mul, reshape, select, slice, sqrt, sub, sum } from "../ops/functions.ts";
+import { apply } from "../ops/table.ts";
+import { sizeOf } from "../ops/shape.ts";
+import type { Value } from "../ops/value.ts";
+import type { Spec } from "../spec/spec.ts";
+import { losses } from "./losses.ts";
+import type { Optimiser } from "./optimisers.ts";
+
+/**
+ * A training step as one graph: a batch, the learning rate and the step's number in; losses out; parameters and the
+ * optimiser's slots replaced.
+ *
+ * Inputs: those of the model, `labels/<task>`, `weights/<task>`, `rate` and `step`. Outputs: `loss/<task>`, `loss` (their
+ * weighted sum) and `norm` (of the whole gradient, before clipping).
+ */
+export function trainingStep(spec: Spec, layout: Layout, optimiser: Optimiser): Graph {
+  const { flat, pieces: parameters } = pieces(layout);
+  const { byTask, total } = losses(spec.tasks, packed(trace(spec, true).logits, parameters));
+  const paths = layout.places.map(({ path }) => path);
+  const found = gradients(total, paths.map((path) => parameters[path]));
+  const gradient = concat(found.map((value) => reshape(value, [sizeOf(value.shape)])), 0);
+  const norm = sqrt(sum(mul(gradient, gradient), { axes: [0] }));
+
+  const slots = Object.fromEntries(Object.keys(optimiser.slots).map((name) => [name, slot(name, layout.size)]));
+  const { change, slots: next } = optimiser.update(clipped(gradient, norm, optimiser.clipNorm), slots, scalar("step"));
+  const rate = scalar("rate");
+  const moved = sub(decayed(flat, layout, rate, optimiser.weightDecay), mul(change, rate));
+  const graph = graphOf({ ...prefixed("loss/", byTask), loss: total, norm }, {
+    [flatName]: moved,
+    ...Object.fromEntries(Object.entries(next).map(([name, value]) => [slotName(name), value])),
+  });
+  return optimise(graph);
+}
+
+/** What a model predicts, by task, and with `gates` its gate weights too, as `gates/<level>/<stream>`. */
+export function prediction(spec: Spec, layout: Layout, gates = false): Graph {
+  const { predictions, gates: weights } = trace(spec, false);
+  const outputs = gates ? { ...predictions, ...prefixed("gates/", weights) } : predictions;
+  return optimise(graphOf(packed(outputs, pieces(layout).pieces)));
+}
+
+/** Predictions as `<task>` and losses as `loss/<task>`, in evaluation. */
+export function evaluation(spec: Spec, layout: Layout): Graph {
+  const { predictions, logits } = trace(spec, false);
+  const { byTask } = losses(spec.tasks, logits);
+  return optimise(graphOf(packed({ ...predictions, ...prefixed("loss/", byTask) }, pieces(layout).pieces)));
+}
+
+/** The name of an optimiser's slot on an engine. */
+export function slotName(name: string): string {
+  return `optimiser/${name}`;
+}
+
+/** The gradient, scaled down where its norm is larger than the limit. */
+function clipped(gradient: Value, norm: Value, limit: number | undefined): Value {
+  return limit === undefined ? gradient : mul(gradient, select(greater(norm, limit), div(limit, norm), 1));
+}
+
+/** The parameters, the matrices among them shrunk. */
+function decayed(flat: Value, layout: Layout, rate: Value, decay: number): Value {
+  if (decay === 0 || layout.matrices === 0) return flat;
+  const matrices = mul(slice(flat, 0, layout.matrices), sub(1, mul(rate, decay)));
+  const others = layout.size - layout.matrices;
+  return others === 0 ? matrices : concat([matrices, slice(flat, layout.matrices, others)], 0);
+}
+
+function slot(name: string, size: number): Value {
+  return apply("parameter", [], { name: slotName(name), shape: [size], init: { kind: "constant", value: 0 } });
+}
+
+function scalar(name: string): Value {
+  return apply("input", [], { name, shape: [], type: "float" });
+}
+
+function prefixed(prefix: string, values: Readonly<Record<string, Value>>): Record<string, Value> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [prefix + name, value]));
+}

@@ -1,0 +1,151 @@
+import { add, div, exp, mul, sqrt, sub } from "../ops/functions.ts";
+import type { Value } from "../ops/value.ts";
+
+/** A learning rate, or one for every step: a plain function of the step, which counts from 1. */
+export type Rate = number | ((step: number) => number);
+
+/** How parameters follow their gradient. The rule is part of the training graph. */
+export interface Optimiser {
+  /** The optimiser's name. */
+  readonly name: string;
+  /** The learning rate of a step, which counts from 1. */
+  readonly rate: (step: number) => number;
+  /** The share of every matrix that is taken off a step, times the learning rate (decoupled: Loshchilov and Hutter 2019). */
+  readonly weightDecay: number;
+  /** The largest global norm of the gradient, or undefined. */
+  readonly clipNorm: number | undefined;
+  /** The names of the arrays that are kept beside the parameters, and the number with which they begin. */
+  readonly slots: Readonly<Record<string, number>>;
+  /**
+   * One update.
+   *
+   * @param gradient `[parameters]`.
+   * @param slots Each `[parameters]`.
+   * @param step The step, which counts from 1, `[]`.
+   * @returns What is taken off the parameters at learning rate 1, and the new slots.
+   */
+  readonly update: (gradient: Value, slots: Readonly<Record<string, Value>>, step: Value) => {
+    readonly change: Value;
+    readonly slots: Readonly<Record<string, Value>>;
+  };
+}
+
+/** What every optimiser can do. */
+export interface OptimiserOptions {
+  /** The share of every matrix (not of biases) that is taken off a step, times the learning rate. Default 0. */
+  readonly weightDecay?: number;
+  /** Gradients of a larger global norm are scaled down to it. Default: none are. */
+  readonly clipNorm?: number;
+}
+
+/** The options of {@linkcode adam}. */
+export interface AdamOptions extends OptimiserOptions {
+  /** The decay of the mean of gradients. Default 0.9. */
+  readonly beta1?: number;
+  /** The decay of the mean of squared gradients. Default 0.999. */
+  readonly beta2?: number;
+  /** Added to the root. Default 1e-8. */
+  readonly epsilon?: number;
+}
+
+/** Stochastic gradient descent: `p -= rate g`. */
+export function sgd(rate: Rate, options: OptimiserOptions = {}): Optimiser {
+  return optimiser("sgd", rate, options, {}, (gradient) => ({ change: gradient, slots: {} }));
+}
+
+/**
+ * Gradient descent with momentum: `v = mu v + g; p -= rate v` (Polyak 1964, as in PyTorch and without dampening).
+ *
+ * @param mu The momentum, in [0, 1). Default 0.9.
+ */
+export function momentum(rate: Rate, mu = 0.9, options: OptimiserOptions = {}): Optimiser {
+  within("momentum", "mu", mu, 0, 1);
+  return optimiser("momentum", rate, options, { velocity: 0 }, (gradient, { velocity }) => {
+    const next = add(mul(velocity, mu), gradient);
+    return { change: next, slots: { velocity: next } };
+  });
+}
+
+/**
+ * Adam (Kingma and Ba 2015, algorithm 1): `m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2;
+ * p -= rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon)`. With weight decay: AdamW.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { adam } from "@gatehouse/gatehouse";
+ *
+ * const warm = adam((step) => 1e-3 * Math.min(1, step / 100));
+ * assertEquals(warm.rate(50), 5e-4);
+ * ```
+ */
+export function adam(rate: Rate = 1e-3, options: AdamOptions = {}): Optimiser {
+  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
+  within("adam", "beta1", beta1, 0, 1);
+  within("adam", "beta2", beta2, 0, 1);
+  positive("adam", "epsilon", epsilon);
+  return optimiser("adam", rate, options, { mean: 0, square: 0 }, (gradient, slots, step) => {
+    const mean = toward(slots.mean, gradient, 1 - beta1);
+    const square = toward(slots.square, mul(gradient, gradient), 1 - beta2);
+    const deviation = sqrt(div(square, startUp(beta2, step)));
+    return { change: div(div(mean, startUp(beta1, step)), add(deviation, epsilon)), slots: { mean, square } };
+  });
+}
+
+/** The options of {@linkcode adagrad}. */
+export interface AdagradOptions extends OptimiserOptions {
+  /** With what the sums of squares begin. Default 0.1, as in TensorFlow; PyTorch begins with 0. */
+  readonly initial?: number;
+  /** Added to the root. Default 1e-7. */
+  readonly epsilon?: number;
+}
+
+/** Adagrad (Duchi et al. 2011): `s += g^2; p -= rate g / (sqrt(s) + epsilon)`. */
+export function adagrad(rate: Rate = 1e-2, options: AdagradOptions = {}): Optimiser {
+  const { initial = 0.1, epsilon = 1e-7 } = options;
+  positive("adagrad", "epsilon", epsilon);
+  return optimiser("adagrad", rate, options, { sum: initial }, (gradient, slots) => {
+    const sum = add(slots.sum, mul(gradient, gradient));
+    return { change: div(gradient, add(sqrt(sum), epsilon)), slots: { sum } };
+  });
+}
+
+function optimiser(
+  name: string,
+  rate: Rate,
+  { weightDecay = 0, clipNorm }: OptimiserOptions,
+  slots: Optimiser["slots"],
+  update: Optimiser["update"],
+): Optimiser {
+  if (typeof rate === "number") positive(name, "the learning rate", rate);
+  else if (typeof rate !== "function") {
+    throw new TypeError(`Cannot make ${name}: the learning rate must be a number or a function, found ${rate}`);
+  }
+  if (!(weightDecay >= 0 && Number.isFinite(weightDecay))) {
+    throw new RangeError(`Cannot make ${name}: weightDecay must be at least 0, found ${weightDecay}`);
+  }
+  if (clipNorm !== undefined) positive(name, "clipNorm", clipNorm);
+  return { name, rate: typeof rate === "number" ? () => rate : rate, weightDecay, clipNorm, slots, update };
+}
+
+/** `a + share (b - a)`. */
+function toward(a: Value, b: Value, share: number): Value {
+  return add(a, mul(sub(b, a), share));
+}
+
+/** `1 - beta^step`. */
+function startUp(beta: number, step: Value): Value {
+  return beta === 0 ? sub(1, mul(step, 0)) : sub(1, exp(mul(step, Math.log(beta))));
+}
+
+function within(name: string, what: string, value: number, least: number, below: number): void {
+  if (!(value >= least && value < below)) {
+    throw new RangeError(`Cannot make ${name}: ${what} must be in [${least}, ${below}), found ${value}`);
+  }
+}
+
+function positive(name: string, what: string, value: number): void {
+  if (!(value > 0 && Number.isFinite(value))) {
+    throw new RangeError(`Cannot make ${name}: ${what} must be above 0, found ${value}`);
+  }
+}

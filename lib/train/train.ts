@@ -1,0 +1,247 @@
+import { permutation, random } from "../data/random.ts";
+import { checkRows, pickRows, type Rows, sliceRows } from "../data/rows.ts";
+import type { Program, Tensor } from "../engines/engine.ts";
+import type { Graph } from "../graph/graph.ts";
+import { flatName } from "../graph/parameters.ts";
+import type { Spec } from "../spec/spec.ts";
+import { evaluate, type Evaluation } from "./evaluate.ts";
+import { batchTensors, noiseTensors } from "./feed.ts";
+import { slotName, trainingStep } from "./graphs.ts";
+import type { Model } from "./model.ts";
+import { adam, type Optimiser } from "./optimisers.ts";
+import { split } from "./parameters.ts";
+import { type Stopping, watcher } from "./stopping.ts";
+
+/**
+ * What is trained on: rows in memory, or a function that begins a pass over pieces of any size, called once an epoch.
+ * Of the latter only one piece at a time is held in memory, and rows are shuffled within their piece.
+ */
+export type Data = Rows | (() => AsyncIterable<Rows>);
+
+/** The options of {@linkcode train}. */
+export interface TrainOptions<Tasks extends string = string> {
+  /** The passes over the data. Default 1, or as many as `steps` needs. */
+  readonly epochs?: number;
+  /** The most steps in all. Default: as many as the epochs have. */
+  readonly steps?: number;
+  /** The rows of a step. Default 256. The last batch of an epoch may be smaller. */
+  readonly batch?: number;
+  /** How parameters follow their gradient. Default `adam(1e-3)`. */
+  readonly optimiser?: Optimiser;
+  /** Whether rows are shuffled before every epoch. Default true. */
+  readonly shuffle?: boolean;
+  /** Rows to evaluate on after every epoch. */
+  readonly validation?: Rows;
+  /** When to stop early, by the validation; the best parameters are then restored. */
+  readonly stopping?: Stopping<Tasks>;
+  /** Aborting it ends the training after the running step; what was learnt stays. */
+  readonly signal?: AbortSignal;
+}
+
+/** What is known after a step. */
+export interface Progress<Tasks extends string = string> {
+  /** The epoch, from 1. */
+  readonly epoch: number;
+  /** The step, from 1, counted over all epochs. */
+  readonly step: number;
+  /** The number of steps in all, where it is known. */
+  readonly steps: number | undefined;
+  /** The mean loss of the batch by task, before the step; 0 for a task without a labelled row in the batch. */
+  readonly loss: Readonly<Record<Tasks, number>>;
+  /** The weighted sum of the losses. */
+  readonly total: number;
+  /** The norm of the gradient over all parameters, before clipping. */
+  readonly norm: number;
+  /** The rows seen so far. */
+  readonly rows: number;
+  /** Rows a second since the training began, evaluation left out. */
+  readonly rate: number;
+  /** After the last step of an epoch, if there are validation rows: what they say. */
+  readonly validation?: Evaluation<Tasks>;
+  /** Why this is the last record, if training ends before its time. */
+  readonly ended?: "aborted" | "stopped early";
+}
+
+/**
+ * Trains a model: runs one step after the other and yields what is known after each. Leaving the loop ends the training.
+ *
+ * The same seed, engine and data give the same parameters. A step whose losses or gradients are not finite changes
+ * nothing and ends the training with an error.
+ *
+ * @throws {TypeError | RangeError} for rows that do not fit, and options out of range.
+ * @throws {RangeError} if a loss is not finite, naming the step, the task and the largest parameter.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { adam, binary, compile, define, reference, rows, train } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({ input: 1, tasks: { click: binary() } });
+ * const model = await compile(spec, { engine: reference() });
+ * const data = rows([[-1], [1]], { labels: { click: [0, 1] } });
+ * const losses: number[] = [];
+ * for await (const at of train(model, data, { steps: 20, optimiser: adam(0.1) })) losses.push(at.loss.click);
+ * assert(losses[19] < losses[0]);
+ * model.dispose();
+ * ```
+ */
+export async function* train<Tasks extends string>(
+  model: Model<Tasks>,
+  data: Data,
+  options: TrainOptions<Tasks> = {},
+): AsyncGenerator<Progress<Tasks>, void, void> {
+  const { batch, epochs, most, optimiser, shuffle } = settings(options);
+  const { validation, signal } = options;
+  const { spec, store, layout, seed } = model;
+  if (validation !== undefined) checkRows(spec, validation, true);
+  if (typeof data !== "function") checkRows(spec, data, true);
+  const watch = options.stopping && watcher(options.stopping, spec, validation !== undefined);
+  const steps = typeof data === "function" ? undefined : Math.min(most, epochs * Math.ceil(data.count / batch));
+  const tasks = Object.keys(spec.tasks) as Tasks[];
+
+  for (const [name, first] of Object.entries(optimiser.slots)) {
+    const shape = [layout.size];
+    store.write(slotName(name), { shape, data: new Float32Array(layout.size).fill(first) });
+  }
+  const graph = trainingStep(spec, layout, optimiser);
+  const program = model.engine.load(graph, store);
+  const clock = stopwatch();
+  let best: Tensor | undefined;
+  let step = 0;
+  let rows = 0;
+  try {
+    for (let epoch = 1; epoch <= epochs && step < most; epoch++) {
+      let last: Progress<Tasks> | undefined;
+      for await (const piece of batches(model, data, { batch, shuffle, epoch })) {
+        if (signal?.aborted || step === most) break;
+        if (last !== undefined) yield last;
+        step++;
+        rows += piece.count;
+        const scalars = { rate: optimiser.rate(step), step };
+        const noise = noiseTensors(graph, piece.count, `${seed}:${step}`);
+        const outputs = await program.run({ ...batchTensors(spec, piece), ...noise, ...scalarTensors(scalars) });
+        await finite(outputs, step, model);
+        const loss = Object.fromEntries(tasks.map((task) => [task, outputs[`loss/${task}`].data[0]]));
+        last = {
+          epoch,
+          step,
+          steps,
+          loss: loss as Record<Tasks, number>,
+          total: outputs.loss.data[0],
+          norm: outputs.norm.data[0],
+          rows,
+          rate: rows / clock.seconds(),
+        };
+        await clock.breathe();
+      }
+      if (last === undefined) {
+        if (!signal?.aborted && step === 0) throw new RangeError("Cannot train: the data has no rows");
+        if (signal?.aborted) return;
+        continue;
+      }
+      if (signal?.aborted) {
+        yield { ...last, ended: "aborted" };
+        return;
+      }
+      if (validation === undefined) {
+        yield last;
+        continue;
+      }
+      clock.pause();
+      const found = await evaluate(model, validation);
+      const verdict = watch?.(found);
+      if (verdict?.best) best = await store.read(flatName);
+      clock.resume();
+      yield { ...last, validation: found, ended: verdict?.stop ? "stopped early" : undefined };
+      if (verdict?.stop) return;
+    }
+  } finally {
+    if (best !== undefined) store.write(flatName, best);
+    Object.keys(optimiser.slots).forEach((name) => store.remove(slotName(name)));
+    program.dispose();
+  }
+}
+
+/** The batches of an epoch. */
+async function* batches(
+  { spec, seed }: Model,
+  data: Data,
+  { batch, shuffle, epoch }: { batch: number; shuffle: boolean; epoch: number },
+): AsyncGenerator<Rows> {
+  const pieces = typeof data === "function" ? data() : [data];
+  let piece = 0;
+  for await (const rows of pieces) {
+    if (typeof data === "function") checkRows(spec, rows, true);
+    const order = shuffle ? permutation(rows.count, random(`${seed}:order:${epoch}:${piece++}`)) : undefined;
+    for (let start = 0; start < rows.count; start += batch) {
+      const count = Math.min(batch, rows.count - start);
+      yield order === undefined ? sliceRows(rows, start, count) : pickRows(rows, order.subarray(start, start + count));
+    }
+  }
+}
+
+function settings<Tasks extends string>(
+  { epochs, steps, batch = 256, optimiser = adam(), shuffle = true }: TrainOptions<Tasks>,
+): { epochs: number; most: number; batch: number; optimiser: Optimiser; shuffle: boolean } {
+  for (const [name, value] of Object.entries({ epochs, steps, batch })) {
+    if (value !== undefined && !(Number.isSafeInteger(value) && value >= 1)) {
+      throw new RangeError(`Cannot train: ${name} must be a whole number of at least 1, found ${value}`);
+    }
+  }
+  const most = steps ?? Infinity;
+  return { epochs: epochs ?? (steps === undefined ? 1 : Infinity), most, batch, optimiser, shuffle };
+}
+
+/** Ends the training if a loss or the gradient is not finite. The step has changed nothing then. */
+async function finite(
+  outputs: Readonly<Record<string, Tensor>>,
+  step: number,
+  { layout, store }: Model,
+): Promise<void> {
+  const wrong = Object.keys(outputs).filter((name) => !Number.isFinite(outputs[name].data[0]));
+  if (wrong.length === 0) return;
+  const task = wrong.find((name) => name.startsWith("loss/"))?.slice("loss/".length);
+  const what = task === undefined
+    ? wrong[0] === "norm" ? "the gradient" : "the sum of the losses"
+    : `the loss of task ${JSON.stringify(task)}`;
+  const { path, size } = largest(split(layout, await store.read(flatName)));
+  throw new RangeError(
+    `Cannot train\n  at step ${step}: ${what} is ${outputs[wrong[0]].data[0]}` +
+      `\n  the largest parameter is ${path}, ${size.toPrecision(3)} in size` +
+      `\n  the step was not taken: try a smaller learning rate, or clipNorm`,
+  );
+}
+
+function largest(parameters: Readonly<Record<string, Tensor>>): { path: string; size: number } {
+  let found = { path: "", size: -1 };
+  for (const [path, { data }] of Object.entries(parameters)) {
+    for (const number of data) {
+      const size = Math.abs(number);
+      if (!(size <= found.size)) found = { path, size };
+    }
+  }
+  return found;
+}
+
+function scalarTensors(values: Readonly<Record<string, number>>): Record<string, Tensor> {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, { shape: [], data: Float32Array.of(value) }]),
+  );
+}
+
+/** Seconds of work, and a pause for the event loop now and then so that signals and timers get their turn. */
+function stopwatch(): { seconds(): number; pause(): void; resume(): void; breathe(): Promise<void> } {
+  let start = performance.now();
+  let paused = 0;
+  let breath = start;
+  return {
+    seconds: () => (performance.now() - start) / 1000,
+    pause: () => paused = performance.now(),
+    resume: () => start += performance.now() - paused,
+    breathe: async () => {
+      if (performance.now() - breath < 50) return;
+      await new Promise((resolve) => setTimeout(resolve));
+      breath = performance.now();
+    },
+  };
+}
