@@ -123,7 +123,7 @@ function isExpected(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (Object.hasOwn(Deno.errors, error.name)) return true;
   return /^Cannot /.test(error.message) &&
-    !/^Cannot (\w+ (read only )?propert|destructure|convert|access '|mix BigInt|perform)/.test(error.message);
+    !/^Cannot ([\w ]+ propert|destructure|convert|access '|mix BigInt|perform)/.test(error.message);
 }
 
 /** What a command writes with. */
