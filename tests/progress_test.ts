@@ -1,22 +1,22 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { type Progress, progressLine, report, type Terminal } from "../lib/report/progress.ts";
+import { progressLine, report, type Standing, type Terminal } from "../lib/report/progress.ts";
 import { widthOf } from "../lib/report/table.ts";
 
-const state: Progress = {
+const state: Standing = {
   step: 500,
   steps: 2000,
   epoch: 1,
   epochs: 4,
   loss: { income: 0.421345, marital: 0.12 },
-  examplesPerSecond: 12345.6,
+  rate: 12345.6,
 };
 const BAR = "━━╌╌╌╌╌╌╌╌";
-const SPEED = "12,346 examples/s";
+const RATE = "12,346 examples/s";
 
 Deno.test("progressLine() leaves out what matters least where the line is narrow", () => {
   const cases: [number | undefined, string][] = [
-    [undefined, `mmoe  step 500/2,000  epoch 1/4  income 0.4213  marital 0.1200  ${SPEED}  30 s left`],
-    [200, `mmoe  ${BAR}  step 500/2,000  epoch 1/4  income 0.4213  marital 0.1200  ${SPEED}  30 s left`],
+    [undefined, `mmoe  step 500/2,000  epoch 1/4  income 0.4213  marital 0.1200  ${RATE}  30 s left`],
+    [200, `mmoe  ${BAR}  step 500/2,000  epoch 1/4  income 0.4213  marital 0.1200  ${RATE}  30 s left`],
     [100, `mmoe  ${BAR}  step 500/2,000  epoch 1/4  income 0.4213  marital 0.1200  30 s left`],
     [80, "mmoe  step 500/2,000  epoch 1/4  income 0.4213  marital 0.1200  30 s left"],
     [70, "mmoe  step 500/2,000  income 0.4213  marital 0.1200  30 s left"],
@@ -41,7 +41,7 @@ Deno.test("progressLine() is never wider than the line", () => {
 });
 
 Deno.test("progressLine() says what is known", () => {
-  const cases: [Progress, number, string][] = [
+  const cases: [Standing, number, string][] = [
     [{ step: 0 }, 0, "m  step 0"],
     [{ step: 0, steps: 10 }, 0, "m  step 0/10"],
     [{ step: 12345, epoch: 3 }, 9, "m  step 12,345  epoch 3"],

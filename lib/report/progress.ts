@@ -1,7 +1,7 @@
 import { widthOf } from "./table.ts";
 
 /** How far a run has come. */
-export interface Progress {
+export interface Standing {
   /** Steps done. */
   readonly step: number;
   /** Steps in all, where known. */
@@ -12,14 +12,14 @@ export interface Progress {
   readonly epochs?: number;
   /** The loss of each task. */
   readonly loss?: Readonly<Record<string, number>>;
-  /** Examples a second. */
-  readonly examplesPerSecond?: number;
+  /** Rows a second. */
+  readonly rate?: number;
 }
 
 /** A place to report progress at. */
 export interface Reporter {
   /** Shows how far the run has come; called at every step, it decides what is worth showing. */
-  update(progress: Progress): void;
+  update(progress: Standing): void;
   /** Shows that the run has ended, in one line, by a word such as `done` (which it is by default) or `stopped`. */
   end(word?: string): void;
 }
@@ -63,7 +63,7 @@ export interface Terminal {
 export function report(label: string, terminal: Terminal = standardError()): Reporter {
   const start = terminal.now();
   const { interactive, color } = terminal;
-  let last: Progress | undefined;
+  let last: Standing | undefined;
   let shown = -Infinity;
   return {
     update(progress) {
@@ -93,8 +93,8 @@ export function report(label: string, terminal: Terminal = standardError()): Rep
  * @param seconds Since the run began.
  * @param width The characters of the line; where absent, nothing is left out and no bar is drawn.
  */
-export function progressLine(label: string, progress: Progress, seconds: number, width?: number): string {
-  const { step, steps, epoch, epochs, loss = {}, examplesPerSecond: speed } = progress;
+export function progressLine(label: string, progress: Standing, seconds: number, width?: number): string {
+  const { step, steps, epoch, epochs, loss = {}, rate } = progress;
   const left = steps === undefined || step === 0 ? undefined : seconds / step * Math.max(0, steps - step);
   const losses = Object.entries(loss).map(([task, value], place): Part => [lossText(task, value), 4 - place / 1e6]);
   const parts: Part[] = [
@@ -103,7 +103,7 @@ export function progressLine(label: string, progress: Progress, seconds: number,
     [steps === undefined ? `step ${count(step)}` : `step ${count(step)}/${count(steps)}`, 6],
     [epoch === undefined ? "" : epochs === undefined ? `epoch ${epoch}` : `epoch ${epoch}/${epochs}`, 3],
     ...losses,
-    [speed === undefined ? "" : speedText(speed), 1],
+    [rate === undefined ? "" : rateText(rate), 1],
     [left === undefined ? "" : `${duration(left)} left`, 5],
   ];
   return fitted(parts.filter(([text]) => text !== ""), width ?? Infinity);
@@ -122,12 +122,12 @@ function fitted(parts: readonly Part[], width: number): string {
 }
 
 /** The line that stays when a run has ended. */
-function endLine(label: string, word: string, progress: Progress | undefined, seconds: number): string {
+function endLine(label: string, word: string, progress: Standing | undefined, seconds: number): string {
   const parts = [label, `${word} in ${duration(seconds, 1)}`];
   if (progress !== undefined) {
-    const { step, loss = {}, examplesPerSecond: speed } = progress;
+    const { step, loss = {}, rate } = progress;
     parts.push(`step ${count(step)}`, ...Object.entries(loss).map(([task, value]) => lossText(task, value)));
-    if (speed !== undefined) parts.push(speedText(speed));
+    if (rate !== undefined) parts.push(rateText(rate));
   }
   return parts.join("  ").replace(/\p{Cc}/gu, " ");
 }
@@ -144,8 +144,8 @@ function lossText(task: string, loss: number): string {
 }
 
 /** `12,345 examples/s` */
-function speedText(examplesPerSecond: number): string {
-  return `${count(Math.round(examplesPerSecond))} examples/s`;
+function rateText(rate: number): string {
+  return `${count(Math.round(rate))} examples/s`;
 }
 
 /** A whole number, grouped. */
