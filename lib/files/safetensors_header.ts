@@ -56,7 +56,7 @@ export function parseHeader(bytes: Uint8Array, file: string): Header {
 
 function headerText(bytes: Uint8Array, file: string): { readonly text: string; readonly start: number } {
   const fail = (at: number, message: string) => `Cannot read ${file}\n  at byte ${at}: ${message}`;
-  if (bytes.length < 10) throw new SyntaxError(fail(0, `the file holds ${bytes.length} bytes, wanted at least 10`));
+  if (bytes.length < 8) throw new SyntaxError(fail(0, `the file holds ${bytes.length} bytes, wanted at least 8`));
   const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
   if (length > longestHeader) {
     throw new RangeError(fail(0, `the header's length is ${length}, wanted at most ${longestHeader}`));
