@@ -363,6 +363,20 @@ function composed(): Case[] {
     of("square", 5, [some("batch", 3)], ([x]) => f.square(x)),
     of("swish", 5, [some("batch", 3)], ([x]) => f.swish(x)),
     of("a constant added, subtracted, divided by", 3, [some("batch", 2)], ([x]) => f.div(f.sub(3, f.add(x, 1)), 4)),
+    of("0 less x", 3, [some("batch", 2)], ([x]) => f.sub(0, x)),
+    of("1 divided by x", 3, [positive("batch", 2)], ([x]) => f.div(1, x)),
+    of(
+      "transpose of a transpose",
+      5,
+      [some("batch", 2, 3)],
+      ([x]) => f.transpose(f.transpose(x, [1, 0, 2]), [0, 2, 1]),
+    ),
+    of(
+      "slices padded and joined",
+      5,
+      [some("batch", 4)],
+      ([x]) => f.concat([f.pad(f.slice(x, 1, 2), 1, 0), f.slice(x, 3, 1)]),
+    ),
     of("dense layer", 5, [some("batch", 3), held(3, 4), held(4)], ([x, w, b]) => f.relu(f.add(f.matmul(x, w), b))),
     of(
       "experts mixed by a gate",

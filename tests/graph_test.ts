@@ -123,6 +123,7 @@ Deno.test("optimise() removes what changes nothing", () => {
   const table: [name: string, value: Value, ops: string[]][] = [
     ["sums with 0", f.sub(f.add(0, f.add(x, 0)), 0), []],
     ["products with 1", f.div(f.mul(1, f.mul(x, one)), 1), []],
+    ["but not what begins with them", f.sub(0, f.div(1, x)), ["constant", "constant", "div", "sub"]],
     ["two signs", f.neg(f.neg(f.neg(x))), ["neg"]],
     ["reshapes of reshapes", f.reshape(f.reshape(f.reshape(x, ["batch", 6]), [6, "batch"]), x.shape), []],
     ["all but the last reshape", f.reshape(f.reshape(x, ["batch", 6]), [6, "batch"]), ["reshape"]],
