@@ -11,13 +11,13 @@ const state: Standing = {
   rate: 12345.6,
 };
 const BAR = "━━╌╌╌╌╌╌╌╌";
-const RATE = "12,346 examples/s";
+const RATE = "12,346 rows/s";
 
 Deno.test("progressLine() leaves out what matters least where the line is narrow", () => {
   const cases: [number | undefined, string][] = [
     [undefined, `mmoe  step 500/2,000  epoch 1/4  income 0.4213  marital 0.1200  ${RATE}  30 s left`],
     [200, `mmoe  ${BAR}  step 500/2,000  epoch 1/4  income 0.4213  marital 0.1200  ${RATE}  30 s left`],
-    [100, `mmoe  ${BAR}  step 500/2,000  epoch 1/4  income 0.4213  marital 0.1200  30 s left`],
+    [95, `mmoe  ${BAR}  step 500/2,000  epoch 1/4  income 0.4213  marital 0.1200  30 s left`],
     [80, "mmoe  step 500/2,000  epoch 1/4  income 0.4213  marital 0.1200  30 s left"],
     [70, "mmoe  step 500/2,000  income 0.4213  marital 0.1200  30 s left"],
     [60, "mmoe  step 500/2,000  income 0.4213  30 s left"],

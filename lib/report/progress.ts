@@ -143,9 +143,9 @@ function lossText(task: string, loss: number): string {
   return `${task} ${loss.toPrecision(4)}`;
 }
 
-/** `12,345 examples/s` */
+/** `12,345 rows/s` */
 function rateText(rate: number): string {
-  return `${count(Math.round(rate))} examples/s`;
+  return `${count(Math.round(rate))} rows/s`;
 }
 
 /** A whole number, grouped. */
