@@ -1,4 +1,153 @@
-import { CsvParseStream } from "@std/csv";
-/** x @module */
-/** y */
-export const x: unknown = CsvParseStream;
+/**
+ * Gatehouse: multi-task learning with mixtures of experts, as functions and a table.
+ *
+ * Experts, gates and towers are pure functions; a table composes them; a compiler turns the table into a graph, and the
+ * graph into TensorFlow.js. Shared-bottom, MoE and MMoE are entries of the table.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { bank, binary, compile, define, dense, level, mix, pipe, reference, relu, rows, softmax } from "@gatehouse/gatehouse";
+ *
+ * const expert = pipe(dense(4), relu);
+ * const mmoe = define({
+ *   input: 3,
+ *   levels: [level({ shared: bank(2, expert) }, { click: mix("shared", softmax), like: mix("shared", softmax) })],
+ *   tasks: { click: binary(), like: binary() },
+ * });
+ * const model = await compile(mmoe, { engine: reference(), seed: 7 });
+ * const { click, like } = await model.predict(rows([[1, 2, 3], [4, 5, 6]]));
+ * assertEquals([click.length, like.length], [2, 2]);
+ * model.dispose();
+ * ```
+ *
+ * @module
+ */
+export {
+  abs,
+  add,
+  broadcast,
+  concat,
+  constant,
+  div,
+  equal,
+  exp,
+  gather,
+  greater,
+  inTraining,
+  log,
+  logSumExp,
+  matmul,
+  max,
+  mean,
+  mul,
+  multiHot,
+  neg,
+  type Operand,
+  pad,
+  type ReduceOptions,
+  relu,
+  reshape,
+  select,
+  sigmoid,
+  slice,
+  softmaxOf,
+  softplus,
+  sqrt,
+  square,
+  stopGradient,
+  sub,
+  sum,
+  swish,
+  tanh,
+  transpose,
+} from "./lib/ops/functions.ts";
+export type { Dim, Shape } from "./lib/ops/shape.ts";
+export type { Attrs, Json, Op, Type, Value } from "./lib/ops/value.ts";
+
+export { inits } from "./lib/author/inits.ts";
+export { type Gate, type Net, noise, own, type Slot, widthOf } from "./lib/author/net.ts";
+export {
+  dense,
+  type DenseOptions,
+  dropout,
+  gelu,
+  layerNorm,
+  type LayerNormOptions,
+  leakyRelu,
+  mlp,
+  type MlpOptions,
+  pipe,
+  residual,
+} from "./lib/author/nets.ts";
+export { softmax, temperature } from "./lib/author/gates.ts";
+export {
+  type Bank,
+  bank,
+  binary,
+  categorical,
+  define,
+  type Input,
+  type Level,
+  level,
+  type Mix,
+  mix,
+  type ReadOptions,
+  regression,
+  type Table,
+  type Task,
+  type TaskOptions,
+} from "./lib/author/table.ts";
+export { type MixturePreset, mmoe, omoe, type Preset, sharedBottom, singleTask } from "./lib/author/presets.ts";
+
+export { check, inspect } from "./lib/spec/check.ts";
+export { type Issue, SpecError } from "./lib/spec/issues.ts";
+export type {
+  BankSpec,
+  Expression,
+  ExpressionNode,
+  GateSpec,
+  HeadKind,
+  HeadSpec,
+  Init,
+  InputSpec,
+  LevelSpec,
+  Spec,
+  TaskSpec,
+  version,
+} from "./lib/spec/spec.ts";
+export type { CategoryFeature, Feature, NumericFeature } from "./lib/spec/features.ts";
+
+export { differentiate } from "./lib/graph/differentiate.ts";
+export { type Graph, type Node, print } from "./lib/graph/graph.ts";
+export { optimise } from "./lib/graph/optimise.ts";
+export { type Layout, layoutOf, type Parameter, parametersOf, type Place } from "./lib/graph/parameters.ts";
+export { trace, type Traced } from "./lib/graph/trace.ts";
+
+export type { Engine, Program, Store, Tensor } from "./lib/engines/engine.ts";
+export { reference } from "./lib/engines/reference.ts";
+
+export { evaluate, type Evaluation } from "./lib/train/evaluate.ts";
+export { evaluation, prediction, trainingStep } from "./lib/train/graphs.ts";
+export { initialise } from "./lib/train/initialise.ts";
+export { compile, type CompileOptions, type Inspection, type Model } from "./lib/train/model.ts";
+export {
+  adagrad,
+  type AdagradOptions,
+  adam,
+  type AdamOptions,
+  momentum,
+  type Optimiser,
+  type OptimiserOptions,
+  type Rate,
+  sgd,
+} from "./lib/train/optimisers.ts";
+export { load, parseSpec, save } from "./lib/train/save.ts";
+export type { Stopping } from "./lib/train/stopping.ts";
+export { type Data, type Progress, train, type TrainOptions } from "./lib/train/train.ts";
+
+export { type Label, type RowOptions, type Rows, rows } from "./lib/data/rows.ts";
+
+export { describe, entriesOf, type Entry } from "./lib/report/describe.ts";
+export { mermaid } from "./lib/report/mermaid.ts";
+export { sideBySide, table } from "./lib/report/table.ts";

@@ -1,4 +1,5 @@
 import { div, softmaxOf } from "../ops/functions.ts";
+import type { Value } from "../ops/value.ts";
 import type { Gate } from "./net.ts";
 import { dense } from "./nets.ts";
 
@@ -21,7 +22,9 @@ import { dense } from "./nets.ts";
  * assertEquals(gate?.shape, [5, 3]);
  * ```
  */
-export const softmax: Gate = (x, experts) => softmaxOf(dense(experts, { bias: false })(x));
+export function softmax(x: Value, experts: number): Value {
+  return softmaxOf(dense(experts, { bias: false })(x));
+}
 
 /**
  * The softmax gate with its logits divided by a temperature: above 1 the weights are more even, below 1 more decided.

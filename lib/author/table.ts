@@ -1,5 +1,5 @@
 import type { Feature } from "../spec/features.ts";
-import { inputForm, mostUnits } from "../spec/input.ts";
+import { featureForm, mostUnits } from "../spec/input.ts";
 import { type Issue, keyText, SpecError } from "../spec/issues.ts";
 import { type Draft, resolve } from "../spec/resolve.ts";
 import type { HeadKind, Spec } from "../spec/spec.ts";
@@ -23,28 +23,35 @@ export interface Table<Tasks extends string> {
 
 /** Experts by bank and gates by stream; see {@linkcode level}. */
 export interface Level {
+  /** The banks by name. */
   readonly experts: Readonly<Record<string, Bank>>;
+  /** What is mixed, by the stream that is written. */
   readonly gates: Readonly<Record<string, Mix>>;
 }
 
 /** Experts of one shape; see {@linkcode bank}. */
-export interface Bank {
+export interface Bank extends ReadOptions {
+  /** The number of experts. */
   readonly count: number;
+  /** What each computes. */
   readonly net: Net;
-  readonly reads?: string;
 }
 
 /** Experts mixed into a stream; see {@linkcode mix}. */
-export interface Mix {
+export interface Mix extends ReadOptions {
+  /** The banks. */
   readonly mix: readonly string[];
+  /** What weighs their experts. */
   readonly gate?: Gate;
-  readonly reads?: string;
 }
 
 /** A tower and a head; see {@linkcode binary}, {@linkcode regression} and {@linkcode categorical}. */
 export interface Task extends TaskOptions {
+  /** What is predicted. */
   readonly kind: HeadKind;
+  /** The number of logits: 1, or the number of classes. */
   readonly units: number;
+  /** What comes before the head. */
   readonly tower: Net;
 }
 
@@ -149,8 +156,9 @@ const entry: Form = fitting("a function", (found) => typeof found === "function"
 const tableForm: Form = object({
   input: (found, path) => {
     if (!isRecord(found)) return whole(1, mostUnits)(found, path);
+    if (Object.keys(found).length === 0) return [{ path, message: "a model needs at least one feature" }];
     const unfitted = Object.keys(found).filter((name) => isUnfitted(found[name]));
-    if (unfitted.length === 0) return inputForm({ features: found }, path);
+    if (unfitted.length === 0) return record(featureForm)(found, path);
     const message = "the feature is not fitted: wanted what fit(features, training columns) returns";
     return unfitted.map((name) => ({ path: path + keyText(name), message }));
   },

@@ -194,7 +194,7 @@ export function apply(op: Op, of: readonly Value[], attrs: Attrs = {}, owner?: o
   }
   for (const [name, fits] of Object.entries(rule.attrs)) {
     if (!fits(attrs[name])) {
-      throw new TypeError(`Cannot apply ${op}: ${JSON.stringify(attrs[name])} is no valid ${JSON.stringify(name)}`);
+      throw new TypeError(`Cannot apply ${op}: ${brief(attrs[name])} is no valid ${JSON.stringify(name)}`);
     }
   }
   const extra = Object.keys(attrs).find((name) => !Object.hasOwn(rule.attrs, name));
@@ -346,6 +346,13 @@ function both(a: Shape, b: Shape): string {
 
 function fail(op: string, what: string): never {
   throw new RangeError(`Cannot apply ${op}: ${what}`);
+}
+
+/** A setting in a few letters: it may come from a file. */
+function brief(value: Json | undefined): string {
+  const flat = Array.isArray(value) && value.every((item) => typeof item !== "object");
+  const text = typeof value !== "object" || flat ? JSON.stringify(value) ?? "nothing" : typeof value;
+  return text.length > 60 ? `${text.slice(0, 59)}…` : text;
 }
 
 // The settings.

@@ -1,4 +1,4 @@
-import { valuesOf } from "../graph/graph.ts";
+import { inOrder, valuesOf } from "../graph/graph.ts";
 import { parametersOf } from "../graph/parameters.ts";
 import { shapeText, sizeOf } from "../ops/shape.ts";
 import type { Value } from "../ops/value.ts";
@@ -73,27 +73,34 @@ export function entriesOf(spec: Spec): Entry[] {
 
 /** An expression in the order of computation: `dense(64) > relu > dense(32) > relu`. Long ones are cut. */
 export function functionText(expression: Expression): string {
-  const text = written(resultOf(expression)).replace(/^x > /, "");
-  return text === "x" ? "identity" : text.length > 60 ? `${text.slice(0, 59)}…` : text;
+  const result = resultOf(expression);
+  const texts = new Map<Value, string>();
+  for (const value of inOrder([result])) texts.set(value, cut(written(value, (of) => texts.get(of)!), 200));
+  const text = texts.get(result)!.replace(/^x > /, "");
+  return text === "x" ? "identity" : cut(text, 60);
 }
 
 function resultOf(expression: Expression): Value {
   return Object.values(valuesOf(expression).outputs)[0];
 }
 
-function written(value: Value): string {
+function written(value: Value, text: (of: Value) => string): string {
   const { op, of, attrs } = value;
   const layer = denseOf(value);
-  if (layer !== undefined) return `${written(layer.x)} > ${layer.text}`;
+  if (layer !== undefined) return `${text(layer.x)} > ${layer.text}`;
   if (op === "input") return "x";
   if (op === "parameter") return String(attrs.name);
   if (op === "noise") return `${attrs.kind} noise`;
   if (op === "constant") {
     return (attrs.data as number[]).length === 1 ? String((attrs.data as number[])[0]) : "constant";
   }
-  if (op === "reshape" || op === "broadcast") return written(of[0]);
-  if (of.length === 1) return `${written(of[0])} > ${op}`;
-  return `${op}(${of.map((argument) => written(argument).replace(/^x > /, "")).join(", ")})`;
+  if (op === "reshape" || op === "broadcast") return text(of[0]);
+  if (of.length === 1) return `${text(of[0])} > ${op}`;
+  return `${op}(${of.map((argument) => text(argument).replace(/^x > /, "")).join(", ")})`;
+}
+
+function cut(text: string, most: number): string {
+  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }
 
 /** A product with a parameter, and the parameter that may be added, is a dense layer. */

@@ -21,7 +21,12 @@ export class SpecError extends TypeError {
   /** What is wrong, in the order of the table. */
   readonly issues: readonly Issue[];
 
-  /** @param action What failed, such as `define model`. */
+  /**
+   * An error of all issues; the first twenty are part of the message.
+   *
+   * @param action What failed, such as `define model`.
+   * @param issues What is wrong.
+   */
   constructor(action: string, issues: readonly Issue[]) {
     const shown = issues.slice(0, 20).map(({ path, message }) => `\n  at ${path}: ${message}`);
     const more = issues.length > shown.length ? `\n  and ${issues.length - shown.length} more` : "";

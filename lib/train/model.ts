@@ -43,7 +43,9 @@ export interface Model<Tasks extends string = string> {
 
 /** What {@linkcode Model.inspect} returns. */
 export interface Inspection<Tasks extends string> {
+  /** As {@linkcode Model.predict} returns them. */
   readonly predictions: Record<Tasks, Float32Array>;
+  /** Gate weights, row-major `[rows x experts]`, by `<level>/<stream>`. */
   readonly gates: Record<string, Float32Array>;
 }
 

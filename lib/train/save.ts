@@ -1,0 +1,74 @@
+import { writeFolder } from "../files/atomic.ts";
+import { readFolderFile } from "../files/read.ts";
+import { decodeSafetensors, encodeSafetensors } from "../files/safetensors.ts";
+import { layoutOf, parametersOf } from "../graph/parameters.ts";
+import { check } from "../spec/check.ts";
+import type { Spec } from "../spec/spec.ts";
+import { compile, type CompileOptions, type Model } from "./model.ts";
+
+const specFile = "spec.json";
+const parametersFile = "params.safetensors";
+
+/**
+ * Saves a model as a folder of two files: `spec.json`, its table, and `params.safetensors`, its parameters by path.
+ * The folder is written whole or not at all; an older model there is replaced, anything else is left alone.
+ *
+ * @param path The folder; its parent exists. Needs the permissions to read and write there.
+ * @throws {Deno.errors.AlreadyExists} if the folder holds anything but a model.
+ *
+ * @example
+ * ```ts ignore
+ * await save(model, "./model");
+ * ```
+ */
+export async function save(model: Model, path: string): Promise<void> {
+  const parameters = await model.parameters();
+  const metadata = { format: "gatehouse", seed: String(model.seed) };
+  await writeFolder(path, {
+    [specFile]: `${JSON.stringify(model.spec, undefined, 2)}\n`,
+    [parametersFile]: encodeSafetensors(parameters, metadata),
+  }, { action: "save model" });
+}
+
+/**
+ * Loads a model that was saved. Nothing in its files is executed: the spec is data, and so are the parameters.
+ *
+ * @param path The folder. Needs the permission to read it.
+ * @param options The engine and the seed; the seed is the saved one by default.
+ * @throws {SyntaxError} if a file is no JSON, or no safetensors.
+ * @throws {SpecError} if the spec is malformed.
+ * @throws {TypeError} listing all parameters that are missing, unexpected and misshapen.
+ * @throws {Deno.errors.NotFound} if the folder or a file is missing.
+ *
+ * @example
+ * ```ts ignore
+ * const model = await load("./model");
+ * ```
+ */
+export async function load(path: string, options: Omit<CompileOptions, "parameters"> = {}): Promise<Model> {
+  const wanted = [specFile, parametersFile];
+  const read = (name: string, limit: number) => readFolderFile(path, name, { limit, wanted, action: "load model" });
+  const spec = parseSpec(await read(specFile, 2 ** 26), `${path}/${specFile}`);
+  const { places, size } = layoutOf(parametersOf(spec));
+  const limit = 8 * size + 1024 * places.length + 2 ** 20;
+  const { tensors, metadata } = decodeSafetensors(await read(parametersFile, limit), `${path}/${parametersFile}`);
+  const seed = options.seed ?? (/^-?\d{1,15}$/.test(metadata.seed ?? "") ? Number(metadata.seed) : 0);
+  return await compile(spec, { ...options, seed, parameters: tensors });
+}
+
+/**
+ * Reads a spec from the text of its file.
+ *
+ * @throws {SyntaxError} if it is no JSON, naming the file.
+ * @throws {SpecError} if it is no spec.
+ */
+export function parseSpec(text: Uint8Array | string, file: string = specFile): Spec {
+  let found: unknown;
+  try {
+    found = JSON.parse(typeof text === "string" ? text : new TextDecoder("utf-8", { fatal: true }).decode(text));
+  } catch (error) {
+    const cause = error instanceof TypeError ? "the text is not UTF-8" : (error as Error).message;
+    throw new SyntaxError(`Cannot read model\n  at ${file}: ${cause}`);
+  }
+  return check(found);
+}

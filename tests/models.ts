@@ -1,0 +1,85 @@
+import { random } from "../lib/data/random.ts";
+import {
+  bank,
+  binary,
+  compile,
+  define,
+  dense,
+  type Engine,
+  level,
+  mix,
+  mmoe,
+  omoe,
+  pipe,
+  reference,
+  relu,
+  type Rows,
+  rows,
+  sharedBottom,
+  singleTask,
+  softmax,
+  type Spec,
+  type Tensor,
+} from "../mod.ts";
+
+/** The architectures over one small expert, tower and pair of tasks. */
+export const expert = pipe(dense(6), relu, dense(4), relu);
+export const tower = pipe(dense(3), relu);
+export const tasks = { income: binary(tower), marital: binary(tower) };
+export const base = { input: 5, expert, tasks };
+
+export const architectures: Readonly<Record<string, Spec<"income" | "marital">>> = {
+  "single-task": define(singleTask(base)),
+  "shared-bottom": define(sharedBottom(base)),
+  omoe: define(omoe({ ...base, experts: 3 })),
+  mmoe: define(mmoe({ ...base, experts: 3 })),
+  linear: define({ input: 5, tasks: { income: binary(), marital: binary() } }),
+  "two banks": define({
+    input: 5,
+    levels: [level({ deep: bank(2, expert), wide: bank(1, dense(4)) }, {
+      income: mix(["deep", "wide"], softmax),
+      marital: mix("wide"),
+    })],
+    tasks,
+  }),
+  "two levels": define({
+    input: 5,
+    levels: [
+      level({ shared: bank(2, expert), income: bank(1, expert) }, {
+        shared: mix(["shared", "income"], softmax),
+        income: mix(["shared", "income"], softmax),
+      }),
+      level({ shared: bank(2, dense(3)), income: bank(1, dense(3)) }, {
+        income: mix(["shared", "income"], softmax),
+        marital: mix("shared", softmax),
+      }),
+    ],
+    tasks,
+  }),
+};
+
+/** Rows of normal numbers with labels for both tasks. */
+export function sample(count: number, width = 5, seed = "rows"): Rows {
+  const source = random(seed);
+  const lists = Array.from({ length: count }, () => Array.from({ length: width }, () => source.normal()));
+  return rows(lists, {
+    labels: {
+      income: lists.map((list) => list[0] + list[width - 1] > 0),
+      marital: lists.map((list) => Math.sin(3 * list[0]) > 0.2),
+    },
+  });
+}
+
+/** The predictions of a spec with the given parameters, or its initial ones. */
+export async function predictions<Tasks extends string>(
+  spec: Spec<Tasks>,
+  data: Rows,
+  options: { readonly parameters?: Record<string, Tensor>; readonly engine?: Engine; readonly seed?: number } = {},
+): Promise<Record<Tasks, Float32Array>> {
+  const model = await compile(spec, { engine: options.engine ?? reference(), ...options });
+  try {
+    return await model.predict(data);
+  } finally {
+    model.dispose();
+  }
+}
