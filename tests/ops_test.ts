@@ -145,6 +145,7 @@ Deno.test("apply() refuses shapes that do not fit", () => {
       "Cannot apply gather: a table [rows, width] and codes [batch] are needed, found [4] and [batch]",
     ],
     [() => f.gather(a(4, 2), codes("batch", 1)), "Cannot apply gather: "],
+    [() => f.gather(a("batch", 2), codes("batch")), "Cannot apply gather: "],
     [
       () => apply("scatterAdd", [codes(3), a(4, 2)], { rows: 5 }),
       "Cannot apply scatterAdd: codes [batch] and rows [batch, width] are needed, found [3] and [4, 2]",

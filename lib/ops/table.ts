@@ -148,7 +148,7 @@ export const ops: Readonly<Record<Op, Rule>> = {
     attrs: {},
     codes: [1],
     shape: ([table, codes]) => {
-      if (table.shape.length !== 2 || codes.shape.length !== 1) {
+      if (table.shape.length !== 2 || table.shape[0] === "batch" || codes.shape.length !== 1) {
         fail("gather", `a table [rows, width] and codes [batch] are needed, found ${both(table.shape, codes.shape)}`);
       }
       return [codes.shape[0], table.shape[1]];
