@@ -126,9 +126,21 @@ export { trace, type Traced } from "./lib/graph/trace.ts";
 
 export type { Engine, Program, Store, Tensor } from "./lib/engines/engine.ts";
 export { reference } from "./lib/engines/reference.ts";
+export { bestEngine, cpu, tfjs, wasm } from "./lib/engines/tfjs.ts";
 
 export { evaluate, type Evaluation } from "./lib/train/evaluate.ts";
 export { evaluation, prediction, trainingStep } from "./lib/train/graphs.ts";
+export {
+  accuracy,
+  auc,
+  categoricalAccuracy,
+  categoricalLogLoss,
+  logLoss,
+  mae,
+  type Metric,
+  mse,
+  r2,
+} from "./lib/train/metrics.ts";
 export { initialise } from "./lib/train/initialise.ts";
 export { compile, type CompileOptions, type Inspection, type Model } from "./lib/train/model.ts";
 export {
@@ -147,7 +159,11 @@ export type { Stopping } from "./lib/train/stopping.ts";
 export { type Data, type Progress, train, type TrainOptions } from "./lib/train/train.ts";
 
 export { type Label, type RowOptions, type Rows, rows } from "./lib/data/rows.ts";
+export { fillNormal, fillUniform, permutation, type Random, random } from "./lib/data/random.ts";
+export { labelCorrelation, type LabelOptions, synthetic, type SyntheticOptions } from "./lib/data/synthetic.ts";
 
 export { describe, entriesOf, type Entry } from "./lib/report/describe.ts";
+export { type GateSummary, gateSummary, gateTable } from "./lib/report/gates.ts";
+export { report, type Reporter, type Standing, type Terminal } from "./lib/report/progress.ts";
 export { mermaid } from "./lib/report/mermaid.ts";
 export { sideBySide, table } from "./lib/report/table.ts";

@@ -1,0 +1,171 @@
+/**
+ * Shared-bottom, MoE with one gate and MMoE with matched parameters on the paper's synthetic data: the model tables, the
+ * losses of both tasks, what the gates do, and a picture.
+ */
+import {
+  adam,
+  compile,
+  define,
+  dense,
+  type Engine,
+  entriesOf,
+  evaluate,
+  type GateSummary,
+  gateSummary,
+  gateTable,
+  labelCorrelation,
+  mmoe,
+  omoe,
+  pipe,
+  regression,
+  relu,
+  report,
+  type Rows,
+  sharedBottom,
+  sideBySide,
+  type Spec,
+  synthetic,
+  table,
+  train,
+} from "@gatehouse/gatehouse";
+import { gateChart, lossChart, page } from "@gatehouse/gatehouse/svg";
+import { writeFileAtomic } from "../lib/files/atomic.ts";
+import { commandLine, type Context, run, type Values } from "./cli.ts";
+import { engineOf } from "./engine.ts";
+
+type Task = "first" | "second";
+
+// Section 5.1 of the paper: 8 experts of 16 units, or one of 113, have about as many parameters.
+const layer = (units: number) => pipe(dense(units), relu);
+const tasks = { first: regression(layer(8)), second: regression(layer(8)) };
+const models: Readonly<Record<string, Spec<Task>>> = {
+  "shared-bottom": define(sharedBottom({ input: 100, expert: layer(113), tasks })),
+  omoe: define(omoe({ input: 100, expert: layer(16), experts: 8, tasks })),
+  mmoe: define(mmoe({ input: 100, expert: layer(16), experts: 8, tasks })),
+};
+
+const command = commandLine(
+  "quickstart",
+  "Trains shared-bottom, OMoE and MMoE on two synthetic tasks and compares them.",
+  {
+    steps: { kind: "number", help: "training steps of each model", default: 2000, from: 1, whole: true },
+    rows: { kind: "number", help: "training rows", default: 50000, from: 1, whole: true },
+    correlation: { kind: "number", help: "how related the tasks are", default: 0.5, from: -1, to: 1 },
+    batch: { kind: "number", help: "rows of a step", default: 256, from: 1, whole: true },
+    rate: { kind: "number", help: "learning rate of Adam", default: 0.01, from: 1e-9 },
+    svg: { kind: "path", help: "where the picture is written", default: "out/quickstart.svg" },
+  },
+  "--steps 500 --correlation 0.9",
+);
+
+/** What is known of one trained model. */
+interface Result {
+  readonly points: Readonly<Record<Task, readonly { readonly step: number; readonly loss: number }[]>>;
+  readonly loss: Readonly<Record<Task, number>>;
+  readonly gates: Readonly<Record<string, GateSummary>>;
+  readonly seconds: number;
+}
+
+await run(command, async (options, context) => {
+  const { say, record, signal } = context;
+  const { seed, correlation } = options;
+  const data = synthetic({ correlation, rows: options.rows, seed });
+  const held = synthetic({ correlation, rows: 10000, seed, part: "validation" });
+  say(
+    `Two tasks whose labels correlate at ${
+      labelCorrelation(correlation).toFixed(3)
+    } (task correlation ${correlation}), ` +
+      `${options.rows} training rows, ${held.count} held out\n`,
+  );
+  say(sideBySide(Object.entries(models).map(([name, spec]) => `${name}\n${summary(spec)}`)));
+
+  const engine = await engineOf(options.engine);
+  const results: Record<string, Result> = {};
+  for (const [name, spec] of Object.entries(models)) {
+    if (signal.aborted) break;
+    results[name] = await trained(name, spec, { engine, data, held, options, context });
+  }
+
+  say(
+    `\nMean squared error on held-out rows, in units of the label's variance, after ${options.steps} steps of ${options.batch}`,
+  );
+  say(table(Object.entries(results).map(([model, { loss, seconds }]) => ({ model, ...loss, seconds }))));
+  const gates = Object.entries(results).flatMap(([model, { gates }]) =>
+    Object.entries(gates).map(([stream, gate]) => [`${model} ${stream}`, gate] as const)
+  );
+  if (gates.length > 0) say(`\nWhat the gates do with their experts\n${gateTable(Object.fromEntries(gates))}`);
+
+  const losses = Object.entries(results).flatMap(([name, { points }]) =>
+    (["first", "second"] as const).map((task) => ({ name, task, points: points[task] }))
+  );
+  const bars = gates.map(([name, { mean }]) => ({ name, experts: mean }));
+  const charts = [lossChart(losses, { title: "Training loss" }), ...(bars.length > 0 ? [gateChart(bars)] : [])];
+  await Deno.mkdir(folderOf(options.svg), { recursive: true });
+  await writeFileAtomic(options.svg, page(charts), "write picture");
+  say(`\nThe picture is ${options.svg}`);
+  if (signal.aborted) say("Stopped before its time: the numbers are of what was trained");
+  for (const [model, { points, gates }] of Object.entries(results)) {
+    for (const task of ["first", "second"] as const) {
+      for (const { step, loss } of points[task]) record({ model, task, step, loss });
+    }
+    for (const [stream, { mean }] of Object.entries(gates)) {
+      for (const task of stream === "shared" ? ["first", "second"] : [stream]) record({ model, task, gates: mean });
+    }
+  }
+});
+
+/** Trains one model, with progress on standard error. */
+async function trained(
+  name: string,
+  spec: Spec<Task>,
+  { engine, data, held, options, context }: {
+    readonly engine: Engine;
+    readonly data: Rows;
+    readonly held: Rows;
+    readonly options: Values<Record<never, never>> & { steps: number; batch: number; rate: number };
+    readonly context: Context;
+  },
+): Promise<Result> {
+  const start = performance.now();
+  const { steps, batch, rate, seed } = options;
+  const model = await compile(spec, { engine, seed });
+  const progress = report(name.padEnd("shared-bottom".length));
+  const every = Math.max(1, Math.round(steps / 50));
+  const points: Result["points"] & Record<Task, { step: number; loss: number }[]> = { first: [], second: [] };
+  const sums = { first: 0, second: 0, count: 0 };
+  try {
+    const { signal } = context;
+    for await (const at of train(model, data, { steps, batch, optimiser: adam(rate), signal })) {
+      progress.update(at);
+      sums.first += at.loss.first;
+      sums.second += at.loss.second;
+      sums.count++;
+      if (at.step % every !== 0 && at.step !== steps) continue;
+      points.first.push({ step: at.step, loss: sums.first / sums.count });
+      points.second.push({ step: at.step, loss: sums.second / sums.count });
+      Object.assign(sums, { first: 0, second: 0, count: 0 });
+    }
+    progress.end(signal.aborted ? "stopped" : "done");
+    const { loss } = await evaluate(model, held);
+    const { gates } = await model.inspect(held);
+    const summaries = Object.entries(gates).map(([path, weights]) => {
+      return [path.slice(path.indexOf("/") + 1), gateSummary(weights, weights.length / held.count)];
+    });
+    const seconds = (performance.now() - start) / 1000;
+    return { points, loss, gates: Object.fromEntries(summaries), seconds };
+  } finally {
+    model.dispose();
+  }
+}
+
+/** The entries of a model in few columns, so that three fit side by side. */
+function summary(spec: Spec): string {
+  const entries = entriesOf(spec).slice(1);
+  const total = entries.reduce((sum, { parameters }) => sum + parameters, 0);
+  const lines = entries.map(({ path, parameters }) => ({ path: path.replace("levels/0/", ""), parameters }));
+  return table([...lines, { path: "total", parameters: total }]);
+}
+
+function folderOf(path: string): string {
+  return path.includes("/") ? path.slice(0, path.lastIndexOf("/")) || "/" : ".";
+}
