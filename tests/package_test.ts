@@ -1,0 +1,168 @@
+import { assert, assertEquals } from "@std/assert";
+
+interface Settings {
+  readonly name: string;
+  readonly version: string;
+  readonly exports: Readonly<Record<string, string>>;
+  readonly imports: Readonly<Record<string, string>>;
+  readonly workspace: readonly string[];
+  readonly tasks: Readonly<Record<string, string | { readonly command: string; readonly description: string }>>;
+  readonly publish: { readonly include: readonly string[] };
+}
+
+const settings: Settings = JSON.parse(Deno.readTextFileSync("deno.json"));
+const sources: Readonly<Record<string, string>> = Object.fromEntries(
+  filesUnder("lib").filter((path) => path.endsWith(".ts")).map((path) => [path, Deno.readTextFileSync(path)]),
+);
+
+/** The folders that the files of a folder import from; in brackets, for types alone. */
+const layers: Readonly<Record<string, readonly string[]>> = {
+  ops: [],
+  graph: ["ops", "(spec)"],
+  spec: ["ops", "graph"],
+  author: ["ops", "graph", "spec"],
+  data: ["spec"],
+  engines: ["ops", "graph"],
+  files: ["(engines)"],
+  train: ["ops", "graph", "spec", "data", "engines", "files"],
+  report: ["ops", "graph", "spec", "(train)"],
+};
+
+/** The packages that each folder or file may import; nothing else imports any. */
+const packages: Readonly<Record<string, readonly string[]>> = {
+  "lib/engines/tfjs": ["@tensorflow/tfjs", "@tensorflow/tfjs-backend-wasm"],
+  "lib/data/csv": ["@std/csv"],
+  "lib/data/source": ["node:crypto"],
+  "lib/report/": ["d3-scale", "d3-shape", "@types/d3-scale", "@types/d3-shape"],
+};
+
+Deno.test("lib imports along the stages of the pipeline alone", () => {
+  const wrong = Object.entries(sources).flatMap(([path, source]) => {
+    const folder = path.split("/")[1];
+    return importsOf(source).filter(({ from }) => from.startsWith(".")).flatMap(({ from, type }) => {
+      const target = new URL(from, `file:///${path}`).pathname.slice(1);
+      if (!(target in sources)) return `${path} imports ${target}, which is missing`;
+      const other = target.split("/")[1];
+      const allowed = other === folder || layers[folder]?.includes(other) ||
+        type && layers[folder]?.includes(`(${other})`);
+      return allowed ? [] : `${path} imports ${type ? "types of " : ""}${target}`;
+    });
+  });
+  assertEquals(wrong, []);
+});
+
+Deno.test("lib has no file that imports itself by way of others", () => {
+  const done = new Set<string>();
+  const visit = (path: string, way: readonly string[]): void => {
+    assert(!way.includes(path), `${[...way, path].join(" -> ")}`);
+    if (done.has(path)) return;
+    for (const { from, type } of importsOf(sources[path] ?? "")) {
+      if (from.startsWith(".") && !type) visit(new URL(from, `file:///${path}`).pathname.slice(1), [...way, path]);
+    }
+    done.add(path);
+  };
+  Object.keys(sources).forEach((path) => visit(path, []));
+});
+
+Deno.test("lib imports packages only where the design allows them", () => {
+  const wrong = Object.entries(sources).flatMap(([path, source]) => {
+    const allowed = Object.entries(packages).flatMap(([start, names]) => path.startsWith(start) ? names : []);
+    return importsOf(source).map(({ from }) => from).filter((from) => !from.startsWith(".") && !allowed.includes(from))
+      .map((from) => `${path} imports ${from}`);
+  });
+  assertEquals(wrong, []);
+});
+
+Deno.test("lib has no default export, any, printing or absolute path", () => {
+  const banned: readonly RegExp[] = [
+    /\bexport default\b/,
+    /(?::|<|\bas|\|)\s*any\b/,
+    /\bno-explicit-any\b/,
+    /\bconsole\.(?!error\b)/,
+    /\b(?:globalThis|window)\.\w+ =/,
+    /(?<![\w.<])["'`]\/(?:home|root|usr|tmp|var|etc|work|Users)\b/,
+    /["'`][A-Z]:\\/,
+    /--allow-all|(?<![\w-])-A\b/,
+  ];
+  const wrong = Object.entries(sources).flatMap(([path, source]) =>
+    banned.map((pattern) => pattern.exec(code(source))?.[0] ?? pattern.exec(directives(source))?.[0])
+      .flatMap((found) => found === undefined ? [] : `${path} has ${found}`)
+  );
+  assertEquals(wrong, []);
+});
+
+Deno.test("mod.ts has export lines alone", () => {
+  const statements = code(Deno.readTextFileSync("mod.ts")).split(";").map((statement) => statement.trim());
+  const wrong = statements.filter((statement) =>
+    statement !== "" && !/^export (?:type )?(?:\{[^{}]*\}|\*) from "\.\/lib\/[\w/]+\.ts"$/.test(statement)
+  );
+  assertEquals(wrong, []);
+});
+
+Deno.test("deno.json exports files that exist and are published", () => {
+  for (const path of Object.values(settings.exports)) {
+    const name = path.replace(/^\.\//, "");
+    assert(Deno.statSync(name).isFile, path);
+    assert(settings.publish.include.some((start) => name === start || name.startsWith(`${start}/`)), path);
+  }
+});
+
+Deno.test("deno.json publishes the library and what describes it, and no more", () => {
+  assertEquals(settings.publish.include.toSorted(), ["LICENSE", "README.md", "deno.json", "lib", "mod.ts"]);
+  assertEquals(filesUnder("lib").filter((path) => !path.endsWith(".ts")), []);
+});
+
+Deno.test("deno.json gives each task the permissions that it needs, by name", () => {
+  const needless = /(?:^|\s)-[a-zA-Z]*[A-Z]|--allow-(?:all|net|run|ffi|sys|write|env|import)(?![\w=-])/;
+  for (const [name, task] of Object.entries(settings.tasks)) {
+    const command = typeof task === "string" ? task : task.command;
+    assertEquals(needless.exec(command)?.[0], undefined, `task ${name}`);
+    assert(!/(?:^|&&|\|)\s*(?:deno eval|npx|npm|node|sh|bash)\b/.test(command), `task ${name} runs more than deno`);
+  }
+});
+
+Deno.test("deno.json takes the real std packages, for which the stand-ins stand in", () => {
+  for (const member of settings.workspace) {
+    const { name, version, publish } = JSON.parse(Deno.readTextFileSync(`${member}/deno.json`));
+    assertEquals(settings.imports[name], `jsr:${name}@^${version}`);
+    assertEquals(publish, false, name);
+  }
+  const lock = JSON.parse(Deno.readTextFileSync("deno.lock"));
+  const locked = Object.keys(lock.specifiers);
+  const wanted = Object.values(settings.imports).filter((specifier) => specifier.startsWith("npm:"));
+  assertEquals(wanted.filter((specifier) => !locked.includes(specifier)), []);
+});
+
+Deno.test("deno.json fixes the version of every npm package", () => {
+  const loose = Object.values(settings.imports).filter((specifier) =>
+    !/^(?:jsr:|npm:.+@\d+\.\d+\.\d+$)/.test(specifier)
+  );
+  assertEquals(loose, []);
+});
+
+/** What a file imports or exports from, and whether for its types alone. */
+function importsOf(source: string): { readonly from: string; readonly type: boolean }[] {
+  const statements = /\b(import|export)\s+(type\s+)?(?:[\w*\s{},$]+?\s+from\s+)?["']([^"']+)["']/g;
+  const calls = /\bimport\(\s*["'`]([^"'`]+)["'`]/g;
+  const text = code(source);
+  return [
+    ...text.matchAll(statements).map(([, , type, from]) => ({ from, type: type !== undefined })),
+    ...text.matchAll(calls).map(([, from]) => ({ from, type: false })),
+  ];
+}
+
+/** The text without its comments. */
+function code(source: string): string {
+  return source.replaceAll(/^\s*\/\*[^]*?\*\/|^\s*\/\/.*$/gm, "");
+}
+
+/** The comments that tell tools what to do. */
+function directives(source: string): string {
+  return (source.match(/^\s*\/\/ (?:deno|@ts)-.*$/gm) ?? []).join("\n");
+}
+
+function filesUnder(folder: string): string[] {
+  return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) =>
+    isDirectory ? filesUnder(`${folder}/${name}`) : `${folder}/${name}`
+  ).sort();
+}
