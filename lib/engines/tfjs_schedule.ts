@@ -1,0 +1,104 @@
+import type { TensorInfo } from "@tensorflow/tfjs";
+import type { Graph, Node } from "../graph/graph.ts";
+import { withBatch } from "../ops/shape.ts";
+import type { Tensor } from "./engine.ts";
+import type { Backend } from "./tfjs_backend.ts";
+import { isComputed, settle } from "./tfjs_kernels.ts";
+
+/** The arrays of a run by node position; undefined before a node's turn and after its last use. */
+export type Values = (TensorInfo | undefined)[];
+
+/** Some nodes of a graph in order, settled for one batch size. */
+export interface Schedule {
+  /** What is fed or computed. */
+  readonly turns: readonly Turn[];
+  /** Arrays that steps need, which live as long as the schedule. */
+  readonly ones: readonly TensorInfo[];
+}
+
+interface Turn {
+  readonly position: number;
+  readonly of: readonly number[];
+  /** How the array is computed from those, or taken from what is fed. */
+  readonly step: (of: readonly TensorInfo[], inputs: Readonly<Record<string, Tensor>>) => TensorInfo;
+  /** The positions whose arrays are used here for the last time. */
+  readonly done: readonly number[];
+}
+
+/**
+ * Settles nodes for a batch size.
+ *
+ * @param mine The positions that the schedule sees to; constants and parameters are no one's.
+ * @param keep The positions whose arrays stay until they are released.
+ * @throws {TypeError} if the backend lacks a kernel.
+ */
+export function scheduleOf(
+  graph: Graph,
+  batch: number,
+  mine: ReadonlySet<number>,
+  keep: ReadonlySet<number>,
+  backend: Backend,
+): Schedule {
+  const { nodes } = graph;
+  const shapes = nodes.map(({ shape }) => withBatch(shape, batch));
+  const lastUse = new Map([...mine].flatMap((position) => nodes[position].of.map((of) => [of, position])));
+  const ones: TensorInfo[] = [];
+  const row = (shape: readonly number[]): TensorInfo => {
+    const size = shape.reduce((product, length) => product * length, 1);
+    const found = ones.find((array) => array.shape.join() === shape.join());
+    return found ?? ones[ones.push(backend.write(new Float32Array(size).fill(1), shape)) - 1];
+  };
+  try {
+    const turns = [...mine].map((position): Turn => {
+      const { op, of, attrs } = nodes[position];
+      if (!isComputed(op)) return { position, of, step: feed(nodes[position], backend), done: [] };
+      const place = { attrs, shape: shapes[position], of: of.map((argument) => shapes[argument]) };
+      const done = [...new Set(of)].filter((argument) =>
+        mine.has(argument) && !keep.has(argument) && lastUse.get(argument) === position
+      );
+      return { position, of, step: settle(op, place, backend, row), done };
+    });
+    return { turns, ones };
+  } catch (error) {
+    ones.forEach(backend.free);
+    throw error;
+  }
+}
+
+function feed({ attrs, type }: Node, backend: Backend): Turn["step"] {
+  return (_, inputs) => {
+    const { data, shape } = inputs[attrs.name as string];
+    const fits = data instanceof (type === "int" ? Int32Array : Float32Array);
+    return backend.write(fits ? data as Float32Array | Int32Array : Float32Array.from(data), shape);
+  };
+}
+
+/** Feeds and computes what is scheduled, each array given up at its last use, and every one of them if a step fails. */
+export function execute(
+  schedule: Schedule,
+  values: Values,
+  inputs: Readonly<Record<string, Tensor>>,
+  backend: Backend,
+): void {
+  try {
+    for (const { position, of, step, done } of schedule.turns) {
+      values[position] = step(of.map((argument) => values[argument]!), inputs);
+      for (const argument of done) {
+        backend.free(values[argument]!);
+        values[argument] = undefined;
+      }
+    }
+  } catch (error) {
+    release(schedule, values, backend);
+    throw error;
+  }
+}
+
+/** Gives up what a schedule has made and not given up yet. */
+export function release({ turns }: Schedule, values: Values, backend: Backend): void {
+  for (const { position } of turns) {
+    const array = values[position];
+    if (array !== undefined) backend.free(array);
+    values[position] = undefined;
+  }
+}
