@@ -33,7 +33,7 @@ export function page(charts: readonly Chart[], title: string = charts.map((chart
     parts.push(element("g", { transform: `translate(${margin} ${y})` }, `\n${heading}\n${body}\n`));
     y += 28 + chart.height + 24;
   }
-  const [width, height] = [WIDTH + 2 * margin, Math.ceil(y - 24 + margin)];
+  const [width, height] = [WIDTH + 2 * margin, Math.max(margin, Math.ceil(y - 24 + margin))];
   const attributes = {
     xmlns: "http://www.w3.org/2000/svg",
     class: "gh",

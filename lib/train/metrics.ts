@@ -18,7 +18,6 @@ export type Metric = (
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { metricsOf } from "@gatehouse/gatehouse";
  *
  * assertEquals(Object.keys(metricsOf("binary")), ["auc", "logloss", "accuracy"]);
  * ```
