@@ -5,7 +5,8 @@ import { type Graph, graphOf, type Node, valuesOf } from "./graph.ts";
 
 /**
  * The same graph with less work: dead code and common subexpressions go (as in every graph that is written), ops that
- * change nothing go, and arithmetic on constant scalars is done once, here.
+ * change nothing go, and arithmetic on constant scalars is done once, here. Differentiate before, not after: where
+ * gradients stop is not kept.
  *
  * @param outputs The outputs that are kept, all by default: to serve one task only, name it.
  */

@@ -26,7 +26,7 @@ export interface Losses {
 
 /**
  * The losses of logits against labels. Labels and the weights of rows are inputs of the graph, `labels/<task>` and
- * `weights/<task>`, `[batch]` each; a row without a label has weight 0 (and any label).
+ * `weights/<task>`, `[batch]` each; a row without a label has weight 0 (and any finite label).
  *
  * The loss of a task is `sum_r w_r l_r / sum_r w_r`, and 0 if all weights are 0.
  */
