@@ -162,6 +162,7 @@ Deno.test("lossAxis() writes two to eight numbers, in their places and apart", (
 Deno.test("stepAxis() writes whole steps only", () => {
   const texts = (...steps: number[]) => stepAxis(steps, 0, 300).ticks.map(({ text }) => text);
   assertEquals(texts(0, 500), ["0", "100", "200", "300", "400", "500"]);
+  assertEquals(texts(1, 1000), ["200", "400", "600", "800", "1,000"]);
   assertEquals(texts(1, 10_000), ["2k", "4k", "6k", "8k", "10k"]);
   assertEquals(texts(1, 3), ["1", "2", "3"]);
   assertEquals(texts(7), ["7", "8"]);

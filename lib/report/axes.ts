@@ -17,7 +17,7 @@ export interface Axis {
 export function stepAxis(steps: readonly number[], start: number, end: number): Axis {
   const [low, high] = extent(steps);
   const scale = scaleLinear([low, high === low ? low + 1 : high], [start, end]);
-  const text = scale.tickFormat(4, "~s");
+  const text = scale.tickFormat(4, high < 10_000 ? ",d" : "~s");
   const ticks = scale.ticks(4).filter(Number.isInteger).map((step) => ({ place: scale(step), text: text(step) }));
   return { start, end, place: scale, ticks };
 }

@@ -62,7 +62,7 @@ function header(first: number, end: number, names: number, cell: number, y: numb
     { length: end - first },
     (_, i) => label(`${first + i}`, names + (i + 0.5) * cell, y, { class: "gh-soft", "text-anchor": "middle" }),
   );
-  return [label("expert", names - 10, y, { class: "gh-soft", "text-anchor": "end" }), ...numbers].join("\n");
+  return [label("expert", 0, y, { class: "gh-soft" }), ...numbers].join("\n");
 }
 
 /** One gate: its name, and a cell for every expert of the block. */
@@ -77,7 +77,7 @@ function gateLine({ name, experts }: GateWeights, first: number, names: number, 
     return element("rect", { ...box, class: "gh-heat gh-grid", "fill-opacity": opacity.toFixed(3) }) +
       label(weight.toFixed(2), x + cell / 2, middle, { class: bold, "text-anchor": "middle" });
   });
-  return [label(name, names - 10, middle, { class: "gh-ink", "text-anchor": "end" }, names - 10), ...cells];
+  return [label(name, 0, middle, { class: "gh-ink" }, names - 10), ...cells];
 }
 
 /** What a screen reader says of a gate. */

@@ -34,9 +34,9 @@ export function label(
   return element("text", { x, y, ...attributes }, whole + escape(short));
 }
 
-/** About how wide a text is, in units: 7.5 a character, enough for most fonts at the size of the charts. */
+/** About how wide a text is, in units: 7.8 a character, enough for most fonts at the size of the charts. */
 export function textWidth(text: string): number {
-  return 7.5 * [...text].length;
+  return Math.ceil(7.8 * [...text].length);
 }
 
 /** The text as XML. What XML cannot hold (most control characters, lone surrogates) becomes U+FFFD. */
@@ -51,7 +51,7 @@ export function escape(text: string): string {
 /** The text, cut at a width with an ellipsis. */
 function shortened(text: string, width: number): string {
   if (textWidth(text) <= width) return text;
-  return [...text].slice(0, Math.max(1, Math.floor(width / 7.5) - 1)).join("") + "…";
+  return [...text].slice(0, Math.max(1, Math.floor(width / 7.8) - 1)).join("") + "…";
 }
 
 /** A number in a tenth of a unit: finer is not seen. */
