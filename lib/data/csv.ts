@@ -1,0 +1,218 @@
+import { advice } from "../spec/nearest.ts";
+import type { Column, Columns } from "./columns.ts";
+import { flaw, readRecord, scan, type Sheet, type Sink, takeRows } from "./csv_scan.ts";
+import { dictionary } from "./dictionary.ts";
+import { bytesOf, type Source, sourceName } from "./source.ts";
+
+/** What a column of a CSV file holds: numbers, text, or text that is one of some words. */
+export type ColumnKind = "number" | "text" | readonly string[];
+
+/** How a CSV file is read. */
+export interface CsvOptions {
+  /** The columns to read, by name. Others are skipped. A list of words gives them the codes 0, 1, ... in its order. */
+  readonly columns: Readonly<Record<string, ColumnKind>>;
+  /** The names of all columns in order, for a file whose first line is not their names. */
+  readonly header?: readonly string[];
+  /** What stands between fields, one ASCII character. By default a comma. */
+  readonly separator?: string;
+  /** Whether white space in front of a field is left out. By default it belongs to the field. */
+  readonly trim?: boolean;
+  /** Texts that stand for a missing number, which is read as NaN. By default a missing number is an error. */
+  readonly missing?: readonly string[];
+  /** What the SHA-256 of the decompressed file must be, in hexadecimal. By default it is not computed. */
+  readonly sha256?: string;
+  /** How the file is called in errors. By default its path. */
+  readonly name?: string;
+  /** Stops the reading. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Reads a CSV file, plain or gzip, into typed columns.
+ *
+ * The format is RFC 4180 with lines that end with or without a carriage return, in UTF-8 with or without a byte order
+ * mark; empty lines are left out. Numbers are decimal; text is stored once per distinct value. Memory is that of the
+ * columns twice over, whatever the length of the text.
+ *
+ * @param source a path, a file URL, or a stream of bytes
+ * @param options the columns to read, and the format
+ * @throws {SyntaxError} with file and line, if a record has too few or too many fields or cannot be parsed, a number
+ * is none, or a word is not among those listed
+ * @throws {TypeError | RangeError} if an option is wrong
+ * @throws {Error} if the file cannot be read, is damaged, or has another hash
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { readCsv } from "@gatehouse/gatehouse";
+ *
+ * const file = new Blob(["age,job,label\n73,clerk,no\n58,smith,yes\n"]).stream();
+ * const people = await readCsv(file, { columns: { age: "number", label: ["no", "yes"] } });
+ * assertEquals(people, {
+ *   count: 2,
+ *   columns: {
+ *     age: { kind: "number", values: Float32Array.of(73, 58) },
+ *     label: { kind: "text", codes: Int32Array.of(0, 1), words: ["no", "yes"] },
+ *   },
+ * });
+ * ```
+ */
+export async function readCsv(source: Source, options: CsvOptions): Promise<Columns> {
+  const chunks: Columns[] = [];
+  for await (const chunk of streamCsv(source, options)) chunks.push(chunk);
+  const count = chunks.reduce((sum, chunk) => sum + chunk.count, 0);
+  const joined = (name: string): Column => {
+    const parts = chunks.map((chunk) => chunk.columns[name]);
+    const last = parts[parts.length - 1];
+    const whole = last.kind === "number" ? new Float32Array(count) : new Int32Array(count);
+    let at = 0;
+    for (const part of parts) {
+      whole.set(part.kind === "number" ? part.values : part.codes, at);
+      at += part.kind === "number" ? part.values.length : part.codes.length;
+    }
+    return last.kind === "number"
+      ? { kind: "number", values: whole as Float32Array }
+      : { kind: "text", codes: whole as Int32Array, words: last.words };
+  };
+  return { count, columns: Object.fromEntries(Object.keys(chunks[0].columns).map((name) => [name, joined(name)])) };
+}
+
+/**
+ * Reads a CSV file as {@linkcode readCsv} does, some rows at a time, at bounded memory.
+ *
+ * All chunks share the words of a column, which may grow after a chunk was yielded; a word's code never changes.
+ *
+ * @param options as for readCsv, and the number of rows of every chunk but the last, by default 8192
+ * @returns chunks, at least one
+ * @throws as readCsv; a wrong hash is found after the last full chunk
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { streamCsv } from "@gatehouse/gatehouse";
+ *
+ * const file = new Blob(["age\n73\n58\n18\n"]).stream();
+ * const counts = [];
+ * for await (const { count } of streamCsv(file, { columns: { age: "number" }, rows: 2 })) counts.push(count);
+ * assertEquals(counts, [2, 1]);
+ * ```
+ */
+export async function* streamCsv(
+  source: Source,
+  options: CsvOptions & { readonly rows?: number },
+): AsyncGenerator<Columns> {
+  const { name = sourceName(source), sha256, signal, rows = 8192 } = options;
+  check(name, options, rows);
+  let block: Uint8Array = new Uint8Array(1 << 16);
+  let filled = 0, enough = 0;
+  let sheet: Sheet | undefined;
+  let chunks = 0;
+
+  function* pass(last: boolean): Generator<Columns> {
+    const bytes = block.subarray(0, filled);
+    let from = 0;
+    if (sheet === undefined) {
+      const head = headOf(name, options, bytes, last);
+      if (head === undefined) return;
+      sheet = sheetOf(name, options, head, rows);
+      from = head.next;
+    }
+    from = scan(sheet, bytes, from, last);
+    while (sheet.count === rows) {
+      yield takeRows(sheet);
+      chunks++;
+      from = scan(sheet, bytes, from, last);
+    }
+    block.copyWithin(0, from, filled);
+    filled -= from;
+    enough = from > 0 ? 0 : 2 * filled;
+    if (last && (sheet.count > 0 || chunks === 0)) yield takeRows(sheet);
+  }
+
+  for await (const chunk of bytesOf(source, name, sha256)) {
+    signal?.throwIfAborted();
+    if (filled + chunk.length > block.length) {
+      const larger = new Uint8Array(Math.max(2 * block.length, filled + chunk.length));
+      larger.set(block.subarray(0, filled));
+      block = larger;
+    }
+    block.set(chunk, filled);
+    filled += chunk.length;
+    // A record that was not whole is looked at again when twice as much is there, not with every small piece.
+    if (filled >= enough) yield* pass(false);
+  }
+  yield* pass(true);
+}
+
+/** The names of all columns, where the first row begins, and in which line. */
+interface Head {
+  readonly names: readonly string[];
+  readonly next: number;
+  readonly line: number;
+}
+
+/** The names of the columns from the options or the first line, or undefined while that is not whole. */
+function headOf(name: string, { header, ...options }: CsvOptions, bytes: Uint8Array, last: boolean): Head | undefined {
+  if (bytes.length < 3 && !last) return undefined;
+  let from = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+  let line = 1;
+  if (header !== undefined) return { names: header, next: from, line };
+  while (bytes[from] === 0x0a || bytes[from] === 0x0d && bytes[from + 1] === 0x0a) {
+    from += bytes[from] === 0x0a ? 1 : 2;
+    line++;
+  }
+  const grammar = { name, line, separator: separatorOf(options), trim: options.trim ?? false };
+  if (from >= bytes.length && last) throw flaw(grammar, "found the end of the file, wanted the names of the columns");
+  const record = from < bytes.length ? readRecord(grammar, bytes, from, last) : undefined;
+  if (record === undefined) return undefined;
+  const twice = record.fields.find((field, i) => record.fields.indexOf(field) < i);
+  if (twice !== undefined) throw flaw(grammar, `found two columns named ${JSON.stringify(twice)}`);
+  const absent = Object.keys(options.columns).find((column) => !record.fields.includes(column));
+  if (absent !== undefined) {
+    throw flaw(grammar, `no column is named ${JSON.stringify(absent)}${advice(absent, record.fields)}`);
+  }
+  return { names: record.fields, next: record.next, line: line + record.lines };
+}
+
+/** An empty sheet. */
+function sheetOf(name: string, options: CsvOptions, { names, line }: Head, limit: number): Sheet {
+  const sinks = names.map((column): Sink => {
+    const kind = Object.hasOwn(options.columns, column) ? options.columns[column] : undefined;
+    if (kind === undefined) return { kind: "skip" };
+    if (kind === "number") return { kind, column, values: new Float32Array(limit) };
+    const closed = kind !== "text";
+    return { kind: "text", column, codes: new Int32Array(limit), known: dictionary(closed ? kind : []), closed };
+  });
+  const { trim = false, missing = [] } = options;
+  return { name, separator: separatorOf(options), trim, missing: new Set(missing), sinks, limit, count: 0, line };
+}
+
+/** The byte between fields. */
+function separatorOf({ separator = "," }: Pick<CsvOptions, "separator">): number {
+  return separator.charCodeAt(0);
+}
+
+/** Every option is right. */
+function check(name: string, { columns, header, separator = "," }: CsvOptions, rows: number): void {
+  const wrong = (path: string, what: string) => `Cannot read ${name}\n  at ${path}: ${what}`;
+  if (!/^[^"\r\n\x80-\uffff]$/.test(separator)) {
+    const found = JSON.stringify(separator);
+    throw new RangeError(wrong("separator", `found ${found}, wanted one ASCII character other than a quote`));
+  }
+  if (!(Number.isSafeInteger(rows) && rows > 0)) {
+    throw new RangeError(wrong("rows", `found ${rows}, wanted an integer of at least 1`));
+  }
+  const twice = header?.find((column, i) => header.indexOf(column) < i);
+  if (twice !== undefined) throw new TypeError(wrong("header", `found two columns named ${JSON.stringify(twice)}`));
+  for (const [column, kind] of Object.entries(columns)) {
+    const path = `columns[${JSON.stringify(column)}]`;
+    if (header && !header.includes(column)) {
+      throw new TypeError(wrong(path, `no column is named ${JSON.stringify(column)}${advice(column, header)}`));
+    }
+    const listed = Array.isArray(kind) && kind.every((word) => typeof word === "string");
+    if (!listed && kind !== "number" && kind !== "text") {
+      const found = JSON.stringify(kind);
+      throw new TypeError(wrong(path, `found ${found}, wanted "number", "text" or a list of words`));
+    }
+  }
+}

@@ -1,0 +1,60 @@
+/** Where text is read from: a file by its path or file URL, or bytes from anywhere. */
+export type Source = string | URL | ReadableStream<Uint8Array>;
+
+/** How a source is called in errors. */
+export function sourceName(source: Source): string {
+  return typeof source === "string" ? source : source instanceof URL ? source.pathname : "stream";
+}
+
+/**
+ * The bytes of a source, decompressed where they begin with gzip's magic number.
+ *
+ * @param source what to read
+ * @param name how it is called in errors
+ * @param sha256 what the hash of the decompressed bytes must be, if it matters
+ * @throws {Error} if the source cannot be read, its compressed bytes are damaged, or its hash is another
+ */
+export async function* bytesOf(source: Source, name: string, sha256?: string): AsyncGenerator<Uint8Array> {
+  const hash = sha256 === undefined ? undefined : (await import("node:crypto")).createHash("sha256");
+  try {
+    for await (const chunk of await plain(await open(source))) {
+      hash?.update(chunk);
+      yield chunk;
+    }
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`Cannot read ${name}: ${reason}`, { cause: error });
+  }
+  const found = hash?.digest("hex");
+  if (found !== sha256) {
+    throw new Error(`Cannot read ${name}: it is another file or was changed: found sha256 ${found}, wanted ${sha256}`);
+  }
+}
+
+/** The bytes of a file, or the stream itself. */
+async function open(source: Source): Promise<ReadableStream<Uint8Array>> {
+  return source instanceof ReadableStream ? source : (await Deno.open(source)).readable;
+}
+
+/** A stream as it is, or decompressed where it begins with gzip's magic number. */
+async function plain(stream: ReadableStream<Uint8Array>): Promise<ReadableStream<Uint8Array>> {
+  const reader = stream.getReader();
+  const head: Uint8Array[] = [];
+  let length = 0;
+  while (length < 2) {
+    const { value, done } = await reader.read();
+    if (done) break;
+    head.push(value);
+    length += value.length;
+  }
+  const [first, second] = head.flatMap((chunk) => [...chunk.subarray(0, 2)]);
+  const whole = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    async pull(controller) {
+      const { value, done } = head.length > 0 ? { value: head.shift()!, done: false } : await reader.read();
+      if (done) controller.close();
+      else controller.enqueue(value as Uint8Array<ArrayBuffer>);
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
+  return first === 0x1f && second === 0x8b ? whole.pipeThrough(new DecompressionStream("gzip")) : whole;
+}

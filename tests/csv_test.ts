@@ -1,0 +1,292 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { CsvParseStream } from "@std/csv";
+import type { Columns } from "../lib/data/columns.ts";
+import { take } from "../lib/data/columns.ts";
+import { type CsvOptions, readCsv, streamCsv } from "../lib/data/csv.ts";
+import { random } from "../lib/data/random.ts";
+import { withTemp } from "./temp.ts";
+
+Deno.test("readCsv() reads the columns asked for, whatever the line ends, the marks and the pieces", async () => {
+  const rows = [["1", "a", "x"], ["-2.5", "", "y"], ["3e2", "ä€😀", "x"]];
+  const wanted: Columns = {
+    count: 3,
+    columns: {
+      number: { kind: "number", values: Float32Array.of(1, -2.5, 300) },
+      text: { kind: "text", codes: Int32Array.of(0, 1, 2), words: ["a", "", "ä€😀"] },
+      word: { kind: "text", codes: Int32Array.of(1, 0, 1), words: ["y", "x"] },
+    },
+  };
+  const columns = { number: "number", text: "text", word: ["y", "x"] } as const;
+  for (const newline of ["\n", "\r\n", "\n\n", "\r\n\n\r\n"]) {
+    for (const end of ["", "\n", "\r\n", "\r", "\n\n\r\n"]) {
+      for (const mark of ["", "\ufeff"]) {
+        for (const quote of ["", '"']) {
+          const line = (fields: string[]) => fields.map((field) => `${quote}${field}${quote}`).join(",");
+          const text = mark + [["number", "text", "word"], ...rows].map(line).join(newline) + end;
+          for (const size of [1, 2, 7, 1000]) assertEquals(await readCsv(pieces(text, size), { columns }), wanted);
+        }
+      }
+    }
+  }
+});
+
+Deno.test("readCsv() agrees with CsvParseStream on sampled texts, in columns and in what is refused", async () => {
+  const source = random("csv");
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(source.uniform() * list.length)];
+  const plain = ["a", "b", "", "ab", " a", "a ", "\ta", "ä", "\u00a0a", "\u2003b", "\va", "a\rb", "\r", "0", "-"];
+  const odd = ['"', 'a"b', '"a"b', '"a', ' "a"', '""', '"a""b"', '"a,b"', '"a\nb"', '"a\r\nb"', '" a"'];
+  let read = 0, refused = 0;
+  for (let trial = 0; trial < 3000; trial++) {
+    const fields = 1 + Math.floor(source.uniform() * 3);
+    const oddity = pick([0, 0, 0.1, 0.3]);
+    const stray = pick([0, 0, 0, 0.1]);
+    const trim = source.uniform() < 0.5;
+    const separator = pick([",", ";", "\t"]);
+    let text = "";
+    for (let line = Math.floor(source.uniform() * 6); line >= 0; line--) {
+      const count = source.uniform() < stray ? fields + 1 : fields;
+      const record = Array.from({ length: count }, () => pick(source.uniform() < oddity ? odd : plain));
+      text += record.join(separator).replaceAll(",", separator) + (line > 0 ? pick(["\n", "\r\n"]) : pick(["", "\n"]));
+    }
+    const header = Array.from({ length: fields }, (_, i) => `c${i}`);
+    const options = { header, separator, trim, columns: Object.fromEntries(header.map((name) => [name, "text"])) };
+    const size = pick([1, 3, 1000]);
+    const wanted = await settle(oracle(text, fields, separator, trim));
+    const found = await settle(readCsv(pieces(text, size), options as CsvOptions).then(records));
+    if (wanted === undefined) refused++;
+    else read++;
+    assertEquals(found, wanted, JSON.stringify({ text, separator, trim, size }));
+  }
+  assert(read > 500 && refused > 500, `read ${read}, refused ${refused}`);
+});
+
+Deno.test("readCsv() reads numbers as Number() does, correctly rounded", async () => {
+  const source = random("numbers");
+  const texts = ["0", "-0", "+1", "1.", ".5", "-.5", "1e5", "1E-5", "007", "123456789012345", "0.1234567890123456789"];
+  for (let i = 0; i < 2000; i++) {
+    texts.push(`${source.normal() * 10 ** Math.floor(source.uniform() * 12 - 6)}`);
+    texts.push(source.normal().toFixed(Math.floor(source.uniform() * 8)));
+    texts.push(`${source.bits() - 2 ** 31}`);
+  }
+  const { columns: { x } } = await readCsv(pieces(texts.join("\n"), 997), { header: ["x"], columns: { x: "number" } });
+  assertEquals(x, { kind: "number", values: Float32Array.from(texts, Number) });
+});
+
+Deno.test("readCsv() gives each distinct text one code, in order of appearance", async () => {
+  const source = random("words");
+  const texts = Array.from({ length: 20_000 }, () => `w${Math.floor(source.uniform() ** 3 * 5000)}`);
+  const { columns: { x } } = await readCsv(pieces(texts.join("\n"), 4096), { header: ["x"], columns: { x: "text" } });
+  assert(x.kind === "text");
+  assertEquals(x.words, [...new Set(texts)]);
+  assertEquals(Array.from(x.codes, (code) => x.words[code]), texts);
+});
+
+Deno.test("readCsv() reads gzip and plain files alike, by what they hold and not by their names", async () => {
+  await withTemp(async (dir) => {
+    const text = "a,b\n1,x\n2,y\n".repeat(1) + "3,z\n".repeat(20_000);
+    const zipped = await new Response(pieces(text).pipeThrough(new CompressionStream("gzip"))).bytes();
+    await Deno.writeFile(`${dir}/plain.csv.gz`, new TextEncoder().encode(text));
+    await Deno.writeFile(`${dir}/zipped.csv`, zipped);
+    const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))).toHex();
+    const columns = { a: "number", b: "text" } as const;
+    const plain = await readCsv(`${dir}/plain.csv.gz`, { columns, sha256: hash });
+    assertEquals(plain.count, 20_002);
+    assertEquals(await readCsv(`${dir}/zipped.csv`, { columns, sha256: hash }), plain);
+    assertEquals(await readCsv(new URL(`file://${Deno.cwd()}/${dir}/zipped.csv`), { columns }), plain);
+
+    await Deno.writeFile(`${dir}/short.csv.gz`, zipped.subarray(0, zipped.length - 30));
+    await assertRejects(() => readCsv(`${dir}/short.csv.gz`, { columns }), Error, "Cannot read out/");
+    const other = await assertRejects(() => readCsv(`${dir}/zipped.csv`, { columns, sha256: "0".repeat(64) }), Error);
+    const wanted = `it is another file or was changed: found sha256 ${hash}, wanted ${"0".repeat(64)}`;
+    assertEquals(other.message, `Cannot read ${dir}/zipped.csv: ${wanted}`);
+    const absent = await assertRejects(() => readCsv(`${dir}/absent.csv`, { columns }), Error);
+    assert(absent.message.startsWith(`Cannot read ${dir}/absent.csv: `));
+    assert(absent.cause instanceof Deno.errors.NotFound);
+  });
+});
+
+Deno.test("streamCsv() yields chunks of one size that make up what readCsv() reads, and closes files left early", async () => {
+  await withTemp(async (dir) => {
+    const source = random("chunks");
+    const texts = Array.from({ length: 1000 }, (_, i) => `${i},${Math.floor(source.uniform() * 50)}`);
+    await Deno.writeTextFile(`${dir}/a.csv`, ["n,t", ...texts].join("\n"));
+    const columns = { n: "number", t: "text" } as const;
+    const whole = await readCsv(`${dir}/a.csv`, { columns });
+    for (const rows of [1, 7, 250, 1000, 5000]) {
+      let at = 0;
+      for await (const chunk of streamCsv(`${dir}/a.csv`, { columns, rows })) {
+        assertEquals(chunk.count, Math.min(rows, 1000 - at));
+        const part = take(whole, Array.from({ length: chunk.count }, (_, i) => at + i));
+        assertEquals(records(chunk), records(part));
+        at += chunk.count;
+      }
+      assertEquals(at, 1000);
+    }
+    for await (const chunk of streamCsv(`${dir}/a.csv`, { columns, rows: 3 })) {
+      assertEquals(chunk.count, 3);
+      break;
+    }
+  });
+});
+
+Deno.test("readCsv() of no rows gives empty columns", async () => {
+  const empty: Columns = { count: 0, columns: { a: { kind: "number", values: new Float32Array(0) } } };
+  assertEquals(await readCsv(pieces("a,b\n"), { columns: { a: "number" } }), empty);
+  assertEquals(await readCsv(pieces("\n\na,b"), { columns: { a: "number" } }), empty);
+  assertEquals(await readCsv(pieces(""), { header: ["a"], columns: { a: "number" } }), empty);
+});
+
+Deno.test("readCsv() reads listed texts as missing numbers", async () => {
+  const options = { columns: { a: "number" }, missing: ["?", ""] } as const;
+  const { columns: { a } } = await readCsv(pieces('a,b\n1,x\n?,x\n"",x\n-1,x'), options);
+  assertEquals(a, { kind: "number", values: Float32Array.of(1, NaN, NaN, -1) });
+});
+
+Deno.test("readCsv() stops when its signal says so", async () => {
+  const signal = AbortSignal.abort(new Error("enough"));
+  await assertRejects(() => readCsv(pieces("a\n1"), { columns: { a: "number" }, signal }), Error, "enough");
+});
+
+Deno.test("readCsv() names file, line, column and what was found in every error", async () => {
+  const columns = { age: "number", job: "text", label: ["no", "yes"] } as const;
+  const head = "age,job,label\n";
+  const cases: [string, string][] = [
+    ["1,x,no\n2,y\n", "line 3: found 2 fields, wanted 3"],
+    ["1,x,no,\n", "line 2: found 4 fields, wanted 3"],
+    ["\n\r\n1\n", "line 4: found 1 field, wanted 3"],
+    ['1,"x\ny",no\n2,"y"\n', "line 4: found 2 fields, wanted 3"],
+    ["old,x,no\n", 'line 2, column "age": found "old", wanted a number'],
+    [",x,no\n", 'line 2, column "age": found nothing, wanted a number'],
+    ["NaN,x,no\n", 'line 2, column "age": found "NaN", wanted a number'],
+    ["1,x,no\n-Infinity,x,no\n", 'line 3, column "age": found "-Infinity", wanted a number'],
+    ["0x10,x,no\n", 'line 2, column "age": found "0x10", wanted a number'],
+    ["1e999,x,no\n", 'line 2, column "age": found "1e999", wanted a number'],
+    ["1e39,x,no\n", 'line 2, column "age": found "1e39", wanted a number'],
+    ["1-2,x,no\n", 'line 2, column "age": found "1-2", wanted a number'],
+    ["1.2.3,x,no\n", 'line 2, column "age": found "1.2.3", wanted a number'],
+    ['"1""",x,no\n', 'line 2, column "age": found "1\\"", wanted a number'],
+    ["1,x,ye\n", 'line 2, column "label": found "ye": did you mean "yes"?'],
+    ["1,x,no\n1,x,maybe\n", 'line 3, column "label": found "maybe": wanted "no" or "yes"'],
+    ['1,x"y,no\n', 'line 2: column 4: bare " in non-quoted-field'],
+    ['1,"x\ny"z,no\n', 'line 3: column 2: extraneous or missing " in quoted-field, in a record that begins at line 2'],
+    [
+      '1,"x,no\n2,y,no\n',
+      'line 3: column 1: extraneous or missing " in quoted-field, in a record that begins at line 2',
+    ],
+  ];
+  for (const [text, message] of cases) {
+    for (const size of [1, 1000]) {
+      const read = () => readCsv(pieces(head + text, size), { columns, name: "people.csv" });
+      const error = await assertRejects(read, SyntaxError);
+      assertEquals(error.message, `Cannot read people.csv\n  at ${message}`);
+    }
+  }
+});
+
+Deno.test("readCsv() refuses bytes that are not UTF-8, and records without end", async () => {
+  const read = (...parts: BlobPart[]) =>
+    readCsv(new Blob(parts).stream(), { header: ["a", "b"], columns: { a: "number", b: "text" }, name: "f" });
+  const bad = Uint8Array.of(0xff, 0x41);
+  const cases: [BlobPart[], string][] = [
+    [["1,x\n2,", bad, "\n"], 'line 2, column "b": found bytes that are not UTF-8 text'],
+    [[bad, ",x\n"], 'line 1, column "a": found bytes that are not UTF-8 text, wanted a number'],
+    [['1,"', bad, '"\n'], "line 1: found bytes that are not UTF-8 text"],
+    [['1,x\n2,"', "x\n".repeat(1e7)], "line 2: found a record of more than 16 MiB: is a quote left open?"],
+  ];
+  for (const [parts, message] of cases) {
+    const error = await assertRejects(() => read(...parts), SyntaxError);
+    assertEquals(error.message, `Cannot read f\n  at ${message}`);
+  }
+});
+
+Deno.test("readCsv() refuses wrong names and options", async () => {
+  const text = "age,job\n1,x\n";
+  const columns = { age: "number" } as const;
+  const cases: [CsvOptions, string][] = [
+    [{ columns: { agee: "number" } }, 'line 1: no column is named "agee": did you mean "age"?'],
+    [
+      { columns: Object.fromEntries([["toString", "text"]]) },
+      'line 1: no column is named "toString": wanted "age" or "job"',
+    ],
+    [{ columns, separator: ",," }, 'separator: found ",,", wanted one ASCII character other than a quote'],
+    [{ columns, separator: '"' }, 'separator: found "\\"", wanted one ASCII character other than a quote'],
+    [{ columns, header: ["a", "a"] }, 'header: found two columns named "a"'],
+    [{ columns, header: ["ages"] }, 'columns["age"]: no column is named "age": did you mean "ages"?'],
+    [
+      { columns: { age: "numbr" as "number" } },
+      'columns["age"]: found "numbr", wanted "number", "text" or a list of words',
+    ],
+  ];
+  for (const [options, message] of cases) {
+    const error = await assertRejects(() => readCsv(pieces(text), { ...options, name: "f" }), Error);
+    assertEquals(error.message, `Cannot read f\n  at ${message}`);
+  }
+  const twice = await assertRejects(() => readCsv(pieces("\na,b,a\n"), { columns: {}, name: "f" }), SyntaxError);
+  assertEquals(twice.message, 'Cannot read f\n  at line 2: found two columns named "a"');
+  const empty = await assertRejects(() => readCsv(pieces("\n\n"), { columns, name: "f" }), SyntaxError);
+  assertEquals(empty.message, "Cannot read f\n  at line 3: found the end of the file, wanted the names of the columns");
+});
+
+Deno.test("readCsv() of 500 random mutations gives columns or an error that names the line", async () => {
+  const source = random("mutations");
+  const text = new TextEncoder().encode(
+    'age,job,label\n1,x,no\n2,"y, z",yes\n3.5,ä,no\n-4e1,"a ""b""",yes\n'.repeat(3),
+  );
+  const columns = { age: "number", job: "text", label: ["no", "yes", "label"] } as const;
+  for (let trial = 0; trial < 500; trial++) {
+    const bytes = [...text];
+    for (let edits = 1 + source.bits() % 3; edits > 0; edits--) {
+      const at = source.bits() % bytes.length;
+      bytes.splice(
+        at,
+        source.bits() % 3,
+        ...[44, 34, 10, 13, 255, 48, 65].slice(source.bits() % 7, 7 - source.bits() % 3),
+      );
+    }
+    try {
+      await readCsv(new Blob([Uint8Array.from(bytes)]).stream(), { columns, name: "f" });
+    } catch (error) {
+      assert(error instanceof SyntaxError && /^Cannot read f\n  at line \d+/.test(error.message), `${error}`);
+    }
+  }
+});
+
+/** A text as a stream of pieces of some bytes each, which may end within a character. */
+function pieces(text: string, size = Infinity): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const bytes = new TextEncoder().encode(text);
+  let at = 0;
+  return new ReadableStream({
+    pull(controller) {
+      if (at >= bytes.length) return controller.close();
+      controller.enqueue(bytes.slice(at, at + Math.min(size, bytes.length)));
+      at += Math.min(size, bytes.length);
+    },
+  });
+}
+
+/** The records of a text by `@std/csv` alone. */
+async function oracle(text: string, fields: number, separator: string, trim: boolean): Promise<string[][]> {
+  const options = { separator, trimLeadingSpace: trim, fieldsPerRecord: fields };
+  return await Array.fromAsync(ReadableStream.from([text]).pipeThrough(new CsvParseStream(options)));
+}
+
+/** The rows of a table as lists of text. */
+function records({ count, columns }: Columns): string[][] {
+  return Array.from(
+    { length: count },
+    (_, row) =>
+      Object.values(columns).map((column) =>
+        column.kind === "text" ? column.words[column.codes[row]] : `${column.values[row]}`
+      ),
+  );
+}
+
+/** What a promise resolves to, or undefined where it is rejected for the text's sake. */
+async function settle<T>(promise: Promise<T>): Promise<T | undefined> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
