@@ -174,7 +174,7 @@ Deno.test("apply() refuses settings, types and counts that the op does not take"
     [() => apply("parameter", [], { name: "w", shape: [2], init: { kind: "zeros" } }), "Cannot apply parameter: "],
     [() => apply("parameter", [], { name: "w", shape: [2], init: { ...zeros, scale: 1 } }), "Cannot apply parameter: "],
     [() => apply("noise", [], { name: "n", shape: [2], kind: "cauchy" }), 'Cannot apply noise: "cauchy" is no valid'],
-    [() => f.constant([NaN]), 'Cannot apply constant: [null] is no valid "data"'],
+    [() => f.constant([NaN]), 'Cannot apply constant: [NaN] is no valid "data"'],
     [() => f.constant(Infinity), "Cannot apply constant: "],
     [() => apply("sum", [a(2)], { axes: [0] }), ' is no valid "keep"'],
     [() => f.sum(a(2, 2), { axes: [0, 0] }), 'Cannot apply sum: [0,0] is no valid "axes"'],

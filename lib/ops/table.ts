@@ -199,7 +199,11 @@ export function apply(op: Op, of: readonly Value[], attrs: Attrs = {}, owner?: o
   }
   const extra = Object.keys(attrs).find((name) => !Object.hasOwn(rule.attrs, name));
   if (extra !== undefined) throw new TypeError(`Cannot apply ${op}: it has no setting ${JSON.stringify(extra)}`);
-  of.forEach((value, position) => {
+  of.forEach((value: unknown, position) => {
+    if (!isValue(value)) {
+      const found = typeof value === "function" ? "a function" : brief(value as Json | undefined);
+      throw new TypeError(`Cannot apply ${op}: argument ${position} must be a value, found ${found}`);
+    }
     const wanted: Type = rule.codes?.includes(position) ? "int" : "float";
     if (value.type !== wanted) {
       throw new TypeError(`Cannot apply ${op}: argument ${position} must be ${wanted}, found ${value.type}`);
@@ -207,6 +211,12 @@ export function apply(op: Op, of: readonly Value[], attrs: Attrs = {}, owner?: o
   });
   const shape = rule.shape(of, attrs);
   return Object.freeze({ op, of: Object.freeze([...of]), attrs, shape, type: rule.type?.(attrs) ?? "float", owner });
+}
+
+/** Whether something is a value, as {@linkcode apply} returns it. */
+export function isValue(found: unknown): found is Value {
+  return typeof found === "object" && found !== null && "op" in found && typeof found.op === "string" &&
+    Object.hasOwn(ops, found.op) && "of" in found && Array.isArray(found.of) && "shape" in found;
 }
 
 /** Sums a gradient over the axes along which a value was stretched, back to the value's shape. */
@@ -350,8 +360,10 @@ function fail(op: string, what: string): never {
 
 /** A setting in a few letters: it may come from a file. */
 function brief(value: Json | undefined): string {
-  const flat = Array.isArray(value) && value.every((item) => typeof item !== "object");
-  const text = typeof value !== "object" || flat ? JSON.stringify(value) ?? "nothing" : typeof value;
+  const nested = typeof value === "object" && value !== null && Object.values(value).some((x) => typeof x === "object");
+  if (nested) return Array.isArray(value) ? "a list" : "an object";
+  const named = (_: string, x: unknown) => typeof x === "number" && !Number.isFinite(x) ? String(x) : x;
+  const text = JSON.stringify(value, named)?.replace(/"(NaN|-?Infinity)"/g, "$1") ?? "nothing";
   return text.length > 60 ? `${text.slice(0, 59)}…` : text;
 }
 
@@ -369,12 +381,15 @@ function isAxes(value: Json | undefined): boolean {
   return Array.isArray(value) && value.every(isAxis) && new Set(value).size === value.length;
 }
 
+/** The most axes that engines know. */
+const mostAxes = 6;
+
 function isFixedShape(value: Json | undefined): boolean {
-  return Array.isArray(value) && value.every(isCount);
+  return Array.isArray(value) && value.length <= mostAxes && value.every(isCount);
 }
 
 function isShape(value: Json | undefined): boolean {
-  return Array.isArray(value) && value.every((dim) => dim === "batch" || isCount(dim));
+  return Array.isArray(value) && value.length <= mostAxes && value.every((dim) => dim === "batch" || isCount(dim));
 }
 
 function isName(value: Json | undefined): boolean {
@@ -386,7 +401,12 @@ function isType(value: Json | undefined): boolean {
 }
 
 function isNumbers(value: Json | undefined): boolean {
-  return Array.isArray(value) && value.every((number) => typeof number === "number" && Number.isFinite(number));
+  return Array.isArray(value) && value.every(isNumber);
+}
+
+/** A number that is finite as a float32 too, the type of most engines. */
+function isNumber(value: Json | undefined): boolean {
+  return typeof value === "number" && Number.isFinite(Math.fround(value));
 }
 
 function oneOf(...words: string[]): (value: Json | undefined) => boolean {
@@ -400,7 +420,7 @@ function isInit(value: Json | undefined): boolean {
   const wanted = initSettings[kind as keyof typeof initSettings];
   return wanted !== undefined && Object.hasOwn(initSettings, kind as string) &&
     Object.keys(rest).length === wanted.length &&
-    wanted.every((name) => typeof rest[name] === "number" && Number.isFinite(rest[name]));
+    wanted.every((name) => isNumber(rest[name]));
 }
 
 /** The initialisers and their settings. */

@@ -37,7 +37,9 @@ const numericForm: Form = object({
   kind: word("numeric"),
   transform: word("none", "log1p"),
   mean: finite,
-  scale: fitting("a finite number above 0", (found) => Number.isFinite(found) && (found as number) > 0),
+  scale: fitting("a finite number above 0", (found) => {
+    return typeof found === "number" && Math.fround(found) > 0 && Number.isFinite(Math.fround(found));
+  }),
 });
 
 const categoryForm: Form = (found, path) => {

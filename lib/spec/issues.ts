@@ -4,6 +4,8 @@ export interface Issue {
   readonly path: string;
   /** What was found, what was wanted, and the nearest right name where there is one. */
   readonly message: string;
+  /** What a function of the table threw. */
+  readonly cause?: unknown;
 }
 
 /**
@@ -22,7 +24,8 @@ export class SpecError extends TypeError {
   readonly issues: readonly Issue[];
 
   /**
-   * An error of all issues; the first twenty are part of the message.
+   * An error of all issues; the first twenty are part of the message, and what the first of them was thrown for is the
+   * cause.
    *
    * @param action What failed, such as `define model`.
    * @param issues What is wrong.
@@ -30,7 +33,8 @@ export class SpecError extends TypeError {
   constructor(action: string, issues: readonly Issue[]) {
     const shown = issues.slice(0, 20).map(({ path, message }) => `\n  at ${path}: ${message}`);
     const more = issues.length > shown.length ? `\n  and ${issues.length - shown.length} more` : "";
-    super(`Cannot ${action}${shown.join("")}${more}`);
+    const thrown = issues.find(({ cause }) => cause !== undefined);
+    super(`Cannot ${action}${shown.join("")}${more}`, thrown && { cause: thrown.cause });
     this.name = "SpecError";
     this.issues = issues;
   }
@@ -38,5 +42,10 @@ export class SpecError extends TypeError {
 
 /** A key as it follows a path: `.income`, or `["never married"]`. */
 export function keyText(key: string): string {
-  return /^[A-Za-z_]\w*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
+  return /^[A-Za-z_]\w{0,99}$/.test(key) ? `.${key}` : `[${quoted(key)}]`;
+}
+
+/** A text in quotation marks, cut where it is long. */
+export function quoted(text: string): string {
+  return JSON.stringify(text.length > 100 ? `${text.slice(0, 60)}…` : text);
 }

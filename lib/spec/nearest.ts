@@ -1,3 +1,5 @@
+import { quoted } from "./issues.ts";
+
 /**
  * The word most like a misspelt one, or undefined where none is like it.
  *
@@ -43,10 +45,10 @@ export function advice(word: string, words: Iterable<string>): string {
   const near = nearest(word, all);
   if (near !== undefined) return `: did you mean ${JSON.stringify(near)}?`;
   if (all.length === 0) return "";
-  const quoted = all.slice(0, 8).map((right) => JSON.stringify(right));
-  if (all.length > quoted.length) return `: wanted ${quoted.join(", ")} or another of ${all.length}`;
-  const last = quoted.pop();
-  return `: wanted ${quoted.length > 0 ? `${quoted.join(", ")} or ` : ""}${last}`;
+  const shown = all.slice(0, 8).map(quoted);
+  if (all.length > shown.length) return `: wanted ${shown.join(", ")} or another of ${all.length}`;
+  const last = shown.pop();
+  return `: wanted ${shown.length > 0 ? `${shown.join(", ")} or ` : ""}${last}`;
 }
 
 /** The optimal string alignment distance of two words. */

@@ -1,8 +1,12 @@
-import { type Issue, keyText } from "./issues.ts";
+import { type Issue, keyText, quoted } from "./issues.ts";
+import { isValue } from "../ops/table.ts";
 import { advice } from "./nearest.ts";
 
 /** Checks the form of a plain value found at a path, and returns what is wrong with it. */
 export type Form = (found: unknown, path: string) => Issue[];
+
+/** The most issues that are looked for in one object or list: a hostile file could have millions. */
+const mostIssues = 1000;
 
 /** An object with just these keys; the optional ones may be absent or undefined. */
 export function object(required: Readonly<Record<string, Form>>, optional: Readonly<Record<string, Form>> = {}): Form {
@@ -12,9 +16,9 @@ export function object(required: Readonly<Record<string, Form>>, optional: Reado
     const missing = Object.keys(required).filter((key) => found[key] === undefined);
     return [
       ...missing.map((key) => ({ path, message: `${JSON.stringify(key)} is missing` })),
-      ...Object.keys(found).flatMap((key) => {
+      ...collected(Object.keys(found), (key) => {
         if (!Object.hasOwn(known, key)) {
-          return [{ path, message: `${JSON.stringify(key)} is unknown${advice(key, Object.keys(known))}` }];
+          return [{ path, message: `${quoted(key)} is unknown${advice(key, Object.keys(known))}` }];
         }
         return found[key] === undefined ? [] : known[key](found[key], inside(path, key));
       }),
@@ -26,7 +30,7 @@ export function object(required: Readonly<Record<string, Form>>, optional: Reado
 export function record(of: Form): Form {
   return (found, path) =>
     isRecord(found)
-      ? Object.keys(found).flatMap((key) => of(found[key], inside(path, key)))
+      ? collected(Object.keys(found), (key) => of(found[key], inside(path, key)))
       : [{ path, message: `wanted an object, found ${kindOf(found)}` }];
 }
 
@@ -34,7 +38,7 @@ export function record(of: Form): Form {
 export function list(of: Form): Form {
   return (found, path) =>
     Array.isArray(found)
-      ? Array.from(found, (item, at) => of(item, `${path}[${at}]`)).flat()
+      ? collected(found, (item, at) => of(item, `${path}[${at}]`))
       : [{ path, message: `wanted a list, found ${kindOf(found)}` }];
 }
 
@@ -47,9 +51,7 @@ export function fitting(wanted: string, test: (found: unknown) => boolean): Form
 export function word(...words: readonly string[]): Form {
   return (found, path) => {
     if (typeof found !== "string") return [{ path, message: `wanted a word, found ${kindOf(found)}` }];
-    return words.includes(found)
-      ? []
-      : [{ path, message: `${JSON.stringify(found)} is unknown${advice(found, words)}` }];
+    return words.includes(found) ? [] : [{ path, message: `${quoted(found)} is unknown${advice(found, words)}` }];
   };
 }
 
@@ -59,8 +61,10 @@ export const text: Form = fitting("a text", (found) => typeof found === "string"
 /** A number of any size; its range is checked where its meaning is known. */
 export const number: Form = fitting("a number", (found) => typeof found === "number");
 
-/** A finite number. */
-export const finite: Form = fitting("a finite number", Number.isFinite);
+/** A finite number, as a float32 too. */
+export const finite: Form = fitting("a finite number", (found) => {
+  return typeof found === "number" && Number.isFinite(Math.fround(found));
+});
 
 /** A whole number from `least` to `most`. */
 export function whole(least: number, most: number): Form {
@@ -77,12 +81,33 @@ export function isRecord(found: unknown): found is Record<string, unknown> {
 
 /** A value in a few words, for errors. */
 export function kindOf(found: unknown): string {
-  if (found === null || found === undefined) return String(found);
+  if (found === undefined) return "nothing";
+  if (found === null) return "null";
   if (Array.isArray(found)) return "a list";
-  if (typeof found === "string") return JSON.stringify(found.length > 40 ? `${found.slice(0, 40)}…` : found);
-  if (typeof found === "object") return "an object";
+  if (typeof found === "string") return quoted(found);
+  if (found instanceof Promise) return "a promise";
+  if (typeof found === "object") return isValue(found) ? "a value" : "an object";
   if (typeof found === "function") return "a function";
-  return String(found);
+  return typeof found === "bigint" ? `${found}n` : String(found);
+}
+
+/**
+ * Makes sure that options are an object with known names only.
+ *
+ * @throws {TypeError} naming the nearest right name.
+ */
+export function checkOptions(action: string, options: unknown, known: readonly string[]): void {
+  if (!isRecord(options)) throw new TypeError(`Cannot ${action}: options must be an object, found ${kindOf(options)}`);
+  const wrong = Object.keys(options).find((name) => !known.includes(name));
+  if (wrong !== undefined) {
+    throw new TypeError(`Cannot ${action}: option ${quoted(wrong)} is unknown${advice(wrong, known)}`);
+  }
+}
+
+function collected<T>(items: readonly T[], issuesOf: (item: T, at: number) => Issue[]): Issue[] {
+  const issues: Issue[] = [];
+  for (let at = 0; at < items.length && issues.length < mostIssues; at++) issues.push(...issuesOf(items[at], at));
+  return issues;
 }
 
 function inside(path: string, key: string): string {
