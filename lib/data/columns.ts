@@ -1,3 +1,5 @@
+import { advice } from "../spec/nearest.ts";
+
 /** A table in memory, column by column: what {@linkcode readCsv} returns. */
 export interface Columns {
   /** The number of rows. */
@@ -57,6 +59,39 @@ export function take(columns: Columns, rows: ArrayLike<number>): Columns {
     count: rows.length,
     columns: Object.fromEntries(Object.entries(columns.columns).map(([name, column]) => [name, part(column)])),
   };
+}
+
+/**
+ * Columns of a table as labels: numbers as they are, NaN where one is missing; text as the codes of its words, so that
+ * a column read with a list of words, `["no", "yes"]`, gives 0 and 1.
+ *
+ * @param columns the table
+ * @param tasks the column of every task
+ * @returns labels `[rows]` by task
+ * @throws {TypeError} if there is no such column
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const bought = { kind: "text", codes: Int32Array.of(1, 0), words: ["no", "yes"] } as const;
+ * assertEquals(labels({ count: 2, columns: { bought } }, { sale: "bought" }), { sale: Float32Array.of(1, 0) });
+ * ```
+ */
+export function labels<Tasks extends string>(
+  columns: Columns,
+  tasks: Readonly<Record<Tasks, string>>,
+): Record<Tasks, Float32Array> {
+  const label = (task: string, name: string): Float32Array => {
+    if (!Object.hasOwn(columns.columns, name)) {
+      const hint = advice(name, Object.keys(columns.columns));
+      throw new TypeError(`Cannot read labels\n  at ${task}: no column is named ${JSON.stringify(name)}${hint}`);
+    }
+    const column = columns.columns[name];
+    return Float32Array.from(column.kind === "number" ? column.values : column.codes);
+  };
+  const entries = Object.entries<string>(tasks).map(([task, name]) => [task, label(task, name)]);
+  return Object.fromEntries(entries) as Record<Tasks, Float32Array>;
 }
 
 /** The elements of an array at some positions. */

@@ -1,0 +1,291 @@
+import type { CategoryFeature, Feature, Features, NumericFeature } from "../spec/features.ts";
+import { advice } from "../spec/nearest.ts";
+import type { Column, Columns } from "./columns.ts";
+
+/** A feature before its encoding is fitted: what {@linkcode numeric} and {@linkcode category} return. */
+export type UnfittedFeature = UnfittedNumeric | UnfittedCategory;
+
+/** A number before its mean and scale are known. */
+export interface UnfittedNumeric {
+  /** What the feature is. */
+  readonly kind: "numeric";
+  /** What is done first: nothing, or `log(1 + x)`. */
+  readonly transform: "none" | "log1p";
+  /** Whether the transformed numbers are brought to mean 0 and variance 1. */
+  readonly standardise: boolean;
+}
+
+/** A category before its words are known. */
+export interface UnfittedCategory {
+  /** What the feature is. */
+  readonly kind: "category";
+  /** How often a word must occur in the training rows to be known. */
+  readonly least: number;
+}
+
+/** Rows to fit or to encode: a table, or plain lists by name, `{ age: [73, 58], job: ["clerk", "smith"] }`. */
+export type Table = Columns | Readonly<Record<string, ArrayLike<number | string>>>;
+
+/** What a model with named features reads: `[rows x numbers]` and `[rows x categories]`, row-major. */
+export type EncodedFeatures = {
+  /** The raw numbers, in the order of the numeric features. */
+  readonly numeric: Float32Array;
+  /** The codes, 0 for an unknown word, in the order of the categories. */
+  readonly category: Int32Array;
+};
+
+/**
+ * A feature that is a number: `(transform(x) - mean) / scale`, computed inside the model.
+ *
+ * @param options `transform` is `"none"` by default; `"log1p"`, `log(1 + x)`, suits amounts and counts. `standardise`,
+ * true by default, fits mean and scale to the training rows; otherwise they are 0 and 1.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { fit, numeric } from "@gatehouse/gatehouse";
+ *
+ * const features = fit({ age: numeric() }, { age: [1, 2, 3, 6] });
+ * assertEquals(features.age, { kind: "numeric", transform: "none", mean: 3, scale: Math.sqrt(3.5) });
+ * ```
+ */
+export function numeric(
+  options: { readonly transform?: "none" | "log1p"; readonly standardise?: boolean } = {},
+): UnfittedNumeric {
+  const { transform = "none", standardise = true } = options;
+  if (transform !== "none" && transform !== "log1p") {
+    const found = JSON.stringify(transform);
+    throw new TypeError(`Cannot define numeric feature\n  at transform: found ${found}, wanted "none" or "log1p"`);
+  }
+  return { kind: "numeric", transform, standardise };
+}
+
+/**
+ * A feature that is one of some words, read by the model as a one-hot vector with a slot for unknown words.
+ *
+ * @param options `least` is how often a word must occur in the training rows to be known, by default once.
+ * @throws {RangeError} if `least` is not an integer of at least 1
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { category, fit } from "@gatehouse/gatehouse";
+ *
+ * const features = fit({ job: category({ least: 2 }) }, { job: ["smith", "clerk", "cook", "clerk", "smith"] });
+ * assertEquals(features.job, { kind: "category", words: ["clerk", "smith"] });
+ * ```
+ */
+export function category(options: { readonly least?: number } = {}): UnfittedCategory {
+  const { least = 1 } = options;
+  if (!(Number.isSafeInteger(least) && least >= 1)) {
+    throw new RangeError(`Cannot define category\n  at least: found ${least}, wanted an integer of at least 1`);
+  }
+  return { kind: "category", least };
+}
+
+/**
+ * Fits the encoding of features to rows, which should be the training rows and no others.
+ *
+ * Means and scales (standard deviations, divisor: the number of rows) are those of the transformed numbers, summed in
+ * float64; a constant column gets scale 1. Words are sorted by their UTF-16 code units.
+ *
+ * @param features the features by the name of their column
+ * @param rows the training rows
+ * @returns the features as a Spec stores them, in the same order
+ * @throws {TypeError | RangeError} if there is no row, no such column, or a value is not what the feature needs; rows
+ * are counted from 0
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { category, fit, numeric } from "@gatehouse/gatehouse";
+ *
+ * const rows = { age: [1, 3], job: ["smith", "clerk"] };
+ * assertEquals(fit({ age: numeric(), job: category() }, rows), {
+ *   age: { kind: "numeric", transform: "none", mean: 2, scale: 1 },
+ *   job: { kind: "category", words: ["clerk", "smith"] },
+ * });
+ * ```
+ */
+export function fit(features: Readonly<Record<string, UnfittedFeature>>, rows: Table): Features {
+  const action = "fit features";
+  const names = Object.keys(features);
+  const table = tableOf(action, names, rows);
+  if (table.count === 0) throw new RangeError(`Cannot ${action}\n  at rows: found none, wanted at least one`);
+  const fitted = (name: string): Feature => {
+    const feature = features[name];
+    return feature.kind === "numeric"
+      ? fitNumeric(feature, numbersOf(action, name, feature, table))
+      : fitCategory(feature, wordsOf(action, name, table));
+  };
+  return Object.fromEntries(names.map((name) => [name, fitted(name)]));
+}
+
+/**
+ * Encodes rows as a model with named features reads them.
+ *
+ * Numbers stay as they are: their transform and standardisation happen inside the model.
+ *
+ * @param features the features of the model
+ * @param rows the rows; columns that are no feature are left out
+ * @returns numbers `[rows x numbers]` and codes `[rows x categories]`
+ * @throws {TypeError | RangeError} if a column is missing, columns are of different lengths, or a number is not
+ * finite or out of its transform's range; rows are counted from 0
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { category, encode, fit, numeric } from "@gatehouse/gatehouse";
+ *
+ * const features = fit({ age: numeric(), job: category() }, { age: [20, 40], job: ["smith", "clerk"] });
+ * const encoded = encode(features, { age: [30, 50], job: ["smith", "baker"] });
+ * assertEquals(encoded, { numeric: Float32Array.of(30, 50), category: Int32Array.of(2, 0) });
+ * ```
+ */
+export function encode(features: Features, rows: Table): EncodedFeatures {
+  const action = "encode rows";
+  const names = Object.keys(features);
+  const table = tableOf(action, names, rows);
+  const numbers = names.filter((name) => features[name].kind === "numeric");
+  const categories = names.filter((name) => features[name].kind === "category");
+  const numeric = new Float32Array(table.count * numbers.length);
+  const category = new Int32Array(table.count * categories.length);
+  numbers.forEach((name, column) => {
+    const values = numbersOf(action, name, features[name] as NumericFeature, table);
+    interleave(values, numeric, column, numbers.length);
+  });
+  categories.forEach((name, column) => {
+    const { codes, words } = wordsOf(action, name, table);
+    const known = new Map((features[name] as CategoryFeature).words.map((word, position) => [word, position + 1]));
+    const slots = Int32Array.from(words, (word) => known.get(word) ?? 0);
+    interleave(codes.map((code) => slots[code]), category, column, categories.length);
+  });
+  return { numeric, category };
+}
+
+/** The mean and scale of transformed numbers. */
+function fitNumeric({ transform, standardise }: UnfittedNumeric, values: Float32Array): NumericFeature {
+  if (!standardise) return { kind: "numeric", transform, mean: 0, scale: 1 };
+  const apply = transform === "log1p" ? Math.log1p : (value: number) => value;
+  const first = apply(values[0]);
+  let sum = 0, squares = 0;
+  for (const value of values) sum += apply(value) - first;
+  const mean = first + sum / values.length;
+  for (const value of values) squares += (apply(value) - mean) ** 2;
+  const scale = Math.sqrt(squares / values.length);
+  return { kind: "numeric", transform, mean, scale: scale > 0 ? scale : 1 };
+}
+
+/** The words that occur often enough, sorted. */
+function fitCategory({ least }: UnfittedCategory, { codes, words }: Words): CategoryFeature {
+  const counts = new Float64Array(words.length);
+  for (const code of codes) counts[code]++;
+  return { kind: "category", words: words.filter((_, code) => counts[code] >= least).sort() };
+}
+
+/** The rows as given, and how many they are. */
+interface Counted {
+  readonly count: number;
+  readonly columns: Readonly<Record<string, Column | ArrayLike<number | string>>>;
+}
+
+/** The columns of some features, all there and of one length. */
+function tableOf(action: string, names: readonly string[], rows: Table): Counted {
+  const given = isColumns(rows) ? rows.columns : rows;
+  const lengths = names.map((name) => {
+    if (!Object.hasOwn(given, name)) {
+      const hint = advice(name, Object.keys(given));
+      throw new TypeError(`Cannot ${action}\n  at feature ${JSON.stringify(name)}: there is no such column${hint}`);
+    }
+    return lengthOf(action, name, given[name]);
+  });
+  const count = isColumns(rows) ? rows.count : lengths[0] ?? 0;
+  const odd = lengths.findIndex((length) => length !== count);
+  if (odd >= 0) {
+    const name = JSON.stringify(names[odd]);
+    throw new RangeError(`Cannot ${action}\n  at feature ${name}: found ${lengths[odd]} rows, wanted ${count}`);
+  }
+  return { count, columns: given };
+}
+
+/** Whether rows are a table rather than plain lists. */
+function isColumns(rows: Table): rows is Columns {
+  return typeof rows.count === "number";
+}
+
+/** The number of rows of a column. */
+function lengthOf(action: string, name: string, column: Column | ArrayLike<number | string>): number {
+  const list = !isTyped(column) ? column : column.kind === "number" ? column.values : column.codes;
+  if (typeof list === "object" && typeof list?.length === "number") return list.length;
+  throw new TypeError(`Cannot ${action}\n  at feature ${JSON.stringify(name)}: found ${typeof list}, wanted a list`);
+}
+
+/** Whether a column is one of a table rather than a plain list. */
+function isTyped(column: Column | ArrayLike<number | string>): column is Column {
+  return typeof column === "object" && column !== null && "kind" in column;
+}
+
+/** The numbers of a column, all finite and in the range of the transform. */
+function numbersOf(action: string, name: string, { transform }: Pick<NumericFeature, "transform">, table: Counted) {
+  const column = table.columns[name];
+  if (isTyped(column) && column.kind === "text") {
+    throw new TypeError(`Cannot ${action}\n  at feature ${JSON.stringify(name)}: found text, wanted numbers`);
+  }
+  const given: ArrayLike<number | string> = isTyped(column) ? column.values : column;
+  const values = new Float32Array(given.length);
+  for (let row = 0; row < given.length; row++) {
+    const value = given[row];
+    values[row] = typeof value === "number" ? value : NaN;
+    if (!Number.isFinite(values[row])) wrongValue(TypeError, action, name, row, value, "a finite number");
+    if (transform === "log1p" && values[row] <= -1) {
+      wrongValue(RangeError, action, name, row, value, "a number greater than -1 for log1p");
+    }
+  }
+  return values;
+}
+
+/** A column of words, each distinct one once. */
+interface Words {
+  readonly codes: Int32Array;
+  readonly words: readonly string[];
+}
+
+/** The words of a column. Whole numbers in plain lists are their decimal texts. */
+function wordsOf(action: string, name: string, table: Counted): Words {
+  const column = table.columns[name];
+  if (isTyped(column)) {
+    if (column.kind === "text") return column;
+    throw new TypeError(`Cannot ${action}\n  at feature ${JSON.stringify(name)}: found numbers, wanted text`);
+  }
+  const known = new Map<string, number>();
+  const codes = Int32Array.from(column, (value, row) => {
+    if (typeof value !== "string" && !Number.isSafeInteger(value)) {
+      wrongValue(TypeError, action, name, row, value, "a text or a whole number");
+    }
+    const word = String(value);
+    const code = known.get(word) ?? known.size;
+    known.set(word, code);
+    return code;
+  });
+  return { codes, words: [...known.keys()] };
+}
+
+/** Of a value that a feature cannot take. */
+function wrongValue(
+  type: ErrorConstructor,
+  action: string,
+  name: string,
+  row: number,
+  found: unknown,
+  wanted: string,
+): never {
+  const value = typeof found === "string" ? JSON.stringify(found) : String(found);
+  throw new type(
+    `Cannot ${action}\n  at feature ${JSON.stringify(name)}, row ${row}: found ${value}, wanted ${wanted}`,
+  );
+}
+
+/** Writes a column into an array of rows. */
+function interleave<A extends Float32Array | Int32Array>(column: A, rows: A, at: number, width: number): void {
+  for (let row = 0, place = at; row < column.length; row++, place += width) rows[place] = column[row];
+}
