@@ -1,9 +1,10 @@
 import { graphOf, inOrder } from "../graph/graph.ts";
-import { apply } from "../ops/table.ts";
+import { apply, isValue } from "../ops/table.ts";
 import { type Shape, shapeText } from "../ops/shape.ts";
 import type { Attrs, Value } from "../ops/value.ts";
-import { ownRowsOnly } from "../spec/expression.ts";
-import type { Expression } from "../spec/spec.ts";
+import { checkExpression } from "../spec/expression.ts";
+import type { Expression, Init } from "../spec/spec.ts";
+import { kindOf } from "../spec/structure.ts";
 import type { Gate, Net } from "./net.ts";
 
 /**
@@ -13,7 +14,7 @@ import type { Gate, Net } from "./net.ts";
  * them, and by the name that each net gave.
  *
  * @param entry A net, or a gate if `experts` is given.
- * @throws {TypeError} if it returns no value, or a value of another entry.
+ * @throws {TypeError} if it throws, with its error as the cause; if it returns no value, or a value of another entry.
  * @throws {RangeError} if shapes do not fit.
  */
 export function express(
@@ -22,24 +23,34 @@ export function express(
   experts?: number,
 ): { readonly expression: Expression; readonly shape: Shape } {
   if (typeof entry !== "function") {
-    throw new TypeError(`${experts === undefined ? "a net" : "a gate"} must be a function, found ${typeof entry}`);
+    throw new TypeError(`${experts === undefined ? "a net" : "a gate"} must be a function, found ${kindOf(entry)}`);
   }
   const x = apply("input", [], { name: "x", shape: ["batch", width], type: "float" });
-  const result: unknown = experts === undefined ? (entry as Net)(x) : entry(x, experts);
-  if (!isValue(result)) throw new TypeError(`the function must return a value, found ${typeof result}`);
+  const result: unknown = called(() => experts === undefined ? (entry as Net)(x) : entry(x, experts));
+  if (!isValue(result)) throw new TypeError(`the function must return a value, found ${kindOf(result)}`);
+  checkExpression(result);
   const written = graphOf({ [experts === undefined ? "output" : "weights"]: renamed(result, x) });
   const expression: Expression = {
     nodes: written.nodes.map(({ op, of, attrs }) => ({ op, of, attrs })),
     outputs: written.outputs,
   };
-  ownRowsOnly(result);
   return { expression, shape: result.shape };
+}
+
+/** What an author's function returns; what it throws, unless an op did, is the cause of a TypeError. */
+function called(entry: () => unknown): unknown {
+  try {
+    return entry();
+  } catch (error) {
+    if (error instanceof Error && /^Cannot (apply|claim) /.test(error.message)) throw error;
+    throw new TypeError(`the function threw ${error instanceof Error ? error : kindOf(error)}`, { cause: error });
+  }
 }
 
 /** The same value with its parameters and noise named by their order. */
 function renamed(result: Value, x: Value): Value {
   const owners = new Map<object, number>();
-  const shapes = new Map<string, Shape>();
+  const claimed = new Map<string, Value>();
   let noises = 0;
   const place = (owner: object) => {
     const place = owners.get(owner) ?? owners.size;
@@ -51,12 +62,13 @@ function renamed(result: Value, x: Value): Value {
     if (value.op === "noise") return { ...value.attrs, name: `noise/${noises++}` };
     if (value.op !== "parameter") return value.attrs;
     const name = `${place(value.owner ?? value)}/${value.attrs.name}`;
-    const before = shapes.get(name);
-    if (before !== undefined && shapeText(before) !== shapeText(value.shape)) {
-      const found = `${shapeText(before)} and ${shapeText(value.shape)}`;
-      throw new RangeError(`one net is applied twice, and its parameter ${value.attrs.name} would be both ${found}`);
+    const before = claimed.get(name) ?? value;
+    const [found, other] = [textOf(before), textOf(value)];
+    if (found !== other) {
+      const both = `would be both ${found} and ${other}`;
+      throw new RangeError(`one net is applied twice, and its parameter ${value.attrs.name} ${both}`);
     }
-    shapes.set(name, value.shape);
+    claimed.set(name, value);
     return { ...value.attrs, name };
   };
   const done = new Map<Value, Value>();
@@ -66,6 +78,8 @@ function renamed(result: Value, x: Value): Value {
   return done.get(result)!;
 }
 
-function isValue(value: unknown): value is Value {
-  return typeof value === "object" && value !== null && "op" in value && "of" in value && "shape" in value;
+/** A parameter as an error shows it: `[5, 3] glorotUniform`. */
+function textOf({ shape, attrs }: Value): string {
+  const { kind, ...settings } = attrs.init as Init & Record<string, unknown>;
+  return [shapeText(shape), kind, ...Object.values(settings)].join(" ");
 }

@@ -99,7 +99,7 @@ export function define<const Tasks extends string>(table: Table<Tasks>): Spec<Ta
   };
   const { spec, issues: found } = resolve(draft, express);
   if (spec === undefined) throw new SpecError("define model", found);
-  return spec as Spec<Tasks>;
+  return JSON.parse(JSON.stringify(spec)); // no array is the author's any more, and every number is as files hold it
 }
 
 /** A level: expert banks by name, and what is mixed of them, by the name of the stream that is written. */

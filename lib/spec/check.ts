@@ -1,13 +1,13 @@
-import { inOrder, valuesOf } from "../graph/graph.ts";
-import { ops } from "../ops/table.ts";
-import { type Shape, shapeText, sizeOf } from "../ops/shape.ts";
-import type { Attrs, Value } from "../ops/value.ts";
-import { ownRowsOnly } from "./expression.ts";
+import { valuesOf } from "../graph/graph.ts";
+import { apply, ops } from "../ops/table.ts";
+import { sameShape, type Shape, shapeText } from "../ops/shape.ts";
+import type { Value } from "../ops/value.ts";
+import { checkExpression } from "./expression.ts";
 import { inputForm, mostUnits } from "./input.ts";
-import { type Issue, SpecError } from "./issues.ts";
+import { type Issue, quoted, SpecError } from "./issues.ts";
 import { resolve } from "./resolve.ts";
 import { type Expression, type ExpressionNode, type Spec, version } from "./spec.ts";
-import { fitting, type Form, isRecord, list, number, object, record, text, whole, word } from "./structure.ts";
+import { fitting, type Form, isRecord, kindOf, list, number, object, record, text, whole, word } from "./structure.ts";
 
 /**
  * Checks what was read from JSON, or comes from anywhere else, and returns it as a spec.
@@ -33,7 +33,7 @@ export function check(found: unknown): Spec {
 /** As {@linkcode check}, but returns the issues rather than throwing them. */
 export function inspect(found: unknown): { readonly spec?: Spec; readonly issues: readonly Issue[] } {
   if (isRecord(found) && found.gatehouse !== undefined && found.gatehouse !== version) {
-    const message = `format ${JSON.stringify(found.gatehouse)} is unknown: this version reads format ${version}`;
+    const message = `format ${kindOf(found.gatehouse)} is unknown: this version reads format ${version}`;
     return { issues: [{ path: "gatehouse", message }] };
   }
   const malformed = specForm(found, "");
@@ -43,8 +43,6 @@ export function inspect(found: unknown): { readonly spec?: Spec; readonly issues
   return large.length > 0 ? { issues: large } : resolve(spec as never, replay);
 }
 
-/** The most elements that one row of a value, or a parameter, can have. */
-const mostElements = 2 ** 31;
 const mostNodes = 2 ** 20;
 
 const expressionForm: Form = object({
@@ -82,10 +80,18 @@ const specForm: Form = object({
 /** A spec that is well-formed but could only exhaust the machine is an issue too. */
 function tooLarge(spec: Spec): Issue[] {
   const banks = spec.levels.flatMap((level) => Object.values(level.experts));
-  const nodes = banks.reduce((total, { count, net }) => total + (count > 0 ? count : 0) * net.nodes.length, 0);
-  return nodes > mostNodes
-    ? [{ path: "levels", message: `the experts have ${nodes} ops in all: wanted at most ${mostNodes}` }]
+  const sizes = banks.map(({ count, net }) =>
+    Math.max(count, 0) * net.nodes.reduce((sum, node) => sum + cost(node), 0)
+  );
+  const size = sizes.reduce((total, size) => total + size, 0);
+  return size > mostNodes
+    ? [{ path: "levels", message: `the experts have ${Math.ceil(size)} ops in all: wanted at most ${mostNodes}` }]
     : [];
+}
+
+/** An op is copied for every expert; so are the numbers of a constant, which are quicker. */
+function cost({ attrs }: ExpressionNode): number {
+  return Array.isArray(attrs.data) ? 1 + attrs.data.length / 64 : 1;
 }
 
 /** Runs the shape rules over an expression that was read, for the width that it will read. */
@@ -97,7 +103,7 @@ function replay(
   const result = experts === undefined ? "output" : "weights";
   const names = Object.keys(expression.outputs);
   if (names.length !== 1 || names[0] !== result) {
-    throw new TypeError(`the outputs must be just ${JSON.stringify(result)}, found ${JSON.stringify(names)}`);
+    throw new TypeError(`the outputs must be just ${quoted(result)}, found ${quoted(names.join(", "))}`);
   }
   expression.nodes.forEach(({ of }, at) => {
     const wrong = of.find((position) => position >= at);
@@ -107,34 +113,27 @@ function replay(
     throw new RangeError(`output ${result} is node ${expression.outputs[result]}, which does not exist`);
   }
   const claimed = new Map<string, string>();
-  expression.nodes.forEach((node) => checkLeaf(node, width, claimed));
-  const value: Value = valuesOf(expression).outputs[result];
-  for (const { op, shape } of inOrder([value])) {
-    if (sizeOf(shape) > mostElements) {
-      throw new RangeError(`${op} of shape ${shapeText(shape)} has more than ${mostElements} elements`);
-    }
-  }
-  ownRowsOnly(value);
+  const checked = valuesOf(expression, ({ op, attrs }, of) => {
+    const value = apply(op, of, attrs);
+    checkLeaf(value, width, claimed);
+    return value;
+  });
+  const value: Value = checked.outputs[result];
+  checkExpression(value);
   return { expression, shape: value.shape };
 }
 
 /** Leaves carry names and shapes from outside, so they are checked beyond what the op table asks for. */
-function checkLeaf({ op, attrs }: ExpressionNode, width: number, claimed: Map<string, string>): void {
-  if (op === "input") {
-    const wanted: Attrs = { name: "x", shape: ["batch", width], type: "float" };
-    if (Object.keys(wanted).some((key) => JSON.stringify(attrs[key]) !== JSON.stringify(wanted[key]))) {
-      throw new RangeError(`the input must be x [batch, ${width}], found ${JSON.stringify(attrs)}`);
-    }
+function checkLeaf({ op, attrs, shape, type }: Value, width: number, claimed: Map<string, string>): void {
+  const name = attrs.name as string;
+  if (op === "input" && (name !== "x" || !sameShape(shape, ["batch", width]) || type !== "float")) {
+    throw new RangeError(`the input must be x [batch, ${width}], found ${quoted(name)} ${shapeText(shape)} of ${type}`);
   }
   if (op === "parameter" || op === "noise") {
     const pattern = op === "parameter" ? /^\d{1,6}\/[A-Za-z][\w-]{0,99}$/ : /^noise\/\d{1,6}$/;
-    if (!pattern.test(String(attrs.name))) {
-      throw new TypeError(`${JSON.stringify(attrs.name)} is no name of a ${op}`);
-    }
-    const form = JSON.stringify([attrs.shape, attrs.init, attrs.kind]);
-    if ((claimed.get(attrs.name as string) ?? form) !== form) {
-      throw new RangeError(`${op} ${attrs.name} is claimed twice, differently`);
-    }
-    claimed.set(attrs.name as string, form);
+    if (!pattern.test(name)) throw new TypeError(`${quoted(name)} is no name of a ${op}`);
+    const form = JSON.stringify([shape, attrs.init, attrs.kind]);
+    if ((claimed.get(name) ?? form) !== form) throw new RangeError(`${op} ${name} is claimed twice, differently`);
+    claimed.set(name, form);
   }
 }

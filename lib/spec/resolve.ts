@@ -1,6 +1,6 @@
 import { type Shape, shapeText } from "../ops/shape.ts";
 import { inputWidth } from "./input.ts";
-import { type Issue, keyText } from "./issues.ts";
+import { type Issue, keyText, quoted } from "./issues.ts";
 import { advice, nearest } from "./nearest.ts";
 import {
   type BankSpec,
@@ -46,13 +46,15 @@ export type Express<N> = (entry: N, width: number, experts?: number) => {
   readonly shape: Shape;
 };
 
+const inputIsTaken = '"input" is the stream that the model reads: wanted another name';
+
 /** The names that are legal for banks, streams and tasks. */
 export const nameRule = "a name of 1 to 100 characters without / and control characters";
 
 /** Whether a name is legal for a bank, a stream or a task. */
 export function isLegalName(name: string): boolean {
   // deno-lint-ignore no-control-regex
-  return name.length >= 1 && name.length <= 100 && !/[/\x00-\x1f\x7f]/.test(name) && name !== "__proto__";
+  return /^[^/\x00-\x1f\x7f]{1,100}$/.test(name) && name.isWellFormed() && name !== "__proto__";
 }
 
 const mostExperts = 65536;
@@ -73,7 +75,7 @@ export function resolve<N>(
     return undefined;
   };
   const named = (path: string, name: string) => {
-    if (!isLegalName(name)) report(path, `${JSON.stringify(name)} is no name: wanted ${nameRule}`);
+    if (!isLegalName(name)) report(path, `${quoted(name)} is no name: wanted ${nameRule}`);
   };
   const expressed = (path: string, entry: N, width: number | undefined, experts?: number) => {
     if (width === undefined) return undefined;
@@ -88,15 +90,18 @@ export function resolve<N>(
         : report(path, `the result must be ${wanted}, found ${shapeText(shape)}`);
     } catch (error) {
       if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
-      return report(path, error.message);
+      issues.push({ path, message: error.message, cause: error.cause ?? error });
+      return undefined;
     }
   };
 
+  // Looking for the nearest name takes time, which a hostile file could multiply.
+  const near = (name: string, names: Iterable<string>) => issues.length < 100 ? advice(name, names) : "";
   // A stream whose width is not known, because of an issue already reported, is undefined.
   const streams = new Map<string, number | undefined>([["input", inputWidth(draft.input)]]);
   const chosen = (path: string, own: string, reads: string | undefined) => {
     if (reads !== undefined && !streams.has(reads)) {
-      report(`${path}.reads`, `nothing below writes stream ${JSON.stringify(reads)}${advice(reads, streams.keys())}`);
+      report(`${path}.reads`, `nothing below writes stream ${quoted(reads)}${near(reads, streams.keys())}`);
       return undefined;
     }
     return reads ?? [own, "shared", "input"].find((name) => streams.has(name));
@@ -126,25 +131,27 @@ export function resolve<N>(
     for (const [stream, entry] of Object.entries(level.gates)) {
       const path = `${here}.gates${keyText(stream)}`;
       named(path, stream);
-      if (stream === "input") report(path, `"input" is the stream that the model reads: wanted another name`);
+      if (stream === "input") report(path, inputIsTaken);
       if (entry.mix.length === 0) report(`${path}.mix`, "nothing is mixed: wanted at least one expert bank");
+      const mixed = new Set<string>();
       const known = entry.mix.filter((bank, position) => {
         const where = `${path}.mix[${position}]`;
         if (!Object.hasOwn(level.experts, bank)) {
-          report(where, `no expert bank is named ${JSON.stringify(bank)}${advice(bank, Object.keys(level.experts))}`);
+          report(where, `no expert bank is named ${quoted(bank)}${near(bank, Object.keys(level.experts))}`);
           return false;
         }
-        if (entry.mix.indexOf(bank) !== position) {
-          report(where, `expert bank ${JSON.stringify(bank)} is mixed twice`);
+        if (mixed.has(bank)) {
+          report(where, `expert bank ${quoted(bank)} is mixed twice`);
           return false;
         }
+        mixed.add(bank);
         return true;
       });
       const widths = known.map((bank) => units.get(bank));
       const other = widths.findIndex((width) => width !== undefined && widths[0] !== undefined && width !== widths[0]);
       if (other > 0) {
-        const found = `${JSON.stringify(known[other])} yields ${widths[other]} units`;
-        report(`${path}.mix[${other}]`, `${found}, ${JSON.stringify(known[0])} ${widths[0]}: wanted one width`);
+        const found = `${quoted(known[other])} yields ${widths[other]} units`;
+        report(`${path}.mix[${other}]`, `${found}, ${quoted(known[0])} ${widths[0]}: wanted one width`);
       }
       const count = known.reduce((total, bank) => total + level.experts[bank].count, 0);
       const reads = chosen(path, stream, entry.reads);
@@ -157,7 +164,10 @@ export function resolve<N>(
         weights = expressed(path, gate as N, widthAt(reads), count)?.expression ?? null;
       }
       written.set(stream, complete ? widths[0] : undefined);
-      if (reads !== undefined) gates[stream] = { reads, mix: entry.mix, gate: weights };
+      // What needs no weights reads nothing, so that no stream is kept for it.
+      if (reads !== undefined) {
+        gates[stream] = { reads: weights === null ? "input" : reads, mix: entry.mix, gate: weights };
+      }
     }
     for (const [stream, width] of written) streams.set(stream, width);
     return { experts, gates };
@@ -167,14 +177,18 @@ export function resolve<N>(
   for (const [name, task] of Object.entries(draft.tasks)) {
     const path = `tasks${keyText(name)}`;
     named(path, name);
-    if (!(Number.isFinite(task.weight) && task.weight >= 0)) {
+    if (name === "input") report(path, inputIsTaken);
+    if (!(Number.isFinite(Math.fround(task.weight)) && task.weight >= 0)) {
       report(`${path}.weight`, `the weight of a loss must be a number of at least 0, found ${task.weight}`);
     }
     const reads = chosen(path, name, task.reads);
     const tower = expressed(path, task.tower, widthAt(reads));
     const head = expressed(`${path}.head`, task.head.net, tower?.units);
     const { kind, units } = task.head;
-    if (head !== undefined && head.units !== units) {
+    if (kind === "categorical" ? units < 2 : units !== 1) {
+      const wanted = kind === "categorical" ? "at least 2" : "1";
+      report(`${path}.head`, `a ${kind} head has ${wanted} units, found ${units}`);
+    } else if (head !== undefined && head.units !== units) {
       report(`${path}.head`, `a ${kind} head needs ${units} logits, found ${head.units}`);
     }
     if (reads !== undefined && tower !== undefined && head !== undefined) {
@@ -191,6 +205,7 @@ export function resolve<N>(
 
   misread(levels, tasks).forEach(({ path, message }) => report(path, message));
   const spec: Spec = { gatehouse: version, input: draft.input, levels: alive(levels, tasks), tasks };
+  if (!hasParameters(spec)) report("tasks", "nothing of the model has parameters: wanted something to learn");
   return issues.length > 0 ? { issues } : { spec, issues };
 }
 
@@ -202,15 +217,25 @@ function misread(levels: readonly LevelSpec[], tasks: Readonly<Record<string, Ta
     ...levels.flatMap(({ experts, gates }) => [...Object.values(experts), ...Object.values(gates)].map((x) => x.reads)),
   ]);
   const without = Object.keys(tasks).filter((task) => !written.has(task));
-  return levels.flatMap((level, at) =>
-    Object.keys(level.gates).flatMap((stream) => {
-      const meant = read.has(stream) ? undefined : nearest(stream, without);
-      const path = `levels[${at}].gates${keyText(stream)}`;
-      return meant === undefined
-        ? []
-        : [{ path, message: `nothing reads stream ${JSON.stringify(stream)}: did you mean ${JSON.stringify(meant)}?` }];
-    })
+  const unread = levels.flatMap((level, at) =>
+    Object.keys(level.gates).filter((stream) => !read.has(stream)).map((stream) => ({ at, stream }))
   );
+  return unread.slice(0, 100).flatMap(({ at, stream }) => { // as many as can be compared in no time
+    const meant = nearest(stream, without.slice(0, 100));
+    const path = `levels[${at}].gates${keyText(stream)}`;
+    return meant === undefined
+      ? []
+      : [{ path, message: `nothing reads stream ${quoted(stream)}: did you mean ${quoted(meant)}?` }];
+  });
+}
+
+function hasParameters({ levels, tasks }: Spec): boolean {
+  const nets = [
+    ...levels.flatMap(({ experts }) => Object.values(experts).map(({ net }) => net)),
+    ...levels.flatMap(({ gates }) => Object.values(gates).map(({ gate }) => gate)),
+    ...Object.values(tasks).flatMap(({ tower, head }) => [tower, head.net]),
+  ];
+  return nets.some((net) => net?.nodes.some(({ op }) => op === "parameter"));
 }
 
 /** The levels without the gates whose streams nobody reads, and without the experts that no gate mixes. */
