@@ -1,5 +1,6 @@
 import { div, softmaxOf } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
+import { kindOf } from "../spec/structure.ts";
 import type { Gate } from "./net.ts";
 import { dense } from "./nets.ts";
 
@@ -34,7 +35,7 @@ export function softmax(x: Value, experts: number): Value {
  */
 export function temperature(value: number): Gate {
   if (!(value > 0 && Number.isFinite(value))) {
-    throw new RangeError(`Cannot apply temperature: it must be above 0, found ${value}`);
+    throw new RangeError(`Cannot apply temperature: it must be above 0, found ${kindOf(value)}`);
   }
   return (x, experts) => softmaxOf(div(dense(experts, { bias: false })(x), value));
 }

@@ -1,7 +1,8 @@
-import { apply } from "../ops/table.ts";
+import { apply, isValue } from "../ops/table.ts";
 import type { Shape } from "../ops/shape.ts";
 import type { Value } from "../ops/value.ts";
 import type { Init } from "../spec/spec.ts";
+import { kindOf } from "../spec/structure.ts";
 
 /** A pure function from a value `[batch, width]` to a value `[batch, units]`. Experts, towers and their parts are nets. */
 export type Net = (x: Value) => Value;
@@ -33,11 +34,10 @@ export type Slot = (name: string, shape: readonly number[], init: Init) => Value
  */
 export function own(body: (slot: Slot, x: Value) => Value): Net {
   const owner = {};
-  const slot: Slot = (name, shape, init) => {
-    if (!/^[A-Za-z][\w-]*$/.test(name)) {
-      throw new TypeError(
-        `Cannot claim parameter ${JSON.stringify(name)}: a name of letters, digits, _ and - is needed`,
-      );
+  const slot: Slot = (name: unknown, shape, init) => {
+    if (typeof name !== "string" || !/^[A-Za-z][\w-]{0,99}$/.test(name)) {
+      const wanted = "a name of 1 to 100 letters, digits, _ and -, the first a letter";
+      throw new TypeError(`Cannot claim parameter: wanted ${wanted}, found ${kindOf(name)}`);
     }
     return apply("parameter", [], { name, shape, init: { ...init } }, owner);
   };
@@ -56,6 +56,7 @@ export function noise(shape: Shape, kind: "uniform" | "normal" = "uniform"): Val
 
 /** The last length of a value `[batch, width]`. */
 export function widthOf(x: Value): number {
+  if (!isValue(x)) throw new TypeError(`Cannot apply net: a value [batch, width] is needed, found ${kindOf(x)}`);
   const width = x.shape[1];
   if (x.shape.length !== 2 || typeof width !== "number") {
     throw new RangeError(`Cannot apply net: a value [batch, width] is needed, found [${x.shape.join(", ")}]`);

@@ -16,6 +16,7 @@ import {
 import { sameShape, shapeText } from "../ops/shape.ts";
 import type { Value } from "../ops/value.ts";
 import type { Init } from "../spec/spec.ts";
+import { checkOptions, kindOf } from "../spec/structure.ts";
 import { inits } from "./inits.ts";
 import { type Net, noise, own, widthOf } from "./net.ts";
 
@@ -36,6 +37,7 @@ export interface DenseOptions {
  *
  * @param units The output width, a whole number of at least 1.
  * @throws {RangeError} if `units` is not.
+ * @throws {TypeError} for unknown options.
  *
  * @example
  * ```ts
@@ -47,16 +49,21 @@ export interface DenseOptions {
  * ```
  */
 export function dense(units: number, options: DenseOptions = {}): Net {
-  const { bias = true, init = inits.glorotUniform, biasInit = inits.zeros } = options;
   wholeNumber("dense", "units", units);
+  checkOptions("apply dense", options, denseOptions);
+  const { bias = true, init = inits.glorotUniform, biasInit = inits.zeros } = options;
   return own((slot, x) => {
     const product = matmul(x, slot("kernel", [widthOf(x), units], init));
     return bias ? add(product, slot("bias", [units], biasInit)) : product;
   });
 }
 
+const denseOptions = ["bias", "init", "biasInit"];
+
 /**
  * Nets one after the other: `pipe(f, g)(x) = g(f(x))`. Without nets: the identity.
+ *
+ * @throws {TypeError} if one of them is no function.
  *
  * @example
  * ```ts
@@ -67,6 +74,7 @@ export function dense(units: number, options: DenseOptions = {}): Net {
  * ```
  */
 export function pipe(...nets: readonly Net[]): Net {
+  nets.forEach((net, at) => mustBeNet("pipe", `net ${at}`, net));
   return (x) => nets.reduce((value, net) => net(value), x);
 }
 
@@ -78,19 +86,26 @@ export interface MlpOptions extends DenseOptions {
   readonly dropout?: number;
 }
 
-/** Layers of the given units, each followed by an activation and, if asked for, dropout: `mlp([64, 32])`. */
+/**
+ * Layers of the given units, each followed by an activation and, if asked for, dropout: `mlp([64, 32])`.
+ *
+ * @throws {TypeError | RangeError} for units that are no list, and what {@linkcode dense} and {@linkcode dropout} refuse.
+ */
 export function mlp(units: readonly number[], options: MlpOptions = {}): Net {
+  if (!Array.isArray(units)) throw new TypeError(`Cannot apply mlp: units must be a list, found ${kindOf(units)}`);
+  checkOptions("apply mlp", options, [...denseOptions, "activation", "dropout"]);
   const { activation = relu, dropout: rate = 0, ...rest } = options;
-  const layers = units.flatMap((width) => [dense(width, rest), activation, ...(rate > 0 ? [dropout(rate)] : [])]);
-  return pipe(...layers);
+  return pipe(...units.flatMap((width) => [dense(width, rest), activation, dropout(rate)]));
 }
 
 /**
  * `net(x) + x`: a net around which its input is carried (He et al. 2016).
  *
+ * @throws {TypeError} if the net is no function.
  * @throws {RangeError} while defining, if the net changes the width.
  */
 export function residual(net: Net): Net {
+  mustBeNet("residual", "the net", net);
   return (x) => {
     const y = net(x);
     if (!sameShape(x.shape, y.shape)) {
@@ -109,7 +124,9 @@ export function residual(net: Net): Net {
  * @throws {RangeError} if `rate` is not.
  */
 export function dropout(rate: number): Net {
-  if (!(rate >= 0 && rate < 1)) throw new RangeError(`Cannot apply dropout: rate must be in [0, 1), found ${rate}`);
+  if (!(Number.isFinite(rate) && rate >= 0 && rate < 1)) {
+    throw new RangeError(`Cannot apply dropout: rate must be in [0, 1), found ${kindOf(rate)}`);
+  }
   if (rate === 0) return (x) => x;
   return (x) => {
     const kept = greater(noise(x.shape), rate);
@@ -130,8 +147,11 @@ export interface LayerNormOptions {
  * Parameters: `gain [width]`, `bias [width]`. Output: `[batch, width]`.
  */
 export function layerNorm(options: LayerNormOptions = {}): Net {
+  checkOptions("apply layerNorm", options, ["epsilon"]);
   const { epsilon = 1e-5 } = options;
-  if (!(epsilon > 0)) throw new RangeError(`Cannot apply layerNorm: epsilon must be above 0, found ${epsilon}`);
+  if (!(Number.isFinite(epsilon) && epsilon > 0)) {
+    throw new RangeError(`Cannot apply layerNorm: epsilon must be above 0, found ${kindOf(epsilon)}`);
+  }
   return own((slot, x) => {
     const width = widthOf(x);
     const centred = sub(x, mean(x, { keep: true }));
@@ -153,6 +173,12 @@ export function gelu(x: Value): Value {
 /** Refuses what is no whole number of at least 1. */
 export function wholeNumber(name: string, what: string, value: number): void {
   if (!Number.isSafeInteger(value) || value < 1) {
-    throw new RangeError(`Cannot apply ${name}: ${what} must be a whole number of at least 1, found ${value}`);
+    throw new RangeError(`Cannot apply ${name}: ${what} must be a whole number of at least 1, found ${kindOf(value)}`);
+  }
+}
+
+function mustBeNet(name: string, what: string, net: unknown): void {
+  if (typeof net !== "function") {
+    throw new TypeError(`Cannot apply ${name}: ${what} must be a function, found ${kindOf(net)}`);
   }
 }

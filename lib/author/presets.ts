@@ -1,3 +1,4 @@
+import { checkOptions } from "../spec/structure.ts";
 import { softmax } from "./gates.ts";
 import type { Gate, Net } from "./net.ts";
 import { bank, type Input, level, mix, type Table, type Task } from "./table.ts";
@@ -32,27 +33,37 @@ export interface MixturePreset<Tasks extends string> extends Preset<Tasks> {
  * assertEquals(parametersOf(spec)[0].path, "levels/0/experts/click/0/0/kernel");
  * ```
  */
-export function singleTask<const Tasks extends string>({ input, expert, tasks }: Preset<Tasks>): Table<Tasks> {
-  const own = Object.keys(tasks);
-  const experts = Object.fromEntries(own.map((task) => [task, bank(1, expert)]));
-  const gates = Object.fromEntries(own.map((task) => [task, mix(task)]));
+export function singleTask<const Tasks extends string>(preset: Preset<Tasks>): Table<Tasks> {
+  checkOptions("define single-task model", preset, ["input", "expert", "tasks"]);
+  const { input, expert, tasks } = preset;
+  const experts = forEvery(tasks, () => bank(1, expert));
+  const gates = forEvery(tasks, (task) => mix(task));
   return { input, levels: [level(experts, gates)], tasks };
 }
 
 /** One expert for all tasks, the shared bottom: `y_k = h_k(f(x))` (Caruana 1997; Ma et al. 2018, eq. 1). */
-export function sharedBottom<const Tasks extends string>({ input, expert, tasks }: Preset<Tasks>): Table<Tasks> {
+export function sharedBottom<const Tasks extends string>(preset: Preset<Tasks>): Table<Tasks> {
+  checkOptions("define shared-bottom model", preset, ["input", "expert", "tasks"]);
+  const { input, expert, tasks } = preset;
   return { input, levels: [level({ shared: bank(1, expert) }, { shared: mix("shared") })], tasks };
 }
 
 /** A mixture of experts with one gate for all tasks: `y_k = h_k(sum_i g(x)_i f_i(x))` (Ma et al. 2018, section 4.2 and eq. 5). */
 export function omoe<const Tasks extends string>(preset: MixturePreset<Tasks>): Table<Tasks> {
+  checkOptions("define OMoE model", preset, ["input", "expert", "experts", "gate", "tasks"]);
   const { input, expert, experts = 8, gate = softmax, tasks } = preset;
   return { input, levels: [level({ shared: bank(experts, expert) }, { shared: mix("shared", gate) })], tasks };
 }
 
 /** A mixture of experts with a gate for each task: `y_k = h_k(sum_i g^k(x)_i f_i(x))` (Ma et al. 2018, eqs 6 and 7). */
 export function mmoe<const Tasks extends string>(preset: MixturePreset<Tasks>): Table<Tasks> {
+  checkOptions("define MMoE model", preset, ["input", "expert", "experts", "gate", "tasks"]);
   const { input, expert, experts = 8, gate = softmax, tasks } = preset;
-  const gates = Object.fromEntries(Object.keys(tasks).map((task) => [task, mix("shared", gate)]));
+  const gates = forEvery(tasks, () => mix("shared", gate));
   return { input, levels: [level({ shared: bank(experts, expert) }, gates)], tasks };
+}
+
+/** A record of something for every task; what is no record of tasks is refused by `define`. */
+function forEvery<T>(tasks: Readonly<Record<string, Task>> | undefined, of: (task: string) => T): Record<string, T> {
+  return Object.fromEntries(Object.keys(tasks ?? {}).map((task) => [task, of(task)]));
 }

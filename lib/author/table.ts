@@ -120,7 +120,7 @@ export function bank(count: number, net: Net, options: ReadOptions = {}): Bank {
  * A single expert needs no gate: its weight is 1.
  */
 export function mix(banks: string | readonly string[], gate?: Gate, options: ReadOptions = {}): Mix {
-  return { mix: typeof banks === "string" ? [banks] : [...banks], gate, ...options };
+  return { mix: Array.isArray(banks) ? [...banks] : [banks], gate, ...options };
 }
 
 /** A task with a yes-or-no label (0 or 1): predicts a probability, trained by cross-entropy. Without a tower: a linear one. */

@@ -35,7 +35,8 @@ export interface Parameter {
  */
 export function parametersOf(spec: Spec): Parameter[] {
   const found = new Map<string, Parameter>();
-  for (const value of inOrder(Object.values(trace(spec, true).logits))) {
+  const logits = [true, false].flatMap((training) => Object.values(trace(spec, training).logits));
+  for (const value of inOrder(logits)) {
     if (value.op !== "parameter") continue;
     const { name, shape, init } = value.attrs as unknown as { name: string; shape: number[]; init: Init };
     found.set(name, { path: name, shape, init });
