@@ -1,5 +1,6 @@
 import { add, div, exp, mul, sqrt, sub } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
+import { checkOptions, kindOf } from "../spec/structure.ts";
 
 /** A learning rate, or one for every step: a plain function of the step, which counts from 1. */
 export type Rate = number | ((step: number) => number);
@@ -50,6 +51,7 @@ export interface AdamOptions extends OptimiserOptions {
 
 /** Stochastic gradient descent: `p -= rate g`. */
 export function sgd(rate: Rate, options: OptimiserOptions = {}): Optimiser {
+  checkOptions("make sgd", options, common);
   return optimiser("sgd", rate, options, {}, (gradient) => ({ change: gradient, slots: {} }));
 }
 
@@ -59,6 +61,7 @@ export function sgd(rate: Rate, options: OptimiserOptions = {}): Optimiser {
  * @param mu The momentum, in [0, 1). Default 0.9.
  */
 export function momentum(rate: Rate, mu = 0.9, options: OptimiserOptions = {}): Optimiser {
+  checkOptions("make momentum", options, common);
   within("momentum", "mu", mu, 0, 1);
   return optimiser("momentum", rate, options, { velocity: 0 }, (gradient, { velocity }) => {
     const next = add(mul(velocity, mu), gradient);
@@ -80,6 +83,7 @@ export function momentum(rate: Rate, mu = 0.9, options: OptimiserOptions = {}): 
  * ```
  */
 export function adam(rate: Rate = 1e-3, options: AdamOptions = {}): Optimiser {
+  checkOptions("make adam", options, [...common, "beta1", "beta2", "epsilon"]);
   const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
   within("adam", "beta1", beta1, 0, 1);
   within("adam", "beta2", beta2, 0, 1);
@@ -102,13 +106,17 @@ export interface AdagradOptions extends OptimiserOptions {
 
 /** Adagrad (Duchi et al. 2011): `s += g^2; p -= rate g / (sqrt(s) + epsilon)`. */
 export function adagrad(rate: Rate = 1e-2, options: AdagradOptions = {}): Optimiser {
+  checkOptions("make adagrad", options, [...common, "initial", "epsilon"]);
   const { initial = 0.1, epsilon = 1e-7 } = options;
+  within("adagrad", "initial", initial, 0, Infinity);
   positive("adagrad", "epsilon", epsilon);
   return optimiser("adagrad", rate, options, { sum: initial }, (gradient, slots) => {
     const sum = add(slots.sum, mul(gradient, gradient));
     return { change: div(gradient, add(sqrt(sum), epsilon)), slots: { sum } };
   });
 }
+
+const common = ["weightDecay", "clipNorm"];
 
 function optimiser(
   name: string,
@@ -119,11 +127,9 @@ function optimiser(
 ): Optimiser {
   if (typeof rate === "number") positive(name, "the learning rate", rate);
   else if (typeof rate !== "function") {
-    throw new TypeError(`Cannot make ${name}: the learning rate must be a number or a function, found ${rate}`);
+    throw new TypeError(`Cannot make ${name}: the learning rate must be a number or a function, found ${kindOf(rate)}`);
   }
-  if (!(weightDecay >= 0 && Number.isFinite(weightDecay))) {
-    throw new RangeError(`Cannot make ${name}: weightDecay must be at least 0, found ${weightDecay}`);
-  }
+  within(name, "weightDecay", weightDecay, 0, Infinity);
   if (clipNorm !== undefined) positive(name, "clipNorm", clipNorm);
   return { name, rate: typeof rate === "number" ? () => rate : rate, weightDecay, clipNorm, slots, update };
 }
@@ -139,13 +145,13 @@ function startUp(beta: number, step: Value): Value {
 }
 
 function within(name: string, what: string, value: number, least: number, below: number): void {
-  if (!(value >= least && value < below)) {
-    throw new RangeError(`Cannot make ${name}: ${what} must be in [${least}, ${below}), found ${value}`);
+  if (!(Number.isFinite(value) && value >= least && value < below)) {
+    throw new RangeError(`Cannot make ${name}: ${what} must be in [${least}, ${below}), found ${kindOf(value)}`);
   }
 }
 
 function positive(name: string, what: string, value: number): void {
-  if (!(value > 0 && Number.isFinite(value))) {
-    throw new RangeError(`Cannot make ${name}: ${what} must be above 0, found ${value}`);
+  if (!(Math.fround(value) > 0 && Number.isFinite(Math.fround(value)))) {
+    throw new RangeError(`Cannot make ${name}: ${what} must be above 0, found ${kindOf(value)}`);
   }
 }

@@ -1,5 +1,7 @@
+import { quoted } from "../spec/issues.ts";
 import { advice } from "../spec/nearest.ts";
 import type { Spec } from "../spec/spec.ts";
+import { checkOptions, isRecord, kindOf } from "../spec/structure.ts";
 import type { Evaluation } from "./evaluate.ts";
 import { metricsOf } from "./metrics.ts";
 
@@ -19,35 +21,40 @@ const lessIsBetter: readonly string[] = ["loss", "logloss", "mse", "mae"];
 /**
  * Judges one evaluation after the other: whether it is the best so far, and whether training should stop.
  *
- * @throws {TypeError} for unknown tasks and metrics.
- * @throws {RangeError} for weights and patience out of range, or if there is nothing to validate on.
+ * @throws {TypeError} for unknown options, tasks and metrics.
+ * @throws {RangeError} for weights and patience out of range, or if there is nothing to validate on; when judging, if
+ * what is watched is no number, as the AUC of one class is.
  */
 export function watcher<Tasks extends string>(
-  { task, metric = "loss", patience = 1 }: Stopping<Tasks>,
+  stopping: Stopping<Tasks>,
   spec: Spec<Tasks>,
   validated: boolean,
 ): (found: Evaluation<Tasks>) => { readonly best: boolean; readonly stop: boolean } {
+  checkOptions("stop early", stopping, ["task", "metric", "patience"]);
+  const { task, metric = "loss", patience = 1 } = stopping;
   const weights = (typeof task === "string" ? { [task]: 1 } : task) as Record<Tasks, number>;
+  if (!isRecord(weights)) {
+    throw new TypeError(`Cannot stop early: wanted a task, or weights by task, found ${kindOf(weights)}`);
+  }
   if (!validated) throw new RangeError("Cannot stop early: there are no validation rows to watch");
   if (!(Number.isSafeInteger(patience) && patience >= 1)) {
-    throw new RangeError(`Cannot stop early: patience must be a whole number of at least 1, found ${patience}`);
+    throw new RangeError(`Cannot stop early: patience must be a whole number of at least 1, found ${kindOf(patience)}`);
   }
   const watched = Object.entries<number>(weights) as [Tasks, number][];
   if (watched.length === 0) throw new RangeError("Cannot stop early: no task is watched");
   for (const [name, weight] of watched) {
-    const near = advice(name, Object.keys(spec.tasks));
     if (!Object.hasOwn(spec.tasks, name)) {
-      throw new TypeError(`Cannot stop early: the model has no task ${JSON.stringify(name)}${near}`);
+      const near = advice(name, Object.keys(spec.tasks));
+      throw new TypeError(`Cannot stop early: the model has no task ${quoted(name)}${near}`);
     }
-    if (!(weight > 0 && Number.isFinite(weight))) {
-      throw new RangeError(
-        `Cannot stop early: the weight of task ${JSON.stringify(name)} must be above 0, found ${weight}`,
-      );
+    if (!(Number.isFinite(weight) && weight > 0)) {
+      const found = `found ${kindOf(weight)}`;
+      throw new RangeError(`Cannot stop early: the weight of task ${quoted(name)} must be above 0, ${found}`);
     }
     const known = ["loss", ...Object.keys(metricsOf(spec.tasks[name].head.kind))];
     if (!known.includes(metric)) {
-      const head = `task ${JSON.stringify(name)} has no metric ${JSON.stringify(metric)}`;
-      throw new TypeError(`Cannot stop early: ${head}${advice(metric, known)}`);
+      const head = `task ${quoted(name)} has no metric ${kindOf(metric)}`;
+      throw new TypeError(`Cannot stop early: ${head}${advice(String(metric), known)}`);
     }
   }
   const sign = lessIsBetter.includes(metric) ? -1 : 1;
@@ -55,7 +62,12 @@ export function watcher<Tasks extends string>(
   let since = 0;
   return ({ loss, metrics }) => {
     const score = watched.reduce((total, [name, weight]) => {
-      return total + weight * sign * (metric === "loss" ? loss[name] : metrics[name][metric]);
+      const value = metric === "loss" ? loss[name] : metrics[name][metric];
+      if (Number.isNaN(value)) {
+        const rows = "on the validation rows: they lack its labels, or one of its classes";
+        throw new RangeError(`Cannot stop early: the ${metric} of task ${quoted(name)} is NaN ${rows}`);
+      }
+      return total + weight * sign * value;
     }, 0);
     const better = score > best;
     if (better) best = score;
