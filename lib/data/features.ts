@@ -152,13 +152,13 @@ export function encode(features: Features, rows: Table): EncodedFeatures {
   const category = new Int32Array(table.count * categories.length);
   numbers.forEach((name, column) => {
     const values = numbersOf(action, name, features[name] as NumericFeature, table);
-    interleave(values, numeric, column, numbers.length);
+    for (let row = 0; row < values.length; row++) numeric[row * numbers.length + column] = values[row];
   });
   categories.forEach((name, column) => {
     const { codes, words } = wordsOf(action, name, table);
     const known = new Map((features[name] as CategoryFeature).words.map((word, position) => [word, position + 1]));
     const slots = Int32Array.from(words, (word) => known.get(word) ?? 0);
-    interleave(codes.map((code) => slots[code]), category, column, categories.length);
+    for (let row = 0; row < codes.length; row++) category[row * categories.length + column] = slots[codes[row]];
   });
   return { numeric, category };
 }
@@ -166,12 +166,11 @@ export function encode(features: Features, rows: Table): EncodedFeatures {
 /** The mean and scale of transformed numbers. */
 function fitNumeric({ transform, standardise }: UnfittedNumeric, values: Float32Array): NumericFeature {
   if (!standardise) return { kind: "numeric", transform, mean: 0, scale: 1 };
-  const apply = transform === "log1p" ? Math.log1p : (value: number) => value;
-  const first = apply(values[0]);
+  const read = transform === "log1p" ? Float64Array.from(values).map((value) => Math.log1p(value)) : values;
   let sum = 0, squares = 0;
-  for (const value of values) sum += apply(value) - first;
-  const mean = first + sum / values.length;
-  for (const value of values) squares += (apply(value) - mean) ** 2;
+  for (let row = 0; row < read.length; row++) sum += read[row] - read[0];
+  const mean = read[0] + sum / read.length;
+  for (let row = 0; row < read.length; row++) squares += (read[row] - mean) ** 2;
   const scale = Math.sqrt(squares / values.length);
   return { kind: "numeric", transform, mean, scale: scale > 0 ? scale : 1 };
 }
@@ -283,9 +282,4 @@ function wrongValue(
   throw new type(
     `Cannot ${action}\n  at feature ${JSON.stringify(name)}, row ${row}: found ${value}, wanted ${wanted}`,
   );
-}
-
-/** Writes a column into an array of rows. */
-function interleave<A extends Float32Array | Int32Array>(column: A, rows: A, at: number, width: number): void {
-  for (let row = 0, place = at; row < column.length; row++, place += width) rows[place] = column[row];
 }
