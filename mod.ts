@@ -158,6 +158,8 @@ export { load, parseSpec, save } from "./lib/train/save.ts";
 export type { Stopping } from "./lib/train/stopping.ts";
 export { type Data, type Progress, train, type TrainOptions } from "./lib/train/train.ts";
 
+export { decodeSafetensors, encodeSafetensors, type Safetensors } from "./lib/files/safetensors.ts";
+
 export { type Label, type RowOptions, type Rows, rows } from "./lib/data/rows.ts";
 export { fillNormal, fillUniform, permutation, type Random, random } from "./lib/data/random.ts";
 export { labelCorrelation, type LabelOptions, synthetic, type SyntheticOptions } from "./lib/data/synthetic.ts";
