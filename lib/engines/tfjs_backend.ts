@@ -98,7 +98,7 @@ function backendOf(name: string, backend: KernelBackend): Backend {
     write: (data, shape) => {
       const dtype: DataType = data instanceof Int32Array ? "int32" : "float32";
       const own = name === "wasm" ? data : data.slice(); // the others may keep what they are given
-      return { dataId: backend.write(own, [...shape], dtype), shape: [...shape], dtype };
+      return { dataId: backend.write(own, plain(shape), dtype), shape: plain(shape), dtype };
     },
     read: (array) =>
       memory === undefined
@@ -114,6 +114,14 @@ function backendOf(name: string, backend: KernelBackend): Backend {
       return array;
     }),
   };
+}
+
+/**
+ * A shape as an array of one kind, whatever made it. tfjs's functions over shapes are fast only if all they meet are
+ * of one kind to the JavaScript engine: a training step takes a third longer otherwise.
+ */
+export function plain(shape: readonly number[]): number[] {
+  return [...Int32Array.from(shape)];
 }
 
 /** How to make an array of floats, and how to see an array's numbers in place until the next one is made. */
@@ -133,7 +141,11 @@ function memoryOf(name: string, backend: KernelBackend): Memory | undefined {
     return {
       make: (shape) => {
         const data = new Float32Array(shape.reduce((product, length) => product * length, 1));
-        return { dataId: backend.write(data, [...shape], "float32"), shape: [...shape], dtype: "float32" };
+        return {
+          dataId: backend.write(data, shape as number[], "float32"),
+          shape: shape as number[],
+          dtype: "float32",
+        };
       },
       view: ({ dataId }) => backend.readSync(dataId) as Numbers,
     };
@@ -141,7 +153,7 @@ function memoryOf(name: string, backend: KernelBackend): Memory | undefined {
   if (name === "wasm") {
     const wasm = backend as WasmBackend;
     return {
-      make: (shape) => wasm.makeOutput([...shape], "float32"),
+      make: (shape) => wasm.makeOutput(shape as number[], "float32"),
       view: (array) => wasm.typedArrayFromHeap(array),
     };
   }

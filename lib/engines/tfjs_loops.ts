@@ -9,6 +9,8 @@ export interface Place {
   readonly shape: readonly number[];
   /** The shapes of what the op is applied to. */
   readonly of: readonly (readonly number[])[];
+  /** Which of those are zeros whatever is run. */
+  readonly zeros: readonly boolean[];
 }
 
 /** The ops that compute numbers, and do not only pass them on. */
@@ -63,10 +65,10 @@ export const loops: Readonly<Record<Computed, (place: Place) => Loop>> = {
   },
 
   greater: binary((out, at, count, a, i, di, b, j, dj) => {
-    for (let n = at; n < at + count; n++, i += di, j += dj) out[n] = Number(a[i] > b[j]);
+    for (let n = at; n < at + count; n++, i += di, j += dj) out[n] = a[i] > b[j] ? 1 : 0;
   }),
   equal: binary((out, at, count, a, i, di, b, j, dj) => {
-    for (let n = at; n < at + count; n++, i += di, j += dj) out[n] = Number(a[i] === b[j]);
+    for (let n = at; n < at + count; n++, i += di, j += dj) out[n] = a[i] === b[j] ? 1 : 0;
   }),
   select: ({ shape, of }) => {
     const walk = walker(shape, of.map((from) => stretched(from, shape)));

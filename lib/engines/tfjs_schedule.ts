@@ -2,7 +2,7 @@ import type { TensorInfo } from "@tensorflow/tfjs";
 import type { Graph, Node } from "../graph/graph.ts";
 import { withBatch } from "../ops/shape.ts";
 import type { Tensor } from "./engine.ts";
-import type { Backend } from "./tfjs_backend.ts";
+import { type Backend, plain } from "./tfjs_backend.ts";
 import { isComputed, settle } from "./tfjs_kernels.ts";
 
 /** The arrays of a run by node position; undefined before a node's turn and after its last use. */
@@ -18,6 +18,7 @@ export interface Schedule {
 
 interface Turn {
   readonly position: number;
+  readonly shape: number[];
   readonly of: readonly number[];
   /** How the array is computed from those, or taken from what is fed. */
   readonly step: (of: readonly TensorInfo[], inputs: Readonly<Record<string, Tensor>>) => TensorInfo;
@@ -40,7 +41,7 @@ export function scheduleOf(
   backend: Backend,
 ): Schedule {
   const { nodes } = graph;
-  const shapes = nodes.map(({ shape }) => withBatch(shape, batch));
+  const shapes = nodes.map(({ shape }) => plain(withBatch(shape, batch)));
   const lastUse = new Map([...mine].flatMap((position) => nodes[position].of.map((of) => [of, position])));
   const ones: TensorInfo[] = [];
   const row = (shape: readonly number[]): TensorInfo => {
@@ -51,18 +52,24 @@ export function scheduleOf(
   try {
     const turns = [...mine].map((position): Turn => {
       const { op, of, attrs } = nodes[position];
-      if (!isComputed(op)) return { position, of, step: feed(nodes[position], backend), done: [] };
-      const place = { attrs, shape: shapes[position], of: of.map((argument) => shapes[argument]) };
+      const shape = shapes[position];
+      if (!isComputed(op)) return { position, shape, of, step: feed(nodes[position], backend), done: [] };
+      const zeros = of.map((argument) => isZero(nodes[argument]));
+      const place = { attrs, shape, of: of.map((argument) => shapes[argument]), zeros };
       const done = [...new Set(of)].filter((argument) =>
         mine.has(argument) && !keep.has(argument) && lastUse.get(argument) === position
       );
-      return { position, of, step: settle(op, place, backend, row), done };
+      return { position, shape, of, step: settle(op, place, backend, row), done };
     });
     return { turns, ones };
   } catch (error) {
     ones.forEach(backend.free);
     throw error;
   }
+}
+
+function isZero({ op, attrs }: Node): boolean {
+  return op === "constant" && (attrs.data as number[]).every((number) => number === 0);
 }
 
 function feed({ attrs, type }: Node, backend: Backend): Turn["step"] {
@@ -81,8 +88,8 @@ export function execute(
   backend: Backend,
 ): void {
   try {
-    for (const { position, of, step, done } of schedule.turns) {
-      values[position] = step(of.map((argument) => values[argument]!), inputs);
+    for (const { position, shape, of, step, done } of schedule.turns) {
+      values[position] = { ...step(of.map((argument) => values[argument]!), inputs), shape };
       for (const argument of done) {
         backend.free(values[argument]!);
         values[argument] = undefined;
