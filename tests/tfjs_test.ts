@@ -10,19 +10,38 @@ import { reference } from "../lib/engines/reference.ts";
 import { bestEngine, cpu, tfjs, wasm } from "../lib/engines/tfjs.ts";
 import { cases } from "./cases.ts";
 
-// Noise is caught from the first call on: every engine of this file starts here.
-const noise: unknown[][] = [];
-for (const level of ["log", "info", "warn", "error", "debug"] as const) {
-  const before = console[level];
-  console[level] = (...words) => {
-    noise.push(words);
-    before(...words);
-  };
-}
-const flagsBefore = { ...tf.env().getFlags() };
-const backendBefore = tf.getBackend();
+// What starting the engines leaves behind is seen only where they start for the first time: here.
+const printed: unknown[] = [];
+const before = { flags: { ...tf.env().getFlags() }, backend: tf.getBackend() };
+const restore = captured(printed);
 const engines = { wasm: await wasm(), cpu: await cpu() };
-const started = { flags: { ...tf.env().getFlags() }, backend: tf.getBackend() };
+const after = { flags: { ...tf.env().getFlags() }, backend: tf.getBackend() };
+restore();
+
+Deno.test("tfjs() leaves the current backend and the flags of tfjs alone, and prints nothing", async () => {
+  assertEquals(printed, []);
+  assertEquals(after.backend, before.backend);
+  assertEquals({ ...after.flags, ...before.flags }, after.flags);
+  assert(!("PROD" in after.flags));
+  await tf.setBackend("cpu");
+  tf.env().set("PROD", false);
+  await tfjs("wasm");
+  await tfjs("cpu");
+  assertEquals(tf.getBackend(), "cpu");
+  assertEquals(tf.env().getBool("PROD"), false);
+});
+
+Deno.test("tfjs() shares its backends with a program that uses tfjs itself", async () => {
+  const graph = graphOf({ y: f.matmul(input("x", 2, 2), input("x", 2, 2)) });
+  const inputs = { x: { shape: [2, 2], data: new Float32Array([1, 2, 3, 4]) } };
+  for (const [name, engine] of Object.entries(engines)) {
+    await tf.setBackend(name);
+    const own = tf.tensor([[1, 2], [3, 4]]);
+    const { y } = await once(engine, graph, inputs);
+    assertEquals([...y.data], [...own.matMul(own).dataSync()]);
+    own.dispose();
+  }
+});
 
 Deno.test("tfjs() computes every case and its gradients as reference() does, by loops and by kernels alone", async (t) => {
   const all = { ...engines, bare: await bare() };
@@ -47,6 +66,255 @@ Deno.test("tfjs() computes every case and its gradients as reference() does, by 
     });
   }
 });
+
+Deno.test("tfjs() keeps nothing on the backend but stores and constants, however often a program runs", async () => {
+  for (const [name, engine] of Object.entries({ ...engines, bare: await bare() })) {
+    const backend = tf.findBackend(name);
+    const start = backend.numDataIds();
+    const store = engine.store({ w: vector(1, 2), slot: vector(0, 0), other: vector(5) });
+    const programs = [engine.load(step(), store), engine.load(graphOf({ y: f.mul(parameter("w", 2), 3) }), store)];
+    const run = async (i: number) => {
+      await programs[0].run({ x: batchOf(1 + i % 20) });
+      await programs[1].run({});
+    };
+    for (let i = 0; i < 40; i++) await run(i);
+    const count = backend.numDataIds();
+    for (let i = 0; i < 200; i++) await run(i);
+    assertEquals(backend.numDataIds(), count, name);
+    assert(count - start < 30, `${name} holds ${count - start} arrays`);
+    programs.forEach((program) => program.dispose());
+    programs.forEach((program) => program.dispose());
+    assertEquals(backend.numDataIds(), start + 3, name);
+    store.dispose();
+    assertEquals(backend.numDataIds(), start, name);
+  }
+});
+
+Deno.test("tfjs() frees what a run has made when a kernel fails", async () => {
+  for (const [name, engine] of Object.entries(engines)) {
+    const backend = tf.findBackend(name);
+    const x = input("x", "batch", 2);
+    const graph = graphOf({ y: f.softmaxOf(f.reshape(f.exp(f.neg(x)), ["batch", 2])) });
+    const store = engine.store({});
+    const program = engine.load(graph, store);
+    await program.run({ x: batchOf(3) });
+    const count = backend.numDataIds();
+    const write = backend.write;
+    backend.write = () => {
+      throw new Error("out of memory");
+    };
+    try {
+      await assertRejects(() => program.run({ x: batchOf(3) }), Error, "out of memory");
+    } finally {
+      backend.write = write;
+    }
+    assertEquals(backend.numDataIds(), count, name);
+    await program.run({ x: batchOf(3) });
+    assertEquals(backend.numDataIds(), count, name);
+    program.dispose();
+  }
+});
+
+Deno.test("Program.run() changes the store only if every output is finite", async () => {
+  for (const engine of [...Object.values(engines), await bare()]) {
+    const store = engine.store({ w: vector(1, 2), slot: vector(0, 0), other: vector(5) });
+    const program = engine.load(step(), store);
+    const bad = { shape: [1, 2], data: new Float32Array([NaN, 1]) };
+    assertEquals(await program.run({ x: bad }).then(({ loss }) => loss.data[0]), NaN, engine.name);
+    assertEquals([...(await store.read("w")).data, ...(await store.read("slot")).data], [1, 2, 0, 0]);
+    await program.run({ x: { shape: [1, 2], data: new Float32Array([1, 1]) } });
+    assertEquals([...(await store.read("w")).data, ...(await store.read("slot")).data], [0, 1, 1, 2], engine.name);
+  }
+});
+
+Deno.test("programs of one store see what the others, and the store's owner, have written", async () => {
+  for (const engine of [...Object.values(engines), await bare()]) {
+    const kernel = f.matmul(f.reshape(parameter("w", 2), [1, 2]), f.constant([1, 0, 0, 1], [2, 2]));
+    const reader = graphOf({ y: f.matmul(input("x", "batch", 1), kernel), w: parameter("w", 2) });
+    const store = engine.store({ w: vector(1, 2), slot: vector(0, 0), other: vector(5) });
+    const [writes, reads] = [engine.load(step(), store), engine.load(reader, store)];
+    const read = async () => [...(await reads.run({ x: { shape: [1, 1], data: new Float32Array([1]) } })).y.data];
+    assertEquals(await read(), [1, 2]);
+    await writes.run({ x: { shape: [1, 2], data: new Float32Array([1, 1]) } });
+    assertEquals(await read(), [0, 1], engine.name);
+    const given = vector(7, 8);
+    store.write("w", given);
+    given.data[0] = 0;
+    assertEquals(await read(), [7, 8], engine.name);
+    const taken = await reads.run({ x: { shape: [1, 1], data: new Float32Array([1]) } });
+    taken.w.data[0] = 9;
+    (await store.read("w")).data[0] = 9;
+    assertEquals(await read(), [7, 8], engine.name);
+  }
+});
+
+Deno.test("updates may exchange, share and copy parameters", async () => {
+  for (const engine of [...Object.values(engines), await bare()]) {
+    const [w, slot] = [parameter("w", 2), parameter("slot", 2)];
+    const sum = f.add(w, slot);
+    const graph = graphOf({ sum }, { w: slot, slot: w, other: sum, copy: sum });
+    const store = engine.store({ w: vector(1, 2), slot: vector(3, 4), other: vector(0, 0), copy: vector(0, 0) });
+    const program = engine.load(graph, store);
+    await program.run({});
+    await program.run({});
+    await program.run({});
+    const found = await Promise.all(
+      ["w", "slot", "other", "copy"].map(async (name) => [...(await store.read(name)).data]),
+    );
+    assertEquals(found, [[3, 4], [1, 2], [4, 6], [4, 6]], engine.name);
+  }
+});
+
+Deno.test("one program runs batches of any size", async () => {
+  const x = input("x", "batch", 2);
+  const y = f.concat([
+    f.sum(f.mul(x, 2), { axes: [0], keep: true }),
+    f.sum(f.transpose(f.transpose(x)), { axes: [0], keep: true }),
+  ], 0);
+  for (const engine of Object.values(engines)) {
+    const program = engine.load(graphOf({ y }), engine.store({}));
+    for (const rows of [1, 7, 1, 300, 2, 3, 4, 5, 6, 8, 9, 7]) {
+      const { y } = await program.run({ x: { shape: [rows, 2], data: new Float32Array(2 * rows).fill(1) } });
+      assertEquals([...y.data], [2 * rows, 2 * rows, rows, rows], `${engine.name}, ${rows} rows`);
+    }
+  }
+});
+
+Deno.test("greater() is 0 where a number is missing", async () => {
+  const graph = graphOf({ y: f.greater(input("x", "batch"), 0) });
+  const numbers = Array.from({ length: 19 }, (_, i) => [NaN, 1e-30, -1e-30, Infinity, -Infinity, 0, -0][i % 7]);
+  for (const engine of [...Object.values(engines), await bare()]) {
+    const { y } = await once(engine, graph, { x: { shape: [19], data: new Float32Array(numbers) } });
+    assertEquals([...y.data], numbers.map((number) => number > 0 ? 1 : 0), engine.name);
+  }
+});
+
+Deno.test("one product per leading index is exact, also where it is cut into several", async () => {
+  const [a, b] = [input("a", 3, "batch", 40), input("b", 3, 40, 32)];
+  const data = (size: number) => Float32Array.from({ length: size }, (_, i) => (i * 7) % 11 - 5);
+  const inputs = {
+    a: { shape: [3, 16, 40], data: data(3 * 16 * 40) },
+    b: { shape: [3, 40, 32], data: data(3 * 40 * 32) },
+  };
+  const want = await once(reference(), graphOf({ y: f.matmul(a, b) }), inputs);
+  for (const engine of Object.values(engines)) {
+    const { y } = await once(engine, graphOf({ y: f.matmul(a, b) }), inputs);
+    assertEquals([...y.data], [...want.y.data], engine.name);
+  }
+});
+
+Deno.test("bestEngine() is wasm where its file may be read, and asks for nothing", async () => {
+  assertEquals((await bestEngine()).name, "tfjs:wasm");
+  for (const state of ["prompt", "denied"] as const) {
+    await withReading(state, async () => assertEquals((await bestEngine()).name, "tfjs:cpu"));
+  }
+  await withReading("denied", async () => {
+    await assertRejects(
+      () => wasm(),
+      Error,
+      "Cannot start the tfjs engine: the .wasm file may not be read: run with --allow-read",
+    );
+  });
+  const own = Object.getOwnPropertyDescriptor(globalThis, "Deno")!;
+  Reflect.deleteProperty(globalThis, "Deno");
+  try {
+    assertEquals((await bestEngine()).name, "tfjs:wasm");
+  } finally {
+    Object.defineProperty(globalThis, "Deno", own);
+  }
+});
+
+Deno.test("tfjs() says what is wrong", async () => {
+  const unknown = await assertRejects(() => tfjs("wsam"), TypeError);
+  assertEquals(
+    unknown.message,
+    'Cannot start the tfjs engine: no backend is named "wsam": did you mean "wasm"?',
+  );
+  const { wasm } = engines;
+  const store = wasm.store({ w: vector(1, 2) });
+  const y = f.mul(input("x", "batch", 2), parameter("w", 2));
+  const refused: [graph: Graph, store: typeof store, message: string][] = [
+    [graphOf({ y }), engines.cpu.store({ w: vector(1, 2) }), "Cannot load graph: the store is of another engine"],
+    [graphOf({ y: parameter("v", 2) }), store, 'Cannot load graph: the store lacks the parameter "v"'],
+    [graphOf({ y: parameter("w", 3) }), store, 'Cannot load graph: the parameter "w" must be [3], found [2]'],
+    [
+      graphOf({ y }, { v: parameter("w", 2) }),
+      store,
+      'Cannot load graph: the store lacks "v", which the graph updates',
+    ],
+    [graphOf({ y: f.inTraining(y, y) }), store, "Cannot load graph: the op inTraining is left"],
+  ];
+  for (const [graph, store, message] of refused) assertThrows(() => wasm.load(graph, store), TypeError, message);
+  assertThrows(
+    () => wasm.store({ w: { shape: [3], data: new Float32Array(2) } }),
+    RangeError,
+    'Cannot hold "w": [3] needs 3 numbers, found 2',
+  );
+  assertThrows(() => store.write("w", vector(1)), RangeError, 'Cannot write "w": its shape is [2], found [1]');
+  await assertRejects(() => store.read("v"), TypeError, 'Cannot read "v": the store holds no array of that name');
+
+  const program = wasm.load(graphOf({ y }), store);
+  await assertRejects(() => program.run({}), TypeError, 'Cannot run graph: the input "x" is missing');
+  store.remove("w");
+  await assertRejects(
+    () => program.run({ x: batchOf(1) }),
+    TypeError,
+    'Cannot run graph: the parameter "w" is missing',
+  );
+  program.dispose();
+  await assertRejects(() => program.run({ x: batchOf(1) }), TypeError, "Cannot run graph: the program is disposed");
+
+  tf.registerBackend("empty", () => tf.findBackend("cpu"));
+  const empty = await tfjs("empty");
+  assertThrows(
+    () => empty.load(graphOf({ y: f.exp(1) }), empty.store({})),
+    TypeError,
+    'Cannot load graph: the tfjs backend "empty" has no kernel',
+  );
+});
+
+/** A training step on the loss sum(x w): the parameter less its slot's change. */
+function step(): Graph {
+  const [w, slot] = [parameter("w", 2), parameter("slot", 2)];
+  const loss = f.sum(f.mul(input("x", "batch", 2), w), { axes: [0, 1] });
+  const half = f.mul(f.constant([2, 2]), 0.5);
+  return graphOf({ loss }, { w: f.sub(w, half), slot: f.add(slot, f.mul(w, half)) });
+}
+
+function input(name: string, ...shape: ("batch" | number)[]): Value {
+  return apply("input", [], { name, shape, type: "float" });
+}
+
+function parameter(name: string, ...shape: number[]): Value {
+  return apply("parameter", [], { name, shape, init: { kind: "constant", value: 0 } });
+}
+
+function vector(...numbers: number[]): Tensor {
+  return { shape: [numbers.length], data: new Float32Array(numbers) };
+}
+
+function batchOf(rows: number): Tensor {
+  return { shape: [rows, 2], data: new Float32Array(2 * rows).fill(0.5) };
+}
+
+/** Catches what is printed until the returned function is called. */
+function captured(into: unknown[]): () => void {
+  const levels = ["log", "info", "warn", "error", "debug"] as const;
+  const before = levels.map((level) => console[level]);
+  levels.forEach((level) => console[level] = (...words) => into.push(words));
+  return () => levels.forEach((level, i) => console[level] = before[i]);
+}
+
+/** Runs with another answer to whether files may be read. */
+async function withReading(state: "prompt" | "denied", test: () => Promise<void>): Promise<void> {
+  const { query, request } = Deno.permissions;
+  Deno.permissions.query = Deno.permissions.request = () => Promise.resolve({ state } as Deno.PermissionStatus);
+  try {
+    await test();
+  } finally {
+    Object.assign(Deno.permissions, { query, request });
+  }
+}
 
 /** A backend that this project knows nothing of, with asynchronous memory: the cpu backend's kernels under another name. */
 async function bare(): Promise<Engine> {

@@ -26,6 +26,11 @@ import { type Arrays, storeOf } from "./tfjs_store.ts";
  * ```
  */
 export async function tfjs(backend: string): Promise<Engine> {
+  if (backend === "wasm" && await reading("request") !== "granted") {
+    throw new Error(
+      "Cannot start the tfjs engine: the .wasm file may not be read: run with --allow-read, or use cpu()",
+    );
+  }
   const started = await start(backend);
   const name = `tfjs:${backend}`;
   const known = new WeakMap<Store, Arrays>();
@@ -96,7 +101,7 @@ export async function cpu(): Promise<Engine> {
  * ```
  */
 export async function bestEngine(): Promise<Engine> {
-  if (await wasmPermission() !== "granted") return await cpu();
+  if (await reading("query") !== "granted") return await cpu();
   try {
     return await wasm();
   } catch {
@@ -108,10 +113,10 @@ function has(op: string): boolean {
   return isComputed(op) || ["input", "noise", "parameter", "constant"].includes(op);
 }
 
-/** Whether the `.wasm` file may be read; granted where nobody asks. */
-async function wasmPermission(): Promise<"granted" | "prompt" | "denied"> {
+/** Whether the `.wasm` file may be read, as known or as the user says when asked; granted where Deno does not rule. */
+async function reading(action: "query" | "request"): Promise<"granted" | "prompt" | "denied"> {
   if (typeof Deno === "undefined") return "granted";
-  return (await Deno.permissions.query({ name: "read", path: wasmFolder() })).state;
+  return (await Deno.permissions[action]({ name: "read", path: wasmFolder() })).state;
 }
 
 /** Where the wasm package lies, as far as can be known without reading anything. */

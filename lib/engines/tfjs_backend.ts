@@ -1,5 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import type { DataType, KernelBackend, NamedAttrMap, NamedTensorInfoMap, TensorInfo } from "@tensorflow/tfjs";
+import { quoted } from "../spec/issues.ts";
+import { advice } from "../spec/nearest.ts";
 
 /** Numbers as a backend's memory holds them. */
 export type Numbers = Float32Array | Int32Array;
@@ -40,8 +42,7 @@ export async function start(name: string): Promise<Backend> {
   if (name === "wasm") await import("@tensorflow/tfjs-backend-wasm");
   const names = Object.keys(tf.engine().registryFactory);
   if (!names.includes(name)) {
-    const found = names.map((name) => JSON.stringify(name)).join(", ");
-    throw new TypeError(`Cannot start the tfjs engine: no backend is named ${JSON.stringify(name)}: found ${found}`);
+    throw new TypeError(`Cannot start the tfjs engine: no backend is named ${quoted(name)}${advice(name, names)}`);
   }
   const backend = tf.engine().registry[name] ?? await started(name);
   // Kernels that are bound to a backend by a function of their own; tfjs calls it only for its current backend.
@@ -65,7 +66,7 @@ async function started(name: string): Promise<KernelBackend> {
   } catch (error) {
     entry.factory = factory;
     const { message } = error as { message: string };
-    throw new Error(`Cannot start the tfjs engine: the backend ${JSON.stringify(name)} does not start: ${message}`);
+    throw new Error(`Cannot start the tfjs engine: the backend ${quoted(name)} does not start: ${message}`);
   }
 }
 
@@ -90,7 +91,7 @@ function backendOf(name: string, backend: KernelBackend): Backend {
     kernel: (kernelName) => {
       const kernel = tf.getKernel(kernelName, name);
       if (kernel === undefined) {
-        throw new TypeError(`Cannot load graph: the tfjs backend ${JSON.stringify(name)} has no kernel ${kernelName}`);
+        throw new TypeError(`Cannot load graph: the tfjs backend ${quoted(name)} has no kernel ${kernelName}`);
       }
       return (inputs, attrs = {}) =>
         kernel.kernelFunc({ inputs: inputs as NamedTensorInfoMap, attrs, backend }) as TensorInfo;
