@@ -1,6 +1,8 @@
+import { quoted } from "../spec/issues.ts";
 import { advice } from "../spec/nearest.ts";
 import { inputWidth } from "../spec/input.ts";
 import type { InputSpec, Spec, TaskSpec } from "../spec/spec.ts";
+import { checkOptions, isRecord, kindOf } from "../spec/structure.ts";
 
 /**
  * Rows in memory, column by column: what models train on and predict from. Made by {@linkcode rows}.
@@ -33,6 +35,7 @@ export interface RowOptions {
 /**
  * Rows from a list of lists of numbers, or from what `encode` returns.
  *
+ * @throws {TypeError} for what is no list, no number and no label.
  * @throws {RangeError} if lengths differ.
  *
  * @example
@@ -48,14 +51,16 @@ export interface RowOptions {
  */
 export function rows(
   inputs: readonly ArrayLike<number>[] | Pick<Rows, "count" | "inputs">,
-  { labels, weights }: RowOptions = {},
+  options: RowOptions = {},
 ): Rows {
-  const base = "count" in inputs ? inputs : fromLists(inputs);
+  checkOptions("make rows", options, ["labels", "weights"]);
+  const { labels, weights } = options;
+  const base = isRecord(inputs) ? inputs as Pick<Rows, "count" | "inputs"> : fromLists(inputs);
   return {
     count: base.count,
     inputs: base.inputs,
-    labels: labels && columns("labels", labels, base.count),
-    weights: weights && columns("weights", weights, base.count),
+    labels: labels && columns("label", labels, base.count),
+    weights: weights && columns("weight", weights, base.count),
   };
 }
 
@@ -81,24 +86,33 @@ export function pickRows(rows: Rows, positions: Uint32Array): Rows {
 }
 
 /**
- * Makes sure that rows fit a model: the inputs it reads and no others, of its width, all finite; labels that its heads
- * can learn. Rows are counted from 0.
+ * Makes sure that rows fit a model: the inputs it reads and no others (but empty ones), of its width, all finite; to
+ * train and to evaluate also labels that its heads can learn. Rows are counted from 0.
  *
- * @param learn Whether a label for at least one task is needed.
- * @throws {TypeError} for missing and unknown names.
+ * @param purpose What the rows are for.
+ * @throws {TypeError} for what are no rows, and missing and unknown names.
  * @throws {RangeError} for lengths and values, naming the row.
  */
-export function checkRows(spec: Spec, rows: Rows, learn = false): void {
-  const action = learn ? "Cannot train" : "Cannot predict";
+export function checkRows(spec: Spec, rows: Rows, purpose: "predict" | "train" | "evaluate" = "predict"): void {
+  const action = `Cannot ${purpose}`;
+  if (!isRecord(rows) || !(Number.isSafeInteger(rows.count) && rows.count >= 0) || !isRecord(rows.inputs)) {
+    throw new TypeError(`${action}: wanted rows, such as rows([[1, 2], [3, 4]]), found ${kindOf(rows)}`);
+  }
   const wanted = inputsOf(spec.input);
-  for (const name of Object.keys(rows.inputs)) {
-    if (!wanted.has(name)) {
-      throw new TypeError(`${action}: the model has no input ${JSON.stringify(name)}${advice(name, wanted.keys())}`);
+  for (const [name, data] of Object.entries(rows.inputs)) {
+    if (!wanted.has(name) && data?.length !== 0) {
+      throw new TypeError(`${action}: the model has no input ${quoted(name)}${advice(name, wanted.keys())}`);
     }
   }
   for (const [name, width] of wanted) {
-    const data = rows.inputs[name];
+    const data = Object.hasOwn(rows.inputs, name) ? rows.inputs[name] : undefined;
     if (data === undefined) throw new TypeError(`${action}: the rows have no input ${JSON.stringify(name)}`);
+    const type = name === "category" ? Int32Array : Float32Array;
+    if (!(data instanceof type)) {
+      throw new TypeError(
+        `${action}: input ${JSON.stringify(name)} must be of type ${type.name}, found ${kindOf(data)}`,
+      );
+    }
     if (data.length !== rows.count * width) {
       const found = rows.count > 0 ? `${data.length / rows.count} a row` : `${data.length}`;
       throw new RangeError(`${action}: input ${JSON.stringify(name)} needs ${width} numbers a row, found ${found}`);
@@ -109,7 +123,7 @@ export function checkRows(spec: Spec, rows: Rows, learn = false): void {
       throw new RangeError(`${action}\n  at row ${Math.floor(at / width)}, ${column}: ${data[at]} is no finite number`);
     }
   }
-  if (learn) checkLabels(spec.tasks, rows);
+  if (purpose !== "predict") checkLabels(spec.tasks, rows, action);
 }
 
 /** The graph's inputs, and the numbers a row that each needs. */
@@ -126,21 +140,27 @@ function featureAt(input: InputSpec, name: string, position: number): string {
   return `feature ${JSON.stringify(features[position][0])}`;
 }
 
-function checkLabels(tasks: Readonly<Record<string, TaskSpec>>, { count, labels = {}, weights = {} }: Rows): void {
+function checkLabels(
+  tasks: Readonly<Record<string, TaskSpec>>,
+  { count, labels = {}, weights = {} }: Rows,
+  action: string,
+): void {
   for (const [what, columns] of [["labels", labels], ["weights", weights]] as const) {
     for (const [task, values] of Object.entries(columns)) {
       if (!Object.hasOwn(tasks, task)) {
         const names = Object.keys(tasks);
-        throw new TypeError(`Cannot train: ${what} name no task ${JSON.stringify(task)}${advice(task, names)}`);
+        throw new TypeError(`${action}: the model has no task ${quoted(task)} of these ${what}${advice(task, names)}`);
+      }
+      if (!(values instanceof Float32Array)) {
+        const found = `found ${kindOf(values)}`;
+        throw new TypeError(`${action}: the ${what} of task ${quoted(task)} must be of type Float32Array, ${found}`);
       }
       if (values.length !== count) {
-        throw new RangeError(
-          `Cannot train: task ${JSON.stringify(task)} needs ${count} ${what}, found ${values.length}`,
-        );
+        throw new RangeError(`${action}: task ${quoted(task)} needs ${count} ${what}, found ${values.length}`);
       }
     }
   }
-  if (Object.keys(labels).length === 0) throw new TypeError("Cannot train: the rows have no labels");
+  if (Object.keys(labels).length === 0) throw new TypeError(`${action}: the rows have no labels`);
   for (const [task, values] of Object.entries(labels)) {
     const { kind, units } = tasks[task].head;
     const fits = kind === "regression"
@@ -156,7 +176,7 @@ function checkLabels(tasks: Readonly<Record<string, TaskSpec>>, { count, labels 
     const at = values.findIndex((label) => !Number.isNaN(label) && !fits(label));
     if (at >= 0) {
       throw new RangeError(
-        `Cannot train\n  at row ${at}, task ${JSON.stringify(task)}: the label is ${values[at]}, wanted ${wanted}`,
+        `${action}\n  at row ${at}, task ${quoted(task)}: the label is ${values[at]}, wanted ${wanted}`,
       );
     }
   }
@@ -164,13 +184,18 @@ function checkLabels(tasks: Readonly<Record<string, TaskSpec>>, { count, labels 
     const at = values.findIndex((weight) => !(weight >= 0 && weight < Infinity));
     if (at >= 0) {
       throw new RangeError(
-        `Cannot train\n  at row ${at}, task ${JSON.stringify(task)}: the weight is ${values[at]}, wanted at least 0`,
+        `${action}\n  at row ${at}, task ${quoted(task)}: the weight is ${values[at]}, wanted at least 0`,
       );
     }
   }
 }
 
 function fromLists(lists: readonly ArrayLike<number>[]): Pick<Rows, "count" | "inputs"> {
+  if (!Array.isArray(lists)) throw new TypeError(`Cannot make rows: wanted a list of lists, found ${kindOf(lists)}`);
+  const wrong = lists.findIndex((list) => !isList(list));
+  if (wrong >= 0) {
+    throw new TypeError(`Cannot make rows\n  at row ${wrong}: wanted a list of numbers, found ${kindOf(lists[wrong])}`);
+  }
   const width = lists[0]?.length ?? 0;
   const input = new Float32Array(lists.length * width);
   lists.forEach((list, row) => {
@@ -185,19 +210,41 @@ function fromLists(lists: readonly ArrayLike<number>[]): Pick<Rows, "count" | "i
 }
 
 function columns(
-  what: string,
+  what: "label" | "weight",
   values: Readonly<Record<string, ArrayLike<Label>>>,
   count: number,
 ): Record<string, Float32Array> {
+  if (!isRecord(values)) {
+    throw new TypeError(`Cannot make rows: ${what}s must be an object of lists by task, found ${kindOf(values)}`);
+  }
   return Object.fromEntries(
     Object.entries(values).map(([task, column]) => {
+      if (!isList(column)) {
+        throw new TypeError(
+          `Cannot make rows: the ${what}s of task ${quoted(task)} must be a list, found ${kindOf(column)}`,
+        );
+      }
       if (column.length !== count) {
         const found = `found ${column.length} for ${count} rows`;
-        throw new RangeError(`Cannot make rows: task ${JSON.stringify(task)} needs one of ${what} a row, ${found}`);
+        throw new RangeError(`Cannot make rows: task ${quoted(task)} needs one ${what} a row, ${found}`);
       }
-      return [task, Float32Array.from(column, (value) => value === null || value === undefined ? NaN : Number(value))];
+      return [
+        task,
+        Float32Array.from(column, (value, row) => numberOf(value, `row ${row}, task ${quoted(task)}`, what)),
+      ];
     }),
   );
+}
+
+function isList(found: unknown): found is ArrayLike<unknown> {
+  return Array.isArray(found) || ArrayBuffer.isView(found) && "length" in found;
+}
+
+/** A label or a weight; NaN where there is none. */
+function numberOf(value: unknown, where: string, what: string): number {
+  if (value === null || value === undefined) return NaN;
+  if (typeof value === "number" || typeof value === "boolean") return Number(value);
+  throw new TypeError(`Cannot make rows\n  at ${where}: the ${what} is ${kindOf(value)}, wanted a number`);
 }
 
 function mapRows(

@@ -1,7 +1,7 @@
 import { apply, ops, type Rule } from "../ops/table.ts";
 import { shapeText } from "../ops/shape.ts";
 import type { Value } from "../ops/value.ts";
-import { type Graph, graphOf, inOrder, valuesOf } from "./graph.ts";
+import { type Graph, graphOf, inOrder, namedOutputs, valuesOf } from "./graph.ts";
 
 /**
  * Adds to a graph the gradient of one output with respect to every parameter, as outputs `gradient/<parameter>`.
@@ -9,10 +9,12 @@ import { type Graph, graphOf, inOrder, valuesOf } from "./graph.ts";
  *
  * @param graph A graph whose phases are resolved.
  * @param loss The name of a scalar output, shape `[]`.
+ * @throws {TypeError} if the graph has no output of that name.
  * @throws {RangeError} if the loss is no scalar.
  */
 export function differentiate(graph: Graph, loss: string): Graph {
   const { outputs, updates } = valuesOf(graph);
+  namedOutputs("differentiate", graph, [loss]);
   const parameters = inOrder([outputs[loss]]).filter((value) => value.op === "parameter");
   const found = gradients(outputs[loss], parameters);
   const named = parameters.map((parameter, i) => [`gradient/${parameter.attrs.name}`, found[i]] as const);

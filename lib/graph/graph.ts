@@ -1,6 +1,8 @@
 import { apply } from "../ops/table.ts";
 import { type Shape, shapeText } from "../ops/shape.ts";
 import type { Attrs, Op, Type, Value } from "../ops/value.ts";
+import { quoted } from "../spec/issues.ts";
+import { advice } from "../spec/nearest.ts";
 
 /** One op of a graph: applied to earlier nodes, named by their positions. */
 export interface Node {
@@ -103,6 +105,20 @@ export function valuesOf(
   const pick = (places: Readonly<Record<string, number>> = {}) =>
     Object.fromEntries(Object.entries(places).map(([name, position]) => [name, values[position]]));
   return { outputs: pick(graph.outputs), updates: pick(graph.updates) };
+}
+
+/**
+ * Makes sure that a graph has outputs of these names.
+ *
+ * @throws {TypeError} naming the nearest right name.
+ */
+export function namedOutputs(action: string, { outputs }: Graph, names: readonly string[]): void {
+  const wrong = names.find((name) => !Object.hasOwn(outputs, name));
+  if (wrong !== undefined) {
+    throw new TypeError(
+      `Cannot ${action} graph: no output is named ${quoted(wrong)}${advice(wrong, Object.keys(outputs))}`,
+    );
+  }
 }
 
 /**

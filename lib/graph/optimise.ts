@@ -1,7 +1,7 @@
 import { apply } from "../ops/table.ts";
 import { sameShape } from "../ops/shape.ts";
 import type { Attrs, Value } from "../ops/value.ts";
-import { type Graph, graphOf, type Node, valuesOf } from "./graph.ts";
+import { type Graph, graphOf, namedOutputs, type Node, valuesOf } from "./graph.ts";
 
 /**
  * The same graph with less work: dead code and common subexpressions go (as in every graph that is written), ops that
@@ -9,8 +9,10 @@ import { type Graph, graphOf, type Node, valuesOf } from "./graph.ts";
  * gradients stop is not kept.
  *
  * @param outputs The outputs that are kept, all by default: to serve one task only, name it.
+ * @throws {TypeError} if the graph has no output of a name.
  */
 export function optimise(graph: Graph, outputs: readonly string[] = Object.keys(graph.outputs)): Graph {
+  namedOutputs("optimise", graph, outputs);
   const values = valuesOf(graph, simpler);
   const kept = outputs.map((name) => [name, values.outputs[name]] as const);
   return graphOf(Object.fromEntries(kept), values.updates);

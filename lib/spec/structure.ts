@@ -86,6 +86,7 @@ export function kindOf(found: unknown): string {
   if (Array.isArray(found)) return "a list";
   if (typeof found === "string") return quoted(found);
   if (found instanceof Promise) return "a promise";
+  if (ArrayBuffer.isView(found)) return found.constructor.name;
   if (typeof found === "object") return isValue(found) ? "a value" : "an object";
   if (typeof found === "function") return "a function";
   return typeof found === "bigint" ? `${found}n` : String(found);

@@ -1,8 +1,8 @@
 import { checkRows, type Rows, sliceRows } from "../data/rows.ts";
-import { batchTensors, labelled } from "./feed.ts";
+import { batchTensors, columnOf, labelled } from "./feed.ts";
 import { evaluation } from "./graphs.ts";
 import { metricsOf } from "./metrics.ts";
-import { type Model, mostRows } from "./model.ts";
+import { checkModel, type Model, mostRows } from "./model.ts";
 
 /** What rows with labels say of a model. */
 export interface Evaluation<Tasks extends string = string> {
@@ -18,8 +18,9 @@ export interface Evaluation<Tasks extends string = string> {
  * @throws {TypeError | RangeError} for rows that do not fit the model.
  */
 export async function evaluate<Tasks extends string>(model: Model<Tasks>, rows: Rows): Promise<Evaluation<Tasks>> {
+  checkModel(model, "evaluate");
   const { spec, layout, engine, store } = model;
-  checkRows(spec, rows, true);
+  checkRows(spec, rows, "evaluate");
   const tasks = Object.keys(spec.tasks) as Tasks[];
   const known = Object.fromEntries(tasks.map((task) => [task, labelled(rows, task)]));
   const predictions = Object.fromEntries(
@@ -43,9 +44,9 @@ export async function evaluate<Tasks extends string>(model: Model<Tasks>, rows: 
     program.dispose();
   }
   const metrics = tasks.map((task) => {
-    const labels = rows.labels?.[task] ?? new Float32Array(rows.count).fill(NaN);
+    const labels = columnOf(rows.labels, task) ?? new Float32Array(rows.count).fill(NaN);
     const found = Object.entries(metricsOf(spec.tasks[task].head.kind)).map(([name, metric]) => {
-      return [name, metric(predictions[task], labels, rows.weights?.[task])];
+      return [name, metric(predictions[task], labels, columnOf(rows.weights, task))];
     });
     return [task, Object.fromEntries(found)];
   });

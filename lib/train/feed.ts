@@ -24,12 +24,17 @@ export function labelled({ count, labels, weights }: Rows, task: string): {
   readonly labels: Float32Array;
   readonly weights: Float32Array;
 } {
-  const given = labels?.[task] ?? new Float32Array(count).fill(NaN);
-  const weight = weights?.[task];
+  const given = columnOf(labels, task) ?? new Float32Array(count).fill(NaN);
+  const weight = columnOf(weights, task);
   return {
     labels: given.map((label) => Number.isNaN(label) ? 0 : label),
     weights: given.map((label, row) => Number.isNaN(label) ? 0 : weight?.[row] ?? 1),
   };
+}
+
+/** The column of a task, whatever its name: `constructor` is a name like any other. */
+export function columnOf(columns: Rows["labels"], task: string): Float32Array | undefined {
+  return columns !== undefined && Object.hasOwn(columns, task) ? columns[task] : undefined;
 }
 
 /** Random numbers for every noise of a graph: the same for the same seed and name, whatever else the graph holds. */

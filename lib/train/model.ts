@@ -4,6 +4,7 @@ import { flatName, type Layout, layoutOf, parametersOf } from "../graph/paramete
 import type { Graph } from "../graph/graph.ts";
 import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
+import { checkOptions, isRecord, kindOf } from "../spec/structure.ts";
 import { prediction } from "./graphs.ts";
 import { initialise } from "./initialise.ts";
 import { join, split } from "./parameters.ts";
@@ -63,7 +64,8 @@ export interface CompileOptions {
  * Puts a model on an engine.
  *
  * @throws {SpecError} if the spec is malformed.
- * @throws {TypeError} if given parameters do not fit the spec.
+ * @throws {TypeError} for unknown options, no engine, or parameters that do not fit the spec.
+ * @throws {RangeError} if the seed is no whole number, or the model has more parameters than fit in memory.
  *
  * @example
  * ```ts
@@ -78,17 +80,25 @@ export interface CompileOptions {
  * ```
  */
 export async function compile<Tasks extends string>(
-  spec: Spec<Tasks>,
+  given: Spec<Tasks>,
   options: CompileOptions = {},
 ): Promise<Model<Tasks>> {
+  checkOptions("compile model", options, ["engine", "seed", "parameters"]);
   const { seed = 0 } = options;
   if (!Number.isSafeInteger(seed)) {
-    throw new RangeError(`Cannot compile model: seed must be a whole number, found ${seed}`);
+    throw new RangeError(`Cannot compile model: seed must be a whole number, found ${kindOf(seed)}`);
   }
-  check(spec);
+  const spec = check(given) as Spec<Tasks>;
   const layout = layoutOf(parametersOf(spec));
+  if (layout.size > mostParameters) {
+    const wanted = `wanted at most ${mostParameters}`;
+    throw new RangeError(`Cannot compile model: its parameters have ${layout.size} elements in all, ${wanted}`);
+  }
   const flat = join(layout, options.parameters ?? initialise(spec, seed));
   const engine = await (options.engine ?? (await import("../engines/tfjs.ts")).bestEngine());
+  if (!isRecord(engine) || typeof engine.store !== "function" || typeof engine.load !== "function") {
+    throw new TypeError(`Cannot compile model: wanted an engine, such as reference(), found ${kindOf(engine)}`);
+  }
   const store = engine.store({ [flatName]: flat });
   const programs = new Map<string, Program>();
   const program = (name: string, graph: () => Graph) => {
@@ -102,6 +112,9 @@ export async function compile<Tasks extends string>(
     return await inPieces(loaded, rows);
   };
   const tasks = Object.keys(spec.tasks) as Tasks[];
+  const gateNames = spec.levels.flatMap(({ gates }, at) =>
+    Object.keys(gates).filter((stream) => gates[stream].gate !== null).map((stream) => `${at}/${stream}`)
+  );
 
   const model: Model<Tasks> = {
     spec,
@@ -115,10 +128,10 @@ export async function compile<Tasks extends string>(
     },
     inspect: async (rows) => {
       const found = await run(rows, true);
-      const gates = Object.keys(found).filter((name) => name.startsWith("gates/"));
+      const gates = Object.entries(pick(found, gateNames.map((name) => `gates/${name}`)));
       return {
         predictions: pick(found, tasks),
-        gates: Object.fromEntries(gates.map((name) => [name.slice("gates/".length), found[name]])),
+        gates: Object.fromEntries(gates.map(([name, weights]) => [name.slice("gates/".length), weights])),
       };
     },
     parameters: async () => split(layout, await store.read(flatName)),
@@ -131,37 +144,50 @@ export async function compile<Tasks extends string>(
   return model;
 }
 
+/**
+ * Makes sure that something is a model, not a promise of one and not a spec.
+ *
+ * @throws {TypeError} if it is not.
+ */
+export function checkModel(found: unknown, action: string): asserts found is Model {
+  if (!isRecord(found) || typeof found.predict !== "function" || !isRecord(found.store)) {
+    const wanted = "wanted a model, as `await compile(...)` returns it";
+    throw new TypeError(`Cannot ${action}: ${wanted}, found ${kindOf(found)}`);
+  }
+}
+
+/** The most elements that all parameters together can have: 4 GiB of float32. */
+const mostParameters = 2 ** 30;
+
 /** The most rows that are run at a time. */
 export const mostRows = 1024;
 
 /** Runs a program over all rows, some at a time, and joins its outputs. */
 export async function inPieces(program: Program, rows: Rows): Promise<Record<string, Float32Array>> {
-  const joined: Record<string, Float32Array> = {};
+  const joined = new Map<string, Float32Array>();
   for (let start = 0; start < rows.count; start += mostRows) {
     const count = Math.min(mostRows, rows.count - start);
     const outputs = await program.run(inputTensors(sliceRows(rows, start, count)));
     for (const [name, { data }] of Object.entries(outputs)) {
       const width = data.length / count;
-      joined[name] ??= new Float32Array(rows.count * width);
-      joined[name].set(data, start * width);
+      const whole = joined.get(name) ?? new Float32Array(rows.count * width);
+      joined.set(name, whole);
+      whole.set(data, start * width);
     }
   }
-  return joined;
+  return Object.fromEntries(joined);
 }
 
-/** The inputs of rows as the graph takes them. */
+/** The inputs of rows as the graph takes them; empty ones are of models with other features. */
 export function inputTensors({ count, inputs }: Rows): Record<string, Tensor> {
-  return Object.fromEntries(
-    Object.entries(inputs).map(([name, data]) => [name, { shape: [count, data.length / count], data }]),
-  );
+  const given = Object.entries(inputs).filter(([, data]) => data.length > 0);
+  return Object.fromEntries(given.map(([name, data]) => [name, { shape: [count, data.length / count], data }]));
 }
 
 function pick<Names extends string>(
   values: Readonly<Record<string, Float32Array>>,
   names: readonly Names[],
 ): Record<Names, Float32Array> {
-  return Object.fromEntries(names.map((name) => [name, values[name] ?? new Float32Array()])) as Record<
-    Names,
-    Float32Array
-  >;
+  const found = names.map((name) => [name, Object.hasOwn(values, name) ? values[name] : new Float32Array()]);
+  return Object.fromEntries(found);
 }

@@ -4,7 +4,7 @@ import { decodeSafetensors, encodeSafetensors } from "../files/safetensors.ts";
 import { layoutOf, parametersOf } from "../graph/parameters.ts";
 import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
-import { compile, type CompileOptions, type Model } from "./model.ts";
+import { checkModel, compile, type CompileOptions, type Model } from "./model.ts";
 
 const specFile = "spec.json";
 const parametersFile = "params.safetensors";
@@ -22,6 +22,7 @@ const parametersFile = "params.safetensors";
  * ```
  */
 export async function save(model: Model, path: string): Promise<void> {
+  checkModel(model, "save model");
   const parameters = await model.parameters();
   const metadata = { format: "gatehouse", seed: String(model.seed) };
   await writeFolder(path, {

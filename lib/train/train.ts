@@ -1,13 +1,12 @@
 import { permutation, random } from "../data/random.ts";
 import { checkRows, pickRows, type Rows, sliceRows } from "../data/rows.ts";
-import type { Program, Tensor } from "../engines/engine.ts";
-import type { Graph } from "../graph/graph.ts";
+import type { Tensor } from "../engines/engine.ts";
 import { flatName } from "../graph/parameters.ts";
-import type { Spec } from "../spec/spec.ts";
+import { checkOptions, isRecord, kindOf } from "../spec/structure.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
 import { batchTensors, noiseTensors } from "./feed.ts";
 import { slotName, trainingStep } from "./graphs.ts";
-import type { Model } from "./model.ts";
+import { checkModel, type Model } from "./model.ts";
 import { adam, type Optimiser } from "./optimisers.ts";
 import { split } from "./parameters.ts";
 import { type Stopping, watcher } from "./stopping.ts";
@@ -90,12 +89,13 @@ export async function* train<Tasks extends string>(
   data: Data,
   options: TrainOptions<Tasks> = {},
 ): AsyncGenerator<Progress<Tasks>, void, void> {
+  checkModel(model, "train");
   const { batch, epochs, most, optimiser, shuffle } = settings(options);
   const { validation, signal } = options;
   const { spec, store, layout, seed } = model;
-  if (validation !== undefined) checkRows(spec, validation, true);
-  if (typeof data !== "function") checkRows(spec, data, true);
-  const watch = options.stopping && watcher(options.stopping, spec, validation !== undefined);
+  if (validation !== undefined) checkRows(spec, validation, "evaluate");
+  if (typeof data !== "function") checkRows(spec, data, "train");
+  const watch = options.stopping && watcher(options.stopping, spec, validation !== undefined && validation.count > 0);
   const steps = typeof data === "function" ? undefined : Math.min(most, epochs * Math.ceil(data.count / batch));
   const tasks = Object.keys(spec.tasks) as Tasks[];
 
@@ -117,7 +117,7 @@ export async function* train<Tasks extends string>(
         if (last !== undefined) yield last;
         step++;
         rows += piece.count;
-        const scalars = { rate: optimiser.rate(step), step };
+        const scalars = { rate: rateOf(optimiser, step), step };
         const noise = noiseTensors(graph, piece.count, `${seed}:${step}`);
         const outputs = await program.run({ ...batchTensors(spec, piece), ...noise, ...scalarTensors(scalars) });
         await finite(outputs, step, model);
@@ -135,9 +135,9 @@ export async function* train<Tasks extends string>(
         await clock.breathe();
       }
       if (last === undefined) {
-        if (!signal?.aborted && step === 0) throw new RangeError("Cannot train: the data has no rows");
         if (signal?.aborted) return;
-        continue;
+        const wanted = typeof data === "function" ? ": wanted a function that begins a new pass at each call" : "";
+        throw new RangeError(`Cannot train: epoch ${epoch} of the data has no rows${wanted}`);
       }
       if (signal?.aborted) {
         yield { ...last, ended: "aborted" };
@@ -169,9 +169,12 @@ async function* batches(
   { batch, shuffle, epoch }: { batch: number; shuffle: boolean; epoch: number },
 ): AsyncGenerator<Rows> {
   const pieces = typeof data === "function" ? data() : [data];
+  if (!(Symbol.asyncIterator in Object(pieces) || Symbol.iterator in Object(pieces))) {
+    throw new TypeError(`Cannot train: the data function must return an async iterable, found ${kindOf(pieces)}`);
+  }
   let piece = 0;
   for await (const rows of pieces) {
-    if (typeof data === "function") checkRows(spec, rows, true);
+    if (typeof data === "function") checkRows(spec, rows, "train");
     const order = shuffle ? permutation(rows.count, random(`${seed}:order:${epoch}:${piece++}`)) : undefined;
     for (let start = 0; start < rows.count; start += batch) {
       const count = Math.min(batch, rows.count - start);
@@ -180,16 +183,36 @@ async function* batches(
   }
 }
 
+const optionNames = ["epochs", "steps", "batch", "optimiser", "shuffle", "validation", "stopping", "signal"];
+
 function settings<Tasks extends string>(
-  { epochs, steps, batch = 256, optimiser = adam(), shuffle = true }: TrainOptions<Tasks>,
+  options: TrainOptions<Tasks>,
 ): { epochs: number; most: number; batch: number; optimiser: Optimiser; shuffle: boolean } {
+  checkOptions("train", options, optionNames);
+  const { epochs, steps, batch = 256, optimiser = adam(), shuffle = true, signal } = options;
+  if (!isRecord(optimiser) || typeof optimiser.update !== "function" || !isRecord(optimiser.slots)) {
+    throw new TypeError(`Cannot train: wanted an optimiser, such as adam(1e-3), found ${kindOf(optimiser)}`);
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError(`Cannot train: signal must be an AbortSignal, found ${kindOf(signal)}`);
+  }
+  if (typeof shuffle !== "boolean") {
+    throw new TypeError(`Cannot train: shuffle must be true or false, found ${kindOf(shuffle)}`);
+  }
   for (const [name, value] of Object.entries({ epochs, steps, batch })) {
     if (value !== undefined && !(Number.isSafeInteger(value) && value >= 1)) {
-      throw new RangeError(`Cannot train: ${name} must be a whole number of at least 1, found ${value}`);
+      throw new RangeError(`Cannot train: ${name} must be a whole number of at least 1, found ${kindOf(value)}`);
     }
   }
   const most = steps ?? Infinity;
   return { epochs: epochs ?? (steps === undefined ? 1 : Infinity), most, batch, optimiser, shuffle };
+}
+
+/** The learning rate of a step: a schedule is the author's own function. */
+function rateOf(optimiser: Optimiser, step: number): number {
+  const rate = optimiser.rate(step);
+  if (Number.isFinite(rate) && rate >= 0) return rate;
+  throw new RangeError(`Cannot train\n  at step ${step}: the learning rate must be at least 0, found ${kindOf(rate)}`);
 }
 
 /** Ends the training if a loss or the gradient is not finite. The step has changed nothing then. */
@@ -216,8 +239,8 @@ function largest(parameters: Readonly<Record<string, Tensor>>): { path: string; 
   let found = { path: "", size: -1 };
   for (const [path, { data }] of Object.entries(parameters)) {
     for (const number of data) {
-      const size = Math.abs(number);
-      if (!(size <= found.size)) found = { path, size };
+      const size = Number.isNaN(number) ? Infinity : Math.abs(number);
+      if (size > found.size) found = { path, size };
     }
   }
   return found;
