@@ -65,11 +65,6 @@ export async function tfjs(backend: string): Promise<Engine> {
  * ```
  */
 export async function wasm(): Promise<Engine> {
-  if (await wasmPermission() === "denied") {
-    throw new Error(
-      "Cannot start the tfjs engine: the .wasm file may not be read: run with --allow-read, or use cpu()",
-    );
-  }
   return await tfjs("wasm");
 }
 
