@@ -2,6 +2,7 @@ import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/asser
 import { type Census, census } from "../lib/data/census.ts";
 import { downloadCensus } from "../lib/data/census_download.ts";
 import { censusAddress, type CensusFile } from "../lib/data/census_files.ts";
+import { random } from "../lib/data/random.ts";
 import type { Rows } from "../lib/data/rows.ts";
 import { archive, gzip, tar, zip } from "./archives.ts";
 import { sampleFiles } from "./census_sample.ts";
@@ -207,7 +208,7 @@ Deno.test("downloadCensus() leaves nothing behind and the old files alone, whate
     [async () => new Response(await pack(await gzip((await tar(files)).subarray(0, 9000)))), "cut short"],
     [async () => new Response(await pack(await gzip(await tar(one)))), "found no census-income.test in census.tar.gz"],
     [async () => new Response(await archive(changed, {})), "census-income.test: it is another file or was changed"],
-    [() => new Response(bodyOf(good.subarray(0, 500), new Error("connection lost"))), "connection lost"],
+    [() => new Response(bodyOf(good.subarray(0, 500), 1000, new Error("connection lost"))), "connection lost"],
   ];
   await withTemp(async (dir) => {
     await Deno.writeTextFile(`${dir}/census-income.data.gz`, "old");
@@ -219,18 +220,35 @@ Deno.test("downloadCensus() leaves nothing behind and the old files alone, whate
       assertEquals([...Deno.readDirSync(dir)].map(({ name }) => name), ["census-income.data.gz"]);
     }
     assertEquals(await Deno.readTextFile(`${dir}/census-income.data.gz`), "old");
+  });
+});
 
-    const stop = new AbortController();
-    const fetch = () => {
-      queueMicrotask(() => stop.abort(new Error("stopped")));
-      return Promise.resolve(new Response(good));
-    };
-    await assertRejects(
-      () => downloadCensus({ folder: dir, files: wanted, fetch, signal: stop.signal }),
-      Error,
-      "stopped",
-    );
-    assertEquals([...Deno.readDirSync(dir)].map(({ name }) => name), ["census-income.data.gz"]);
+Deno.test("downloadCensus() stopped at any time leaves nothing behind", async () => {
+  const source = random("stop");
+  const text = () => Array.from({ length: 20_000 }, () => source.bits()).join(",");
+  const texts = { "census-income.data": text(), "census-income.test": text() };
+  const wanted = await hashed(texts);
+  const fetch = serve(await archive(texts, { method: "stored" }), 50_000);
+  await withTemp(async (dir) => {
+    const listed = () => [...Deno.readDirSync(dir)].map(({ name }) => name);
+    let writing = 0;
+    for (let checks = 0; listed().length === 0; checks++) {
+      let left = checks;
+      const signal = {
+        throwIfAborted() {
+          if (left-- > 0) return;
+          if (listed().length > 0) writing++;
+          throw new Error("stopped");
+        },
+      } as AbortSignal;
+      try {
+        await downloadCensus({ folder: dir, files: wanted, fetch, signal });
+      } catch (error) {
+        assert(error instanceof Error && error.message.endsWith("stopped"), `${error}`);
+        assertEquals(listed(), []);
+      }
+    }
+    assert(writing > 1, `stopped ${writing} times while it wrote`);
   });
 });
 
@@ -269,16 +287,16 @@ async function hashed(texts: Readonly<Record<string, string>> = files): Promise<
 }
 
 /** A fetch that answers with some bytes, in pieces. */
-function serve(bytes: Uint8Array<ArrayBuffer>): () => Promise<Response> {
-  return () => Promise.resolve(new Response(bodyOf(bytes)));
+function serve(bytes: Uint8Array<ArrayBuffer>, size = 1000): () => Promise<Response> {
+  return () => Promise.resolve(new Response(bodyOf(bytes, size)));
 }
 
-/** Bytes in pieces of 1,000, and then perhaps an error. */
-function bodyOf(bytes: Uint8Array<ArrayBuffer>, error?: Error): ReadableStream<Uint8Array<ArrayBuffer>> {
+/** Bytes in pieces, and then perhaps an error. */
+function bodyOf(bytes: Uint8Array<ArrayBuffer>, size: number, error?: Error): ReadableStream<Uint8Array<ArrayBuffer>> {
   let at = 0;
   return new ReadableStream({
     pull(controller) {
-      if (at < bytes.length) controller.enqueue(bytes.slice(at, at += 1000));
+      if (at < bytes.length) controller.enqueue(bytes.slice(at, at += size));
       else if (error) controller.error(error);
       else controller.close();
     },

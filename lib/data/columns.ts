@@ -39,6 +39,7 @@ export interface TextColumn {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
+ * import { take } from "@gatehouse/gatehouse";
  *
  * const age = { kind: "number", values: Float32Array.of(73, 58, 18) } as const;
  * const some = take({ count: 3, columns: { age } }, [2, 0]);
@@ -73,6 +74,7 @@ export function take(columns: Columns, rows: ArrayLike<number>): Columns {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
+ * import { labels } from "@gatehouse/gatehouse";
  *
  * const bought = { kind: "text", codes: Int32Array.of(1, 0), words: ["no", "yes"] } as const;
  * assertEquals(labels({ count: 2, columns: { bought } }, { sale: "bought" }), { sale: Float32Array.of(1, 0) });

@@ -41,6 +41,7 @@ interface TextSink {
 
 /** A record longer than this is an error: most often a quote that is opened and never closed. */
 const longest = 1 << 24;
+const tooLong = "found a record of more than 16 MiB: is a quote left open?";
 
 const newline = 0x0a, carriageReturn = 0x0d, quote = 0x22, space = 0x20, tab = 0x09, point = 0x2e, minus = 0x2d;
 
@@ -77,9 +78,7 @@ export function scan(sheet: Sheet, block: Uint8Array, from: number, last: boolea
       sheet.line++;
     }
   }
-  if (block.length - from > longest && sheet.count < sheet.limit) {
-    throw flaw(sheet, "found a record of more than 16 MiB: is a quote left open?");
-  }
+  if (block.length - from > longest && sheet.count < sheet.limit) throw flaw(sheet, tooLong);
   return from;
 }
 
@@ -112,6 +111,7 @@ export function readRecord(grammar: Grammar, block: Uint8Array, from: number, la
     next = end;
   } while (open && next < block.length);
   if (open && !last) return undefined;
+  if (next - from > longest) throw flaw(grammar, tooLong);
   const text = decoded(block.subarray(from, next));
   if (text === undefined) throw flaw(grammar, "found bytes that are not UTF-8 text");
   try {

@@ -40,21 +40,26 @@ async function open(source: Source): Promise<ReadableStream<Uint8Array>> {
 async function plain(stream: ReadableStream<Uint8Array>): Promise<ReadableStream<Uint8Array>> {
   const reader = stream.getReader();
   const head: Uint8Array[] = [];
-  let length = 0;
-  while (length < 2) {
+  for (let length = 0; length < 2;) {
     const { value, done } = await reader.read();
     if (done) break;
     head.push(value);
     length += value.length;
   }
+  async function* whole(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    try {
+      for (const chunk of head) yield* pieces(chunk);
+      for (let next = await reader.read(); !next.done; next = await reader.read()) yield* pieces(next.value);
+    } finally {
+      await reader.cancel();
+    }
+  }
   const [first, second] = head.flatMap((chunk) => [...chunk.subarray(0, 2)]);
-  const whole = new ReadableStream<Uint8Array<ArrayBuffer>>({
-    async pull(controller) {
-      const { value, done } = head.length > 0 ? { value: head.shift()!, done: false } : await reader.read();
-      if (done) controller.close();
-      else controller.enqueue(value as Uint8Array<ArrayBuffer>);
-    },
-    cancel: (reason) => reader.cancel(reason),
-  });
-  return first === 0x1f && second === 0x8b ? whole.pipeThrough(new DecompressionStream("gzip")) : whole;
+  const bytes = ReadableStream.from(whole());
+  return first === 0x1f && second === 0x8b ? bytes.pipeThrough(new DecompressionStream("gzip")) : bytes;
+}
+
+/** Bytes in pieces of at most 64 KiB, of which a decompressor makes pieces that fit into memory. */
+export function* pieces(bytes: Uint8Array): Generator<Uint8Array<ArrayBuffer>> {
+  for (let at = 0; at < bytes.length; at += 65536) yield bytes.subarray(at, at + 65536) as Uint8Array<ArrayBuffer>;
 }
