@@ -1,5 +1,5 @@
 import { checkRows, type Rows, sliceRows } from "../data/rows.ts";
-import { batchTensors, columnOf, labelled } from "./feed.ts";
+import { batchTensors, columnOf, labelled, readBy } from "./feed.ts";
 import { evaluation } from "./graphs.ts";
 import { metricsOf } from "./metrics.ts";
 import { checkModel, type Model, mostRows } from "./model.ts";
@@ -27,11 +27,12 @@ export async function evaluate<Tasks extends string>(model: Model<Tasks>, rows: 
     tasks.map((task) => [task, new Float32Array(rows.count * spec.tasks[task].head.units)]),
   );
   const sums = Object.fromEntries(tasks.map((task) => [task, { loss: 0, weight: 0 }]));
-  const program = engine.load(evaluation(spec, layout), store);
+  const graph = evaluation(spec, layout);
+  const program = engine.load(graph, store);
   try {
     for (let start = 0; start < rows.count; start += mostRows) {
       const piece = sliceRows(rows, start, Math.min(mostRows, rows.count - start));
-      const outputs = await program.run(batchTensors(spec, piece));
+      const outputs = await program.run(readBy(graph, batchTensors(spec, piece)));
       for (const task of tasks) {
         const weights = known[task].weights.subarray(start, start + piece.count);
         const weight = weights.reduce((total, weight) => total + weight, 0);

@@ -4,7 +4,6 @@ import type { Tensor } from "../engines/engine.ts";
 import type { Graph } from "../graph/graph.ts";
 import { sizeOf, withBatch } from "../ops/shape.ts";
 import type { Spec } from "../spec/spec.ts";
-import { inputTensors } from "./model.ts";
 
 /** A batch as a training step or an evaluation takes it: inputs, and for every task labels and weights. */
 export function batchTensors(spec: Spec, rows: Rows): Record<string, Tensor> {
@@ -19,6 +18,12 @@ export function batchTensors(spec: Spec, rows: Rows): Record<string, Tensor> {
   return tensors;
 }
 
+/** The inputs of rows as the graph takes them; empty ones are of models with other features. */
+export function inputTensors({ count, inputs }: Rows): Record<string, Tensor> {
+  const given = Object.entries(inputs).filter(([, data]) => data.length > 0);
+  return Object.fromEntries(given.map(([name, data]) => [name, { shape: [count, data.length / count], data }]));
+}
+
 /** The labels of a task with 0 in the place of missing ones, and the weights of its rows, 0 where the label is missing. */
 export function labelled({ count, labels, weights }: Rows, task: string): {
   readonly labels: Float32Array;
@@ -30,6 +35,12 @@ export function labelled({ count, labels, weights }: Rows, task: string): {
     labels: given.map((label) => Number.isNaN(label) ? 0 : label),
     weights: given.map((label, row) => Number.isNaN(label) ? 0 : weight?.[row] ?? 1),
   };
+}
+
+/** The tensors that a graph reads: not every model reads all inputs, nor every optimiser the step's number. */
+export function readBy(graph: Graph, tensors: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
+  const read = new Set(graph.nodes.flatMap(({ op, attrs }) => op === "input" || op === "noise" ? [attrs.name] : []));
+  return Object.fromEntries(Object.entries(tensors).filter(([name]) => read.has(name)));
 }
 
 /** The column of a task, whatever its name: `constructor` is a name like any other. */

@@ -5,6 +5,7 @@ import type { Graph } from "../graph/graph.ts";
 import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
 import { checkOptions, isRecord, kindOf } from "../spec/structure.ts";
+import { inputTensors, readBy } from "./feed.ts";
 import { prediction } from "./graphs.ts";
 import { initialise } from "./initialise.ts";
 import { join, split } from "./parameters.ts";
@@ -100,16 +101,19 @@ export async function compile<Tasks extends string>(
     throw new TypeError(`Cannot compile model: wanted an engine, such as reference(), found ${kindOf(engine)}`);
   }
   const store = engine.store({ [flatName]: flat });
-  const programs = new Map<string, Program>();
-  const program = (name: string, graph: () => Graph) => {
-    const loaded = programs.get(name) ?? engine.load(graph(), store);
-    programs.set(name, loaded);
-    return loaded;
+  const programs = new Map<string, { readonly graph: Graph; readonly program: Program }>();
+  const loaded = (name: string, write: () => Graph) => {
+    const known = programs.get(name);
+    if (known !== undefined) return known;
+    const graph = write();
+    const fresh = { graph, program: engine.load(graph, store) };
+    programs.set(name, fresh);
+    return fresh;
   };
   const run = async (rows: Rows, gates: boolean) => {
     checkRows(spec, rows);
-    const loaded = program(gates ? "inspect" : "predict", () => prediction(spec, layout, gates));
-    return await inPieces(loaded, rows);
+    const { graph, program } = loaded(gates ? "inspect" : "predict", () => prediction(spec, layout, gates));
+    return await inPieces(program, rows, graph);
   };
   const tasks = Object.keys(spec.tasks) as Tasks[];
   const gateNames = spec.levels.flatMap(({ gates }, at) =>
@@ -137,7 +141,7 @@ export async function compile<Tasks extends string>(
     parameters: async () => split(layout, await store.read(flatName)),
     assign: (parameters) => store.write(flatName, join(layout, parameters)),
     dispose: () => {
-      for (const loaded of programs.values()) loaded.dispose();
+      for (const { program } of programs.values()) program.dispose();
       store.dispose();
     },
   };
@@ -162,12 +166,12 @@ const mostParameters = 2 ** 30;
 /** The most rows that are run at a time. */
 export const mostRows = 1024;
 
-/** Runs a program over all rows, some at a time, and joins its outputs. */
-export async function inPieces(program: Program, rows: Rows): Promise<Record<string, Float32Array>> {
+/** Runs the program of a graph over all rows, some at a time, and joins its outputs. */
+export async function inPieces(program: Program, rows: Rows, graph: Graph): Promise<Record<string, Float32Array>> {
   const joined = new Map<string, Float32Array>();
   for (let start = 0; start < rows.count; start += mostRows) {
     const count = Math.min(mostRows, rows.count - start);
-    const outputs = await program.run(inputTensors(sliceRows(rows, start, count)));
+    const outputs = await program.run(readBy(graph, inputTensors(sliceRows(rows, start, count))));
     for (const [name, { data }] of Object.entries(outputs)) {
       const width = data.length / count;
       const whole = joined.get(name) ?? new Float32Array(rows.count * width);
@@ -176,12 +180,6 @@ export async function inPieces(program: Program, rows: Rows): Promise<Record<str
     }
   }
   return Object.fromEntries(joined);
-}
-
-/** The inputs of rows as the graph takes them; empty ones are of models with other features. */
-export function inputTensors({ count, inputs }: Rows): Record<string, Tensor> {
-  const given = Object.entries(inputs).filter(([, data]) => data.length > 0);
-  return Object.fromEntries(given.map(([name, data]) => [name, { shape: [count, data.length / count], data }]));
 }
 
 function pick<Names extends string>(

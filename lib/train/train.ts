@@ -4,7 +4,7 @@ import type { Tensor } from "../engines/engine.ts";
 import { flatName } from "../graph/parameters.ts";
 import { checkOptions, isRecord, kindOf } from "../spec/structure.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
-import { batchTensors, noiseTensors } from "./feed.ts";
+import { batchTensors, noiseTensors, readBy } from "./feed.ts";
 import { slotName, trainingStep } from "./graphs.ts";
 import { checkModel, type Model } from "./model.ts";
 import { adam, type Optimiser } from "./optimisers.ts";
@@ -119,7 +119,8 @@ export async function* train<Tasks extends string>(
         rows += piece.count;
         const scalars = { rate: rateOf(optimiser, step), step };
         const noise = noiseTensors(graph, piece.count, `${seed}:${step}`);
-        const outputs = await program.run({ ...batchTensors(spec, piece), ...noise, ...scalarTensors(scalars) });
+        const given = { ...batchTensors(spec, piece), ...noise, ...scalarTensors(scalars) };
+        const outputs = await program.run(readBy(graph, given));
         await finite(outputs, step, model);
         const loss = Object.fromEntries(tasks.map((task) => [task, outputs[`loss/${task}`].data[0]]));
         last = {

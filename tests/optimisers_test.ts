@@ -1,0 +1,148 @@
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import {
+  adagrad,
+  adam,
+  compile,
+  define,
+  momentum,
+  type Optimiser,
+  reference,
+  regression,
+  rows,
+  sgd,
+  train,
+} from "../mod.ts";
+
+/** What an optimiser takes off each parameter, from the gradient, the number of the step and what it remembers. */
+type Rule = (gradient: number, step: number, memory: Record<string, number>) => number;
+
+const rules: Readonly<Record<string, Rule>> = {
+  sgd: (g) => g,
+  momentum: (g, _, memory) => memory.v = 0.75 * (memory.v ?? 0) + g,
+  adagrad: (g, _, memory) => g / (Math.sqrt(memory.s = (memory.s ?? Math.fround(0.1)) + g ** 2) + 1e-7),
+  "adagrad from 0": (g, _, memory) => g / (Math.sqrt(memory.s = (memory.s ?? 0) + g ** 2) + 0.5),
+  adam: (g, step, memory) => adamRule(g, step, memory, 0.9, 0.999, 1e-8),
+  "adam with other settings": (g, step, memory) => adamRule(g, step, memory, 0, 0.5, 0.125),
+};
+
+const rate = (step: number) => 2 ** -step;
+
+const makers: Readonly<Record<string, (options: { weightDecay?: number; clipNorm?: number }) => Optimiser>> = {
+  sgd: (options) => sgd(rate, options),
+  momentum: (options) => momentum(rate, 0.75, options),
+  adagrad: (options) => adagrad(rate, options),
+  "adagrad from 0": (options) => adagrad(rate, { ...options, initial: 0, epsilon: 0.5 }),
+  adam: (options) => adam(rate, options),
+  "adam with other settings": (options) => adam(rate, { ...options, beta1: 0, beta2: 0.5, epsilon: 0.125 }),
+};
+
+const inputs = [[1, -2], [0.5, 4], [-3, 1.5]];
+const labels = [2, -1, 0.25];
+const start = { kernel: [0.5, -0.25], bias: 1 };
+
+Deno.test("train() moves parameters by the optimisers' formulas, with decay of matrices and clipping", async () => {
+  for (const [name, maker] of Object.entries(makers)) {
+    for (const weightDecay of [0, 0.125]) {
+      for (const clipNorm of [undefined, 0.75, 1e6]) {
+        const text = `${name}, decay ${weightDecay}, clip ${clipNorm}`;
+        const wanted = steps(rules[name], weightDecay, clipNorm ?? Infinity);
+        const model = await linear();
+        let at = 0;
+        for await (
+          const { loss, norm, total } of train(model, data(), { steps: 6, optimiser: maker({ weightDecay, clipNorm }) })
+        ) {
+          near(loss.price, wanted[at].loss, `${text}: loss of step ${at + 1}`);
+          near(total, wanted[at].loss, `${text}: total of step ${at + 1}`);
+          near(norm, wanted[at].norm, `${text}: norm of step ${at + 1}`);
+          at++;
+        }
+        const { data: found } = await model.store.read("parameters");
+        model.dispose();
+        wanted[6].parameters.forEach((number, i) => near(found[i], number, `${text}: parameter ${i}`));
+        assert(clipNorm !== 0.75 || wanted.some(({ norm }) => norm > 0.75), `${text}: clips`);
+      }
+    }
+  }
+});
+
+Deno.test("train() takes a learning rate as a number or for every step", async () => {
+  const seen: number[] = [];
+  const schedule = (step: number) => {
+    seen.push(step);
+    return step === 2 ? 0 : 0.125;
+  };
+  const [scheduled, fixed] = [await linear(), await linear()];
+  for await (const _ of train(scheduled, data(), { steps: 3, optimiser: sgd(schedule) }));
+  for await (const _ of train(fixed, data(), { steps: 2, optimiser: sgd(0.125) }));
+  assertEquals(seen, [1, 2, 3]);
+  assertEquals(await scheduled.parameters(), await fixed.parameters());
+  assertEquals([sgd(0.5), adam(), adagrad(), momentum(0.25)].map(({ rate }) => rate(7)), [0.5, 1e-3, 1e-2, 0.25]);
+});
+
+Deno.test("train() begins every run with fresh slots", async () => {
+  const [once, twice] = [await linear(), await linear()];
+  for await (const _ of train(once, data(), { steps: 1, optimiser: adam(0.5) }));
+  for await (const _ of train(twice, data(), { steps: 3, optimiser: adam(0.5) }));
+  twice.assign({
+    "tasks/price/head/0/kernel": { shape: [2, 1], data: Float32Array.from(start.kernel) },
+    "tasks/price/head/0/bias": { shape: [1], data: Float32Array.of(start.bias) },
+  });
+  for await (const _ of train(twice, data(), { steps: 1, optimiser: adam(0.5) }));
+  assertEquals(await twice.parameters(), await once.parameters());
+});
+
+/** Linear regression, `loss = mean((w x + b - y)^2)`, and the losses, norms and parameters before each step. */
+function steps(rule: Rule, weightDecay: number, clipNorm: number) {
+  let parameters = [...start.kernel, start.bias];
+  const memories: Record<string, number>[] = [{}, {}, {}];
+  const seen: { loss: number; norm: number; parameters: number[] }[] = [];
+  for (let step = 1; step <= 7; step++) {
+    const gradient = [0, 0, 0];
+    let loss = 0;
+    inputs.forEach((x, row) => {
+      const error = x[0] * parameters[0] + x[1] * parameters[1] + parameters[2] - labels[row];
+      loss += error ** 2 / 3;
+      [...x, 1].forEach((number, i) => gradient[i] += 2 * error * number / 3);
+    });
+    const norm = Math.hypot(...gradient);
+    seen.push({ loss, norm, parameters });
+    const scale = norm > clipNorm ? clipNorm / norm : 1;
+    parameters = parameters.map((number, i) => {
+      const kept = i < 2 ? number * (1 - rate(step) * weightDecay) : number;
+      return kept - rate(step) * rule(gradient[i] * scale, step, memories[i]);
+    });
+  }
+  return seen;
+}
+
+function adamRule(
+  g: number,
+  step: number,
+  memory: Record<string, number>,
+  beta1: number,
+  beta2: number,
+  epsilon: number,
+): number {
+  memory.m = beta1 * (memory.m ?? 0) + (1 - beta1) * g;
+  memory.v = beta2 * (memory.v ?? 0) + (1 - beta2) * g ** 2;
+  return memory.m / (1 - beta1 ** step) / (Math.sqrt(memory.v / (1 - beta2 ** step)) + epsilon);
+}
+
+function linear() {
+  const spec = define({ input: 2, tasks: { price: regression() } });
+  return compile(spec, {
+    engine: reference(),
+    parameters: {
+      "tasks/price/head/0/kernel": { shape: [2, 1], data: Float32Array.from(start.kernel) },
+      "tasks/price/head/0/bias": { shape: [1], data: Float32Array.of(start.bias) },
+    },
+  });
+}
+
+function data() {
+  return rows(inputs, { labels: { price: labels } });
+}
+
+function near(found: number, wanted: number, message: string): void {
+  assertAlmostEquals(found, wanted, 1e-9 * Math.max(1, Math.abs(wanted)), message);
+}
