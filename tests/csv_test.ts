@@ -191,7 +191,10 @@ Deno.test("readCsv() refuses bytes that are not UTF-8, and records without end",
     [["1,x\n2,", bad, "\n"], 'line 2, column "b": found bytes that are not UTF-8 text'],
     [[bad, ",x\n"], 'line 1, column "a": found bytes that are not UTF-8 text, wanted a number'],
     [['1,"', bad, '"\n'], "line 1: found bytes that are not UTF-8 text"],
-    [['1,x\n2,"', "x\n".repeat(1e7)], "line 2: found a record of more than 16 MiB: is a quote left open?"],
+    [
+      ['1,x\n2,"', `${"x".repeat(99)}\n`.repeat(2e5)],
+      "line 2: found a record of more than 16 MiB: is a quote left open?",
+    ],
   ];
   for (const [parts, message] of cases) {
     const error = await assertRejects(() => read(...parts), SyntaxError);

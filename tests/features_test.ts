@@ -53,12 +53,12 @@ Deno.test("encode() gives raw numbers and codes in the order of the features, un
   assertEquals(Object.keys(features), ["job", "age", "town", "pay"]);
   const rows = { pay: [5, 6], town: ["y", "x"], age: [7.5, -8], job: ["b", "c"], other: ["", "", ""] };
   assertEquals(encode(features, rows), {
-    numeric: Float32Array.of(7.5, 5, -8, 6),
-    category: Int32Array.of(2, 0, 0, 1),
+    count: 2,
+    inputs: { numeric: Float32Array.of(7.5, 5, -8, 6), category: Int32Array.of(2, 0, 0, 1) },
   });
   assertEquals(encode(features, { pay: [], town: [], age: [], job: [] }), {
-    numeric: new Float32Array(0),
-    category: new Int32Array(0),
+    count: 0,
+    inputs: { numeric: new Float32Array(0), category: new Int32Array(0) },
   });
 });
 
@@ -86,7 +86,7 @@ Deno.test("encode() of a part is the part of what encode() gives", () => {
   };
   const features = fit({ x: numeric(), y: category() }, take(rows, [0, 1]));
   const order = [3, 1, 1];
-  const whole = encode(features, rows), part = encode(features, take(rows, order));
+  const whole = encode(features, rows).inputs, part = encode(features, take(rows, order)).inputs;
   assertEquals([...part.numeric], order.map((row) => whole.numeric[row]));
   assertEquals([...part.category], order.map((row) => whole.category[row]));
   assertEquals([...whole.category], [1, 2, 1, 0]);
@@ -97,7 +97,8 @@ Deno.test("fit() and encode() survive JSON and names that objects have", () => {
   const unfitted = Object.fromEntries([["__proto__", numeric()], ["constructor", category()]]);
   const features = fit(unfitted as Record<string, UnfittedFeature>, rows);
   const again = JSON.parse(JSON.stringify(features));
-  assertEquals(encode(again, rows), { numeric: Float32Array.of(1, 2), category: Int32Array.of(1, 2) });
+  const inputs = { numeric: Float32Array.of(1, 2), category: Int32Array.of(1, 2) };
+  assertEquals(encode(again, rows), { count: 2, inputs });
 });
 
 Deno.test("labels() gives numbers as they are and text as codes", () => {
@@ -168,6 +169,10 @@ Deno.test("fit(), numeric(), category() and take() refuse what is wrong", () => 
     [
       () => fit({ x: numeric({ transform: "log1p" }) }, { x: [0, -2] }),
       'Cannot fit features\n  at feature "x", row 1: found -2, wanted a number greater than -1 for log1p',
+    ],
+    [
+      () => category({ leat: 2 } as Record<string, number>),
+      'Cannot define category: option "leat" is unknown: did you mean "least"?',
     ],
     [() => category({ least: 0 }), "Cannot define category\n  at least: found 0, wanted an integer of at least 1"],
     [

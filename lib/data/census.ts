@@ -1,4 +1,5 @@
 import type { Features } from "../spec/features.ts";
+import { checkOptions } from "../spec/structure.ts";
 import { censusColumns, censusHeader, censusInputs, type CensusTask, censusTasks } from "./census_columns.ts";
 import { type CensusFile, censusFiles, findCensus } from "./census_files.ts";
 import { type Columns, take } from "./columns.ts";
@@ -57,6 +58,7 @@ export interface Census {
  * ```
  */
 export async function census(options: CensusOptions = {}): Promise<Census> {
+  checkOptions("read Census-Income", options, ["group", "inputs", "seed", "folder", "verify", "signal"]);
   const { group = 1, inputs = "paper", seed = 0, folder, verify = true, signal } = options;
   const wrong = (what: string) => new RangeError(`Cannot read Census-Income\n  at ${what}`);
   if (group !== 1 && group !== 2) throw wrong(`group: found ${JSON.stringify(group)}, wanted 1 or 2`);
@@ -104,5 +106,5 @@ function rowsOf(features: Features, tasks: Readonly<Record<string, CensusTask>>,
     return new Float32Array(columns.count).map((_, row) => ones[found.codes[row]]);
   };
   const labels = Object.fromEntries(Object.entries(tasks).map(([task, of]) => [task, label(of)]));
-  return { count: columns.count, inputs: encode(features, columns), labels };
+  return { ...encode(features, columns), labels };
 }

@@ -1,3 +1,4 @@
+import { checkOptions } from "../spec/structure.ts";
 import { censusAddress, type CensusFile, censusFiles, censusFolder } from "./census_files.ts";
 import { bytesOf } from "./source.ts";
 import { untar, unzip } from "./zip.ts";
@@ -40,6 +41,7 @@ const largestText = 1000 * 2 ** 20;
  * ```
  */
 export async function downloadCensus(options: DownloadOptions = {}): Promise<string[]> {
+  checkOptions("download Census-Income", options, ["folder", "address", "files", "fetch", "signal"]);
   const { folder = censusFolder, address = censusAddress, files = Object.values(censusFiles), signal } = options;
   const parts = new Map<CensusFile, string>();
   try {

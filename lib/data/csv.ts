@@ -1,4 +1,5 @@
 import { advice } from "../spec/nearest.ts";
+import { checkOptions } from "../spec/structure.ts";
 import type { Column, Columns } from "./columns.ts";
 import { flaw, readRecord, scan, type Sheet, type Sink, takeRows } from "./csv_scan.ts";
 import { dictionary } from "./dictionary.ts";
@@ -102,6 +103,7 @@ export async function* streamCsv(
   options: CsvOptions & { readonly rows?: number },
 ): AsyncGenerator<Columns> {
   const { name = sourceName(source), sha256, signal, rows = 8192 } = options;
+  checkOptions(`read ${name}`, options, known);
   check(name, options, rows);
   let block: Uint8Array = new Uint8Array(1 << 16);
   let filled = 0, enough = 0;
@@ -143,6 +145,8 @@ export async function* streamCsv(
   }
   yield* pass(true);
 }
+
+const known = ["columns", "header", "separator", "trim", "missing", "sha256", "name", "signal", "rows"];
 
 /** The names of all columns, where the first row begins, and in which line. */
 interface Head {

@@ -1,5 +1,6 @@
 import type { CategoryFeature, Feature, Features, NumericFeature } from "../spec/features.ts";
 import { advice } from "../spec/nearest.ts";
+import { checkOptions } from "../spec/structure.ts";
 import type { Column, Columns } from "./columns.ts";
 
 /** A feature before its encoding is fitted: what {@linkcode numeric} and {@linkcode category} return. */
@@ -26,7 +27,15 @@ export interface UnfittedCategory {
 /** Rows to fit or to encode: a table, or plain lists by name, `{ age: [73, 58], job: ["clerk", "smith"] }`. */
 export type Table = Columns | Readonly<Record<string, ArrayLike<number | string>>>;
 
-/** What a model with named features reads: `[rows x numbers]` and `[rows x categories]`, row-major. */
+/** Rows as a model with named features reads them. */
+export interface EncodedRows {
+  /** The number of rows. */
+  readonly count: number;
+  /** The encoded features. */
+  readonly inputs: EncodedFeatures;
+}
+
+/** Features of rows, `[rows x numbers]` and `[rows x categories]`, row-major. */
 export type EncodedFeatures = {
   /** The raw numbers, in the order of the numeric features. */
   readonly numeric: Float32Array;
@@ -39,6 +48,7 @@ export type EncodedFeatures = {
  *
  * @param options `transform` is `"none"` by default; `"log1p"`, `log(1 + x)`, suits amounts and counts. `standardise`,
  * true by default, fits mean and scale to the training rows; otherwise they are 0 and 1.
+ * @throws {TypeError} if an option is wrong
  *
  * @example
  * ```ts
@@ -52,6 +62,7 @@ export type EncodedFeatures = {
 export function numeric(
   options: { readonly transform?: "none" | "log1p"; readonly standardise?: boolean } = {},
 ): UnfittedNumeric {
+  checkOptions("define numeric feature", options, ["transform", "standardise"]);
   const { transform = "none", standardise = true } = options;
   if (transform !== "none" && transform !== "log1p") {
     const found = JSON.stringify(transform);
@@ -76,6 +87,7 @@ export function numeric(
  * ```
  */
 export function category(options: { readonly least?: number } = {}): UnfittedCategory {
+  checkOptions("define category", options, ["least"]);
   const { least = 1 } = options;
   if (!(Number.isSafeInteger(least) && least >= 1)) {
     throw new RangeError(`Cannot define category\n  at least: found ${least}, wanted an integer of at least 1`);
@@ -124,7 +136,8 @@ export function fit(features: Readonly<Record<string, UnfittedFeature>>, rows: T
 /**
  * Encodes rows as a model with named features reads them.
  *
- * Numbers stay as they are: their transform and standardisation happen inside the model.
+ * Numbers stay as they are: their transform and standardisation happen inside the model. The result is what a model
+ * predicts; `rows(encode(features, table), { labels: labels(table, { ... }) })` is what it trains on.
  *
  * @param features the features of the model
  * @param rows the rows; columns that are no feature are left out
@@ -139,10 +152,13 @@ export function fit(features: Readonly<Record<string, UnfittedFeature>>, rows: T
  *
  * const features = fit({ age: numeric(), job: category() }, { age: [20, 40], job: ["smith", "clerk"] });
  * const encoded = encode(features, { age: [30, 50], job: ["smith", "baker"] });
- * assertEquals(encoded, { numeric: Float32Array.of(30, 50), category: Int32Array.of(2, 0) });
+ * assertEquals(encoded, {
+ *   count: 2,
+ *   inputs: { numeric: Float32Array.of(30, 50), category: Int32Array.of(2, 0) },
+ * });
  * ```
  */
-export function encode(features: Features, rows: Table): EncodedFeatures {
+export function encode(features: Features, rows: Table): EncodedRows {
   const action = "encode rows";
   const names = Object.keys(features);
   const table = tableOf(action, names, rows);
@@ -160,7 +176,7 @@ export function encode(features: Features, rows: Table): EncodedFeatures {
     const slots = Int32Array.from(words, (word) => known.get(word) ?? 0);
     for (let row = 0; row < codes.length; row++) category[row * categories.length + column] = slots[codes[row]];
   });
-  return { numeric, category };
+  return { count: table.count, inputs: { numeric, category } };
 }
 
 /** The mean and scale of transformed numbers. */

@@ -1,3 +1,4 @@
+import { checkOptions } from "../spec/structure.ts";
 import { fillNormal, random } from "./random.ts";
 import type { Rows } from "./rows.ts";
 
@@ -57,6 +58,7 @@ export interface LabelOptions {
  * ```
  */
 export function synthetic(options: SyntheticOptions): Rows {
+  checkOptions("draw synthetic rows", options, [...labelOptions, ...rowOptions]);
   const { correlation, rows, seed, part = "train", width = 100, standardise = true } = options;
   const { scale, frequencies, phases, noise } = checkLabels("draw synthetic rows", options);
   wantCorrelation("draw synthetic rows", correlation);
@@ -104,6 +106,7 @@ export function synthetic(options: SyntheticOptions): Rows {
  * ```
  */
 export function labelCorrelation(correlation: number, options: LabelOptions = {}): number {
+  checkOptions("find the label correlation", options, labelOptions);
   const label = checkLabels("find the label correlation", options);
   wantCorrelation("find the label correlation", correlation);
   return covariance(correlation, label) / (covariance(1, label) + label.noise ** 2);
@@ -114,6 +117,9 @@ export function labelMoments(options: LabelOptions = {}): { readonly mean: numbe
   const label = checkLabels("find the moments of labels", options);
   return { mean: labelMean(label), deviation: Math.sqrt(covariance(1, label) + label.noise ** 2) };
 }
+
+const labelOptions = ["scale", "frequencies", "phases", "noise"];
+const rowOptions = ["correlation", "rows", "seed", "part", "width", "standardise"];
 
 /** `w1 = c u1` and `w2 = c (p u1 + sqrt(1 - p^2) u2)`, `[width]` each (equation 2). */
 function weights(
