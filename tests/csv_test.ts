@@ -30,6 +30,12 @@ Deno.test("readCsv() reads the columns asked for, whatever the line ends, the ma
   }
 });
 
+Deno.test("readCsv() leaves out a byte order mark in front of rows, and only there", async () => {
+  const columns = { a: "text", b: "number" } as const;
+  const { columns: { a } } = await readCsv(pieces("\ufeffx,1\n\ufeffx,2\n", 2), { header: ["a", "b"], columns });
+  assertEquals(a, { kind: "text", codes: Int32Array.of(0, 1), words: ["x", "\ufeffx"] });
+});
+
 Deno.test("readCsv() agrees with CsvParseStream on sampled texts, in columns and in what is refused", async () => {
   const source = random("csv");
   const pick = <T>(list: readonly T[]): T => list[Math.floor(source.uniform() * list.length)];
