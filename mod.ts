@@ -116,7 +116,7 @@ export type {
   TaskSpec,
   version,
 } from "./lib/spec/spec.ts";
-export type { CategoryFeature, Feature, NumericFeature } from "./lib/spec/features.ts";
+export type { CategoryFeature, Feature, Features, NumericFeature } from "./lib/spec/features.ts";
 
 export { differentiate } from "./lib/graph/differentiate.ts";
 export { type Graph, type Node, print } from "./lib/graph/graph.ts";
@@ -161,6 +161,20 @@ export { type Data, type Progress, train, type TrainOptions } from "./lib/train/
 export { decodeSafetensors, encodeSafetensors, type Safetensors } from "./lib/files/safetensors.ts";
 
 export { type Label, type RowOptions, type Rows, rows } from "./lib/data/rows.ts";
+export { type Column, type Columns, labels, type NumberColumn, take, type TextColumn } from "./lib/data/columns.ts";
+export { type ColumnKind, type CsvOptions, readCsv, streamCsv } from "./lib/data/csv.ts";
+export {
+  category,
+  encode,
+  type EncodedRows,
+  fit,
+  numeric,
+  type UnfittedCategory,
+  type UnfittedFeature,
+  type UnfittedNumeric,
+} from "./lib/data/features.ts";
+export { type Census, census, type CensusOptions } from "./lib/data/census.ts";
+export { downloadCensus, type DownloadOptions } from "./lib/data/census_download.ts";
 export { fillNormal, fillUniform, permutation, type Random, random } from "./lib/data/random.ts";
 export { labelCorrelation, type LabelOptions, synthetic, type SyntheticOptions } from "./lib/data/synthetic.ts";
 

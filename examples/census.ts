@@ -1,0 +1,147 @@
+/**
+ * Two facts about 199,523 people learnt together: single-task models, shared-bottom, OMoE, MMoE and logistic regression
+ * on Census-Income, with the paper's tasks and inputs.
+ */
+import {
+  adam,
+  binary,
+  census,
+  compile,
+  define,
+  dense,
+  describe,
+  downloadCensus,
+  evaluate,
+  type Features,
+  gateSummary,
+  gateTable,
+  mmoe,
+  type Model,
+  omoe,
+  pipe,
+  relu,
+  report,
+  type Rows,
+  save,
+  sharedBottom,
+  singleTask,
+  type Spec,
+  table,
+  train,
+} from "@gatehouse/gatehouse";
+import { commandLine, type Context, run } from "./cli.ts";
+import { engineOf } from "./engine.ts";
+
+const names = ["logistic", "single-task", "shared-bottom", "omoe", "mmoe"] as const;
+type Name = typeof names[number];
+
+const command = commandLine(
+  "census",
+  "Trains four architectures and logistic regression on Census-Income and compares their test AUC.",
+  {
+    group: {
+      kind: "choice",
+      help: "1: income and never married; 2: education and never married",
+      of: ["1", "2"],
+      default: "1",
+    },
+    model: { kind: "choices", help: "what is trained", of: [...names, "all"], default: ["all"] },
+    inputs: { kind: "choice", help: "what is read", of: ["paper", "education kept"], default: "paper" },
+    epochs: { kind: "number", help: "most passes over the training rows", default: 5, from: 1, whole: true },
+    batch: { kind: "number", help: "rows of a step", default: 1024, from: 1, whole: true },
+    rate: {
+      kind: "number",
+      help: "learning rate of Adam; default 0.01 for logistic, 0.001 for the others",
+      from: 1e-9,
+    },
+    data: { kind: "path", help: "the folder of the data; else GATEHOUSE_DATA, else ./data" },
+    download: { kind: "flag", help: "first download the data to ./data" },
+    save: { kind: "path", help: "the folder in which every trained model is saved under its name" },
+  },
+  "--model mmoe,logistic --epochs 2",
+);
+
+await run(command, async (options, context) => {
+  const { say, record, signal } = context;
+  if (options.download) await downloadCensus({ signal });
+  const group = options.group === "1" ? 1 : 2;
+  const start = performance.now();
+  const data = await census({ group, inputs: options.inputs, seed: options.seed, folder: options.data, signal });
+  const specs = tableOf(data.features, Object.keys(data.train.labels!));
+  const wanted = options.model.includes("all") ? names : names.filter((name) => options.model.includes(name));
+  const { train: { count }, validation, test } = data;
+  say(
+    `${count} training, ${validation.count} validation and ${test.count} test rows ` +
+      `read in ${seconds(start).toFixed(1)} s\n`,
+  );
+  say(describe(specs[wanted.at(-1)!]));
+
+  const engine = await engineOf(options.engine);
+  const results: Record<string, string | number>[] = [];
+  const gates: Record<string, ReturnType<typeof gateSummary>> = {};
+  for (const name of wanted) {
+    if (signal.aborted) break;
+    const began = performance.now();
+    const model = await compile(specs[name], { engine, seed: options.seed });
+    try {
+      const rate = options.rate ?? (name === "logistic" ? 0.01 : 0.001);
+      await learn(name, model, data.train, data.validation, { ...options, rate, context });
+      if (options.save !== undefined) {
+        await Deno.mkdir(options.save, { recursive: true });
+        await save(model, `${options.save}/${name}`);
+      }
+      const row: Record<string, string | number> = { model: name };
+      for (const [split, rows] of Object.entries({ validation, test })) {
+        const { metrics } = await evaluate(model, rows);
+        for (const [task, { auc, logloss }] of Object.entries(metrics)) {
+          record({ model: name, task, split, auc, logloss, seed: options.seed, seconds: seconds(began) });
+          if (split === "test") Object.assign(row, { [`${task} AUC`]: auc, [`${task} log loss`]: logloss });
+        }
+      }
+      results.push({ ...row, parameters: model.layout.size, seconds: Math.round(seconds(began)) });
+      for (const [path, weights] of Object.entries((await model.inspect(test)).gates)) {
+        gates[`${name} ${path.slice(path.indexOf("/") + 1)}`] = gateSummary(weights, weights.length / test.count);
+      }
+    } finally {
+      model.dispose();
+    }
+  }
+  if (results.length > 0) say(`\nOn ${test.count} test rows, seed ${options.seed}\n${table(results)}`);
+  if (Object.keys(gates).length > 0) say(`\nWhat the gates do with their experts on test rows\n${gateTable(gates)}`);
+  if (signal.aborted) say("\nStopped before its time: the numbers are of what was trained");
+});
+
+/** The five models as entries of the table: the same expert and tower, arranged differently. */
+function tableOf(input: Features, labels: readonly string[]): Readonly<Record<Name, Spec>> {
+  const expert = pipe(dense(64), relu, dense(32), relu);
+  const tower = pipe(dense(16), relu);
+  const tasks = Object.fromEntries(labels.map((task) => [task, binary(tower)]));
+  return {
+    logistic: define({ input, tasks: Object.fromEntries(labels.map((task) => [task, binary()])) }),
+    "single-task": define(singleTask({ input, expert, tasks })),
+    "shared-bottom": define(sharedBottom({ input, expert, tasks })),
+    omoe: define(omoe({ input, expert, tasks })),
+    mmoe: define(mmoe({ input, expert, tasks })),
+  };
+}
+
+/** Trains until the sum of the validation losses no longer improves, and keeps the best parameters. */
+async function learn(
+  name: string,
+  model: Model,
+  rows: Rows,
+  validation: Rows,
+  { epochs, batch, rate, context: { signal } }: { epochs: number; batch: number; rate: number; context: Context },
+): Promise<void> {
+  const progress = report(name.padEnd("shared-bottom".length));
+  const task = Object.fromEntries(Object.keys(model.spec.tasks).map((task) => [task, 1]));
+  const stopping = { task, metric: "loss", patience: 2 };
+  for await (const at of train(model, rows, { epochs, batch, optimiser: adam(rate), validation, stopping, signal })) {
+    progress.update({ ...at, epochs });
+  }
+  progress.end(signal.aborted ? "stopped" : "done");
+}
+
+function seconds(since: number): number {
+  return (performance.now() - since) / 1000;
+}
