@@ -1,14 +1,13 @@
 import { permutation, random } from "../data/random.ts";
 import { checkRows, pickRows, type Rows, sliceRows } from "../data/rows.ts";
 import type { Tensor } from "../engines/engine.ts";
-import { flatName } from "../graph/parameters.ts";
+import { flatName, type Layout } from "../graph/parameters.ts";
 import { checkOptions, isRecord, kindOf } from "../spec/structure.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
 import { batchTensors, noiseTensors, readBy } from "./feed.ts";
 import { slotName, trainingStep } from "./graphs.ts";
 import { checkModel, type Model } from "./model.ts";
 import { adam, type Optimiser } from "./optimisers.ts";
-import { split } from "./parameters.ts";
 import { type Stopping, watcher } from "./stopping.ts";
 
 /**
@@ -228,7 +227,7 @@ async function finite(
   const what = task === undefined
     ? wrong[0] === "norm" ? "the gradient" : "the sum of the losses"
     : `the loss of task ${JSON.stringify(task)}`;
-  const { path, size } = largest(split(layout, await store.read(flatName)));
+  const { path, size } = largest(layout, await store.read(flatName));
   throw new RangeError(
     `Cannot train\n  at step ${step}: ${what} is ${outputs[wrong[0]].data[0]}` +
       `\n  the largest parameter is ${path}, ${size.toPrecision(3)} in size` +
@@ -236,10 +235,10 @@ async function finite(
   );
 }
 
-function largest(parameters: Readonly<Record<string, Tensor>>): { path: string; size: number } {
+function largest({ places }: Layout, { data }: Tensor): { path: string; size: number } {
   let found = { path: "", size: -1 };
-  for (const [path, { data }] of Object.entries(parameters)) {
-    for (const number of data) {
+  for (const { path, start, size } of places) {
+    for (const number of data.subarray(start, start + size)) {
       const size = Number.isNaN(number) ? Infinity : Math.abs(number);
       if (size > found.size) found = { path, size };
     }

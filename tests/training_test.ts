@@ -1,0 +1,487 @@
+import { assert, assertEquals, assertGreater, assertNotEquals, assertRejects } from "@std/assert";
+import {
+  adam,
+  binary,
+  compile,
+  type Data,
+  define,
+  dense,
+  type Engine,
+  evaluate,
+  log,
+  mlp,
+  mmoe,
+  type Model,
+  type Progress,
+  reference,
+  regression,
+  type Rows,
+  rows,
+  sgd,
+  singleTask,
+  type Spec,
+  train,
+  type TrainOptions,
+} from "../mod.ts";
+import { sliceRows } from "../lib/data/rows.ts";
+import { architectures, base, sample, tasks, tower } from "./models.ts";
+
+const spec = architectures.mmoe;
+const noisy = define(mmoe({ ...base, experts: 2, expert: mlp([4], { dropout: 0.3 }) }));
+
+Deno.test("train() gives the same numbers for the same seed, and others for another", async () => {
+  const options = { epochs: 2, batch: 8 };
+  for (const some of [spec, noisy]) {
+    const [one, same, other] = await Promise.all([7, 7, 8].map((seed) => trained(some, sample(20), options, seed)));
+    assertEquals(same.parameters, one.parameters);
+    assertEquals(same.records.map(lasting), one.records.map(lasting));
+    assertNotEquals(other.parameters, one.parameters);
+  }
+});
+
+Deno.test("train() shuffles and draws by the seed, whatever the initial values", async () => {
+  const { parameters } = await trained(spec, sample(20), { steps: 1 });
+  const from = (seed: number) => trained(spec, sample(20), { epochs: 2, batch: 8 }, seed, parameters);
+  assertEquals((await from(1)).parameters, (await from(1)).parameters);
+  assertNotEquals((await from(1)).parameters, (await from(2)).parameters);
+});
+
+Deno.test("train() takes every row once an epoch, in another order each", async () => {
+  const data = rows(Array.from({ length: 10 }, () => [0]), {
+    labels: { price: Array.from({ length: 10 }, (_, row) => 2 ** row) },
+  });
+  const sets = async (shuffle: boolean) => {
+    // With weights of 0 and a rate of next to 0 the loss of a batch of 1 is the square of the row's label.
+    const zero = { "tasks/price/head/0/kernel": [[1, 1], [0]], "tasks/price/head/0/bias": [[1], [0]] } as const;
+    const parameters = Object.fromEntries(
+      Object.entries(zero).map(([path, [shape, data]]) => [path, { shape, data: Float32Array.from(data) }]),
+    );
+    const linear = define({ input: 1, tasks: { price: regression() } });
+    const options = { epochs: 2, batch: 1, shuffle, optimiser: sgd(1e-30) };
+    const { records } = await trained(linear, data, options, 3, parameters);
+    const seen = records.map(({ loss }) => Math.round(Math.log2(Math.sqrt(loss.price))));
+    return [seen.slice(0, 10), seen.slice(10)];
+  };
+  const order = Array.from({ length: 10 }, (_, row) => row);
+  assertEquals(await sets(false), [order, order]);
+  const shuffled = await sets(true);
+  for (const epoch of shuffled) assertEquals([...epoch].sort((a, b) => a - b), order);
+  assertNotEquals(shuffled[0], order);
+  assertNotEquals(shuffled[0], shuffled[1]);
+});
+
+Deno.test("train() reports the losses of each batch before its step", async () => {
+  const data = sample(10);
+  const model = await compile(spec, { engine: reference(), seed: 1 });
+  const parameters = [await model.parameters()];
+  const seen: Progress[] = [];
+  for await (const at of train(model, data, { batch: 4, shuffle: false, optimiser: adam(0.05) })) {
+    seen.push(at);
+    parameters.push(await model.parameters());
+  }
+  assertEquals(seen.map(({ epoch, step, steps, rows }) => [epoch, step, steps, rows]), [
+    [1, 1, 3, 4],
+    [1, 2, 3, 8],
+    [1, 3, 3, 10],
+  ]);
+  for (const [at, [start, count]] of [[0, 4], [4, 4], [8, 2]].entries()) {
+    model.assign(parameters[at]);
+    const { loss } = await evaluate(model, sliceRows(data, start, count));
+    assertAlmost(seen[at].loss.income, loss.income);
+    assertAlmost(seen[at].loss.marital, loss.marital);
+    assertAlmost(seen[at].total, loss.income + loss.marital);
+    assertNotEquals(parameters[at + 1], parameters[at]);
+  }
+  model.dispose();
+});
+
+Deno.test("train() learns from a last partial batch, a batch of 1 and a single row as from any", async () => {
+  const table: [rows: number, batch: number, sizes: number[]][] = [
+    [7, 3, [3, 3, 1]],
+    [7, 5, [5, 2]],
+    [3, 1, [1, 1, 1]],
+    [1, 256, [1]],
+    [1, 1, [1]],
+    [256, 256, [256]],
+    [257, 256, [256, 1]],
+  ];
+  for (const [count, batch, sizes] of table) {
+    const data = sample(count);
+    const { records, parameters } = await trained(spec, data, { batch, shuffle: false });
+    const ends = sizes.map((_, at) => sizes.slice(0, at + 1).reduce((sum, size) => sum + size));
+    assertEquals(records.map((at) => at.rows), ends);
+    const pieces = () => parts(data, sizes);
+    assertEquals((await trained(spec, pieces, { batch: 1000, shuffle: false })).parameters, parameters);
+    assertFinite(parameters);
+  }
+});
+
+Deno.test("train() runs as many steps and epochs as were asked for, whichever come first", async () => {
+  const table: [options: { steps?: number; epochs?: number }, steps: number, epochs: number, known: number][] = [
+    [{}, 3, 1, 3],
+    [{ epochs: 2 }, 6, 2, 6],
+    [{ steps: 1 }, 1, 1, 1],
+    [{ steps: 3 }, 3, 1, 3],
+    [{ steps: 4 }, 4, 2, 4],
+    [{ steps: 4, epochs: 1 }, 3, 1, 3],
+    [{ steps: 4, epochs: 9 }, 4, 2, 4],
+    [{ steps: 10 }, 10, 4, 10],
+  ];
+  for (const [options, steps, epochs, known] of table) {
+    for (const data of [sample(10), () => parts(sample(10), [4, 4, 2])]) {
+      const { records } = await trained(spec, data, { batch: 4, ...options });
+      const text = JSON.stringify(options);
+      assertEquals(records.map(({ step }) => step), Array.from({ length: steps }, (_, at) => at + 1), text);
+      assertEquals(records.at(-1)?.epoch, epochs, text);
+      assertEquals(records[0].steps, typeof data === "function" ? undefined : known, text);
+      assert(records.every(({ ended }) => ended === undefined));
+    }
+  }
+});
+
+Deno.test("train() takes rows from an async source as from memory", async () => {
+  const data = sample(20);
+  const options = { epochs: 3, batch: 4, shuffle: false };
+  for (const some of [spec, noisy]) {
+    const whole = await trained(some, data, options);
+    for (const sizes of [[20], [4, 4, 4, 4, 4], [8, 12], [16, 4], [4, 0, 16]]) {
+      const pieces = await trained(some, () => parts(data, sizes), options);
+      assertEquals(pieces.parameters, whole.parameters);
+      assertEquals(pieces.records.map(lasting), whole.records.map((at) => ({ ...lasting(at), steps: undefined })));
+    }
+  }
+  const shuffled = { epochs: 2, batch: 4 };
+  const source = () => parts(data, [12, 8]);
+  assertEquals((await trained(spec, source, shuffled)).parameters, (await trained(spec, source, shuffled)).parameters);
+});
+
+Deno.test("train() ends with an error where a source begins no new pass", async () => {
+  const once = parts(sample(8), [8]);
+  await assertRejects(
+    () => trained(spec, () => once, { steps: 5, batch: 4 }),
+    RangeError,
+    "Cannot train: epoch 2 of the data has no rows: wanted a function that begins a new pass at each call",
+  );
+  await assertRejects(() => trained(spec, sample(0), {}), RangeError, "Cannot train: epoch 1 of the data has no rows");
+});
+
+Deno.test("train() trains without a label for one task, and leaves that task as it is", async () => {
+  const data = sample(12);
+  const labels = data.labels!;
+  const none = new Float32Array(12).fill(NaN);
+  const table: [name: string, data: Rows][] = [
+    ["no list", { ...data, labels: { income: labels.income } }],
+    ["no label", { ...data, labels: { ...labels, marital: none } }],
+    ["no weight", { ...data, weights: { marital: new Float32Array(12) } }],
+  ];
+  const fresh = await compile(spec, { engine: reference(), seed: 1 });
+  const before = await fresh.parameters();
+  fresh.dispose();
+  const found = [];
+  for (const [name, some] of table) {
+    const { records, parameters } = await trained(spec, some, { epochs: 2, batch: 5, shuffle: false }, 1);
+    assert(records.every(({ loss, norm }) => loss.marital === 0 && loss.income > 0 && norm > 0), name);
+    assertFinite(parameters);
+    for (const [path, { data }] of Object.entries(parameters)) {
+      const own = path.startsWith("tasks/marital/") || path.includes("/gates/marital/");
+      assertEquals(String(data) === String(before[path].data), own, `${name}: ${path}`);
+    }
+    found.push(parameters);
+  }
+  assertEquals(found[1], found[0]);
+  assertEquals(found[2], found[0]);
+});
+
+Deno.test("train() trains on batches without a label for one task, and on rows without any", async () => {
+  const data = sample(12);
+  const labels = { income: data.labels!.income, marital: data.labels!.marital.map((y, row) => row < 4 ? NaN : y) };
+  const { records, parameters } = await trained(spec, { ...data, labels }, { batch: 4, shuffle: false });
+  assertEquals(records.map(({ loss }) => loss.marital > 0), [false, true, true]);
+  assertFinite(parameters);
+  const none = { income: new Float32Array(12).fill(NaN), marital: new Float32Array(12).fill(NaN) };
+  const bare = await trained(spec, { ...data, labels: none }, { batch: 4 });
+  assert(bare.records.every(({ total, norm }) => total === 0 && norm === 0));
+});
+
+Deno.test("train() trains a task by its own labels only, in single-task models", async () => {
+  const data = sample(12);
+  const only = (task: "income" | "marital") => ({ ...data, labels: { [task]: data.labels![task] } });
+  const both = define(singleTask(base));
+  const together = await trained(both, data, { epochs: 2, batch: 5 }, 4);
+  for (const task of ["income", "marital"] as const) {
+    const alone = await trained(both, only(task), { epochs: 2, batch: 5 }, 4);
+    for (const [path, value] of Object.entries(together.parameters)) {
+      if (path.includes(`/${task}/`)) assertEquals(alone.parameters[path], value, path);
+    }
+  }
+});
+
+Deno.test("train() validates after every epoch", async () => {
+  const [data, validation] = [sample(10), sample(7, 5, "validation")];
+  const model = await compile(spec, { engine: reference() });
+  const seen: (number | undefined)[] = [];
+  for await (const at of train(model, data, { epochs: 3, batch: 4, validation })) {
+    seen.push(at.validation && at.step);
+    if (at.validation) assertEquals(at.validation, await evaluate(model, validation));
+  }
+  model.dispose();
+  assertEquals(seen, [undefined, undefined, 3, undefined, undefined, 6, undefined, undefined, 9]);
+});
+
+Deno.test("train() stops early, on a task or a weighted sum, with the parameters of the best epoch", async () => {
+  const [data, validation] = [sample(16), sample(40, 5, "validation")];
+  const table: [stopping: TrainOptions<"income" | "marital">["stopping"], score: (at: Progress) => number][] = [
+    [{ task: "income" }, ({ validation }) => -validation!.loss.income],
+    [{ task: "marital", patience: 3 }, ({ validation }) => -validation!.loss.marital],
+    [
+      { task: { income: 1, marital: 0.25 }, patience: 2 },
+      ({ validation }) => -validation!.loss.income - validation!.loss.marital / 4,
+    ],
+    [{ task: "income", metric: "auc", patience: 2 }, ({ validation }) => validation!.metrics.income.auc],
+    [
+      { task: { income: 3, marital: 1 }, metric: "accuracy", patience: 2 },
+      ({ validation }) => 3 * validation!.metrics.income.accuracy + validation!.metrics.marital.accuracy,
+    ],
+  ];
+  for (const [stopping, score] of table) {
+    const text = JSON.stringify(stopping);
+    const options = { batch: 8, optimiser: adam(0.2), validation };
+    const { records, parameters } = await trained(spec, data, { ...options, epochs: 100, stopping }, 5);
+    const scores = records.filter((at) => at.validation).map(score);
+    const best = scores.indexOf(Math.max(...scores)) + 1;
+    assertEquals(records.at(-1)?.ended, "stopped early", text);
+    assertEquals(scores.length, best + (stopping!.patience ?? 1), text);
+    assertGreater(100, scores.length, text);
+    assertEquals(parameters, (await trained(spec, data, { ...options, epochs: best }, 5)).parameters, text);
+    const last = await trained(spec, data, { ...options, epochs: scores.length }, 5);
+    assertNotEquals(parameters, last.parameters, text);
+  }
+});
+
+Deno.test("train() restores the best parameters too where the epochs end first", async () => {
+  const [data, validation] = [sample(16), sample(40, 5, "validation")];
+  const options = { batch: 8, optimiser: adam(0.2), validation };
+  const stopping = { task: "income", patience: 50 } as const;
+  const { records, parameters } = await trained(spec, data, { ...options, epochs: 30, stopping }, 5);
+  const losses = records.flatMap(({ validation }) => validation ? [validation.loss.income] : []);
+  const best = losses.indexOf(Math.min(...losses)) + 1;
+  assertEquals([records.at(-1)?.ended, losses.length], [undefined, 30]);
+  assertGreater(30, best);
+  assertEquals(parameters, (await trained(spec, data, { ...options, epochs: best }, 5)).parameters);
+});
+
+Deno.test("train() ends after the running step when it is aborted, and keeps what was learnt", async () => {
+  const data = sample(20);
+  const stop = new AbortController();
+  const model = await compile(spec, { engine: reference(), seed: 1 });
+  const records: Progress[] = [];
+  for await (const at of train(model, data, { epochs: 50, batch: 4, signal: stop.signal, validation: data })) {
+    records.push(at);
+    if (at.step === 8) stop.abort();
+  }
+  const { step, ended, validation } = records.at(-1)!;
+  assertEquals([step, ended, validation], [9, "aborted", undefined]);
+  const cut = await trained(spec, data, { steps: step, batch: 4 }, 1);
+  assertEquals(await model.parameters(), cut.parameters);
+  for await (const _ of train(model, data, { signal: stop.signal })) throw new Error("a step was taken");
+  assertEquals(await model.parameters(), cut.parameters);
+  model.dispose();
+});
+
+Deno.test("train() frees what it holds when it ends, is left, or fails", async () => {
+  const { engine, open } = watched();
+  const model = await compile(spec, { engine });
+  const before = await model.parameters();
+  const data = sample(20);
+  const ends: [name: string, run: () => Promise<void>][] = [
+    ["ends", () => drained(train(model, data, { epochs: 2, validation: data }))],
+    ["left", async () => {
+      for await (const at of train(model, data, { batch: 2, validation: data })) if (at.step === 3) break;
+    }],
+    ["thrown out of", async () => {
+      await assertRejects(
+        async () => {
+          for await (const at of train(model, data, { batch: 2 })) if (at.step === 3) throw new Error("enough");
+        },
+        Error,
+        "enough",
+      );
+    }],
+    ["fails", async () => {
+      await assertRejects(() => drained(train(model, data, { optimiser: sgd(1e20), epochs: 20 })), RangeError);
+    }],
+    ["stops early", () => {
+      return drained(train(model, data, { epochs: 9, validation: data, stopping: { task: "income" } }));
+    }],
+  ];
+  for (const [name, run] of ends) {
+    await run();
+    model.assign(before);
+    assertEquals(open.programs, 0, name);
+    await assertRejects(() => model.store.read("optimiser/mean"), TypeError, "optimiser/mean", name);
+  }
+  await evaluate(model, data);
+  assertEquals(open.programs, 0);
+  await model.predict(data);
+  await model.inspect(data);
+  assertEquals(open, { programs: 2, stores: 1 });
+  model.dispose();
+  assertEquals(open, { programs: 0, stores: 0 });
+});
+
+Deno.test("train() ends at a loss that is not finite, before its step", async () => {
+  const data = rows([[1, 2], [3, -1]], { labels: { price: [1, 2], click: [1, 0] } });
+  const linear = define({ input: 2, tasks: { click: binary(), price: regression() } });
+  const options = { optimiser: sgd(1e20), shuffle: false };
+  const model = await compile(linear, { engine: reference(), seed: 1 });
+  let steps = 0;
+  const error = await assertRejects(async () => {
+    for await (const at of train(model, data, { ...options, steps: 50 })) steps = at.step;
+  }, RangeError);
+  const found = await model.store.read("parameters");
+  model.dispose();
+  const failed = Number(/^Cannot train\n {2}at step (\d+): /.exec(error.message)?.[1]);
+  assertEquals(failed, steps + 1, error.message);
+  assertGreater(steps, 1);
+  const size = Math.max(...found.data.map(Math.abs)).toPrecision(3);
+  assertEquals(
+    error.message.split("\n").slice(1),
+    [
+      `  at step ${failed}: the loss of task "price" is Infinity`,
+      `  the largest parameter is tasks/price/head/0/kernel, ${size} in size`,
+      `  the step was not taken: try a smaller learning rate, or clipNorm`,
+    ],
+  );
+  const cut = await compile(linear, { engine: reference(), seed: 1 });
+  await drained(train(cut, data, { ...options, steps: failed - 1 }));
+  assertEquals(await cut.store.read("parameters"), found);
+  cut.dispose();
+});
+
+Deno.test("train() ends at a loss that is no number at its first step", async () => {
+  const logarithm = define({ input: 1, tasks: { other: regression(), price: regression((x) => log(dense(1)(x))) } });
+  const data = rows([[1], [-1]], { labels: { price: [1, 2], other: [0, 0] } });
+  const model = await compile(logarithm, { engine: reference(), seed: 1 });
+  const before = await model.store.read("parameters");
+  const error = await assertRejects(() => drained(train(model, data)), RangeError);
+  assert(error.message.startsWith('Cannot train\n  at step 1: the loss of task "price" is NaN\n'), error.message);
+  assertEquals(await model.store.read("parameters"), before);
+  model.dispose();
+});
+
+Deno.test("train() refuses a learning rate that is no number, before its step", async () => {
+  for (const [rate, found] of [[NaN, "NaN"], [-1, "-1"], [undefined, "nothing"], [Infinity, "Infinity"]] as const) {
+    const model = await compile(spec, { engine: reference() });
+    const before = await model.store.read("parameters");
+    const optimiser = adam((step) => step === 1 ? 0 : rate as number);
+    await assertRejects(
+      () => drained(train(model, sample(4), { steps: 3, optimiser })),
+      RangeError,
+      `Cannot train\n  at step 2: the learning rate must be at least 0, found ${found}`,
+    );
+    assertEquals(await model.store.read("parameters"), before);
+    model.dispose();
+  }
+});
+
+Deno.test("train() trains on any names of tasks", async () => {
+  const names = ["constructor", "toString", "hasOwnProperty", "valueOf", "0", "loss", "norm", "gates", "never married"];
+  const some = define(
+    mmoe({ ...base, experts: 2, tasks: Object.fromEntries(names.map((name) => [name, binary(tower)])) }),
+  );
+  const inputs = Array.from({ length: 6 }, (_, row) => [row, 1, -row, 0, 1]);
+  const label = [0, 1, 0, 1, null, 1];
+  for (const labelled of [names, ["toString"], ["norm"]]) {
+    const data = rows(inputs, { labels: Object.fromEntries(labelled.map((name) => [name, label])) });
+    const { records, parameters } = await trained(some, data, { epochs: 2, batch: 4, validation: data });
+    assertEquals(Object.keys(records[0].loss).sort(), [...names].sort());
+    for (const name of names) {
+      assertEquals(records[0].loss[name] > 0, labelled.includes(name), name);
+      assertEquals(Number.isNaN(records.at(-1)!.validation!.metrics[name].auc), !labelled.includes(name), name);
+    }
+    const model = await compile(some, { engine: reference(), parameters });
+    for (const count of [0, 6]) {
+      const { predictions, gates } = await model.inspect(rows(inputs.slice(0, count)));
+      assertEquals(Object.keys(predictions).sort(), [...names].sort());
+      assertEquals(Object.keys(gates).sort(), names.map((name) => `0/${name}`).sort());
+      assert(Object.values(predictions).every(({ length }) => length === count));
+      assert(Object.values(gates).every(({ length }) => length === 2 * count));
+    }
+    model.dispose();
+  }
+});
+
+Deno.test("train() with weights of 0 for a task trains as without its labels", async () => {
+  const data = sample(12);
+  const weighted = define(mmoe({ ...base, experts: 3, tasks: { ...tasks, marital: binary(tower, { weight: 0 }) } }));
+  const found = await trained(weighted, data, { epochs: 2, batch: 5 }, 3);
+  const wanted = await trained(spec, { ...data, labels: { income: data.labels!.income } }, { epochs: 2, batch: 5 }, 3);
+  assertEquals(found.parameters, wanted.parameters);
+  assertGreater(found.records[0].loss.marital, 0);
+});
+
+/** A model trained on the reference engine: every record, and the parameters at the end. */
+async function trained<Tasks extends string>(
+  spec: Spec<Tasks>,
+  data: Data,
+  options: TrainOptions<Tasks>,
+  seed = 0,
+  parameters?: Awaited<ReturnType<Model["parameters"]>>,
+) {
+  const model = await compile(spec, { engine: reference(), seed, parameters });
+  try {
+    const records = await Array.fromAsync(train(model, data, options));
+    return { records, parameters: await model.parameters() };
+  } finally {
+    model.dispose();
+  }
+}
+
+async function drained(records: AsyncIterable<unknown>): Promise<void> {
+  for await (const _ of records);
+}
+
+/** A record without what depends on the machine. */
+function lasting({ rate: _, ...rest }: Progress): Omit<Progress, "rate"> {
+  return rest;
+}
+
+/** Rows in pieces of the given sizes, the last as large as rows are left. */
+async function* parts(data: Rows, sizes: readonly number[]): AsyncGenerator<Rows> {
+  let start = 0;
+  for (const size of sizes) {
+    await Promise.resolve();
+    yield sliceRows(data, start, size);
+    start += size;
+  }
+  assertEquals(start, data.count);
+}
+
+/** The reference engine, and how much of what it gave is not disposed. */
+function watched(): { engine: Engine; open: { programs: number; stores: number } } {
+  const open = { programs: 0, stores: 0 };
+  const inner = reference();
+  const engine: Engine = {
+    name: "watched",
+    store: (values) => {
+      const store = inner.store(values);
+      open.stores++;
+      const dispose = store.dispose;
+      return Object.assign(store, { dispose: () => (open.stores--, dispose()) });
+    },
+    load: (graph, store) => {
+      const program = inner.load(graph, store);
+      open.programs++;
+      return { run: program.run, dispose: () => (open.programs--, program.dispose()) };
+    },
+  };
+  return { engine, open };
+}
+
+function assertFinite(parameters: Awaited<ReturnType<Model["parameters"]>>): void {
+  for (const [path, { data }] of Object.entries(parameters)) assert(data.every(Number.isFinite), path);
+}
+
+function assertAlmost(found: number, wanted: number): void {
+  assert(Math.abs(found - wanted) <= 1e-6 * Math.max(1, Math.abs(wanted)), `${found}, wanted ${wanted}`);
+}
