@@ -135,6 +135,23 @@ Deno.test("streamCsv() yields chunks of one size that make up what readCsv() rea
   });
 });
 
+Deno.test("streamCsv() keeps no more of the text than it needs", async () => {
+  let pulled = 0;
+  const line = new TextEncoder().encode("1,a\n".repeat(1000));
+  const endless = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull(controller) {
+      pulled += line.length;
+      controller.enqueue(line);
+    },
+  });
+  let rows = 0;
+  for await (const { count } of streamCsv(endless, { header: ["a", "b"], columns: { a: "number" }, rows: 5000 })) {
+    rows += count;
+    assert(pulled <= rows * 4 + 10 * line.length, `pulled ${pulled} bytes for ${rows} rows`);
+    if (rows >= 1e6) break;
+  }
+});
+
 Deno.test("readCsv() of no rows gives empty columns", async () => {
   const empty: Columns = { count: 0, columns: { a: { kind: "number", values: new Float32Array(0) } } };
   assertEquals(await readCsv(pieces("a,b\n"), { columns: { a: "number" } }), empty);
