@@ -1,13 +1,16 @@
 import type { NamedAttrMap, TensorInfo } from "@tensorflow/tfjs";
 import { sameShape } from "../ops/shape.ts";
-import type { Backend, Call } from "./tfjs_backend.ts";
+import type { Backend, Call, Numbers } from "./tfjs_backend.ts";
 import { type Computed, loops, type Place } from "./tfjs_loops.ts";
 
 /** Computes an op: from arrays on the backend to a new array there. */
 export type Step = (of: readonly TensorInfo[]) => TensorInfo;
 
-/** How an op is settled for its place. `ones` yields an array of ones that lives as long as the step. */
-export type Kernel = (place: Place, backend: Backend, ones: (shape: readonly number[]) => TensorInfo) => Step;
+/** Puts numbers on the backend, where they stay as long as the step. */
+export type Hold = (data: Numbers, shape: readonly number[]) => TensorInfo;
+
+/** How an op is settled for its place. */
+export type Kernel = (place: Place, backend: Backend, hold: Hold) => Step;
 
 /**
  * How each op is computed by tfjs kernels, on any backend: op to kernel.
@@ -45,9 +48,12 @@ export const kernels: Readonly<Record<Computed | "reshape" | "stopGradient", Ker
 
   reshape,
   stopGradient: reshape,
-  broadcast: ({ shape, of: [from] }, backend, ones) => {
+  broadcast: ({ shape, of: [from] }, backend, hold) => {
     const call = backend.kernel("Multiply");
-    const stretch = ones(shape.map((length, axis) => length === from[axis - shape.length + from.length] ? 1 : length));
+    const stretch = ones(
+      hold,
+      shape.map((length, axis) => length === from[axis - shape.length + from.length] ? 1 : length),
+    );
     return ([a]) => call({ a, b: stretch });
   },
   transpose: fixed("Transpose", ({ attrs }) => ({ perm: attrs.order as number[] })),
@@ -65,16 +71,21 @@ export const kernels: Readonly<Record<Computed | "reshape" | "stopGradient", Ker
   })),
 
   multiHot,
-  gather: ({ of: [[rows]] }, backend) => {
-    const product = backend.kernel("BatchMatMul");
-    const hot = oneHot(rows, backend);
-    return ([table, codes]) => using(backend, hot(codes), (a) => product({ a, b: table }, untransposed));
+  gather: ({ of: [[rows]] }, backend, hold) => {
+    const [product, reshape] = [backend.kernel("BatchMatMul"), backend.kernel("Reshape")];
+    const chosen = choice(hold(Int32Array.from({ length: rows }, (_, row) => row), [rows]), backend);
+    return ([table, codes]) =>
+      using(
+        backend,
+        reshape({ x: codes }, { shape: [codes.shape[0], 1] }),
+        (column) => using(backend, chosen(column), (a) => product({ a, b: table }, untransposed)),
+      );
   },
-  scatterAdd: ({ attrs }, backend) => {
+  scatterAdd: ({ attrs }, backend, hold) => {
     const product = backend.kernel("BatchMatMul");
-    const hot = oneHot(attrs.rows as number, backend);
-    return ([codes, b]) =>
-      using(backend, hot(codes), (a) => product({ a, b }, { transposeA: true, transposeB: false }));
+    const rows = attrs.rows as number;
+    const chosen = choice(hold(Int32Array.from({ length: rows }, (_, row) => row), [rows, 1]), backend);
+    return ([codes, b]) => using(backend, chosen(codes), (a) => product({ a, b }, untransposed));
   },
 };
 
@@ -106,13 +117,13 @@ export function settle(
   op: keyof typeof kernels,
   place: Place,
   backend: Backend,
-  ones: (shape: readonly number[]) => TensorInfo,
+  hold: Hold,
 ): Step {
   const { fill } = backend;
   const aboveZero = op === "greater" && place.zeros[1] && sameShape(place.of[0], place.shape);
   if (aboveZero && backend.name === "wasm") return positive(backend);
   if (fill === undefined || !Object.hasOwn(loops, op) || !(backend.plain || looped.has(op))) {
-    return kernels[op](place, backend, ones);
+    return kernels[op](place, backend, hold);
   }
   const loop = loops[op as Computed](place);
   return (of) => fill(place.shape, of, loop);
@@ -151,7 +162,7 @@ function matmul({ shape, of: [left, right] }: Place, backend: Backend): Step {
   };
 }
 
-function sum(place: Place, backend: Backend, ones: (shape: readonly number[]) => TensorInfo): Step {
+function sum(place: Place, backend: Backend, hold: Hold): Step {
   const [from] = place.of;
   const axes = place.attrs.axes as number[];
   const rows = axes.reduce((product, axis) => product * from[axis], 1);
@@ -159,7 +170,7 @@ function sum(place: Place, backend: Backend, ones: (shape: readonly number[]) =>
   if (!leading || rows === 1) return reduction("Sum", place, backend, "axis");
   const call = backend.kernel("BatchMatMul");
   const width = from.slice(axes.length).reduce((product, length) => product * length, 1);
-  const row = ones([1, rows]);
+  const row = ones(hold, [1, rows]);
   return ([x]) => ({ ...call({ a: row, b: { ...x, shape: [rows, width] } }, untransposed), shape: [...place.shape] });
 }
 
@@ -170,10 +181,10 @@ function reduction(name: string, place: Place, backend: Backend, setting: string
   return ([x]) => ({ ...call({ x }, { [setting]: axes, keepDims: false }), shape: [...place.shape] });
 }
 
-function select({ shape }: Place, backend: Backend, ones: (shape: readonly number[]) => TensorInfo): Step {
+function select({ shape }: Place, backend: Backend, hold: Hold): Step {
   const [differs, stretch, choose] = [backend.kernel("NotEqual"), backend.kernel("Multiply"), backend.kernel("Select")];
   const zero = backend.kernel("ZerosLike");
-  const full = ones(shape);
+  const full = ones(hold, shape);
   const whole = (a: TensorInfo, use: (x: TensorInfo) => TensorInfo) => using(backend, stretch({ a, b: full }), use);
   return ([c, a, b]) =>
     whole(
@@ -187,27 +198,25 @@ function select({ shape }: Place, backend: Backend, ones: (shape: readonly numbe
     );
 }
 
-function multiHot({ attrs, of: [[rows]] }: Place, backend: Backend): Step {
-  const [slice, concat] = [backend.kernel("Slice"), backend.kernel("Concat")];
-  const hots = (attrs.sizes as number[]).map((size) => oneHot(size, backend));
-  return ([codes]) => {
-    const parts: TensorInfo[] = [];
-    try {
-      hots.forEach((hot, column) => {
-        const own = slice({ x: codes }, { begin: [0, column], size: [rows, 1] });
-        parts.push(using(backend, own, (x) => hot({ ...x, shape: [rows] })));
-      });
-      return concat(parts, { axis: 1 });
-    } finally {
-      parts.forEach(backend.free);
-    }
-  };
+/** Each column's code once for every size that the column has, compared with the codes in order. */
+function multiHot({ attrs }: Place, backend: Backend, hold: Hold): Step {
+  const sizes = attrs.sizes as number[];
+  const columns = Int32Array.from(sizes.flatMap((size, column) => Array(size).fill(column)));
+  const indices = hold(columns, [columns.length]);
+  const wanted = sizes.flatMap((size) => Array.from({ length: size }, (_, code) => code));
+  const chosen = choice(hold(Int32Array.from(wanted), [wanted.length]), backend);
+  const gather = backend.kernel("GatherV2");
+  return ([x]) => using(backend, gather({ x, indices }, { axis: 1, batchDims: 0 }), chosen);
 }
 
-/** Codes `[batch]` to `[batch, depth]`; a code out of range to zeros. */
-function oneHot(depth: number, backend: Backend): (codes: TensorInfo) => TensorInfo {
-  const call = backend.kernel("OneHot");
-  return (indices) => call({ indices }, { depth, onValue: 1, offValue: 0, dtype: "float32" });
+/** 1 where a code is the wanted one, else 0. */
+function choice(wanted: TensorInfo, backend: Backend): (codes: TensorInfo) => TensorInfo {
+  const [equal, cast] = [backend.kernel("Equal"), backend.kernel("Cast")];
+  return (codes) => using(backend, equal({ a: codes, b: wanted }), (x) => cast({ x }, { dtype: "float32" }));
+}
+
+function ones(hold: Hold, shape: readonly number[]): TensorInfo {
+  return hold(new Float32Array(shape.reduce((product, length) => product * length, 1)).fill(1), shape);
 }
 
 function reshape({ shape }: Place, backend: Backend): Step {

@@ -82,7 +82,7 @@ export function programOf(graph: Graph, arrays: Arrays, backend: Backend): Progr
       disposed = true;
       release(lead, led, backend);
       constants.forEach((array) => array && backend.free(array));
-      [lead, ...schedules.all()].forEach(({ ones }) => ones.forEach(backend.free));
+      [lead, ...schedules.all()].forEach(({ held }) => held.forEach(backend.free));
     },
   };
 }
@@ -115,7 +115,7 @@ function recent(
       found.set(batch, schedule);
       const [oldest] = found.keys();
       if (found.size > remembered) {
-        found.get(oldest)!.ones.forEach(backend.free);
+        found.get(oldest)!.held.forEach(backend.free);
         found.delete(oldest);
       }
       return schedule;

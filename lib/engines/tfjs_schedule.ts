@@ -3,7 +3,7 @@ import type { Graph, Node } from "../graph/graph.ts";
 import { withBatch } from "../ops/shape.ts";
 import type { Tensor } from "./engine.ts";
 import { type Backend, plain } from "./tfjs_backend.ts";
-import { isComputed, settle } from "./tfjs_kernels.ts";
+import { type Hold, isComputed, settle } from "./tfjs_kernels.ts";
 
 /** The arrays of a run by node position; undefined before a node's turn and after its last use. */
 export type Values = (TensorInfo | undefined)[];
@@ -13,7 +13,7 @@ export interface Schedule {
   /** What is fed or computed. */
   readonly turns: readonly Turn[];
   /** Arrays that steps need, which live as long as the schedule. */
-  readonly ones: readonly TensorInfo[];
+  readonly held: readonly TensorInfo[];
 }
 
 interface Turn {
@@ -43,12 +43,8 @@ export function scheduleOf(
   const { nodes } = graph;
   const shapes = nodes.map(({ shape }) => plain(withBatch(shape, batch)));
   const lastUse = new Map([...mine].flatMap((position) => nodes[position].of.map((of) => [of, position])));
-  const ones: TensorInfo[] = [];
-  const row = (shape: readonly number[]): TensorInfo => {
-    const size = shape.reduce((product, length) => product * length, 1);
-    const found = ones.find((array) => array.shape.join() === shape.join());
-    return found ?? ones[ones.push(backend.write(new Float32Array(size).fill(1), shape)) - 1];
-  };
+  const held: TensorInfo[] = [];
+  const hold: Hold = (data, shape) => held[held.push(backend.write(data, shape)) - 1];
   try {
     const turns = [...mine].map((position): Turn => {
       const { op, of, attrs } = nodes[position];
@@ -59,11 +55,11 @@ export function scheduleOf(
       const done = [...new Set(of)].filter((argument) =>
         mine.has(argument) && !keep.has(argument) && lastUse.get(argument) === position
       );
-      return { position, shape, of, step: settle(op, place, backend, row), done };
+      return { position, shape, of, step: settle(op, place, backend, hold), done };
     });
-    return { turns, ones };
+    return { turns, held };
   } catch (error) {
-    ones.forEach(backend.free);
+    held.forEach(backend.free);
     throw error;
   }
 }

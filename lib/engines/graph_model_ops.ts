@@ -1,0 +1,136 @@
+import type { Shape } from "../ops/shape.ts";
+import type { Attrs, Op } from "../ops/value.ts";
+import { type DataType, type, type Writer } from "./graph_model_writer.ts";
+
+/** Where an op stands in a graph: its settings, its shape and the shapes of what it is applied to. */
+export interface Place {
+  /** The op's settings. */
+  readonly attrs: Attrs;
+  /** The shape of the result. */
+  readonly shape: Shape;
+  /** The shapes of what the op is applied to. */
+  readonly of: readonly Shape[];
+}
+
+/** Writes one op, given the names of the nodes that it is applied to. */
+export type Translation = (write: Writer, of: readonly string[], place: Place) => string;
+
+/** The ops that are translated: all but the leaves, which the writer makes, and phases. */
+export type Translated = Exclude<Op, "input" | "parameter" | "noise" | "constant" | "inTraining">;
+
+/** Each op as nodes of standard TensorFlow ops, those that TensorFlow.js runs on every backend: op to translation. */
+export const translations: Readonly<Record<Translated, Translation>> = {
+  matmul: (write, of, { shape }) => write.node(shape.length === 2 ? "MatMul" : "BatchMatMulV2", of, float),
+
+  add: direct("AddV2"),
+  sub: direct("Sub"),
+  mul: direct("Mul"),
+  div: direct("RealDiv"),
+
+  neg: direct("Neg"),
+  exp: direct("Exp"),
+  log: direct("Log"),
+  sqrt: direct("Sqrt"),
+  relu: direct("Relu"),
+  sigmoid: direct("Sigmoid"),
+  tanh: direct("Tanh"),
+  softplus: direct("Softplus"),
+
+  greater: (write, of) => number(write, write.node("Greater", of, float)),
+  equal: (write, of) => number(write, write.node("Equal", of, float)),
+  select: (write, [condition, a, b]) => {
+    const chosen = write.node("NotEqual", [condition, write.floats([0], [])], float);
+    return write.node("SelectV2", [chosen, a, b], float);
+  },
+
+  sum: reduction("Sum"),
+  max: reduction("Max"),
+  softmax: direct("Softmax"),
+
+  reshape: (write, [x], { shape }) => {
+    const counted = shape.filter((dim) => dim === "batch").length > 1;
+    const lengths = counted ? write.lengths(shape) : write.ints(shape.map((dim) => dim === "batch" ? -1 : dim));
+    return write.node("Reshape", [x, lengths], { ...float, Tshape: int });
+  },
+  broadcast: (write, [x], { shape, of: [from] }) => {
+    const missing = shape.map((dim, axis) => dim === from[axis - shape.length + from.length] ? 1 : dim);
+    if (missing.includes("batch")) {
+      return write.node("BroadcastTo", [x, write.lengths(shape)], { ...float, Tidx: int });
+    }
+    const lengths = missing as number[];
+    const size = lengths.reduce((product, length) => product * length, 1);
+    return write.node("Mul", [x, write.floats(Array(size).fill(1), lengths)], float);
+  },
+  transpose: (write, [x], { attrs }) =>
+    write.node("Transpose", [x, write.ints(attrs.order as number[])], { ...float, Tperm: int }),
+  concat: (write, of, { attrs }) => concat(write, of, attrs.axis as number),
+  slice: (write, [x], { attrs, shape }) => {
+    const begin = shape.map((_, axis) => axis === attrs.axis ? attrs.start as number : 0);
+    const size = shape.map((_, axis) => axis === attrs.axis ? attrs.size as number : -1);
+    return write.node("Slice", [x, write.ints(begin), write.ints(size)], { ...float, Index: int });
+  },
+  pad: (write, [x], { attrs, shape }) => {
+    const sides = shape.flatMap((_, axis) =>
+      axis === attrs.axis ? [attrs.before as number, attrs.after as number] : [0, 0]
+    );
+    const inputs = [x, write.ints(sides, [shape.length, 2]), write.floats([0], [])];
+    return write.node("PadV2", inputs, { ...float, Tpaddings: int });
+  },
+
+  multiHot: (write, [codes], { attrs }) => {
+    const sizes = attrs.sizes as number[];
+    const columns = write.ints(sizes.flatMap((size, column) => Array(size).fill(column)));
+    const wanted = write.ints(sizes.flatMap((size) => Array.from({ length: size }, (_, code) => code)));
+    const spread = gathered(write, codes, columns, 1, "DT_INT32");
+    return number(write, write.node("Equal", [spread, wanted], { T: int }));
+  },
+  gather: (write, [table, codes], { of: [[rows]] }) => {
+    const below = write.node("Minimum", [codes, write.ints([rows as number - 1], [])], { T: int });
+    const near = write.node("Maximum", [below, write.ints([0], [])], { T: int });
+    const found = gathered(write, table, near, 0, "DT_FLOAT");
+    const inside = number(write, write.node("Equal", [codes, near], { T: int }));
+    const column = write.node("Reshape", [inside, write.ints([-1, 1])], { ...float, Tshape: int });
+    return write.node("Mul", [found, column], float);
+  },
+  scatterAdd: (write, [codes, x], { attrs }) => {
+    const rows = Array.from({ length: attrs.rows as number }, (_, row) => row);
+    const chosen = write.node("Equal", [write.ints(rows, [rows.length, 1]), codes], { T: int }); // [rows, batch]
+    return write.node("MatMul", [number(write, chosen), x], float);
+  },
+
+  stopGradient: direct("Identity"),
+};
+
+/** Whether an op is translated, and not a leaf. */
+export function isTranslated(op: Op): op is Translated {
+  return Object.hasOwn(translations, op);
+}
+
+const int = type("DT_INT32");
+const float = { T: type("DT_FLOAT") };
+
+function direct(op: string): Translation {
+  return (write, of) => write.node(op, of, float);
+}
+
+function reduction(op: string): Translation {
+  return (write, [x], { attrs }) => {
+    const axes = attrs.axes as number[];
+    if (axes.length === 0) return write.node("Identity", [x], float);
+    return write.node(op, [x, write.ints(axes)], { ...float, Tidx: int, keep_dims: { b: attrs.keep as boolean } });
+  };
+}
+
+function number(write: Writer, truth: string): string {
+  return write.node("Cast", [truth], { SrcT: type("DT_BOOL"), DstT: type("DT_FLOAT") });
+}
+
+function concat(write: Writer, of: readonly string[], axis: number): string {
+  if (of.length === 1) return write.node("Identity", of, float);
+  return write.node("ConcatV2", [...of, write.ints([axis], [])], { ...float, Tidx: int, N: { i: `${of.length}` } });
+}
+
+function gathered(write: Writer, table: string, places: string, axis: number, dtype: DataType): string {
+  const attrs = { Tparams: type(dtype), Tindices: int, Taxis: int, batch_dims: { i: "0" } };
+  return write.node("GatherV2", [table, places, write.ints([axis], [])], attrs);
+}

@@ -1,0 +1,227 @@
+import * as tf from "@tensorflow/tfjs";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import * as f from "../lib/ops/functions.ts";
+import { apply } from "../lib/ops/table.ts";
+import { withBatch } from "../lib/ops/shape.ts";
+import type { Op, Value } from "../lib/ops/value.ts";
+import { type Graph, graphOf } from "../lib/graph/graph.ts";
+import type { Tensor } from "../lib/engines/engine.ts";
+import { graphModel, saveGraphModel } from "../lib/engines/graph_model.ts";
+import { translations } from "../lib/engines/graph_model_ops.ts";
+import { reference } from "../lib/engines/reference.ts";
+import { cpu, wasm } from "../lib/engines/tfjs.ts";
+import { fillUniform, random } from "../lib/data/random.ts";
+import { cases } from "./cases.ts";
+import { withTemp } from "./temp.ts";
+
+await cpu(); // registers both backends, and starts them without a word
+await wasm();
+
+for (const backend of ["cpu", "wasm"]) {
+  Deno.test(`graphModel() computes every case as reference() does, for batches of 1 and 7 too, on ${backend}`, async () => {
+    await tf.setBackend(backend);
+    const before = tf.memory().numTensors;
+    const seen = new Set<Op>();
+    for (const { name, build, inputs, store = {} } of cases) {
+      const graph = graphOf({ y: build() });
+      graph.nodes.forEach(({ op }) => seen.add(op));
+      const model = await loaded(files(graph, store));
+      for (const given of [inputs(), drawn(graph, 1, name), drawn(graph, 7, name)]) {
+        const [found, want] = [predicted(model, given), await computed(graph, given, store)];
+        assertEquals(found.y.shape, want.y.shape, name);
+        assertClose(found.y.data, want.y.data, name);
+      }
+      model.dispose();
+    }
+    assertEquals(tf.memory().numTensors, before);
+    assertEquals(Object.keys(translations).filter((op) => !seen.has(op as Op)), []);
+  });
+}
+
+Deno.test("graphModel() stretches and counts batches of which no constant knows", async () => {
+  await tf.setBackend("cpu");
+  const x = input("x", "batch", 2);
+  const graph = graphOf({
+    rows: f.broadcast(f.constant([1, 2, 3]), ["batch", 3]),
+    square: f.reshape(f.broadcast(f.constant(2), [3, "batch", "batch"]), ["batch", "batch", 3]),
+    sums: f.sum(f.broadcast(x, [2, "batch", 2]), { axes: [0] }),
+  });
+  const model = await loaded(files(graph, {}));
+  for (const batch of [1, 4]) {
+    const given = drawn(graph, batch, "x");
+    const [found, want] = [predicted(model, given), await computed(graph, given, {})];
+    for (const name of Object.keys(graph.outputs)) {
+      assertEquals(found[name].shape, want[name].shape);
+      assertClose(found[name].data, want[name].data, name);
+    }
+  }
+});
+
+Deno.test("graphModel() keeps the names of inputs and outputs, whatever they are", async () => {
+  await tf.setBackend("cpu");
+  const names = ["income", "x", "a:b", "MatMul", "Mul", "Const", "^a", "näme", "levels/0/w", "2", " "];
+  const values = names.map((name) => f.mul(input(name, "batch"), parameter("levels/0/w")));
+  const graph = graphOf(Object.fromEntries(values.map((value, i) => [names[names.length - 1 - i], value])));
+  const model = await loaded(files(graph, { "levels/0/w": { shape: [], data: new Float32Array([3]) } }));
+  const given = Object.fromEntries(names.map((name, i) => [name, { shape: [1], data: new Float32Array([i]) }]));
+  const found = predicted(model, given);
+  assertEquals(Object.keys(found).sort(), [...names].sort());
+  names.forEach((name, i) => assertEquals([...found[name].data], [3 * (names.length - 1 - i)], name));
+  assertEquals(new Set(model.inputNodes), new Set(names));
+  const { nodes } = graphModelNodes(graph);
+  assertEquals(new Set(nodes.map(({ name }) => name)).size, nodes.length);
+});
+
+Deno.test("graphModel() gives one name to what has one, and stores a constant once", () => {
+  const [x, w] = [input("x", "batch", 2), parameter("levels/0/w", 2)];
+  const graph = graphOf({ income: f.mul(f.add(f.add(x, w), 1), 1), x });
+  const { model, weights } = graphModel(graph, { "levels/0/w": vector(1, 2), other: vector(1, 2, 3) });
+  const { node } = model.modelTopology as { node: { name: string; op: string; input: string[] }[] };
+  assertEquals(node.map(({ name, op, input }) => `${name} = ${op}(${input})`), [
+    "x = Placeholder()",
+    "levels/0/w = Const()",
+    "AddV2 = AddV2(x,levels/0/w)",
+    "Const = Const()",
+    "AddV2_1 = AddV2(AddV2,Const)",
+    "Mul = Mul(AddV2_1,Const)",
+    "income = Identity(Mul)",
+    "x_1 = Identity(x)",
+  ]);
+  assertEquals(model.weightsManifest as unknown, [{
+    paths: ["group1-shard1of1.bin"],
+    weights: [
+      { name: "levels/0/w", shape: [2], dtype: "float32" },
+      { name: "Const", shape: [], dtype: "float32" },
+    ],
+  }]);
+  assertEquals([...new Float32Array(weights.buffer)], [1, 2, 1]);
+});
+
+Deno.test("saveGraphModel() writes a folder that tf.loadGraphModel reads, in shards, and replaces no other folder", () =>
+  withTemp(async (dir) => {
+    await tf.setBackend("cpu");
+    const size = 2_500_000;
+    const data = Float32Array.from({ length: size }, (_, i) => i % 1000);
+    const graph = graphOf({ last: f.slice(parameter("w", size), size - 3, 3) });
+    const path = `${dir}/served`;
+    await saveGraphModel(path, graphOf({ y: f.constant([1]) }), {});
+    await saveGraphModel(path, graph, { w: { shape: [size], data } });
+    const names = (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name).sort();
+    assertEquals(names, ["group1-shard1of3.bin", "group1-shard2of3.bin", "group1-shard3of3.bin", "model.json"]);
+    const read: Record<string, Uint8Array<ArrayBuffer>> = {};
+    for (const name of names) read[name] = await Deno.readFile(`${path}/${name}`);
+    for (const name of names.slice(0, 3)) assert(read[name].length <= 4 * 2 ** 20);
+    assertEquals([...predicted(await loaded(read), {}).last.data], [997, 998, 999]);
+
+    await Deno.writeTextFile(`${path}/notes.txt`, "mine");
+    await assertRejects(
+      () => saveGraphModel(path, graph, { w: { shape: [size], data } }),
+      Deno.errors.AlreadyExists,
+      "Cannot save GraphModel",
+    );
+    assertEquals(await Deno.readTextFile(`${path}/notes.txt`), "mine");
+  }));
+
+Deno.test("graphModel() says what is wrong", () => {
+  const w = parameter("w", 2);
+  const refused: [graph: Graph, parameters: Record<string, Tensor>, message: string][] = [
+    [graphOf({ w }), {}, 'the parameter "w" is missing'],
+    [graphOf({ w }), { w: vector(1) }, 'the parameter "w" must be [2], found [1] with 1 numbers'],
+    [
+      graphOf({ w }),
+      { w: { shape: [2], data: new Float32Array(3) } },
+      'the parameter "w" must be [2], found [2] with 3 numbers',
+    ],
+    [graphOf({ w }, { w }), { w: vector(1, 2) }, 'the graph updates "w": a GraphModel computes outputs only'],
+    [graphOf({ w: f.inTraining(w, w) }), { w: vector(1, 2) }, "the op inTraining is left: trace for evaluation first"],
+    [graphOf({ y: f.broadcast(w, ["batch", 2]) }), { w: vector(1, 2) }, "no input tells the number of rows"],
+  ];
+  for (const [graph, parameters, message] of refused) {
+    assertThrows(() => graphModel(graph, parameters), TypeError, `Cannot write GraphModel: ${message}`);
+  }
+});
+
+/** The files of a GraphModel, over JSON and back as on a disk. */
+function files(graph: Graph, parameters: Readonly<Record<string, Tensor>>): Record<string, Uint8Array<ArrayBuffer>> {
+  const { model, weights } = graphModel(graph, parameters);
+  const [{ paths }] = model.weightsManifest as unknown as [{ paths: string[] }];
+  const shards = paths.map((path, i) => [path, weights.slice(i * 2 ** 22, (i + 1) * 2 ** 22)]);
+  return { "model.json": new TextEncoder().encode(JSON.stringify(model)), ...Object.fromEntries(shards) };
+}
+
+/** The model as tfjs loads it from a server's folder. */
+async function loaded(files: Readonly<Record<string, Uint8Array<ArrayBuffer>>>): Promise<tf.GraphModel> {
+  return await tf.loadGraphModel({
+    load: () => {
+      const json = JSON.parse(new TextDecoder().decode(files["model.json"]));
+      return tf.io.getModelArtifactsForJSON(json, (manifest) => {
+        const specs = manifest.flatMap(({ weights }) => weights);
+        const shards = manifest.flatMap(({ paths }) => paths).map((path) => files[path].slice().buffer);
+        return Promise.resolve([specs, tf.io.concatenateArrayBuffers(shards)]);
+      });
+    },
+  });
+}
+
+/** What the model predicts, by name; frees every tensor. */
+function predicted(model: tf.GraphModel, inputs: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
+  const fed = Object.fromEntries(
+    Object.entries(inputs).map((
+      [name, { data, shape }],
+    ) => [name, tf.tensor(data as Float32Array, [...shape], data instanceof Int32Array ? "int32" : "float32")]),
+  );
+  const found = model.predict(fed) as tf.NamedTensorMap;
+  const read = Object.entries(found).map((
+    [name, tensor],
+  ) => [name, { shape: tensor.shape, data: tensor.dataSync<"float32">() }]);
+  tf.dispose([fed, found]);
+  return Object.fromEntries(read);
+}
+
+async function computed(
+  graph: Graph,
+  inputs: Readonly<Record<string, Tensor>>,
+  values: Readonly<Record<string, Tensor>>,
+): Promise<Readonly<Record<string, Tensor>>> {
+  const engine = reference();
+  return await engine.load(graph, engine.store(values)).run(inputs);
+}
+
+/** Numbers for every input of a graph: between 0.5 and 2.5, so that every function is defined, codes from -2 to 5. */
+function drawn(graph: Graph, batch: number, seed: string): Record<string, Tensor> {
+  const leaves = graph.nodes.filter(({ op }) => op === "input" || op === "noise");
+  return Object.fromEntries(leaves.map(({ attrs, shape, type }): [string, Tensor] => {
+    const lengths = withBatch(shape, batch);
+    const size = lengths.reduce((product, length) => product * length, 1);
+    const numbers = fillUniform(new Float32Array(size), random(`${seed} ${attrs.name}`));
+    const data = type === "int" ? Int32Array.from(numbers, (x) => 8 * x - 2) : numbers.map((x) => 0.5 + 2 * x);
+    return [attrs.name as string, { shape: lengths, data }];
+  }));
+}
+
+function assertClose(found: Tensor["data"], want: Tensor["data"], name: string): void {
+  const scale = Math.max(1, ...want.map(Math.abs));
+  want.forEach((number, i) =>
+    assert(
+      Math.abs(found[i] - number) <= 1e-6 * scale || Object.is(found[i], number),
+      `${name}[${i}] is ${found[i]}, not ${number}`,
+    )
+  );
+}
+
+function graphModelNodes(graph: Graph): { nodes: { name: string }[] } {
+  const { model } = graphModel(graph, { "levels/0/w": { shape: [], data: new Float32Array([3]) } });
+  return { nodes: (model.modelTopology as { node: { name: string }[] }).node };
+}
+
+function input(name: string, ...shape: ("batch" | number)[]): Value {
+  return apply("input", [], { name, shape, type: "float" });
+}
+
+function parameter(name: string, ...shape: number[]): Value {
+  return apply("parameter", [], { name, shape, init: { kind: "constant", value: 0 } });
+}
+
+function vector(...numbers: number[]): Tensor {
+  return { shape: [numbers.length], data: new Float32Array(numbers) };
+}
