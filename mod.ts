@@ -129,7 +129,7 @@ export { reference } from "./lib/engines/reference.ts";
 export { bestEngine, cpu, tfjs, wasm } from "./lib/engines/tfjs.ts";
 
 export { evaluate, type Evaluation } from "./lib/train/evaluate.ts";
-export { evaluation, prediction, trainingStep } from "./lib/train/graphs.ts";
+export { evaluation, forward, prediction, trainingStep } from "./lib/train/graphs.ts";
 export {
   accuracy,
   auc,

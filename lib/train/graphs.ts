@@ -37,11 +37,17 @@ export function trainingStep(spec: Spec, layout: Layout, optimiser: Optimiser): 
   return optimise(graph);
 }
 
-/** What a model predicts, by task, and with `gates` its gate weights too, as `gates/<level>/<stream>`. */
+/**
+ * What a model computes from a batch: predictions by task and, if asked for, gate weights as `gates/<level>/<stream>`.
+ * Its parameters have their paths as names: it is what other programs are given.
+ */
+export function forward(spec: Spec, gates = false): Graph {
+  return optimise(graphOf(results(spec, gates)));
+}
+
+/** As {@linkcode forward}, with the parameters in one flat array. */
 export function prediction(spec: Spec, layout: Layout, gates = false): Graph {
-  const { predictions, gates: weights } = trace(spec, false);
-  const outputs = gates ? { ...predictions, ...prefixed("gates/", weights) } : predictions;
-  return optimise(graphOf(packed(outputs, pieces(layout).pieces)));
+  return optimise(graphOf(packed(results(spec, gates), pieces(layout).pieces)));
 }
 
 /** Predictions as `<task>` and losses as `loss/<task>`, in evaluation. */
@@ -49,6 +55,11 @@ export function evaluation(spec: Spec, layout: Layout): Graph {
   const { predictions, logits } = trace(spec, false);
   const { byTask } = losses(spec.tasks, logits);
   return optimise(graphOf(packed({ ...predictions, ...prefixed("loss/", byTask) }, pieces(layout).pieces)));
+}
+
+function results(spec: Spec, gates: boolean): Record<string, Value> {
+  const { predictions, gates: weights } = trace(spec, false);
+  return gates ? { ...predictions, ...prefixed("gates/", weights) } : { ...predictions };
 }
 
 /** The name of an optimiser's slot on an engine. */
