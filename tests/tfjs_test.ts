@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import * as f from "../lib/ops/functions.ts";
 import { apply } from "../lib/ops/table.ts";
 import type { Value } from "../lib/ops/value.ts";
@@ -21,6 +21,12 @@ restore();
 Deno.test("tfjs() leaves the current backend and the flags of tfjs alone, and prints nothing", async () => {
   assertEquals(printed, []);
   assertEquals(after.backend, before.backend);
+  const one = async () => await once(engines.wasm, graphOf({ y: f.exp(input("x", 1)) }), { x: vector(0) });
+  assertEquals([...(await one()).y.data], [1]);
+  const backend = tf.findBackend("wasm");
+  await tf.ready(); // a program that chooses none
+  assertStrictEquals(tf.backend(), backend);
+  assertEquals([...(await one()).y.data], [1]);
   assertEquals({ ...after.flags, ...before.flags }, after.flags);
   assert(!("PROD" in after.flags));
   await tf.setBackend("cpu");
@@ -100,8 +106,10 @@ Deno.test("tfjs() frees what a run has made when a kernel fails", async () => {
     await program.run({ x: batchOf(3) });
     const count = backend.numDataIds();
     const write = backend.write;
-    backend.write = () => {
-      throw new Error("out of memory");
+    let calls = 0;
+    backend.write = (...given) => {
+      if (++calls === 4) throw new Error("out of memory");
+      return write.apply(backend, given);
     };
     try {
       await assertRejects(() => program.run({ x: batchOf(3) }), Error, "out of memory");
@@ -148,6 +156,15 @@ Deno.test("programs of one store see what the others, and the store's owner, hav
   }
 });
 
+Deno.test("Program.run() takes inputs as they are when it is called", async () => {
+  for (const engine of [...Object.values(engines), await bare()]) {
+    const x = vector(1, 2);
+    const found = engine.load(graphOf({ y: input("x", 2) }), engine.store({})).run({ x });
+    x.data[0] = 9;
+    assertEquals([...(await found).y.data], [1, 2], engine.name);
+  }
+});
+
 Deno.test("updates may exchange, share and copy parameters", async () => {
   for (const engine of [...Object.values(engines), await bare()]) {
     const [w, slot] = [parameter("w", 2), parameter("slot", 2)];
@@ -172,11 +189,15 @@ Deno.test("one program runs batches of any size", async () => {
     f.sum(f.transpose(f.transpose(x)), { axes: [0], keep: true }),
   ], 0);
   for (const engine of Object.values(engines)) {
+    const backend = tf.findBackend(engine.name.slice("tfjs:".length));
     const program = engine.load(graphOf({ y }), engine.store({}));
-    for (const rows of [1, 7, 1, 300, 2, 3, 4, 5, 6, 8, 9, 7]) {
+    const counts: number[] = [];
+    for (const rows of [1, 7, 1, 300, 2, 3, 4, 5, 6, 8, 9, 7, 10, 11, 12, 13]) {
       const { y } = await program.run({ x: { shape: [rows, 2], data: new Float32Array(2 * rows).fill(1) } });
       assertEquals([...y.data], [2 * rows, 2 * rows, rows, rows], `${engine.name}, ${rows} rows`);
+      counts.push(backend.numDataIds());
     }
+    assertEquals(counts[15], counts[11], engine.name); // the schedules of sizes long unused are gone
   }
 });
 
@@ -197,9 +218,11 @@ Deno.test("one product per leading index is exact, also where it is cut into sev
     b: { shape: [3, 40, 32], data: data(3 * 40 * 32) },
   };
   const want = await once(reference(), graphOf({ y: f.matmul(a, b) }), inputs);
-  for (const engine of Object.values(engines)) {
+  for (const [name, engine] of Object.entries(engines)) {
+    const count = tf.findBackend(name).numDataIds();
     const { y } = await once(engine, graphOf({ y: f.matmul(a, b) }), inputs);
-    assertEquals([...y.data], [...want.y.data], engine.name);
+    assertEquals([...y.data], [...want.y.data], name);
+    assertEquals(tf.findBackend(name).numDataIds(), count, name);
   }
 });
 
