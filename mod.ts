@@ -166,17 +166,25 @@ export { type ColumnKind, type CsvOptions, readCsv, streamCsv } from "./lib/data
 export {
   category,
   encode,
-  type EncodedRows,
   fit,
   numeric,
+  type Tabular,
   type UnfittedCategory,
   type UnfittedFeature,
   type UnfittedNumeric,
 } from "./lib/data/features.ts";
+export type { Source } from "./lib/data/source.ts";
+export type { CensusFile } from "./lib/data/census_files.ts";
 export { type Census, census, type CensusOptions } from "./lib/data/census.ts";
 export { downloadCensus, type DownloadOptions } from "./lib/data/census_download.ts";
 export { fillNormal, fillUniform, permutation, type Random, random } from "./lib/data/random.ts";
-export { labelCorrelation, type LabelOptions, synthetic, type SyntheticOptions } from "./lib/data/synthetic.ts";
+export {
+  labelCorrelation,
+  labelMoments,
+  type LabelOptions,
+  synthetic,
+  type SyntheticOptions,
+} from "./lib/data/synthetic.ts";
 
 export { describe, entriesOf, type Entry } from "./lib/report/describe.ts";
 export { type GateSummary, gateSummary, gateTable } from "./lib/report/gates.ts";

@@ -66,7 +66,7 @@ await run(command, async (options, context) => {
   if (options.download) await downloadCensus({ signal });
   const group = options.group === "1" ? 1 : 2;
   const start = performance.now();
-  const data = await census({ group, inputs: options.inputs, seed: options.seed, folder: options.data, signal });
+  const data = await census({ group, inputs: options.inputs, folder: options.data, signal });
   const specs = tableOf(data.features, Object.keys(data.train.labels!));
   const wanted = options.model.includes("all") ? names : names.filter((name) => options.model.includes(name));
   const { train: { count }, validation, test } = data;

@@ -1,7 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { type Columns, labels, take } from "../lib/data/columns.ts";
 import { readCsv } from "../lib/data/csv.ts";
-import { category, encode, fit, numeric, type Table, type UnfittedFeature } from "../lib/data/features.ts";
+import { category, encode, fit, numeric, type Tabular, type UnfittedFeature } from "../lib/data/features.ts";
 import { random } from "../lib/data/random.ts";
 
 Deno.test("fit() gives mean and standard deviation of the transformed numbers, in float64", () => {
@@ -34,7 +34,7 @@ Deno.test("fit() without standardising gives mean 0 and scale 1", () => {
 
 Deno.test("fit() sorts words, and leaves out rare ones and those of no row", () => {
   const job = ["smith", "Clerk", "é", "clerk", "smith", "z"];
-  const words = (least: number, rows: Table) => fit({ job: category({ least }) }, rows).job;
+  const words = (least: number, rows: Tabular) => fit({ job: category({ least }) }, rows).job;
   assertEquals(words(1, { job }), { kind: "category", words: ["Clerk", "clerk", "smith", "z", "é"] });
   assertEquals(words(2, { job }), { kind: "category", words: ["smith"] });
   assertEquals(words(3, { job }), { kind: "category", words: [] });
@@ -93,7 +93,7 @@ Deno.test("encode() of a part is the part of what encode() gives", () => {
 });
 
 Deno.test("fit() and encode() survive JSON and names that objects have", () => {
-  const rows = JSON.parse('{"__proto__": [1, 2], "constructor": ["a", "b"]}') as Table;
+  const rows = JSON.parse('{"__proto__": [1, 2], "constructor": ["a", "b"]}') as Tabular;
   const unfitted = Object.fromEntries([["__proto__", numeric()], ["constructor", category()]]);
   const features = fit(unfitted as Record<string, UnfittedFeature>, rows);
   const again = JSON.parse(JSON.stringify(features));
@@ -153,7 +153,7 @@ Deno.test("encode() names the feature, the row and what was found in every error
     [{ count: 2, columns: { ...one, job: text.age } }, '"age": found 1 rows, wanted 2'],
   ];
   for (const [rows, message] of cases) {
-    const error = assertThrows(() => encode(features, rows as Table), Error);
+    const error = assertThrows(() => encode(features, rows as Tabular), Error);
     assert(error instanceof TypeError || error instanceof RangeError);
     assertEquals(error.message, `Cannot encode rows\n  at feature ${message}`);
   }

@@ -2,6 +2,7 @@ import type { CategoryFeature, Feature, Features, NumericFeature } from "../spec
 import { advice } from "../spec/nearest.ts";
 import { checkOptions } from "../spec/structure.ts";
 import type { Column, Columns } from "./columns.ts";
+import type { Rows } from "./rows.ts";
 
 /** A feature before its encoding is fitted: what {@linkcode numeric} and {@linkcode category} return. */
 export type UnfittedFeature = UnfittedNumeric | UnfittedCategory;
@@ -25,23 +26,7 @@ export interface UnfittedCategory {
 }
 
 /** Rows to fit or to encode: a table, or plain lists by name, `{ age: [73, 58], job: ["clerk", "smith"] }`. */
-export type Table = Columns | Readonly<Record<string, ArrayLike<number | string>>>;
-
-/** Rows as a model with named features reads them. */
-export interface EncodedRows {
-  /** The number of rows. */
-  readonly count: number;
-  /** The encoded features. */
-  readonly inputs: EncodedFeatures;
-}
-
-/** Features of rows, `[rows x numbers]` and `[rows x categories]`, row-major. */
-export type EncodedFeatures = {
-  /** The raw numbers, in the order of the numeric features. */
-  readonly numeric: Float32Array;
-  /** The codes, 0 for an unknown word, in the order of the categories. */
-  readonly category: Int32Array;
-};
+export type Tabular = Columns | Readonly<Record<string, ArrayLike<number | string>>>;
 
 /**
  * A feature that is a number: `(transform(x) - mean) / scale`, computed inside the model.
@@ -119,7 +104,7 @@ export function category(options: { readonly least?: number } = {}): UnfittedCat
  * });
  * ```
  */
-export function fit(features: Readonly<Record<string, UnfittedFeature>>, rows: Table): Features {
+export function fit(features: Readonly<Record<string, UnfittedFeature>>, rows: Tabular): Features {
   const action = "fit features";
   const names = Object.keys(features);
   const table = tableOf(action, names, rows);
@@ -141,7 +126,8 @@ export function fit(features: Readonly<Record<string, UnfittedFeature>>, rows: T
  *
  * @param features the features of the model
  * @param rows the rows; columns that are no feature are left out
- * @returns numbers `[rows x numbers]` and codes `[rows x categories]`
+ * @returns rows without labels: `numeric`, raw numbers `[rows x numbers]`, and `category`, codes `[rows x categories]` with 0
+ * for an unknown word; one of them alone if all features are of that kind
  * @throws {TypeError | RangeError} if a column is missing, columns are of different lengths, or a number is not
  * finite or out of its transform's range; rows are counted from 0
  *
@@ -158,7 +144,7 @@ export function fit(features: Readonly<Record<string, UnfittedFeature>>, rows: T
  * });
  * ```
  */
-export function encode(features: Features, rows: Table): EncodedRows {
+export function encode(features: Features, rows: Tabular): Rows {
   const action = "encode rows";
   const names = Object.keys(features);
   const table = tableOf(action, names, rows);
@@ -176,7 +162,8 @@ export function encode(features: Features, rows: Table): EncodedRows {
     const slots = Int32Array.from(words, (word) => known.get(word) ?? 0);
     for (let row = 0; row < codes.length; row++) category[row * categories.length + column] = slots[codes[row]];
   });
-  return { count: table.count, inputs: { numeric, category } };
+  const inputs = { ...(numbers.length > 0 && { numeric }), ...(categories.length > 0 && { category }) };
+  return { count: table.count, inputs };
 }
 
 /** The mean and scale of transformed numbers. */
@@ -205,7 +192,7 @@ interface Counted {
 }
 
 /** The columns of some features, all there and of one length. */
-function tableOf(action: string, names: readonly string[], rows: Table): Counted {
+function tableOf(action: string, names: readonly string[], rows: Tabular): Counted {
   const given = isColumns(rows) ? rows.columns : rows;
   const lengths = names.map((name) => {
     if (!Object.hasOwn(given, name)) {
@@ -224,7 +211,7 @@ function tableOf(action: string, names: readonly string[], rows: Table): Counted
 }
 
 /** Whether rows are a table rather than plain lists. */
-function isColumns(rows: Table): rows is Columns {
+function isColumns(rows: Tabular): rows is Columns {
   return typeof rows.count === "number";
 }
 

@@ -117,10 +117,12 @@ export function checkRows(spec: Spec, rows: Rows, purpose: "predict" | "train" |
       const found = rows.count > 0 ? `${data.length / rows.count} a row` : `${data.length}`;
       throw new RangeError(`${action}: input ${JSON.stringify(name)} needs ${width} numbers a row, found ${found}`);
     }
-    const at = data.findIndex((number) => !Number.isFinite(number));
+    const logs = logarithms(spec.input, name);
+    const at = data.findIndex((number, at) => !Number.isFinite(number) || number <= -1 && logs[at % width]);
     if (at >= 0) {
       const column = featureAt(spec.input, name, at % width);
-      throw new RangeError(`${action}\n  at row ${Math.floor(at / width)}, ${column}: ${data[at]} is no finite number`);
+      const found = `${logs[at % width] ? "log1p of " : ""}${data[at]}`;
+      throw new RangeError(`${action}\n  at row ${Math.floor(at / width)}, ${column}: ${found} is no finite number`);
     }
   }
   if (purpose !== "predict") checkLabels(spec.tasks, rows, action);
@@ -132,6 +134,12 @@ function inputsOf(input: InputSpec): Map<string, number> {
   const kinds = Object.values(input.features).map(({ kind }) => kind as string);
   const widths = ["numeric", "category"].map((kind) => [kind, kinds.filter((k) => k === kind).length] as const);
   return new Map(widths.filter(([, width]) => width > 0));
+}
+
+/** Of every column of an input, whether the model takes its logarithm. */
+function logarithms(input: InputSpec, name: string): boolean[] {
+  if ("width" in input || name === "category") return [];
+  return Object.values(input.features).flatMap((f) => f.kind === "numeric" ? [f.transform === "log1p"] : []);
 }
 
 function featureAt(input: InputSpec, name: string, position: number): string {
