@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { nearest } from "../lib/spec/nearest.ts";
+import { nearest } from "../lib/errors/nearest.ts";
 
 /** What a command takes by one of its options. */
 export type Option =

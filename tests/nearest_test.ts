@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { advice, nearest } from "../lib/spec/nearest.ts";
+import { advice, nearest } from "../lib/errors/nearest.ts";
 
 Deno.test("nearest() finds the word that was meant", () => {
   const names = ["shared", "income", "marital", "age", "hours per week", "class of worker", "toString"];

@@ -17,14 +17,15 @@ const sources: Readonly<Record<string, string>> = Object.fromEntries(
 
 /** The folders that the files of a folder import from; in brackets, for types alone. */
 const layers: Readonly<Record<string, readonly string[]>> = {
-  ops: [],
-  graph: ["ops", "(spec)"],
-  spec: ["ops", "graph"],
-  author: ["ops", "graph", "spec"],
-  data: ["spec"],
-  engines: ["ops", "graph"],
-  files: ["(engines)"],
-  train: ["ops", "graph", "spec", "data", "engines", "files"],
+  errors: [],
+  ops: ["errors"],
+  graph: ["errors", "ops", "(spec)"],
+  spec: ["errors", "ops", "graph"],
+  author: ["errors", "ops", "graph", "spec"],
+  data: ["errors", "spec"],
+  engines: ["errors", "ops", "graph"],
+  files: ["errors", "(engines)"],
+  train: ["errors", "ops", "graph", "spec", "data", "engines", "files"],
   report: ["ops", "graph", "spec", "(train)"],
 };
 

@@ -1,4 +1,4 @@
-import { advice } from "../spec/nearest.ts";
+import { advice } from "../errors/nearest.ts";
 
 /** A table in memory, column by column: what {@linkcode readCsv} returns. */
 export interface Columns {

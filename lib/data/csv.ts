@@ -1,4 +1,4 @@
-import { advice } from "../spec/nearest.ts";
+import { advice } from "../errors/nearest.ts";
 import { checkOptions } from "../spec/structure.ts";
 import type { Column, Columns } from "./columns.ts";
 import { flaw, readRecord, scan, type Sheet, type Sink, takeRows } from "./csv_scan.ts";

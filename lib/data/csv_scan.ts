@@ -1,5 +1,5 @@
 import { parse } from "@std/csv";
-import { advice } from "../spec/nearest.ts";
+import { advice } from "../errors/nearest.ts";
 import type { Column, Columns } from "./columns.ts";
 import { codeOf, decoded, type Dictionary, hashOf, hashStart, hashStep } from "./dictionary.ts";
 

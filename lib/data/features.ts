@@ -1,5 +1,5 @@
 import type { CategoryFeature, Feature, Features, NumericFeature } from "../spec/features.ts";
-import { advice } from "../spec/nearest.ts";
+import { advice } from "../errors/nearest.ts";
 import { checkOptions } from "../spec/structure.ts";
 import type { Column, Columns } from "./columns.ts";
 import type { Rows } from "./rows.ts";

@@ -1,5 +1,5 @@
-import { quoted } from "../spec/issues.ts";
-import { advice } from "../spec/nearest.ts";
+import { quoted } from "../errors/quoted.ts";
+import { advice } from "../errors/nearest.ts";
 import { inputWidth } from "../spec/input.ts";
 import type { InputSpec, Spec, TaskSpec } from "../spec/spec.ts";
 import { checkOptions, isRecord, kindOf } from "../spec/structure.ts";

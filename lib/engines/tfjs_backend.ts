@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import type { DataType, KernelBackend, NamedAttrMap, NamedTensorInfoMap, TensorInfo } from "@tensorflow/tfjs";
-import { quoted } from "../spec/issues.ts";
-import { advice } from "../spec/nearest.ts";
+import { quoted } from "../errors/quoted.ts";
+import { advice } from "../errors/nearest.ts";
 
 /** Numbers as a backend's memory holds them. */
 export type Numbers = Float32Array | Int32Array;

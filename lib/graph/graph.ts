@@ -1,8 +1,8 @@
 import { apply } from "../ops/table.ts";
 import { type Shape, shapeText } from "../ops/shape.ts";
 import type { Attrs, Op, Type, Value } from "../ops/value.ts";
-import { quoted } from "../spec/issues.ts";
-import { advice } from "../spec/nearest.ts";
+import { quoted } from "../errors/quoted.ts";
+import { advice } from "../errors/nearest.ts";
 
 /** One op of a graph: applied to earlier nodes, named by their positions. */
 export interface Node {

@@ -1,3 +1,5 @@
+import { quoted } from "../errors/quoted.ts";
+
 /** One thing that is wrong, and where. */
 export interface Issue {
   /** The path in the table, such as `levels[0].gates.income.mix[0]`. */
@@ -43,9 +45,4 @@ export class SpecError extends TypeError {
 /** A key as it follows a path: `.income`, or `["never married"]`. */
 export function keyText(key: string): string {
   return /^[A-Za-z_]\w{0,99}$/.test(key) ? `.${key}` : `[${quoted(key)}]`;
-}
-
-/** A text in quotation marks, cut where it is long. */
-export function quoted(text: string): string {
-  return JSON.stringify(text.length > 100 ? `${text.slice(0, 60)}…` : text);
 }

@@ -1,7 +1,8 @@
 import { type Shape, shapeText } from "../ops/shape.ts";
 import { inputWidth } from "./input.ts";
-import { type Issue, keyText, quoted } from "./issues.ts";
-import { advice, nearest } from "./nearest.ts";
+import { type Issue, keyText } from "./issues.ts";
+import { quoted } from "../errors/quoted.ts";
+import { advice, nearest } from "../errors/nearest.ts";
 import {
   type BankSpec,
   type Expression,

@@ -1,6 +1,7 @@
-import { type Issue, keyText, quoted } from "./issues.ts";
+import { type Issue, keyText } from "./issues.ts";
+import { quoted } from "../errors/quoted.ts";
 import { isValue } from "../ops/table.ts";
-import { advice } from "./nearest.ts";
+import { advice } from "../errors/nearest.ts";
 
 /** Checks the form of a plain value found at a path, and returns what is wrong with it. */
 export type Form = (found: unknown, path: string) => Issue[];

@@ -1,7 +1,7 @@
 import type { Tensor } from "../engines/engine.ts";
 import type { Layout } from "../graph/parameters.ts";
 import { shapeText } from "../ops/shape.ts";
-import { nearest } from "../spec/nearest.ts";
+import { nearest } from "../errors/nearest.ts";
 import { isRecord, kindOf } from "../spec/structure.ts";
 
 /**
