@@ -1,4 +1,4 @@
-import { quoted } from "./issues.ts";
+import { quoted } from "./quoted.ts";
 
 /**
  * The word most like a misspelt one, or undefined where none is like it.
