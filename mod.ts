@@ -125,6 +125,7 @@ export { type Layout, layoutOf, type Parameter, parametersOf, type Place } from 
 export { trace, type Traced } from "./lib/graph/trace.ts";
 
 export type { Engine, Program, Store, Tensor } from "./lib/engines/engine.ts";
+export { type GraphModel, graphModel } from "./lib/engines/graph_model.ts";
 export { reference } from "./lib/engines/reference.ts";
 export { bestEngine, cpu, tfjs, wasm } from "./lib/engines/tfjs.ts";
 
@@ -154,7 +155,7 @@ export {
   type Rate,
   sgd,
 } from "./lib/train/optimisers.ts";
-export { load, parseSpec, save } from "./lib/train/save.ts";
+export { load, parseSpec, save, saveGraphModel, type ServeOptions } from "./lib/train/save.ts";
 export type { Stopping } from "./lib/train/stopping.ts";
 export { type Data, type Progress, train, type TrainOptions } from "./lib/train/train.ts";
 

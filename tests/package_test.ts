@@ -23,7 +23,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   spec: ["errors", "ops", "graph"],
   author: ["errors", "ops", "graph", "spec"],
   data: ["errors", "spec"],
-  engines: ["errors", "ops", "graph"],
+  engines: ["errors", "ops", "graph", "files"],
   files: ["errors", "(engines)"],
   train: ["errors", "ops", "graph", "spec", "data", "engines", "files"],
   report: ["ops", "graph", "spec", "(train)"],

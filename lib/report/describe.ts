@@ -77,7 +77,7 @@ export function functionText(expression: Expression): string {
   const texts = new Map<Value, string>();
   for (const value of inOrder([result])) texts.set(value, cut(written(value, (of) => texts.get(of)!), 200));
   const text = texts.get(result)!.replace(/^x > /, "");
-  return text === "x" ? "identity" : cut(text, 60);
+  return text === "x" ? "identity" : cut(text, 48);
 }
 
 function resultOf(expression: Expression): Value {

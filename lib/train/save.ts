@@ -1,9 +1,15 @@
+import { saveGraphModel as writeGraphModel } from "../engines/graph_model.ts";
+import { advice } from "../errors/nearest.ts";
+import { quoted } from "../errors/quoted.ts";
 import { writeFolder } from "../files/atomic.ts";
 import { readFolderFile } from "../files/read.ts";
 import { decodeSafetensors, encodeSafetensors } from "../files/safetensors.ts";
 import { layoutOf, parametersOf } from "../graph/parameters.ts";
+import { optimise } from "../graph/optimise.ts";
 import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
+import { checkOptions } from "../spec/structure.ts";
+import { forward } from "./graphs.ts";
 import { checkModel, compile, type CompileOptions, type Model } from "./model.ts";
 
 const specFile = "spec.json";
@@ -29,6 +35,48 @@ export async function save(model: Model, path: string): Promise<void> {
     [specFile]: `${JSON.stringify(model.spec, undefined, 2)}\n`,
     [parametersFile]: encodeSafetensors(parameters, metadata),
   }, { action: "save model" });
+}
+
+/** What of a model is served. */
+export interface ServeOptions<Tasks extends string = string> {
+  /** The tasks that are served; what only others need is left out. Default: all. */
+  readonly tasks?: readonly Tasks[];
+  /** Whether gate weights are outputs too, as `gates/<level>/<stream>`. Default false. */
+  readonly gates?: boolean;
+}
+
+/**
+ * Saves what a model computes as a TensorFlow.js GraphModel, which `tf.loadGraphModel` runs in any program with
+ * TensorFlow.js, in browsers too, without this package: `model.json` and its weights.
+ *
+ * Its inputs are the model's, by name: `input` `[batch, width]`, or `numeric` and `category` as `encode` returns them.
+ * Its outputs are the tasks, by name.
+ *
+ * @param path The folder; its parent exists. Needs the permissions to read and write there.
+ * @throws {TypeError} for unknown options and tasks.
+ * @throws {Deno.errors.AlreadyExists} if the folder holds anything but a GraphModel.
+ *
+ * @example
+ * ```ts ignore
+ * await saveGraphModel(model, "./served");
+ * const served = await tf.loadGraphModel("https://example.org/served/model.json");
+ * ```
+ */
+export async function saveGraphModel<Tasks extends string>(
+  model: Model<Tasks>,
+  path: string,
+  options: ServeOptions<Tasks> = {},
+): Promise<void> {
+  checkOptions("save GraphModel", options, ["tasks", "gates"]);
+  const { tasks = Object.keys(model.spec.tasks) as Tasks[], gates = false } = options;
+  const strange = tasks.find((task) => !Object.hasOwn(model.spec.tasks, task));
+  if (strange !== undefined || tasks.length === 0) {
+    const found = strange === undefined ? "no task is named" : `the model has no task ${quoted(strange)}`;
+    throw new TypeError(`Cannot save GraphModel: ${found}${advice(strange ?? "", Object.keys(model.spec.tasks))}`);
+  }
+  const graph = forward(model.spec, gates);
+  const kept = Object.keys(graph.outputs).filter((name) => name.startsWith("gates/") || tasks.includes(name as Tasks));
+  await writeGraphModel(path, optimise(graph, kept), await model.parameters());
 }
 
 /**
