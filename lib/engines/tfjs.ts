@@ -69,8 +69,7 @@ export async function wasm(): Promise<Engine> {
 }
 
 /**
- * The engine on TensorFlow.js's plain JavaScript backend: no permission, about 10 times slower than
- * {@linkcode wasm}.
+ * The engine on TensorFlow.js's plain JavaScript backend: no permission, 3 to 10 times slower than {@linkcode wasm}.
  *
  * @example
  * ```ts
