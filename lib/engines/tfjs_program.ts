@@ -69,7 +69,7 @@ export function programOf(graph: Graph, arrays: Arrays, backend: Backend): Progr
         arrays.replace(Object.fromEntries(updates.map(([name], i) => [name, next[i]])));
         next = [];
       }
-      return Object.fromEntries(outputs.map(([name], i) => [name, { shape: found[i].shape, data: data[i] }]));
+      return Object.fromEntries(outputs.map(([name], i) => [name, { shape: [...found[i].shape], data: data[i] }]));
     } finally {
       [...found, ...next].forEach(backend.free);
     }
