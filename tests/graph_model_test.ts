@@ -6,7 +6,7 @@ import { withBatch } from "../lib/ops/shape.ts";
 import type { Op, Value } from "../lib/ops/value.ts";
 import { type Graph, graphOf } from "../lib/graph/graph.ts";
 import type { Tensor } from "../lib/engines/engine.ts";
-import { graphModel, saveGraphModel } from "../lib/engines/graph_model.ts";
+import { graphModel, writeGraphModel } from "../lib/engines/graph_model.ts";
 import { translations } from "../lib/engines/graph_model_ops.ts";
 import { reference } from "../lib/engines/reference.ts";
 import { cpu, wasm } from "../lib/engines/tfjs.ts";
@@ -120,15 +120,15 @@ Deno.test("graphModel() gives one name to what has one, and stores a constant on
   assertEquals([...new Float32Array(weights.buffer)], [1, 2, 1]);
 });
 
-Deno.test("saveGraphModel() writes a folder that tf.loadGraphModel reads, in shards, and replaces no other folder", () =>
+Deno.test("writeGraphModel() writes a folder that tf.loadGraphModel reads, in shards, and replaces no other folder", () =>
   withTemp(async (dir) => {
     await tf.setBackend("cpu");
     const size = 2_500_000;
     const data = Float32Array.from({ length: size }, (_, i) => i % 1000);
     const graph = graphOf({ last: f.slice(parameter("w", size), size - 3, 3) });
     const path = `${dir}/served`;
-    await saveGraphModel(path, graphOf({ y: f.constant([1]) }), {});
-    await saveGraphModel(path, graph, { w: { shape: [size], data } });
+    await writeGraphModel(path, graphOf({ y: f.constant([1]) }), {});
+    await writeGraphModel(path, graph, { w: { shape: [size], data } });
     const names = (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name).sort();
     assertEquals(names, ["group1-shard1of3.bin", "group1-shard2of3.bin", "group1-shard3of3.bin", "model.json"]);
     const read: Record<string, Uint8Array<ArrayBuffer>> = {};
@@ -138,7 +138,7 @@ Deno.test("saveGraphModel() writes a folder that tf.loadGraphModel reads, in sha
 
     await Deno.writeTextFile(`${path}/notes.txt`, "mine");
     await assertRejects(
-      () => saveGraphModel(path, graph, { w: { shape: [size], data } }),
+      () => writeGraphModel(path, graph, { w: { shape: [size], data } }),
       Deno.errors.AlreadyExists,
       "Cannot save GraphModel",
     );

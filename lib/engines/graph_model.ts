@@ -79,11 +79,11 @@ export function graphModel(graph: Graph, parameters: Readonly<Record<string, Ten
  *
  * @example
  * ```ts ignore
- * await saveGraphModel("./served", graph, await model.parameters());
+ * await writeGraphModel("./served", graph, await model.parameters());
  * const served = await tf.loadGraphModel("https://example.org/served/model.json");
  * ```
  */
-export async function saveGraphModel(
+export async function writeGraphModel(
   path: string,
   graph: Graph,
   parameters: Readonly<Record<string, Tensor>>,

@@ -1,4 +1,4 @@
-import { saveGraphModel as writeGraphModel } from "../engines/graph_model.ts";
+import { writeGraphModel } from "../engines/graph_model.ts";
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
 import { writeFolder } from "../files/atomic.ts";
