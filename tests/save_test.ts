@@ -1,0 +1,202 @@
+import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  categorical,
+  compile,
+  define,
+  dense,
+  initialise,
+  load,
+  mmoe,
+  parseSpec,
+  reference,
+  save,
+  type Spec,
+  SpecError,
+  train,
+} from "../mod.ts";
+import { decodeSafetensors, encodeSafetensors } from "../lib/files/safetensors.ts";
+import { architectures, base, expert, sample } from "./models.ts";
+import { withTemp } from "./temp.ts";
+
+const engine = reference();
+const files = ["spec.json", "params.safetensors"];
+
+Deno.test("load() gives the model that save() was given", async () => {
+  await withTemp(async (dir) => {
+    for (const [name, spec] of Object.entries<Spec>({ ...architectures, odd: odd() })) {
+      const model = await compile(spec, { engine, seed: 12345 });
+      await save(model, `${dir}/model`);
+      const loaded = await load(`${dir}/model`, { engine });
+      assertEquals(loaded.spec, spec, name);
+      assertEquals(loaded.seed, 12345);
+      assertEquals(await loaded.parameters(), await model.parameters(), name);
+      assertEquals(await loaded.inspect(sample(5)), await model.inspect(sample(5)), name);
+      assertEquals([...Deno.readDirSync(`${dir}/model`)].map((entry) => entry.name).sort(), [...files].sort());
+      loaded.dispose();
+      model.dispose();
+    }
+    assertEquals([...Deno.readDirSync(dir)].map((entry) => entry.name), ["model"]);
+  });
+});
+
+Deno.test("load() gives a model that trains on as the saved one", async () => {
+  await withTemp(async (dir) => {
+    const model = await compile(architectures.mmoe, { engine, seed: -4 });
+    for await (const _ of train(model, sample(10), { epochs: 2, batch: 4 }));
+    await save(model, `${dir}/model`);
+    const loaded = await load(`${dir}/model`, { engine });
+    model.assign(await model.parameters()); // float32, as in the file
+    const [one, two] = [model, loaded].map((some) => Array.fromAsync(train(some, sample(10), { batch: 4 })));
+    assertEquals((await two).map(({ loss }) => loss), (await one).map(({ loss }) => loss));
+    assertEquals(await loaded.parameters(), await model.parameters());
+    assertEquals((await load(`${dir}/model`, { engine, seed: 9 })).seed, 9);
+  });
+});
+
+Deno.test("save() gives equal bytes for equal models, and replaces an older one", async () => {
+  await withTemp(async (dir) => {
+    const [one, two] = await Promise.all([1, 2].map((seed) => compile(architectures.mmoe, { engine, seed })));
+    const bytes = (name: string) => files.map((file) => Deno.readFileSync(`${dir}/${name}/${file}`));
+    await save(one, `${dir}/one`);
+    await save(two, `${dir}/two`);
+    await save(two, `${dir}/one`);
+    assertEquals(bytes("one"), bytes("two"));
+    const { tensors, metadata } = decodeSafetensors(bytes("one")[1]);
+    assertEquals(tensors, await two.parameters());
+    assertEquals(metadata, { format: "gatehouse", seed: "2" });
+    assertEquals(JSON.parse(new TextDecoder().decode(bytes("one")[0])), architectures.mmoe);
+    await assertRejects(() => save(one, dir), Deno.errors.AlreadyExists, "Cannot save model");
+    await assertRejects(() => save(Promise.resolve(one) as never, `${dir}/three`), TypeError, "found a promise");
+  });
+});
+
+Deno.test("load() says what is missing, or is no model", async () => {
+  await withTemp(async (dir) => {
+    const model = await compile(architectures.linear, { engine });
+    await assertRejects(() => load(`${dir}/none`), Deno.errors.NotFound, "Cannot load model");
+    for (const file of files) {
+      await save(model, `${dir}/model`);
+      Deno.removeSync(`${dir}/model/${file}`);
+      const wanted = `no ${file} found, wanted spec.json and params.safetensors`;
+      await assertRejects(() => load(`${dir}/model`, { engine }), Deno.errors.NotFound, wanted);
+      Deno.mkdirSync(`${dir}/model/${file}`);
+      await assertRejects(() => load(`${dir}/model`, { engine }), Deno.errors.NotFound, `${file} is no file`);
+      Deno.removeSync(`${dir}/model`, { recursive: true });
+    }
+    Deno.writeTextFileSync(`${dir}/file`, "");
+    await assertRejects(() => load(`${dir}/file`), Deno.errors.NotADirectory, "wanted a folder");
+  });
+});
+
+Deno.test("load() reads no damaged file", async () => {
+  await withTemp(async (dir) => {
+    const model = await compile(architectures.linear, { engine });
+    const write = (file: string, bytes: Uint8Array | string) =>
+      typeof bytes === "string"
+        ? Deno.writeTextFileSync(`${dir}/model/${file}`, bytes)
+        : Deno.writeFileSync(`${dir}/model/${file}`, bytes);
+    const text = JSON.stringify(architectures.linear);
+    const bytes = encodeSafetensors(await model.parameters());
+    const bare = JSON.parse(text);
+    const cases: [file: string, content: Uint8Array | string, error: new () => Error, found: string][] = [
+      ["spec.json", "", SyntaxError, `Cannot read model\n  at ${dir}/model/spec.json: `],
+      ["spec.json", text.slice(0, -1), SyntaxError, "spec.json"],
+      ["spec.json", `${text}x`, SyntaxError, "spec.json"],
+      ["spec.json", `<html>${text}`, SyntaxError, "spec.json"],
+      ["spec.json", Uint8Array.of(0xff, 0xfe, 0x7b), SyntaxError, "spec.json: the text is not UTF-8"],
+      ["spec.json", "[".repeat(100_000), SyntaxError, "spec.json"],
+      ["spec.json", "[".repeat(50_000) + "]".repeat(50_000), SpecError as never, "wanted an object, found a list"],
+      ["spec.json", "null", SpecError as never, "Cannot read model\n  at the top: wanted an object, found null"],
+      ["spec.json", '{"gatehouse":2}', SpecError as never, "format 2 is unknown: this version reads format 1"],
+      ["spec.json", JSON.stringify({ ...bare, tasks: {} }), SpecError as never, "at tasks: a model needs at least one"],
+      ["spec.json", JSON.stringify({ ...bare, input: { width: 6 } }), SpecError as never, "must be x [batch, 6]"],
+      ["params.safetensors", "", SyntaxError, "params.safetensors"],
+      ["params.safetensors", text, RangeError, "params.safetensors"],
+      ["params.safetensors", bytes.subarray(0, bytes.length - 1), RangeError, "params.safetensors"],
+      ["params.safetensors", Uint8Array.of(...bytes, 0), RangeError, "params.safetensors"],
+      ["params.safetensors", bytes.map((byte, at) => at === 9 ? 0 : byte), SyntaxError, "params.safetensors"],
+      ["params.safetensors", bytes.map((byte, at) => at >= bytes.length - 4 ? 0xff : byte), RangeError, "found NaN"],
+      ["params.safetensors", new Uint8Array(2 ** 21), RangeError, "holds 2097152 bytes, wanted at most"],
+    ];
+    for (const [file, content, error, found] of cases) {
+      await save(model, `${dir}/model`);
+      write(file, content);
+      const name = `${file}: ${String(content).slice(0, 40)}`;
+      const thrown = await assertRejects(() => load(`${dir}/model`, { engine }), Error, found, name);
+      assertInstanceOf(thrown, error, `${name}: ${thrown}`);
+      assert(thrown.message.startsWith("Cannot "), thrown.message);
+    }
+  });
+});
+
+Deno.test("load() reports all parameters that do not fit at once", async () => {
+  await withTemp(async (dir) => {
+    const model = await compile(architectures.linear, { engine });
+    await save(model, `${dir}/model`);
+    const { "tasks/income/head/0/kernel": kernel, ...rest } = await model.parameters();
+    const parameters = {
+      ...rest,
+      "tasks/incom/head/0/kernel": kernel,
+      "tasks/marital/head/0/bias": { shape: [2], data: new Float32Array(2) },
+      "levels/0/experts/shared/0/0/kernel": { shape: [], data: new Float32Array(1) },
+    };
+    Deno.writeFileSync(`${dir}/model/params.safetensors`, encodeSafetensors(parameters));
+    const error = await assertRejects(() => load(`${dir}/model`, { engine }), TypeError);
+    assertEquals(error.message.split("\n").sort(), [
+      "  misshapen: tasks/marital/head/0/bias is [2], wanted [1]",
+      "  missing: tasks/income/head/0/kernel [5, 1]",
+      "  unexpected: levels/0/experts/shared/0/0/kernel []",
+      "  unexpected: tasks/incom/head/0/kernel [5, 1]: did you mean tasks/income/head/0/kernel?",
+      "Cannot assign parameters",
+    ]);
+  });
+});
+
+Deno.test("load() runs nothing of what a file holds", async () => {
+  await withTemp(async (dir) => {
+    const model = await compile(architectures.linear, { engine });
+    await save(model, `${dir}/model`);
+    const text = Deno.readTextFileSync(`${dir}/model/spec.json`);
+    const hostile = text.replace('"gatehouse": 1,', '"gatehouse": 1, "__proto__": { "polluted": 1 },');
+    assert(hostile !== text);
+    Deno.writeTextFileSync(`${dir}/model/spec.json`, hostile);
+    await assertRejects(() => load(`${dir}/model`, { engine }), SpecError, '"__proto__" is unknown');
+    assertEquals(({} as Record<string, unknown>).polluted, undefined);
+  });
+});
+
+Deno.test("parseSpec() names its file", () => {
+  const spec = architectures.mmoe;
+  assertEquals(parseSpec(JSON.stringify(spec)), spec);
+  assertEquals(parseSpec(new TextEncoder().encode(JSON.stringify(spec))), spec);
+  try {
+    parseSpec("{", "some.json");
+  } catch (error) {
+    assertInstanceOf(error, SyntaxError);
+    assertStringIncludes(error.message, "Cannot read model\n  at some.json: ");
+  }
+});
+
+/** Names that files could trip over. */
+function odd(): Spec {
+  const names = [
+    "constructor",
+    "toString",
+    "a b",
+    "..",
+    ".",
+    "\\",
+    '"',
+    "é",
+    "日本",
+    "😀",
+    "0",
+    "1",
+    "__metadata__",
+    " ",
+  ];
+  const tasks = Object.fromEntries(names.map((name) => [name, categorical(2, dense(2))]));
+  const spec = define(mmoe({ ...base, experts: 2, expert, tasks }));
+  assertEquals(Object.keys(initialise(spec, 0)).length, 2 * 4 + names.length * 5);
+  return spec;
+}
