@@ -21,7 +21,7 @@ export const inputForm: Form = (found, path) => {
   if (!isRecord(found) || found.features === undefined) return object({ width: whole(1, mostUnits) })(found, path);
   const issues = object({ features: record(featureForm) })(found, path);
   return isRecord(found.features) && Object.keys(found.features).length === 0
-    ? [{ path: `${path}.features`, message: "a model needs at least one feature" }]
+    ? [...issues, { path: `${path}.features`, message: "a model needs at least one feature" }]
     : issues;
 };
 

@@ -27,11 +27,13 @@ export function object(required: Readonly<Record<string, Form>>, optional: Reado
   };
 }
 
-/** An object with any keys and values of one form. */
+/** An object with any keys but one, and values of one form. */
 export function record(of: Form): Form {
+  const valueOf = (found: unknown, path: string, key: string): Issue[] =>
+    key === "__proto__" ? [{ path, message: `${quoted(key)} is no name: wanted another` }] : of(found, path);
   return (found, path) =>
     isRecord(found)
-      ? collected(Object.keys(found), (key) => of(found[key], inside(path, key)))
+      ? collected(Object.keys(found), (key) => valueOf(found[key], inside(path, key), key))
       : [{ path, message: `wanted an object, found ${kindOf(found)}` }];
 }
 
