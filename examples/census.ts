@@ -56,7 +56,11 @@ const command = commandLine(
     },
     data: { kind: "path", help: "the folder of the data; else GATEHOUSE_DATA, else ./data" },
     download: { kind: "flag", help: "first download the data to ./data" },
-    save: { kind: "path", help: "the folder in which every trained model is saved under its name" },
+    save: {
+      kind: "path",
+      help: "the folder in which every trained model is saved under its name",
+      default: "out/census",
+    },
   },
   "--model mmoe,logistic --epochs 2",
 );
@@ -77,6 +81,7 @@ await run(command, async (options, context) => {
   say(describe(specs[wanted.at(-1)!]));
 
   const engine = await engineOf(options.engine);
+  await Deno.mkdir(options.save, { recursive: true });
   const results: Record<string, string | number>[] = [];
   const gates: Record<string, ReturnType<typeof gateSummary>> = {};
   for (const name of wanted) {
@@ -86,10 +91,7 @@ await run(command, async (options, context) => {
     try {
       const rate = options.rate ?? (name === "logistic" ? 0.01 : 0.001);
       await learn(name, model, data.train, data.validation, { ...options, rate, context });
-      if (options.save !== undefined) {
-        await Deno.mkdir(options.save, { recursive: true });
-        await save(model, `${options.save}/${name}`);
-      }
+      await save(model, `${options.save}/${name}`);
       const row: Record<string, string | number> = { model: name };
       for (const [split, rows] of Object.entries({ validation, test })) {
         const { metrics } = await evaluate(model, rows);
@@ -108,7 +110,8 @@ await run(command, async (options, context) => {
   }
   if (results.length > 0) say(`\nOn ${test.count} test rows, seed ${options.seed}\n${table(results)}`);
   if (Object.keys(gates).length > 0) say(`\nWhat the gates do with their experts on test rows\n${gateTable(gates)}`);
-  if (signal.aborted) say("\nStopped before its time: the numbers are of what was trained");
+  say(`\nThe models are saved in ${options.save}`);
+  if (signal.aborted) say("Stopped before its time: the numbers and models are of what was trained");
 });
 
 /** The five models as entries of the table: the same expert and tower, arranged differently. */

@@ -21,6 +21,7 @@ import {
   relu,
   report,
   type Rows,
+  save,
   sharedBottom,
   sideBySide,
   type Spec,
@@ -53,6 +54,7 @@ const command = commandLine(
     correlation: { kind: "number", help: "how related the tasks are", default: 0.5, from: -1, to: 1 },
     batch: { kind: "number", help: "rows of a step", default: 256, from: 1, whole: true },
     rate: { kind: "number", help: "learning rate of Adam", default: 0.01, from: 1e-9 },
+    save: { kind: "path", help: "the folder in which every model is saved under its name", default: "out/quickstart" },
     svg: { kind: "path", help: "where the picture is written", default: "out/quickstart.svg" },
   },
   "--steps 500 --correlation 0.9",
@@ -67,7 +69,7 @@ interface Result {
 }
 
 await run(command, async (options, context) => {
-  const { say, record, signal } = context;
+  const { say, signal } = context;
   const { seed, correlation } = options;
   const data = synthetic({ correlation, rows: options.rows, seed });
   const held = synthetic({ correlation, rows: 10000, seed, part: "validation" });
@@ -80,6 +82,7 @@ await run(command, async (options, context) => {
   say(sideBySide(Object.entries(models).map(([name, spec]) => `${name}\n${summary(spec)}`)));
 
   const engine = await engineOf(options.engine);
+  await Deno.mkdir(options.save, { recursive: true });
   const results: Record<string, Result> = {};
   for (const [name, spec] of Object.entries(models)) {
     if (signal.aborted) break;
@@ -102,16 +105,8 @@ await run(command, async (options, context) => {
   const charts = [lossChart(losses, { title: "Training loss" }), ...(bars.length > 0 ? [gateChart(bars)] : [])];
   await Deno.mkdir(folderOf(options.svg), { recursive: true });
   await writeFileAtomic(options.svg, page(charts), "write picture");
-  say(`\nThe picture is ${options.svg}`);
-  if (signal.aborted) say("Stopped before its time: the numbers are of what was trained");
-  for (const [model, { points, gates }] of Object.entries(results)) {
-    for (const task of ["first", "second"] as const) {
-      for (const { step, loss } of points[task]) record({ model, task, step, loss });
-    }
-    for (const [stream, { mean }] of Object.entries(gates)) {
-      for (const task of stream === "shared" ? ["first", "second"] : [stream]) record({ model, task, gates: mean });
-    }
-  }
+  say(`\nThe picture is ${options.svg}, the models are saved in ${options.save}`);
+  if (signal.aborted) say("Stopped before its time: numbers, picture and models are of what was trained");
 });
 
 /** Trains one model, with progress on standard error. */
@@ -122,7 +117,7 @@ async function trained(
     readonly engine: Engine;
     readonly data: Rows;
     readonly held: Rows;
-    readonly options: Values<Record<never, never>> & { steps: number; batch: number; rate: number };
+    readonly options: Values<Record<never, never>> & { steps: number; batch: number; rate: number; save: string };
     readonly context: Context;
   },
 ): Promise<Result> {
@@ -141,16 +136,25 @@ async function trained(
       sums.second += at.loss.second;
       sums.count++;
       if (at.step % every !== 0 && at.step !== steps) continue;
-      points.first.push({ step: at.step, loss: sums.first / sums.count });
-      points.second.push({ step: at.step, loss: sums.second / sums.count });
+      for (const task of ["first", "second"] as const) {
+        const point = { step: at.step, loss: sums[task] / sums.count };
+        points[task].push(point);
+        context.record({ model: name, task, ...point });
+      }
       Object.assign(sums, { first: 0, second: 0, count: 0 });
     }
     progress.end(signal.aborted ? "stopped" : "done");
+    await save(model, `${options.save}/${name}`);
     const { loss } = await evaluate(model, held);
     const { gates } = await model.inspect(held);
     const summaries = Object.entries(gates).map(([path, weights]) => {
-      return [path.slice(path.indexOf("/") + 1), gateSummary(weights, weights.length / held.count)];
+      return [path.slice(path.indexOf("/") + 1), gateSummary(weights, weights.length / held.count)] as const;
     });
+    for (const [stream, { mean }] of summaries) {
+      for (const task of stream === "shared" ? ["first", "second"] : [stream]) {
+        context.record({ model: name, task, gates: mean });
+      }
+    }
     const seconds = (performance.now() - start) / 1000;
     return { points, loss, gates: Object.fromEntries(summaries), seconds };
   } finally {
