@@ -1,0 +1,391 @@
+import {
+  adagrad,
+  adam,
+  binary,
+  compile,
+  constant,
+  define,
+  dense,
+  differentiate,
+  evaluate,
+  mmoe,
+  momentum,
+  optimise,
+  reference,
+  type Rows,
+  rows,
+  sgd,
+  train,
+  type TrainOptions,
+} from "../../mod.ts";
+import { graphOf } from "../../lib/graph/graph.ts";
+import { architectures, sample } from "../models.ts";
+import type { Any, Case } from "./case.ts";
+
+const good = architectures.mmoe;
+const data = sample(4);
+const model = await compile(good, { engine: reference() });
+
+/** Training with one option wrong. */
+const training = (options: Readonly<Record<string, unknown>>, some: unknown = data) => () =>
+  Array.fromAsync(train(model, some as Rows, { steps: 1, ...options } as TrainOptions<"income" | "marital">));
+/** Training on rows with one thing wrong. */
+const on = (changes: Readonly<Record<string, unknown>>) => training({}, { ...data, ...changes });
+const stopping = (options: Readonly<Record<string, unknown>>) => training({ validation: data, stopping: options });
+const predicting = (some: unknown) => () => model.predict(some as Rows);
+
+/** Rows, models and training with one thing wrong. */
+export const runs: Readonly<Record<string, Case>> = {
+  "rows of nothing": [() => (rows as Any)(), TypeError, "Cannot make rows: wanted a list of lists, found nothing"],
+  "rows of one row": [() => rows([1, 2, 3] as Any), TypeError, "at row 0: wanted a list of numbers, found 1"],
+  "rows of words": [() => rows(["abc"] as Any), TypeError, 'at row 0: wanted a list of numbers, found "abc"'],
+  "rows of other lengths": [
+    () => rows([[1, 2], [3]]),
+    RangeError,
+    "Cannot make rows\n  at row 1: found 1 numbers, wanted 2 as in row 0",
+  ],
+  "rows with a misspelt option": [
+    () => rows([[1]], { label: {} } as Any),
+    TypeError,
+    'option "label" is unknown: did you mean "labels"?',
+  ],
+  "labels without a task": [
+    () => rows([[1]], { labels: [1] as Any }),
+    TypeError,
+    "labels must be an object of lists by task, found a list",
+  ],
+  "labels of a number": [
+    () => rows([[1]], { labels: { click: 1 as Any } }),
+    TypeError,
+    'the labels of task "click" must be a list, found 1',
+  ],
+  "labels of words": [
+    () => rows([[1], [2]], { labels: { click: [1, "yes"] as Any } }),
+    TypeError,
+    'at row 1, task "click": the label is "yes", wanted a number',
+  ],
+  "too few labels": [
+    () => rows([[1], [2]], { labels: { click: [1] } }),
+    RangeError,
+    'task "click" needs one label a row, found 1 for 2 rows',
+  ],
+  "too many weights": [
+    () => rows([[1]], { weights: { click: [1, 2] } }),
+    RangeError,
+    'task "click" needs one weight a row, found 2 for 1 rows',
+  ],
+
+  "predicting a list": [
+    predicting([[1, 2, 3, 4, 5]]),
+    TypeError,
+    "Cannot predict: wanted rows, such as rows([[1, 2], [3, 4]]), found a list",
+  ],
+  "predicting nothing": [predicting(undefined), TypeError, "Cannot predict: wanted rows", "found nothing"],
+  "predicting rows of another width": [
+    predicting(rows([[1, 2]])),
+    RangeError,
+    'Cannot predict: input "input" needs 5 numbers a row, found 2',
+  ],
+  "predicting NaN": [
+    predicting(rows([[1, 2, 3, 4, 5], [1, 2, NaN, 4, 5]])),
+    RangeError,
+    "Cannot predict\n  at row 1, column 2: NaN is no finite number",
+  ],
+  "predicting 1e309": [predicting(rows([[1, 2, 3, 4, 1e309]])), RangeError, "at row 0, column 4: Infinity"],
+  "predicting what float32 does not hold": [
+    predicting(rows([[1e39, 2, 3, 4, 5]])),
+    RangeError,
+    "at row 0, column 0: Infinity",
+  ],
+  "predicting plain numbers": [
+    predicting({ count: 1, inputs: { input: [1, 2, 3, 4, 5] } }),
+    TypeError,
+    'input "input" must be of type Float32Array, found a list',
+  ],
+  "predicting codes": [
+    predicting({ count: 1, inputs: { input: new Int32Array(5) } }),
+    TypeError,
+    "must be of type Float32Array, found Int32Array",
+  ],
+  "predicting a misspelt input": [
+    predicting({ count: 1, inputs: { inptu: new Float32Array(5) } }),
+    TypeError,
+    'the model has no input "inptu": did you mean "input"?',
+  ],
+  "predicting no input": [predicting({ count: 1, inputs: {} }), TypeError, 'the rows have no input "input"'],
+  "predicting half a row": [
+    predicting({ count: 0.5, inputs: { input: new Float32Array(5) } }),
+    TypeError,
+    "wanted rows",
+  ],
+  "predicting more than there is": [predicting({ ...data, count: 5 }), RangeError, "needs 5 numbers a row, found 4"],
+
+  "compiling with a misspelt option": [
+    () => compile(good, { sead: 1 } as Any),
+    TypeError,
+    'compile model: option "sead" is unknown: did you mean "seed"?',
+  ],
+  "compiling with an engine not called": [
+    () => compile(good, { engine: reference as Any }),
+    TypeError,
+    "wanted an engine, such as reference(), found a function",
+  ],
+  "compiling with the name of an engine": [
+    () => compile(good, { engine: "wasm" as Any }),
+    TypeError,
+    'wanted an engine, such as reference(), found "wasm"',
+  ],
+  "compiling with half a seed": [
+    () => compile(good, { seed: 0.5 }),
+    RangeError,
+    "compile model: seed must be a whole number, found 0.5",
+  ],
+  "compiling with a word for a seed": [() => compile(good, { seed: "7" as Any }), RangeError, 'found "7"'],
+  "compiling with a list of parameters": [
+    () => compile(good, { engine: reference(), parameters: [] as Any }),
+    TypeError,
+    "assign parameters: wanted tensors by path, found a list",
+  ],
+  "compiling more than fits": [
+    () =>
+      compile(define(mmoe({ input: 2 ** 15, experts: 64, expert: dense(2 ** 15), tasks: { a: binary() } })), {
+        engine: reference(),
+      }),
+    RangeError,
+    "Cannot compile model: its parameters have 68723703809 elements in all, wanted at most 1073741824",
+  ],
+
+  "training a promise": [
+    () => Array.fromAsync(train(Promise.resolve(model) as Any, data)),
+    TypeError,
+    "Cannot train: wanted a model, as `await compile(...)` returns it, found a promise",
+  ],
+  "training a spec": [
+    () => Array.fromAsync(train(good as Any, data)),
+    TypeError,
+    "Cannot train: wanted a model",
+    "found an object",
+  ],
+  "training on a list": [training({}, [[1, 2]]), TypeError, "Cannot train: wanted rows", "found a list"],
+  "training on no source": [
+    training({}, () => undefined),
+    TypeError,
+    "Cannot train: the data function must return an async iterable, found nothing",
+  ],
+  "training on a source of lists": [
+    training({}, () => [[1, 2]]),
+    TypeError,
+    "Cannot train: wanted rows",
+    "found a list",
+  ],
+  "training with a misspelt option": [
+    training({ epoch: 5 }),
+    TypeError,
+    'Cannot train: option "epoch" is unknown: did you mean "epochs"?',
+  ],
+  "training for no epoch": [
+    training({ epochs: 0 }),
+    RangeError,
+    "Cannot train: epochs must be a whole number of at least 1, found 0",
+  ],
+  "training for ever": [
+    training({ epochs: Infinity }),
+    RangeError,
+    "epochs must be a whole number of at least 1, found Infinity",
+  ],
+  "training for half a step": [
+    training({ steps: 0.5 }),
+    RangeError,
+    "steps must be a whole number of at least 1, found 0.5",
+  ],
+  "training by batches of NaN": [
+    training({ batch: NaN }),
+    RangeError,
+    "batch must be a whole number of at least 1, found NaN",
+  ],
+  "training by batches of a word": [
+    training({ batch: "32" }),
+    RangeError,
+    'batch must be a whole number of at least 1, found "32"',
+  ],
+  "training by the name of an optimiser": [
+    training({ optimiser: "adam" }),
+    TypeError,
+    'wanted an optimiser, such as adam(1e-3), found "adam"',
+  ],
+  "training by an optimiser not called": [
+    training({ optimiser: adam }),
+    TypeError,
+    "wanted an optimiser, such as adam(1e-3), found a function",
+  ],
+  "training with a controller for a signal": [
+    training({ signal: new AbortController() }),
+    TypeError,
+    "signal must be an AbortSignal, found an object",
+  ],
+  "training shuffled by a word": [training({ shuffle: "no" }), TypeError, 'shuffle must be true or false, found "no"'],
+  "training without labels": [on({ labels: undefined }), TypeError, "Cannot train: the rows have no labels"],
+  "training on labels of another task": [
+    on({ labels: { incme: data.labels!.income } }),
+    TypeError,
+    'the model has no task "incme" of these labels: did you mean "income"?',
+  ],
+  "training on a method's labels": [
+    on({ labels: { toString: data.labels!.income } }),
+    TypeError,
+    'the model has no task "toString"',
+  ],
+  "training on too few labels": [
+    on({ labels: { income: new Float32Array(3) } }),
+    RangeError,
+    'task "income" needs 4 labels, found 3',
+  ],
+  "training on a plain list of labels": [
+    on({ labels: { income: [0, 1, 0, 1] } }),
+    TypeError,
+    'the labels of task "income" must be of type Float32Array, found a list',
+  ],
+  "training on a label of 2": [
+    on({ labels: { income: Float32Array.of(0, 1, 2, 1) } }),
+    RangeError,
+    'Cannot train\n  at row 2, task "income": the label is 2, wanted 0 to 1',
+  ],
+  "training on an infinite label": [
+    on({ labels: { income: Float32Array.of(0, 1, 1, -Infinity) } }),
+    RangeError,
+    "at row 3",
+    "the label is -Infinity, wanted 0 to 1",
+  ],
+  "training on a negative weight": [
+    on({ weights: { income: Float32Array.of(0, 1, -1, 1) } }),
+    RangeError,
+    'at row 2, task "income": the weight is -1, wanted at least 0',
+  ],
+  "training on a missing weight": [
+    on({ weights: { income: Float32Array.of(0, 1, 1, NaN) } }),
+    RangeError,
+    "at row 3",
+    "the weight is NaN",
+  ],
+  "validating on a list": [training({ validation: [] }), TypeError, "Cannot evaluate: wanted rows", "found a list"],
+  "validating on another width": [
+    training({ validation: sample(3, 4) }),
+    RangeError,
+    'Cannot evaluate: input "input" needs 5 numbers a row, found 4',
+  ],
+  "evaluating without labels": [
+    () => evaluate(model, { ...data, labels: undefined }),
+    TypeError,
+    "Cannot evaluate: the rows have no labels",
+  ],
+  "evaluating a spec": [() => evaluate(good as Any, data), TypeError, "Cannot evaluate: wanted a model"],
+
+  "stopping without validation": [
+    training({ stopping: { task: "income" } }),
+    RangeError,
+    "Cannot stop early: there are no validation rows to watch",
+  ],
+  "stopping on no validation row": [
+    training({ stopping: { task: "income" }, validation: sample(0) }),
+    RangeError,
+    "there are no validation rows",
+  ],
+  "stopping on no task": [
+    stopping({}),
+    TypeError,
+    "Cannot stop early: wanted a task, or weights by task, found nothing",
+  ],
+  "stopping on a misspelt task": [
+    stopping({ task: "incom" }),
+    TypeError,
+    'the model has no task "incom": did you mean "income"?',
+  ],
+  "stopping on a sum of nothing": [stopping({ task: {} }), RangeError, "Cannot stop early: no task is watched"],
+  "stopping on a sum with a misspelt task": [
+    stopping({ task: { income: 1, maritl: 1 } }),
+    TypeError,
+    'the model has no task "maritl": did you mean "marital"?',
+  ],
+  "stopping on a negative weight": [
+    stopping({ task: { income: -1 } }),
+    RangeError,
+    'the weight of task "income" must be above 0, found -1',
+  ],
+  "stopping on a metric of another head": [
+    stopping({ task: "income", metric: "mse" }),
+    TypeError,
+    'task "income" has no metric "mse"',
+  ],
+  "stopping on a misspelt metric": [
+    stopping({ task: "income", metric: "acu" }),
+    TypeError,
+    'no metric "acu": did you mean "auc"?',
+  ],
+  "stopping on a misspelt option": [
+    stopping({ task: "income", patients: 3 }),
+    TypeError,
+    'option "patients" is unknown: did you mean "patience"?',
+  ],
+  "stopping without patience": [
+    stopping({ task: "income", patience: 0 }),
+    RangeError,
+    "patience must be a whole number of at least 1, found 0",
+  ],
+  "stopping on the AUC of one class": [
+    training({
+      stopping: { task: "income", metric: "auc" },
+      validation: { ...data, labels: { income: new Float32Array(4) } },
+    }),
+    RangeError,
+    'the auc of task "income" is NaN on the validation rows',
+  ],
+
+  "sgd of no rate": [
+    () => (sgd as Any)(),
+    TypeError,
+    "Cannot make sgd: the learning rate must be a number or a function, found nothing",
+  ],
+  "sgd of 0": [() => sgd(0), RangeError, "Cannot make sgd: the learning rate must be above 0, found 0"],
+  "adam of NaN": [() => adam(NaN), RangeError, "Cannot make adam: the learning rate must be above 0, found NaN"],
+  "adam of a word": [() => adam("1e-3" as Any), TypeError, 'found "1e-3"'],
+  "adam of options": [
+    () => adam({ rate: 0.1 } as Any),
+    TypeError,
+    "the learning rate must be a number or a function, found an object",
+  ],
+  "adam with a misspelt option": [
+    () => adam(0.1, { beta: 0.9 } as Any),
+    TypeError,
+    'make adam: option "beta" is unknown: did you mean "beta1"?',
+  ],
+  "adam with beta of 1": [() => adam(0.1, { beta2: 1 }), RangeError, "beta2 must be in [0, 1), found 1"],
+  "adam with an epsilon of 0": [() => adam(0.1, { epsilon: 0 }), RangeError, "epsilon must be above 0, found 0"],
+  "adagrad from below 0": [
+    () => adagrad(0.1, { initial: -1 }),
+    RangeError,
+    "initial must be in [0, Infinity), found -1",
+  ],
+  "momentum of 2": [() => momentum(0.1, 2), RangeError, "mu must be in [0, 1), found 2"],
+  "a negative decay": [
+    () => sgd(0.1, { weightDecay: -1 }),
+    RangeError,
+    "weightDecay must be in [0, Infinity), found -1",
+  ],
+  "a clip of 0": [() => sgd(0.1, { clipNorm: 0 }), RangeError, "clipNorm must be above 0, found 0"],
+
+  "optimising for no output": [
+    () => optimise(graphOf({ loss: constant(1) }), ["lss"]),
+    TypeError,
+    'no output is named "lss": did you mean "loss"?',
+  ],
+  "differentiating no output": [
+    () => differentiate(graphOf({ loss: constant(1) }), "toString"),
+    TypeError,
+    'no output is named "toString"',
+  ],
+  "differentiating a list": [
+    () => differentiate(graphOf({ loss: constant([1, 2]) }), "loss"),
+    RangeError,
+    "the loss must be a scalar, found [2]",
+  ],
+};

@@ -1,0 +1,468 @@
+import {
+  add,
+  bank,
+  binary,
+  broadcast,
+  concat,
+  constant,
+  define,
+  dense,
+  type Gate,
+  inits,
+  level,
+  matmul,
+  max,
+  mean,
+  mix,
+  mmoe,
+  mul,
+  type Net,
+  noise,
+  own,
+  pipe,
+  relu,
+  reshape,
+  residual,
+  singleTask,
+  slice,
+  softmax,
+  softmaxOf,
+  type Spec,
+  SpecError,
+  sum,
+  temperature,
+  transpose,
+  type Value,
+} from "../../mod.ts";
+import { type Any, type Case, long } from "./case.ts";
+
+/** A table with changes. */
+export function table(changes: Readonly<Record<string, unknown>> = {}): () => Spec {
+  return () => define({ input: 3, tasks: { click: binary() }, ...changes } as Any);
+}
+
+/** A table of one level. */
+function levels(experts: unknown, gates: unknown): () => Spec {
+  return table({ levels: [level(experts as Any, gates as Any)] });
+}
+
+const fine = { shared: bank(2, dense(4)) };
+
+/** A table with one expert. */
+export const net = (body: unknown) => levels({ shared: bank(1, body as Net) }, { shared: mix("shared") });
+/** A table with a gate over two experts. */
+export const gate = (body: unknown) => levels(fine, { shared: mix("shared", body as Gate) });
+
+let leaked: Value | undefined;
+const leak: Net = (x) => leaked = x;
+
+/** Tables with one thing wrong. */
+export const tables: Readonly<Record<string, Case>> = {
+  "nothing": [() => (define as Any)(), SpecError, "at the table: wanted an object, found nothing"],
+  "a list": [() => define([] as Any), SpecError, "at the table: wanted an object, found a list"],
+  "an empty table": [() => define({} as Any), SpecError, '"input" is missing', '"tasks" is missing'],
+  "a misspelt key": [table({ taks: {} }), SpecError, 'at the table: "taks" is unknown: did you mean "tasks"?'],
+  "a key of 10,000 characters": [table({ [long]: 1 }), SpecError, `"${"x".repeat(60)}…" is unknown`],
+  "the key __proto__": [() => define(JSON.parse('{"input":3,"tasks":{},"__proto__":{}}')), SpecError, '"__proto__"'],
+  "a preset without tasks": [
+    () => define(singleTask({ input: 3, expert: relu } as Any)),
+    SpecError,
+    'at the table: "tasks" is missing',
+  ],
+  "a preset without an expert": [
+    () => define(mmoe({ input: 3, tasks: { click: binary() } } as Any)),
+    SpecError,
+    'at levels[0].experts.shared: "net" is missing',
+  ],
+  "a preset of a word's experts": [
+    () => define(mmoe({ input: 3, expert: relu, experts: "8" as Any, tasks: { click: binary() } })),
+    SpecError,
+    'at levels[0].experts.shared.count: wanted a number, found "8"',
+  ],
+  "a feature named __proto__": [
+    () => define({ input: JSON.parse('{"__proto__":{"kind":"category","words":[]}}'), tasks: { click: binary() } }),
+    SpecError,
+    'at input.__proto__: "__proto__" is no name: wanted another',
+  ],
+  "no task": [table({ tasks: {} }), SpecError, "at tasks: a model needs at least one task"],
+  "tasks as a list": [table({ tasks: [binary()] }), SpecError, "at tasks: wanted an object, found a list"],
+  "a task that is a net": [
+    table({ tasks: { click: relu } }),
+    SpecError,
+    "at tasks.click: wanted an object, found a fun",
+  ],
+  "a head not called": [table({ tasks: { click: binary } }), SpecError, "at tasks.click: wanted an object"],
+  "options in the place of a tower": [
+    table({ tasks: { click: binary({ weight: 2 } as Any) } }),
+    SpecError,
+    "at tasks.click.tower: wanted a function, found an object",
+  ],
+  "a misspelt option of a task": [
+    table({ tasks: { click: binary(dense(3), { wieght: 2 } as Any) } }),
+    SpecError,
+    'at tasks.click: "wieght" is unknown: did you mean "weight"?',
+  ],
+  "a task of no weight": [
+    table({ tasks: { click: binary(pipe(), { weight: NaN }) } }),
+    SpecError,
+    "at tasks.click.weight",
+  ],
+  "a task of negative weight": [
+    table({ tasks: { click: binary(pipe(), { weight: -1 }) } }),
+    SpecError,
+    "at tasks.click.weight: the weight of a loss must be a number of at least 0, found -1",
+  ],
+  "a task of infinite weight": [
+    table({ tasks: { click: binary(pipe(), { weight: 1e309 }) } }),
+    SpecError,
+    "found Infinity",
+  ],
+  "a task of a word's weight": [
+    table({ tasks: { click: binary(pipe(), { weight: "2" as Any }) } }),
+    SpecError,
+    'at tasks.click.weight: wanted a number, found "2"',
+  ],
+  "a task of an unknown kind": [
+    table({ tasks: { click: { kind: "binnary", units: 1, tower: pipe() } } }),
+    SpecError,
+    'at tasks.click.kind: "binnary" is unknown: did you mean "binary"?',
+  ],
+  "a binary task of two units": [
+    table({ tasks: { click: { kind: "binary", units: 2, tower: pipe() } } }),
+    SpecError,
+    "at tasks.click.head: a binary head has 1 units, found 2",
+  ],
+  "a task named with a slash": [
+    table({ tasks: { "a/b": binary() } }),
+    SpecError,
+    'at tasks["a/b"]: "a/b" is no name: wanted a name of 1 to 100 characters without /',
+  ],
+  "a task without a name": [table({ tasks: { "": binary() } }), SpecError, 'at tasks[""]: "" is no name'],
+  "a task named by 10,000 characters": [table({ tasks: { [long]: binary() } }), SpecError, "is no name: wanted a name"],
+  "a task with a line break": [table({ tasks: { "a\nb": binary() } }), SpecError, 'at tasks["a\\nb"]'],
+  "a task with half a character": [table({ tasks: { "\ud800": binary() } }), SpecError, "is no name"],
+  "a task named __proto__": [
+    table({ tasks: JSON.parse('{"__proto__":1}') }),
+    SpecError,
+    'at tasks.__proto__: "__proto__" is no name: wanted another',
+  ],
+  "a bank named __proto__": [
+    levels(Object.fromEntries([["__proto__", bank(1, relu)], ["shared", bank(1, relu)]]), { shared: mix("shared") }),
+    SpecError,
+    "at levels[0].experts.__proto__",
+    "is no name",
+  ],
+  "a task named input": [
+    table({ tasks: { input: binary() } }),
+    SpecError,
+    'at tasks.input: "input" is the stream that the model reads: wanted another name',
+  ],
+  "a task that reads nothing": [
+    table({
+      tasks: { click: binary(pipe(), { reads: "sharde" }) },
+      levels: [level(fine, { shared: mix("shared", softmax) })],
+    }),
+    SpecError,
+    'at tasks.click.reads: nothing below writes stream "sharde": did you mean "shared"?',
+  ],
+  "a task that reads a number": [
+    table({ tasks: { click: binary(pipe(), { reads: 1 as Any }) } }),
+    SpecError,
+    "reads: wanted a text",
+  ],
+
+  "an input of 0": [table({ input: 0 }), SpecError, "at input: wanted a whole number from 1 to 16777216, found 0"],
+  "an input of -0": [table({ input: -0 }), SpecError, "at input: wanted a whole number"],
+  "an input of a half": [table({ input: 0.5 }), SpecError, "found 0.5"],
+  "a huge input": [table({ input: 2 ** 40 }), SpecError, "found 1099511627776"],
+  "an input of a word": [
+    table({ input: "5" }),
+    SpecError,
+    'at input: wanted a whole number from 1 to 16777216, found "5"',
+  ],
+  "an input of null": [table({ input: null }), SpecError, "at input", "found null"],
+  "an input of no feature": [table({ input: {} }), SpecError, "at input: a model needs at least one feature"],
+  "an input of an unfitted feature": [
+    table({ input: { age: { kind: "numeric", transform: "none", standardise: true } } }),
+    SpecError,
+    "at input.age: the feature is not fitted: wanted what fit(features, training columns) returns",
+  ],
+  "an input of an unknown kind": [
+    table({ input: { age: { kind: "number" } } }),
+    SpecError,
+    'at input.age.kind: "number" is unknown: wanted "numeric" or "category"',
+  ],
+  "an input of no scale": [
+    table({ input: { age: { kind: "numeric", transform: "none", mean: 0, scale: 0 } } }),
+    SpecError,
+    "at input.age.scale: wanted a finite number above 0, found 0",
+  ],
+  "an input of an infinite mean": [
+    table({ input: { age: { kind: "numeric", transform: "none", mean: 1e309, scale: 1 } } }),
+    SpecError,
+    "at input.age.mean: wanted a finite number, found Infinity",
+  ],
+  "an input of a repeated word": [
+    table({ input: { job: { kind: "category", words: ["a", "b", "a"] } } }),
+    SpecError,
+    "at input.job.words: a word stands twice",
+  ],
+  "an input of words and numbers": [
+    table({ input: { job: { kind: "category", words: ["a", 2] } } }),
+    SpecError,
+    "at input.job.words[1]: wanted a text, found 2",
+  ],
+
+  "levels that are no list": [
+    table({ levels: level(fine, {}) }),
+    SpecError,
+    "at levels: wanted a list, found an object",
+  ],
+  "a level of nothing": [table({ levels: [undefined] }), SpecError, "at levels[0]: wanted an object, found nothing"],
+  "a level without gates": [levels(fine, undefined), SpecError, 'at levels[0]: "gates" is missing'],
+  "a misspelt bank": [
+    levels(fine, { shared: mix("sharde", softmax) }),
+    SpecError,
+    'at levels[0].gates.shared.mix[0]: no expert bank is named "sharde": did you mean "shared"?',
+  ],
+  "a bank named as a method": [
+    levels(fine, { shared: mix("toString", softmax) }),
+    SpecError,
+    'no expert bank is named "toString"',
+  ],
+  "a bank mixed twice": [
+    levels(fine, { shared: mix(["shared", "shared"], softmax) }),
+    SpecError,
+    'at levels[0].gates.shared.mix[1]: expert bank "shared" is mixed twice',
+  ],
+  "nothing mixed": [
+    levels(fine, { shared: mix([], softmax) }),
+    SpecError,
+    "at levels[0].gates.shared.mix: nothing is mixed",
+  ],
+  "a mix of nothing": [
+    levels(fine, { shared: (mix as Any)() }),
+    SpecError,
+    "gates.shared.mix[0]: wanted a text, found nothing",
+  ],
+  "a bank in the place of a mix": [
+    levels(fine, { shared: bank(2, relu) }),
+    SpecError,
+    'at levels[0].gates.shared: "mix" is missing',
+  ],
+  "a mix without a gate": [
+    levels(fine, { shared: mix("shared") }),
+    SpecError,
+    'at levels[0].gates.shared: 2 experts are mixed without a gate: wanted one, such as mix("shared", softmax)',
+  ],
+  "a gate's result in the place of a gate": [
+    levels(fine, { shared: mix("shared", { reads: "input" } as Any) }),
+    SpecError,
+    "at levels[0].gates.shared.gate: wanted a function, found an object",
+  ],
+  "a gate that writes the input": [
+    levels(fine, { input: mix("shared", softmax) }),
+    SpecError,
+    'at levels[0].gates.input: "input" is',
+  ],
+  "a stream misspelt for a task": [
+    levels(fine, { clik: mix("shared", softmax) }),
+    SpecError,
+    'at levels[0].gates.clik: nothing reads stream "clik": did you mean "click"?',
+  ],
+  "a bank that reads what is written beside it": [
+    levels({ shared: bank(1, relu), upper: bank(1, relu, { reads: "mixed" }) }, {
+      mixed: mix("shared"),
+      shared: mix("upper"),
+    }),
+    SpecError,
+    'at levels[0].experts.upper.reads: nothing below writes stream "mixed"',
+  ],
+  "no expert": [
+    levels({ shared: bank(0, relu) }, { shared: mix("shared") }),
+    SpecError,
+    "at levels[0].experts.shared.count",
+    "found 0",
+  ],
+  "a million experts": [
+    levels({ shared: bank(1e6, relu) }, { shared: mix("shared") }),
+    SpecError,
+    "must be 1 to 65536, found 1000000",
+  ],
+  "half an expert": [levels({ shared: bank(0.5, relu) }, { shared: mix("shared") }), SpecError, "found 0.5"],
+  "NaN experts": [levels({ shared: bank(NaN, relu) }, { shared: mix("shared") }), SpecError, "found NaN"],
+  "a bank with its arguments swapped": [
+    levels({ shared: (bank as Any)(relu, 2) }, { shared: mix("shared", softmax) }),
+    SpecError,
+    "at levels[0].experts.shared.count: wanted a number, found a function",
+    "at levels[0].experts.shared.net: wanted a function, found 2",
+  ],
+  "a bank of nothing": [
+    levels({ shared: (bank as Any)(2) }, { shared: mix("shared", softmax) }),
+    SpecError,
+    '"net" is missing',
+  ],
+  "banks of other widths": [
+    levels({ a: bank(1, dense(4)), b: bank(1, dense(5)) }, { shared: mix(["a", "b"], softmax) }),
+    SpecError,
+    'at levels[0].gates.shared.mix[1]: "b" yields 5 units, "a" 4: wanted one width',
+  ],
+
+  "a net never applied": [net(dense), SpecError, "at levels[0].experts.shared: Cannot apply dense", "found a value"],
+  "a net that returns nothing": [
+    net(() => {}),
+    SpecError,
+    "at levels[0].experts.shared: the function must return a value, found nothing",
+  ],
+  "a net that returns a number": [net(() => 3), SpecError, "the function must return a value, found 3"],
+  "a net that returns a net": [net(() => relu), SpecError, "must return a value, found a function"],
+  "an async net": [net((x: Value) => Promise.resolve(x)), SpecError, "must return a value, found a promise"],
+  "a net that returns what looks like a value": [
+    net(() => ({ op: "pow", of: [], attrs: {}, shape: ["batch", 2], type: "float" })),
+    SpecError,
+    "must return a value, found an object",
+  ],
+  "a net that keeps no row": [net(() => constant([1, 2])), SpecError, "the result must be [batch, units], found [2]"],
+  "a net of one number a row": [
+    net((x: Value) => sum(x)),
+    SpecError,
+    "the result must be [batch, units], found [batch]",
+  ],
+  "a net that leaks": [
+    levels({ a: bank(1, leak), b: bank(1, () => leaked!) }, { shared: mix(["a", "b"], softmax) }),
+    SpecError,
+    "at levels[0].experts.b: a value of another table entry is used",
+  ],
+  "a net that sums rows": [
+    net((x: Value) => add(x, sum(x, { axes: [0], keep: true }))),
+    SpecError,
+    "sum runs along the batch",
+  ],
+  "a net that compares rows": [
+    net((x: Value) => sub0(x, max(x, { axes: [0], keep: true }))),
+    SpecError,
+    "max runs along the batch",
+  ],
+  "a net that averages rows": [
+    net((x: Value) => add(x, mean(x, { axes: [0], keep: true }))),
+    SpecError,
+    "mean: the batch has no",
+  ],
+  "a net that normalises rows": [
+    net((x: Value) => transpose(softmaxOf(transpose(x)))),
+    SpecError,
+    "softmax runs along the batch",
+  ],
+  "a net that multiplies rows": [
+    net((x: Value) => matmul(x, matmul(transpose(x), x))),
+    SpecError,
+    "matmul runs along the batch: a row's result must depend on that row alone",
+  ],
+  "a net that mixes rows by reshaping": [
+    net((x: Value) => transpose(reshape(x, [3, "batch"]))),
+    SpecError,
+    "reshape runs along the batch",
+  ],
+  "a net that pairs rows": [net((x: Value) => matmul(x, transpose(x))), SpecError, "found [batch, batch]"],
+  "a net with noise in evaluation": [
+    net((x: Value) => add(x, noise(x.shape))),
+    SpecError,
+    "noise is drawn in evaluation too: wanted it inside inTraining(...)",
+  ],
+  "a net too wide for a machine": [
+    net((x: Value) => reshape(broadcast(reshape(x, ["batch", 3, 1]), ["batch", 3, 2 ** 23]), ["batch", 3 * 2 ** 23])),
+    SpecError,
+    "has more than 16777216 elements",
+  ],
+  "a kernel too large for a machine": [
+    table({ input: 2 ** 20, tasks: { click: binary(dense(2 ** 20)) } }),
+    SpecError,
+    "at tasks.click: parameter of shape [1048576, 1048576] has more than 2147483648 elements",
+  ],
+  "a residual of another width": [
+    net(residual(dense(2))),
+    SpecError,
+    "residual: the net must keep the shape, found [batch, 3] became [batch, 2]",
+  ],
+  "shapes that do not fit": [
+    net((x: Value) => add(x, constant([1, 2]))),
+    SpecError,
+    "the shapes [batch, 3] and [2] do not broadcast",
+  ],
+  "a slice beyond the end": [
+    net((x: Value) => slice(x, 2, 2)),
+    SpecError,
+    "[batch, 3] has no elements 2 to 4 along axis 1",
+  ],
+  "a part of no value": [
+    net((x: Value) => concat([x, undefined as Any])),
+    SpecError,
+    "concat: argument 1 must be a value, found nothing",
+  ],
+  "one net on two widths": [
+    net((x: Value) => ((layer) => layer(layer(x)))(dense(4))),
+    SpecError,
+    "one net is applied twice, and its parameter kernel would be both [3, 4]",
+  ],
+  "one parameter that begins in two ways": [
+    net(own((slot, x) => add(mul(x, slot("w", [3], inits.ones)), slot("w", [3], inits.value(2))))),
+    SpecError,
+    "its parameter w would be both [3] constant 1 and [3] constant 2",
+  ],
+  "a parameter without a name": [
+    net(own((slot, x) => mul(x, slot("", [3], inits.ones)))),
+    SpecError,
+    "wanted a name of 1 to 100 letters",
+    'found ""',
+  ],
+  "a parameter named by a path": [
+    net(own((slot, x) => mul(x, slot("a/b", [3], inits.ones)))),
+    SpecError,
+    'found "a/b"',
+  ],
+  "a parameter named by nothing": [
+    net(own((slot, x) => mul(x, (slot as Any)()))),
+    SpecError,
+    "Cannot claim parameter",
+    "found nothing",
+  ],
+  "a parameter of every row": [
+    net(own((slot, x) => mul(x, slot("w", ["batch" as Any, 3], inits.ones)))),
+    SpecError,
+    '["batch",3] is no valid "shape"',
+  ],
+  "a parameter without a beginning": [
+    net(own((slot, x) => mul(x, (slot as Any)("w", [3])))),
+    SpecError,
+    '{} is no valid "init"',
+  ],
+  "a parameter that begins nowhere": [
+    net(own((slot, x) => mul(x, slot("w", [3], inits.value(NaN))))),
+    SpecError,
+    "NaN",
+    'is no valid "init"',
+  ],
+  "a parameter of an unknown beginning": [
+    net(dense(3, { init: { kind: "xavier" } as Any })),
+    SpecError,
+    'no valid "init"',
+  ],
+  "a method for a beginning": [net(dense(3, { init: { kind: "constructor" } as Any })), SpecError, 'no valid "init"'],
+  "a gate of one weight": [
+    gate((x: Value) => dense(1)(x)),
+    SpecError,
+    "at levels[0].gates.shared: the result must be [batch, 2], one weight an expert, found [batch, 1]",
+  ],
+  "a gate without rows": [gate(() => constant([0.5, 0.5])), SpecError, "one weight an expert, found [2]"],
+  "a gate that returns a list": [gate((x: Value) => [x, x]), SpecError, "must return a value, found a list"],
+  "a gate that returns nothing": [gate(() => null), SpecError, "must return a value, found null"],
+  "a gate applied to a net": [
+    gate(temperature),
+    SpecError,
+    "at levels[0].gates.shared: Cannot apply temperature: it must be above 0, found a value",
+  ],
+};
+
+function sub0(a: Value, b: Value): Value {
+  return add(a, mul(b, -1));
+}

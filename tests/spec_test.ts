@@ -1,0 +1,221 @@
+import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
+import {
+  add,
+  bank,
+  binary,
+  categorical,
+  check,
+  constant,
+  define,
+  dense,
+  exp,
+  type Feature,
+  inits,
+  inspect,
+  level,
+  mix,
+  mul,
+  own,
+  pipe,
+  regression,
+  residual,
+  softmax,
+  SpecError,
+  type Value,
+} from "../mod.ts";
+import type { Any } from "./bad/case.ts";
+import { gate, net, table } from "./bad/tables.ts";
+import { architectures } from "./models.ts";
+
+const good = architectures.mmoe;
+
+Deno.test("define() reports all issues at once, in the order of the table", () => {
+  const wrong = () =>
+    define({
+      input: 3,
+      levels: [
+        level({ shared: bank(0, dense(4)), "a/b": bank(1, () => 1 as Any) }, {
+          shared: mix("sharde", softmax),
+          income: mix("shared"),
+        }),
+      ],
+      tasks: { income: binary(residual(dense(7))), "": binary(pipe(), { weight: -1, reads: "none" }) },
+    });
+  const error = thrownBy(wrong);
+  assertInstanceOf(error, SpecError);
+  assertEquals(error.issues.map(({ path }) => path), [
+    "levels[0].experts.shared.count",
+    'levels[0].experts["a/b"]',
+    'levels[0].experts["a/b"]',
+    "levels[0].gates.shared.mix[0]",
+    "tasks.income",
+    'tasks[""]',
+    'tasks[""].weight',
+    'tasks[""].reads',
+  ]);
+  assertEquals(error.message.split("\n").length, 1 + error.issues.length);
+  const many = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`${i}/`, binary()]));
+  const shown = thrownBy(() => define({ input: 3, tasks: many })) as SpecError;
+  assertEquals([shown.issues.length, shown.message.split("\n").length, shown.message.endsWith("\n  and 10 more")], [
+    30,
+    22,
+    true,
+  ]);
+});
+
+Deno.test("inspect() returns the issues that check() throws", () => {
+  const spec = { ...good, levels: [], tasks: { ...good.tasks, "a/b": good.tasks.income } };
+  const { issues, spec: none } = inspect(spec);
+  const error = thrownBy(() => check(spec)) as SpecError;
+  assertEquals(none, undefined);
+  assertEquals(
+    error.issues.map(({ path, message }) => `${path}: ${message}`),
+    issues.map(({ path, message }) => `${path}: ${message}`),
+  );
+  assertEquals(inspect(good), { spec: good, issues: [] });
+});
+
+Deno.test("define() gives what an author's function throws as the cause, with its place", () => {
+  class Mine extends Error {}
+  const causes = [
+    new Mine("out of tokens"),
+    new TypeError("x.foo is not a function"),
+    new RangeError("my range"),
+    "a word",
+  ];
+  for (const cause of causes) {
+    const fails = () => {
+      throw cause;
+    };
+    for (const table of [net(fails), gate(fails), () => define({ input: 3, tasks: { click: binary(fails) } })]) {
+      const error = thrownBy(table);
+      assertInstanceOf(error, SpecError);
+      assertEquals(error.cause, cause);
+      assertEquals(error.issues[0].cause, cause);
+      const text = cause instanceof Error ? `the function threw ${cause}` : 'the function threw "a word"';
+      assert(/^(levels\[0\]\.(experts|gates)\.shared|tasks\.click)$/.test(error.issues[0].path));
+      assertEquals(error.issues[0].message, text);
+    }
+  }
+  const raw = thrownBy(net((x: Any) => x.matmul(3))) as SpecError;
+  assertStringIncludes(
+    raw.message,
+    "at levels[0].experts.shared: the function threw TypeError: x.matmul is not a function",
+  );
+  const ours = thrownBy(net((x: Value) => add(x, constant([1, 2])))) as SpecError;
+  assertInstanceOf(ours.cause, RangeError);
+  assertStringIncludes((ours.cause as Error).stack ?? "", "spec_test.ts");
+});
+
+Deno.test("define() keeps no array that the author could change", () => {
+  const shape = [3];
+  const spec = table({ tasks: { click: binary(own((slot, x) => mul(x, slot("w", shape, inits.ones)))) } })();
+  const before = JSON.stringify(spec);
+  shape[0] = 7;
+  assertEquals(JSON.stringify(spec), before);
+  const words = ["a", "b"];
+  const other = table({ input: { job: { kind: "category", words } } })();
+  words.push("c");
+  assertEquals(other.input, { features: { job: { kind: "category", words: ["a", "b"] } } });
+});
+
+Deno.test("define() gives a spec that JSON keeps, with -0 and unusual names in it", () => {
+  const spec = define({
+    input: Object.fromEntries<Feature>([
+      ["a/b", { kind: "numeric", transform: "none", mean: -0, scale: 1 }],
+      ["constructor", { kind: "category", words: ["", "\n"] }],
+    ]),
+    levels: [
+      level({ toString: bank(2, (x) => add(mul(x, -0), constant(-0))), valueOf: bank(1, (x) => exp(x)) }, {
+        hasOwnProperty: mix(["toString", "valueOf"], softmax),
+        shared: mix("valueOf"),
+      }),
+      level({ constructor: bank(2, dense(2), { reads: "hasOwnProperty" }) }, { "né e": mix("constructor", softmax) }),
+    ],
+    tasks: { constructor: binary(pipe(), { weight: -0 }), "né e": regression(), hasOwnProperty: categorical(2) },
+  });
+  assertEquals(check(JSON.parse(JSON.stringify(spec))), spec);
+  assertEquals(Object.values(spec.tasks).map(({ reads }) => reads), ["shared", "né e", "hasOwnProperty"]);
+});
+
+Deno.test("define() reads no stream for a single expert, so that none is kept for it", () => {
+  const spec = define({
+    input: 3,
+    levels: [
+      level({ shared: bank(2, dense(4)), side: bank(1, dense(4)) }, {
+        shared: mix("shared", softmax),
+        click: mix("side"),
+      }),
+      level({ click: bank(1, dense(4), { reads: "shared" }) }, { click: mix("click") }),
+    ],
+    tasks: { click: binary() },
+  });
+  assertEquals(Object.keys(spec.levels[0].gates), ["shared"]);
+  assertEquals(check(JSON.parse(JSON.stringify(spec))), spec);
+});
+
+Deno.test("check() is quick with hostile specs", () => {
+  const name = (i: number) => `${"abcdefghij".repeat(9)}${i}`;
+  const bank = good.levels[0].experts.shared;
+  const gates = (count: number, mix: (i: number) => readonly string[]) =>
+    Object.fromEntries(
+      Array.from({ length: count }, (_, i) => [name(i), { ...good.levels[0].gates.income, mix: mix(i) }]),
+    );
+  const level = good.levels[0];
+  const hostile: Record<string, unknown> = {
+    "unread streams and tasks": {
+      ...good,
+      levels: [{ experts: { shared: { ...bank, count: 1 } }, gates: gates(3000, () => ["shared"]) }],
+      tasks: Object.fromEntries(
+        Array.from(
+          { length: 3000 },
+          (_, i) => [`${"abcdefghik".repeat(9)}${i}`, { ...good.tasks.income, reads: "input" }],
+        ),
+      ),
+    },
+    "unknown banks": {
+      ...good,
+      levels: [{ ...level, gates: gates(20, (i) => Array.from({ length: 3000 }, (_, j) => name(i + j))) }],
+    },
+    "a bank mixed again and again": {
+      ...good,
+      levels: [{ ...level, gates: gates(1, () => Array(100_000).fill("shared")) }],
+    },
+    "unknown keys": { ...good, ...Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`gatehose${i}`, 1])) },
+    "many levels": { ...good, levels: Array(100_000).fill({ experts: {}, gates: {} }) },
+    "constants for every expert": {
+      ...good,
+      levels: [{
+        ...level,
+        experts: {
+          shared: {
+            ...bank,
+            count: 65_536,
+            net: {
+              ...bank.net,
+              nodes: [...bank.net.nodes, { op: "constant", of: [], attrs: { shape: [1e5], data: Array(1e5).fill(1) } }],
+            },
+          },
+        },
+      }],
+    },
+  };
+  for (const [text, spec] of Object.entries(hostile)) {
+    const start = performance.now();
+    try {
+      check(spec);
+    } catch (error) {
+      assertInstanceOf(error, SpecError, `${text}: ${error}`);
+    }
+    assert(performance.now() - start < 2000, `${text}: ${performance.now() - start} ms`);
+  }
+});
+
+function thrownBy(does: () => unknown): unknown {
+  try {
+    does();
+  } catch (error) {
+    return error;
+  }
+  throw new Error("nothing was thrown");
+}
