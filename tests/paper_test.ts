@@ -1,10 +1,13 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import {
+  bank,
   binary,
   categorical,
   compile,
   define,
   dense,
+  level,
+  mix,
   mlp,
   mmoe,
   omoe,
@@ -14,6 +17,7 @@ import {
   rows,
   sharedBottom,
   singleTask,
+  softmax,
   type Spec,
   type Task,
   temperature,
@@ -74,6 +78,38 @@ Deno.test("compile() predicts by equations 1 and 5 to 8 of the paper", async () 
         near(weights.reduce((sum, weight) => sum + weight, 0), 1, `${name}: gate ${gate} sums to 1`);
       }
     });
+  }
+});
+
+Deno.test("mix() weighs the experts of several banks in the order in which it names them", async () => {
+  const spec = define({
+    input: 3,
+    levels: [
+      level({ deep: bank(2, mlp([4, 2])), plain: bank(1, dense(2)) }, { shared: mix(["plain", "deep"], softmax) }),
+      level({ shared: bank(2, dense(2)) }, { shared: mix("shared", softmax), time: mix("shared", softmax) }),
+    ],
+    tasks: { time: regression(), price: regression() },
+  });
+  const source = random("banks");
+  const parameters = filled(spec, source);
+  const x = normals(3, source);
+  const model = await compile(spec, { engine: reference(), parameters });
+  const found = await model.predict(rows([x]));
+  model.dispose();
+  const mixed = (weights: readonly number[], experts: readonly (readonly number[])[]) =>
+    experts[0].map((_, unit) => experts.reduce((sum, expert, i) => sum + weights[i] * expert[unit], 0));
+  const positive = (x: readonly number[]) => x.map((number) => Math.max(number, 0));
+  const lower = mixed(normalised(product(x, parameters["levels/0/gates/shared/0/kernel"])), [
+    affine(x, "levels/0/experts/plain/0/0", parameters),
+    ...[0, 1].map((expert) => {
+      const path = `levels/0/experts/deep/${expert}`;
+      return positive(affine(positive(affine(x, `${path}/0`, parameters)), `${path}/1`, parameters));
+    }),
+  ]);
+  const experts = [0, 1].map((expert) => affine(lower, `levels/1/experts/shared/${expert}/0`, parameters));
+  for (const [task, stream] of [["time", "time"], ["price", "shared"]] as const) {
+    const weights = normalised(product(lower, parameters[`levels/1/gates/${stream}/0/kernel`]));
+    near(found[task][0], affine(mixed(weights, experts), `tasks/${task}/head/0`, parameters)[0], task);
   }
 });
 

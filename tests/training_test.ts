@@ -46,6 +46,14 @@ Deno.test("train() shuffles and draws by the seed, whatever the initial values",
   assertNotEquals((await from(1)).parameters, (await from(2)).parameters);
 });
 
+Deno.test("train() draws other noise for every step", async () => {
+  const data = sample(4);
+  const still = { optimiser: sgd(1e-30), steps: 4, shuffle: false };
+  const { records } = await trained(noisy, data, still);
+  assertEquals(new Set(records.map(({ total }) => total)).size, 4);
+  assertEquals(new Set((await trained(spec, data, still)).records.map(({ total }) => total)).size, 1);
+});
+
 Deno.test("train() takes every row once an epoch, in another order each", async () => {
   const data = rows(Array.from({ length: 10 }, () => [0]), {
     labels: { price: Array.from({ length: 10 }, (_, row) => 2 ** row) },

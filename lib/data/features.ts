@@ -1,6 +1,6 @@
 import type { CategoryFeature, Feature, Features, NumericFeature } from "../spec/features.ts";
 import { advice } from "../errors/nearest.ts";
-import { checkOptions } from "../spec/structure.ts";
+import { checkOptions, isRecord, kindOf } from "../spec/structure.ts";
 import type { Column, Columns } from "./columns.ts";
 import type { Rows } from "./rows.ts";
 
@@ -106,7 +106,14 @@ export function category(options: { readonly least?: number } = {}): UnfittedCat
  */
 export function fit(features: Readonly<Record<string, UnfittedFeature>>, rows: Tabular): Features {
   const action = "fit features";
+  if (!isRecord(features)) throw new TypeError(`Cannot ${action}: wanted features by name, found ${kindOf(features)}`);
   const names = Object.keys(features);
+  for (const name of names) {
+    if (!isRecord(features[name]) || !["numeric", "category"].includes(features[name].kind)) {
+      const found = `wanted numeric() or category(), found ${kindOf(features[name])}`;
+      throw new TypeError(`Cannot ${action}\n  at feature ${JSON.stringify(name)}: ${found}`);
+    }
+  }
   const table = tableOf(action, names, rows);
   if (table.count === 0) throw new RangeError(`Cannot ${action}\n  at rows: found none, wanted at least one`);
   const fitted = (name: string): Feature => {
@@ -146,6 +153,7 @@ export function fit(features: Readonly<Record<string, UnfittedFeature>>, rows: T
  */
 export function encode(features: Features, rows: Tabular): Rows {
   const action = "encode rows";
+  if (!isRecord(features)) throw new TypeError(`Cannot ${action}: wanted features by name, found ${kindOf(features)}`);
   const names = Object.keys(features);
   const table = tableOf(action, names, rows);
   const numbers = names.filter((name) => features[name].kind === "numeric");
@@ -193,6 +201,7 @@ interface Counted {
 
 /** The columns of some features, all there and of one length. */
 function tableOf(action: string, names: readonly string[], rows: Tabular): Counted {
+  if (!isRecord(rows)) throw new TypeError(`Cannot ${action}: wanted columns by name, found ${kindOf(rows)}`);
   const given = isColumns(rows) ? rows.columns : rows;
   const lengths = names.map((name) => {
     if (!Object.hasOwn(given, name)) {

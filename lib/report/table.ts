@@ -31,7 +31,9 @@ export function table(
 ): string {
   const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   if (names.length === 0) return "";
-  const columns = names.map((name) => column(name, rows.map((row) => row[name] ?? ""), options.digits ?? 4));
+  const columns = names.map((name) =>
+    column(name, rows.map((row) => Object.hasOwn(row, name) ? row[name] : ""), options.digits ?? 4)
+  );
   return joined(columns, "  ");
 }
 

@@ -7,9 +7,12 @@ import {
   define,
   dense,
   differentiate,
+  encode,
   evaluate,
+  fit,
   mmoe,
   momentum,
+  numeric,
   optimise,
   reference,
   type Rows,
@@ -75,6 +78,23 @@ export const runs: Readonly<Record<string, Case>> = {
     'task "click" needs one weight a row, found 2 for 1 rows',
   ],
 
+  "fitting nothing": [() => fit(undefined as Any, {}), TypeError, "Cannot fit features: wanted features by name"],
+  "fitting no rows": [() => (fit as Any)({ age: numeric() }), TypeError, "wanted columns by name, found nothing"],
+  "fitting a feature not called": [
+    () => fit({ age: numeric as Any }, { age: [1, 2] }),
+    TypeError,
+    'Cannot fit features\n  at feature "age": wanted numeric() or category(), found a function',
+  ],
+  "fitting a missing column": [
+    () => fit({ constructor: numeric() } as Any, { age: [1, 2] }),
+    TypeError,
+    'at feature "constructor": there is no such column: wanted "age"',
+  ],
+  "encoding nothing": [
+    () => (encode as Any)(),
+    TypeError,
+    "Cannot encode rows: wanted features by name, found nothing",
+  ],
   "predicting a list": [
     predicting([[1, 2, 3, 4, 5]]),
     TypeError,
