@@ -120,8 +120,9 @@ export type { CategoryFeature, Feature, Features, NumericFeature } from "./lib/s
 
 export { differentiate } from "./lib/graph/differentiate.ts";
 export { type Graph, type Node, print } from "./lib/graph/graph.ts";
+export { fuse, type Fused, type Stack } from "./lib/graph/fuse.ts";
 export { optimise } from "./lib/graph/optimise.ts";
-export { type Layout, layoutOf, type Parameter, parametersOf, type Place } from "./lib/graph/parameters.ts";
+export { type Layout, layoutOf, type Parameter, parametersOf, type Piece, type Place } from "./lib/graph/parameters.ts";
 export { trace, type Traced } from "./lib/graph/trace.ts";
 
 export type { Engine, Program, Store, Tensor } from "./lib/engines/engine.ts";
@@ -130,7 +131,7 @@ export { reference } from "./lib/engines/reference.ts";
 export { bestEngine, cpu, tfjs, wasm } from "./lib/engines/tfjs.ts";
 
 export { evaluate, type Evaluation } from "./lib/train/evaluate.ts";
-export { evaluation, forward, prediction, trainingStep } from "./lib/train/graphs.ts";
+export { evaluation, forward, layout, prediction, trainingStep } from "./lib/train/graphs.ts";
 export {
   accuracy,
   auc,

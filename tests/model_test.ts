@@ -22,6 +22,7 @@ import {
 import { random } from "../lib/data/random.ts";
 import { sliceRows } from "../lib/data/rows.ts";
 import { inOrder, valuesOf } from "../lib/graph/graph.ts";
+import { layout } from "../lib/train/graphs.ts";
 import { metricsOf } from "../lib/train/metrics.ts";
 import { architectures, expert, sample, tower } from "./models.ts";
 
@@ -233,15 +234,19 @@ Deno.test("parametersOf() are what initialise(), layoutOf() and the graphs are m
     const paths = parameters.map(({ path }) => path);
     assertEquals(new Set(paths).size, paths.length, name);
     assertEquals(Object.keys(initialise(spec, 0)), paths, name);
-    const { places, matrices, size } = layoutOf(parameters);
-    assertEquals(places.map(({ path }) => path).sort(), [...paths].sort(), name);
-    let end = 0;
-    for (const place of places) {
-      assertEquals(place.start, end, name);
-      assertEquals(place.shape.length > 1, place.start < matrices, name);
-      end += place.size;
+    for (const { places, matrices, size } of [layoutOf(parameters), layout(spec)]) {
+      assertEquals(places.map(({ path }) => path), paths, name);
+      const taken = new Uint8Array(size);
+      for (const { start, size, row, shape } of places) {
+        for (let at = 0; at < size; at++) {
+          const position = start + Math.floor(at / row.length) * row.apart + at % row.length;
+          assertEquals(shape.length > 1, position < matrices, name);
+          taken[position]++;
+        }
+      }
+      assert(taken.every((times) => times === 1), name);
     }
-    assertEquals(end, size, name);
+    const { size } = layout(spec);
     const model = await compile(spec, { engine: reference() });
     assertEquals((await model.store.read("parameters")).shape, [size], name);
     model.dispose();
@@ -249,10 +254,9 @@ Deno.test("parametersOf() are what initialise(), layoutOf() and the graphs are m
 });
 
 Deno.test("optimise() serves one task with the same numbers and nothing of the others", async () => {
-  const layout = layoutOf(parametersOf(heads));
-  const whole = prediction(heads, layout);
   const engine = reference();
-  const model = await compile(heads, { engine, seed: 3 });
+  const model = await compile(heads, { engine, seed: 3, fuse: false });
+  const whole = prediction(heads, model.layout);
   const input = { input: { shape: [10, 5], data: many.inputs.input.subarray(0, 50) } };
   const all = await engine.load(whole, model.store).run(input);
   for (const task of ["click", "time", "kind"]) {
@@ -263,7 +267,7 @@ Deno.test("optimise() serves one task with the same numbers and nothing of the o
     const read = inOrder(Object.values(valuesOf(pruned).outputs)).flatMap(({ op, attrs }) => {
       return op === "slice" && attrs.axis === 0 ? [attrs.start as number] : [];
     });
-    for (const { path, start } of layout.places) {
+    for (const { path, start } of model.layout.places) {
       const needed = path.includes("/experts/") || path.includes(`/${task}/`);
       assertEquals(read.includes(start), needed, `${task}: ${path}`);
     }

@@ -3,6 +3,7 @@ import { reshape, slice } from "../ops/functions.ts";
 import { sizeOf } from "../ops/shape.ts";
 import type { Value } from "../ops/value.ts";
 import type { Init, Spec } from "../spec/spec.ts";
+import { type Stack, stackShape } from "./fuse.ts";
 import { inOrder } from "./graph.ts";
 import { trace } from "./trace.ts";
 
@@ -55,6 +56,18 @@ export interface Place extends Parameter {
   readonly start: number;
   /** The number of its elements. */
   readonly size: number;
+  /** The elements of its rows that lie together, and from one row's first element to the next one's. */
+  readonly row: { readonly length: number; readonly apart: number };
+}
+
+/** A piece of the flat array: a parameter, or a stack of them. */
+export interface Piece {
+  /** The parameter's path, or the stack's name. */
+  readonly name: string;
+  /** Its shape. */
+  readonly shape: readonly number[];
+  /** The position of its first element. */
+  readonly start: number;
 }
 
 /**
@@ -62,56 +75,101 @@ export interface Place extends Parameter {
  * Matrices come first, so that what weight decay touches is one piece.
  */
 export interface Layout {
-  /** The parameters in the order of the array. */
+  /** The pieces in the order of the array. */
+  readonly pieces: readonly Piece[];
+  /** The parameters, in the order of the model. */
   readonly places: readonly Place[];
+  /** The stacks among the pieces. */
+  readonly stacks: readonly Stack[];
   /** The number of elements of the matrices: those before this position decay. */
   readonly matrices: number;
   /** The number of all elements. */
   readonly size: number;
 }
 
-/** The layout of a model's parameters. */
-export function layoutOf(parameters: readonly Parameter[]): Layout {
-  const isMatrix = ({ shape }: Parameter) => shape.length > 1;
-  const ordered = [...parameters.filter(isMatrix), ...parameters.filter((parameter) => !isMatrix(parameter))];
-  let start = 0;
-  const places = ordered.map((parameter): Place => {
-    const size = sizeOf(parameter.shape);
-    start += size;
-    return { ...parameter, start: start - size, size };
+/**
+ * The layout of a model's parameters.
+ *
+ * @param stacks Parameters that lie together, as {@linkcode fuse} found them. Default: none do.
+ */
+export function layoutOf(parameters: readonly Parameter[], stacks: readonly Stack[] = []): Layout {
+  const stacked = new Map(stacks.flatMap((stack) => stack.paths.map((path) => [path, stack] as const)));
+  const byPath = new Map(parameters.map((parameter) => [parameter.path, parameter]));
+  const lone = (parameter: Parameter): Lot => {
+    return { name: parameter.path, shape: parameter.shape, members: [parameter], side: false };
+  };
+  const lots = parameters.flatMap((parameter): Lot[] => {
+    const stack = stacked.get(parameter.path);
+    if (stack === undefined) return [lone(parameter)];
+    if (stack.paths[0] !== parameter.path) return [];
+    const members = stack.paths.map((path) => byPath.get(path)!);
+    return [{ name: stack.name, shape: stackShape(stack), members, side: stack.arranged === "side" }];
   });
-  const matrices = parameters.filter(isMatrix).reduce((total, { shape }) => total + sizeOf(shape), 0);
-  return { places, matrices, size: start };
+  const isMatrix = ({ members: [{ shape }] }: Lot) => shape.length > 1;
+  const ordered = [...lots.filter(isMatrix), ...lots.filter((lot) => !isMatrix(lot))];
+  let start = 0;
+  const pieces: Piece[] = [];
+  const places = new Map<string, Place>();
+  for (const { name, shape, members, side } of ordered) {
+    pieces.push({ name, shape, start });
+    members.forEach((parameter, at) => {
+      const size = sizeOf(parameter.shape);
+      const row = side ? { length: parameter.shape[1], apart: shape[1] } : { length: size, apart: size };
+      places.set(parameter.path, { ...parameter, start: start + at * row.length, size, row });
+    });
+    start += sizeOf(shape);
+  }
+  const matrices = parameters.filter(({ shape }) => shape.length > 1).reduce(
+    (sum, { shape }) => sum + sizeOf(shape),
+    0,
+  );
+  return { pieces, places: parameters.map(({ path }) => places.get(path)!), stacks, matrices, size: start };
+}
+
+/** Parameters that lie together, side by side or one after the other. */
+interface Lot extends Omit<Piece, "start"> {
+  readonly members: readonly Parameter[];
+  readonly side: boolean;
 }
 
 /** The name of the flat array on an engine. */
 export const flatName = "parameters";
 
-/** The parameters as pieces of the flat array, by path. */
-export function pieces(layout: Layout): { readonly flat: Value; readonly pieces: Readonly<Record<string, Value>> } {
+/** The flat array as a value, and its pieces by name. */
+export function unpacked(layout: Layout): { readonly flat: Value; readonly pieces: Readonly<Record<string, Value>> } {
   const flat = apply("parameter", [], {
     name: flatName,
     shape: [layout.size],
     init: { kind: "constant", value: 0 },
   });
-  const cut = layout.places.map(({ path, shape, start, size }) => {
-    return [path, reshape(slice(flat, start, size), shape)] as const;
+  const cut = layout.pieces.map(({ name, shape, start }) => {
+    return [name, reshape(slice(flat, start, sizeOf(shape)), shape)] as const;
   });
   return { flat, pieces: Object.fromEntries(cut) };
 }
 
-/** Values with every parameter replaced by its piece of the flat array. */
+/** Values with every parameter, or stack of them, replaced by its piece of the flat array. */
 export function packed<Names extends string>(
   values: Readonly<Record<Names, Value>>,
+  layout: Layout,
   pieces: Readonly<Record<string, Value>>,
 ): Record<Names, Value> {
+  const stacked = new Map(layout.stacks.flatMap((stack) => stack.paths.map((path, at) => [path, { stack, at }])));
+  const piece = (name: string): Value => {
+    const place = stacked.get(name);
+    if (place === undefined || Object.hasOwn(pieces, name)) return pieces[name];
+    const { name: whole, member, arranged } = place.stack;
+    return arranged === "side"
+      ? slice(pieces[whole], place.at * member[1], member[1], 1)
+      : reshape(slice(pieces[whole], place.at, 1, 0), member);
+  };
   const done = new Map<Value, Value>();
   for (const value of inOrder(Object.values(values))) {
     const of = value.of.map((argument) => done.get(argument)!);
     const same = of.every((argument, i) => argument === value.of[i]);
     done.set(
       value,
-      value.op === "parameter" ? pieces[value.attrs.name as string] : same ? value : apply(value.op, of, value.attrs),
+      value.op === "parameter" ? piece(value.attrs.name as string) : same ? value : apply(value.op, of, value.attrs),
     );
   }
   return Object.fromEntries(Object.entries<Value>(values).map(([name, value]) => [name, done.get(value)!])) as Record<

@@ -1,7 +1,8 @@
 import { type Graph, graphOf } from "../graph/graph.ts";
 import { gradients } from "../graph/differentiate.ts";
 import { optimise } from "../graph/optimise.ts";
-import { flatName, type Layout, packed, pieces } from "../graph/parameters.ts";
+import { fuse } from "../graph/fuse.ts";
+import { flatName, type Layout, layoutOf, packed, parametersOf, unpacked } from "../graph/parameters.ts";
 import { trace } from "../graph/trace.ts";
 import { concat, div, greater, mul, reshape, select, slice, sqrt, sub, sum } from "../ops/functions.ts";
 import { apply } from "../ops/table.ts";
@@ -19,10 +20,10 @@ import type { Optimiser } from "./optimisers.ts";
  * weighted sum) and `norm` (of the whole gradient, before clipping).
  */
 export function trainingStep(spec: Spec, layout: Layout, optimiser: Optimiser): Graph {
-  const { flat, pieces: parameters } = pieces(layout);
-  const { byTask, total } = losses(spec.tasks, packed(trace(spec, true).logits, parameters));
-  const paths = layout.places.map(({ path }) => path);
-  const found = gradients(total, paths.map((path) => parameters[path]));
+  const { flat, pieces } = unpacked(layout);
+  const logits = onPieces(trace(spec, true).logits, layout, pieces);
+  const { byTask, total } = losses(spec.tasks, logits);
+  const found = gradients(total, layout.pieces.map(({ name }) => pieces[name]));
   const gradient = concat(found.map((value) => reshape(value, [sizeOf(value.shape)])), 0);
   const norm = sqrt(sum(mul(gradient, gradient), { axes: [0] }));
 
@@ -47,14 +48,30 @@ export function forward(spec: Spec, gates = false): Graph {
 
 /** As {@linkcode forward}, with the parameters in one flat array. */
 export function prediction(spec: Spec, layout: Layout, gates = false): Graph {
-  return optimise(graphOf(packed(results(spec, gates), pieces(layout).pieces)));
+  return optimise(graphOf(onPieces(results(spec, gates), layout)));
 }
 
 /** Predictions as `<task>` and losses as `loss/<task>`, in evaluation. */
 export function evaluation(spec: Spec, layout: Layout): Graph {
   const { predictions, logits } = trace(spec, false);
   const { byTask } = losses(spec.tasks, logits);
-  return optimise(graphOf(packed({ ...predictions, ...prefixed("loss/", byTask) }, pieces(layout).pieces)));
+  return optimise(graphOf(onPieces({ ...predictions, ...prefixed("loss/", byTask) }, layout)));
+}
+
+/** The layout of a model, with like parameters together so that its graphs are fused; or each on its own. */
+export function layout(spec: Spec, fused = true): Layout {
+  const { stacks } = fused ? fuse(trace(spec, true).logits) : { stacks: [] };
+  return layoutOf(parametersOf(spec), stacks);
+}
+
+/** Values on the pieces of the flat array, fused as its layout allows. */
+function onPieces<Names extends string>(
+  values: Readonly<Record<Names, Value>>,
+  layout: Layout,
+  pieces: Readonly<Record<string, Value>> = unpacked(layout).pieces,
+): Record<Names, Value> {
+  const { values: fused } = layout.stacks.length > 0 ? fuse(values, layout.stacks) : { values };
+  return packed(fused, layout, pieces);
 }
 
 function results(spec: Spec, gates: boolean): Record<string, Value> {

@@ -1,12 +1,12 @@
 import { checkRows, type Rows, sliceRows } from "../data/rows.ts";
 import type { Engine, Program, Store, Tensor } from "../engines/engine.ts";
-import { flatName, type Layout, layoutOf, parametersOf } from "../graph/parameters.ts";
+import { flatName, type Layout } from "../graph/parameters.ts";
 import type { Graph } from "../graph/graph.ts";
 import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
 import { checkOptions, isRecord, kindOf } from "../spec/structure.ts";
 import { inputTensors, readBy } from "./feed.ts";
-import { prediction } from "./graphs.ts";
+import { layout as layoutFor, prediction } from "./graphs.ts";
 import { initialise } from "./initialise.ts";
 import { join, split } from "./parameters.ts";
 
@@ -59,6 +59,8 @@ export interface CompileOptions {
   readonly seed?: number;
   /** The parameters to begin with. Default: initial values from the seed. */
   readonly parameters?: Readonly<Record<string, Tensor>>;
+  /** Whether like experts and gates are computed as one. The numbers are the same up to rounding. Default true. */
+  readonly fuse?: boolean;
 }
 
 /**
@@ -84,13 +86,13 @@ export async function compile<Tasks extends string>(
   given: Spec<Tasks>,
   options: CompileOptions = {},
 ): Promise<Model<Tasks>> {
-  checkOptions("compile model", options, ["engine", "seed", "parameters"]);
-  const { seed = 0 } = options;
+  checkOptions("compile model", options, ["engine", "seed", "parameters", "fuse"]);
+  const { seed = 0, fuse = true } = options;
   if (!Number.isSafeInteger(seed)) {
     throw new RangeError(`Cannot compile model: seed must be a whole number, found ${kindOf(seed)}`);
   }
   const spec = check(given) as Spec<Tasks>;
-  const layout = layoutOf(parametersOf(spec));
+  const layout = layoutFor(spec, fuse);
   if (layout.size > mostParameters) {
     const wanted = `wanted at most ${mostParameters}`;
     throw new RangeError(`Cannot compile model: its parameters have ${layout.size} elements in all, ${wanted}`);

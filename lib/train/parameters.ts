@@ -1,5 +1,5 @@
 import type { Tensor } from "../engines/engine.ts";
-import type { Layout } from "../graph/parameters.ts";
+import type { Layout, Place } from "../graph/parameters.ts";
 import { shapeText } from "../ops/shape.ts";
 import { nearest } from "../errors/nearest.ts";
 import { isRecord, kindOf } from "../spec/structure.ts";
@@ -20,15 +20,27 @@ export function join(layout: Layout, parameters: Readonly<Record<string, Tensor>
     throw new TypeError(`Cannot assign parameters${shown}${more}`);
   }
   const data = new Float32Array(layout.size);
-  for (const { path, start } of layout.places) data.set(parameters[path].data, start);
+  for (const place of layout.places) {
+    const from = parameters[place.path].data;
+    for (const { at, start, end } of runs(place)) data.set(from.subarray(at, at + end - start), start);
+  }
   return { shape: [layout.size], data };
 }
 
 /** The flat array as parameters by path. */
 export function split(layout: Layout, { data }: Tensor): Record<string, Tensor> {
-  return Object.fromEntries(layout.places.map(({ path, shape, start, size }) => {
-    return [path, { shape, data: Float32Array.from(data.subarray(start, start + size)) }];
+  return Object.fromEntries(layout.places.map((place) => {
+    const to = new Float32Array(place.size);
+    for (const { at, start, end } of runs(place)) to.set(data.subarray(start, end), at);
+    return [place.path, { shape: place.shape, data: to }];
   }));
+}
+
+/** The runs of the flat array that hold a parameter, from its element `at` on. */
+export function* runs({ start, size, row }: Place): Generator<{ at: number; start: number; end: number }> {
+  for (let at = 0, from = start; at < size; at += row.length, from += row.apart) {
+    yield { at, start: from, end: from + row.length };
+  }
 }
 
 const mostShown = 20;

@@ -8,6 +8,7 @@ import { batchTensors, noiseTensors, readBy } from "./feed.ts";
 import { slotName, trainingStep } from "./graphs.ts";
 import { checkModel, type Model } from "./model.ts";
 import { adam, type Optimiser } from "./optimisers.ts";
+import { runs } from "./parameters.ts";
 import { type Stopping, watcher } from "./stopping.ts";
 
 /**
@@ -237,10 +238,12 @@ async function finite(
 
 function largest({ places }: Layout, { data }: Tensor): { path: string; size: number } {
   let found = { path: "", size: -1 };
-  for (const { path, start, size } of places) {
-    for (const number of data.subarray(start, start + size)) {
-      const size = Number.isNaN(number) ? Infinity : Math.abs(number);
-      if (size > found.size) found = { path, size };
+  for (const place of places) {
+    for (const { start, end } of runs(place)) {
+      for (const number of data.subarray(start, end)) {
+        const size = Number.isNaN(number) ? Infinity : Math.abs(number);
+        if (size > found.size) found = { path: place.path, size };
+      }
     }
   }
   return found;

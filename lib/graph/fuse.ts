@@ -1,0 +1,343 @@
+import { concat, matmul, reshape, slice, transpose } from "../ops/functions.ts";
+import { apply } from "../ops/table.ts";
+import { sameShape, type Shape, sizeOf } from "../ops/shape.ts";
+import type { Op, Value } from "../ops/value.ts";
+import { inOrder } from "./graph.ts";
+
+/** Parameters of one shape that lie together as one array. */
+export interface Stack {
+  /** The stack's name as a parameter of a fused graph: that of its first member and their number. */
+  readonly name: string;
+  /** The parameters, in the order of the stack. */
+  readonly paths: readonly string[];
+  /** The shape of one of them. */
+  readonly member: readonly number[];
+  /** `side`: matrices `[width, units]` side by side, `[width, members x units]`; `depth`: `[members, ...member]`. */
+  readonly arranged: "side" | "depth";
+}
+
+/** The values of a model with its like parts fused, and the stacks that they need. */
+export interface Fused<Names extends string> {
+  /** The same values, made of fused ones. */
+  readonly values: Record<Names, Value>;
+  /** The stacks of parameters, each the name of a parameter in the fused values. */
+  readonly stacks: readonly Stack[];
+}
+
+/**
+ * Horizontal fusion: products of one value with several parameters become one wide product, and what follows alike in
+ * each of them (biases, activations, further layers, softmax) follows once. The experts of a bank and the gates that
+ * read one stream become a few large ops in the place of many small ones.
+ *
+ * The numbers are the same up to rounding. What is not alike in all members stays as it was.
+ *
+ * @param values Values whose parameters are named by their paths.
+ * @param known The stacks that may be used, as found when the model's layout was made. Default: any.
+ */
+export function fuse<Names extends string>(
+  values: Readonly<Record<Names, Value>>,
+  known?: readonly Stack[],
+): Fused<Names> {
+  const order = inOrder(Object.values(values));
+  const families = profitable(familiesOf(order, known), order);
+  const stacks = new Map<string, Stack>();
+  const build = builder(families, stacks);
+  try {
+    const built = Object.entries<Value>(values).map(([name, value]) => [name, build(value)]);
+    return { values: Object.fromEntries(built), stacks: [...stacks.values()] };
+  } catch (error) {
+    if (error === cycle) return { values: { ...values }, stacks: [] };
+    throw error;
+  }
+}
+
+/** The shape of a stack. */
+export function stackShape({ paths, member, arranged }: Stack): readonly number[] {
+  return arranged === "side" ? [member[0], paths.length * member[1]] : [paths.length, ...member];
+}
+
+/** Like values, one for each member: `[batch, units]` each, fused as `[batch, members, units]`. */
+interface Family {
+  readonly members: readonly Value[];
+  /** What each member is applied to, position by position. */
+  readonly of: readonly Source[];
+}
+
+/** One argument of all members of a family. */
+type Source =
+  | { readonly kind: "same"; readonly value: Value }
+  | { readonly kind: "family"; readonly family: Family }
+  | { readonly kind: "parameters"; readonly stack: Stack }
+  | { readonly kind: "noise"; readonly values: readonly Value[] };
+
+/** Finds families: products of one value with like parameters, then whatever follows in all members alike. */
+function familiesOf(order: readonly Value[], known: readonly Stack[] | undefined): Family[] {
+  const users = usersOf(order);
+  const stacks = new Map<string, Stack>();
+  const families: Family[] = [];
+  const member = new Map<Value, Family>();
+  const claim = (parameters: readonly Value[], arranged: Stack["arranged"]): Stack | undefined => {
+    const paths = parameters.map(({ attrs }) => attrs.name as string);
+    if (new Set(paths).size !== paths.length) return undefined;
+    const name = `${paths[0]} x ${paths.length}`;
+    const shape = parameters[0].shape as readonly number[];
+    const stack: Stack = { name, paths, member: shape, arranged };
+    const same = (other: Stack) => other.arranged === arranged && other.paths.join("\n") === paths.join("\n");
+    const allowed = known === undefined || known.some(same);
+    const before = paths.map((path) => stacks.get(path));
+    if (!allowed || before.some((other) => other !== undefined && !same(other))) return undefined;
+    paths.forEach((path) => stacks.set(path, before[0] ?? stack));
+    return before[0] ?? stack;
+  };
+  const found = (family: Family) => {
+    families.push(family);
+    family.members.forEach((value) => member.set(value, family));
+  };
+
+  for (const group of grouped(order.filter(isLayer), (value) => layerKey(value, users))) {
+    const stack = group.length > 1 ? claim(group.map((value) => value.of[1]), "side") : undefined;
+    if (stack === undefined) continue;
+    found({ members: group, of: [{ kind: "same", value: group[0].of[0] }, { kind: "parameters", stack }] });
+  }
+  for (let at = 0; at < families.length; at++) {
+    for (const members of followers(families[at], users)) {
+      if (members.some((value) => member.has(value))) continue;
+      const of = members[0].of.map((_, position) =>
+        sourceOf(members.map((value) => value.of[position]), members[0], position, member, claim)
+      );
+      if (of.every((source) => source !== undefined)) found({ members, of: of as Source[] });
+    }
+  }
+  return families;
+}
+
+/** A product of a batch with a parameter. */
+function isLayer({ op, of }: Value): boolean {
+  return op === "matmul" && of[1].op === "parameter" && of[1].shape.length === 2 && of[0].shape[0] === "batch" &&
+    of[0].shape.length === 2;
+}
+
+/** Layers that may be one: of one value, of one shape, and followed alike. */
+function layerKey(layer: Value, users: Users): unknown[] {
+  const next = (users.get(layer) ?? []).map(({ value, position }) => [value.op, position].join());
+  return [layer.of[0], String(layer.of[1].shape), next.sort().join(" ")];
+}
+
+/** The ops that can follow in all members at once. */
+const followed: readonly Op[] = [
+  ...["add", "sub", "mul", "div", "greater", "equal", "select"] as const,
+  ...["neg", "exp", "log", "sqrt", "relu", "sigmoid", "tanh", "softplus", "softmax", "stopGradient"] as const,
+  ...["matmul", "sum", "max"] as const,
+];
+
+/** The values that follow from each member of a family in the same way. */
+function followers({ members }: Family, users: Users): (readonly Value[])[] {
+  const [first, ...others] = members.map((value) => grouped(users.get(value) ?? [], useKey));
+  return (first ?? []).flatMap((uses) => {
+    const key = useKey(uses[0]).join("\n");
+    const alike = others.map((groups) => groups.find(([use]) => useKey(use).join("\n") === key));
+    if (!followed.includes(uses[0].value.op)) return [];
+    return uses.flatMap(({ value }, nth) => {
+      const rest = alike.map((group) => group?.[nth]?.value);
+      const all = [value, ...rest];
+      const whole = rest.every((other) => other !== undefined) && new Set(all).size === members.length;
+      const reduces = value.op === "sum" || value.op === "max";
+      const last = !reduces || value.attrs.keep === true && String(value.attrs.axes) === "1";
+      return whole && last && value.shape.length === 2 ? [all as Value[]] : [];
+    });
+  });
+}
+
+/** How one argument of all members can be had at once, or undefined. */
+function sourceOf(
+  values: readonly Value[],
+  user: Value,
+  position: number,
+  member: ReadonlyMap<Value, Family>,
+  claim: (parameters: readonly Value[], arranged: Stack["arranged"]) => Stack | undefined,
+): Source | undefined {
+  const [first] = values;
+  const family = member.get(first);
+  if (family !== undefined && sameList(family.members, values)) return { kind: "family", family };
+  const alike = values.every(({ op, shape }) => op === first.op && sameShape(shape, first.shape));
+  if (user.op === "matmul") {
+    const layer = position === 1 && alike && first.op === "parameter" && first.shape.length === 2;
+    const stack = layer ? claim(values, "depth") : undefined;
+    return stack && { kind: "parameters", stack };
+  }
+  const row = first.shape.length < 2 || (first.shape.length === 2 && first.shape[0] === "batch");
+  if (!row || (first.shape.length === 1 && first.shape[0] === "batch")) return undefined;
+  if (values.every((value) => value === first)) return { kind: "same", value: first };
+  if (alike && first.op === "noise" && first.shape.length === 2) return { kind: "noise", values };
+  const stack = alike && first.op === "parameter" && first.shape.length === 1 ? claim(values, "depth") : undefined;
+  return stack && { kind: "parameters", stack };
+}
+
+/**
+ * Families that are worth it. Taking members out of a fused value one by one costs copies of it, in training as many as
+ * there are members; that pays only where the product that was saved is much larger.
+ */
+function profitable(families: readonly Family[], order: readonly Value[]): Family[] {
+  const users = usersOf(order);
+  let kept = [...families];
+  for (let before = Infinity; kept.length < before;) {
+    before = kept.length;
+    const inside = new Set(kept.flatMap(({ members }) => members));
+    kept = kept.filter(({ members, of }) => {
+      if (of.some((source) => source.kind === "family" && !kept.some((other) => other === source.family))) return false;
+      const taken = members.some((value) =>
+        (users.get(value) ?? []).some(({ value: user }) => !inside.has(user) && !joins(user, members))
+      );
+      return !taken || members.length * 10 <= innerLength(members[0]);
+    });
+  }
+  return kept;
+}
+
+/** Whether a value is the members of a family side by side, in their order. */
+function joins({ op, of, attrs }: Value, members: readonly Value[]): boolean {
+  if (op !== "concat" || attrs.axis !== 1) return false;
+  const start = of.indexOf(members[0]);
+  return start >= 0 && sameList(of.slice(start, start + members.length), members);
+}
+
+/** The length over which the product runs from which a member of a family comes. */
+function innerLength(value: Value): number {
+  for (let at: Value | undefined = value; at !== undefined; at = at.of[0]) {
+    if (at.op === "matmul") return sizeOf([at.of[1].shape[0]]);
+  }
+  return 0;
+}
+
+const cycle = new RangeError("Cannot fuse: families depend on each other");
+
+/** Rewrites values, families as one. */
+function builder(families: readonly Family[], stacks: Map<string, Stack>): (value: Value) => Value {
+  const places = new Map<Value, { readonly family: Family; readonly at: number }>();
+  families.forEach((family) => family.members.forEach((value, at) => places.set(value, { family, at })));
+  const built = new Map<Value, Value>();
+  const fused = new Map<Family, Value | "open">();
+
+  const build = (value: Value): Value => {
+    const known = built.get(value);
+    if (known !== undefined) return known;
+    const place = places.get(value);
+    const result = place === undefined ? rebuilt(value) : taken(whole(place.family), place.at, value.shape);
+    built.set(value, result);
+    return result;
+  };
+  const rebuilt = (value: Value): Value => {
+    const of = value.op === "concat" ? joined(value.of) : value.of.map(build);
+    const same = of.length === value.of.length && of.every((argument, i) => argument === value.of[i]);
+    return same ? value : value.op === "concat" && of.length === 1 ? of[0] : apply(value.op, of, value.attrs);
+  };
+  /** Members that stand side by side in their order are taken as a whole. */
+  const joined = (values: readonly Value[]): Value[] => {
+    const parts: Value[] = [];
+    for (let at = 0; at < values.length;) {
+      const place = places.get(values[at]);
+      const members = place?.family.members ?? [];
+      if (place !== undefined && sameList(values.slice(at, at + members.length), members)) {
+        const units = members[0].shape[1] as number;
+        parts.push(reshape(whole(place.family), ["batch", members.length * units]));
+        at += members.length;
+      } else {
+        parts.push(build(values[at++]));
+      }
+    }
+    return parts;
+  };
+  /** `[batch, members, units]` */
+  const whole = (family: Family): Value => {
+    const known = fused.get(family);
+    if (known === "open") throw cycle;
+    if (known !== undefined) return known;
+    fused.set(family, "open");
+    const result = computed(family);
+    fused.set(family, result);
+    return result;
+  };
+  const computed = ({ members, of }: Family): Value => {
+    const [{ op, attrs, shape }] = members;
+    const count = members.length;
+    const out: Shape = ["batch", count, shape[1]];
+    const [left, right] = of;
+    if (op === "matmul" && right.kind === "parameters" && left.kind === "same") {
+      return reshape(matmul(build(left.value), parameter(right.stack)), out);
+    }
+    if (op === "matmul" && right.kind === "parameters" && left.kind === "family") {
+      const rows = transpose(whole(left.family), [1, 0, 2]); // [members, batch, width]
+      return transpose(matmul(rows, parameter(right.stack)), [1, 0, 2]);
+    }
+    const reduces = op === "sum" || op === "max";
+    return apply(op, of.map((source) => argument(source, count)), reduces ? { ...attrs, axes: [2] } : attrs);
+  };
+  const argument = (source: Source, count: number): Value => {
+    switch (source.kind) {
+      case "family":
+        return whole(source.family);
+      case "parameters":
+        return parameter(source.stack);
+      case "noise":
+        return reshape(concat(source.values), ["batch", count, source.values[0].shape[1]]);
+      case "same": {
+        const value = build(source.value);
+        return value.shape.length === 2 ? reshape(value, ["batch", 1, value.shape[1]]) : value;
+      }
+    }
+  };
+  const parameter = (stack: Stack): Value => {
+    stacks.set(stack.name, stack);
+    const init = { kind: "constant", value: 0 }; // the members are initialised, not the stack
+    return apply("parameter", [], { name: stack.name, shape: stackShape(stack), init });
+  };
+  return build;
+}
+
+function taken(whole: Value, at: number, shape: Shape): Value {
+  return reshape(slice(whole, at, 1, 1), shape);
+}
+
+type Users = ReadonlyMap<Value, readonly Use[]>;
+
+interface Use {
+  readonly value: Value;
+  readonly position: number;
+}
+
+function usersOf(order: readonly Value[]): Map<Value, Use[]> {
+  const users = new Map<Value, Use[]>();
+  for (const value of order) {
+    value.of.forEach((argument, position) => {
+      const known = users.get(argument);
+      if (known === undefined) users.set(argument, [{ value, position }]);
+      else known.push({ value, position });
+    });
+  }
+  return users;
+}
+
+function useKey({ value, position }: Use): unknown[] {
+  return [value.op, position, JSON.stringify(value.attrs), String(value.shape)];
+}
+
+/** Items by key, in the order in which keys and items come. Keys are lists whose items are compared one by one. */
+function grouped<T>(items: readonly T[], key: (item: T) => readonly unknown[]): T[][] {
+  const ids = new Map<unknown, number>();
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const text = key(item).map((part) => {
+      const id = ids.get(part) ?? ids.size;
+      ids.set(part, id);
+      return id;
+    }).join();
+    const group = groups.get(text);
+    if (group === undefined) groups.set(text, [item]);
+    else group.push(item);
+  }
+  return [...groups.values()];
+}
+
+function sameList(a: readonly Value[], b: readonly Value[]): boolean {
+  return a.length === b.length && a.every((value, i) => value === b[i]);
+}
