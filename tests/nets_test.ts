@@ -6,7 +6,9 @@ import {
   dense,
   dropout,
   gelu,
+  type Init,
   initialise,
+  inits,
   inTraining,
   layerNorm,
   leakyRelu,
@@ -102,6 +104,35 @@ Deno.test("nets own the parameters that they document", () => {
       Object.fromEntries(own.map(({ path, shape }) => [path.slice("tasks/y/tower/".length), shape])),
       shapes,
     );
+  }
+});
+
+Deno.test("inits have the size that they document", () => {
+  const [width, units] = [300, 200];
+  const table: [init: Init, deviation: number, limit: number][] = [
+    [inits.zeros, 0, 0],
+    [inits.ones, 0, 1],
+    [inits.value(-0.5), 0, 0.5],
+    [inits.normal(0.3), 0.3, Infinity],
+    [inits.uniform(0.3), 0.3 / Math.sqrt(3), 0.3],
+    [inits.glorotUniform, Math.sqrt(2 / (width + units)), Math.sqrt(6 / (width + units))],
+    [inits.glorotNormal, Math.sqrt(2 / (width + units)), Infinity],
+    [inits.heUniform, Math.sqrt(2 / width), Math.sqrt(6 / width)],
+    [inits.heNormal, Math.sqrt(2 / width), Infinity],
+    [inits.lecunNormal, Math.sqrt(1 / width), Infinity],
+  ];
+  for (const [init, deviation, limit] of table) {
+    const spec = define({ input: width, tasks: { y: regression(dense(units, { init, biasInit: inits.value(2) })) } });
+    const { "tasks/y/tower/0/kernel": kernel, "tasks/y/tower/0/bias": bias } = initialise(spec, 1);
+    const numbers = Float64Array.from(kernel.data);
+    const mean = numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
+    const found = Math.sqrt(numbers.reduce((sum, number) => sum + (number - mean) ** 2, 0) / numbers.length);
+    assertAlmostEquals(found, deviation, 0.01 * deviation + 1e-12, init.kind);
+    const largest = numbers.reduce((most, number) => Math.max(most, Math.abs(number)), 0);
+    assertAlmostEquals(largest, Math.min(limit, largest), 1e-7, init.kind);
+    if (limit < Infinity) assertAlmostEquals(largest, limit, 0.001 * limit, init.kind);
+    else assert(largest > 3.5 * deviation, init.kind);
+    assert(bias.data.every((number) => number === 2));
   }
 });
 

@@ -173,6 +173,39 @@ Deno.test("train() ends with an error where a source begins no new pass", async 
   await assertRejects(() => trained(spec, sample(0), {}), RangeError, "Cannot train: epoch 1 of the data has no rows");
 });
 
+Deno.test("train() closes its source however it ends, and passes on its errors", async () => {
+  const data = sample(8);
+  let closed = 0;
+  const source = async function* () {
+    try {
+      for (let piece = 0; piece < 4; piece++) {
+        await Promise.resolve();
+        yield data;
+      }
+      throw new Deno.errors.BrokenPipe("the line is cut");
+    } finally {
+      closed++;
+    }
+  };
+  const stop = new AbortController();
+  const ends: (() => Promise<unknown>)[] = [
+    () => trained(spec, source, { steps: 1, batch: 4 }),
+    async () => {
+      const model = await compile(spec, { engine: reference() });
+      for await (const at of train(model, source, { batch: 4 })) if (at.step === 3) break;
+    },
+    async () => {
+      const model = await compile(spec, { engine: reference() });
+      for await (const _ of train(model, source, { batch: 4, signal: stop.signal })) stop.abort();
+    },
+    () => assertRejects(() => trained(spec, source, { epochs: 9 }), Deno.errors.BrokenPipe, "the line is cut"),
+  ];
+  for (const [at, end] of ends.entries()) {
+    await end();
+    assertEquals(closed, at + 1);
+  }
+});
+
 Deno.test("train() trains without a label for one task, and leaves that task as it is", async () => {
   const data = sample(12);
   const labels = data.labels!;
