@@ -114,16 +114,17 @@ Deno.test("mix() weighs the experts of several banks in the order in which it na
 });
 
 Deno.test("temperature() divides the logits of equation 8", async () => {
-  const base = { input: 3, experts: 4, expert: dense(2), tasks: { click: regression() } };
-  const spec = define(mmoe({ ...base, gate: temperature(2.5) }));
-  const source = random("temperature");
-  const parameters = filled(spec, source);
-  const x = normals(3, source);
-  const model = await compile(spec, { engine: reference(), parameters });
-  const { gates } = await model.inspect(rows([x]));
-  model.dispose();
-  const logits = product(x, parameters["levels/0/gates/click/0/kernel"]).map((logit) => logit / 2.5);
-  normalised(logits).forEach((weight, expert) => near(gates["0/click"][expert], weight, "temperature"));
+  const base = { input: 3, experts: 4, expert: dense(2), tasks: { click: regression() }, gate: temperature(2.5) };
+  for (const [spec, stream] of [[define(mmoe(base)), "click"], [define(omoe(base)), "shared"]] as const) {
+    const source = random("temperature");
+    const parameters = filled(spec, source);
+    const x = normals(3, source);
+    const model = await compile(spec, { engine: reference(), parameters });
+    const { gates } = await model.inspect(rows([x]));
+    model.dispose();
+    const logits = product(x, parameters[`levels/0/gates/${stream}/0/kernel`]).map((logit) => logit / 2.5);
+    normalised(logits).forEach((weight, expert) => near(gates[`0/${stream}`][expert], weight, stream));
+  }
 });
 
 Deno.test("mmoe() has the parameters of section 5.1", () => {

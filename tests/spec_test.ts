@@ -154,6 +154,24 @@ Deno.test("define() reads no stream for a single expert, so that none is kept fo
   assertEquals(check(JSON.parse(JSON.stringify(spec))), spec);
 });
 
+Deno.test("define() keeps a stream that only a gate reads", () => {
+  const spec = define({
+    input: 3,
+    levels: [
+      level({ shared: bank(2, dense(4)), side: bank(1, dense(2)), unread: bank(1, dense(4)) }, {
+        shared: mix("shared", softmax),
+        side: mix("side"),
+        unread: mix("unread"),
+      }),
+      level({ click: bank(2, dense(4)) }, { click: mix("click", softmax, { reads: "side" }) }),
+    ],
+    tasks: { click: binary() },
+  });
+  assertEquals(Object.keys(spec.levels[0].gates), ["shared", "side"]);
+  assertEquals(spec.levels[1].gates.click.reads, "side");
+  assertEquals(check(JSON.parse(JSON.stringify(spec))), spec);
+});
+
 Deno.test("check() is quick with hostile specs", () => {
   const name = (i: number) => `${"abcdefghij".repeat(9)}${i}`;
   const bank = good.levels[0].experts.shared;
