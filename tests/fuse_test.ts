@@ -106,6 +106,17 @@ Deno.test("fuse() makes a training step whose size does not grow with the number
   assertEquals(size(16), size(4));
 });
 
+Deno.test("fuse() takes expressions of any depth", () => {
+  const deep = pipe(dense(2), ...Array.from({ length: 20_000 }, () => tanh), dense(3));
+  const spec = define({
+    input: 2,
+    levels: [level({ shared: bank(2, deep) }, { click: mix("shared", softmax) })],
+    tasks: { click: binary(deep) },
+  });
+  const { stacks } = fuse(trace(spec, true).logits);
+  assertEquals(stacks.map(({ paths }) => paths.length), [2, 2, 2, 2]);
+});
+
 async function learnt(spec: Spec, data: Rows, fuse: boolean) {
   const model = await compile(spec, { engine: reference(), seed: 5, fuse });
   const losses: number[] = [];

@@ -113,3 +113,9 @@ function average(numbers: readonly number[]): number {
 function entropyOf(weights: readonly number[]): number {
   return -weights.reduce((sum, weight) => weight > 0 ? sum + weight * Math.log(weight) : sum, 0);
 }
+
+Deno.test("gateSummary() judges only weights that are shares", () => {
+  const { mean, top, entropy, effective, collapsed, dead } = gateSummary(Float32Array.of(1.25, -0.25, 1.5, -0.5), 2);
+  assertEquals([mean, top, entropy, effective, collapsed, dead], [[1.375, -0.375], [1, 0], NaN, NaN, undefined, []]);
+  assertEquals(gateSummary(Float32Array.of(0.5, 0), 2).collapsed, undefined);
+});

@@ -43,6 +43,7 @@ export function fuse<Names extends string>(
   const stacks = new Map<string, Stack>();
   const build = builder(families, stacks);
   try {
+    order.forEach(build); // in order, so that no expression is too deep
     const built = Object.entries<Value>(values).map(([name, value]) => [name, build(value)]);
     return { values: Object.fromEntries(built), stacks: [...stacks.values()] };
   } catch (error) {
@@ -183,8 +184,9 @@ function profitable(families: readonly Family[], order: readonly Value[]): Famil
   for (let before = Infinity; kept.length < before;) {
     before = kept.length;
     const inside = new Set(kept.flatMap(({ members }) => members));
+    const standing = new Set(kept);
     kept = kept.filter(({ members, of }) => {
-      if (of.some((source) => source.kind === "family" && !kept.some((other) => other === source.family))) return false;
+      if (of.some((source) => source.kind === "family" && !standing.has(source.family))) return false;
       const taken = members.some((value) =>
         (users.get(value) ?? []).some(({ value: user }) => !inside.has(user) && !joins(user, members))
       );

@@ -24,7 +24,8 @@ export interface GateSummary {
 /**
  * Sums up how a gate used its experts, to see whether it still chooses.
  *
- * @param weights The gate's weights, row-major `[rows x experts]`; each row is at least 0 and sums to 1.
+ * @param weights The gate's weights, row-major `[rows x experts]`. Of rows that are negative somewhere or do not sum to 1,
+ * which gates of one's own may yield, only means and shares are told.
  * @param experts The number of experts, at least 1.
  * @returns Means, shares and entropies, NaN for no rows; and what to worry about.
  * @throws {RangeError} if the weights are not rows of that many experts.
@@ -46,8 +47,10 @@ export function gateSummary(weights: Float32Array, experts: number): GateSummary
   const mean = new Float64Array(experts);
   const top = new Float64Array(experts);
   let entropy = 0;
+  let shares = rows > 0;
   for (let row = 0; row < rows; row++) {
     const gate = weights.subarray(row * experts, (row + 1) * experts);
+    shares &&= isShares(gate);
     gate.forEach((weight, expert) => mean[expert] += weight / rows);
     const most = gate.reduce((a, b) => Math.max(a, b));
     const winners = gate.reduce((count, weight) => weight === most ? count + 1 : count, 0);
@@ -60,11 +63,17 @@ export function gateSummary(weights: Float32Array, experts: number): GateSummary
     rows,
     mean: rows === 0 ? Array(experts).fill(NaN) : [...mean],
     top: rows === 0 ? Array(experts).fill(NaN) : [...top],
-    entropy: rows === 0 ? NaN : entropy,
-    effective: rows === 0 ? NaN : Math.exp(entropyOf(mean)),
-    collapsed: experts > 1 && collapsed >= 0 ? collapsed : undefined,
-    dead: rows === 0 ? [] : [...mean.keys()].filter(isDead),
+    entropy: shares ? entropy : NaN,
+    effective: shares ? Math.exp(entropyOf(mean)) : NaN,
+    collapsed: shares && experts > 1 && collapsed >= 0 ? collapsed : undefined,
+    dead: shares ? [...mean.keys()].filter(isDead) : [],
   };
+}
+
+/** Whether weights are shares of one: only of those can entropy and collapse be told. */
+function isShares(gate: Float32Array): boolean {
+  const total = gate.reduce((sum, weight) => sum + weight, 0);
+  return gate.every((weight) => weight >= 0) && Math.abs(total - 1) < 1e-3;
 }
 
 /**
