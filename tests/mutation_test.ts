@@ -1,6 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import {
   bank,
+  binary,
+  broadcast,
   categorical,
   check,
   compile,
@@ -9,11 +11,15 @@ import {
   dense,
   describe,
   dropout,
+  graphModel,
+  inits,
   layerNorm,
   level,
   mermaid,
   mix,
   mlp,
+  type Model,
+  own,
   parametersOf,
   parseSpec,
   pipe,
@@ -22,10 +28,14 @@ import {
   residual,
   type Rows,
   softmax,
+  softmaxOf,
   type Spec,
   sub,
+  train,
 } from "../mod.ts";
 import { type Random, random } from "../lib/data/random.ts";
+import { trace } from "../lib/graph/trace.ts";
+import { forward } from "../lib/train/graphs.ts";
 import { architectures } from "./models.ts";
 
 const features = define({
@@ -45,24 +55,38 @@ const features = define({
   tasks: { kind: categorical(3, mlp([2])), time: regression() },
 });
 
-const specs: readonly Spec[] = [...Object.values(architectures), features];
+/** A gate that reads nothing, above one that would only write for it. */
+const still = define({
+  input: 3,
+  levels: [
+    level({ shared: bank(2, dense(2)) }, { shared: mix("shared", softmax) }),
+    level({ click: bank(2, dense(2), { reads: "input" }) }, {
+      click: mix("click", own((slot, _) => broadcast(softmaxOf(slot("weights", [2], inits.zeros)), ["batch", 2]))),
+    }),
+  ],
+  tasks: { click: binary() },
+});
+
+const specs: readonly Spec[] = [...Object.values(architectures), features, still];
 
 const count = 2500;
 
 Deno.test("parseSpec() makes of a mutated spec a model that predicts, or a clear error", async () => {
+  for (const spec of specs) await outcome(spec, JSON.stringify(spec));
   const found = { valid: 0, refused: 0 };
   let slowest = 0;
   for (let i = 0; i < count; i++) {
     const source = random(`mutation:${i}`);
     const text = mutated(JSON.stringify(specs[i % specs.length]), source);
     const start = performance.now();
+    let spec: Spec | undefined;
     try {
-      await outcome(text);
-      found.valid++;
+      spec = parseSpec(text);
     } catch (error) {
       assert(isClear(error), `mutation ${i}: ${error instanceof Error ? error.stack : error}\n${text}`);
-      found.refused++;
     }
+    if (spec !== undefined) await outcome(spec, text);
+    found[spec === undefined ? "refused" : "valid"]++;
     const time = performance.now() - start;
     assert(time < 2000, `mutation ${i} took ${time} ms\n${text}`);
     slowest = Math.max(slowest, time);
@@ -70,9 +94,8 @@ Deno.test("parseSpec() makes of a mutated spec a model that predicts, or a clear
   assert(found.valid > count / 10 && found.refused > count / 2, JSON.stringify(found));
 });
 
-/** Does with a text all that is done with a spec, and checks what comes out. */
-async function outcome(text: string): Promise<void> {
-  const spec = parseSpec(text);
+/** Does all that is done with a spec, and checks what comes out. */
+async function outcome(spec: Spec, text: string): Promise<void> {
   assertEquals(check(JSON.parse(JSON.stringify(spec))), spec, text);
   const parameters = parametersOf(spec);
   const elements = parameters.reduce((sum, { shape }) => sum + shape.reduce((product, dim) => product * dim, 1), 0);
@@ -89,8 +112,22 @@ async function outcome(text: string): Promise<void> {
       assertEquals(predictions[task].length, 3 * head.units, text);
       if (head.kind !== "regression") assert(predictions[task].every((p) => !(p < 0 || p > 1)), text);
     }
+    const gates = Object.keys((await model.inspect(rowsFor(spec))).gates);
+    graphModel(forward(spec, true), await model.parameters());
+    assertEquals(gates, Object.keys(trace(spec, true).gates), text);
+    await trainedOnce(model);
   } finally {
     model.dispose();
+  }
+}
+
+/** One step, which may leave the range of numbers, as the error then says. */
+async function trainedOnce(model: Model): Promise<void> {
+  const labels = Object.fromEntries(Object.keys(model.spec.tasks).map((task) => [task, Float32Array.of(0, 1, 1)]));
+  try {
+    for await (const _ of train(model, { ...rowsFor(model.spec), labels }));
+  } catch (error) {
+    if (!(isClear(error) && error instanceof RangeError)) throw error;
   }
 }
 

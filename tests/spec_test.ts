@@ -3,6 +3,7 @@ import {
   add,
   bank,
   binary,
+  broadcast,
   categorical,
   check,
   constant,
@@ -10,6 +11,7 @@ import {
   dense,
   exp,
   type Feature,
+  type Gate,
   inits,
   inspect,
   level,
@@ -20,6 +22,7 @@ import {
   regression,
   residual,
   softmax,
+  softmaxOf,
   SpecError,
   type Value,
 } from "../mod.ts";
@@ -169,6 +172,31 @@ Deno.test("define() keeps a stream that only a gate reads", () => {
   });
   assertEquals(Object.keys(spec.levels[0].gates), ["shared", "side"]);
   assertEquals(spec.levels[1].gates.click.reads, "side");
+  assertEquals(check(JSON.parse(JSON.stringify(spec))), spec);
+});
+
+Deno.test("define() keeps no stream for what is named to read it, but computes with nothing of it", () => {
+  const weights = own((slot, _x) => slot("weights", [2], inits.zeros));
+  const even: Gate = (x, experts) => broadcast(softmaxOf(weights(x)), ["batch", experts]);
+  const bottom = level({ shared: bank(2, dense(4)) }, { shared: mix("shared", softmax) });
+  const spec = define({
+    input: 3,
+    levels: [
+      bottom,
+      level({ click: bank(2, dense(2), { reads: "input" }), like: bank(1, (x) => even(x, 2)) }, {
+        click: mix("click", even),
+        like: mix("like"),
+      }),
+    ],
+    tasks: { click: binary(), like: binary(), still: binary((x) => even(x, 2), { reads: "shared" }) },
+  });
+  assertEquals(Object.keys(spec.levels[0].gates), []);
+  assertEquals(Object.keys(spec.levels[0].experts), []);
+  assertEquals([spec.levels[1].gates.click.reads, spec.levels[1].experts.like.reads, spec.tasks.still.reads], [
+    "input",
+    "input",
+    "input",
+  ]);
   assertEquals(check(JSON.parse(JSON.stringify(spec))), spec);
 });
 

@@ -119,6 +119,9 @@ function replay(
     checkLeaf(value, width, claimed);
     return value;
   });
+  const needed = new Set([...Object.values(expression.outputs), ...expression.nodes.flatMap(({ of }) => of)]);
+  const idle = expression.nodes.findIndex((_, at) => !needed.has(at));
+  if (idle >= 0) throw new RangeError(`node ${idle} is needed by no other and by no output`);
   const value: Value = checked.outputs[result];
   checkExpression(value);
   return { expression, shape: value.shape };

@@ -123,7 +123,7 @@ export function resolve<N>(
       const net = expressed(path, bank.net, widthAt(reads));
       units.set(name, net?.units);
       if (reads !== undefined && net !== undefined) {
-        experts[name] = { reads, count: bank.count, net: net.expression };
+        experts[name] = { reads: readBy(reads, net.expression), count: bank.count, net: net.expression };
       }
     }
 
@@ -165,10 +165,7 @@ export function resolve<N>(
         weights = expressed(path, gate as N, widthAt(reads), count)?.expression ?? null;
       }
       written.set(stream, complete ? widths[0] : undefined);
-      // What needs no weights reads nothing, so that no stream is kept for it.
-      if (reads !== undefined) {
-        gates[stream] = { reads: weights === null ? "input" : reads, mix: entry.mix, gate: weights };
-      }
+      if (reads !== undefined) gates[stream] = { reads: readBy(reads, weights), mix: entry.mix, gate: weights };
     }
     for (const [stream, width] of written) streams.set(stream, width);
     return { experts, gates };
@@ -194,7 +191,7 @@ export function resolve<N>(
     }
     if (reads !== undefined && tower !== undefined && head !== undefined) {
       tasks[name] = {
-        reads,
+        reads: readBy(reads, tower.expression, head.expression),
         tower: tower.expression,
         head: { kind, units, net: head.expression },
         weight: task.weight,
@@ -208,6 +205,11 @@ export function resolve<N>(
   const spec: Spec = { gatehouse: version, input: draft.input, levels: alive(levels, tasks), tasks };
   if (!hasParameters(spec)) report("tasks", "nothing of the model has parameters: wanted something to learn");
   return issues.length > 0 ? { issues } : { spec, issues };
+}
+
+/** The stream that expressions read one after the other; the input if one of them reads nothing: none is kept for it. */
+function readBy(stream: string, ...expressions: readonly (Expression | null)[]): string {
+  return expressions.every((expression) => expression?.nodes.some(({ op }) => op === "input")) ? stream : "input";
 }
 
 /** Streams that nothing reads, but whose name is so like that of a task without a stream that it must be meant. */

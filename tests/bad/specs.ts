@@ -111,6 +111,11 @@ export const specs: Readonly<Record<string, Case>> = {
   ],
   "a node of a half": [set(`${at}.2.of`, [0, 0.5]), SpecError, "nodes[2].of[1]: wanted a whole number", "found 0.5"],
   "a node of too few arguments": [set(`${at}.2.of`, [0]), SpecError, "Cannot apply matmul: it takes 2 values, found 1"],
+  "a node for nothing": [
+    set(`${at}.11`, { op: "input", of: [], attrs: { name: "x", shape: ["batch", 5], type: "float" } }),
+    SpecError,
+    "at levels[0].experts.shared: node 11 is needed by no other and by no output",
+  ],
   "no node": [set(at, []), SpecError, "output output is node", "which does not exist"],
   "an output that is missing": [
     set("levels.0.experts.shared.net.outputs.output", 99),
