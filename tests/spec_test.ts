@@ -257,6 +257,25 @@ Deno.test("check() is quick with hostile specs", () => {
   }
 });
 
+Deno.test("check() counts every expert that a gate mixes", () => {
+  const x = { op: "input", of: [], attrs: { name: "x", shape: ["batch", 5], type: "float" } };
+  const bank = { reads: "input", count: 60_000, net: { nodes: [x], outputs: { output: 0 } } };
+  const even = { shape: [60_000], data: Array(60_000).fill(1) };
+  const nodes = [{ op: "constant", of: [], attrs: even }, {
+    op: "broadcast",
+    of: [0],
+    attrs: { shape: ["batch", 60_000] },
+  }];
+  const gate = { reads: "input", mix: ["shared"], gate: { nodes, outputs: { weights: 1 } } };
+  const gates = Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`${i}`, gate]));
+  const spec = { ...architectures.linear, levels: [{ experts: { shared: bank }, gates }] };
+  assertEquals(inspect(spec).issues.map(({ path, message }) => `${path}: ${message}`), [
+    "levels: the experts have 1080000 ops in all: wanted at most 1048576",
+  ]);
+  const { "0": _, ...fewer } = gates;
+  assertEquals(inspect({ ...spec, levels: [{ experts: { shared: bank }, gates: fewer }] }).issues, []);
+});
+
 function thrownBy(does: () => unknown): unknown {
   try {
     does();

@@ -7,7 +7,7 @@ import { inputForm, mostUnits } from "./input.ts";
 import { type Issue, SpecError } from "./issues.ts";
 import { quoted } from "../errors/quoted.ts";
 import { resolve } from "./resolve.ts";
-import { type Expression, type ExpressionNode, type Spec, version } from "./spec.ts";
+import { type Expression, type ExpressionNode, type LevelSpec, type Spec, version } from "./spec.ts";
 import { fitting, type Form, isRecord, kindOf, list, number, object, record, text, whole, word } from "./structure.ts";
 
 /**
@@ -80,14 +80,20 @@ const specForm: Form = object({
 
 /** A spec that is well-formed but could only exhaust the machine is an issue too. */
 function tooLarge(spec: Spec): Issue[] {
-  const banks = spec.levels.flatMap((level) => Object.values(level.experts));
-  const sizes = banks.map(({ count, net }) =>
-    Math.max(count, 0) * net.nodes.reduce((sum, node) => sum + cost(node), 0)
-  );
-  const size = sizes.reduce((total, size) => total + size, 0);
+  const size = spec.levels.reduce((total, level) => total + sizeOfLevel(level), 0);
   return size > mostNodes
     ? [{ path: "levels", message: `the experts have ${Math.ceil(size)} ops in all: wanted at most ${mostNodes}` }]
     : [];
+}
+
+/** The ops of all experts, and one for every expert that a gate mixes. */
+function sizeOfLevel({ experts, gates }: LevelSpec): number {
+  const counts = new Map(Object.entries(experts).map(([name, { count }]) => [name, Math.max(count, 0)]));
+  const built = Object.entries(experts).map(([name, { net }]) =>
+    counts.get(name)! * net.nodes.reduce((sum, node) => sum + cost(node), 0)
+  );
+  const mixed = Object.values(gates).flatMap(({ mix }) => mix.map((bank) => counts.get(bank) ?? 0));
+  return [...built, ...mixed].reduce((total, size) => total + size, 0);
 }
 
 /** An op is copied for every expert; so are the numbers of a constant, which are quicker. */
