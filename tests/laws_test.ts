@@ -7,6 +7,7 @@ import {
   constant,
   define,
   dense,
+  type Gate,
   initialise,
   level,
   mix,
@@ -50,6 +51,16 @@ Deno.test("mmoe() of one expert is sharedBottom(), parameters included", () => {
 Deno.test("mmoe() of one expert predicts as sharedBottom() from the same seed", async () => {
   const [one, other] = [define(mmoe({ ...base, experts: 1 })), define(sharedBottom(base))];
   assertEquals(await predictions(one, data, { seed: 3 }), await predictions(other, data, { seed: 3 }));
+});
+
+Deno.test("mix() of one expert is the expert, whatever its gate", () => {
+  const table = (gate?: Gate) =>
+    define({
+      input: 5,
+      levels: [level({ shared: bank(1, expert) }, { shared: mix("shared", gate) })],
+      tasks,
+    });
+  assertEquals(table((x, experts) => dense(experts)(x)), table());
 });
 
 Deno.test("omoe() of one expert is sharedBottom()", () => {

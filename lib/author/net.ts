@@ -9,7 +9,8 @@ export type Net = (x: Value) => Value;
 
 /**
  * A pure function from a value `[batch, width]` and a number of experts to weights `[batch, experts]`.
- * Whatever it returns weighs the experts as it is: normalising is the gate's own business.
+ * Whatever it returns weighs the experts as it is: normalising is the gate's own business. Over a single expert it is
+ * checked but left out: that expert's weight is 1.
  */
 export type Gate = (x: Value, experts: number) => Value;
 

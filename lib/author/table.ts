@@ -117,7 +117,7 @@ export function bank(count: number, net: Net, options: ReadOptions = {}): Bank {
 
 /**
  * A stream: the experts of one or more banks, weighted by a gate, `h = sum_e g(x)_e f_e(x)` (Ma et al. 2018, eq. 7).
- * A single expert needs no gate: its weight is 1.
+ * A single expert needs no gate: its weight is 1, with a gate too.
  */
 export function mix(banks: string | readonly string[], gate?: Gate, options: ReadOptions = {}): Mix {
   return { mix: Array.isArray(banks) ? [...banks] : [banks], gate, ...options };

@@ -161,8 +161,9 @@ export function resolve<N>(
       let weights: Expression | null = null;
       if (complete && count > 1 && gate === undefined) {
         report(path, `${count} experts are mixed without a gate: wanted one, such as mix("${known[0]}", softmax)`);
-      } else if (complete && count > 1) {
-        weights = expressed(path, gate as N, widthAt(reads), count)?.expression ?? null;
+      } else if (complete && gate !== undefined) {
+        const given = expressed(path, gate, widthAt(reads), count); // also for a single expert: its errors are found
+        weights = count > 1 ? given?.expression ?? null : null;
       }
       written.set(stream, complete ? widths[0] : undefined);
       if (reads !== undefined) gates[stream] = { reads: readBy(reads, weights), mix: entry.mix, gate: weights };

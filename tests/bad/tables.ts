@@ -453,6 +453,20 @@ export const tables: Readonly<Record<string, Case>> = {
     SpecError,
     "at levels[0].gates.shared: the result must be [batch, 2], one weight an expert, found [batch, 1]",
   ],
+  "a gate over one expert that throws": [
+    levels({ shared: bank(1, dense(4)) }, {
+      shared: mix("shared", () => {
+        throw new Error("no gate");
+      }),
+    }),
+    SpecError,
+    "at levels[0].gates.shared: the function threw Error: no gate",
+  ],
+  "a gate over one expert of two weights": [
+    levels({ shared: bank(1, dense(4)) }, { shared: mix("shared", dense(2)) }),
+    SpecError,
+    "at levels[0].gates.shared: the result must be [batch, 1], one weight an expert, found [batch, 2]",
+  ],
   "a gate without rows": [gate(() => constant([0.5, 0.5])), SpecError, "one weight an expert, found [2]"],
   "a gate that returns a list": [gate((x: Value) => [x, x]), SpecError, "must return a value, found a list"],
   "a gate that returns nothing": [gate(() => null), SpecError, "must return a value, found null"],
