@@ -12,7 +12,7 @@ const sample = { folder: "examples/sample", verify: false } as const;
 const files = sampleFiles();
 const text = files["census-income.data"];
 
-const real = [Deno.env.get("GATEHOUSE_DATA"), "../shared/data", "data"].find((folder) => {
+const real = [Deno.env.get("GATEHOUSE_DATA"), "data"].find((folder) => {
   try {
     return folder !== undefined && Deno.statSync(`${folder}/census/census-income.data.gz`).isFile;
   } catch {
