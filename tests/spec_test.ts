@@ -6,21 +6,27 @@ import {
   broadcast,
   categorical,
   check,
+  compile,
   constant,
   define,
   dense,
+  describe,
   exp,
   type Feature,
   type Gate,
   inits,
   inspect,
+  inTraining,
   level,
   mix,
   mul,
   own,
+  parametersOf,
   pipe,
+  reference,
   regression,
   residual,
+  rows,
   softmax,
   softmaxOf,
   SpecError,
@@ -28,7 +34,7 @@ import {
 } from "../mod.ts";
 import type { Any } from "./bad/case.ts";
 import { gate, net, table } from "./bad/tables.ts";
-import { architectures } from "./models.ts";
+import { architectures, predictions, sample } from "./models.ts";
 
 const good = architectures.mmoe;
 
@@ -198,6 +204,42 @@ Deno.test("define() keeps no stream for what is named to read it, but computes w
     "input",
   ]);
   assertEquals(check(JSON.parse(JSON.stringify(spec))), spec);
+});
+
+Deno.test("check() takes a gate with other results beside its weights, which change nothing", async () => {
+  const { gate } = good.levels[0].gates.income;
+  const { nodes, outputs } = gate!;
+  assertEquals(nodes[outputs.weights].op, "softmax");
+  const more = { nodes, outputs: { scores: nodes[outputs.weights].of[0], ...outputs } };
+  const { experts, gates } = good.levels[0];
+  const spec = check({ ...good, levels: [{ experts, gates: { ...gates, income: { ...gates.income, gate: more } } }] });
+  assertEquals(spec.levels[0].gates.income.gate, more);
+  assertEquals(describe(spec), describe(good));
+  assertEquals(parametersOf(spec), parametersOf(good));
+  assertEquals(await predictions(spec, sample(4)), await predictions(good, sample(4)));
+  const bare = { ...gates.income, gate: { nodes, outputs: { scores: outputs.weights } } };
+  assertEquals(
+    inspect({ ...good, levels: [{ experts, gates: { ...gates, income: bare } }] }).issues.map(({ message }) => message),
+    ['the outputs must be "weights", found "scores"'],
+  );
+});
+
+Deno.test("parametersOf() holds what any phase of a gate needs", async () => {
+  const layer = dense(2, { bias: false });
+  const even = broadcast(constant([1, 1]), ["batch", 2]);
+  const spec = define({
+    input: 3,
+    levels: [
+      level({ shared: bank(2, dense(2)) }, { shared: mix("shared", (x) => inTraining(even, layer(x))) }),
+      level({ click: bank(2, dense(2), { reads: "input" }) }, {
+        click: mix("click", (x) => inTraining(layer(x), even)),
+      }),
+    ],
+    tasks: { click: binary() },
+  });
+  const model = await compile(spec, { engine: reference() });
+  assertEquals((await model.inspect(rows([[1, 2, 3]]))).gates["0/shared"].length, 2);
+  model.dispose();
 });
 
 Deno.test("check() is quick with hostile specs", () => {

@@ -28,7 +28,7 @@ export function express(
   const x = apply("input", [], { name: "x", shape: ["batch", width], type: "float" });
   const result: unknown = called(() => experts === undefined ? (entry as Net)(x) : entry(x, experts));
   if (!isValue(result)) throw new TypeError(`the function must return a value, found ${kindOf(result)}`);
-  checkExpression(result);
+  checkExpression([result]);
   const written = graphOf({ [experts === undefined ? "output" : "weights"]: renamed(result, x) });
   const expression: Expression = {
     nodes: written.nodes.map(({ op, of, attrs }) => ({ op, of, attrs })),

@@ -36,8 +36,9 @@ export interface Parameter {
  */
 export function parametersOf(spec: Spec): Parameter[] {
   const found = new Map<string, Parameter>();
-  const logits = [true, false].flatMap((training) => Object.values(trace(spec, training).logits));
-  for (const value of inOrder(logits)) {
+  const phases = [true, false].map((training) => trace(spec, training));
+  const results = [...phases.map(({ logits }) => logits), ...phases.map(({ gates }) => gates)].flatMap(Object.values);
+  for (const value of inOrder(results)) {
     if (value.op !== "parameter") continue;
     const { name, shape, init } = value.attrs as unknown as { name: string; shape: number[]; init: Init };
     found.set(name, { path: name, shape, init });

@@ -37,21 +37,21 @@ export interface Traced {
 export function trace(spec: Spec, training: boolean): Traced {
   const streams = new Map<string, Value>([["input", inputValue(spec.input)]]);
   const gates: Record<string, Value> = {};
-  const copy = (entry: Expression, x: Value, path: string) => instantiate(entry, x, path, training);
+  const copy: Copy = (entry, x, path) => instantiate(entry, x, path, training);
   spec.levels.forEach((level, at) => {
     const experts = traceExperts(level, `levels/${at}/experts`, streams, copy);
     const written = Object.entries(level.gates).map(([stream, { reads, mix, gate }]) => {
       const mixed = mix.flatMap((bank) => experts[bank]);
       if (gate === null) return [stream, mixed[0]] as const;
-      const weights = copy(gate, streams.get(reads)!, `levels/${at}/gates/${stream}`);
+      const { weights } = copy(gate, streams.get(reads)!, `levels/${at}/gates/${stream}`);
       gates[`${at}/${stream}`] = weights;
       return [stream, combine(weights, mixed)] as const;
     });
     for (const [stream, value] of written) streams.set(stream, value);
   });
   const logits = mapEntries(spec.tasks, (task, { reads, tower, head }) => {
-    const top = copy(tower, streams.get(reads)!, `tasks/${task}/tower`);
-    return copy(head.net, top, `tasks/${task}/head`);
+    const { output: top } = copy(tower, streams.get(reads)!, `tasks/${task}/tower`);
+    return copy(head.net, top, `tasks/${task}/head`).output;
   });
   return { logits, predictions: mapEntries(logits, (task, value) => predicted(spec.tasks[task].head, value)), gates };
 }
@@ -86,23 +86,25 @@ function traceExperts(
   level: LevelSpec,
   path: string,
   streams: ReadonlyMap<string, Value>,
-  copy: (entry: Expression, x: Value, path: string) => Value,
+  copy: Copy,
 ): Record<string, Value[]> {
   return mapEntries(level.experts, (name, { reads, count, net }) => {
     const x = streams.get(reads)!;
-    return Array.from({ length: count }, (_, expert) => copy(net, x, `${path}/${name}/${expert}`));
+    return Array.from({ length: count }, (_, expert) => copy(net, x, `${path}/${name}/${expert}`).output);
   });
 }
 
+/** The results of an expression's copy at a path, by name. */
+type Copy = (entry: Expression, x: Value, path: string) => Readonly<Record<string, Value>>;
+
 /** One copy of an expression: its input replaced, its parameters and noise named by their place in the model. */
-function instantiate(entry: Expression, x: Value, path: string, training: boolean): Value {
-  const { outputs } = valuesOf(entry, ({ op, attrs }, of) => {
+function instantiate(entry: Expression, x: Value, path: string, training: boolean): Record<string, Value> {
+  return valuesOf(entry, ({ op, attrs }, of) => {
     if (op === "input") return x;
     if (op === "inTraining") return of[training ? 0 : 1];
     if (op !== "parameter" && op !== "noise") return undefined;
     return apply(op, [], { ...attrs, name: `${path}/${attrs.name}` });
-  });
-  return Object.values(outputs)[0];
+  }).outputs;
 }
 
 function predicted(head: HeadSpec, logits: Value): Value {

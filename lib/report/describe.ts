@@ -81,7 +81,8 @@ export function functionText(expression: Expression): string {
 }
 
 function resultOf(expression: Expression): Value {
-  return Object.values(valuesOf(expression).outputs)[0];
+  const { output, weights } = valuesOf(expression).outputs;
+  return output ?? weights;
 }
 
 function written(value: Value, text: (of: Value) => string): string {

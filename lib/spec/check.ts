@@ -109,18 +109,20 @@ function replay(
 ): { readonly expression: Expression; readonly shape: Shape } {
   const result = experts === undefined ? "output" : "weights";
   const names = Object.keys(expression.outputs);
-  if (names.length !== 1 || names[0] !== result) {
-    throw new TypeError(`the outputs must be just ${quoted(result)}, found ${quoted(names.join(", "))}`);
+  const alone = experts === undefined ? "just " : ""; // a gate may have other results beside its weights
+  if (!names.includes(result) || (alone && names.length > 1)) {
+    throw new TypeError(`the outputs must be ${alone}${quoted(result)}, found ${quoted(names.join(", "))}`);
   }
   expression.nodes.forEach(({ of }, at) => {
     const wrong = of.find((position) => position >= at);
     if (wrong !== undefined) throw new RangeError(`node ${at} is applied to node ${wrong}, which is not before it`);
   });
-  if (expression.outputs[result] >= expression.nodes.length) {
-    throw new RangeError(`output ${result} is node ${expression.outputs[result]}, which does not exist`);
+  const absent = names.find((name) => expression.outputs[name] >= expression.nodes.length);
+  if (absent !== undefined) {
+    throw new RangeError(`output ${absent} is node ${expression.outputs[absent]}, which does not exist`);
   }
   const claimed = new Map<string, string>();
-  const checked = valuesOf(expression, ({ op, attrs }, of) => {
+  const { outputs } = valuesOf(expression, ({ op, attrs }, of) => {
     const value = apply(op, of, attrs);
     checkLeaf(value, width, claimed);
     return value;
@@ -128,9 +130,8 @@ function replay(
   const needed = new Set([...Object.values(expression.outputs), ...expression.nodes.flatMap(({ of }) => of)]);
   const idle = expression.nodes.findIndex((_, at) => !needed.has(at));
   if (idle >= 0) throw new RangeError(`node ${idle} is needed by no other and by no output`);
-  const value: Value = checked.outputs[result];
-  checkExpression(value);
-  return { expression, shape: value.shape };
+  checkExpression(Object.values(outputs));
+  return { expression, shape: outputs[result].shape };
 }
 
 /** Leaves carry names and shapes from outside, so they are checked beyond what the op table asks for. */

@@ -3,17 +3,17 @@ import { type Shape, shapeText, sizeOf } from "../ops/shape.ts";
 import type { Value } from "../ops/value.ts";
 
 /**
- * Makes sure that the result of an expression can be served: a row's result depends on that row alone, evaluation draws
+ * Makes sure that the results of an expression can be served: a row's result depends on that row alone, evaluation draws
  * no noise, and nothing is larger than machines are.
  *
  * @throws {RangeError} naming the op.
  */
-export function checkExpression(result: Value): void {
-  for (const value of inOrder([result])) {
+export function checkExpression(results: readonly Value[]): void {
+  for (const value of inOrder(results)) {
     ownRowsOnly(value);
     notTooLarge(value);
   }
-  quietInEvaluation(result);
+  quietInEvaluation(results);
 }
 
 /** Whatever else is in the batch: nothing is summed, normalised, multiplied or moved along it. */
@@ -45,8 +45,8 @@ function notTooLarge({ op, shape }: Value): void {
   }
 }
 
-function quietInEvaluation(result: Value): void {
-  const needed = new Set([result]);
+function quietInEvaluation(results: readonly Value[]): void {
+  const needed = new Set(results);
   for (const { op, of } of needed) { // also visits what is added on the way
     if (op === "noise") throw new RangeError("noise is drawn in evaluation too: wanted it inside inTraining(...)");
     for (const argument of op === "inTraining" ? [of[1]] : of) needed.add(argument);

@@ -49,7 +49,10 @@ export interface GateSpec {
   readonly reads: string;
   /** The banks whose experts are mixed, in this order. */
   readonly mix: readonly string[];
-  /** The weights: `[batch, width]` to `[batch, experts]`; null for the constant weight 1 of a single expert. */
+  /**
+   * From `[batch, width]` to `weights` `[batch, experts]`, and to any other results; null for the constant weight 1 of a
+   * single expert.
+   */
   readonly gate: Expression | null;
 }
 
@@ -79,8 +82,8 @@ export interface HeadSpec {
 export type HeadKind = "binary" | "regression" | "categorical";
 
 /**
- * A function as it was traced: a list of ops with one input `x` and named results (`output` of a net, `weights` of a
- * gate). Its parameters are named within the entry, `0/kernel`.
+ * A function as it was traced: a list of ops with one input `x` and named results (`output` of a net; `weights` of a
+ * gate, and any others). Its parameters are named within the entry, `0/kernel`.
  */
 export interface Expression {
   /** The ops, each after those it is applied to. */
