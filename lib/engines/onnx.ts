@@ -1,0 +1,56 @@
+import { checkGraph } from "./check_graph.ts";
+import type { Engine, Store } from "./engine.ts";
+import { isTranslated } from "./onnx_ops.ts";
+import { programOf } from "./onnx_program.ts";
+import { start } from "./onnx_runtime.ts";
+import { type Arrays, storeOf } from "./onnx_store.ts";
+import type { Op } from "../ops/value.ts";
+
+/** The options of {@linkcode onnx}. */
+export interface OnnxOptions {
+  /** The threads that share the work of one op. Default: one for each core of the processor. */
+  readonly threads?: number;
+}
+
+/**
+ * The engine on ONNX Runtime's native library, float32.
+ *
+ * Needs the package `onnxruntime-node` and, in Deno, `--allow-ffi`.
+ *
+ * @throws {RangeError} if the threads are no whole number of at least 1.
+ * @throws {Error} if the package is missing, may not be loaded, or has no library for this machine.
+ *
+ * @example
+ * ```ts ignore
+ * import { onnx } from "@gatehouse/gatehouse/onnx";
+ *
+ * const model = await compile(spec, { engine: onnx() });
+ * ```
+ */
+export async function onnx({ threads }: OnnxOptions = {}): Promise<Engine> {
+  if (threads !== undefined && !(Number.isSafeInteger(threads) && threads >= 1)) {
+    throw new RangeError(
+      `Cannot start the onnx engine: threads must be a whole number of at least 1, found ${threads}`,
+    );
+  }
+  const open = await start(threads ?? 0);
+  const known = new WeakMap<Store, Arrays>();
+  return {
+    name: "onnx",
+    store: (values) => {
+      const { store, arrays } = storeOf(values);
+      known.set(store, arrays);
+      return store;
+    },
+    load: (graph, store) => {
+      const arrays = known.get(store);
+      if (arrays === undefined) throw new TypeError("Cannot load graph: the store is of another engine");
+      checkGraph(graph, (name) => arrays.get(name)?.shape, { name: "onnx", has });
+      return programOf(graph, arrays, open);
+    },
+  };
+}
+
+function has(op: string): boolean {
+  return isTranslated(op as Op) || ["input", "noise", "parameter", "constant"].includes(op);
+}

@@ -1,0 +1,120 @@
+import type { Graph, Node } from "../graph/graph.ts";
+import { sameShape, shapeText, sizeOf } from "../ops/shape.ts";
+import type { Op } from "../ops/value.ts";
+import type { Tensor } from "./engine.ts";
+import { isTranslated, translations } from "./onnx_ops.ts";
+import { type Dtype, writerOf } from "./onnx_writer.ts";
+
+/**
+ * A graph as an ONNX model, made of standard ops alone: the bytes of an `.onnx` file.
+ *
+ * Inputs (and noise) and outputs have their names in the graph; an output whose name an input has gets a number after
+ * it. The axis of the batch is named `batch`. Codes are int32, all else float32. The set of ops is version 13; 16 where
+ * a table's rows are trained.
+ *
+ * @param graph A graph whose phases are resolved.
+ * @param parameters The graph's parameters by name, stored in the model. Without them the parameters are inputs, and
+ * the graph's updates outputs, named after what they replace with `/next` behind.
+ * @throws {TypeError} if a parameter is missing or misshapen, a phase is not resolved, or a graph with stored parameters
+ * updates something.
+ * @throws {RangeError} if the file would be larger than 2 GiB.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import type { Graph } from "@gatehouse/gatehouse";
+ * import { onnxModel } from "@gatehouse/gatehouse/onnx";
+ *
+ * const graph: Graph = {
+ *   nodes: [{ op: "constant", of: [], attrs: { shape: [2], data: [1, 2] }, shape: [2], type: "float" }],
+ *   outputs: { ratio: 0 },
+ *   updates: {},
+ * };
+ * const text = new TextDecoder("latin1").decode(onnxModel(graph));
+ * assertEquals(text.includes("ratio"), true);
+ * ```
+ */
+export function onnxModel(graph: Graph, parameters?: Readonly<Record<string, Tensor>>): Uint8Array<ArrayBuffer> {
+  return written(graph, parameters).bytes;
+}
+
+/** An ONNX model, and what its inputs and outputs are. */
+export interface Written {
+  /** The bytes of the model. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The names in the model of inputs and noise, by their names in the graph. */
+  readonly inputs: ReadonlyMap<string, string>;
+  /** The names in the model of parameters, by their names in the graph. */
+  readonly parameters: ReadonlyMap<string, string>;
+  /** The names in the model of outputs, by their names in the graph. */
+  readonly outputs: ReadonlyMap<string, string>;
+  /** The names in the model of updates, by the names in the graph of what they replace. */
+  readonly updates: ReadonlyMap<string, string>;
+}
+
+/** As {@linkcode onnxModel}, with the names that inputs and outputs have been given. */
+export function written(graph: Graph, stored?: Readonly<Record<string, Tensor>>): Written {
+  check(graph, stored);
+  const write = writerOf();
+  const { nodes } = graph;
+  const [inputs, parameters] = [new Map<string, string>(), new Map<string, string>()];
+  const names = nodes.map((node) => {
+    const { op, attrs, shape } = node;
+    const known = op === "parameter" ? parameters : isFed(op) ? inputs : undefined;
+    if (known === undefined) return "";
+    const name = attrs.name as string;
+    if (!known.has(name)) {
+      const own = write.name(name);
+      known.set(name, own);
+      if (known === inputs || stored === undefined) write.input(own, shape, dtypeOf(node));
+      else write.weight(own, Float32Array.from(stored[name].data), shape as number[]);
+    }
+    return known.get(name)!;
+  });
+  const outputs = new Map(Object.keys(graph.outputs).map((name) => [name, write.name(name)]));
+  const updates = new Map(Object.keys(graph.updates).map((name) => [name, write.name(`${name}/next`)]));
+  nodes.forEach(({ op, of, attrs, shape }, position) => {
+    if (op === "constant") names[position] = write.floats(attrs.data as number[], shape as number[]);
+    if (!isTranslated(op)) return;
+    const place = { attrs, shape, of: of.map((argument) => nodes[argument].shape) };
+    names[position] = translations[op](write, of.map((argument) => names[argument]), place);
+  });
+  const end = (ends: Graph["outputs"], written: ReadonlyMap<string, string>) =>
+    written.forEach((name, key) => {
+      const node = nodes[ends[key]];
+      write.output(name, names[ends[key]], node.shape, dtypeOf(node));
+    });
+  end(graph.outputs, outputs);
+  end(graph.updates, updates);
+  return { bytes: write.finished(), inputs, parameters, outputs, updates };
+}
+
+function isFed(op: Op): boolean {
+  return op === "input" || op === "noise";
+}
+
+function dtypeOf({ type }: Node): Dtype {
+  return type === "int" ? "int32" : "float";
+}
+
+function check(graph: Graph, stored: Readonly<Record<string, Tensor>> | undefined): void {
+  const [updated] = Object.keys(graph.updates);
+  if (stored !== undefined && updated !== undefined) {
+    fail(`the graph updates "${updated}", which cannot be stored in the model`);
+  }
+  for (const { op, attrs, shape } of graph.nodes) {
+    if (op === "inTraining") fail("the op inTraining is left: trace for training or for evaluation first");
+    if (op !== "parameter" || stored === undefined) continue;
+    const name = attrs.name as string;
+    if (!Object.hasOwn(stored, name)) fail(`the parameter "${name}" is missing`);
+    const found = stored[name];
+    if (!sameShape(found.shape, shape) || found.data.length !== sizeOf(shape)) {
+      const numbers = `${shapeText(found.shape)} with ${found.data.length} numbers`;
+      fail(`the parameter "${name}" must be ${shapeText(shape)}, found ${numbers}`);
+    }
+  }
+}
+
+function fail(what: string): never {
+  throw new TypeError(`Cannot write ONNX model: ${what}`);
+}

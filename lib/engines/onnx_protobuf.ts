@@ -1,0 +1,48 @@
+/** A message as it is written: bytes, in pieces, so that large ones are joined once. */
+export type Message = readonly Uint8Array[];
+
+/** A field of a message: its number, and what it holds. Whole numbers are written as varints. */
+export type Field = readonly [number: number, content: number | string | Uint8Array | Message];
+
+/**
+ * Writes a message in the wire format of protobuf.
+ *
+ * Source: https://protobuf.dev/programming-guides/encoding
+ */
+export function message(fields: readonly Field[]): Message {
+  return fields.flatMap(([number, content]): Message => {
+    if (typeof content === "number") return [varint(number << 3), varint(content)];
+    const pieces = typeof content === "string"
+      ? [encoder.encode(content)]
+      : Array.isArray(content)
+      ? content
+      : [content];
+    return [varint(number << 3 | 2), varint(lengthOf(pieces)), ...pieces];
+  });
+}
+
+/** A message as one array of bytes. */
+export function joined(pieces: Message): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(lengthOf(pieces));
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
+}
+
+/** The number of bytes of a message. */
+export function lengthOf(pieces: Message): number {
+  return pieces.reduce((total, { length }) => total + length, 0);
+}
+
+const encoder = new TextEncoder();
+
+/** A whole number in groups of seven bits, the lowest first; a negative one as its two's complement of 64 bits. */
+function varint(number: number): Uint8Array {
+  const groups: number[] = [];
+  let rest = BigInt.asUintN(64, BigInt(number));
+  for (; rest > 127n; rest >>= 7n) groups.push(Number(rest & 127n) | 128);
+  return Uint8Array.from([...groups, Number(rest)]);
+}

@@ -1,0 +1,74 @@
+/** Numbers and their shape as ONNX Runtime takes and returns them, in the memory of this program. */
+export interface Numbers {
+  /** What the elements are. */
+  readonly type: "float32" | "int32";
+  /** The shape. */
+  readonly dims: readonly number[];
+  /** Where the elements are. */
+  readonly location: "cpu";
+  /** The elements. */
+  readonly data: Float32Array | Int32Array;
+}
+
+/** A model that ONNX Runtime has prepared. */
+export interface Session {
+  /**
+   * Runs the model.
+   *
+   * @param inputs All inputs by name.
+   * @param outputs The outputs that are wanted by name: arrays to write them into, or null for new ones.
+   */
+  run(
+    inputs: Readonly<Record<string, Numbers>>,
+    outputs: Readonly<Record<string, Numbers | null>>,
+  ): Readonly<Record<string, Numbers>>;
+  /** Frees the model. */
+  dispose(): void;
+}
+
+/**
+ * Starts ONNX Runtime.
+ *
+ * @param threads The threads that share the work of one op.
+ * @returns What prepares a model from the bytes of its file.
+ * @throws {Error} if the package onnxruntime-node is missing, may not be loaded, or has no library for this machine.
+ */
+export async function start(threads: number): Promise<(model: Uint8Array<ArrayBuffer>) => Session> {
+  const { binding, initOrt } = await loaded();
+  initOrt();
+  const options = {
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    executionMode: "sequential",
+    graphOptimizationLevel: "all",
+  } as const;
+  return ({ buffer, byteOffset, byteLength }) => {
+    const session = new binding.InferenceSession();
+    session.loadModel(buffer, byteOffset, byteLength, options);
+    return {
+      run: (inputs, outputs) => session.run(inputs as never, outputs as never, {}) as never,
+      dispose: () => session.dispose(),
+    };
+  };
+}
+
+/**
+ * The native part of the package, which runs a model before the call returns. Its public part runs it in a later task,
+ * when inputs and parameters may be others.
+ */
+async function loaded() {
+  try {
+    return await import("onnxruntime-node/dist/binding.js");
+  } catch (error) {
+    throw new Error(`Cannot start the onnx engine: ${explained(error as Error)}`);
+  }
+}
+
+/** Why the package was not loaded, and what helps. */
+export function explained({ name, message, code }: Error & { readonly code?: string }): string {
+  if (code === "ERR_MODULE_NOT_FOUND") {
+    return "the package onnxruntime-node is missing: add it with `deno add npm:onnxruntime-node@1.30.0`";
+  }
+  if (name === "NotCapable") return "the library of ONNX Runtime may not be loaded: run with --allow-ffi";
+  return `the library of ONNX Runtime does not load on this machine, wasm() needs none: ${message.split("\n")[0]}`;
+}

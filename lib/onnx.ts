@@ -1,0 +1,17 @@
+/**
+ * Gatehouse on ONNX Runtime: an engine at native speed, and models as `.onnx` files that any ONNX runtime serves.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { binary, define, forward } from "@gatehouse/gatehouse";
+ * import { onnxModel } from "@gatehouse/gatehouse/onnx";
+ *
+ * const bytes = onnxModel(forward(define({ input: 2, tasks: { click: binary() } })));
+ * assertEquals(bytes[0], 8); // the field of the format's version
+ * ```
+ *
+ * @module
+ */
+export { onnx, type OnnxOptions } from "./engines/onnx.ts";
+export { onnxModel } from "./engines/onnx_model.ts";
