@@ -101,6 +101,7 @@ export {
 export { type MixturePreset, mmoe, omoe, type Preset, sharedBottom, singleTask } from "./lib/author/presets.ts";
 
 export { check, inspect } from "./lib/spec/check.ts";
+export { featuresOf } from "./lib/spec/input.ts";
 export { type Issue, SpecError } from "./lib/spec/issues.ts";
 export type {
   BankSpec,
@@ -156,7 +157,8 @@ export {
   type Rate,
   sgd,
 } from "./lib/train/optimisers.ts";
-export { load, parseSpec, save, saveGraphModel, type ServeOptions } from "./lib/train/save.ts";
+export { load, parseSpec, save, saveGraphModel } from "./lib/train/save.ts";
+export type { ServeOptions } from "./lib/train/serve.ts";
 export type { Stopping } from "./lib/train/stopping.ts";
 export { type Data, type Progress, train, type TrainOptions } from "./lib/train/train.ts";
 

@@ -23,6 +23,7 @@ export interface GraphModel {
  *
  * @param graph A graph without updates, whose phases are resolved.
  * @param parameters The graph's parameters by name; others are left out.
+ * @param metadata What else `model.json` tells whoever serves it, as `userDefinedMetadata`.
  * @throws {TypeError} if a parameter is missing or misshapen, a phase is not resolved, or the graph updates something.
  *
  * @example
@@ -40,7 +41,11 @@ export interface GraphModel {
  * assertEquals(new Float32Array(weights.buffer), new Float32Array([1, 2]));
  * ```
  */
-export function graphModel(graph: Graph, parameters: Readonly<Record<string, Tensor>>): GraphModel {
+export function graphModel(
+  graph: Graph,
+  parameters: Readonly<Record<string, Tensor>>,
+  metadata: { readonly [key: string]: Json } = {},
+): GraphModel {
   checkGraph(graph, parameters);
   const write = writerOf();
   const names = written(graph, parameters, write);
@@ -61,7 +66,7 @@ export function graphModel(graph: Graph, parameters: Readonly<Record<string, Ten
     generatedBy: "Gatehouse",
     convertedBy: "Gatehouse",
     signature: { inputs: signed(inputs), outputs: signed(outputs) },
-    userDefinedMetadata: { structuredOutputKeys: outputs.map(([name]) => name) },
+    userDefinedMetadata: { ...metadata, structuredOutputKeys: outputs.map(([name]) => name) },
     modelTopology: { node: nodes, library: {}, versions: { producer: 1, minConsumer: 0 } },
     weightsManifest: [{ paths: Object.keys(shards(weights)), weights: manifest }],
   };
@@ -87,8 +92,9 @@ export async function writeGraphModel(
   path: string,
   graph: Graph,
   parameters: Readonly<Record<string, Tensor>>,
+  metadata: { readonly [key: string]: Json } = {},
 ): Promise<void> {
-  const { model, weights } = graphModel(graph, parameters);
+  const { model, weights } = graphModel(graph, parameters, metadata);
   const files = { [modelFile]: `${JSON.stringify(model)}\n`, ...shards(weights) };
   await writeFolder(path, files, { owns: isGraphModel, action: "save GraphModel" });
 }

@@ -1,5 +1,5 @@
-import type { Feature } from "./features.ts";
-import type { InputSpec } from "./spec.ts";
+import type { Feature, Features } from "./features.ts";
+import type { InputSpec, Spec } from "./spec.ts";
 import { finite, fitting, type Form, isRecord, list, object, record, text, whole, word } from "./structure.ts";
 
 /** The most units that an input or a layer can have. */
@@ -9,6 +9,25 @@ export const mostUnits = 2 ** 24;
 export function inputWidth(input: InputSpec): number {
   if ("width" in input) return input.width;
   return Object.values(input.features).reduce((total, feature) => total + featureWidth(feature), 0);
+}
+
+/**
+ * The fitted features of a model, for `encode`.
+ *
+ * @throws {TypeError} if the model reads a width of numbers.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { binary, define, encode, featuresOf, fit, numeric } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({ input: fit({ age: numeric() }, { age: [20, 40] }), tasks: { click: binary() } });
+ * assertEquals(encode(featuresOf(spec), { age: [30] }).inputs.numeric, Float32Array.of(30));
+ * ```
+ */
+export function featuresOf({ input }: Pick<Spec, "input">): Features {
+  if ("features" in input) return input.features;
+  throw new TypeError(`Cannot find features: the model reads ${input.width} numbers a row, without names`);
 }
 
 /** The units of one feature: 1, or a slot for each word and one for whatever is no word. */
