@@ -15,3 +15,4 @@
  */
 export { onnx, type OnnxOptions } from "./engines/onnx.ts";
 export { onnxModel } from "./engines/onnx_model.ts";
+export { saveOnnx } from "./train/save_onnx.ts";

@@ -9,11 +9,33 @@ import { onnxModel } from "../lib/engines/onnx_model.ts";
 import { translations } from "../lib/engines/onnx_ops.ts";
 import { explained, type Numbers, start } from "../lib/engines/onnx_runtime.ts";
 import { reference } from "../lib/engines/reference.ts";
-import { adam, compile, evaluate, forward, momentum, type Spec, train } from "../mod.ts";
-import { onnx } from "../lib/onnx.ts";
+import {
+  adam,
+  binary,
+  categorical,
+  category,
+  compile,
+  define,
+  dense,
+  encode,
+  evaluate,
+  fit,
+  forward,
+  mmoe,
+  momentum,
+  numeric,
+  pipe,
+  regression,
+  relu,
+  rows,
+  type Spec,
+  train,
+} from "../mod.ts";
+import { onnx, saveOnnx } from "../lib/onnx.ts";
 import { sliceRows } from "../lib/data/rows.ts";
 import { cases } from "./cases.ts";
 import { architectures, predictions, sample } from "./models.ts";
+import { withTemp } from "./temp.ts";
 
 const engine = await onnx({ threads: 2 });
 
@@ -332,6 +354,45 @@ Deno.test("onnxModel() says what is wrong", () => {
     assertThrows(() => onnxModel(graph, parameters), TypeError, `Cannot write ONNX model: ${message}`);
   }
 });
+
+Deno.test("saveOnnx() writes one file that an ONNX runtime serves, its tasks and gates as asked for", () =>
+  withTemp(async (dir) => {
+    const columns = { age: Float32Array.of(20, 40, 30), job: ["smith", "clerk", "smith"] };
+    const features = fit({ age: numeric(), job: category() }, columns);
+    const tasks = { click: binary(dense(3)), numeric: categorical(3), age: regression() };
+    const spec = define(mmoe({ input: features, experts: 2, expert: pipe(dense(4), relu), tasks }));
+    const model = await compile(spec, { engine: reference(), seed: 3 });
+    const data = rows(encode(features, { age: Float32Array.of(25, 50), job: ["clerk", "unseen"] }));
+    const want = await model.predict(data);
+    const path = `${dir}/served.onnx`;
+    await Deno.writeTextFile(path, "an older file");
+    await saveOnnx(model, path, { gates: true });
+    const { numeric: numbers, category: codes } = data.inputs;
+    const session = (await start(1))(await Deno.readFile(path));
+    const found = session.run({
+      numeric: { type: "float32", dims: [2, 1], location: "cpu", data: numbers },
+      category: { type: "int32", dims: [2, 1], location: "cpu", data: codes },
+    }, { click: null, numeric_1: null, age: null, "gates/0/click": null });
+    session.dispose();
+    assertClose(found.click.data, want.click, "click", 1e-6);
+    assertClose(found.numeric_1.data, want.numeric, "numeric", 1e-6);
+    assertClose(found.age.data, want.age, "age", 1e-6);
+    assertEquals(found.numeric_1.dims, [2, 3]);
+    assertEquals(found["gates/0/click"].dims, [2, 2]);
+
+    await saveOnnx(model, path, { tasks: ["age"] });
+    const { outputs, stored } = summary(await Deno.readFile(path));
+    assertEquals(outputs, ["age: float [batch]"]);
+    assertEquals(stored.filter((name) => name.includes("click")), []);
+    assertEquals((await Array.fromAsync(Deno.readDir(dir))).map(({ name }) => name), ["served.onnx"]);
+    await assertRejects(
+      () => saveOnnx(model, path, { tasks: ["clik" as "click"] }),
+      TypeError,
+      'Cannot save ONNX model: the model has no task "clik": did you mean "click"?',
+    );
+    await assertRejects(() => saveOnnx(model, dir), Deno.errors.AlreadyExists, "Cannot save ONNX model");
+    model.dispose();
+  }));
 
 /** What twelve steps of training say and leave. */
 async function trained(spec: Spec, engine: Engine, fuse: boolean) {

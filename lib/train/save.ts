@@ -1,16 +1,12 @@
 import { writeGraphModel } from "../engines/graph_model.ts";
-import { advice } from "../errors/nearest.ts";
-import { quoted } from "../errors/quoted.ts";
 import { writeFolder } from "../files/atomic.ts";
 import { readFolderFile } from "../files/read.ts";
 import { decodeSafetensors, encodeSafetensors } from "../files/safetensors.ts";
 import { layoutOf, parametersOf } from "../graph/parameters.ts";
-import { optimise } from "../graph/optimise.ts";
 import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
-import { checkOptions } from "../spec/structure.ts";
-import { forward } from "./graphs.ts";
 import { checkModel, compile, type CompileOptions, type Model } from "./model.ts";
+import { served, type ServeOptions } from "./serve.ts";
 
 const specFile = "spec.json";
 const parametersFile = "params.safetensors";
@@ -37,14 +33,6 @@ export async function save(model: Model, path: string): Promise<void> {
   }, { action: "save model" });
 }
 
-/** What of a model is served. */
-export interface ServeOptions<Tasks extends string = string> {
-  /** The tasks that are served; what only others need is left out. Default: all. */
-  readonly tasks?: readonly Tasks[];
-  /** Whether gate weights are outputs too, as `gates/<level>/<stream>`. Default false. */
-  readonly gates?: boolean;
-}
-
 /**
  * Saves what a model computes as a TensorFlow.js GraphModel, which `tf.loadGraphModel` runs in any program with
  * TensorFlow.js, in browsers too, without this package: `model.json` and its weights.
@@ -67,16 +55,7 @@ export async function saveGraphModel<Tasks extends string>(
   path: string,
   options: ServeOptions<Tasks> = {},
 ): Promise<void> {
-  checkOptions("save GraphModel", options, ["tasks", "gates"]);
-  const { tasks = Object.keys(model.spec.tasks) as Tasks[], gates = false } = options;
-  const strange = tasks.find((task) => !Object.hasOwn(model.spec.tasks, task));
-  if (strange !== undefined || tasks.length === 0) {
-    const found = strange === undefined ? "no task is named" : `the model has no task ${quoted(strange)}`;
-    throw new TypeError(`Cannot save GraphModel: ${found}${advice(strange ?? "", Object.keys(model.spec.tasks))}`);
-  }
-  const graph = forward(model.spec, gates);
-  const kept = Object.keys(graph.outputs).filter((name) => name.startsWith("gates/") || tasks.includes(name as Tasks));
-  await writeGraphModel(path, optimise(graph, kept), await model.parameters());
+  await writeGraphModel(path, served(model, options, "save GraphModel"), await model.parameters());
 }
 
 /**
