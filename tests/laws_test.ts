@@ -26,6 +26,8 @@ import {
   sum,
   type Tensor,
 } from "../mod.ts";
+import { ops } from "../lib/ops/table.ts";
+import type { Op } from "../lib/ops/value.ts";
 import { gradients } from "../lib/graph/differentiate.ts";
 import { inOrder } from "../lib/graph/graph.ts";
 import { trace } from "../lib/graph/trace.ts";
@@ -36,9 +38,60 @@ import { adam } from "../lib/train/optimisers.ts";
 import { reference } from "../lib/engines/reference.ts";
 import { graphOf } from "../lib/graph/graph.ts";
 import { batchTensors } from "../lib/train/feed.ts";
+import { cases } from "./cases.ts";
 import { architectures, base, expert, predictions, sample, tasks, tower } from "./models.ts";
 
+const engine = reference();
 const data = sample(9);
+
+Deno.test("along() of an op names the axes that one changed element crosses", async () => {
+  const seen = new Set<string>();
+  const crossing = new Set<string>();
+  for (const { name, build, inputs, store = {} } of cases) {
+    const value = build();
+    const [first] = value.of;
+    if (first === undefined || first.of.length > 0 || first.type !== "float" || first.op === "constant") continue;
+    const { along, inPlace } = ops[value.op];
+    const leaf = first.attrs.name as string;
+    const run = async (at?: number) => {
+      const moved = (tensors: Readonly<Record<string, Tensor>>) => {
+        const found = at === undefined ? undefined : tensors[leaf];
+        return found === undefined
+          ? tensors
+          : { ...tensors, [leaf]: { ...found, data: found.data.map((x, i) => i === at ? x + 0.37 : x) } };
+      };
+      const program = engine.load(graphOf({ y: value }), engine.store(moved(store)));
+      return (await program.run(moved(inputs()))).y;
+    };
+    const { shape, data } = inputs()[leaf] ?? store[leaf];
+    const before = await run();
+    const axes = along(value);
+    const [from, to] = [shape.length, before.shape.length];
+    const batch = first.shape.indexOf("batch");
+    for (let at = 0; at < data.length; at += Math.ceil(data.length / 6)) {
+      const place = placeOf(at, shape);
+      const after = await run(at);
+      after.data.forEach((number, i) => {
+        if (Object.is(number, before.data[i])) return;
+        const reached = placeOf(i, before.shape);
+        const text = `${name}: ${place} to ${reached}`;
+        seen.add(value.op);
+        if (batch >= 0 && !axes.includes(batch)) {
+          assertEquals(reached[value.shape.indexOf("batch")], place[batch], text);
+        }
+        if (!inPlace || to < from) return;
+        place.forEach((index, axis) => {
+          const same = reached[axis + to - from] === index;
+          if (axes.includes(axis)) same || crossing.add(value.op);
+          else assert(same || shape[axis] === 1, text);
+        });
+      });
+    }
+  }
+  const unseen = Object.keys(ops).filter((op) => ops[op as Op].arity !== 0 && !seen.has(op));
+  assertEquals(unseen, ["multiHot", "scatterAdd", "inTraining"]); // codes come first, or no engine runs it
+  assertEquals([...crossing], ["sum", "max", "softmax"]);
+});
 
 Deno.test("mmoe() of one expert is sharedBottom(), parameters included", () => {
   assertEquals(define(mmoe({ ...base, experts: 1 })).levels[0].experts, define(sharedBottom(base)).levels[0].experts);
@@ -134,7 +187,6 @@ Deno.test("define() gives every parameter a gradient that is not zero", async ()
     const parameters = inOrder([total]).filter((value) => value.op === "parameter");
     const found = gradients(total, parameters);
     const outputs = Object.fromEntries(parameters.map(({ attrs }, i) => [attrs.name as string, found[i]]));
-    const engine = reference();
     const store = engine.store(initialise(spec, 4));
     const numbers = await engine.load(graphOf(outputs), store).run(batchTensors(spec, many));
     assertEquals(Object.keys(numbers).sort(), parametersOf(spec).map(({ path }) => path).sort(), name);
@@ -240,7 +292,6 @@ Deno.test("define() keeps what a user's own functions compute", async () => {
 Deno.test("trainingStep() moves a parameter against its gradient by the formulas of Adam", async () => {
   const spec = define({ input: 1, tasks: { click: binary() } });
   const layout = layoutOf(parametersOf(spec));
-  const engine = reference();
   const zeros = (name: string) => [name, { shape: [2], data: new Float32Array(2) }] as const;
   const store = engine.store(
     Object.fromEntries([zeros("parameters"), zeros("optimiser/mean"), zeros("optimiser/square")]),
@@ -310,4 +361,9 @@ function correlation(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let [ab, aa, bb] = [0, 0, 0];
   for (let i = 0; i < a.length; i++) [ab, aa, bb] = [ab + a[i] * b[i], aa + a[i] ** 2, bb + b[i] ** 2];
   return ab / Math.sqrt(aa * bb);
+}
+
+/** The indices of an element, axis by axis. */
+function placeOf(at: number, shape: readonly number[]): number[] {
+  return shape.map((length, axis) => Math.floor(at / shape.slice(axis + 1).reduce((a, b) => a * b, 1)) % length);
 }

@@ -1,7 +1,7 @@
 import { concat, matmul, reshape, slice, transpose } from "../ops/functions.ts";
-import { apply } from "../ops/table.ts";
+import { apply, ops } from "../ops/table.ts";
 import { sameShape, type Shape, sizeOf } from "../ops/shape.ts";
-import type { Op, Value } from "../ops/value.ts";
+import type { Value } from "../ops/value.ts";
 import { inOrder } from "./graph.ts";
 
 /** Parameters of one shape that lie together as one array. */
@@ -124,12 +124,11 @@ function layerKey(layer: Value, users: Users): unknown[] {
   return [layer.of[0], String(layer.of[1].shape), next.sort().join(" ")];
 }
 
-/** The ops that can follow in all members at once. */
-const followed: readonly Op[] = [
-  ...["add", "sub", "mul", "div", "greater", "equal", "select"] as const,
-  ...["neg", "exp", "log", "sqrt", "relu", "sigmoid", "tanh", "softplus", "softmax", "stopGradient"] as const,
-  ...["matmul", "sum", "max"] as const,
-];
+/** Whether an op can follow in all members at once: it runs along their units, or along nothing. */
+function canFollow(value: Value): boolean {
+  const { along, inPlace } = ops[value.op];
+  return value.op === "matmul" || (inPlace && along(value).every((axis) => axis === 1));
+}
 
 /** The values that follow from each member of a family in the same way. */
 function followers({ members }: Family, users: Users): (readonly Value[])[] {
@@ -137,7 +136,7 @@ function followers({ members }: Family, users: Users): (readonly Value[])[] {
   return (first ?? []).flatMap((uses) => {
     const key = useKey(uses[0]).join("\n");
     const alike = others.map((groups) => groups.find(([use]) => useKey(use).join("\n") === key));
-    if (!followed.includes(uses[0].value.op)) return [];
+    if (!canFollow(uses[0].value)) return [];
     return uses.flatMap(({ value }, nth) => {
       const rest = alike.map((group) => group?.[nth]?.value);
       const all = [value, ...rest];

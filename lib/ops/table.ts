@@ -13,6 +13,13 @@ export interface Rule {
   readonly attrs: Readonly<Record<string, (value: Json | undefined) => boolean>>;
   /** The result's shape. Throws a RangeError that says which shapes do not fit. */
   readonly shape: (of: readonly Value[], attrs: Attrs) => Shape;
+  /**
+   * The axes of the first argument along which the op runs: elements of different places meet along them, or are told
+   * apart by their place. Along all others, one place of the result needs one place of the argument.
+   */
+  readonly along: (result: Value) => readonly number[];
+  /** Whether each place of the result is made of the same place of every argument, but along those axes. */
+  readonly inPlace: boolean;
   /** The result's type, float where absent. */
   readonly type?: (attrs: Attrs) => Type;
   /** The positions whose values must be codes, not real numbers. */
@@ -32,6 +39,8 @@ export const ops: Readonly<Record<Op, Rule>> = {
     arity: 2,
     attrs: {},
     shape: ([a, b]) => productShape(a.shape, b.shape),
+    along: ({ of: [a] }) => [a.shape.length - 1],
+    inPlace: false,
     gradient: ({ of: [a, b] }, g) => [apply("matmul", [g, swap(b)]), apply("matmul", [swap(a), g])],
   },
 
@@ -55,6 +64,8 @@ export const ops: Readonly<Record<Op, Rule>> = {
     arity: 3,
     attrs: {},
     shape: ([condition, a, b]) => elementwise("select", condition.shape, elementwise("select", a.shape, b.shape)),
+    along: noAxis,
+    inPlace: true,
     gradient: ({ of: [condition, a, b] }, g) => [
       undefined,
       unbroadcast(apply("select", [condition, g, scalar(0)]), a.shape),
@@ -69,27 +80,41 @@ export const ops: Readonly<Record<Op, Rule>> = {
     const ties = apply("sum", [winners], { axes: y.attrs.axes, keep: true });
     return mul(div(winners, ties), spread(g, x.shape, y.attrs));
   }),
-  softmax: unary((y, g) => {
-    const last = y.shape.length - 1;
-    return mul(y, apply("sub", [g, apply("sum", [mul(g, y)], { axes: [last], keep: true })]));
-  }, 1),
+  softmax: {
+    arity: 1,
+    attrs: {},
+    shape: ([x]) => x.shape.length > 0 ? x.shape : fail("softmax", "a scalar has no axis to normalise over"),
+    along: ({ shape }) => [shape.length - 1],
+    inPlace: true,
+    gradient: (y, g) => {
+      const last = y.shape.length - 1;
+      return [mul(y, apply("sub", [g, apply("sum", [mul(g, y)], { axes: [last], keep: true })]))];
+    },
+  },
 
   reshape: {
     arity: 1,
     attrs: { shape: isShape },
     shape: ([x], attrs) => reshaped(x.shape, attrs.shape as Shape),
+    along: ({ of: [x], shape }) =>
+      String(beforeBatch(x.shape)) === String(beforeBatch(shape)) ? [] : batchAxes(x.shape),
+    inPlace: false,
     gradient: ({ of: [x] }, g) => [reshape(g, x.shape)],
   },
   broadcast: {
     arity: 1,
     attrs: { shape: isShape },
     shape: ([x], attrs) => stretched(x.shape, attrs.shape as Shape),
+    along: noAxis,
+    inPlace: false,
     gradient: ({ of: [x] }, g) => [unbroadcast(g, x.shape)],
   },
   transpose: {
     arity: 1,
     attrs: { order: isAxes },
     shape: ([x], attrs) => permuted(x.shape, attrs.order as number[]),
+    along: noAxis,
+    inPlace: false,
     gradient: ({ attrs }, g) => {
       const order = attrs.order as number[];
       return [apply("transpose", [g], { order: order.map((_, axis) => order.indexOf(axis)) })];
@@ -99,6 +124,8 @@ export const ops: Readonly<Record<Op, Rule>> = {
     arity: undefined,
     attrs: { axis: isAxis },
     shape: (of, attrs) => joined(of.map((value) => value.shape), attrs.axis as number),
+    along: ({ attrs }) => [attrs.axis as number],
+    inPlace: false,
     gradient: ({ of, attrs }, g) => {
       const axis = attrs.axis as number;
       let start = 0;
@@ -113,6 +140,8 @@ export const ops: Readonly<Record<Op, Rule>> = {
     arity: 1,
     attrs: { axis: isAxis, start: isAxis, size: isCount },
     shape: ([x], attrs) => sliced(x.shape, attrs as unknown as Slice),
+    along: ({ attrs }) => [attrs.axis as number],
+    inPlace: false,
     gradient: ({ of: [x], attrs }, g) => {
       const { axis, start, size } = attrs as unknown as Slice;
       return [apply("pad", [g], { axis, before: start, after: (x.shape[axis] as number) - start - size })];
@@ -122,6 +151,8 @@ export const ops: Readonly<Record<Op, Rule>> = {
     arity: 1,
     attrs: { axis: isAxis, before: isAxis, after: isAxis },
     shape: ([x], attrs) => padded(x.shape, attrs as unknown as Pad),
+    along: ({ attrs }) => [attrs.axis as number],
+    inPlace: false,
     gradient: ({ of: [x], attrs }, g) => {
       const { axis, before } = attrs as unknown as Pad;
       return [apply("slice", [g], { axis, start: before, size: x.shape[axis] })];
@@ -132,6 +163,8 @@ export const ops: Readonly<Record<Op, Rule>> = {
     arity: 1,
     attrs: { sizes: (value) => Array.isArray(value) && value.length > 0 && value.every(isCount) },
     codes: [0],
+    along: () => [1],
+    inPlace: false,
     shape: ([codes], attrs) => {
       const sizes = attrs.sizes as number[];
       if (codes.shape.length !== 2 || codes.shape[1] !== sizes.length) {
@@ -147,6 +180,8 @@ export const ops: Readonly<Record<Op, Rule>> = {
     arity: 2,
     attrs: {},
     codes: [1],
+    along: () => [0],
+    inPlace: false,
     shape: ([table, codes]) => {
       if (table.shape.length !== 2 || table.shape[0] === "batch" || codes.shape.length !== 1) {
         fail("gather", `a table [rows, width] and codes [batch] are needed, found ${both(table.shape, codes.shape)}`);
@@ -159,6 +194,8 @@ export const ops: Readonly<Record<Op, Rule>> = {
     arity: 2,
     attrs: { rows: isCount },
     codes: [0],
+    along: () => [0],
+    inPlace: false,
     shape: ([codes, x], attrs) => {
       if (codes.shape.length !== 1 || x.shape.length !== 2 || codes.shape[0] !== x.shape[0]) {
         fail("scatterAdd", `codes [batch] and rows [batch, width] are needed, found ${both(codes.shape, x.shape)}`);
@@ -172,6 +209,8 @@ export const ops: Readonly<Record<Op, Rule>> = {
   inTraining: {
     arity: 2,
     attrs: {},
+    along: noAxis,
+    inPlace: true,
     shape: ([training, evaluation]) => {
       if (!sameShape(training.shape, evaluation.shape)) {
         fail("inTraining", `both phases need one shape, found ${both(training.shape, evaluation.shape)}`);
@@ -235,6 +274,8 @@ function leaf(attrs: Rule["attrs"], type?: Rule["type"]): Rule {
     arity: 0,
     attrs,
     type,
+    along: noAxis,
+    inPlace: false,
     shape: (_, attrs) => {
       const shape = attrs.shape as Shape;
       if (Array.isArray(attrs.data) && attrs.data.length !== sizeOf(shape)) {
@@ -245,14 +286,13 @@ function leaf(attrs: Rule["attrs"], type?: Rule["type"]): Rule {
   };
 }
 
-function unary(gradient?: (result: Value, gradient: Value) => Value, rank = 0): Rule {
+function unary(gradient?: (result: Value, gradient: Value) => Value): Rule {
   return {
     arity: 1,
     attrs: {},
-    shape: ([x]) => {
-      if (x.shape.length < rank) throw new RangeError(`Cannot apply softmax: a scalar has no axis to normalise over`);
-      return x.shape;
-    },
+    shape: ([x]) => x.shape,
+    along: noAxis,
+    inPlace: true,
     gradient: gradient && ((y, g) => [gradient(y, g)]),
   };
 }
@@ -262,6 +302,8 @@ function binary(op: string, gradient?: (result: Value, gradient: Value) => [Valu
     arity: 2,
     attrs: {},
     shape: ([a, b]) => elementwise(op, a.shape, b.shape),
+    along: noAxis,
+    inPlace: true,
     gradient: gradient && ((y, g) => gradient(y, g).map((part, i) => unbroadcast(part, y.of[i].shape))),
   };
 }
@@ -278,8 +320,14 @@ function reduction(op: string, gradient: (result: Value, gradient: Value) => Val
         ? x.shape.map((dim, axis) => axes.includes(axis) ? 1 : dim)
         : x.shape.filter((_, axis) => !axes.includes(axis));
     },
+    along: ({ attrs }) => attrs.axes as number[],
+    inPlace: true,
     gradient: (y, g) => [gradient(y, g)],
   };
+}
+
+function noAxis(): readonly number[] {
+  return [];
 }
 
 // Shape rules.
@@ -308,6 +356,15 @@ function reshaped(from: Shape, to: Shape): Shape {
     fail("reshape", `${shapeText(from)} and ${shapeText(to)} do not hold the same number of elements`);
   }
   return to;
+}
+
+/** How many elements there are in front of each batch axis. */
+function beforeBatch(shape: Shape): number[] {
+  return batchAxes(shape).map((axis) => sizeOf(shape.slice(0, axis)));
+}
+
+function batchAxes(shape: Shape): number[] {
+  return shape.flatMap((dim, axis) => dim === "batch" ? [axis] : []);
 }
 
 function stretched(from: Shape, to: Shape): Shape {

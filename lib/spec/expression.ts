@@ -1,5 +1,6 @@
 import { inOrder } from "../graph/graph.ts";
-import { type Shape, shapeText, sizeOf } from "../ops/shape.ts";
+import { shapeText, sizeOf } from "../ops/shape.ts";
+import { ops } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
 
 /**
@@ -17,22 +18,11 @@ export function checkExpression(results: readonly Value[]): void {
 }
 
 /** Whatever else is in the batch: nothing is summed, normalised, multiplied or moved along it. */
-function ownRowsOnly({ op, of, attrs }: Value): void {
-  const shape = of[0]?.shape ?? [];
-  const along = op === "sum" || op === "max"
-    ? attrs.axes as readonly number[]
-    : op === "softmax" || op === "matmul"
-    ? [shape.length - 1]
-    : [];
-  const moved = op === "reshape" && String(beforeBatch(shape)) !== String(beforeBatch(attrs.shape as Shape));
-  if (moved || along.some((axis) => shape[axis] === "batch")) {
-    throw new RangeError(`${op} runs along the batch: a row's result must depend on that row alone`);
+function ownRowsOnly(value: Value): void {
+  const shape = value.of[0]?.shape ?? [];
+  if (ops[value.op].along(value).some((axis) => shape[axis] === "batch")) {
+    throw new RangeError(`${value.op} runs along the batch: a row's result must depend on that row alone`);
   }
-}
-
-/** How many pieces there are in front of each batch axis. */
-function beforeBatch(shape: Shape): number[] {
-  return shape.flatMap((dim, axis) => dim === "batch" ? [sizeOf(shape.slice(0, axis))] : []);
 }
 
 /** The most elements that a parameter, and one row of a value, can have. */
