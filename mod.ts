@@ -157,7 +157,7 @@ export {
   type Rate,
   sgd,
 } from "./lib/train/optimisers.ts";
-export { load, parseSpec, save, saveGraphModel } from "./lib/train/save.ts";
+export { load, type LoadOptions, parseSpec, save, saveGraphModel } from "./lib/train/save.ts";
 export type { ServeOptions } from "./lib/train/serve.ts";
 export type { Stopping } from "./lib/train/stopping.ts";
 export { type Data, type Progress, train, type TrainOptions } from "./lib/train/train.ts";

@@ -6,7 +6,9 @@ import {
   dense,
   initialise,
   load,
+  type LoadOptions,
   mmoe,
+  type Model,
   parseSpec,
   reference,
   save,
@@ -36,6 +38,33 @@ Deno.test("load() gives the model that save() was given", async () => {
       model.dispose();
     }
     assertEquals([...Deno.readDirSync(dir)].map((entry) => entry.name), ["model"]);
+  });
+});
+
+Deno.test("load() checks the tasks that it is given, and the types know them", async () => {
+  await withTemp(async (dir) => {
+    const model = await compile(architectures.mmoe, { engine });
+    await save(model, `${dir}/model`);
+    const loaded = await load(`${dir}/model`, { engine, tasks: ["marital", "income"] });
+    const typed: Model<"income" | "marital"> = loaded;
+    const { income, marital } = await typed.predict(sample(2));
+    assertEquals({ income, marital }, await model.predict(sample(2)));
+    const any: Model = await load(`${dir}/model`, { engine });
+    assertEquals(any.spec, loaded.spec);
+    // @ts-expect-error: no task has this name
+    assertEquals((await loaded.predict(sample(2))).maritl, undefined);
+    const cases: [tasks: unknown, found: string][] = [
+      [["income", "maritl"], 'Cannot load model: it has no task "maritl": did you mean "marital"?'],
+      [["income"], 'Cannot load model: its task "marital" is not named: wanted all of its tasks'],
+      [[], 'Cannot load model: its task "income" is not named'],
+      [["income", "marital", undefined], "Cannot load model: it has no task nothing"],
+      ["income", 'Cannot load model: tasks must be a list, found "income"'],
+    ];
+    for (const [tasks, found] of cases) {
+      await assertRejects(() => load(`${dir}/model`, { engine, tasks } as LoadOptions), TypeError, found);
+    }
+    const misspelt = { engine, taks: ["income"] } as LoadOptions;
+    await assertRejects(() => load(`${dir}/model`, misspelt), TypeError, 'load model: option "taks" is unknown');
   });
 });
 

@@ -1,10 +1,13 @@
 import { writeGraphModel } from "../engines/graph_model.ts";
+import { advice } from "../errors/nearest.ts";
+import { quoted } from "../errors/quoted.ts";
 import { writeFolder } from "../files/atomic.ts";
 import { readFolderFile } from "../files/read.ts";
 import { decodeSafetensors, encodeSafetensors } from "../files/safetensors.ts";
 import { layoutOf, parametersOf } from "../graph/parameters.ts";
 import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
+import { checkOptions, kindOf } from "../spec/structure.ts";
 import { checkModel, compile, type CompileOptions, type Model } from "./model.ts";
 import { served, type ServeOptions } from "./serve.ts";
 
@@ -58,30 +61,44 @@ export async function saveGraphModel<Tasks extends string>(
   await writeGraphModel(path, served(model, options, "save GraphModel"), await model.parameters());
 }
 
+/** The options of {@linkcode load}. */
+export interface LoadOptions<Tasks extends string = string> extends Omit<CompileOptions, "parameters"> {
+  /** The model's tasks in any order: checked, and the types then know them. Default: whatever tasks it has. */
+  readonly tasks?: readonly Tasks[];
+}
+
 /**
  * Loads a model that was saved. Nothing in its files is executed: the spec is data, and so are the parameters.
  *
  * @param path The folder. Needs the permission to read it.
- * @param options The engine and the seed; the seed is the saved one by default.
+ * @param options The engine, the seed (by default the saved one), and the tasks that the model must have.
  * @throws {SyntaxError} if a file is no JSON, or no safetensors.
  * @throws {SpecError} if the spec is malformed.
+ * @throws {TypeError} for unknown options, and for other tasks than the model's.
  * @throws {TypeError} listing all parameters that are missing, unexpected and misshapen.
  * @throws {Deno.errors.NotFound} if the folder or a file is missing.
  *
  * @example
  * ```ts ignore
- * const model = await load("./model");
+ * const model = await load("./model", { tasks: ["click", "like"] });
+ * const { click, like } = await model.predict(data);
  * ```
  */
-export async function load(path: string, options: Omit<CompileOptions, "parameters"> = {}): Promise<Model> {
+export async function load<Tasks extends string = string>(
+  path: string,
+  options: LoadOptions<Tasks> = {},
+): Promise<Model<Tasks>> {
+  checkOptions("load model", options, ["engine", "seed", "fuse", "tasks"]);
+  const { tasks, ...rest } = options;
   const wanted = [specFile, parametersFile];
   const read = (name: string, limit: number) => readFolderFile(path, name, { limit, wanted, action: "load model" });
   const spec = parseSpec(await read(specFile, 2 ** 26), `${path}/${specFile}`);
+  if (tasks !== undefined) checkTasks(spec, tasks);
   const { places, size } = layoutOf(parametersOf(spec));
   const limit = 8 * size + 1024 * places.length + 2 ** 20;
   const { tensors, metadata } = decodeSafetensors(await read(parametersFile, limit), `${path}/${parametersFile}`);
   const seed = options.seed ?? (/^-?\d{1,15}$/.test(metadata.seed ?? "") ? Number(metadata.seed) : 0);
-  return await compile(spec, { ...options, seed, parameters: tensors });
+  return await compile(spec as Spec<Tasks>, { ...rest, seed, parameters: tensors });
 }
 
 /**
@@ -99,4 +116,19 @@ export function parseSpec(text: Uint8Array | string, file: string = specFile): S
     throw new SyntaxError(`Cannot read model\n  at ${file}: ${cause}`);
   }
   return check(found);
+}
+
+function checkTasks(spec: Spec, tasks: readonly unknown[]): void {
+  if (!Array.isArray(tasks)) throw new TypeError(`Cannot load model: tasks must be a list, found ${kindOf(tasks)}`);
+  const known = Object.keys(spec.tasks);
+  const strange = tasks.findIndex((task) => !known.includes(task));
+  if (strange >= 0) {
+    const task: unknown = tasks[strange];
+    const near = advice(typeof task === "string" ? task : "", known);
+    throw new TypeError(`Cannot load model: it has no task ${kindOf(task)}${near}`);
+  }
+  const missed = known.find((task) => !tasks.includes(task));
+  if (missed !== undefined) {
+    throw new TypeError(`Cannot load model: its task ${quoted(missed)} is not named: wanted all of its tasks`);
+  }
 }
