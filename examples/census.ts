@@ -55,6 +55,7 @@ const command = commandLine(
       from: 1e-9,
     },
     data: { kind: "path", help: "the folder of the data; else GATEHOUSE_DATA, else ./data" },
+    unverified: { kind: "flag", help: "read files that are not the official ones, such as those of examples/sample" },
     download: { kind: "flag", help: "first download the data to ./data" },
     save: {
       kind: "path",
@@ -70,7 +71,8 @@ await run(command, async (options, context) => {
   if (options.download) await downloadCensus({ signal });
   const group = options.group === "1" ? 1 : 2;
   const start = performance.now();
-  const data = await census({ group, inputs: options.inputs, folder: options.data, signal });
+  const verify = !options.unverified;
+  const data = await census({ group, inputs: options.inputs, folder: options.data, verify, signal });
   const specs = tableOf(data.features, Object.keys(data.train.labels!));
   const wanted = options.model.includes("all") ? names : names.filter((name) => options.model.includes(name));
   const { train: { count }, validation, test } = data;

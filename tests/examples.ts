@@ -1,0 +1,151 @@
+/**
+ * Runs every example with the permissions of its task: help, wrong options, lines of JSON, and Ctrl-C. It starts
+ * programs, which no test may: `deno task ok:runs`.
+ */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { load, reference } from "../mod.ts";
+
+type Line = Readonly<Record<string, unknown>>;
+
+interface Example {
+  /** The options of a run that takes little time. */
+  readonly short: readonly string[];
+  /** The keys of the lines that it writes, sorted, and how many lines have them. */
+  readonly lines: Readonly<Record<string, number>>;
+  /** Options of a run that takes long, and what it has written on standard error once it trains. */
+  readonly long: readonly string[];
+  /** The folders of the models that a short run and a stopped one save. */
+  readonly saved: readonly string[];
+  readonly stopped: string;
+}
+
+await Deno.mkdir("out", { recursive: true });
+const folder = await Deno.makeTempDir({ dir: "out" });
+const sample = ["--data", "examples/sample", "--unverified", "--engine", "cpu"];
+const examples: Readonly<Record<string, Example>> = {
+  quickstart: {
+    short: ["--steps", "2", "--rows", "200", "--engine", "cpu", ...paths("short"), "--svg", `${folder}/short.svg`],
+    lines: { "loss,model,step,task": 12, "gates,model,task": 4 }, // 3 models, 2 tasks, 2 steps; gates of OMoE and MMoE
+    long: ["--steps", "1000000", "--rows", "2000", "--engine", "cpu", ...paths("long"), "--svg", `${folder}/long.svg`],
+    saved: ["shared-bottom", "omoe", "mmoe"].map((name) => `${folder}/short/${name}`),
+    stopped: `${folder}/long/shared-bottom`,
+  },
+  census: {
+    short: [...sample, "--epochs", "1", ...paths("census")],
+    lines: { "auc,logloss,model,seconds,seed,split,task": 20 }, // 5 models, 2 tasks, validation and test
+    long: [...sample, "--model", "mmoe", "--epochs", "1000000", "--rate", "1e-9", ...paths("counted")],
+    saved: ["logistic", "single-task", "shared-bottom", "omoe", "mmoe"].map((name) => `${folder}/census/${name}`),
+    stopped: `${folder}/counted/mmoe`,
+  },
+  custom: {
+    short: ["--epochs", "1", "--engine", "cpu", "--out", `${folder}/custom`],
+    lines: { "apart,auc,model,seed,task": 2 },
+    long: ["--epochs", "1000000", "--engine", "cpu", "--out", `${folder}/endless`],
+    saved: [`${folder}/custom/saved`],
+    stopped: `${folder}/endless/saved`,
+  },
+};
+
+try {
+  for (const [name, example] of Object.entries(examples)) {
+    await helps(name);
+    await refuses(name);
+    await records(name, example);
+    await stops(name, example);
+    console.log(`${name} runs`);
+  }
+} finally {
+  await Deno.remove(folder, { recursive: true });
+}
+
+/** `--help` shows the options on standard output, and nothing else happens. */
+async function helps(name: string): Promise<void> {
+  const { code, out, error } = await finished(start(name, ["--help"]));
+  assertEquals([code, error], [0, ""], `${name} --help`);
+  for (const option of ["--help", "--json", "--seed", "--engine"]) assert(out.includes(option), `${name} ${option}`);
+  assertMatch(out, /--steps|--epochs/);
+}
+
+/** A wrong option is refused in one line that says which. */
+async function refuses(name: string): Promise<void> {
+  for (const [args, about] of [[["--sead", "1"], "--seed"], [["--engine", "gpu9"], "--engine"]] as const) {
+    const { code, out, error } = await finished(start(name, args));
+    assertEquals([code, out], [2, ""], `${name} ${args.join(" ")}`);
+    assertMatch(error, /^Cannot run [^\n]+ \(see --help\)\n$/);
+    assert(error.includes(about), error);
+  }
+}
+
+/** `--json` writes lines of JSON on standard output and nothing else; the saved models load. */
+async function records(name: string, { short, lines, saved }: Example): Promise<void> {
+  const { code, out, error } = await finished(start(name, [...short, "--json", "--seed", "3"]));
+  assertEquals(code, 0, `${name} ended with ${code}\n${error}`);
+  const found: Record<string, number> = {};
+  for (const text of out.trimEnd().split("\n")) {
+    const line: Line = JSON.parse(text);
+    const keys = Object.keys(line).sort().join();
+    found[keys] = (found[keys] ?? 0) + 1;
+    for (const [key, value] of Object.entries(line)) assert(isRight(key, value), `${name}: ${text}`);
+    if ("seed" in line) assertEquals(line.seed, 3);
+  }
+  assertEquals(found, lines, name);
+  for (const path of saved) await loads(path);
+}
+
+/** Ctrl-C in training ends with 130, and leaves a model. */
+async function stops(name: string, { long, stopped }: Example): Promise<void> {
+  const process = start(name, [...long, "--json"]);
+  const output = new Response(process.stdout).text();
+  let error = "";
+  let asked = false;
+  for await (const text of process.stderr.pipeThrough(new TextDecoderStream())) {
+    error += text;
+    if (asked || !/step|epoch/.test(error)) continue;
+    asked = true;
+    process.kill("SIGINT");
+  }
+  const { code } = await process.status;
+  await output;
+  assert(asked, `${name} did not train\n${error}`);
+  assertEquals(code, 130, `${name}\n${error}`);
+  assert(!/^\s+at .*\.ts:\d/m.test(error), error);
+  await loads(stopped);
+}
+
+async function loads(path: string): Promise<void> {
+  (await load(path, { engine: reference() })).dispose();
+}
+
+/** Whether a value is what its key promises. NaN, as the AUC of one class, is null in JSON. */
+function isRight(key: string, value: unknown): boolean {
+  const finite = (number: unknown) => typeof number === "number" && Number.isFinite(number);
+  if (key === "model" || key === "task") return typeof value === "string";
+  if (key === "split") return value === "validation" || value === "test";
+  if (key === "auc") return value === null || finite(value) && (value as number) >= 0 && (value as number) <= 1;
+  if (key !== "gates") return finite(value);
+  return Array.isArray(value) && Math.abs(value.reduce((sum, weight) => sum + weight, 0) - 1) < 1e-5;
+}
+
+/** An example as its task starts it, without the task's shell. */
+function start(name: string, args: readonly string[]): Deno.ChildProcess {
+  const { command } = JSON.parse(Deno.readTextFileSync("deno.json")).tasks[name];
+  const [program, ...words] = command.split(" ");
+  assertEquals(program, "deno", command);
+  const [run, ...rest] = words;
+  return new Deno.Command(Deno.execPath(), {
+    args: [run, "--no-prompt", ...rest, ...args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+}
+
+async function finished(process: Deno.ChildProcess): Promise<{ code: number; out: string; error: string }> {
+  const { code, stdout, stderr } = await process.output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, out: text(stdout), error: text(stderr) };
+}
+
+function paths(name: string): string[] {
+  return ["--save", `${folder}/${name}`];
+}
