@@ -138,14 +138,21 @@ Deno.test("metrics of lengths that do not fit throw", () => {
   for (const [run, message] of cases) assertThrows(run, RangeError, message);
 });
 
-Deno.test("auc() of 100,000 rows takes less than a second", () => {
+Deno.test("auc() of 10,000 rows reads each a few times, not once for every other", () => {
   const { uniform } = random("speed");
-  const scores = Float32Array.from({ length: 100_000 }, uniform);
+  let reads = 0;
+  const counted = (list: Float32Array) =>
+    new Proxy(list, {
+      get: (target, key) => {
+        reads++;
+        const found = Reflect.get(target, key, target);
+        return typeof found === "function" ? found.bind(target) : found;
+      },
+    });
+  const scores = Float32Array.from({ length: 10_000 }, uniform);
   const labels = scores.map((score) => uniform() < score ? 1 : 0);
-  const start = performance.now();
-  const found = auc(scores, labels);
-  assertLess(performance.now() - start, 1000);
-  assertAlmostEquals(found, 5 / 6, 0.005);
+  assertAlmostEquals(auc(counted(scores), counted(labels)), 5 / 6, 0.01);
+  assertLess(reads, 100 * scores.length);
 });
 
 /** The definition: every pair of a positive and a negative row. */
