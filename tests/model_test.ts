@@ -136,7 +136,10 @@ Deno.test("evaluate() gives the metrics of each head over the labelled rows", as
     const wanted = Object.entries(metricsOf(heads.tasks[task].head.kind)).map(([name, metric]) => {
       return [name, metric(predictions[task], data.labels![task], data.weights?.[task])];
     });
-    assertEquals(metrics[task], Object.fromEntries(wanted), task);
+    assertEquals(Object.keys(metrics[task]), wanted.map(([name]) => name));
+    for (const [name, value] of wanted as [string, number][]) {
+      assertAlmostEquals(metrics[task][name], value, 1e-6, `${name} of ${task}`);
+    }
   }
   assertAlmostEquals(loss.click, metrics.click.logloss, 1e-6); // no prediction is so sure that it would be clipped
   assertAlmostEquals(loss.kind, metrics.kind.logloss, 1e-6);
@@ -289,4 +292,19 @@ Deno.test("predict() sees what training has changed, in the middle of it", async
   assertEquals(new Set(seen).size, 4);
   model.dispose();
   await assertRejects(() => model.predict(sample(3)), TypeError, "Cannot run graph: the program is disposed");
+});
+
+Deno.test("evaluate() ranks and judges logits whose probabilities round to 0 or 1", async () => {
+  const parameters = {
+    "tasks/y/head/0/kernel": { shape: [1, 1], data: Float32Array.of(1) },
+    "tasks/y/head/0/bias": { shape: [1], data: Float32Array.of(0) },
+  };
+  const model = await compile(define({ input: 1, tasks: { y: binary() } }), { engine: reference(), parameters });
+  const data = rows([[-200], [18], [20], [25], [30], [200]], { labels: { y: [0, 0, 0, 1, 1, 0] } });
+  const { loss, metrics } = await evaluate(model, data);
+  model.dispose();
+  assertEquals(metrics.y.auc, 6 / 8);
+  const wanted = (18 + 20 + 200) / 6;
+  assert(Math.abs(metrics.y.logloss - wanted) < 1e-5 * wanted, `${metrics.y.logloss}, wanted ${wanted}`);
+  assertEquals(metrics.y.logloss, loss.y);
 });

@@ -8,7 +8,10 @@ import { checkModel, type Model, mostRows } from "./model.ts";
 export interface Evaluation<Tasks extends string = string> {
   /** The mean loss over the labelled rows, by task; NaN where no row is labelled. */
   readonly loss: Readonly<Record<Tasks, number>>;
-  /** The metrics of each task's head, by name: `auc`, `logloss`, `accuracy`; `mse`, `mae`, `r2`. */
+  /**
+   * The metrics of each task's head, by name: `auc`, `logloss`, `accuracy`; `mse`, `mae`, `r2`. AUC ranks by logits, and
+   * `logloss` is the loss: neither suffers where probabilities round to 0 or 1.
+   */
   readonly metrics: Readonly<Record<Tasks, Readonly<Record<string, number>>>>;
 }
 
@@ -23,8 +26,8 @@ export async function evaluate<Tasks extends string>(model: Model<Tasks>, rows: 
   checkRows(spec, rows, "evaluate");
   const tasks = Object.keys(spec.tasks) as Tasks[];
   const known = Object.fromEntries(tasks.map((task) => [task, labelled(rows, task)]));
-  const predictions = Object.fromEntries(
-    tasks.map((task) => [task, new Float32Array(rows.count * spec.tasks[task].head.units)]),
+  const [predictions, logits] = ["predictions", "logits"].map(() =>
+    Object.fromEntries(tasks.map((task) => [task, new Float32Array(rows.count * spec.tasks[task].head.units)]))
   );
   const sums = Object.fromEntries(tasks.map((task) => [task, { loss: 0, weight: 0 }]));
   const graph = evaluation(spec, layout);
@@ -39,20 +42,22 @@ export async function evaluate<Tasks extends string>(model: Model<Tasks>, rows: 
         sums[task].loss += outputs[`loss/${task}`].data[0] * weight;
         sums[task].weight += weight;
         predictions[task].set(outputs[task].data, start * spec.tasks[task].head.units);
+        logits[task].set(outputs[`logits/${task}`].data, start * spec.tasks[task].head.units);
       }
     }
   } finally {
     program.dispose();
   }
+  const loss = Object.fromEntries(tasks.map((task) => [task, sums[task].loss / sums[task].weight]));
   const metrics = tasks.map((task) => {
     const labels = columnOf(rows.labels, task) ?? new Float32Array(rows.count).fill(NaN);
     const found = Object.entries(metricsOf(spec.tasks[task].head.kind)).map(([name, metric]) => {
-      return [name, metric(predictions[task], labels, columnOf(rows.weights, task))];
+      if (name === "logloss") return [name, loss[task]];
+      // Probabilities near 1 are equal in float32 where their logits are not.
+      const scores = name === "auc" ? logits[task] : predictions[task];
+      return [name, metric(scores, labels, columnOf(rows.weights, task))];
     });
     return [task, Object.fromEntries(found)];
   });
-  return {
-    loss: Object.fromEntries(tasks.map((task) => [task, sums[task].loss / sums[task].weight])) as Record<Tasks, number>,
-    metrics: Object.fromEntries(metrics),
-  };
+  return { loss: loss as Record<Tasks, number>, metrics: Object.fromEntries(metrics) };
 }

@@ -51,11 +51,12 @@ export function prediction(spec: Spec, layout: Layout, gates = false): Graph {
   return optimise(graphOf(onPieces(results(spec, gates), layout)));
 }
 
-/** Predictions as `<task>` and losses as `loss/<task>`, in evaluation. */
+/** Predictions as `<task>`, losses as `loss/<task>` and logits `[batch, units]` as `logits/<task>`, in evaluation. */
 export function evaluation(spec: Spec, layout: Layout): Graph {
   const { predictions, logits } = trace(spec, false);
   const { byTask } = losses(spec.tasks, logits);
-  return optimise(graphOf(onPieces({ ...predictions, ...prefixed("loss/", byTask) }, layout)));
+  const outputs = { ...predictions, ...prefixed("loss/", byTask), ...prefixed("logits/", logits) };
+  return optimise(graphOf(onPieces(outputs, layout)));
 }
 
 /** The layout of a model, with like parameters together so that its graphs are fused; or each on its own. */
