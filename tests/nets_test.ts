@@ -1,5 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertNotEquals } from "@std/assert";
 import {
+  add,
   bank,
   compile,
   define,
@@ -17,6 +18,7 @@ import {
   mlp,
   type Net,
   noise,
+  own,
   parametersOf,
   pipe,
   reference,
@@ -25,6 +27,7 @@ import {
   residual,
   rows,
   softmax,
+  sum,
   swish,
   tanh,
   type Tensor,
@@ -133,6 +136,17 @@ Deno.test("inits have the size that they document", () => {
     if (limit < Infinity) assertAlmostEquals(largest, limit, 0.001 * limit, init.kind);
     else assert(largest > 3.5 * deviation, init.kind);
     assert(bias.data.every((number) => number === 2));
+  }
+});
+
+Deno.test("inits of a stack have the sizes of each of its matrices", () => {
+  const [stack, width, units] = [20, 30, 50];
+  for (const [init, variance] of [[inits.heNormal, 2 / width], [inits.glorotNormal, 2 / (width + units)]] as const) {
+    const net = own((slot, x) => add(x, sum(slot("kernels", [stack, width, units], init), { axes: [0, 1, 2] })));
+    const spec = define({ input: 1, tasks: { y: regression(net) } });
+    const { "tasks/y/tower/0/kernels": { data } } = initialise(spec, 1);
+    const found = Math.sqrt(Float64Array.from(data).reduce((total, number) => total + number ** 2, 0) / data.length);
+    assertAlmostEquals(found, Math.sqrt(variance), 0.02 * Math.sqrt(variance), init.kind);
   }
 });
 

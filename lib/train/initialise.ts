@@ -38,7 +38,8 @@ function distribution(
   init: Init,
   shape: readonly number[],
 ): { spread: "constant" | "uniform" | "normal"; size: number } {
-  const [fanIn, fanOut] = shape.length === 1 ? [shape[0], shape[0]] : [sizeOf(shape.slice(0, -1)), shape.at(-1)!];
+  const fanOut = shape.at(-1) ?? 1;
+  const fanIn = shape.at(-2) ?? fanOut; // of each matrix of a stack
   switch (init.kind) {
     case "constant":
       return { spread: "constant", size: init.value };
