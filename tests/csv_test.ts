@@ -179,7 +179,7 @@ Deno.test("readCsv() names file, line, column and what was found in every error"
     ["\n\r\n1\n", "line 4: found 1 field, wanted 3"],
     ['1,"x\ny",no\n2,"y"\n', "line 4: found 2 fields, wanted 3"],
     ["old,x,no\n", 'line 2, column "age": found "old", wanted a number'],
-    [",x,no\n", 'line 2, column "age": found nothing, wanted a number'],
+    [",x,no\n", 'line 2, column "age": found nothing, wanted a number; missing: [""] lets it be missing'],
     ["NaN,x,no\n", 'line 2, column "age": found "NaN", wanted a number'],
     ["1,x,no\n-Infinity,x,no\n", 'line 3, column "age": found "-Infinity", wanted a number'],
     ["0x10,x,no\n", 'line 2, column "age": found "0x10", wanted a number'],

@@ -1,13 +1,21 @@
-import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { type Columns, labels, take } from "../lib/data/columns.ts";
 import { readCsv } from "../lib/data/csv.ts";
 import { category, encode, fit, numeric, type Tabular, type UnfittedFeature } from "../lib/data/features.ts";
 import { random } from "../lib/data/random.ts";
+import { compile, cpu, define, inits, matmul, own, parametersOf, regression, type Spec, type Tensor } from "../mod.ts";
 
 Deno.test("fit() gives mean and standard deviation of the transformed numbers, in float64", () => {
   const source = random("fit");
   for (const transform of ["none", "log1p"] as const) {
-    for (const [offset, size] of [[0, 1], [1e4, 1], [3, 1e-3], [1e6, 1e6]]) {
+    for (const [offset, size] of [[0, 1], [1e4, 10], [3, 1e-3], [1e6, 1e6]]) {
       const x = Float32Array.from({ length: 5000 }, () => offset + size * source.uniform());
       const values = Array.from(x, (value) => transform === "log1p" ? Math.log(1 + value) : value);
       const mean = values.reduce((sum, value) => sum + value, 0) / 5000;
@@ -101,18 +109,17 @@ Deno.test("fit() and encode() survive JSON and names that objects have", () => {
   assertEquals(encode(again, rows), { count: 2, inputs });
 });
 
-Deno.test("labels() gives numbers as they are and text as codes", () => {
-  const columns: Columns = {
-    count: 3,
-    columns: {
-      pay: { kind: "number", values: Float32Array.of(1.5, NaN, 2) },
-      sold: { kind: "text", codes: Int32Array.of(1, 0, 1), words: ["no", "yes"] },
-    },
-  };
+Deno.test("labels() gives numbers as they are, listed words as their places, and NaN where one is missing", async () => {
+  const file = () => new Blob(["pay,sold,town\n", "1.5,yes,x\n", ",no,y\n", "2,,x\n"]).stream();
+  const kinds = { pay: "number", sold: ["no", "yes"], town: "text" } as const;
+  const columns = await readCsv(file(), { columns: kinds, missing: [""] });
   assertEquals(labels(columns, { sale: "sold", income: "pay" }), {
-    sale: Float32Array.of(1, 0, 1),
+    sale: Float32Array.of(1, 0, NaN),
     income: Float32Array.of(1.5, NaN, 2),
   });
+  assertThrows(() => labels(columns, { town: "town" }), TypeError, 'such as "town": ["x", "y"]');
+  const refused = await assertRejects(() => readCsv(file(), { columns: { sold: ["no", "yes"] } }), SyntaxError);
+  assertStringIncludes(refused.message, 'line 4, column "sold": found "": wanted "no" or "yes"; missing: [""] lets it');
   const error = assertThrows(() => labels(columns, { sale: "solde" }), TypeError);
   assertEquals(error.message, 'Cannot read labels\n  at sale: no column is named "solde": did you mean "sold"?');
 });
@@ -170,6 +177,12 @@ Deno.test("fit(), numeric(), category() and take() refuse what is wrong", () => 
       () => fit({ x: numeric({ transform: "log1p" }) }, { x: [0, -2] }),
       'Cannot fit features\n  at feature "x", row 1: found -2, wanted a number greater than -1 for log1p',
     ],
+    ...[10, 3].map((apart): [() => unknown, string] => [
+      () => fit({ t: numeric() }, { t: Array.from({ length: 8 }, (_, row) => 1_700_000_000 + apart * row) }),
+      'Cannot fit features\n  at feature "t": found ' +
+      (apart === 10 ? "1700000016 on average and differences of 42" : "1700000000 on average and differences of 0.0") +
+      ", too small for float32: subtract an offset first",
+    ]),
     [
       () => category({ leat: 2 } as Record<string, number>),
       'Cannot define category: option "leat" is unknown: did you mean "least"?',
@@ -186,3 +199,28 @@ Deno.test("fit(), numeric(), category() and take() refuse what is wrong", () => 
   ];
   for (const [run, message] of cases) assertEquals(assertThrows(run, Error).message, message);
 });
+
+Deno.test("numeric() in a model is log(1 + x), small or large, standardised, in float32", async () => {
+  const linear = own((slot, x) => matmul(x, slot("kernel", [1, 1], inits.ones)));
+  for (const size of [1e-30, 1e-9, 1e-7, 1e-4, 1, 1e6, 1e36]) {
+    const x = Float32Array.from({ length: 8 }, (_, row) => size * (row + 1));
+    const features = fit({ x: numeric({ transform: "log1p" }) }, { x });
+    assert(features.x.kind === "numeric");
+    const { mean, scale } = features.x;
+    const spec = define({ input: features, tasks: { y: regression(linear) } });
+    const model = await compile(spec, { engine: cpu(), parameters: ones(spec) });
+    const { y } = await model.predict(encode(features, { x }));
+    model.dispose();
+    for (const [row, found] of y.entries()) {
+      const wanted = (Math.log1p(x[row]) - mean) / scale;
+      assertAlmostEquals(found, wanted + 1, 2e-6 * Math.max(1, mean / scale), `${size}: row ${row}`);
+    }
+  }
+});
+
+function ones(spec: Spec): Record<string, Tensor> {
+  const parameters = parametersOf(spec);
+  return Object.fromEntries(parameters.map(({ path, shape }) => {
+    return [path, { shape, data: new Float32Array(shape.reduce((size, length) => size * length, 1)).fill(1) }];
+  }));
+}

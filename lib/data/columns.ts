@@ -1,4 +1,5 @@
 import { advice } from "../errors/nearest.ts";
+import { quoted } from "../errors/quoted.ts";
 
 /** A table in memory, column by column: what {@linkcode readCsv} returns. */
 export interface Columns {
@@ -23,10 +24,12 @@ export interface NumberColumn {
 export interface TextColumn {
   /** What the column holds. */
   readonly kind: "text";
-  /** One position in `words` a row. */
+  /** One position in `words` a row, -1 where the text is missing. */
   readonly codes: Int32Array;
   /** The distinct texts. */
   readonly words: readonly string[];
+  /** Whether the words were listed by whoever read the column, not found in it: then their order has a meaning. */
+  readonly listed?: boolean;
 }
 
 /**
@@ -55,7 +58,7 @@ export function take(columns: Columns, rows: ArrayLike<number>): Columns {
   const part = (column: Column): Column =>
     column.kind === "number"
       ? { kind: "number", values: picked(column.values, rows) }
-      : { kind: "text", codes: picked(column.codes, rows), words: column.words };
+      : { ...column, codes: picked(column.codes, rows) };
   return {
     count: rows.length,
     columns: Object.fromEntries(Object.entries(columns.columns).map(([name, column]) => [name, part(column)])),
@@ -63,20 +66,21 @@ export function take(columns: Columns, rows: ArrayLike<number>): Columns {
 }
 
 /**
- * Columns of a table as labels: numbers as they are, NaN where one is missing; text as the codes of its words, so that
- * a column read with a list of words, `["no", "yes"]`, gives 0 and 1.
+ * Columns of a table as labels: numbers as they are; text that was read with a list of words, `["no", "yes"]`, as the
+ * words' places in the list, 0 and 1. NaN where a label is missing.
  *
  * @param columns the table
  * @param tasks the column of every task
  * @returns labels `[rows]` by task
- * @throws {TypeError} if there is no such column
+ * @throws {TypeError} if there is no such column, or it holds text whose words were not listed: their codes would be those
+ * of first appearance
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { labels } from "@gatehouse/gatehouse";
  *
- * const bought = { kind: "text", codes: Int32Array.of(1, 0), words: ["no", "yes"] } as const;
+ * const bought = { kind: "text", codes: Int32Array.of(1, 0), words: ["no", "yes"], listed: true } as const;
  * assertEquals(labels({ count: 2, columns: { bought } }, { sale: "bought" }), { sale: Float32Array.of(1, 0) });
  * ```
  */
@@ -90,7 +94,15 @@ export function labels<Tasks extends string>(
       throw new TypeError(`Cannot read labels\n  at ${task}: no column is named ${JSON.stringify(name)}${hint}`);
     }
     const column = columns.columns[name];
-    return Float32Array.from(column.kind === "number" ? column.values : column.codes);
+    if (column.kind === "number") return Float32Array.from(column.values);
+    if (column.listed !== true) {
+      const some = column.words.slice(0, 3).map((word) => JSON.stringify(word)).join(", ");
+      const wanted = `wanted a column read with its words in their order, such as ${quoted(name)}: [${some}]`;
+      throw new TypeError(
+        `Cannot read labels\n  at ${task}: the codes of column ${quoted(name)} mean nothing: ${wanted}`,
+      );
+    }
+    return Float32Array.from(column.codes, (code) => code < 0 ? NaN : code);
   };
   const entries = Object.entries<string>(tasks).map(([task, name]) => [task, label(task, name)]);
   return Object.fromEntries(entries) as Record<Tasks, Float32Array>;

@@ -18,7 +18,10 @@ export interface CsvOptions {
   readonly separator?: string;
   /** Whether white space in front of a field is left out. By default it belongs to the field. */
   readonly trim?: boolean;
-  /** Texts that stand for a missing number, which is read as NaN. By default a missing number is an error. */
+  /**
+   * Texts that stand for what is missing, such as `""`: a number is then NaN, and one of listed words has code -1, so that
+   * {@linkcode labels} gives NaN. By default what is missing is an error.
+   */
   readonly missing?: readonly string[];
   /** What the SHA-256 of the decompressed file must be, in hexadecimal. By default it is not computed. */
   readonly sha256?: string;
@@ -53,7 +56,7 @@ export interface CsvOptions {
  *   count: 2,
  *   columns: {
  *     age: { kind: "number", values: Float32Array.of(73, 58) },
- *     label: { kind: "text", codes: Int32Array.of(0, 1), words: ["no", "yes"] },
+ *     label: { kind: "text", codes: Int32Array.of(0, 1), words: ["no", "yes"], listed: true },
  *   },
  * });
  * ```
@@ -73,7 +76,7 @@ export async function readCsv(source: Source, options: CsvOptions): Promise<Colu
     }
     return last.kind === "number"
       ? { kind: "number", values: whole as Float32Array }
-      : { kind: "text", codes: whole as Int32Array, words: last.words };
+      : { ...last, codes: whole as Int32Array };
   };
   return { count, columns: Object.fromEntries(Object.keys(chunks[0].columns).map((name) => [name, joined(name)])) };
 }

@@ -11,7 +11,7 @@ export interface Sheet {
   readonly separator: number;
   /** Whether white space in front of a field is left out. */
   readonly trim: boolean;
-  /** Texts that stand for a missing number. */
+  /** Texts that stand for a missing number, or a missing one of the listed words. */
   readonly missing: ReadonlySet<string>;
   /** What becomes of each field of a record. */
   readonly sinks: readonly Sink[];
@@ -178,11 +178,13 @@ function storeFields(sheet: Sheet, fields: readonly string[]): void {
 function code(sheet: Sheet, sink: TextSink, bytes: Uint8Array, from: number, to: number, hash: number): number {
   const { known, closed, column } = sink;
   const words = known.words.length;
+  if (closed && sheet.missing.size > 0 && sheet.missing.has(decoded(bytes.subarray(from, to)) ?? "\ufffd")) return -1;
   const found = codeOf(known, bytes, from, to, hash);
   if (found < 0) throw flaw(sheet, "found bytes that are not UTF-8 text", undefined, column);
   if (closed && found === words) {
     const word = known.words.pop()!;
-    throw flaw(sheet, `found ${JSON.stringify(word)}${advice(word, known.words)}`, undefined, column);
+    const hint = word === "" ? '; missing: [""] lets it be missing' : "";
+    throw flaw(sheet, `found ${JSON.stringify(word)}${advice(word, known.words)}${hint}`, undefined, column);
   }
   return found;
 }
@@ -196,7 +198,8 @@ function number(sheet: Sheet, column: string, bytes: Uint8Array, from: number, t
   const value = text !== undefined && numeral.test(text.trim()) ? Number(text) : NaN;
   if (Number.isFinite(Math.fround(value))) return value;
   const found = text === undefined ? "bytes that are not UTF-8 text" : text === "" ? "nothing" : JSON.stringify(text);
-  throw flaw(sheet, `found ${found}, wanted a number`, undefined, column);
+  const hint = text === "" ? '; missing: [""] lets it be missing' : "";
+  throw flaw(sheet, `found ${found}, wanted a number${hint}`, undefined, column);
 }
 
 /** What counts as a number: decimal digits, with a sign, a point and an exponent or without. */
@@ -230,7 +233,8 @@ export function takeRows(sheet: Sheet): Columns {
   const columns: [string, Column][] = sheet.sinks.flatMap((sink): [string, Column][] => {
     if (sink.kind === "skip") return [];
     if (sink.kind === "number") return [[sink.column, { kind: "number", values: sink.values.slice(0, count) }]];
-    return [[sink.column, { kind: "text", codes: sink.codes.slice(0, count), words: sink.known.words }]];
+    const listed = sink.closed ? { listed: true } : {};
+    return [[sink.column, { kind: "text", codes: sink.codes.slice(0, count), words: sink.known.words, ...listed }]];
   });
   sheet.count = 0;
   return { count, columns: Object.fromEntries(columns) };
