@@ -1,7 +1,7 @@
 import { pieces } from "./source.ts";
 
 /** A file in an archive. */
-export interface ArchiveEntry {
+interface ArchiveEntry {
   /** Its path in the archive. */
   readonly name: string;
   /** Its bytes. Those not read before the next entry is asked for are skipped. */

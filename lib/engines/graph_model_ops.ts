@@ -13,10 +13,10 @@ export interface Place {
 }
 
 /** Writes one op, given the names of the nodes that it is applied to. */
-export type Translation = (write: Writer, of: readonly string[], place: Place) => string;
+type Translation = (write: Writer, of: readonly string[], place: Place) => string;
 
 /** The ops that are translated: all but the leaves, which the writer makes, and phases. */
-export type Translated = Exclude<Op, "input" | "parameter" | "noise" | "constant" | "inTraining">;
+type Translated = Exclude<Op, "input" | "parameter" | "noise" | "constant" | "inTraining">;
 
 /** Each op as nodes of standard TensorFlow ops, those that TensorFlow.js runs on every backend: op to translation. */
 export const translations: Readonly<Record<Translated, Translation>> = {

@@ -13,10 +13,10 @@ export interface Place {
 }
 
 /** Writes one op, given the names of the values that it is applied to, and returns the name of the result. */
-export type Translation = (write: Writer, of: readonly string[], place: Place) => string;
+type Translation = (write: Writer, of: readonly string[], place: Place) => string;
 
 /** The ops that are translated: all but what is fed or stored, and phases. */
-export type Translated = Exclude<Op, "input" | "parameter" | "noise" | "constant" | "inTraining">;
+type Translated = Exclude<Op, "input" | "parameter" | "noise" | "constant" | "inTraining">;
 
 /** Each op as nodes of standard ONNX ops: op to translation. */
 export const translations: Readonly<Record<Translated, Translation>> = {

@@ -4,7 +4,7 @@ import type { Backend, Call, Numbers } from "./tfjs_backend.ts";
 import { type Computed, loops, type Place } from "./tfjs_loops.ts";
 
 /** Computes an op: from arrays on the backend to a new array there. */
-export type Step = (of: readonly TensorInfo[]) => TensorInfo;
+type Step = (of: readonly TensorInfo[]) => TensorInfo;
 
 /** Puts numbers on the backend, where they stay as long as the step. */
 export type Hold = (data: Numbers, shape: readonly number[]) => TensorInfo;

@@ -1,7 +1,7 @@
 import { explained, kindOf, message, type Place, placeOf } from "./place.ts";
 
 /** How a folder is written. */
-export interface FolderOptions {
+interface FolderOptions {
   /**
    * What an existing folder may hold to be replaced: file names, or a test of all its file names. By default the names
    * of the new files.

@@ -80,10 +80,10 @@ export function inOrder(roots: readonly Value[]): Value[] {
 }
 
 /** How a node is rewritten: given its new arguments, a value to stand in its place, or undefined to keep it. */
-export type Rewrite = (node: Pick<Node, "op" | "of" | "attrs">, of: readonly Value[]) => Value | undefined;
+type Rewrite = (node: Pick<Node, "op" | "of" | "attrs">, of: readonly Value[]) => Value | undefined;
 
 /** What can be read as values: a graph, or an expression of a spec, whose nodes do not repeat their shapes. */
-export interface Readable {
+interface Readable {
   /** The nodes, each after those it is applied to. */
   readonly nodes: readonly Pick<Node, "op" | "of" | "attrs">[];
   /** Result name to node position. */

@@ -259,7 +259,7 @@ export function isValue(found: unknown): found is Value {
 }
 
 /** Sums a gradient over the axes along which a value was stretched, back to the value's shape. */
-export function unbroadcast(g: Value, shape: Shape): Value {
+function unbroadcast(g: Value, shape: Shape): Value {
   if (sameShape(g.shape, shape)) return g;
   const lead = g.shape.length - shape.length;
   const axes = g.shape.flatMap((dim, axis) => axis < lead || (shape[axis - lead] === 1 && dim !== 1) ? [axis] : []);
@@ -481,7 +481,7 @@ function isInit(value: Json | undefined): boolean {
 }
 
 /** The initialisers and their settings. */
-export const initSettings = {
+const initSettings = {
   constant: ["value"],
   normal: ["deviation"],
   uniform: ["limit"],

@@ -23,7 +23,7 @@ export interface Draft<N> {
 }
 
 /** A level of a {@linkcode Draft}. */
-export interface DraftLevel<N> {
+interface DraftLevel<N> {
   readonly experts: Readonly<Record<string, { readonly count: number; readonly reads?: string; readonly net: N }>>;
   readonly gates: Readonly<
     Record<string, { readonly mix: readonly string[]; readonly reads?: string; readonly gate?: N | null }>
@@ -31,7 +31,7 @@ export interface DraftLevel<N> {
 }
 
 /** A task of a {@linkcode Draft}. */
-export interface DraftTask<N> {
+interface DraftTask<N> {
   readonly reads?: string;
   readonly tower: N;
   readonly weight: number;
@@ -42,7 +42,7 @@ export interface DraftTask<N> {
  * Turns a function of the table into an expression, given the width that it reads, and says the shape of its result.
  * Throws where that is not possible; the error's message becomes the issue.
  */
-export type Express<N> = (entry: N, width: number, experts?: number) => {
+type Express<N> = (entry: N, width: number, experts?: number) => {
   readonly expression: Expression;
   readonly shape: Shape;
 };
@@ -50,10 +50,10 @@ export type Express<N> = (entry: N, width: number, experts?: number) => {
 const inputIsTaken = '"input" is the stream that the model reads: wanted another name';
 
 /** The names that are legal for banks, streams and tasks. */
-export const nameRule = "a name of 1 to 100 characters without / and control characters";
+const nameRule = "a name of 1 to 100 characters without / and control characters";
 
 /** Whether a name is legal for a bank, a stream or a task. */
-export function isLegalName(name: string): boolean {
+function isLegalName(name: string): boolean {
   // deno-lint-ignore no-control-regex
   return /^[^/\x00-\x1f\x7f]{1,100}$/.test(name) && name.isWellFormed() && name !== "__proto__";
 }

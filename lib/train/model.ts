@@ -169,7 +169,7 @@ const mostParameters = 2 ** 30;
 export const mostRows = 1024;
 
 /** Runs the program of a graph over all rows, some at a time, and joins its outputs. */
-export async function inPieces(program: Program, rows: Rows, graph: Graph): Promise<Record<string, Float32Array>> {
+async function inPieces(program: Program, rows: Rows, graph: Graph): Promise<Record<string, Float32Array>> {
   const joined = new Map<string, Float32Array>();
   for (let start = 0; start < rows.count; start += mostRows) {
     const count = Math.min(mostRows, rows.count - start);
