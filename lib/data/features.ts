@@ -84,13 +84,14 @@ export function category(options: { readonly least?: number } = {}): UnfittedCat
  * Fits the encoding of features to rows, which should be the training rows and no others.
  *
  * Means and scales (standard deviations, divisor: the number of rows) are those of the transformed numbers, summed in
- * float64; a constant column gets scale 1. Words are sorted by their UTF-16 code units.
+ * float64; a constant column gets scale 1, and one whose deviation is below 1e-5 of its mean is refused, as models compute
+ * in float32. Words are sorted by their UTF-16 code units.
  *
  * @param features the features by the name of their column
  * @param rows the training rows
  * @returns the features as a Spec stores them, in the same order
- * @throws {TypeError | RangeError} if there is no row, no such column, or a value is not what the feature needs; rows
- * are counted from 0
+ * @throws {TypeError | RangeError} if there is no row, no such column, or a value is not what the feature needs (rows
+ * are counted from 0), or numbers differ too little from their mean
  *
  * @example
  * ```ts
@@ -119,7 +120,7 @@ export function fit(features: Readonly<Record<string, UnfittedFeature>>, rows: T
   const fitted = (name: string): Feature => {
     const feature = features[name];
     return feature.kind === "numeric"
-      ? fitNumeric(feature, numbersOf(action, name, feature, table))
+      ? fitNumeric(action, name, feature, table)
       : fitCategory(feature, wordsOf(action, name, table));
   };
   return Object.fromEntries(names.map((name) => [name, fitted(name)]));
@@ -175,7 +176,9 @@ export function encode(features: Features, rows: Tabular): Rows {
 }
 
 /** The mean and scale of transformed numbers. */
-function fitNumeric({ transform, standardise }: UnfittedNumeric, values: Float32Array): NumericFeature {
+function fitNumeric(action: string, name: string, feature: UnfittedNumeric, table: Counted): NumericFeature {
+  const { transform, standardise } = feature;
+  const values = numbersOf(action, name, feature, table);
   if (!standardise) return { kind: "numeric", transform, mean: 0, scale: 1 };
   const read = transform === "log1p" ? Float64Array.from(values).map((value) => Math.log1p(value)) : values;
   let sum = 0, squares = 0;
@@ -183,7 +186,18 @@ function fitNumeric({ transform, standardise }: UnfittedNumeric, values: Float32
   const mean = read[0] + sum / read.length;
   for (let row = 0; row < read.length; row++) squares += (read[row] - mean) ** 2;
   const scale = Math.sqrt(squares / values.length);
+  if (scale < 1e-5 * Math.abs(mean) && (scale > 0 || differ(table.columns[name]))) {
+    const found = `found ${mean} on average and differences of ${scale.toPrecision(2)}, too small for float32`;
+    throw new RangeError(`Cannot ${action}\n  at feature ${JSON.stringify(name)}: ${found}: subtract an offset first`);
+  }
   return { kind: "numeric", transform, mean, scale: scale > 0 ? scale : 1 };
+}
+
+/** Whether the numbers of a plain list, which are equal in float32, differ by more than errors of rounding. */
+function differ(column: Column | ArrayLike<number | string>): boolean {
+  if (isTyped(column)) return false;
+  const numbers = Float64Array.from(column as ArrayLike<number>);
+  return numbers.some((number) => Math.abs(number - numbers[0]) > 1e-12 * Math.abs(numbers[0]));
 }
 
 /** The words that occur often enough, sorted. */

@@ -2,10 +2,12 @@ import {
   add,
   concat,
   div,
+  equal,
   log,
   mul,
   multiHot,
   reshape,
+  select,
   sigmoid,
   slice,
   softmaxOf,
@@ -57,7 +59,7 @@ export function trace(spec: Spec, training: boolean): Traced {
 }
 
 /** The values that a batch brings, and the stream `input` that is made of them. */
-export function inputValue(input: InputSpec): Value {
+function inputValue(input: InputSpec): Value {
   if ("width" in input) return apply("input", [], { name: "input", shape: ["batch", input.width], type: "float" });
   const features = Object.values(input.features);
   const numeric = features.filter((feature) => feature.kind === "numeric");
@@ -129,9 +131,15 @@ function transformed(raw: Value, features: readonly NumericFeature[]): Value {
     end = start;
     while (end < features.length && features[end].transform === transform) end++;
     const piece = end - start === features.length ? raw : slice(raw, start, end - start);
-    pieces.push(transform === "log1p" ? log(add(piece, 1)) : piece);
+    pieces.push(transform === "log1p" ? log1p(piece) : piece);
   }
   return concat(pieces);
+}
+
+/** `log(1 + x)` as `x log(u) / (u - 1)` with `u = 1 + x` as it is rounded: exact for small x in float32 too. */
+function log1p(x: Value): Value {
+  const u = add(x, 1);
+  return mul(x, select(equal(u, 1), 1, div(log(u), sub(u, 1))));
 }
 
 function mapEntries<A, B>(
