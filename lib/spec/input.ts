@@ -31,7 +31,7 @@ export function featuresOf({ input }: Pick<Spec, "input">): Features {
 }
 
 /** The units of one feature: 1, or a slot for each word and one for whatever is no word. */
-function featureWidth(feature: Feature): number {
+export function featureWidth(feature: Feature): number {
   return feature.kind === "numeric" ? 1 : feature.words.length + 1;
 }
 
