@@ -1,8 +1,9 @@
-import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import {
   adagrad,
   adam,
   compile,
+  cpu,
   define,
   momentum,
   type Optimiser,
@@ -89,6 +90,54 @@ Deno.test("train() begins every run with fresh slots", async () => {
   });
   for await (const _ of train(twice, data(), { steps: 1, optimiser: adam(0.5) }));
   assertEquals(await twice.parameters(), await once.parameters());
+});
+
+Deno.test("adam() follows its formula in float32 for decays next to 1, and without a gradient", async () => {
+  const spec = define({ input: 2, tasks: { price: regression() } });
+  for (const beta2 of [1 - 1e-8, 1 - 1e-6, 0.9, 1e-3]) {
+    const model = await compile(spec, { engine: cpu(), seed: 1 });
+    const before = (await model.store.read("parameters")).data;
+    // The first step is the rate whatever the decays; the second kernel has no gradient.
+    const one = rows([[1, 0]], { labels: { price: [100] } });
+    for await (const _ of train(model, one, { steps: 1, optimiser: adam(0.125, { beta1: 1 - 1e-8, beta2 }) }));
+    const { data: after } = await model.store.read("parameters");
+    model.dispose();
+    [0.125, 0, 0.125].forEach((moved, i) => assertAlmostEquals(after[i] - before[i], moved, 1e-5, `${beta2}: ${i}`));
+  }
+});
+
+Deno.test("train() clips gradients whose squares overflow", async () => {
+  const spec = define({ input: 1, tasks: { price: regression() } });
+  for (const label of [1e19, 2, 0]) {
+    const parameters = {
+      "tasks/price/head/0/kernel": { shape: [1, 1], data: Float32Array.of(0) },
+      "tasks/price/head/0/bias": { shape: [1], data: Float32Array.of(0) },
+    };
+    const model = await compile(spec, { engine: cpu(), parameters });
+    const one = rows([[1]], { labels: { price: [label] } });
+    const [{ norm }] = await Array.fromAsync(train(model, one, { steps: 1, optimiser: sgd(1, { clipNorm: 0.5 }) }));
+    const { data } = await model.store.read("parameters");
+    model.dispose();
+    const moved = label === 0 ? 0 : Math.sqrt(0.125);
+    for (const number of data) assertAlmostEquals(number, moved, 1e-6);
+    assertAlmostEquals(norm, 2 * Math.SQRT2 * label, 1e-6 * label);
+  }
+});
+
+Deno.test("train() takes no step after which a parameter is not finite", async () => {
+  const spec = define({ input: 1, tasks: { price: regression() } });
+  const model = await compile(spec, { engine: cpu(), seed: 1 });
+  const before = await model.parameters();
+  const data = rows([[1], [2], [3]], { labels: { price: [1, 2, 30] } });
+  await assertRejects(
+    async () => {
+      for await (const _ of train(model, data, { steps: 5, optimiser: sgd(1e38) }));
+    },
+    RangeError,
+    "Cannot train\n  at step 1: the sum of the parameters after it is Infinity\n",
+  );
+  assertEquals(await model.parameters(), before);
+  model.dispose();
 });
 
 /** Linear regression, `loss = mean((w x + b - y)^2)`, and the losses, norms and parameters before each step. */

@@ -4,7 +4,7 @@ import { optimise } from "../graph/optimise.ts";
 import { fuse } from "../graph/fuse.ts";
 import { flatName, type Layout, layoutOf, packed, parametersOf, unpacked } from "../graph/parameters.ts";
 import { trace } from "../graph/trace.ts";
-import { concat, div, greater, mul, reshape, select, slice, sqrt, sub, sum } from "../ops/functions.ts";
+import { concat, div, greater, max, mul, neg, reshape, select, slice, sqrt, sub, sum } from "../ops/functions.ts";
 import { apply } from "../ops/table.ts";
 import { sizeOf } from "../ops/shape.ts";
 import type { Value } from "../ops/value.ts";
@@ -17,7 +17,8 @@ import type { Optimiser } from "./optimisers.ts";
  * optimiser's slots replaced.
  *
  * Inputs: those of the model, `labels/<task>`, `weights/<task>`, `rate` and `step`. Outputs: `loss/<task>`, `loss` (their
- * weighted sum) and `norm` (of the whole gradient, before clipping).
+ * weighted sum), `norm` (of the whole gradient, before clipping) and `moved` (the sum of the parameters after the step,
+ * which is not finite if one of them is not: then an engine replaces nothing).
  */
 export function trainingStep(spec: Spec, layout: Layout, optimiser: Optimiser): Graph {
   const { flat, pieces } = unpacked(layout);
@@ -25,13 +26,13 @@ export function trainingStep(spec: Spec, layout: Layout, optimiser: Optimiser): 
   const { byTask, total } = losses(spec.tasks, logits);
   const found = gradients(total, layout.pieces.map(({ name }) => pieces[name]));
   const gradient = concat(found.map((value) => reshape(value, [sizeOf(value.shape)])), 0);
-  const norm = sqrt(sum(mul(gradient, gradient), { axes: [0] }));
+  const { norm, clipped } = clip(gradient, optimiser.clipNorm);
 
   const slots = Object.fromEntries(Object.keys(optimiser.slots).map((name) => [name, slot(name, layout.size)]));
-  const { change, slots: next } = optimiser.update(clipped(gradient, norm, optimiser.clipNorm), slots, scalar("step"));
+  const { change, slots: next } = optimiser.update(clipped, slots, scalar("step"));
   const rate = scalar("rate");
   const moved = sub(decayed(flat, layout, rate, optimiser.weightDecay), mul(change, rate));
-  const graph = graphOf({ ...prefixed("loss/", byTask), loss: total, norm }, {
+  const graph = graphOf({ ...prefixed("loss/", byTask), loss: total, norm, moved: sum(moved, { axes: [0] }) }, {
     [flatName]: moved,
     ...Object.fromEntries(Object.entries(next).map(([name, value]) => [slotName(name), value])),
   });
@@ -85,9 +86,19 @@ export function slotName(name: string): string {
   return `optimiser/${name}`;
 }
 
-/** The gradient, scaled down where its norm is larger than the limit. */
-function clipped(gradient: Value, norm: Value, limit: number | undefined): Value {
-  return limit === undefined ? gradient : mul(gradient, select(greater(norm, limit), div(limit, norm), 1));
+/** The norm of a gradient, and the gradient scaled down where its norm is larger than the limit. */
+function clip(gradient: Value, limit: number | undefined): { readonly norm: Value; readonly clipped: Value } {
+  if (limit === undefined) return { norm: length(gradient), clipped: gradient };
+  const [top, bottom] = [max(gradient), max(neg(gradient))];
+  const largest = select(greater(top, bottom), top, bottom);
+  const unit = select(greater(largest, 0), largest, 1);
+  const scaled = div(gradient, unit); // in [-1, 1]: its squares do not overflow
+  const norm = mul(length(scaled), unit);
+  return { norm, clipped: mul(scaled, select(greater(norm, limit), div(limit, length(scaled)), unit)) };
+}
+
+function length(gradient: Value): Value {
+  return sqrt(sum(mul(gradient, gradient), { axes: [0] }));
 }
 
 /** The parameters, the matrices among them shrunk. */

@@ -1,4 +1,4 @@
-import { add, div, exp, mul, sqrt, sub } from "../ops/functions.ts";
+import { add, div, equal, exp, greater, log, mul, neg, select, sqrt, sub } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
 import { checkOptions, kindOf } from "../spec/structure.ts";
 
@@ -139,9 +139,13 @@ function toward(a: Value, b: Value, share: number): Value {
   return add(a, mul(sub(b, a), share));
 }
 
-/** `1 - beta^step`. */
+/** `1 - beta^step`. Where the power is near 1 by Kahan's formula, which errs no more than the power itself. */
 function startUp(beta: number, step: Value): Value {
-  return beta === 0 ? sub(1, mul(step, 0)) : sub(1, exp(mul(step, Math.log(beta))));
+  if (beta === 0) return sub(1, mul(step, 0));
+  const exponent = mul(step, Math.log(beta));
+  const power = exp(exponent);
+  const near = select(equal(power, 1), neg(exponent), mul(sub(1, power), div(exponent, log(power))));
+  return select(greater(power, 0.5), near, sub(1, power));
 }
 
 function within(name: string, what: string, value: number, least: number, below: number): void {
