@@ -321,12 +321,50 @@ Deno.test("train() ends after the running step when it is aborted, and keeps wha
     if (at.step === 8) stop.abort();
   }
   const { step, ended, validation } = records.at(-1)!;
-  assertEquals([step, ended, validation], [9, "aborted", undefined]);
+  assertEquals([step, ended, validation], [8, undefined, undefined]);
   const cut = await trained(spec, data, { steps: step, batch: 4 }, 1);
   assertEquals(await model.parameters(), cut.parameters);
   for await (const _ of train(model, data, { signal: stop.signal })) throw new Error("a step was taken");
   assertEquals(await model.parameters(), cut.parameters);
   model.dispose();
+});
+
+Deno.test("train() says that it was aborted where that came before the record", async () => {
+  const data = sample(8);
+  for (const validation of [undefined, data]) {
+    const stop = new AbortController();
+    const source = async function* () {
+      yield* parts(data, [4, 4]);
+      stop.abort();
+    };
+    const { records, parameters } = await trained(spec, source, {
+      epochs: 9,
+      batch: 4,
+      signal: stop.signal,
+      validation,
+    });
+    assertEquals(records.map(({ ended }) => ended), [undefined, "aborted"]);
+    const cut = await trained(spec, () => parts(data, [4, 4]), { batch: 4 });
+    assertEquals(parameters, cut.parameters);
+  }
+});
+
+Deno.test("train() keeps the latest parameters where it is aborted or left, though others were better", async () => {
+  const [data, validation] = [sample(16), sample(40, 5, "validation")];
+  const options = { epochs: 60, batch: 8, optimiser: adam(0.2), validation };
+  const stopping = { task: "income", patience: 99 } as const;
+  const cut = await trained(spec, data, { ...options, epochs: 30 }, 5);
+  for (const how of ["aborted", "left"]) {
+    const stop = new AbortController();
+    const model = await compile(spec, { engine: reference(), seed: 5 });
+    for await (const at of train(model, data, { ...options, stopping, signal: stop.signal })) {
+      if (at.validation === undefined || at.epoch < 30) continue;
+      if (how === "left") break;
+      stop.abort();
+    }
+    assertEquals(await model.parameters(), cut.parameters, how);
+    model.dispose();
+  }
 });
 
 Deno.test("train() frees what it holds when it ends, is left, or fails", async () => {

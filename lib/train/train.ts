@@ -31,9 +31,12 @@ export interface TrainOptions<Tasks extends string = string> {
   readonly shuffle?: boolean;
   /** Rows to evaluate on after every epoch. */
   readonly validation?: Rows;
-  /** When to stop early, by the validation; the best parameters are then restored. */
+  /**
+   * When to stop early, by the validation. The parameters of the best epoch are restored before the last record, when
+   * training stops early or all epochs or steps are done; not where it is aborted or left, or fails.
+   */
   readonly stopping?: Stopping<Tasks>;
-  /** Aborting it ends the training after the running step; what was learnt stays. */
+  /** Aborting it ends the training after the running step; what was learnt stays, the latest parameters. */
   readonly signal?: AbortSignal;
 }
 
@@ -57,14 +60,14 @@ export interface Progress<Tasks extends string = string> {
   readonly rate: number;
   /** After the last step of an epoch, if there are validation rows: what they say. */
   readonly validation?: Evaluation<Tasks>;
-  /** Why this is the last record, if training ends before its time. */
+  /** Why this is the last record, if training ends before its time. An abort after a record was given leaves none. */
   readonly ended?: "aborted" | "stopped early";
 }
 
 /**
  * Trains a model: runs one step after the other and yields what is known after each. Leaving the loop ends the training.
  *
- * The same seed, engine and data give the same parameters. A step whose losses or gradients are not finite changes
+ * The same seed, engine and data give the same parameters. A step whose losses, gradients or new parameters are not finite changes
  * nothing and ends the training with an error.
  *
  * @throws {TypeError | RangeError} for rows that do not fit, and options out of range.
@@ -114,7 +117,10 @@ export async function* train<Tasks extends string>(
       let last: Progress<Tasks> | undefined;
       for await (const piece of batches(model, data, { batch, shuffle, epoch })) {
         if (signal?.aborted || step === most) break;
-        if (last !== undefined) yield last;
+        if (last !== undefined) {
+          yield last;
+          if (signal?.aborted) return;
+        }
         step++;
         rows += piece.count;
         const scalars = { rate: rateOf(optimiser, step), step };
@@ -146,6 +152,7 @@ export async function* train<Tasks extends string>(
       }
       if (validation === undefined) {
         yield last;
+        if (signal?.aborted) return;
         continue;
       }
       clock.pause();
@@ -153,11 +160,13 @@ export async function* train<Tasks extends string>(
       const verdict = watch?.(found);
       if (verdict?.best) best = await store.read(flatName);
       clock.resume();
-      yield { ...last, validation: found, ended: verdict?.stop ? "stopped early" : undefined };
-      if (verdict?.stop) return;
+      const ended = verdict?.stop ? "stopped early" : signal?.aborted ? "aborted" : undefined;
+      const over = verdict?.stop || epoch === epochs || step === most;
+      if (over && best !== undefined && ended !== "aborted") store.write(flatName, best);
+      yield { ...last, validation: found, ended };
+      if (ended !== undefined) return;
     }
   } finally {
-    if (best !== undefined) store.write(flatName, best);
     Object.keys(optimiser.slots).forEach((name) => store.remove(slotName(name)));
     program.dispose();
   }
@@ -216,7 +225,7 @@ function rateOf(optimiser: Optimiser, step: number): number {
   throw new RangeError(`Cannot train\n  at step ${step}: the learning rate must be at least 0, found ${kindOf(rate)}`);
 }
 
-/** Ends the training if a loss or the gradient is not finite. The step has changed nothing then. */
+/** Ends the training if a loss, the gradient or a parameter after the step is not finite. The step has changed nothing then. */
 async function finite(
   outputs: Readonly<Record<string, Tensor>>,
   step: number,
@@ -225,8 +234,9 @@ async function finite(
   const wrong = Object.keys(outputs).filter((name) => !Number.isFinite(outputs[name].data[0]));
   if (wrong.length === 0) return;
   const task = wrong.find((name) => name.startsWith("loss/"))?.slice("loss/".length);
+  const others = { loss: "the sum of the losses", norm: "the gradient", moved: "the sum of the parameters after it" };
   const what = task === undefined
-    ? wrong[0] === "norm" ? "the gradient" : "the sum of the losses"
+    ? others[wrong[0] as keyof typeof others]
     : `the loss of task ${JSON.stringify(task)}`;
   const { path, size } = largest(layout, await store.read(flatName));
   throw new RangeError(
