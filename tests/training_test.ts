@@ -367,6 +367,27 @@ Deno.test("train() keeps the latest parameters where it is aborted or left, thou
   }
 });
 
+Deno.test("train() goes on from an epoch and a step as if it had never ended", async () => {
+  const data = sample(10);
+  const rate = (step: number) => 0.1 / step;
+  for (const some of [spec, noisy]) {
+    const whole = await trained(some, data, { epochs: 4, batch: 4, optimiser: sgd(rate) }, 3);
+    const first = await trained(some, data, { epochs: 2, batch: 4, optimiser: sgd(rate) }, 3);
+    const { epoch, step } = first.records.at(-1)!;
+    const rest = { epochs: 2, batch: 4, optimiser: sgd(rate), from: { epoch, step } };
+    const second = await trained(some, data, rest, 3, first.parameters);
+    for (const [path, { data }] of Object.entries(whole.parameters)) {
+      data.forEach((number, at) => assertAlmost(second.parameters[path].data[at], number));
+    }
+    const numbers = ({ epoch, step, steps }: Progress) => [epoch, step, steps];
+    assertEquals(second.records.map(numbers), whole.records.slice(6).map(numbers));
+  }
+  for (const from of [null, 3, { epoch: 1 }, { epoch: -1, step: 0 }, { epoch: 0, step: 0.5 }]) {
+    const options = { from } as TrainOptions<"income" | "marital">;
+    await assertRejects(() => trained(spec, data, options), RangeError, "Cannot train: from must be { epoch, step }");
+  }
+});
+
 Deno.test("train() frees what it holds when it ends, is left, or fails", async () => {
   const { engine, open } = watched();
   const model = await compile(spec, { engine });

@@ -19,6 +19,12 @@ export type Data = Rows | (() => AsyncIterable<Rows>);
 
 /** The options of {@linkcode train}. */
 export interface TrainOptions<Tasks extends string = string> {
+  /**
+   * The epochs and steps that the model has seen before, of its last record: the order of rows, noise, learning rates
+   * and records are numbered on from there, so that a second training repeats nothing of the first. Optimisers begin
+   * anew all the same. Default `{ epoch: 0, step: 0 }`.
+   */
+  readonly from?: { readonly epoch: number; readonly step: number };
   /** The passes over the data. Default 1, or as many as `steps` needs. */
   readonly epochs?: number;
   /** The most steps in all. Default: as many as the epochs have. */
@@ -93,7 +99,7 @@ export async function* train<Tasks extends string>(
   options: TrainOptions<Tasks> = {},
 ): AsyncGenerator<Progress<Tasks>, void, void> {
   checkModel(model, "train");
-  const { batch, epochs, most, optimiser, shuffle } = settings(options);
+  const { batch, epochs, most, optimiser, shuffle, from } = settings(options);
   const { validation, signal } = options;
   const { spec, store, layout, seed } = model;
   if (validation !== undefined) checkRows(spec, validation, "evaluate");
@@ -115,7 +121,7 @@ export async function* train<Tasks extends string>(
   try {
     for (let epoch = 1; epoch <= epochs && step < most; epoch++) {
       let last: Progress<Tasks> | undefined;
-      for await (const piece of batches(model, data, { batch, shuffle, epoch })) {
+      for await (const piece of batches(model, data, { batch, shuffle, epoch: from.epoch + epoch })) {
         if (signal?.aborted || step === most) break;
         if (last !== undefined) {
           yield last;
@@ -123,16 +129,16 @@ export async function* train<Tasks extends string>(
         }
         step++;
         rows += piece.count;
-        const scalars = { rate: rateOf(optimiser, step), step };
-        const noise = noiseTensors(graph, piece.count, `${seed}:${step}`);
+        const scalars = { rate: rateOf(optimiser, from.step + step), step };
+        const noise = noiseTensors(graph, piece.count, `${seed}:${from.step + step}`);
         const given = { ...batchTensors(spec, piece), ...noise, ...scalarTensors(scalars) };
         const outputs = await program.run(readBy(graph, given));
-        await finite(outputs, step, model);
+        await finite(outputs, from.step + step, model);
         const loss = Object.fromEntries(tasks.map((task) => [task, outputs[`loss/${task}`].data[0]]));
         last = {
-          epoch,
-          step,
-          steps,
+          epoch: from.epoch + epoch,
+          step: from.step + step,
+          steps: steps && from.step + steps,
           loss: loss as Record<Tasks, number>,
           total: outputs.loss.data[0],
           norm: outputs.norm.data[0],
@@ -193,13 +199,21 @@ async function* batches(
   }
 }
 
-const optionNames = ["epochs", "steps", "batch", "optimiser", "shuffle", "validation", "stopping", "signal"];
+const optionNames = ["epochs", "steps", "batch", "optimiser", "shuffle", "validation", "stopping", "signal", "from"];
 
 function settings<Tasks extends string>(
   options: TrainOptions<Tasks>,
-): { epochs: number; most: number; batch: number; optimiser: Optimiser; shuffle: boolean } {
+): {
+  epochs: number;
+  most: number;
+  batch: number;
+  optimiser: Optimiser;
+  shuffle: boolean;
+  from: { epoch: number; step: number };
+} {
   checkOptions("train", options, optionNames);
-  const { epochs, steps, batch = 256, optimiser = adam(), shuffle = true, signal } = options;
+  const { epochs, steps, batch = 256, optimiser = adam(), shuffle = true, signal, from = { epoch: 0, step: 0 } } =
+    options;
   if (!isRecord(optimiser) || typeof optimiser.update !== "function" || !isRecord(optimiser.slots)) {
     throw new TypeError(`Cannot train: wanted an optimiser, such as adam(1e-3), found ${kindOf(optimiser)}`);
   }
@@ -214,8 +228,11 @@ function settings<Tasks extends string>(
       throw new RangeError(`Cannot train: ${name} must be a whole number of at least 1, found ${kindOf(value)}`);
     }
   }
+  if (![from?.epoch, from?.step].every((number) => Number.isSafeInteger(number) && number >= 0)) {
+    throw new RangeError("Cannot train: from must be { epoch, step }, whole numbers of at least 0");
+  }
   const most = steps ?? Infinity;
-  return { epochs: epochs ?? (steps === undefined ? 1 : Infinity), most, batch, optimiser, shuffle };
+  return { epochs: epochs ?? (steps === undefined ? 1 : Infinity), most, batch, optimiser, shuffle, from };
 }
 
 /** The learning rate of a step: a schedule is the author's own function. */
