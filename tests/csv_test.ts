@@ -13,7 +13,7 @@ Deno.test("readCsv() reads the columns asked for, whatever the line ends, the ma
     columns: {
       number: { kind: "number", values: Float32Array.of(1, -2.5, 300) },
       text: { kind: "text", codes: Int32Array.of(0, 1, 2), words: ["a", "", "ä€😀"] },
-      word: { kind: "text", codes: Int32Array.of(1, 0, 1), words: ["y", "x"] },
+      word: { kind: "text", codes: Int32Array.of(1, 0, 1), words: ["y", "x"], listed: true },
     },
   };
   const columns = { number: "number", text: "text", word: ["y", "x"] } as const;

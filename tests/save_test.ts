@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
 import {
+  binary,
   categorical,
   compile,
   define,
@@ -11,9 +12,12 @@ import {
   type Model,
   parseSpec,
   reference,
+  relu,
   save,
+  saveGraphModel,
   type Spec,
   SpecError,
+  tanh,
   train,
 } from "../mod.ts";
 import { decodeSafetensors, encodeSafetensors } from "../lib/files/safetensors.ts";
@@ -92,7 +96,9 @@ Deno.test("save() gives equal bytes for equal models, and replaces an older one"
     assertEquals(bytes("one"), bytes("two"));
     const { tensors, metadata } = decodeSafetensors(bytes("one")[1]);
     assertEquals(tensors, await two.parameters());
-    assertEquals(metadata, { format: "gatehouse", seed: "2" });
+    const text = new TextEncoder().encode(JSON.stringify(architectures.mmoe));
+    const spec = new Uint8Array(await crypto.subtle.digest("SHA-256", text)).toHex();
+    assertEquals(metadata, { format: "gatehouse", seed: "2", spec });
     assertEquals(JSON.parse(new TextDecoder().decode(bytes("one")[0])), architectures.mmoe);
     await assertRejects(() => save(one, dir), Deno.errors.AlreadyExists, "Cannot save model");
     await assertRejects(() => save(Promise.resolve(one) as never, `${dir}/three`), TypeError, "found a promise");
@@ -148,6 +154,7 @@ Deno.test("load() reads no damaged file", async () => {
       ["params.safetensors", new Uint8Array(2 ** 21), RangeError, "holds 2097152 bytes, wanted at most"],
     ];
     for (const [file, content, error, found] of cases) {
+      await Deno.remove(`${dir}/model`, { recursive: true }).catch(() => {});
       await save(model, `${dir}/model`);
       write(file, content);
       const name = `${file}: ${String(content).slice(0, 40)}`;
@@ -229,3 +236,28 @@ function odd(): Spec {
   assertEquals(Object.keys(initialise(spec, 0)).length, 2 * 4 + names.length * 5);
   return spec;
 }
+
+Deno.test("load() refuses parameters that were saved with another spec, and save() files of other programs", async () => {
+  await withTemp(async (dir) => {
+    const [one, other] = await Promise.all(
+      [relu, tanh].map((net) => compile(define({ input: 2, tasks: { click: binary(net) } }), { engine: reference() })),
+    );
+    await save(one, `${dir}/one`);
+    await save(other, `${dir}/other`);
+    await Deno.copyFile(`${dir}/other/params.safetensors`, `${dir}/one/params.safetensors`);
+    const mixed = await assertRejects(() => load(`${dir}/one`, { engine: reference() }), TypeError);
+    assertStringIncludes(mixed.message, "params.safetensors belongs to another spec.json, wanted two files that were");
+    await save(one, `${dir}/one`);
+    const loaded = await load(`${dir}/one`, { engine: reference() });
+    assertEquals(loaded.spec, one.spec);
+
+    await Deno.mkdir(`${dir}/stranger`);
+    await Deno.writeTextFile(`${dir}/stranger/spec.json`, "{}");
+    await assertRejects(() => save(one, `${dir}/stranger`), Deno.errors.AlreadyExists, "of another program");
+    assertEquals(await Deno.readTextFile(`${dir}/stranger/spec.json`), "{}");
+    await Deno.mkdir(`${dir}/layers`);
+    await Deno.writeTextFile(`${dir}/layers/model.json`, '{"format":"layers-model"}');
+    await assertRejects(() => saveGraphModel(one, `${dir}/layers`), Deno.errors.AlreadyExists, "of another program");
+    [one, other, loaded].forEach((model) => model.dispose());
+  });
+});

@@ -200,7 +200,7 @@ function separatorOf({ separator = "," }: Pick<CsvOptions, "separator">): number
 }
 
 /** Every option is right. */
-function check(name: string, { columns, header, separator = "," }: CsvOptions, rows: number): void {
+function check(name: string, { columns, header, separator = ",", missing = [] }: CsvOptions, rows: number): void {
   const wrong = (path: string, what: string) => `Cannot read ${name}\n  at ${path}: ${what}`;
   if (!/^[^"\r\n\x80-\uffff]$/.test(separator)) {
     const found = JSON.stringify(separator);
@@ -208,6 +208,9 @@ function check(name: string, { columns, header, separator = "," }: CsvOptions, r
   }
   if (!(Number.isSafeInteger(rows) && rows > 0)) {
     throw new RangeError(wrong("rows", `found ${rows}, wanted an integer of at least 1`));
+  }
+  if (!Array.isArray(missing) || missing.some((text) => typeof text !== "string")) {
+    throw new TypeError(wrong("missing", 'wanted a list of texts, such as ["", "?"]'));
   }
   const twice = header?.find((column, i) => header.indexOf(column) < i);
   if (twice !== undefined) throw new TypeError(wrong("header", `found two columns named ${JSON.stringify(twice)}`));
@@ -221,5 +224,6 @@ function check(name: string, { columns, header, separator = "," }: CsvOptions, r
       const found = JSON.stringify(kind);
       throw new TypeError(wrong(path, `found ${found}, wanted "number", "text" or a list of words`));
     }
+    if (listed && new Set(kind).size !== kind.length) throw new TypeError(wrong(path, "a word stands twice"));
   }
 }

@@ -1,5 +1,6 @@
 import { parse } from "@std/csv";
 import { advice } from "../errors/nearest.ts";
+import { quoted } from "../errors/quoted.ts";
 import type { Column, Columns } from "./columns.ts";
 import { codeOf, decoded, type Dictionary, hashOf, hashStart, hashStep } from "./dictionary.ts";
 
@@ -184,7 +185,7 @@ function code(sheet: Sheet, sink: TextSink, bytes: Uint8Array, from: number, to:
   if (closed && found === words) {
     const word = known.words.pop()!;
     const hint = word === "" ? '; missing: [""] lets it be missing' : "";
-    throw flaw(sheet, `found ${JSON.stringify(word)}${advice(word, known.words)}${hint}`, undefined, column);
+    throw flaw(sheet, `found ${quoted(word)}${advice(word, known.words)}${hint}`, undefined, column);
   }
   return found;
 }
@@ -197,7 +198,7 @@ function number(sheet: Sheet, column: string, bytes: Uint8Array, from: number, t
   if (text !== undefined && sheet.missing.has(text)) return NaN;
   const value = text !== undefined && numeral.test(text.trim()) ? Number(text) : NaN;
   if (Number.isFinite(Math.fround(value))) return value;
-  const found = text === undefined ? "bytes that are not UTF-8 text" : text === "" ? "nothing" : JSON.stringify(text);
+  const found = text === undefined ? "bytes that are not UTF-8 text" : text === "" ? "nothing" : quoted(text);
   const hint = text === "" ? '; missing: [""] lets it be missing' : "";
   throw flaw(sheet, `found ${found}, wanted a number${hint}`, undefined, column);
 }

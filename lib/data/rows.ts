@@ -1,6 +1,6 @@
 import { quoted } from "../errors/quoted.ts";
 import { advice } from "../errors/nearest.ts";
-import { inputWidth } from "../spec/input.ts";
+import { featureWidth, inputWidth } from "../spec/input.ts";
 import type { InputSpec, Spec, TaskSpec } from "../spec/spec.ts";
 import { checkOptions, isRecord, kindOf } from "../spec/structure.ts";
 
@@ -125,7 +125,22 @@ export function checkRows(spec: Spec, rows: Rows, purpose: "predict" | "train" |
       throw new RangeError(`${action}\n  at row ${Math.floor(at / width)}, ${column}: ${found} is no finite number`);
     }
   }
+  checkCodes(spec.input, rows, action);
   if (purpose !== "predict") checkLabels(spec.tasks, rows, action);
+}
+
+/** Codes beyond a feature's words come from another vocabulary. */
+function checkCodes(input: InputSpec, { inputs: { category } }: Rows, action: string): void {
+  if ("width" in input) return;
+  const features = Object.entries(input.features).filter(([, { kind }]) => kind === "category");
+  const most = features.map(([, feature]) => featureWidth(feature) - 1);
+  const at = category?.findIndex((code, at) => code < 0 || code > most[at % most.length]) ?? -1;
+  if (at < 0) return;
+  const [name] = features[at % features.length];
+  const found = `code ${category[at]} of feature ${quoted(name)} is none of 0 to ${most[at % most.length]}`;
+  throw new RangeError(
+    `${action}\n  at row ${Math.floor(at / most.length)}: ${found}: encode rows with the model's features`,
+  );
 }
 
 /** The graph's inputs, and the numbers a row that each needs. */
@@ -212,7 +227,14 @@ function fromLists(lists: readonly ArrayLike<number>[]): Pick<Rows, "count" | "i
         `Cannot make rows\n  at row ${row}: found ${list.length} numbers, wanted ${width} as in row 0`,
       );
     }
-    input.set(list, row * width);
+    for (let at = 0; at < width; at++) {
+      if (typeof list[at] !== "number") {
+        throw new TypeError(
+          `Cannot make rows\n  at row ${row}, column ${at}: wanted a number, found ${kindOf(list[at])}`,
+        );
+      }
+      input[row * width + at] = list[at];
+    }
   });
   return { count: lists.length, inputs: { input } };
 }

@@ -3,8 +3,9 @@ import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
 import { writeFolder } from "../files/atomic.ts";
 import { readFolderFile } from "../files/read.ts";
-import { decodeSafetensors, encodeSafetensors } from "../files/safetensors.ts";
+import { decodeSafetensors, encodeSafetensors, type Safetensors } from "../files/safetensors.ts";
 import { layoutOf, parametersOf } from "../graph/parameters.ts";
+import type { Json } from "../ops/value.ts";
 import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
 import { checkOptions, kindOf } from "../spec/structure.ts";
@@ -28,8 +29,9 @@ const parametersFile = "params.safetensors";
  */
 export async function save(model: Model, path: string): Promise<void> {
   checkModel(model, "save model");
+  await checkOurs(path, specFile, '"gatehouse"', "save model");
   const parameters = await model.parameters();
-  const metadata = { format: "gatehouse", seed: String(model.seed) };
+  const metadata = { format: "gatehouse", seed: String(model.seed), spec: await digest(model.spec) };
   await writeFolder(path, {
     [specFile]: `${JSON.stringify(model.spec, undefined, 2)}\n`,
     [parametersFile]: encodeSafetensors(parameters, metadata),
@@ -41,7 +43,8 @@ export async function save(model: Model, path: string): Promise<void> {
  * TensorFlow.js, in browsers too, without this package: `model.json` and its weights.
  *
  * Its inputs are the model's, by name: `input` `[batch, width]`, or `numeric` and `category` as `encode` returns them.
- * Its outputs are the tasks, by name.
+ * Its outputs are the tasks, by name. The features and their vocabulary are in `userDefinedMetadata.gatehouse.input` of
+ * `model.json`.
  *
  * @param path The folder; its parent exists. Needs the permissions to read and write there.
  * @throws {TypeError} for unknown options and tasks.
@@ -58,7 +61,14 @@ export async function saveGraphModel<Tasks extends string>(
   path: string,
   options: ServeOptions<Tasks> = {},
 ): Promise<void> {
-  await writeGraphModel(path, served(model, options, "save GraphModel"), await model.parameters());
+  const graph = served(model, options, "save GraphModel");
+  const inherited = Object.keys(graph.outputs).find((name) => name in {});
+  if (inherited !== undefined) {
+    throw new TypeError(`Cannot save GraphModel: TensorFlow.js cannot return an output named ${quoted(inherited)}`);
+  }
+  await checkOurs(path, "model.json", '"Gatehouse"', "save GraphModel");
+  const { input } = model.spec;
+  await writeGraphModel(path, graph, await model.parameters(), { gatehouse: { input: input as unknown as Json } });
 }
 
 /** The options of {@linkcode load}. */
@@ -75,7 +85,8 @@ export interface LoadOptions<Tasks extends string = string> extends Omit<Compile
  * @throws {SyntaxError} if a file is no JSON, or no safetensors.
  * @throws {SpecError} if the spec is malformed.
  * @throws {TypeError} for unknown options, and for other tasks than the model's.
- * @throws {TypeError} listing all parameters that are missing, unexpected and misshapen.
+ * @throws {TypeError} listing all parameters that are missing, unexpected and misshapen, or if the two files were not
+ * saved together.
  * @throws {Deno.errors.NotFound} if the folder or a file is missing.
  *
  * @example
@@ -90,15 +101,49 @@ export async function load<Tasks extends string = string>(
 ): Promise<Model<Tasks>> {
   checkOptions("load model", options, ["engine", "seed", "fuse", "tasks"]);
   const { tasks, ...rest } = options;
+  const { spec, tensors, metadata } = await readPair(path);
+  if (tasks !== undefined) checkTasks(spec, tasks);
+  const saved = /^-?\d{1,16}$/.test(metadata.seed ?? "") ? Number(metadata.seed) : 0;
+  const seed = options.seed ?? (Number.isSafeInteger(saved) ? saved : 0);
+  return await compile(spec as Spec<Tasks>, { ...rest, seed, parameters: tensors });
+}
+
+/** Reads the two files of a model; again where another program replaces them meanwhile. */
+async function readPair(path: string): Promise<Safetensors & { readonly spec: Spec }> {
   const wanted = [specFile, parametersFile];
   const read = (name: string, limit: number) => readFolderFile(path, name, { limit, wanted, action: "load model" });
-  const spec = parseSpec(await read(specFile, 2 ** 26), `${path}/${specFile}`);
-  if (tasks !== undefined) checkTasks(spec, tasks);
-  const { places, size } = layoutOf(parametersOf(spec));
-  const limit = 8 * size + 1024 * places.length + 2 ** 20;
-  const { tensors, metadata } = decodeSafetensors(await read(parametersFile, limit), `${path}/${parametersFile}`);
-  const seed = options.seed ?? (/^-?\d{1,15}$/.test(metadata.seed ?? "") ? Number(metadata.seed) : 0);
-  return await compile(spec as Spec<Tasks>, { ...rest, seed, parameters: tensors });
+  for (let attempt = 1;; attempt++) {
+    const spec = parseSpec(await read(specFile, 2 ** 26), `${path}/${specFile}`);
+    const { places, size } = layoutOf(parametersOf(spec));
+    const limit = 8 * size + 1024 * places.length + 2 ** 20;
+    const found = decodeSafetensors(await read(parametersFile, limit), `${path}/${parametersFile}`);
+    const { spec: partner } = found.metadata;
+    if (partner === undefined || partner === await digest(spec)) return { ...found, spec };
+    if (attempt === 3) {
+      const wanted = "wanted two files that were saved together";
+      throw new TypeError(
+        `Cannot load model\n  at ${path}: ${parametersFile} belongs to another ${specFile}, ${wanted}`,
+      );
+    }
+  }
+}
+
+/** What tells one spec from another, however its file is laid out. */
+async function digest(spec: Spec): Promise<string> {
+  const bytes = new TextEncoder().encode(JSON.stringify(spec));
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+}
+
+/**
+ * Makes sure that a folder's main file, if there is one, is what this package has written, before it is replaced.
+ *
+ * @throws {Deno.errors.AlreadyExists} if it is not.
+ */
+async function checkOurs(path: string, file: string, mark: string, action: string): Promise<void> {
+  const text = await Deno.readTextFile(`${path}/${file}`).catch(() => mark); // what cannot be read is found by writing
+  if (text.includes(mark)) return;
+  const wanted = "wanted a new or empty folder, or one that was written by this package";
+  throw new Deno.errors.AlreadyExists(`Cannot ${action}\n  at ${path}: ${file} there is of another program, ${wanted}`);
 }
 
 /**
