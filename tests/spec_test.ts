@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertStringIncludes, assertThrows } from "@std/assert";
 import {
   add,
   bank,
@@ -315,7 +315,8 @@ Deno.test("check() counts every expert that a gate mixes", () => {
     "levels: the experts have 1080000 ops in all: wanted at most 1048576",
   ]);
   const { "0": _, ...fewer } = gates;
-  assertEquals(inspect({ ...spec, levels: [{ experts: { shared: bank }, gates: fewer }] }).issues, []);
+  const fits = inspect({ ...spec, levels: [{ experts: { shared: bank }, gates: fewer }] }).issues;
+  assertEquals(fits.map(({ path }) => path), ["levels[0]"]); // only that nothing reads it
 });
 
 function thrownBy(does: () => unknown): unknown {
@@ -326,3 +327,15 @@ function thrownBy(does: () => unknown): unknown {
   }
   throw new Error("nothing was thrown");
 }
+
+Deno.test("define() refuses a level that nothing reads, and a stream whose name is nearly right", () => {
+  const levels = (stream: string) => [level({ shared: bank(2, dense(3)) }, { [stream]: mix("shared", softmax) })];
+  const tasks = { click: binary(), like: binary() };
+  const wrong = (stream: string) => assertThrows(() => define({ input: 4, levels: levels(stream), tasks }), SpecError);
+  assertStringIncludes(
+    wrong("ctr").message,
+    'at levels[0]: nothing reads what the level writes, "ctr": towers read the stream of their task, else "shared"',
+  );
+  assertStringIncludes(wrong("Shared").message, 'nothing reads stream "Shared": did you mean "shared"?');
+  assertStringIncludes(wrong("clik").message, 'nothing reads stream "clik": did you mean "click"?');
+});

@@ -105,8 +105,11 @@ export function resolve<N>(
       report(`${path}.reads`, `nothing below writes stream ${quoted(reads)}${near(reads, streams.keys())}`);
       return undefined;
     }
-    return reads ?? [own, "shared", "input"].find((name) => streams.has(name));
+    const stream = reads ?? [own, "shared", "input"].find((name) => streams.has(name))!;
+    asked.add(stream);
+    return stream;
   };
+  const asked = new Set<string>();
   const widthAt = (stream: string | undefined) => stream === undefined ? undefined : streams.get(stream);
 
   const levels = draft.levels.map((level, at): LevelSpec => {
@@ -202,7 +205,7 @@ export function resolve<N>(
   if (Object.keys(draft.tasks).length === 0) report("tasks", "a model needs at least one task");
   if (issues.length > 0) return { issues };
 
-  misread(levels, tasks).forEach(({ path, message }) => report(path, message));
+  [...misread(levels, tasks), ...unread(levels, asked, tasks)].forEach(({ path, message }) => report(path, message));
   const spec: Spec = { gatehouse: version, input: draft.input, levels: alive(levels, tasks), tasks };
   if (!hasParameters(spec)) report("tasks", "nothing of the model has parameters: wanted something to learn");
   return issues.length > 0 ? { issues } : { spec, issues };
@@ -213,6 +216,24 @@ function readBy(stream: string, ...expressions: readonly (Expression | null)[]):
   return expressions.every((expression) => expression?.nodes.some(({ op }) => op === "input")) ? stream : "input";
 }
 
+/** Levels that write nothing of what is asked for, so that the towers would read past them. */
+function unread(
+  levels: readonly LevelSpec[],
+  asked: ReadonlySet<string>,
+  tasks: Readonly<Record<string, TaskSpec>>,
+): Issue[] {
+  const wanted = [...Object.keys(tasks).slice(0, 5).map(quoted), '"shared"'].join(", ");
+  return levels.flatMap(({ gates }, at) => {
+    const streams = Object.keys(gates);
+    if (streams.length === 0 || streams.some((stream) => asked.has(stream))) return [];
+    const message = `nothing reads what the level writes, ${streams.slice(0, 5).map(quoted).join(", ")}`;
+    return [{
+      path: `levels[${at}]`,
+      message: `${message}: towers read the stream of their task, else "shared": wanted one of ${wanted}`,
+    }];
+  });
+}
+
 /** Streams that nothing reads, but whose name is so like that of a task without a stream that it must be meant. */
 function misread(levels: readonly LevelSpec[], tasks: Readonly<Record<string, TaskSpec>>): Issue[] {
   const written = new Set(levels.flatMap((level) => Object.keys(level.gates)));
@@ -220,12 +241,12 @@ function misread(levels: readonly LevelSpec[], tasks: Readonly<Record<string, Ta
     ...Object.values(tasks).map((task) => task.reads),
     ...levels.flatMap(({ experts, gates }) => [...Object.values(experts), ...Object.values(gates)].map((x) => x.reads)),
   ]);
-  const without = Object.keys(tasks).filter((task) => !written.has(task));
-  const unread = levels.flatMap((level, at) =>
+  const without = [...Object.keys(tasks), "shared"].filter((name) => !written.has(name));
+  const strays = levels.flatMap((level, at) =>
     Object.keys(level.gates).filter((stream) => !read.has(stream)).map((stream) => ({ at, stream }))
   );
-  return unread.slice(0, 100).flatMap(({ at, stream }) => { // as many as can be compared in no time
-    const meant = nearest(stream, without.slice(0, 100));
+  return strays.slice(0, 100).flatMap(({ at, stream }) => { // as many as can be compared in no time
+    const meant = nearest(stream, [...without.slice(0, 100), ...without.slice(-1)]);
     const path = `levels[${at}].gates${keyText(stream)}`;
     return meant === undefined
       ? []
