@@ -8,7 +8,7 @@ import type { Op } from "../ops/value.ts";
 
 /** The options of {@linkcode onnx}. */
 export interface OnnxOptions {
-  /** The threads that share the work of one op. Default: one for each core of the processor. */
+  /** The threads that share the work of one op. Default: as many as the machine runs at once. */
   readonly threads?: number;
 }
 
@@ -33,7 +33,7 @@ export async function onnx({ threads }: OnnxOptions = {}): Promise<Engine> {
       `Cannot start the onnx engine: threads must be a whole number of at least 1, found ${threads}`,
     );
   }
-  const open = await start(threads ?? 0);
+  const open = await start(threads ?? navigator.hardwareConcurrency);
   const known = new WeakMap<Store, Arrays>();
   return {
     name: "onnx",

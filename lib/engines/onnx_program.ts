@@ -21,6 +21,7 @@ export function programOf(
   const { graph: seen, views } = viewed(graph);
   const { bytes, inputs, parameters, outputs, updates } = written(seen);
   const session = open(bytes);
+  const fed = { ...graph, nodes: graph.nodes.filter(({ op }) => op === "input" || op === "noise") };
   const codes = new Set(graph.nodes.flatMap(({ type, attrs }) => type === "int" ? [attrs.name] : []));
   const parts = [...parameters].map(([name, input]) => ({ input, view: views.get(name)! }));
   const targets = [...updates].map(([array, output]) => {
@@ -36,7 +37,7 @@ export function programOf(
   };
   const run = (given: Readonly<Record<string, Tensor>>): Record<string, Tensor> => {
     if (disposed) throw new TypeError("Cannot run graph: the program is disposed");
-    batchLength(graph, given);
+    batchLength(fed, given);
     const feeds: Record<string, Numbers> = {};
     for (const [name, input] of inputs) feeds[input] = numbersOf(given[name], codes.has(name));
     for (const { input, view } of parts) feeds[input] = see(held(view.array).now, view);
