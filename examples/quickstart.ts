@@ -65,6 +65,7 @@ interface Result {
   readonly points: Readonly<Record<Task, readonly { readonly step: number; readonly loss: number }[]>>;
   readonly loss: Readonly<Record<Task, number>>;
   readonly gates: Readonly<Record<string, GateSummary>>;
+  readonly steps: number;
   readonly seconds: number;
 }
 
@@ -86,13 +87,16 @@ await run(command, async (options, context) => {
   const results: Record<string, Result> = {};
   for (const [name, spec] of Object.entries(models)) {
     if (signal.aborted) break;
-    results[name] = await trained(name, spec, { engine, data, held, options, context });
+    const result = await trained(name, spec, { engine, data, held, options, context });
+    if (result !== undefined) results[name] = result;
   }
 
+  if (Object.keys(results).length === 0) return say("Stopped before a model was trained: nothing was written");
+
   say(
-    `\nMean squared error on held-out rows, in units of the label's variance, after ${options.steps} steps of ${options.batch}`,
+    `\nMean squared error on held-out rows, in units of the label's variance, after steps of ${options.batch} rows`,
   );
-  say(table(Object.entries(results).map(([model, { loss, seconds }]) => ({ model, ...loss, seconds }))));
+  say(table(Object.entries(results).map(([model, { steps, loss, seconds }]) => ({ model, steps, ...loss, seconds }))));
   const gates = Object.entries(results).flatMap(([model, { gates }]) =>
     Object.entries(gates).map(([stream, gate]) => [`${model} ${stream}`, gate] as const)
   );
@@ -120,7 +124,7 @@ async function trained(
     readonly options: Values<Record<never, never>> & { steps: number; batch: number; rate: number; save: string };
     readonly context: Context;
   },
-): Promise<Result> {
+): Promise<Result | undefined> {
   const start = performance.now();
   const { steps, batch, rate, seed } = options;
   const model = await compile(spec, { engine, seed });
@@ -128,10 +132,12 @@ async function trained(
   const every = Math.max(1, Math.round(steps / 50));
   const points: Result["points"] & Record<Task, { step: number; loss: number }[]> = { first: [], second: [] };
   const sums = { first: 0, second: 0, count: 0 };
+  let done = 0;
   try {
     const { signal } = context;
     for await (const at of train(model, data, { steps, batch, optimiser: adam(rate), signal })) {
       progress.update(at);
+      done = at.step;
       sums.first += at.loss.first;
       sums.second += at.loss.second;
       sums.count++;
@@ -144,6 +150,7 @@ async function trained(
       Object.assign(sums, { first: 0, second: 0, count: 0 });
     }
     progress.end(signal.aborted ? "stopped" : "done");
+    if (done === 0) return undefined; // stopped before its first step: there is nothing to keep
     await save(model, `${options.save}/${name}`);
     const { loss } = await evaluate(model, held);
     const { gates } = await model.inspect(held);
@@ -156,7 +163,7 @@ async function trained(
       }
     }
     const seconds = (performance.now() - start) / 1000;
-    return { points, loss, gates: Object.fromEntries(summaries), seconds };
+    return { points, loss, gates: Object.fromEntries(summaries), steps: done, seconds };
   } finally {
     model.dispose();
   }

@@ -8,6 +8,7 @@ import {
   evaluate,
   initialise,
   layoutOf,
+  log,
   mmoe,
   optimise,
   parametersOf,
@@ -291,7 +292,18 @@ Deno.test("predict() sees what training has changed, in the middle of it", async
   }
   assertEquals(new Set(seen).size, 4);
   model.dispose();
-  await assertRejects(() => model.predict(sample(3)), TypeError, "Cannot run graph: the program is disposed");
+  await assertRejects(() => model.predict(sample(3)), TypeError, "Cannot predict: the model is disposed");
+  await assertRejects(() => model.parameters(), TypeError, "Cannot read parameters: the model is disposed");
+  await assertRejects(() => train(model, sample(8)).next(), TypeError, "Cannot train: the model is disposed");
+});
+
+Deno.test("predict() refuses to return what is no number", async () => {
+  const spec = define({ input: 1, tasks: { y: regression((x) => log(x)) } });
+  const model = await compile(spec, { engine: reference() });
+  await model.predict(rows([[1], [2]]));
+  const error = await assertRejects(() => model.predict(rows([[1], [2], [-1]])), RangeError);
+  assertEquals(error.message, 'Cannot predict\n  at row 2, task "y": the prediction is NaN');
+  model.dispose();
 });
 
 Deno.test("evaluate() ranks and judges logits whose probabilities round to 0 or 1", async () => {

@@ -585,3 +585,34 @@ function assertFinite(parameters: Awaited<ReturnType<Model["parameters"]>>): voi
 function assertAlmost(found: number, wanted: number): void {
   assert(Math.abs(found - wanted) <= 1e-6 * Math.max(1, Math.abs(wanted)), `${found}, wanted ${wanted}`);
 }
+
+Deno.test("train() pulls no more from a source than its steps need, and an abort ends the waiting for it", async () => {
+  const model = await compile(architectures.mmoe, { engine: reference() });
+  let closed = 0;
+  async function* stalling() {
+    try {
+      yield sample(8);
+      await new Promise(() => {});
+    } finally {
+      closed++;
+    }
+  }
+  const one = await Array.fromAsync(train(model, stalling, { steps: 1, batch: 8 }));
+  assertEquals([one.length, closed], [1, 1]);
+  const stop = new AbortController();
+  setTimeout(() => stop.abort(), 20);
+  const records = await Array.fromAsync(train(model, stalling, { steps: 9, batch: 8, signal: stop.signal }));
+  assertEquals(records.map(({ step, ended }) => [step, ended]), [[1, "aborted"]]);
+  model.dispose();
+});
+
+Deno.test("train() refuses a model that is being trained already", async () => {
+  const model = await compile(architectures.mmoe, { engine: reference() });
+  for await (const { step } of train(model, sample(8), { steps: 2, batch: 4 })) {
+    if (step > 1) continue;
+    const found = "Cannot train: the model is being trained already";
+    await assertRejects(() => train(model, sample(8)).next(), TypeError, found);
+  }
+  await Array.fromAsync(train(model, sample(8)));
+  model.dispose();
+});

@@ -1,3 +1,4 @@
+import { quoted } from "../errors/quoted.ts";
 import { checkRows, type Rows, sliceRows } from "../data/rows.ts";
 import type { Engine, Program, Store, Tensor } from "../engines/engine.ts";
 import { flatName, type Layout } from "../graph/parameters.ts";
@@ -22,9 +23,14 @@ export interface Model<Tasks extends string = string> {
   readonly layout: Layout;
   /** The parameters and whatever else training keeps on the engine. */
   readonly store: Store;
+  /** Whether the model is being trained, and whether it has been disposed. */
+  readonly state: { training: boolean; disposed: boolean };
   /**
    * Predictions by task, one a row: probabilities, numbers, or for `categorical` tasks class probabilities, row-major
    * `[rows x classes]`. Rows are run some at a time, so any number can be given.
+   *
+   * @throws {TypeError | RangeError} for rows that do not fit.
+   * @throws {RangeError} if a prediction is not finite, naming row and task.
    */
   predict(rows: Rows): Promise<Record<Tasks, Float32Array>>;
   /** Predictions for a stream of rows, one record for each piece that comes, at bounded memory. */
@@ -103,6 +109,7 @@ export async function compile<Tasks extends string>(
     throw new TypeError(`Cannot compile model: wanted an engine, such as reference(), found ${kindOf(engine)}`);
   }
   const store = engine.store({ [flatName]: flat });
+  const state = { training: false, disposed: false };
   const programs = new Map<string, { readonly graph: Graph; readonly program: Program }>();
   const loaded = (name: string, write: () => Graph) => {
     const known = programs.get(name);
@@ -113,9 +120,12 @@ export async function compile<Tasks extends string>(
     return fresh;
   };
   const run = async (rows: Rows, gates: boolean) => {
+    checkModel(model, "predict");
     checkRows(spec, rows);
     const { graph, program } = loaded(gates ? "inspect" : "predict", () => prediction(spec, layout, gates));
-    return await inPieces(program, rows, graph);
+    const found = await inPieces(program, rows, graph);
+    checkPredictions(pick(found, tasks), rows.count);
+    return found;
   };
   const tasks = Object.keys(spec.tasks) as Tasks[];
   const gateNames = spec.levels.flatMap(({ gates }, at) =>
@@ -128,6 +138,7 @@ export async function compile<Tasks extends string>(
     seed,
     layout,
     store,
+    state,
     predict: async (rows) => pick(await run(rows, false), tasks),
     async *predictEach(source) {
       for await (const rows of source) yield await model.predict(rows);
@@ -140,9 +151,16 @@ export async function compile<Tasks extends string>(
         gates: Object.fromEntries(gates.map(([name, weights]) => [name.slice("gates/".length), weights])),
       };
     },
-    parameters: async () => split(layout, await store.read(flatName)),
-    assign: (parameters) => store.write(flatName, join(layout, parameters)),
+    parameters: async () => {
+      checkModel(model, "read parameters");
+      return split(layout, await store.read(flatName));
+    },
+    assign: (parameters) => {
+      checkModel(model, "assign parameters");
+      store.write(flatName, join(layout, parameters));
+    },
     dispose: () => {
+      state.disposed = true;
       for (const { program } of programs.values()) program.dispose();
       store.dispose();
     },
@@ -159,6 +177,17 @@ export function checkModel(found: unknown, action: string): asserts found is Mod
   if (!isRecord(found) || typeof found.predict !== "function" || !isRecord(found.store)) {
     const wanted = "wanted a model, as `await compile(...)` returns it";
     throw new TypeError(`Cannot ${action}: ${wanted}, found ${kindOf(found)}`);
+  }
+  if (isRecord(found.state) && found.state.disposed) throw new TypeError(`Cannot ${action}: the model is disposed`);
+}
+
+/** A prediction that is no number is told, not returned. */
+function checkPredictions(predictions: Readonly<Record<string, Float32Array>>, rows: number): void {
+  for (const [task, numbers] of Object.entries(predictions)) {
+    const at = numbers.findIndex((number) => !Number.isFinite(number));
+    if (at < 0) continue;
+    const row = Math.floor(at / (numbers.length / rows));
+    throw new RangeError(`Cannot predict\n  at row ${row}, task ${quoted(task)}: the prediction is ${numbers[at]}`);
   }
 }
 

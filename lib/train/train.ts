@@ -1,6 +1,6 @@
 import { permutation, random } from "../data/random.ts";
 import { checkRows, pickRows, type Rows, sliceRows } from "../data/rows.ts";
-import type { Tensor } from "../engines/engine.ts";
+import type { Program, Tensor } from "../engines/engine.ts";
 import { flatName, type Layout } from "../graph/parameters.ts";
 import { checkOptions, isRecord, kindOf } from "../spec/structure.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
@@ -99,6 +99,9 @@ export async function* train<Tasks extends string>(
   options: TrainOptions<Tasks> = {},
 ): AsyncGenerator<Progress<Tasks>, void, void> {
   checkModel(model, "train");
+  if (model.state.training) {
+    throw new TypeError("Cannot train: the model is being trained already: wanted that loop to end first");
+  }
   const { batch, epochs, most, optimiser, shuffle, from } = settings(options);
   const { validation, signal } = options;
   const { spec, store, layout, seed } = model;
@@ -108,21 +111,25 @@ export async function* train<Tasks extends string>(
   const steps = typeof data === "function" ? undefined : Math.min(most, epochs * Math.ceil(data.count / batch));
   const tasks = Object.keys(spec.tasks) as Tasks[];
 
-  for (const [name, first] of Object.entries(optimiser.slots)) {
-    const shape = [layout.size];
-    store.write(slotName(name), { shape, data: new Float32Array(layout.size).fill(first) });
-  }
   const graph = trainingStep(spec, layout, optimiser);
-  const program = model.engine.load(graph, store);
   const clock = stopwatch();
+  let program: Program | undefined;
   let best: Tensor | undefined;
   let step = 0;
   let rows = 0;
+  const enough = () => signal?.aborted === true || step === most;
+  model.state.training = true;
   try {
+    for (const [name, first] of Object.entries(optimiser.slots)) {
+      const shape = [layout.size];
+      store.write(slotName(name), { shape, data: new Float32Array(layout.size).fill(first) });
+    }
+    program = model.engine.load(graph, store);
     for (let epoch = 1; epoch <= epochs && step < most; epoch++) {
       let last: Progress<Tasks> | undefined;
-      for await (const piece of batches(model, data, { batch, shuffle, epoch: from.epoch + epoch })) {
-        if (signal?.aborted || step === most) break;
+      const order = { batch, shuffle, epoch: from.epoch + epoch, signal, enough };
+      for await (const piece of batches(model, data, order)) {
+        if (enough()) break;
         if (last !== undefined) {
           yield last;
           if (signal?.aborted) return;
@@ -173,29 +180,66 @@ export async function* train<Tasks extends string>(
       if (ended !== undefined) return;
     }
   } finally {
-    Object.keys(optimiser.slots).forEach((name) => store.remove(slotName(name)));
-    program.dispose();
+    model.state.training = false;
+    if (!model.state.disposed) Object.keys(optimiser.slots).forEach((name) => store.remove(slotName(name)));
+    program?.dispose();
   }
 }
 
-/** The batches of an epoch. */
+/** The batches of an epoch, none pulled from the data once there are enough. */
 async function* batches(
   { spec, seed }: Model,
   data: Data,
-  { batch, shuffle, epoch }: { batch: number; shuffle: boolean; epoch: number },
+  { batch, shuffle, epoch, signal, enough }: {
+    readonly batch: number;
+    readonly shuffle: boolean;
+    readonly epoch: number;
+    readonly signal: AbortSignal | undefined;
+    readonly enough: () => boolean;
+  },
 ): AsyncGenerator<Rows> {
-  const pieces = typeof data === "function" ? data() : [data];
-  if (!(Symbol.asyncIterator in Object(pieces) || Symbol.iterator in Object(pieces))) {
-    throw new TypeError(`Cannot train: the data function must return an async iterable, found ${kindOf(pieces)}`);
-  }
   let piece = 0;
-  for await (const rows of pieces) {
+  for await (const rows of pulled(data, signal, enough)) {
     if (typeof data === "function") checkRows(spec, rows, "train");
     const order = shuffle ? permutation(rows.count, random(`${seed}:order:${epoch}:${piece++}`)) : undefined;
-    for (let start = 0; start < rows.count; start += batch) {
+    for (let start = 0; start < rows.count && !enough(); start += batch) {
       const count = Math.min(batch, rows.count - start);
       yield order === undefined ? sliceRows(rows, start, count) : pickRows(rows, order.subarray(start, start + count));
     }
+  }
+}
+
+/** The pieces of the data. An abort ends the waiting for one that does not come. */
+async function* pulled(
+  data: Data,
+  signal: AbortSignal | undefined,
+  enough: () => boolean,
+): AsyncGenerator<Rows> {
+  if (typeof data !== "function") return yield data;
+  const source: unknown = data();
+  const begin = Object(source)[Symbol.asyncIterator] ?? Object(source)[Symbol.iterator];
+  if (typeof begin !== "function") {
+    throw new TypeError(`Cannot train: the data function must return an async iterable, found ${kindOf(source)}`);
+  }
+  const iterator: AsyncIterator<Rows> = begin.call(source);
+  const aborted = new Promise<"aborted">((resolve) => signal?.addEventListener("abort", () => resolve("aborted")));
+  let stuck = false;
+  let over = false;
+  try {
+    while (!enough()) {
+      const next = await Promise.race([iterator.next(), aborted]);
+      if (next === "aborted") stuck = true;
+      else if (!next.done) yield next.value;
+      over = next !== "aborted" && next.done === true;
+      if (stuck || over) return;
+    }
+  } catch (error) {
+    over = true; // what has thrown is closed
+    throw error;
+  } finally {
+    const closing = over ? undefined : iterator.return?.();
+    if (stuck) Promise.resolve(closing).catch(() => {});
+    else await closing;
   }
 }
 
