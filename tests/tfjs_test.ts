@@ -374,3 +374,15 @@ async function once(
   store.dispose();
   return outputs;
 }
+
+Deno.test("wasm() refuses a batch that its memory cannot hold, and goes on", async () => {
+  const engine = await wasm();
+  const x = apply("input", [], { name: "x", shape: ["batch", 1], type: "float" });
+  const wide = apply("broadcast", [x], { shape: ["batch", 2 ** 20] });
+  const program = engine.load(graphOf({ y: apply("sum", [wide], { axes: [1], keep: false }) }), engine.store({}));
+  const rows = (count: number) => ({ x: { shape: [count, 1], data: new Float32Array(count).fill(1) } });
+  const found = "a batch of 1000 rows needs 4001 MiB at once, wasm has 1536: wanted smaller batches, or cpu()";
+  await assertRejects(() => program.run(rows(1000)), RangeError, found);
+  assertEquals([...(await program.run(rows(2))).y.data], [2 ** 20, 2 ** 20]);
+  program.dispose();
+});

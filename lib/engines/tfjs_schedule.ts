@@ -32,6 +32,7 @@ interface Turn {
  * @param mine The positions that the schedule sees to; constants and parameters are no one's.
  * @param keep The positions whose arrays stay until they are released.
  * @throws {TypeError} if the backend lacks a kernel.
+ * @throws {RangeError} if the batch does not fit into the backend's memory.
  */
 export function scheduleOf(
   graph: Graph,
@@ -43,6 +44,7 @@ export function scheduleOf(
   const { nodes } = graph;
   const shapes = nodes.map(({ shape }) => plain(withBatch(shape, batch)));
   const lastUse = new Map([...mine].flatMap((position) => nodes[position].of.map((of) => [of, position])));
+  checkMemory(shapes, nodes, mine, lastUse, batch, backend);
   const held: TensorInfo[] = [];
   const hold: Hold = (data, shape) => held[held.push(backend.write(data, shape)) - 1];
   try {
@@ -62,6 +64,38 @@ export function scheduleOf(
     held.forEach(backend.free);
     throw error;
   }
+}
+
+/** The most bytes that arrays may take at once on wasm, whose memory ends at 2 GiB: past that it fails for good. */
+const mostBytes = 1.5 * 2 ** 30;
+
+/**
+ * Makes sure that a batch fits into the backend's memory.
+ *
+ * @throws {RangeError} naming the batch and what it needs.
+ */
+function checkMemory(
+  shapes: readonly (readonly number[])[],
+  nodes: Graph["nodes"],
+  mine: ReadonlySet<number>,
+  lastUse: ReadonlyMap<number, number>,
+  batch: number,
+  backend: Backend,
+): void {
+  if (backend.name !== "wasm") return;
+  const bytes = shapes.map((shape) => 4 * shape.reduce((product, length) => product * length, 1));
+  let now = 0;
+  let most = 0;
+  for (const position of mine) {
+    now += bytes[position];
+    most = Math.max(most, now);
+    for (const argument of new Set(nodes[position].of)) {
+      if (mine.has(argument) && lastUse.get(argument) === position) now -= bytes[argument];
+    }
+  }
+  if (most <= mostBytes) return;
+  const need = `a batch of ${batch} rows needs ${Math.ceil(most / 2 ** 20)} MiB at once`;
+  throw new RangeError(`Cannot run graph: ${need}, wasm has ${mostBytes / 2 ** 20}: wanted smaller batches, or cpu()`);
 }
 
 function isZero({ op, attrs }: Node): boolean {
