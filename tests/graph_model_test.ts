@@ -11,11 +11,16 @@ import { translations } from "../lib/engines/graph_model_ops.ts";
 import { reference } from "../lib/engines/reference.ts";
 import { cpu, wasm } from "../lib/engines/tfjs.ts";
 import { fillUniform, random } from "../lib/data/random.ts";
-import { compile } from "../lib/train/model.ts";
+import { category, encode, fit, numeric, type Tabular } from "../lib/data/features.ts";
+import type { Rows } from "../lib/data/rows.ts";
+import { compile, type Model } from "../lib/train/model.ts";
+import { saveGraphModel } from "../lib/train/save.ts";
+import type { ServeOptions } from "../lib/train/serve.ts";
+import { bank, binary, define, dense, level, mix, mmoe, softmax, type Spec } from "../mod.ts";
 import { trace } from "../lib/graph/trace.ts";
 import { optimise } from "../lib/graph/optimise.ts";
 import { cases } from "./cases.ts";
-import { architectures, sample } from "./models.ts";
+import { architectures, base, sample, tasks } from "./models.ts";
 import { withTemp } from "./temp.ts";
 
 await cpu(); // registers both backends, and starts them without a word
@@ -163,6 +168,169 @@ Deno.test("graphModel() says what is wrong", () => {
     assertThrows(() => graphModel(graph, parameters), TypeError, `Cannot write GraphModel: ${message}`);
   }
 });
+
+const tasksServed: readonly ServeOptions<"income" | "marital">[] = [
+  {},
+  { gates: false },
+  { gates: true },
+  { tasks: ["income"] },
+  { tasks: ["marital"] },
+  { tasks: ["marital", "income"] },
+];
+
+Deno.test("saveGraphModel() serves the tasks and gates that it is asked for, as predict() and inspect() give them", () =>
+  withTemp(async (dir) => {
+    await tf.setBackend("cpu");
+    const path = `${dir}/served`;
+    for (const [name, spec] of Object.entries(architectures)) {
+      const model = await compile(spec, { engine: reference(), seed: 3 });
+      for (const options of tasksServed) {
+        await saveGraphModel(model, path, options);
+        const text = `${name}, ${JSON.stringify(options)}`;
+        for (const count of [1, 7]) await assertServed(path, model, sample(count), options, text);
+      }
+      model.dispose();
+    }
+    const model = await compile(architectures["two levels"], { engine: reference(), seed: 3 });
+    const { predictions, gates } = await model.inspect(sample(4));
+    assertEquals(Object.keys(gates), ["0/shared", "0/income", "1/income", "1/marital"]);
+    assertEquals(predictions, await model.predict(sample(4)));
+    model.dispose();
+  }));
+
+Deno.test("saveGraphModel() leaves out what only other tasks need", () =>
+  withTemp(async (dir) => {
+    const model = await compile(architectures.mmoe, { engine: reference() });
+    const paths = Object.keys(await model.parameters());
+    await saveGraphModel(model, dir, { tasks: ["income"] });
+    const { weightsManifest } = await description(dir);
+    const names = weightsManifest.flatMap(({ weights }) => weights.map(({ name }) => name));
+    const others = /^tasks\/marital|\/gates\/marital/;
+    assertEquals(paths.filter((path) => names.includes(path)), paths.filter((path) => !others.test(path)));
+    assert(names.every((name) => !others.test(name)), names.join());
+    model.dispose();
+  }));
+
+Deno.test("saveGraphModel() serves models with features, which its metadata tells", () =>
+  withTemp(async (dir) => {
+    await tf.setBackend("cpu");
+    const path = `${dir}/served`;
+    const fitted: Tabular = {
+      age: [20, 31.5, 47, 80],
+      gain: [0, 12, 1e5, 0],
+      debt: [1e-9, 3, 0.5, 200],
+      job: ["smith", "clerk", "smith", "baker"],
+      code: [3, 1, 1, 7],
+    };
+    const given: Tabular = {
+      age: [33, -4, 0, 1e4, 47],
+      gain: [-0.5, 0, 1e-6, 7e5, 12],
+      debt: [0, 1e-12, 2, 1e9, 3],
+      job: ["clerk", "pilot", "", "baker", "smith"],
+      code: [7, 2, 1, 0, 3],
+    };
+    const numbers = {
+      age: numeric(),
+      gain: numeric({ transform: "log1p" }),
+      debt: numeric({ transform: "log1p", standardise: false }),
+    };
+    const words = { job: category(), code: category({ least: 2 }) };
+    const kinds = [numbers, words, { job: words.job, ...numbers, code: words.code }];
+    for (const [kind, unfitted] of kinds.entries()) {
+      const features = fit(unfitted, fitted);
+      const model = await compile(define(mmoe({ ...base, input: features, experts: 3 })), {
+        engine: reference(),
+        seed: 4,
+      });
+      await saveGraphModel(model, path, { gates: true });
+      const { input } = (await description(path)).userDefinedMetadata.gatehouse;
+      assertEquals(input, model.spec.input);
+      assertEquals(Object.keys(input.features), Object.keys(unfitted));
+      const options = { gates: true };
+      await assertServed(path, model, encode(input.features, given), options, `features ${kind}`);
+      const one = Object.fromEntries(Object.entries(given).map(([name, list]) => [name, Array.from(list).slice(1, 2)]));
+      await assertServed(path, model, encode(features, one as Tabular), options, `features ${kind}, a row`);
+      model.dispose();
+    }
+    const model = await compile(architectures.linear, { engine: reference() });
+    await saveGraphModel(model, path);
+    assertEquals((await description(path)).userDefinedMetadata.gatehouse, { input: { width: 5 } });
+    model.dispose();
+  }));
+
+Deno.test("saveGraphModel() refuses unknown options and tasks, and names that TensorFlow.js cannot return", () =>
+  withTemp(async (dir) => {
+    const odd = define(mmoe({ ...base, experts: 2, tasks: { ...tasks, constructor: binary() } }));
+    const linear = define({
+      input: 5,
+      levels: [level({ all: bank(2, dense(3)) }, { a: mix("all", softmax) })],
+      tasks: { a: binary() },
+    });
+    const refused: [spec: Spec, options: unknown, message: string][] = [
+      [odd, {}, 'TensorFlow.js cannot return an output named "constructor"'],
+      [odd, { tasks: ["income", "constructor"] }, 'TensorFlow.js cannot return an output named "constructor"'],
+      [odd, { tasks: ["toString"] }, 'the model has no task "toString"'],
+      [odd, { tasks: ["incme"] }, 'the model has no task "incme": did you mean "income"?'],
+      [odd, { tasks: ["income", "0/income"] }, 'the model has no task "0/income"'],
+      [linear, { tasks: [] }, "no task is named"],
+      [linear, { gate: true }, 'option "gate" is unknown: did you mean "gates"?'],
+    ];
+    for (const [spec, options, message] of refused) {
+      const model = await compile(spec, { engine: reference() });
+      const path = `${dir}/refused`;
+      const run = () => saveGraphModel(model, path, options as ServeOptions);
+      await assertRejects(run, TypeError, `Cannot save GraphModel: ${message}`);
+      assertEquals([...Deno.readDirSync(dir)], []);
+      model.dispose();
+    }
+    const model = await compile(odd, { engine: reference(), seed: 2 });
+    await saveGraphModel(model, `${dir}/served`, { tasks: ["income"] });
+    await assertServed(`${dir}/served`, model, sample(3), { tasks: ["income"] }, "constructor left out");
+    model.dispose();
+  }));
+
+/** Asserts that a folder's GraphModel has just the outputs asked for, of the model's numbers. */
+async function assertServed<Tasks extends string>(
+  path: string,
+  model: Model<Tasks>,
+  rows: Rows,
+  { tasks = Object.keys(model.spec.tasks) as Tasks[], gates = false }: ServeOptions<Tasks>,
+  text: string,
+): Promise<void> {
+  const read: Record<string, Uint8Array<ArrayBuffer>> = {};
+  for await (const { name } of Deno.readDir(path)) read[name] = await Deno.readFile(`${path}/${name}`);
+  const served = await loaded(read);
+  const given = Object.entries(rows.inputs).map(([name, data]): [string, Tensor] => {
+    return [name, { shape: [rows.count, data.length / rows.count], data }];
+  });
+  const found = predicted(served, Object.fromEntries(given));
+  served.dispose();
+  const inspected = await model.inspect(rows);
+  const weights = gates ? Object.keys(inspected.gates) : [];
+  const names = [...tasks, ...weights.map((name) => `gates/${name}`)].sort();
+  assertEquals(Object.keys(found).sort(), names, text);
+  assertEquals([...served.outputNodes].sort(), names, text);
+  const predictions = await model.predict(rows);
+  for (const task of tasks) {
+    assertEquals(found[task].shape, [rows.count], text);
+    assertClose(found[task].data, predictions[task], `${text}: ${task}`);
+  }
+  for (const name of weights) {
+    const { shape, data } = found[`gates/${name}`];
+    assertEquals(shape, [rows.count, inspected.gates[name].length / rows.count], text);
+    assertClose(data, inspected.gates[name], `${text}: gate ${name}`);
+  }
+}
+
+/** What `model.json` of a folder says. */
+async function description(path: string) {
+  const found = JSON.parse(await Deno.readTextFile(`${path}/model.json`));
+  return found as {
+    readonly weightsManifest: { readonly weights: { readonly name: string }[] }[];
+    // deno-lint-ignore no-explicit-any
+    readonly userDefinedMetadata: any;
+  };
+}
 
 /** The files of a GraphModel, over JSON and back as on a disk. */
 function files(graph: Graph, parameters: Readonly<Record<string, Tensor>>): Record<string, Uint8Array<ArrayBuffer>> {
