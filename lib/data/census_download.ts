@@ -43,6 +43,7 @@ const largestText = 1000 * 2 ** 20;
 export async function downloadCensus(options: DownloadOptions = {}): Promise<string[]> {
   checkOptions("download Census-Income", options, ["folder", "address", "files", "fetch", "signal"]);
   const { folder = censusFolder, address = censusAddress, files = Object.values(censusFiles), signal } = options;
+  if (folder === "") throw new TypeError("Cannot download Census-Income: the folder has no name");
   const parts = new Map<CensusFile, string>();
   try {
     const zip = await fetched(address, options);
@@ -66,7 +67,8 @@ export async function downloadCensus(options: DownloadOptions = {}): Promise<str
     return paths;
   } catch (error) {
     signal?.throwIfAborted();
-    const reason = error instanceof Error ? error.message : String(error);
+    const below = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : "";
+    const reason = `${error instanceof Error ? error.message : String(error)}${below}`;
     throw new Error(`Cannot download Census-Income\n  at ${address}: ${reason}`, { cause: error });
   } finally {
     for (const part of parts.values()) await Deno.remove(part).catch(() => {});
