@@ -55,19 +55,9 @@ Deno.test("train() draws other noise for every step", async () => {
 });
 
 Deno.test("train() takes every row once an epoch, in another order each", async () => {
-  const data = rows(Array.from({ length: 10 }, () => [0]), {
-    labels: { price: Array.from({ length: 10 }, (_, row) => 2 ** row) },
-  });
+  const data = doubling(10);
   const sets = async (shuffle: boolean) => {
-    // With weights of 0 and a rate of next to 0 the loss of a batch of 1 is the square of the row's label.
-    const zero = { "tasks/price/head/0/kernel": [[1, 1], [0]], "tasks/price/head/0/bias": [[1], [0]] } as const;
-    const parameters = Object.fromEntries(
-      Object.entries(zero).map(([path, [shape, data]]) => [path, { shape, data: Float32Array.from(data) }]),
-    );
-    const linear = define({ input: 1, tasks: { price: regression() } });
-    const options = { epochs: 2, batch: 1, shuffle, optimiser: sgd(1e-30) };
-    const { records } = await trained(linear, data, options, 3, parameters);
-    const seen = records.map(({ loss }) => Math.round(Math.log2(Math.sqrt(loss.price))));
+    const seen = await rowsSeen(data, { epochs: 2, shuffle });
     return [seen.slice(0, 10), seen.slice(10)];
   };
   const order = Array.from({ length: 10 }, (_, row) => row);
@@ -76,6 +66,19 @@ Deno.test("train() takes every row once an epoch, in another order each", async 
   for (const epoch of shuffled) assertEquals([...epoch].sort((a, b) => a - b), order);
   assertNotEquals(shuffled[0], order);
   assertNotEquals(shuffled[0], shuffled[1]);
+});
+
+Deno.test("train() shuffles every piece of a source in another order, the first as rows in memory", async () => {
+  const data = doubling(10);
+  const source = async function* () {
+    for (let piece = 0; piece < 3; piece++) yield await Promise.resolve(data);
+  };
+  const seen = await rowsSeen(source, { epochs: 2 });
+  const pieces = Array.from({ length: 6 }, (_, piece) => seen.slice(10 * piece, 10 * piece + 10));
+  const order = Array.from({ length: 10 }, (_, row) => row);
+  for (const piece of pieces) assertEquals([...piece].sort((a, b) => a - b), order);
+  assertEquals(new Set(pieces.map(String)).size, 6, pieces.join("; "));
+  assertEquals([...pieces[0], ...pieces[3]], await rowsSeen(data, { epochs: 2 }));
 });
 
 Deno.test("train() reports the losses of each batch before its step", async () => {
@@ -296,6 +299,70 @@ Deno.test("train() stops early, on a task or a weighted sum, with the parameters
     assertEquals(parameters, (await trained(spec, data, { ...options, epochs: best }, 5)).parameters, text);
     const last = await trained(spec, data, { ...options, epochs: scores.length }, 5);
     assertNotEquals(parameters, last.parameters, text);
+  }
+});
+
+Deno.test("train() stops early by metrics of which less is better, and by those of which more is", async () => {
+  const [inputs, more] = [sample(24), sample(40, 5, "validation")];
+  const priced = ({ inputs, labels, ...rest }: Rows): Rows => {
+    const price = labels!.income.map((label, row) => 3 + label + Math.sin(2 * inputs.input[5 * row + 1]));
+    return { ...rest, inputs, labels: { price, tax: price.map((price) => Math.abs(price - 2)), sold: labels!.income } };
+  };
+  const heads = { price: regression(tower), tax: regression(tower), sold: binary(tower) };
+  const selling = define(mmoe({ ...base, experts: 2, tasks: heads }));
+  const options = { batch: 8, optimiser: adam(0.1), validation: priced(more) };
+  type Watched = NonNullable<TrainOptions<"price" | "tax" | "sold">["stopping"]>;
+  const table: [stopping: Watched, sign: 1 | -1][] = [
+    [{ task: "sold", metric: "logloss", patience: 2 }, -1],
+    [{ task: "price", metric: "mse" }, -1],
+    [{ task: "tax", metric: "mae", patience: 3 }, -1],
+    [{ task: { price: 2, tax: 1 }, metric: "mae", patience: 2 }, -1],
+    [{ task: "price", metric: "r2", patience: 2 }, 1],
+  ];
+  for (const [stopping, sign] of table) {
+    const text = JSON.stringify(stopping);
+    const { task, metric, patience = 1 } = stopping;
+    const weights = Object.entries(typeof task === "string" ? { [task]: 1 } : task);
+    const { records, parameters } = await trained(selling, priced(inputs), { ...options, epochs: 60, stopping }, 5);
+    const scores = records.flatMap(({ validation }) => {
+      const metrics: Readonly<Record<string, Readonly<Record<string, number>>>> | undefined = validation?.metrics;
+      return metrics ? [weights.reduce((sum, [name, weight]) => sum + weight * metrics[name][metric!], 0)] : [];
+    });
+    const best = scores.indexOf(sign > 0 ? Math.max(...scores) : Math.min(...scores)) + 1;
+    assertGreater(best, 1, text);
+    assertEquals([records.at(-1)?.ended, scores.length], ["stopped early", best + patience], text);
+    assertEquals(
+      parameters,
+      (await trained(selling, priced(inputs), { ...options, epochs: best }, 5)).parameters,
+      text,
+    );
+    const last = await trained(selling, priced(inputs), { ...options, epochs: scores.length }, 5);
+    assertNotEquals(parameters, last.parameters, text);
+  }
+});
+
+Deno.test("train() leaves evaluation out of the rows a second", async () => {
+  const inner = reference();
+  let time = 0;
+  const engine: Engine = {
+    ...inner,
+    load: (graph, store) => {
+      const { run, dispose } = inner.load(graph, store);
+      const takes = Object.keys(graph.updates).length > 0 ? 1000 : 7_000_000; // a step, an evaluation
+      return { run: (inputs) => (time += takes, run(inputs)), dispose };
+    },
+  };
+  const now = performance.now;
+  performance.now = () => time;
+  try {
+    const model = await compile(spec, { engine });
+    const records = await Array.fromAsync(train(model, sample(10), { epochs: 3, batch: 4, validation: sample(5) }));
+    assertEquals(records.map(({ rows }) => rows), [4, 8, 10, 14, 18, 20, 24, 28, 30]);
+    for (const { rows, rate, step } of records) assertAlmost(rate, rows / step); // a second a step
+    assertEquals(time, 9 * 1000 + 3 * 7_000_000);
+    model.dispose();
+  } finally {
+    performance.now = now;
   }
 });
 
@@ -535,6 +602,25 @@ async function trained<Tasks extends string>(
   } finally {
     model.dispose();
   }
+}
+
+/** Rows of a task `price` with labels 1, 2, 4 and so on, which tell one row from another. */
+function doubling(count: number): Rows {
+  return rows(Array.from({ length: count }, () => [0]), {
+    labels: { price: Array.from({ length: count }, (_, row) => 2 ** row) },
+  });
+}
+
+/** The rows of {@linkcode doubling} in the order of their steps. */
+async function rowsSeen(data: Data, options: TrainOptions<"price">): Promise<number[]> {
+  // With weights of 0 and a rate of next to 0 the loss of a batch of 1 is the square of the row's label.
+  const zero = { "tasks/price/head/0/kernel": [[1, 1], [0]], "tasks/price/head/0/bias": [[1], [0]] } as const;
+  const parameters = Object.fromEntries(
+    Object.entries(zero).map(([path, [shape, data]]) => [path, { shape, data: Float32Array.from(data) }]),
+  );
+  const linear = define({ input: 1, tasks: { price: regression() } });
+  const { records } = await trained(linear, data, { batch: 1, optimiser: sgd(1e-30), ...options }, 3, parameters);
+  return records.map(({ loss }) => Math.round(Math.log2(Math.sqrt(loss.price))));
 }
 
 async function drained(records: AsyncIterable<unknown>): Promise<void> {
