@@ -10,7 +10,7 @@ import { checkModel, type Model } from "./model.ts";
 export interface ServeOptions<Tasks extends string = string> {
   /** The tasks that are served; what only others need is left out. Default: all. */
   readonly tasks?: readonly Tasks[];
-  /** Whether gate weights are outputs too, as `gates/<level>/<stream>`. Default false. */
+  /** Whether the weights of the gates that these tasks need are outputs too, as `gates/<level>/<stream>`. Default false. */
   readonly gates?: boolean;
 }
 
@@ -34,6 +34,18 @@ export function served<Tasks extends string>(
     throw new TypeError(`Cannot ${action}: ${found}${advice(strange ?? "", Object.keys(model.spec.tasks))}`);
   }
   const graph = forward(model.spec, gates);
-  const kept = Object.keys(graph.outputs).filter((name) => name.startsWith("gates/") || tasks.includes(name as Tasks));
+  const needed = ancestors(graph, tasks.map((task) => graph.outputs[task]));
+  const kept = Object.keys(graph.outputs).filter((name) =>
+    tasks.includes(name as Tasks) || name.startsWith("gates/") && needed.has(graph.outputs[name])
+  );
   return optimise(graph, kept);
+}
+
+/** The nodes that some nodes are computed from, those included. */
+function ancestors({ nodes }: Graph, positions: readonly number[]): Set<number> {
+  const found = new Set(positions);
+  for (let at = nodes.length - 1; at >= 0; at--) {
+    if (found.has(at)) nodes[at].of.forEach((argument) => found.add(argument));
+  }
+  return found;
 }
