@@ -32,6 +32,24 @@ export function softmax(x: Value, experts: number): Value {
  *
  * @param value The temperature, above 0.
  * @throws {RangeError} if it is not.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { bank, compile, define, dense, initialise, level, mix, reference, regression, rows, temperature } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({
+ *   input: 1,
+ *   levels: [level({ shared: bank(2, dense(1)) }, { shared: mix("shared", temperature(2)) })],
+ *   tasks: { y: regression() },
+ * });
+ * const kernel = { shape: [1, 2], data: Float32Array.of(0, 2 * Math.log(3)) };
+ * const parameters = { ...initialise(spec, 0), "levels/0/gates/shared/0/kernel": kernel };
+ * const model = await compile(spec, { engine: reference(), parameters });
+ * const { gates } = await model.inspect(rows([[1]]));
+ * assertAlmostEquals(gates["0/shared"][1], 0.75, 1e-6); // 0.9 at temperature 1
+ * model.dispose();
+ * ```
  */
 export function temperature(value: number): Gate {
   if (!(value > 0 && Number.isFinite(value))) {

@@ -11,6 +11,17 @@ import type { Init } from "../spec/spec.ts";
  * - `zeros`, `ones`, `value(number)`: constant. `normal(deviation)`, `uniform(limit)`: of the given size.
  *
  * The normal ones are not truncated.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { define, dense, initialise, inits, regression } from "@gatehouse/gatehouse";
+ *
+ * const layer = dense(2, { init: inits.value(0.5), biasInit: inits.ones });
+ * const begun = initialise(define({ input: 1, tasks: { y: regression(layer) } }), 7);
+ * assertEquals(begun["tasks/y/tower/0/kernel"].data, Float32Array.of(0.5, 0.5));
+ * assertEquals(begun["tasks/y/tower/0/bias"].data, Float32Array.of(1, 1));
+ * ```
  */
 export const inits: {
   readonly zeros: Init;

@@ -50,12 +50,40 @@ export function own(body: (slot: Slot, x: Value) => Value): Net {
  * with mean 0 and variance 1. Use it inside {@linkcode inTraining}, so that evaluation stays deterministic.
  *
  * @param shape The shape, such as `["batch", 64]`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { add, compile, define, initialise, inTraining, noise, reference, regression, rows } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({ input: 1, tasks: { y: regression((x) => inTraining(add(x, noise(x.shape, "normal")), x)) } });
+ * const kernel = { shape: [1, 1], data: Float32Array.of(1) };
+ * const parameters = { ...initialise(spec, 0), "tasks/y/head/0/kernel": kernel };
+ * const model = await compile(spec, { engine: reference(), parameters });
+ * assertEquals((await model.predict(rows([[3], [-2]]))).y, Float32Array.of(3, -2));
+ * model.dispose();
+ * ```
  */
 export function noise(shape: Shape, kind: "uniform" | "normal" = "uniform"): Value {
   return apply("noise", [], { name: "noise", shape, kind }, {});
 }
 
-/** The last length of a value `[batch, width]`. */
+/**
+ * The last length of a value `[batch, width]`.
+ *
+ * @throws {TypeError} if it is no value.
+ * @throws {RangeError} if its shape is another.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { define, entriesOf, regression, slice, widthOf } from "@gatehouse/gatehouse";
+ *
+ * const firstHalf = regression((x) => slice(x, 0, widthOf(x) / 2));
+ * const tower = entriesOf(define({ input: 6, tasks: { y: firstHalf } })).find(({ path }) => path === "tasks/y/tower");
+ * assertEquals(tower?.output, "[batch, 3]");
+ * ```
+ */
 export function widthOf(x: Value): number {
   if (!isValue(x)) throw new TypeError(`Cannot apply net: a value [batch, width] is needed, found ${kindOf(x)}`);
   const width = x.shape[1];

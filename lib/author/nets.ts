@@ -90,6 +90,17 @@ export interface MlpOptions extends DenseOptions {
  * Layers of the given units, each followed by an activation and, if asked for, dropout: `mlp([64, 32])`.
  *
  * @throws {TypeError | RangeError} for units that are no list, and what {@linkcode dense} and {@linkcode dropout} refuse.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { define, entriesOf, mlp, regression } from "@gatehouse/gatehouse";
+ *
+ * const entries = entriesOf(define({ input: 4, tasks: { y: regression(mlp([3, 2])) } }));
+ * const tower = entries.find(({ path }) => path === "tasks/y/tower");
+ * assertEquals(tower?.function, "dense(3) > relu > dense(2) > relu");
+ * assertEquals(tower?.parameters, (4 * 3 + 3) + (3 * 2 + 2));
+ * ```
  */
 export function mlp(units: readonly number[], options: MlpOptions = {}): Net {
   if (!Array.isArray(units)) throw new TypeError(`Cannot apply mlp: units must be a list, found ${kindOf(units)}`);
@@ -103,6 +114,19 @@ export function mlp(units: readonly number[], options: MlpOptions = {}): Net {
  *
  * @throws {TypeError} if the net is no function.
  * @throws {RangeError} while defining, if the net changes the width.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { compile, define, initialise, reference, regression, relu, residual, rows } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({ input: 1, tasks: { y: regression(residual(relu)) } });
+ * const kernel = { shape: [1, 1], data: Float32Array.of(1) };
+ * const parameters = { ...initialise(spec, 0), "tasks/y/head/0/kernel": kernel };
+ * const model = await compile(spec, { engine: reference(), parameters });
+ * assertEquals((await model.predict(rows([[3], [-2]]))).y, Float32Array.of(6, -2));
+ * model.dispose();
+ * ```
  */
 export function residual(net: Net): Net {
   mustBeNet("residual", "the net", net);
@@ -122,6 +146,19 @@ export function residual(net: Net): Net {
  *
  * @param rate In [0, 1).
  * @throws {RangeError} if `rate` is not.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { compile, define, dropout, initialise, reference, regression, rows } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({ input: 1, tasks: { y: regression(dropout(0.5)) } });
+ * const kernel = { shape: [1, 1], data: Float32Array.of(1) };
+ * const parameters = { ...initialise(spec, 0), "tasks/y/head/0/kernel": kernel };
+ * const model = await compile(spec, { engine: reference(), parameters });
+ * assertEquals((await model.predict(rows([[3], [-2]]))).y, Float32Array.of(3, -2)); // nothing is dropped now
+ * model.dispose();
+ * ```
  */
 export function dropout(rate: number): Net {
   if (!(Number.isFinite(rate) && rate >= 0 && rate < 1)) {
@@ -145,6 +182,24 @@ export interface LayerNormOptions {
  * that row alone.
  *
  * Parameters: `gain [width]`, `bias [width]`. Output: `[batch, width]`.
+ *
+ * @throws {TypeError} for unknown options.
+ * @throws {RangeError} if `epsilon` is not above 0.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { compile, define, initialise, layerNorm, reference, regression, rows } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({ input: 2, tasks: { y: regression(layerNorm()) } });
+ * const kernel = { shape: [2, 1], data: Float32Array.of(1, 0) }; // predicts the first element
+ * const parameters = { ...initialise(spec, 0), "tasks/y/head/0/kernel": kernel };
+ * const model = await compile(spec, { engine: reference(), parameters });
+ * const { y } = await model.predict(rows([[1, 3], [70, 50]]));
+ * assertAlmostEquals(y[0], -1, 1e-4);
+ * assertAlmostEquals(y[1], 1, 1e-4);
+ * model.dispose();
+ * ```
  */
 export function layerNorm(options: LayerNormOptions = {}): Net {
   checkOptions("apply layerNorm", options, ["epsilon"]);
@@ -160,12 +215,44 @@ export function layerNorm(options: LayerNormOptions = {}): Net {
   });
 }
 
-/** `x` where positive, else `0.01 x` (Maas et al. 2013). */
+/**
+ * `x` where positive, else `0.01 x` (Maas et al. 2013).
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { compile, define, initialise, leakyRelu, reference, regression, rows } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({ input: 1, tasks: { y: regression(leakyRelu) } });
+ * const kernel = { shape: [1, 1], data: Float32Array.of(1) };
+ * const parameters = { ...initialise(spec, 0), "tasks/y/head/0/kernel": kernel };
+ * const model = await compile(spec, { engine: reference(), parameters });
+ * assertEquals((await model.predict(rows([[3], [-2]]))).y, Float32Array.of(3, -0.02));
+ * model.dispose();
+ * ```
+ */
 export function leakyRelu(x: Value): Value {
   return sub(relu(x), mul(relu(neg(x)), 0.01));
 }
 
-/** `x * sigmoid(1.702 x)`, the sigmoid approximation of GELU (Hendrycks and Gimpel 2016, section 2), not the tanh one. */
+/**
+ * `x * sigmoid(1.702 x)`, the sigmoid approximation of GELU (Hendrycks and Gimpel 2016, section 2), not the tanh one.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { compile, define, gelu, initialise, reference, regression, rows } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({ input: 1, tasks: { y: regression(gelu) } });
+ * const kernel = { shape: [1, 1], data: Float32Array.of(1) };
+ * const parameters = { ...initialise(spec, 0), "tasks/y/head/0/kernel": kernel };
+ * const model = await compile(spec, { engine: reference(), parameters });
+ * const { y } = await model.predict(rows([[0], [Math.log(3) / 1.702]]));
+ * assertAlmostEquals(y[0], 0);
+ * assertAlmostEquals(y[1], 0.75 * Math.log(3) / 1.702, 1e-6);
+ * model.dispose();
+ * ```
+ */
 export function gelu(x: Value): Value {
   return mul(x, sigmoid(mul(x, 1.702)));
 }

@@ -41,21 +41,65 @@ export function singleTask<const Tasks extends string>(preset: Preset<Tasks>): T
   return { input, levels: [level(experts, gates)], tasks };
 }
 
-/** One expert for all tasks, the shared bottom: `y_k = h_k(f(x))` (Caruana 1997; Ma et al. 2018, eq. 1). */
+/**
+ * One expert for all tasks, the shared bottom: `y_k = h_k(f(x))` (Caruana 1997; Ma et al. 2018, eq. 1).
+ *
+ * @throws {TypeError} for unknown options.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { binary, define, dense, sharedBottom } from "@gatehouse/gatehouse";
+ *
+ * const { levels } = define(sharedBottom({ input: 4, expert: dense(3), tasks: { click: binary(), like: binary() } }));
+ * assertEquals(levels[0].experts.shared.count, 1);
+ * assertEquals(levels[0].gates.shared.gate, null);
+ * ```
+ */
 export function sharedBottom<const Tasks extends string>(preset: Preset<Tasks>): Table<Tasks> {
   checkOptions("define shared-bottom model", preset, ["input", "expert", "tasks"]);
   const { input, expert, tasks } = preset;
   return { input, levels: [level({ shared: bank(1, expert) }, { shared: mix("shared") })], tasks };
 }
 
-/** A mixture of experts with one gate for all tasks: `y_k = h_k(sum_i g(x)_i f_i(x))` (Ma et al. 2018, section 4.2 and eq. 5). */
+/**
+ * A mixture of experts with one gate for all tasks: `y_k = h_k(sum_i g(x)_i f_i(x))` (Ma et al. 2018, section 4.2 and eq. 5).
+ *
+ * @throws {TypeError} for unknown options.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { binary, define, dense, omoe } from "@gatehouse/gatehouse";
+ *
+ * const spec = define(omoe({ input: 4, expert: dense(3), tasks: { click: binary(), like: binary() } }));
+ * assertEquals(spec.levels[0].experts.shared.count, 8);
+ * assertEquals(Object.keys(spec.levels[0].gates), ["shared"]);
+ * assertEquals([spec.tasks.click.reads, spec.tasks.like.reads], ["shared", "shared"]);
+ * ```
+ */
 export function omoe<const Tasks extends string>(preset: MixturePreset<Tasks>): Table<Tasks> {
   checkOptions("define OMoE model", preset, ["input", "expert", "experts", "gate", "tasks"]);
   const { input, expert, experts = 8, gate = softmax, tasks } = preset;
   return { input, levels: [level({ shared: bank(experts, expert) }, { shared: mix("shared", gate) })], tasks };
 }
 
-/** A mixture of experts with a gate for each task: `y_k = h_k(sum_i g^k(x)_i f_i(x))` (Ma et al. 2018, eqs 6 and 7). */
+/**
+ * A mixture of experts with a gate for each task: `y_k = h_k(sum_i g^k(x)_i f_i(x))` (Ma et al. 2018, eqs 6 and 7).
+ *
+ * @throws {TypeError} for unknown options.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { binary, define, dense, mmoe } from "@gatehouse/gatehouse";
+ *
+ * const spec = define(mmoe({ input: 4, expert: dense(3), tasks: { click: binary(), like: binary() } }));
+ * assertEquals(spec.levels[0].experts.shared.count, 8);
+ * assertEquals(Object.keys(spec.levels[0].gates), ["click", "like"]);
+ * assertEquals([spec.tasks.click.reads, spec.tasks.like.reads], ["click", "like"]);
+ * ```
+ */
 export function mmoe<const Tasks extends string>(preset: MixturePreset<Tasks>): Table<Tasks> {
   checkOptions("define MMoE model", preset, ["input", "expert", "experts", "gate", "tasks"]);
   const { input, expert, experts = 8, gate = softmax, tasks } = preset;

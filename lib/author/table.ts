@@ -102,7 +102,24 @@ export function define<const Tasks extends string>(table: Table<Tasks>): Spec<Ta
   return JSON.parse(JSON.stringify(spec)); // no array is the author's any more, and every number is as files hold it
 }
 
-/** A level: expert banks by name, and what is mixed of them, by the name of the stream that is written. */
+/**
+ * A level: expert banks by name, and what is mixed of them, by the name of the stream that is written.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { bank, define, dense, level, mix, regression, softmax } from "@gatehouse/gatehouse";
+ *
+ * const experts = { shared: bank(4, dense(8)), click: bank(1, dense(8)) };
+ * const { levels } = define({
+ *   input: 5,
+ *   levels: [level(experts, { click: mix(["shared", "click"], softmax) })],
+ *   tasks: { click: regression() },
+ * });
+ * assertEquals(levels[0].experts.shared.count, 4);
+ * assertEquals(levels[0].gates.click.mix, ["shared", "click"]);
+ * ```
+ */
 export function level(experts: Readonly<Record<string, Bank>>, gates: Readonly<Record<string, Mix>>): Level {
   return { experts, gates };
 }
@@ -110,6 +127,23 @@ export function level(experts: Readonly<Record<string, Bank>>, gates: Readonly<R
 /**
  * A bank of experts: `count` copies of a net, each with its own parameters. Other nets of the same output width go into
  * other banks of the level.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { bank, define, dense, level, mix, parametersOf, regression, softmax } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({
+ *   input: 5,
+ *   levels: [level({ shared: bank(2, dense(3, { bias: false })) }, { shared: mix("shared", softmax) })],
+ *   tasks: { y: regression() },
+ * });
+ * const experts = parametersOf(spec).filter(({ path }) => path.includes("experts"));
+ * assertEquals(experts.map(({ path, shape }) => [path, shape]), [
+ *   ["levels/0/experts/shared/0/0/kernel", [5, 3]],
+ *   ["levels/0/experts/shared/1/0/kernel", [5, 3]],
+ * ]);
+ * ```
  */
 export function bank(count: number, net: Net, options: ReadOptions = {}): Bank {
   return { count, net, ...options };
@@ -118,17 +152,68 @@ export function bank(count: number, net: Net, options: ReadOptions = {}): Bank {
 /**
  * A stream: the experts of one or more banks, weighted by a gate, `h = sum_e g(x)_e f_e(x)` (Ma et al. 2018, eq. 7).
  * A single expert needs no gate: its weight is 1, with a gate too.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { bank, compile, define, initialise, level, mix, mul, reference, regression, rows } from "@gatehouse/gatehouse";
+ *
+ * const experts = { plain: bank(1, (x) => x), double: bank(1, (x) => mul(x, 2)) };
+ * const spec = define({
+ *   input: 2,
+ *   levels: [level(experts, { y: mix(["plain", "double"], (x) => x) })], // the inputs are the weights
+ *   tasks: { y: regression() },
+ * });
+ * const kernel = { shape: [2, 1], data: Float32Array.of(1, 1) };
+ * const parameters = { ...initialise(spec, 0), "tasks/y/head/0/kernel": kernel };
+ * const model = await compile(spec, { engine: reference(), parameters });
+ * const { predictions, gates } = await model.inspect(rows([[3, 4]]));
+ * assertEquals(gates["0/y"], Float32Array.of(3, 4));
+ * assertEquals(predictions.y, Float32Array.of(3 * (3 + 4) + 4 * (6 + 8)));
+ * model.dispose();
+ * ```
  */
 export function mix(banks: string | readonly string[], gate?: Gate, options: ReadOptions = {}): Mix {
   return { mix: Array.isArray(banks) ? [...banks] : [banks], gate, ...options };
 }
 
-/** A task with a yes-or-no label (0 or 1): predicts a probability, trained by cross-entropy. Without a tower: a linear one. */
+/**
+ * A task with a yes-or-no label (0 or 1): predicts a probability, trained by cross-entropy. Without a tower: a linear one.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { binary, compile, define, initialise, reference, rows } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({ input: 1, tasks: { y: binary() } });
+ * const kernel = { shape: [1, 1], data: Float32Array.of(1) };
+ * const parameters = { ...initialise(spec, 0), "tasks/y/head/0/kernel": kernel };
+ * const model = await compile(spec, { engine: reference(), parameters });
+ * const { y } = await model.predict(rows([[Math.log(3)]]));
+ * assertAlmostEquals(y[0], 0.75, 1e-6);
+ * model.dispose();
+ * ```
+ */
 export function binary(tower: Net = pipe(), options: TaskOptions = {}): Task {
   return { kind: "binary", units: 1, tower, ...options };
 }
 
-/** A task with a real label: predicts a number, trained by the squared error. */
+/**
+ * A task with a real label: predicts a number, trained by the squared error.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { compile, define, initialise, reference, regression, rows, square } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({ input: 1, tasks: { y: regression(square) } });
+ * const kernel = { shape: [1, 1], data: Float32Array.of(1) };
+ * const parameters = { ...initialise(spec, 0), "tasks/y/head/0/kernel": kernel };
+ * const model = await compile(spec, { engine: reference(), parameters });
+ * assertEquals((await model.predict(rows([[3], [-2]]))).y, Float32Array.of(9, 4));
+ * model.dispose();
+ * ```
+ */
 export function regression(tower: Net = pipe(), options: TaskOptions = {}): Task {
   return { kind: "regression", units: 1, tower, ...options };
 }
@@ -138,6 +223,20 @@ export function regression(tower: Net = pipe(), options: TaskOptions = {}): Task
  * cross-entropy.
  *
  * @throws {RangeError} if `classes` is no whole number of at least 2.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { categorical, compile, define, initialise, reference, rows } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({ input: 1, tasks: { y: categorical(3) } });
+ * const kernel = { shape: [1, 3], data: Float32Array.of(0, Math.log(2), Math.log(5)) };
+ * const parameters = { ...initialise(spec, 0), "tasks/y/head/0/kernel": kernel };
+ * const model = await compile(spec, { engine: reference(), parameters });
+ * const { y } = await model.predict(rows([[1]]));
+ * [1 / 8, 2 / 8, 5 / 8].forEach((probability, at) => assertAlmostEquals(y[at], probability, 1e-6));
+ * model.dispose();
+ * ```
  */
 export function categorical(classes: number, tower: Net = pipe(), options: TaskOptions = {}): Task {
   wholeNumber("categorical", "classes", classes);

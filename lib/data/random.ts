@@ -65,6 +65,16 @@ export function random(seed: number | string): Random {
  * exactly and none is rounded up to 1.
  *
  * @returns the array
+ *
+ * @example
+ * ```ts
+ * import { assert, assertEquals } from "@std/assert";
+ * import { fillUniform, random } from "@gatehouse/gatehouse";
+ *
+ * const numbers = fillUniform(new Float32Array(1000), random(7));
+ * assert(numbers.every((number) => number >= 0 && number < 1 && Number.isInteger(number * 2 ** 24)));
+ * assertEquals(fillUniform(new Float32Array(10), random(7)), numbers.slice(0, 10));
+ * ```
  */
 export function fillUniform<A extends Float32Array | Float64Array>(array: A, random: Random): A {
   for (let i = 0; i < array.length; i++) array[i] = (random.bits() >>> 8) * 2 ** -24;
@@ -75,13 +85,34 @@ export function fillUniform<A extends Float32Array | Float64Array>(array: A, ran
  * Fills an array with numbers of the normal distribution of mean 0 and variance 1.
  *
  * @returns the array
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { fillNormal, random } from "@gatehouse/gatehouse";
+ *
+ * const [numbers, source] = [fillNormal(new Float64Array(2), random(7)), random(7)];
+ * assertEquals(numbers, Float64Array.of(source.normal(), source.normal()));
+ * ```
  */
 export function fillNormal<A extends Float32Array | Float64Array>(array: A, random: Random): A {
   for (let i = 0; i < array.length; i++) array[i] = random.normal();
   return array;
 }
 
-/** The integers from 0 to `count - 1` in a random order, each order equally likely. */
+/**
+ * The integers from 0 to `count - 1` in a random order, each order equally likely.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { permutation, random } from "@gatehouse/gatehouse";
+ *
+ * const order = permutation(5, random(7));
+ * assertEquals(order.toSorted(), Uint32Array.of(0, 1, 2, 3, 4));
+ * assertEquals(order, permutation(5, random(7)));
+ * ```
+ */
 export function permutation(count: number, random: Random): Uint32Array {
   const order = new Uint32Array(count);
   for (let i = 0; i < count; i++) {

@@ -112,7 +112,20 @@ export function labelCorrelation(correlation: number, options: LabelOptions = {}
   return covariance(correlation, label) / (covariance(1, label) + label.noise ** 2);
 }
 
-/** The mean and the standard deviation of a synthetic label before it is standardised, in closed form. */
+/**
+ * The mean and the standard deviation of a synthetic label before it is standardised, in closed form.
+ *
+ * @throws {TypeError} for unknown options.
+ * @throws {RangeError} if an option is out of range.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { labelMoments } from "@gatehouse/gatehouse";
+ *
+ * assertEquals(labelMoments({ scale: 3, noise: 4, frequencies: [] }), { mean: 0, deviation: 5 });
+ * ```
+ */
 export function labelMoments(options: LabelOptions = {}): { readonly mean: number; readonly deviation: number } {
   const label = checkLabels("find the moments of labels", options);
   return { mean: labelMean(label), deviation: Math.sqrt(covariance(1, label) + label.noise ** 2) };

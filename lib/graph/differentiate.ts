@@ -11,6 +11,24 @@ import { type Graph, graphOf, inOrder, namedOutputs, valuesOf } from "./graph.ts
  * @param loss The name of a scalar output, shape `[]`.
  * @throws {TypeError} if the graph has no output of that name.
  * @throws {RangeError} if the loss is no scalar.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { define, differentiate, evaluation, layout, reference, regression } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({ input: 1, tasks: { y: regression() } });
+ * const graph = differentiate(evaluation(spec, layout(spec)), "loss/y");
+ * const engine = reference();
+ * const store = engine.store({ parameters: { shape: [2], data: Float32Array.of(1, 0) } }); // y = 1 x + 0
+ * const found = await engine.load(graph, store).run({
+ *   input: { shape: [1, 1], data: Float32Array.of(3) },
+ *   "labels/y": { shape: [1], data: Float32Array.of(1) },
+ *   "weights/y": { shape: [1], data: Float32Array.of(1) },
+ * });
+ * assertEquals([...found["gradient/parameters"].data], [2 * (3 - 1) * 3, 2 * (3 - 1)]);
+ * store.dispose();
+ * ```
  */
 export function differentiate(graph: Graph, loss: string): Graph {
   const { outputs, updates } = valuesOf(graph);

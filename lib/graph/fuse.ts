@@ -33,6 +33,19 @@ export interface Fused<Names extends string> {
  *
  * @param values Values whose parameters are named by their paths.
  * @param known The stacks that may be used, as found when the model's layout was made. Default: any.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { binary, define, dense, fuse, mmoe, trace } from "@gatehouse/gatehouse";
+ *
+ * const spec = define(mmoe({ input: 4, experts: 3, expert: dense(2), tasks: { click: binary(), like: binary() } }));
+ * const { stacks } = fuse(trace(spec, true).logits);
+ * assertEquals(stacks.map(({ name, member, arranged }) => [name, member, arranged]), [
+ *   ["levels/0/experts/shared/0/0/kernel x 3", [4, 2], "side"],
+ *   ["levels/0/experts/shared/0/0/bias x 3", [2], "depth"],
+ * ]);
+ * ```
  */
 export function fuse<Names extends string>(
   values: Readonly<Record<Names, Value>>,

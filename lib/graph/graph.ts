@@ -124,6 +124,25 @@ export function namedOutputs(action: string, { outputs }: Graph, names: readonly
 /**
  * A graph as text, one line a node: `%3 = matmul(%1, %2) [batch, 64]`.
  * Two graphs are equal exactly if their texts are.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { define, forward, print, regression } from "@gatehouse/gatehouse";
+ *
+ * const graph = forward(define({ input: 2, tasks: { y: regression() } }));
+ * assertEquals(
+ *   print(graph),
+ *   `%0 = input(name="input", type="float") [batch, 2]
+ * %1 = parameter(name="tasks/y/head/0/kernel", shape=[2,1], init={"kind":"glorotUniform"}) [2, 1]
+ * %2 = matmul(%0, %1) [batch, 1]
+ * %3 = parameter(name="tasks/y/head/0/bias", shape=[1], init={"kind":"constant","value":0}) [1]
+ * %4 = add(%2, %3) [batch, 1]
+ * %5 = reshape(%4) [batch]
+ * return y = %5
+ * `,
+ * );
+ * ```
  */
 export function print(graph: Graph): string {
   const lines = graph.nodes.map(({ op, of, attrs, shape, type }, position) => {

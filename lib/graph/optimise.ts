@@ -10,6 +10,16 @@ import { type Graph, graphOf, namedOutputs, type Node, valuesOf } from "./graph.
  *
  * @param outputs The outputs that are kept, all by default: to serve one task only, name it.
  * @throws {TypeError} if the graph has no output of a name.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { binary, define, forward, optimise } from "@gatehouse/gatehouse";
+ *
+ * const both = forward(define({ input: 4, tasks: { click: binary(), like: binary() } }));
+ * const one = forward(define({ input: 4, tasks: { click: binary() } }));
+ * assertEquals(optimise(both, ["click"]), one);
+ * ```
  */
 export function optimise(graph: Graph, outputs: readonly string[] = Object.keys(graph.outputs)): Graph {
   namedOutputs("optimise", graph, outputs);

@@ -92,6 +92,21 @@ export interface Layout {
  * The layout of a model's parameters.
  *
  * @param stacks Parameters that lie together, as {@linkcode fuse} found them. Default: none do.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { binary, define, dense, layoutOf, parametersOf } from "@gatehouse/gatehouse";
+ *
+ * const { places, matrices, size } = layoutOf(parametersOf(define({ input: 4, tasks: { click: binary(dense(3)) } })));
+ * assertEquals(places.map(({ path, start }) => [path, start]), [
+ *   ["tasks/click/tower/0/kernel", 0],
+ *   ["tasks/click/tower/0/bias", 15],
+ *   ["tasks/click/head/0/kernel", 12],
+ *   ["tasks/click/head/0/bias", 18],
+ * ]);
+ * assertEquals([matrices, size], [15, 19]);
+ * ```
  */
 export function layoutOf(parameters: readonly Parameter[], stacks: readonly Stack[] = []): Layout {
   const stacked = new Map(stacks.flatMap((stack) => stack.paths.map((path) => [path, stack] as const)));

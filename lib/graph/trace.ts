@@ -35,6 +35,18 @@ export interface Traced {
  * Spec to values: every expression is copied once for each expert, gate and tower, its parameters named by their paths.
  *
  * @param training Which side of `inTraining` is taken.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { binary, categorical, define, dense, mmoe, trace } from "@gatehouse/gatehouse";
+ *
+ * const tasks = { click: binary(), kind: categorical(4) };
+ * const { logits, predictions, gates } = trace(define(mmoe({ input: 5, experts: 3, expert: dense(2), tasks })), false);
+ * assertEquals([logits.click.shape, logits.kind.shape], [["batch", 1], ["batch", 4]]);
+ * assertEquals([predictions.click.op, predictions.kind.op], ["sigmoid", "softmax"]);
+ * assertEquals(gates["0/kind"].shape, ["batch", 3]);
+ * ```
  */
 export function trace(spec: Spec, training: boolean): Traced {
   const streams = new Map<string, Value>([["input", inputValue(spec.input)]]);

@@ -41,7 +41,24 @@ export function describe(spec: Spec): string {
   })));
 }
 
-/** A model line by line: what {@linkcode describe} shows, as data. */
+/**
+ * A model line by line: what {@linkcode describe} shows, as data.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { binary, define, dense, entriesOf } from "@gatehouse/gatehouse";
+ *
+ * const [, tower] = entriesOf(define({ input: 5, tasks: { click: binary(dense(3)) } }));
+ * assertEquals(tower, {
+ *   path: "tasks/click/tower",
+ *   reads: "input",
+ *   function: "dense(3)",
+ *   output: "[batch, 3]",
+ *   parameters: 18,
+ * });
+ * ```
+ */
 export function entriesOf(spec: Spec): Entry[] {
   const sizes = parametersOf(spec).map(({ path, shape }) => ({ path, size: sizeOf(shape) }));
   const sizeUnder = (prefix: string) =>

@@ -3,8 +3,8 @@ import { inputWidth } from "../spec/input.ts";
 import { functionText } from "./describe.ts";
 
 /**
- * A model as a Mermaid flowchart, from the input down to the tasks: paste it into a Markdown file between
- * ` ```mermaid ` and ` ``` `.
+ * A model as a Mermaid flowchart, from the input down to the tasks: paste it into a Markdown file as a
+ * block of code in the language `mermaid`.
  *
  * @example
  * ```ts

@@ -31,7 +31,20 @@ export function check(found: unknown): Spec {
   return spec;
 }
 
-/** As {@linkcode check}, but returns the issues rather than throwing them. */
+/**
+ * As {@linkcode check}, but returns the issues rather than throwing them.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { binary, define, inspect } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({ input: 3, tasks: { click: binary() } });
+ * assertEquals(inspect(spec).issues, []);
+ * const { issues } = inspect({ ...spec, input: { width: 0 } });
+ * assertEquals(issues.map(({ path }) => path), ["input.width"]);
+ * ```
+ */
 export function inspect(found: unknown): { readonly spec?: Spec; readonly issues: readonly Issue[] } {
   if (isRecord(found) && found.gatehouse !== undefined && found.gatehouse !== version) {
     const message = `format ${kindOf(found.gatehouse)} is unknown: this version reads format ${version}`;

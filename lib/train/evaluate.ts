@@ -19,6 +19,20 @@ export interface Evaluation<Tasks extends string = string> {
  * Predicts rows and compares with their labels. Rows without a label for a task do not count for it.
  *
  * @throws {TypeError | RangeError} for rows that do not fit the model.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { compile, define, evaluate, initialise, reference, regression, rows } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({ input: 1, tasks: { y: regression() } });
+ * const kernel = { shape: [1, 1], data: Float32Array.of(1) };
+ * const parameters = { ...initialise(spec, 0), "tasks/y/head/0/kernel": kernel };
+ * const model = await compile(spec, { engine: reference(), parameters });
+ * const { loss, metrics } = await evaluate(model, rows([[1], [2], [3]], { labels: { y: [1, 2, 6] } }));
+ * assertEquals([loss.y, metrics.y.mse, metrics.y.mae], [3, 3, 1]);
+ * model.dispose();
+ * ```
  */
 export async function evaluate<Tasks extends string>(model: Model<Tasks>, rows: Rows): Promise<Evaluation<Tasks>> {
   checkModel(model, "evaluate");

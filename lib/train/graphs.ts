@@ -19,6 +19,17 @@ import type { Optimiser } from "./optimisers.ts";
  * Inputs: those of the model, `labels/<task>`, `weights/<task>`, `rate` and `step`. Outputs: `loss/<task>`, `loss` (their
  * weighted sum), `norm` (of the whole gradient, before clipping) and `moved` (the sum of the parameters after the step,
  * which is not finite if one of them is not: then an engine replaces nothing).
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { binary, define, layout, momentum, trainingStep } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({ input: 4, tasks: { click: binary(), like: binary() } });
+ * const { outputs, updates } = trainingStep(spec, layout(spec), momentum(0.1));
+ * assertEquals(Object.keys(outputs), ["loss/click", "loss/like", "loss", "norm", "moved"]);
+ * assertEquals(Object.keys(updates), ["parameters", "optimiser/velocity"]);
+ * ```
  */
 export function trainingStep(spec: Spec, layout: Layout, optimiser: Optimiser): Graph {
   const { flat, pieces } = unpacked(layout);
@@ -42,17 +53,68 @@ export function trainingStep(spec: Spec, layout: Layout, optimiser: Optimiser): 
 /**
  * What a model computes from a batch: predictions by task and, if asked for, gate weights as `gates/<level>/<stream>`.
  * Its parameters have their paths as names: it is what other programs are given.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { define, forward, reference, regression } from "@gatehouse/gatehouse";
+ *
+ * const graph = forward(define({ input: 2, tasks: { y: regression() } }));
+ * const engine = reference();
+ * const store = engine.store({
+ *   "tasks/y/head/0/kernel": { shape: [2, 1], data: Float32Array.of(10, 100) },
+ *   "tasks/y/head/0/bias": { shape: [1], data: Float32Array.of(7) },
+ * });
+ * const { y } = await engine.load(graph, store).run({ input: { shape: [1, 2], data: Float32Array.of(3, 4) } });
+ * assertEquals([...y.data], [437]);
+ * store.dispose();
+ * ```
  */
 export function forward(spec: Spec, gates = false): Graph {
   return optimise(graphOf(results(spec, gates)));
 }
 
-/** As {@linkcode forward}, with the parameters in one flat array. */
+/**
+ * As {@linkcode forward}, with the parameters in one flat array.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { define, layout, prediction, reference, regression } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({ input: 2, tasks: { y: regression() } });
+ * const engine = reference();
+ * const store = engine.store({ parameters: { shape: [3], data: Float32Array.of(10, 100, 7) } });
+ * const program = engine.load(prediction(spec, layout(spec)), store);
+ * const { y } = await program.run({ input: { shape: [1, 2], data: Float32Array.of(3, 4) } });
+ * assertEquals([...y.data], [437]);
+ * store.dispose();
+ * ```
+ */
 export function prediction(spec: Spec, layout: Layout, gates = false): Graph {
   return optimise(graphOf(onPieces(results(spec, gates), layout)));
 }
 
-/** Predictions as `<task>`, losses as `loss/<task>` and logits `[batch, units]` as `logits/<task>`, in evaluation. */
+/**
+ * Predictions as `<task>`, losses as `loss/<task>` and logits `[batch, units]` as `logits/<task>`, in evaluation.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { define, evaluation, layout, reference, regression } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({ input: 1, tasks: { y: regression() } });
+ * const engine = reference();
+ * const store = engine.store({ parameters: { shape: [2], data: Float32Array.of(1, 0) } }); // y = 1 x + 0
+ * const found = await engine.load(evaluation(spec, layout(spec)), store).run({
+ *   input: { shape: [2, 1], data: Float32Array.of(3, 5) },
+ *   "labels/y": { shape: [2], data: Float32Array.of(1, 5) },
+ *   "weights/y": { shape: [2], data: Float32Array.of(1, 1) },
+ * });
+ * assertEquals([[...found.y.data], [...found["loss/y"].data]], [[3, 5], [2]]);
+ * store.dispose();
+ * ```
+ */
 export function evaluation(spec: Spec, layout: Layout): Graph {
   const { predictions, logits } = trace(spec, false);
   const { byTask } = losses(spec.tasks, logits);
@@ -60,7 +122,19 @@ export function evaluation(spec: Spec, layout: Layout): Graph {
   return optimise(graphOf(onPieces(outputs, layout)));
 }
 
-/** The layout of a model, with like parameters together so that its graphs are fused; or each on its own. */
+/**
+ * The layout of a model, with like parameters together so that its graphs are fused; or each on its own.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { binary, define, dense, layout, mmoe } from "@gatehouse/gatehouse";
+ *
+ * const spec = define(mmoe({ input: 4, experts: 3, expert: dense(2), tasks: { click: binary(), like: binary() } }));
+ * assertEquals(layout(spec).pieces.length < layout(spec, false).pieces.length, true);
+ * assertEquals([layout(spec).size, layout(spec, false).size], [60, 60]);
+ * ```
+ */
 export function layout(spec: Spec, fused = true): Layout {
   const { stacks } = fused ? fuse(trace(spec, true).logits) : { stacks: [] };
   return layoutOf(parametersOf(spec), stacks);

@@ -49,7 +49,26 @@ export interface AdamOptions extends OptimiserOptions {
   readonly epsilon?: number;
 }
 
-/** Stochastic gradient descent: `p -= rate g`. */
+/**
+ * Stochastic gradient descent: `p -= rate g`.
+ *
+ * @throws {TypeError} for unknown options.
+ * @throws {RangeError} for options out of range.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { compile, define, reference, regression, rows, sgd, train } from "@gatehouse/gatehouse";
+ *
+ * const model = await compile(define({ input: 1, tasks: { y: regression() } }), { engine: reference() });
+ * const data = rows([[0]], { labels: { y: [1] } }); // only the bias b moves, from 0: the loss is (b - 1)^2
+ * const options = { steps: 2, optimiser: sgd(0.1) };
+ * const losses: number[] = [];
+ * for await (const { total } of train(model, data, options)) losses.push(total);
+ * [1, 0.64].forEach((loss, at) => assertAlmostEquals(losses[at], loss, 1e-6));
+ * model.dispose();
+ * ```
+ */
 export function sgd(rate: Rate, options: OptimiserOptions = {}): Optimiser {
   checkOptions("make sgd", options, common);
   return optimiser("sgd", rate, options, {}, (gradient) => ({ change: gradient, slots: {} }));
@@ -59,6 +78,22 @@ export function sgd(rate: Rate, options: OptimiserOptions = {}): Optimiser {
  * Gradient descent with momentum: `v = mu v + g; p -= rate v` (Polyak 1964, as in PyTorch and without dampening).
  *
  * @param mu The momentum, in [0, 1). Default 0.9.
+ * @throws {TypeError} for unknown options.
+ * @throws {RangeError} for options out of range.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { compile, define, momentum, reference, regression, rows, train } from "@gatehouse/gatehouse";
+ *
+ * const model = await compile(define({ input: 1, tasks: { y: regression() } }), { engine: reference() });
+ * const data = rows([[0]], { labels: { y: [1] } }); // only the bias b moves, from 0: the loss is (b - 1)^2
+ * const options = { steps: 3, optimiser: momentum(0.1, 0.9) };
+ * const losses: number[] = [];
+ * for await (const { total } of train(model, data, options)) losses.push(total);
+ * [1, 0.64, (1 - 0.2 - 0.34) ** 2].forEach((loss, at) => assertAlmostEquals(losses[at], loss, 1e-6));
+ * model.dispose();
+ * ```
  */
 export function momentum(rate: Rate, mu = 0.9, options: OptimiserOptions = {}): Optimiser {
   checkOptions("make momentum", options, common);
@@ -104,7 +139,26 @@ export interface AdagradOptions extends OptimiserOptions {
   readonly epsilon?: number;
 }
 
-/** Adagrad (Duchi et al. 2011): `s += g^2; p -= rate g / (sqrt(s) + epsilon)`. */
+/**
+ * Adagrad (Duchi et al. 2011): `s += g^2; p -= rate g / (sqrt(s) + epsilon)`.
+ *
+ * @throws {TypeError} for unknown options.
+ * @throws {RangeError} for options out of range.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { adagrad, compile, define, reference, regression, rows, train } from "@gatehouse/gatehouse";
+ *
+ * const model = await compile(define({ input: 1, tasks: { y: regression() } }), { engine: reference() });
+ * const data = rows([[0]], { labels: { y: [1] } }); // only the bias b moves, from 0: the loss is (b - 1)^2
+ * const options = { steps: 2, optimiser: adagrad(0.1) };
+ * const losses: number[] = [];
+ * for await (const { total } of train(model, data, options)) losses.push(total);
+ * [1, (1 - 0.2 / Math.sqrt(4.1)) ** 2].forEach((loss, at) => assertAlmostEquals(losses[at], loss, 1e-6));
+ * model.dispose();
+ * ```
+ */
 export function adagrad(rate: Rate = 1e-2, options: AdagradOptions = {}): Optimiser {
   checkOptions("make adagrad", options, [...common, "initial", "epsilon"]);
   const { initial = 0.1, epsilon = 1e-7 } = options;

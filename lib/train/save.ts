@@ -151,6 +151,16 @@ async function checkOurs(path: string, file: string, mark: string, action: strin
  *
  * @throws {SyntaxError} if it is no JSON, naming the file.
  * @throws {SpecError} if it is no spec.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals, assertThrows } from "@std/assert";
+ * import { binary, define, parseSpec } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({ input: 3, tasks: { click: binary() } });
+ * assertEquals(parseSpec(JSON.stringify(spec)), spec);
+ * assertThrows(() => parseSpec("{", "model/spec.json"), SyntaxError, "at model/spec.json");
+ * ```
  */
 export function parseSpec(text: Uint8Array | string, file: string = specFile): Spec {
   let found: unknown;
