@@ -3,7 +3,9 @@ import {
   bank,
   binary,
   categorical,
+  concat,
   define,
+  dense,
   describe,
   entriesOf,
   level,
@@ -13,7 +15,9 @@ import {
   mmoe,
   mul,
   parametersOf,
+  pipe,
   regression,
+  relu,
   softmax,
   type Spec,
   sum,
@@ -59,7 +63,8 @@ tasks/income/tower            income         dense(16) > relu                   
 tasks/income/head             tower          dense(1), binary                           [batch]                  17
 tasks/never married/tower     never married  dense(16) > relu                           [batch, 16]             528
 tasks/never married/head      tower          dense(1), binary                           [batch]                  17
-total                                                                                                       281,714`,
+total                                                                                                       281,714
+computed as one: levels/0/experts/shared (8), levels/0/gates/* (2)`,
   );
   assertEquals(
     describe(mixed),
@@ -77,8 +82,41 @@ tasks/total/tower       sum     sum                                             
 tasks/total/head        tower   dense(1), regression                             [batch]                  2
 tasks/bare/tower        input   identity                                         [batch, 4]               0
 tasks/bare/head         tower   dense(1), binary                                 [batch]                  5
-total                                                                                                    98`,
+total                                                                                                    98
+computed as one: levels/0/experts/a<b> (3)`,
   );
+});
+
+Deno.test("describe() says what is computed as one", () => {
+  const gate = mix("a", softmax);
+  const one = dense(8);
+  const twice = pipe((x) => concat([one(x), dense(8)(x)]), relu);
+  const said: readonly (readonly [Spec, string | undefined])[] = [
+    [architectures["single-task"], "levels/0/experts/* (2), tasks/*/tower (2), tasks/*/head (2)"],
+    [architectures["shared-bottom"], "tasks/*/tower (2), tasks/*/head (2)"],
+    [architectures.omoe, "levels/0/experts/shared (3), tasks/*/tower (2), tasks/*/head (2)"],
+    [architectures.mmoe, "levels/0/experts/shared (3)"],
+    [architectures.linear, "tasks/*/head (2)"],
+    [architectures["two banks"], "levels/0/experts/deep (2)"],
+    [architectures["two levels"], "levels/0/experts/* (3), levels/1/experts/shared (2)"],
+    [define({ input: 3, tasks: { alone: binary(mlp([4])) } }), undefined],
+    [
+      define({
+        input: 100,
+        levels: [
+          level({ a: bank(4, one), b: bank(1, one) }, { x: gate, y: gate, z: mix(["a", "b"], softmax) }),
+        ],
+        tasks: { x: binary(), y: binary(), z: binary() },
+      }),
+      "levels/0/experts/* (5), levels/0/gates/{x, y} (2)",
+    ],
+    [define({ input: 100, tasks: { x: binary(mlp([4, 2])), y: binary(mlp([4, 3])) } }), "tasks/*/tower (2, in part)"],
+    [define({ input: 100, tasks: { x: binary(twice) } }), "layers of tasks/x/tower"],
+  ];
+  for (const [spec, text] of said) {
+    const last = describe(spec).split("\n").at(-1)!;
+    assertEquals(last.startsWith("total ") ? undefined : last, text && `computed as one: ${text}`);
+  }
 });
 
 Deno.test("mermaid() writes a model as a flowchart", () => {

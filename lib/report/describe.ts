@@ -4,6 +4,7 @@ import { shapeText, sizeOf } from "../ops/shape.ts";
 import type { Value } from "../ops/value.ts";
 import { inputWidth } from "../spec/input.ts";
 import type { Expression, Spec } from "../spec/spec.ts";
+import { fusedText } from "./fused.ts";
 import { table } from "./table.ts";
 
 /** A line of a description: one entry of the table. */
@@ -22,23 +23,29 @@ export interface Entry {
 
 /**
  * A model as a text table: path, what it reads, what it computes, the shape of the result, the number of parameters.
+ * A last line says which entries are computed as one, unless `compile` is told otherwise (`fuse: false`), and how many:
+ * the experts of a bank, gates that read one stream, towers alike.
  *
  * @example
  * ```ts
- * import { assertStringIncludes } from "@std/assert";
- * import { binary, define, dense, describe } from "@gatehouse/gatehouse";
+ * import { assertEquals, assertStringIncludes } from "@std/assert";
+ * import { binary, define, dense, describe, mmoe } from "@gatehouse/gatehouse";
  *
  * const text = describe(define({ input: 5, tasks: { click: binary(dense(3)) } }));
  * assertStringIncludes(text, "dense(3)");
  * assertStringIncludes(text, "total");
+ *
+ * const tasks = { click: binary(), like: binary() };
+ * const [last] = describe(define(mmoe({ input: 5, expert: dense(4), tasks }))).split("\n").slice(-1);
+ * assertEquals(last, "computed as one: levels/0/experts/shared (8)");
  * ```
  */
 export function describe(spec: Spec): string {
   const entries = entriesOf(spec);
   const total = entries.reduce((sum, { parameters }) => sum + parameters, 0);
-  return table([...entries, { path: "total", reads: "", function: "", output: "", parameters: total }].map((entry) => ({
-    ...entry,
-  })));
+  const rows = [...entries, { path: "total", reads: "", function: "", output: "", parameters: total }];
+  const fused = fusedText(spec);
+  return table(rows.map((entry) => ({ ...entry }))) + (fused && `\ncomputed as one: ${fused}`);
 }
 
 /**

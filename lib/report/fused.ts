@@ -1,0 +1,79 @@
+import { fuse } from "../graph/fuse.ts";
+import { parametersOf } from "../graph/parameters.ts";
+import { trace } from "../graph/trace.ts";
+import type { Spec } from "../spec/spec.ts";
+
+/**
+ * The entries of a model whose copies are computed as one, and how many copies: `levels/0/experts/shared (8)`. A star
+ * stands for all names, and braces hold some of them. Where only some of the layers are, it says `in part`.
+ *
+ * @returns Empty where nothing is computed as one.
+ */
+export function fusedText(spec: Spec): string {
+  const { stacks } = fuse(trace(spec, true).logits);
+  const sections = sectionsOf(spec);
+  const sizes = new Map<string, number>();
+  for (const { path } of parametersOf(spec)) {
+    const { id } = copyOf(path, sections);
+    sizes.set(id, (sizes.get(id) ?? 0) + 1);
+  }
+  const groups = new Map<string, { readonly copies: readonly Copy[]; stacked: number }>();
+  for (const { paths } of stacks) {
+    const copies = [...new Map(paths.map((path) => copyOf(path, sections)).map((copy) => [copy.id, copy])).values()];
+    const key = copies.map(({ id }) => id).join("\n");
+    const group = groups.get(key) ?? { copies, stacked: 0 };
+    group.stacked += paths.length;
+    groups.set(key, group);
+  }
+  return [...groups.values()].map(({ copies, stacked }) => {
+    if (copies.length === 1) return `layers of ${entriesText(copies)}`;
+    const all = copies.reduce((sum, { id }) => sum + sizes.get(id)!, 0);
+    return `${entriesText(copies)} (${copies.length}${stacked < all ? ", in part" : ""})`;
+  }).join(", ");
+}
+
+/** Entries of one kind, whose paths differ in a name. */
+interface Section {
+  readonly before: string;
+  readonly names: readonly string[];
+  readonly after: string;
+}
+
+/** One copy of an entry: an expert of a bank, a gate, a tower or a head. */
+interface Copy {
+  readonly id: string;
+  readonly section: Section;
+  readonly name: string;
+}
+
+function sectionsOf({ levels, tasks }: Spec): Section[] {
+  return [
+    ...levels.flatMap(({ experts, gates }, at) => [
+      { before: `levels/${at}/experts/`, names: Object.keys(experts), after: "" },
+      { before: `levels/${at}/gates/`, names: Object.keys(gates).filter((name) => gates[name].gate), after: "" },
+    ]),
+    ...["/tower", "/head"].map((after) => ({ before: "tasks/", names: Object.keys(tasks), after })),
+  ];
+}
+
+/** The copy that a parameter belongs to. */
+function copyOf(path: string, sections: readonly Section[]): Copy {
+  for (const section of sections) {
+    const { before, names, after } = section;
+    const name = names.find((name) => path.startsWith(`${before}${name}${after}/`));
+    if (name === undefined) continue;
+    const entry = `${before}${name}${after}`;
+    const [expert] = path.slice(entry.length + 1).split("/");
+    return { id: before.endsWith("/experts/") ? `${entry}/${expert}` : entry, section, name };
+  }
+  throw new TypeError(`Cannot describe model: ${path} is of no entry`);
+}
+
+function entriesText(copies: readonly Copy[]): string {
+  return [...new Set(copies.map(({ section }) => section))].map((section) => {
+    const { before, names, after } = section;
+    const some = new Set(copies.filter((copy) => copy.section === section).map(({ name }) => name));
+    const whole = some.size > 1 && some.size === names.length;
+    return before + (whole ? "*" : some.size > 1 ? `{${[...some].join(", ")}}` : [...some][0]) + after;
+  }).join(" + ");
+}
