@@ -22,6 +22,7 @@ export type Slot = (name: string, shape: readonly number[], init: Init) => Value
  * a gate, a tower) applying the same net twice uses the same parameters, and every entry has its own copy.
  *
  * @param body What the net computes; it claims parameters by `slot(name, shape, init)`.
+ * @throws {TypeError} while the net is applied, for a name, a shape or an init of a parameter that is none.
  *
  * @example
  * ```ts
@@ -50,6 +51,7 @@ export function own(body: (slot: Slot, x: Value) => Value): Net {
  * with mean 0 and variance 1. Use it inside {@linkcode inTraining}, so that evaluation stays deterministic.
  *
  * @param shape The shape, such as `["batch", 64]`.
+ * @throws {TypeError} if the shape or the kind is none.
  *
  * @example
  * ```ts
