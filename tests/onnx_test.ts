@@ -278,6 +278,15 @@ Deno.test("onnx() says what is wrong", async () => {
   await assertRejects(() => program.run(given), TypeError, "Cannot run graph: the program is disposed");
 });
 
+Deno.test("onnx() names the action that ONNX Runtime refuses", async () => {
+  const open = await start(1);
+  assertThrows(() => open(new Uint8Array([1, 2, 3]), false), Error, "Cannot load graph: ONNX Runtime says: ");
+  const session = open(onnxModel(graphOf({ y: f.neg(input("x", 2)) })), false);
+  const given = { x: { type: "float32", dims: [3], location: "cpu", data: f32([1, 2, 3]) } } as const;
+  assertThrows(() => session.run(given, ["y"]), Error, "Cannot run graph: ONNX Runtime says: ");
+  session.dispose();
+});
+
 Deno.test("onnx() says what helps where ONNX Runtime does not start", () => {
   const told: readonly (readonly [Partial<Error> & { code?: string }, string])[] = [
     [{ code: "ERR_MODULE_NOT_FOUND" }, "the package onnxruntime-node is missing: add it with `deno add npm:"],
@@ -299,7 +308,7 @@ Deno.test("onnxModel() stores parameters, and an ONNX runtime computes from the 
   const open = await start(1);
   for (const [name, spec] of Object.entries(architectures)) {
     const model = await compile(spec, { engine: reference(), seed: 3 });
-    const session = open(onnxModel(forward(spec, true), await model.parameters()));
+    const session = open(onnxModel(forward(spec, true), await model.parameters()), true);
     for (const count of [1, 7]) {
       const data = sample(count);
       const { predictions, gates } = await model.inspect(data);
@@ -308,7 +317,7 @@ Deno.test("onnxModel() stores parameters, and an ONNX runtime computes from the 
         ...Object.entries<Float32Array>(predictions),
         ...Object.entries(gates).map(([gate, data]) => [`gates/${gate}`, data] as const),
       ];
-      const found = session.run({ input }, Object.fromEntries(wanted.map(([output]) => [output, null])));
+      const found = session.run({ input }, wanted.map(([output]) => output));
       for (const [output, numbers] of wanted) {
         assertEquals(found[output].dims[0], count);
         assertClose(found[output].data, numbers, `${name}: ${output}`, 1e-6);
@@ -368,11 +377,11 @@ Deno.test("saveOnnx() writes one file that an ONNX runtime serves, its tasks and
     await Deno.writeTextFile(path, "an older file");
     await saveOnnx(model, path, { gates: true });
     const { numeric: numbers, category: codes } = data.inputs;
-    const session = (await start(1))(await Deno.readFile(path));
+    const session = (await start(1))(await Deno.readFile(path), false);
     const found = session.run({
       numeric: { type: "float32", dims: [2, 1], location: "cpu", data: numbers },
       category: { type: "int32", dims: [2, 1], location: "cpu", data: codes },
-    }, { click: null, numeric_1: null, age: null, "gates/0/click": null });
+    }, ["click", "numeric_1", "age", "gates/0/click"]);
     session.dispose();
     assertClose(found.click.data, want.click, "click", 1e-6);
     assertClose(found.numeric_1.data, want.numeric, "numeric", 1e-6);

@@ -45,7 +45,7 @@ export async function onnx({ threads }: OnnxOptions = {}): Promise<Engine> {
     load: (graph, store) => {
       const arrays = known.get(store);
       if (arrays === undefined) throw new TypeError("Cannot load graph: the store is of another engine");
-      checkGraph(graph, (name) => arrays.get(name)?.shape, { name: "onnx", has });
+      checkGraph(graph, (name) => arrays.find(name)?.shape, { name: "onnx", has });
       return programOf(graph, arrays, open);
     },
   };

@@ -3,55 +3,39 @@ import { sizeOf } from "../ops/shape.ts";
 import type { Program, Tensor } from "./engine.ts";
 import { batchLength } from "./inputs.ts";
 import { written } from "./onnx_model.ts";
-import type { Numbers, Session } from "./onnx_runtime.ts";
-import type { Arrays, Held } from "./onnx_store.ts";
+import type { Numbers, Open } from "./onnx_runtime.ts";
+import { type Arrays, free } from "./onnx_store.ts";
 import { type View, viewed } from "./onnx_views.ts";
 
 /**
- * A graph as a session of ONNX Runtime. Parameters are read where the store has them, and updates are written where the
- * store has room for them: neither is copied.
+ * A graph as a session of ONNX Runtime. Parameters are read where the store has them, and what replaces them becomes the
+ * store's as it is.
  *
  * @throws {Error} if ONNX Runtime refuses the graph.
  */
-export function programOf(
-  graph: Graph,
-  arrays: Arrays,
-  open: (model: Uint8Array<ArrayBuffer>) => Session,
-): Program {
+export function programOf(graph: Graph, arrays: Arrays, open: Open): Program {
   const { graph: seen, views } = viewed(graph);
   const { bytes, inputs, parameters, outputs, updates } = written(seen);
-  const session = open(bytes);
+  const session = open(bytes, isSmall(graph));
   const fed = { ...graph, nodes: graph.nodes.filter(({ op }) => op === "input" || op === "noise") };
-  const codes = new Set(graph.nodes.flatMap(({ type, attrs }) => type === "int" ? [attrs.name] : []));
+  const codes = new Set(fed.nodes.flatMap(({ type, attrs }) => type === "int" ? [attrs.name] : []));
   const parts = [...parameters].map(([name, input]) => ({ input, view: views.get(name)! }));
-  const targets = [...updates].map(([array, output]) => {
-    return { output, view: { array, start: 0, shape: arrays.get(array)!.shape } };
-  });
-  const see = remembered();
+  const wanted = [...outputs.values(), ...updates.values()];
   let disposed = false;
 
-  const held = (name: string): Held => {
-    const found = arrays.get(name);
-    if (found === undefined) throw new TypeError(`Cannot run graph: the parameter "${name}" is missing`);
-    return found;
-  };
   const run = (given: Readonly<Record<string, Tensor>>): Record<string, Tensor> => {
     if (disposed) throw new TypeError("Cannot run graph: the program is disposed");
     batchLength(fed, given);
     const feeds: Record<string, Numbers> = {};
     for (const [name, input] of inputs) feeds[input] = numbersOf(given[name], codes.has(name));
-    for (const { input, view } of parts) feeds[input] = see(held(view.array).now, view);
-    const fetches: Record<string, Numbers | null> = {};
-    for (const output of outputs.values()) fetches[output] = null;
-    for (const { output, view } of targets) {
-      const array = held(view.array);
-      array.next ??= new Float32Array(array.now.length);
-      fetches[output] = see(array.next, view);
-    }
-    const results = session.run(feeds, fetches);
+    for (const { input, view } of parts) feeds[input] = partOf(arrays, view);
+    const results = session.run(feeds, wanted);
     const found = [...outputs].map(([name, output]) => [name, results[output]] as const);
-    if (found.every(([, { data }]) => data.every(Number.isFinite))) {
-      for (const name of updates.keys()) turn(held(name));
+    const good = found.every(([, { data }]) => data.every(Number.isFinite));
+    for (const [name, output] of updates) {
+      const { dims: shape, data } = results[output];
+      if (good) arrays.replace(name, { shape, data: data as Float32Array });
+      else free(data);
     }
     return Object.fromEntries(found.map(([name, { dims, data }]) => [name, { shape: dims, data }]));
   };
@@ -64,9 +48,10 @@ export function programOf(
   };
 }
 
-/** Puts the elements that were written in the place of those that were read. */
-function turn(held: Held): void {
-  [held.now, held.next] = [held.next!, held.now];
+/** Whether a run is so short that preparing its memory counts, and so small that the memory does not. */
+function isSmall({ nodes }: Graph): boolean {
+  const sizes = nodes.map(({ op, shape }) => op === "parameter" ? sizeOf(shape) : 0);
+  return sizes.reduce((total, size) => total + size, 0) < 2 ** 17;
 }
 
 function numbersOf({ shape, data }: Tensor, codes: boolean): Numbers {
@@ -75,16 +60,10 @@ function numbersOf({ shape, data }: Tensor, codes: boolean): Numbers {
   return { type: codes ? "int32" : "float32", dims: [...shape], location: "cpu", data: numbers };
 }
 
-/** Views of memory, each made once. */
-function remembered(): (data: Float32Array, view: View) => Numbers {
-  const known = new WeakMap<Float32Array, Map<View, Numbers>>();
-  return (data, view) => {
-    const views = known.get(data) ?? new Map<View, Numbers>();
-    known.set(data, views);
-    const { start, shape } = view;
-    const found = views.get(view) ??
-      { type: "float32", dims: [...shape], location: "cpu", data: data.subarray(start, start + sizeOf(shape)) };
-    views.set(view, found);
-    return found;
-  };
+/** A part of an array of the store, in the memory of the array. */
+function partOf(arrays: Arrays, { array, start, shape }: View): Numbers {
+  const held = arrays.find(array);
+  if (held === undefined) throw new TypeError(`Cannot run graph: the parameter "${array}" is missing`);
+  const data = held.data.subarray(start, start + sizeOf(shape));
+  return { type: "float32", dims: shape, location: "cpu", data };
 }

@@ -12,28 +12,27 @@ export interface Numbers {
 
 /** A model that ONNX Runtime has prepared. */
 export interface Session {
-  /**
-   * Runs the model.
-   *
-   * @param inputs All inputs by name.
-   * @param outputs The outputs that are wanted by name: arrays to write them into, or null for new ones.
-   */
-  run(
-    inputs: Readonly<Record<string, Numbers>>,
-    outputs: Readonly<Record<string, Numbers | null>>,
-  ): Readonly<Record<string, Numbers>>;
+  /** Runs the model on all its inputs, and returns the outputs of some names in memory of their own. */
+  run(inputs: Readonly<Record<string, Numbers>>, outputs: readonly string[]): Readonly<Record<string, Numbers>>;
   /** Frees the model. */
   dispose(): void;
 }
 
 /**
+ * Prepares a model from the bytes of its file.
+ *
+ * @param plan Whether the memory of a run is planned once and kept: a run is 40 us faster, and holds twice the memory.
+ * @throws {Error} if ONNX Runtime refuses the model.
+ */
+export type Open = (model: Uint8Array<ArrayBuffer>, plan: boolean) => Session;
+
+/**
  * Starts ONNX Runtime.
  *
  * @param threads The threads that share the work of one op.
- * @returns What prepares a model from the bytes of its file.
  * @throws {Error} if the package onnxruntime-node is missing, may not be loaded, or has no library for this machine.
  */
-export async function start(threads: number): Promise<(model: Uint8Array<ArrayBuffer>) => Session> {
+export async function start(threads: number): Promise<Open> {
   const { binding, initOrt } = await loaded();
   initOrt();
   const options = {
@@ -42,14 +41,25 @@ export async function start(threads: number): Promise<(model: Uint8Array<ArrayBu
     executionMode: "sequential",
     graphOptimizationLevel: "all",
   } as const;
-  return ({ buffer, byteOffset, byteLength }) => {
+  return ({ buffer, byteOffset, byteLength }, plan) => {
     const session = new binding.InferenceSession();
-    session.loadModel(buffer, byteOffset, byteLength, options);
+    attempt("load", () => session.loadModel(buffer, byteOffset, byteLength, { ...options, enableMemPattern: plan }));
     return {
-      run: (inputs, outputs) => session.run(inputs as never, outputs as never, {}) as never,
+      run: (inputs, outputs) => {
+        const fetches = Object.fromEntries(outputs.map((name) => [name, null]));
+        return attempt("run", () => session.run(inputs as never, fetches, {})) as never;
+      },
       dispose: () => session.dispose(),
     };
   };
+}
+
+function attempt<T>(action: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw new Error(`Cannot ${action} graph: ONNX Runtime says: ${(error as Error).message}`);
+  }
 }
 
 /**
