@@ -68,7 +68,7 @@ function attempt<T>(action: string, act: () => T): T {
  */
 async function loaded() {
   try {
-    return await import("onnxruntime-node/dist/binding.js");
+    return await import("npm:onnxruntime-node@1.30.0/dist/binding.js");
   } catch (error) {
     throw new Error(`Cannot start the onnx engine: ${explained(error as Error)}`);
   }

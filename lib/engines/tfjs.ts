@@ -113,15 +113,12 @@ async function reading(action: "query" | "request"): Promise<"granted" | "prompt
   return (await Deno.permissions[action]({ name: "read", path: wasmFolder() })).state;
 }
 
-/** Where the wasm package lies, as far as can be known without reading anything: here by name, elsewhere by version. */
+/** Where the wasm package lies, as far as can be known without reading anything. */
 function wasmFolder(): URL | undefined {
-  for (const name of ["@tensorflow/tfjs-backend-wasm", "npm:@tensorflow/tfjs-backend-wasm@4.22.0"]) {
-    try {
-      const folder = new URL(".", import.meta.resolve(name));
-      if (folder.protocol === "file:") return folder;
-    } catch {
-      continue;
-    }
+  try {
+    const folder = new URL(".", import.meta.resolve("@tensorflow/tfjs-backend-wasm")); // by name: publishing resolves it
+    return folder.protocol === "file:" ? folder : undefined;
+  } catch {
+    return undefined;
   }
-  return undefined;
 }
