@@ -1,25 +1,9 @@
-import type { Shape } from "../ops/shape.ts";
-import type { Attrs, Op } from "../ops/value.ts";
+import type { Op } from "../ops/value.ts";
 import { type DataType, type, type Writer } from "./graph_model_writer.ts";
-
-/** Where an op stands in a graph: its settings, its shape and the shapes of what it is applied to. */
-export interface Place {
-  /** The op's settings. */
-  readonly attrs: Attrs;
-  /** The shape of the result. */
-  readonly shape: Shape;
-  /** The shapes of what the op is applied to. */
-  readonly of: readonly Shape[];
-}
-
-/** Writes one op, given the names of the nodes that it is applied to. */
-type Translation = (write: Writer, of: readonly string[], place: Place) => string;
-
-/** The ops that are translated: all but the leaves, which the writer makes, and phases. */
-type Translated = Exclude<Op, "input" | "parameter" | "noise" | "constant" | "inTraining">;
+import type { Translated, Translation } from "./translation.ts";
 
 /** Each op as nodes of standard TensorFlow ops, those that TensorFlow.js runs on every backend: op to translation. */
-export const translations: Readonly<Record<Translated, Translation>> = {
+export const translations: Readonly<Record<Translated, Translation<Writer>>> = {
   matmul: (write, of, { shape }) => write.node(shape.length === 2 ? "MatMul" : "BatchMatMulV2", of, float),
 
   add: direct("AddV2"),
@@ -109,11 +93,11 @@ export function isTranslated(op: Op): op is Translated {
 const int = type("DT_INT32");
 const float = { T: type("DT_FLOAT") };
 
-function direct(op: string): Translation {
+function direct(op: string): Translation<Writer> {
   return (write, of) => write.node(op, of, float);
 }
 
-function reduction(op: string): Translation {
+function reduction(op: string): Translation<Writer> {
   return (write, [x], { attrs }) => {
     const axes = attrs.axes as number[];
     if (axes.length === 0) return write.node("Identity", [x], float);

@@ -1,25 +1,9 @@
-import type { Shape } from "../ops/shape.ts";
-import type { Attrs, Op } from "../ops/value.ts";
+import type { Op } from "../ops/value.ts";
 import type { Writer } from "./onnx_writer.ts";
-
-/** Where an op stands in a graph: its settings, its shape and the shapes of what it is applied to. */
-export interface Place {
-  /** The op's settings. */
-  readonly attrs: Attrs;
-  /** The shape of the result. */
-  readonly shape: Shape;
-  /** The shapes of what the op is applied to. */
-  readonly of: readonly Shape[];
-}
-
-/** Writes one op, given the names of the values that it is applied to, and returns the name of the result. */
-type Translation = (write: Writer, of: readonly string[], place: Place) => string;
-
-/** The ops that are translated: all but what is fed or stored, and phases. */
-type Translated = Exclude<Op, "input" | "parameter" | "noise" | "constant" | "inTraining">;
+import type { Translated, Translation } from "./translation.ts";
 
 /** Each op as nodes of standard ONNX ops: op to translation. */
-export const translations: Readonly<Record<Translated, Translation>> = {
+export const translations: Readonly<Record<Translated, Translation<Writer>>> = {
   matmul: direct("MatMul"),
 
   add: direct("Add"),
@@ -99,7 +83,7 @@ export function isTranslated(op: Op): op is Translated {
   return Object.hasOwn(translations, op);
 }
 
-function direct(op: string): Translation {
+function direct(op: string): Translation<Writer> {
   return (write, of) => write.node(op, of);
 }
 
