@@ -5,11 +5,11 @@ import { nearest } from "../lib/errors/nearest.ts";
 export type Option =
   | { kind: "flag"; help: string }
   | { kind: "number"; help: string; default?: number; from?: number; to?: number; whole?: boolean }
-  | { kind: "choice"; help: string; of: readonly string[]; default?: string }
+  | { kind: "choice"; help: string; of: readonly string[]; default?: string; bare?: true }
   | { kind: "choices"; help: string; of: readonly string[]; default?: readonly string[] }
   | { kind: "path"; help: string; default?: string };
 
-/** Options by name; `learningRate` is written `--learning-rate`. */
+/** Options by name; `learningRate` is written `--learning-rate`, the value of a bare one without its name. */
 export type Options = Readonly<Record<string, Readonly<Option>>>;
 
 /** The value that an option has in the end: undefined only where it is neither given nor has a default. */
@@ -36,10 +36,18 @@ export function readOptions(name: string, options: Options, args: readonly strin
   for (const [key, option] of Object.entries(options)) {
     values[key] = option.kind === "flag" ? false : option.default;
   }
-  const keys = new Map(Object.keys(options).map((key) => [flagOf(key), key]));
+  const named = Object.keys(options).filter((key) => !isBare(options[key]));
+  const keys = new Map(named.map((key) => [flagOf(key), key]));
   for (const token of tokensOf(options, args)) {
     if (token.kind === "option-terminator") continue;
-    if (token.kind === "positional") throw wrong(name, `nothing is to be done with ${JSON.stringify(token.value)}`);
+    if (token.kind === "positional") {
+      const [key, option] = Object.entries(options).find(([key, option]) =>
+        isBare(option) && values[key] === undefined
+      ) ?? [];
+      if (key === undefined) throw wrong(name, `nothing is to be done with ${JSON.stringify(token.value)}`);
+      values[key] = readValue(name, key, option!, token.value);
+      continue;
+    }
     const key = keys.get(token.rawName === "-h" ? "--help" : token.rawName);
     if (key === undefined) throw wrong(name, unknownOption(token.rawName, [...keys.keys()]));
     values[key] = readValue(name, token.rawName, options[key], token.value);
@@ -49,14 +57,17 @@ export function readOptions(name: string, options: Options, args: readonly strin
 
 /** The text that `--help` shows. */
 export function helpText(name: string, description: string, options: Options, example: string): string {
-  const heads = Object.entries(options).map(([key, option]) => `${flagOf(key)}${wordOf(option)}`);
+  const heads = Object.entries(options).map(([key, option]) =>
+    isBare(option) ? `<${key}>` : `${flagOf(key)}${wordOf(option)}`
+  );
   const width = Math.max(...heads.map((head) => head.length));
   const lines = Object.values(options).map((option, i) =>
     `  ${heads[i].padEnd(width)}  ${option.help}${noteOf(option)}`
   );
   const usage = `deno task ${name}`;
   const end = example === "" ? [] : ["", "Example:", `  ${usage} ${example}`];
-  return [description, "", `Usage: ${usage} [options]`, "", "Options:", ...lines, ...end, ""].join("\n");
+  const bare = Object.keys(options).filter((key) => isBare(options[key])).map((key) => ` <${key}>`).join("");
+  return [description, "", `Usage: ${usage}${bare} [options]`, "", "Options:", ...lines, ...end, ""].join("\n");
 }
 
 /** The words of a command line, told apart by the platform's own parser. */
@@ -111,6 +122,11 @@ function readChoice(name: string, flag: string, of: readonly string[], word: str
 function unknownOption(flag: string, flags: readonly string[]): string {
   const near = nearest(flag.replace(/^-*/, "--"), flags);
   return `no option is named ${flag}${near === undefined ? "" : `: did you mean ${near}?`}`;
+}
+
+/** Whether an option is a word without a flag. */
+function isBare(option: Option): boolean {
+  return option.kind === "choice" && option.bare === true;
 }
 
 function wrong(name: string, message: string): UsageError {

@@ -10,6 +10,8 @@ export interface Standing {
   readonly epoch?: number;
   /** Epochs in all, where known. */
   readonly epochs?: number;
+  /** What a step is called: `step` by default. */
+  readonly unit?: string;
   /** The loss of each task. */
   readonly loss?: Readonly<Record<string, number>>;
   /** Rows a second. */
@@ -94,13 +96,13 @@ export function report(label: string, terminal: Terminal = standardError()): Rep
  * @param width The characters of the line; where absent, nothing is left out and no bar is drawn.
  */
 export function progressLine(label: string, progress: Standing, seconds: number, width?: number): string {
-  const { step, steps, epoch, epochs, loss = {}, rate } = progress;
+  const { step, steps, epoch, epochs, unit = "step", loss = {}, rate } = progress;
   const left = steps === undefined || step === 0 ? undefined : seconds / step * Math.max(0, steps - step);
   const losses = Object.entries(loss).map(([task, value], place): Part => [lossText(task, value), 4 - place / 1e6]);
   const parts: Part[] = [
     [label, 7],
     [width === undefined || steps === undefined ? "" : bar(step / steps), 2],
-    [steps === undefined ? `step ${count(step)}` : `step ${count(step)}/${count(steps)}`, 6],
+    [steps === undefined ? `${unit} ${count(step)}` : `${unit} ${count(step)}/${count(steps)}`, 6],
     [epoch === undefined ? "" : epochs === undefined ? `epoch ${epoch}` : `epoch ${epoch}/${epochs}`, 3],
     ...losses,
     [rate === undefined ? "" : rateText(rate), 1],
@@ -125,8 +127,8 @@ function fitted(parts: readonly Part[], width: number): string {
 function endLine(label: string, word: string, progress: Standing | undefined, seconds: number): string {
   const parts = [label, `${word} in ${duration(seconds, 1)}`];
   if (progress !== undefined) {
-    const { step, loss = {}, rate } = progress;
-    parts.push(`step ${count(step)}`, ...Object.entries(loss).map(([task, value]) => lossText(task, value)));
+    const { step, unit = "step", loss = {}, rate } = progress;
+    parts.push(`${unit} ${count(step)}`, ...Object.entries(loss).map(([task, value]) => lossText(task, value)));
     if (rate !== undefined) parts.push(rateText(rate));
   }
   return parts.join("  ").replace(/\p{Cc}/gu, " ");

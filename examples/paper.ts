@@ -1,0 +1,82 @@
+/**
+ * The figures and tables of the MMoE paper, made again: runs on all workers, results that are kept as they come, tables
+ * beside the paper's numbers, and a report with tests of its claims.
+ */
+import { report } from "@gatehouse/gatehouse";
+import { commandLine, common, type Context, run } from "./cli.ts";
+import { UsageError } from "./options.ts";
+import { openResults } from "./paper/results.ts";
+import { studies } from "./paper/studies.ts";
+import { type Job, keyOf, type Study } from "./paper/study.ts";
+import { answers } from "./paper/workers.ts";
+
+/** What can be asked for: the studies, figures that other studies' runs show, all of them, the report. */
+const wanted: Readonly<Record<string, readonly string[]>> = {
+  ...Object.fromEntries(Object.keys(studies).map((name) => [name, [name]])),
+  figure5: ["figure4"],
+  all: Object.keys(studies),
+  report: [],
+};
+
+const command = commandLine(
+  "paper",
+  "Reproduces the figures and tables of the MMoE paper. A stopped run goes on where it was when it is started again.",
+  {
+    what: { kind: "choice", help: "what is made", of: Object.keys(wanted).sort(), bare: true },
+    runs: { kind: "number", help: "runs of a cell; without it each study's own number", from: 1, whole: true },
+    workers: { kind: "number", help: "runs at once", default: 2, from: 1, to: 64, whole: true },
+    results: { kind: "path", help: "the folder of results; default examples/paper/results, or out/paper-smoke" },
+    out: { kind: "path", help: "the folder of the report", default: "out/paper" },
+    data: { kind: "path", help: "the folder of the real data; else GATEHOUSE_DATA, else ./data" },
+    smoke: { kind: "flag", help: "show that everything runs, on tiny budgets" },
+    engine: { ...common.engine, of: ["onnx", "wasm", "cpu", "reference"], default: "onnx" },
+  },
+  "figure4 --runs 200",
+);
+
+await run(command, async (options, context) => {
+  const { what, smoke } = options;
+  const { signal } = context;
+  if (what === undefined) {
+    throw new UsageError(`Cannot run paper: wanted one of ${Object.keys(wanted).sort().join(", ")}`);
+  }
+  const folder = options.results ?? (smoke ? "out/paper-smoke" : "examples/paper/results");
+  for (const name of wanted[what]) {
+    if (signal.aborted) break;
+    await made(studies[name], folder, options, context);
+  }
+});
+
+/** Makes what is left of a study, and shows what is known of it. */
+async function made(
+  study: Study,
+  folder: string,
+  options: ReturnType<typeof command.read>,
+  context: Context,
+): Promise<void> {
+  const { say, record, signal } = context;
+  const { seed, engine, workers, data, smoke, runs } = options;
+  const budget = { smoke, runs };
+  const results = await openResults(folder, study.name, seed);
+  const left = () => {
+    const done = new Set(results.all.map(keyOf));
+    return study.jobs(results.all, budget).filter((job) => !done.has(keyOf(job)));
+  };
+  say(`\n${study.name}: ${study.about}`);
+  const before = results.all.length;
+  const progress = report(study.name);
+  for (let jobs = left(); jobs.length > 0 && !signal.aborted; jobs = left()) {
+    const requests = jobs.map((job: Job) => ({ job, seed, engine, budget, data }));
+    for await (const result of answers(requests, { workers, signal })) {
+      await results.append(result);
+      record({ ...result });
+      const step = results.all.length - before;
+      progress.update({ step, steps: Math.max(step, study.jobs(results.all, budget).length - before), unit: "run" });
+    }
+  }
+  if (results.all.length > before) progress.end(signal.aborted ? "stopped" : "done");
+  if (signal.aborted) return say(`Stopped: ${results.all.length} runs are kept in ${folder}/${study.name}.jsonl`);
+  say(study.summary(results.all, budget));
+  const hours = results.all.reduce((sum, { seconds }) => sum + seconds, 0) / 3600;
+  say(`${results.all.length} runs, ${hours.toFixed(2)} hours of one worker, in ${folder}/${study.name}.jsonl`);
+}

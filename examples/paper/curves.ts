@@ -1,0 +1,126 @@
+import { table } from "@gatehouse/gatehouse";
+import { correlations, figure5Losses } from "./printed.ts";
+import { type Budget, type Result, resultsOf, runsOf, type Setting, type Study } from "./study.ts";
+import type { ModelName } from "./synthetic_models.ts";
+import { recipe, syntheticRun } from "./synthetic_run.ts";
+
+/** The learning rates that the paper searches. */
+export const rates = [1e-2, 1e-3, 1e-4] as const;
+
+/** Figure 3: a shared bottom of 16 units. */
+export const figure3: Study = study("figure3", "the losses of a shared bottom of 16 units", ["shared-bottom 16"]);
+
+/** Figures 4 and 5: the mean losses of the three models, and how their final losses are distributed. */
+export const figure4: Study = study("figure4", "the losses of shared-bottom, OMoE and MMoE, and how they are spread", [
+  "shared-bottom",
+  "omoe",
+  "mmoe",
+]);
+
+/** What one run found. */
+export interface Curve {
+  /** The mean training loss of the first task over the 100 steps before each mark. */
+  readonly curve: readonly number[];
+  /** The loss of both tasks over the last 100 steps. */
+  readonly last: readonly number[];
+  /** The loss of both tasks on other rows. */
+  readonly held: readonly number[];
+}
+
+/** The runs of a cell as curves. */
+export function curvesOf(results: readonly Result[], study: string, setting: Setting): readonly Curve[] {
+  return resultsOf(results, study, setting).map(({ found }) => found as unknown as Curve);
+}
+
+/** The rate whose mean final loss over all correlations is least, and of every rate that mean. */
+export function searched(
+  results: readonly Result[],
+  study: string,
+  model: string,
+  runs: number,
+): { readonly best: number; readonly losses: Readonly<Record<string, number>> } | undefined {
+  const losses = rates.map((rate) => {
+    const cells = correlations.map((correlation) => {
+      const curves = curvesOf(results, study, { model, correlation, rate }).slice(0, runs);
+      return curves.length < runs ? undefined : mean(curves.map(({ last }) => last[0]));
+    });
+    return cells.includes(undefined) ? undefined : mean(cells as number[]);
+  });
+  if (losses.includes(undefined)) return undefined;
+  const best = rates[losses.indexOf(Math.min(...losses as number[]))];
+  return { best, losses: Object.fromEntries(rates.map((rate, i) => [rate, losses[i]!])) };
+}
+
+/** How many runs search for the rate, and how many its cells have in the end. */
+export function runsOfCurves(
+  { smoke, runs = smoke ? 2 : 30 }: Budget,
+): { readonly search: number; readonly all: number } {
+  return { search: Math.min(smoke ? 1 : 10, runs), all: runs };
+}
+
+/** First every model with every rate, then the rest of the runs with the model's best rate. */
+function study(name: string, about: string, models: readonly ModelName[]): Study {
+  return {
+    name,
+    about,
+    jobs(results, budget) {
+      const { search, all } = runsOfCurves(budget);
+      return models.flatMap((model) => {
+        const best = searched(results, name, model, search)?.best;
+        return correlations.flatMap((correlation) =>
+          rates.flatMap((rate) => runsOf(name, { model, correlation, rate }, rate === best ? all : search))
+        );
+      });
+    },
+    run: ({ setting }, tools) =>
+      syntheticRun(setting as { model: ModelName; correlation: number; rate: number }, recipe, tools),
+    summary(results, budget) {
+      const { search } = runsOfCurves(budget);
+      const found = models.map((model) => ({ model, ...searched(results, name, model, search) }));
+      const search_ = table(found.map(({ model, best, losses }) => ({
+        model,
+        ...Object.fromEntries(rates.map((rate) => [`rate ${rate}`, losses?.[rate].toFixed(4) ?? ""])),
+        best: String(best ?? ""),
+      })));
+      const cells = found.flatMap(({ model, best }) =>
+        best === undefined ? [] : correlations.map((correlation) => {
+          const curves = curvesOf(results, name, { model, correlation, rate: best });
+          return {
+            model,
+            correlation: String(correlation),
+            rate: String(best),
+            ...spread(curves),
+            ...paper(model, correlation),
+          };
+        })
+      );
+      return `Mean final loss over all correlations, ${search} runs each\n${search_}\n\n` +
+        `Final training loss of the first task at the best rate\n${table(cells)}`;
+    },
+  };
+}
+
+/** The final losses of a cell, in columns. */
+function spread(curves: readonly Curve[]): Record<string, string | number> {
+  const losses = curves.map(({ last }) => last[0]);
+  const middle = mean(losses);
+  const sd = Math.sqrt(losses.reduce((sum, loss) => sum + (loss - middle) ** 2, 0) / (losses.length - 1));
+  return {
+    runs: losses.length,
+    mean: middle.toFixed(3),
+    sd: sd.toFixed(3),
+    least: Math.min(...losses).toFixed(3),
+    most: Math.max(...losses).toFixed(3),
+    "held out": mean(curves.map(({ held }) => held[0])).toFixed(3),
+  };
+}
+
+/** What the paper shows of a cell. */
+function paper(model: string, correlation: number): Record<string, string> {
+  const printed = figure5Losses[model]?.[correlation];
+  return printed === undefined ? {} : { "paper's mean": printed.mean.toFixed(3), "paper's sd": printed.sd.toFixed(3) };
+}
+
+function mean(numbers: readonly number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
+}

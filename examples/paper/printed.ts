@@ -1,0 +1,67 @@
+/**
+ * What the paper shows: numbers that are printed in its tables, and points read off its vector figures, good to about
+ * 0.001.
+ *
+ * Source: Ma et al., KDD 2018, figures 2, 4 and 5, tables 1 and 2, section 6.
+ *
+ * @module
+ */
+
+/** Figure 2, read off: task correlation, label correlation. */
+export const figure2Points = [
+  [0.4, 0.0546],
+  [0.5, 0.0739],
+  [0.6, 0.0996],
+  [0.7, 0.1343],
+  [0.8, 0.1927],
+  [0.9, 0.3053],
+  [0.95, 0.4463],
+  [0.98, 0.6571],
+  [1, 0.9965],
+] as const;
+
+/** The correlations of figures 3 to 5. */
+export const correlations = [0.5, 0.9, 1] as const;
+
+/** The steps of {@linkcode figure4Losses}. */
+export const figure4Steps = [500, 1000, 2000, 4000, 6000, 8000, 9900] as const;
+
+/** Figure 4, read off: mean loss over 200 runs by model and correlation, after {@linkcode figure4Steps}. */
+export const figure4Losses: Readonly<Record<string, Readonly<Record<string, readonly number[]>>>> = {
+  "shared-bottom": {
+    "0.5": [0.493, 0.385, 0.331, 0.286, 0.268, 0.260, 0.255],
+    "0.9": [0.531, 0.424, 0.351, 0.294, 0.261, 0.239, 0.221],
+    "1": [0.453, 0.361, 0.306, 0.259, 0.233, 0.215, 0.201],
+  },
+  omoe: {
+    "0.5": [0.379, 0.291, 0.226, 0.178, 0.161, 0.151, 0.146],
+    "0.9": [0.314, 0.238, 0.185, 0.150, 0.133, 0.124, 0.118],
+    "1": [0.219, 0.164, 0.127, 0.101, 0.089, 0.083, 0.078],
+  },
+  mmoe: {
+    "0.5": [0.235, 0.173, 0.134, 0.106, 0.095, 0.088, 0.083],
+    "0.9": [0.226, 0.166, 0.127, 0.101, 0.092, 0.086, 0.081],
+    "1": [0.213, 0.156, 0.119, 0.092, 0.079, 0.073, 0.070],
+  },
+};
+
+/** Figure 5, read off: final losses of 200 runs: mean, standard deviation, share of runs above 0.4. */
+export const figure5Losses: Readonly<
+  Record<string, Readonly<Record<string, { readonly mean: number; readonly sd: number; readonly above: number }>>>
+> = {
+  "shared-bottom": {
+    "0.5": { mean: 0.256, sd: 0.168, above: 0.385 },
+    "0.9": { mean: 0.222, sd: 0.136, above: 0.18 },
+    "1": { mean: 0.200, sd: 0.145, above: 0.21 },
+  },
+  omoe: {
+    "0.5": { mean: 0.147, sd: 0.089, above: 0.055 },
+    "0.9": { mean: 0.119, sd: 0.091, above: 0.045 },
+    "1": { mean: 0.079, sd: 0.083, above: 0.02 },
+  },
+  mmoe: {
+    "0.5": { mean: 0.082, sd: 0.074, above: 0.02 },
+    "0.9": { mean: 0.082, sd: 0.083, above: 0.04 },
+    "1": { mean: 0.072, sd: 0.060, above: 0.01 },
+  },
+};

@@ -1,0 +1,44 @@
+/** Makes runs of studies, one after the other, away from the thread that shows progress and answers Ctrl-C. */
+import { random } from "@gatehouse/gatehouse";
+import { type EngineName, engineOf } from "../engine.ts";
+import { studies } from "./studies.ts";
+import { type Budget, type Job, keyOf, type Result } from "./study.ts";
+
+/** What a worker is asked: a run, or to get ready. */
+export interface Request {
+  readonly job: Job;
+  readonly seed: number;
+  readonly engine: EngineName;
+  readonly budget: Budget;
+  readonly data: string | undefined;
+}
+
+/** What it answers. */
+export type Answer = { readonly result: Result } | { readonly error: string };
+
+const scope = self as unknown as {
+  onmessage: ((event: MessageEvent<Request>) => void) | null;
+  postMessage(answer: Answer): void;
+};
+
+scope.onmessage = async ({ data: request }) => {
+  try {
+    scope.postMessage({ result: await resultOf(request) });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    scope.postMessage({ error: `${message}\n  in run ${keyOf(request.job)}` });
+  }
+};
+
+async function resultOf({ job, seed, engine, budget, data }: Request): Promise<Result> {
+  const study = studies[job.study];
+  const begun = performance.now();
+  const tools = { engine: await engineOf(engine, { threads: 1 }), seed: seedOf(job, seed), budget, data };
+  const found = await study.run(job, tools);
+  return { ...job, seed, engine, seconds: Math.round(performance.now() - begun) / 1000, found };
+}
+
+/** The seed of a run, a whole number that study, setting, run and base seed determine. */
+function seedOf(job: Job, seed: number): number {
+  return random(`${seed}:${keyOf(job)}`).bits();
+}

@@ -1,0 +1,52 @@
+import type { Answer, Request } from "./worker.ts";
+import type { Result } from "./study.ts";
+
+/**
+ * Answers requests by several workers, each by the next that is free, and gives results as they come. When the signal
+ * aborts, the workers end at once and what they were doing is lost, to be done again another time.
+ *
+ * @throws {Error} what a run failed with; results that came before were given.
+ */
+export async function* answers(
+  requests: readonly Request[],
+  { workers, signal }: { readonly workers: number; readonly signal: AbortSignal },
+): AsyncGenerator<Result, void, void> {
+  const waiting = [...requests];
+  const crew = Array.from({ length: Math.min(workers, waiting.length) }, () => hire());
+  const stopped = new Promise<"stopped">((resolve) => signal.addEventListener("abort", () => resolve("stopped")));
+  const busy = new Map<number, Promise<{ readonly who: number; readonly answer: Answer }>>();
+  const give = (who: number) => {
+    const request = waiting.shift();
+    if (request === undefined) busy.delete(who);
+    else busy.set(who, crew[who].ask(request).then((answer) => ({ who, answer })));
+  };
+  try {
+    crew.forEach((_, who) => give(who));
+    while (busy.size > 0 && !signal.aborted) {
+      const next = await Promise.race([stopped, ...busy.values()]);
+      if (next === "stopped") return;
+      if ("error" in next.answer) throw new Error(next.answer.error);
+      give(next.who); // it computes while its result is written
+      yield next.answer.result;
+    }
+  } finally {
+    for (const { dismiss } of crew) dismiss();
+  }
+}
+
+/** A worker, and how to ask it. */
+function hire(): { ask(request: Request): Promise<Answer>; dismiss(): void } {
+  const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+  return {
+    ask: (request) =>
+      new Promise((resolve) => {
+        worker.onmessage = ({ data }: MessageEvent<Answer>) => resolve(data);
+        worker.onerror = (event) => {
+          event.preventDefault();
+          resolve({ error: event.message });
+        };
+        worker.postMessage(request);
+      }),
+    dismiss: () => worker.terminate(),
+  };
+}
