@@ -32,23 +32,27 @@ export function curvesOf(results: readonly Result[], study: string, setting: Set
   return resultsOf(results, study, setting).map(({ found }) => found as unknown as Curve);
 }
 
-/** The rate whose mean final loss over all correlations is least, and of every rate that mean. */
+/** A learning rate and the mean final loss over all correlations that it led to. */
+export interface Tried {
+  readonly rate: number;
+  readonly loss: number;
+}
+
+/** The rates of a model from the best on, by the first `runs` runs of all cells; undefined until these are there. */
 export function searched(
   results: readonly Result[],
   study: string,
   model: string,
   runs: number,
-): { readonly best: number; readonly losses: Readonly<Record<string, number>> } | undefined {
-  const losses = rates.map((rate) => {
-    const cells = correlations.map((correlation) => {
-      const curves = curvesOf(results, study, { model, correlation, rate }).slice(0, runs);
-      return curves.length < runs ? undefined : mean(curves.map(({ last }) => last[0]));
-    });
-    return cells.includes(undefined) ? undefined : mean(cells as number[]);
+): readonly Tried[] | undefined {
+  const tried = rates.map((rate) => {
+    const cells = correlations.map((correlation) =>
+      curvesOf(results, study, { model, correlation, rate }).slice(0, runs).map(({ last }) => last[0])
+    );
+    return { rate, loss: mean(cells.flat()), whole: cells.every((losses) => losses.length === runs) };
   });
-  if (losses.includes(undefined)) return undefined;
-  const best = rates[losses.indexOf(Math.min(...losses as number[]))];
-  return { best, losses: Object.fromEntries(rates.map((rate, i) => [rate, losses[i]!])) };
+  if (!tried.every(({ whole }) => whole)) return undefined;
+  return tried.map(({ rate, loss }) => ({ rate, loss })).sort((a, b) => a.loss - b.loss);
 }
 
 /** How many runs search for the rate, and how many its cells have in the end. */
@@ -58,7 +62,10 @@ export function runsOfCurves(
   return { search: Math.min(smoke ? 1 : 10, runs), all: runs };
 }
 
-/** First every model with every rate, then the rest of the runs with the model's best rate. */
+/**
+ * First every model with every rate, then the rest of the runs with the two best: how far the second is behind shows how
+ * much the search matters.
+ */
 function study(name: string, about: string, models: readonly ModelName[]): Study {
   return {
     name,
@@ -66,9 +73,9 @@ function study(name: string, about: string, models: readonly ModelName[]): Study
     jobs(results, budget) {
       const { search, all } = runsOfCurves(budget);
       return models.flatMap((model) => {
-        const best = searched(results, name, model, search)?.best;
+        const best = searched(results, name, model, search)?.slice(0, 2).map(({ rate }) => rate) ?? [];
         return correlations.flatMap((correlation) =>
-          rates.flatMap((rate) => runsOf(name, { model, correlation, rate }, rate === best ? all : search))
+          rates.flatMap((rate) => runsOf(name, { model, correlation, rate }, best.includes(rate) ? all : search))
         );
       });
     },
@@ -76,28 +83,31 @@ function study(name: string, about: string, models: readonly ModelName[]): Study
       syntheticRun(setting as { model: ModelName; correlation: number; rate: number }, recipe, tools),
     summary(results, budget) {
       const { search } = runsOfCurves(budget);
-      const found = models.map((model) => ({ model, ...searched(results, name, model, search) }));
-      const search_ = table(found.map(({ model, best, losses }) => ({
+      const found = models.map((model) => ({ model, tried: searched(results, name, model, search) ?? [] }));
+      const losses = table(found.map(({ model, tried }) => ({
         model,
-        ...Object.fromEntries(rates.map((rate) => [`rate ${rate}`, losses?.[rate].toFixed(4) ?? ""])),
-        best: String(best ?? ""),
+        ...Object.fromEntries(rates.map((rate) => [`rate ${rate}`, lossAt(tried, rate)])),
+        best: String(tried[0]?.rate ?? ""),
       })));
-      const cells = found.flatMap(({ model, best }) =>
-        best === undefined ? [] : correlations.map((correlation) => {
-          const curves = curvesOf(results, name, { model, correlation, rate: best });
-          return {
-            model,
-            correlation: String(correlation),
-            rate: String(best),
-            ...spread(curves),
-            ...paper(model, correlation),
-          };
-        })
+      const cells = [0, 1].flatMap((place) =>
+        found.flatMap(({ model, tried }) =>
+          (tried.length === 0 ? [] : correlations).map((correlation) => {
+            const { rate } = tried[place];
+            const curves = curvesOf(results, name, { model, correlation, rate });
+            const cell = { rate: String(rate), model, correlation: String(correlation) };
+            return { "": ["best", "second"][place], ...cell, ...spread(curves), ...paper(model, correlation) };
+          })
+        )
       );
-      return `Mean final loss over all correlations, ${search} runs each\n${search_}\n\n` +
-        `Final training loss of the first task at the best rate\n${table(cells)}`;
+      return `Mean final loss over all correlations, ${search} runs each\n${losses}\n\n` +
+        `Final training loss of the first task at the two best rates\n${table(cells)}`;
     },
   };
+}
+
+/** The loss that a rate led to, as text. */
+function lossAt(tried: readonly Tried[], rate: number): string {
+  return tried.find((each) => each.rate === rate)?.loss.toFixed(4) ?? "";
 }
 
 /** The final losses of a cell, in columns. */
