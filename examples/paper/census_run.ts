@@ -1,0 +1,143 @@
+import { adam, type Census, census, compile, evaluate, type Model, type Spec, train } from "@gatehouse/gatehouse";
+import { pairedBootstrap } from "./bootstrap.ts";
+import { censusModel, logistic } from "./census_methods.ts";
+import { type Method, methods, space, type Trial, trialOf } from "./census_space.ts";
+import type { Job, Json, Result, Tools } from "./study.ts";
+
+/** What a run is of: tasks, inputs, and the models to train. */
+export interface CensusJob {
+  readonly group: 1 | 2;
+  readonly setting: Job["setting"];
+}
+
+/** The most epochs. Training stops once the sum of both tasks' validation losses is not less than before. */
+export const mostEpochs = 6;
+
+/** The resamples of the paired bootstrap. */
+export const resamples = 1000;
+
+/** Logistic regression: no search, for it has little to search. */
+export const logisticTrial: Trial = { rate: 0.01, batch: 1024 };
+
+/** The yardstick, with education among the inputs: the sizes, rate and batch of the Census-Income example of torch-rechub. */
+export const keptTrials: Readonly<Partial<Record<Method, Trial>>> = {
+  "shared-bottom": { rate: 1e-3, batch: 1024, hidden: 117, layers: 1, tower: 8 },
+  mmoe: { rate: 1e-3, batch: 1024, hidden: 128, layers: 1, tower: 8, experts: 8 },
+};
+
+/**
+ * Trains the model of a setting, or all methods to be compared on the same rows, on Census-Income.
+ *
+ * Every run has the same rows to train on, to validate on and to test on: the split is that of seed 0. What differs
+ * between runs are the initial values and the order of rows.
+ *
+ * @returns `drawn`: the hyper-parameters; `validation` and `test`: AUC by task; `epochs`: the epochs trained;
+ * `parameters`; `seconds` of training. Of the stage `bootstrap`: by task and method, how far its AUC is from MMoE's.
+ */
+export async function censusRun({ group, setting }: CensusJob, tools: Tools): Promise<Result["found"]> {
+  const { stage, trial } = setting;
+  const method = setting.method as Method;
+  const kept = stage === "education kept";
+  const data = await read(group, kept ? "education kept" : "paper", tools);
+  const labels = Object.keys(data.train.labels!);
+  const specOf = (method: Method, trial: Trial) => censusModel(method, trial, data.features, labels);
+  if (stage === "bootstrap") {
+    const models = Object.fromEntries(methods.map((method) => {
+      const drawn = trialOf(method, Number(setting[method]));
+      return [method, { drawn, spec: specOf(method, drawn) }];
+    }));
+    const all = { ...models, logistic: { drawn: logisticTrial, spec: logistic(data.features, labels) } };
+    return await compared(all, data, tools);
+  }
+  if (stage === "logistic") return await trained(logistic(data.features, labels), logisticTrial, data, tools, measures);
+  const drawn = kept ? keptTrials[method]! : trialOf(method, Number(trial));
+  const found = await trained(specOf(method, drawn), drawn, data, tools, measures);
+  return stage === "search" ? { ...found, space: space[method] as Json } : found;
+}
+
+/** What is kept of a trained model: its AUC by split and task. */
+async function measures(model: Model, { validation, test }: Census): Promise<Result["found"]> {
+  const of = async (rows: Census["test"]) => {
+    const { metrics } = await evaluate(model, rows);
+    return Object.fromEntries(Object.entries(metrics).map(([task, { auc }]) => [task, digits(auc)]));
+  };
+  return { validation: await of(validation), test: await of(test) };
+}
+
+/** Trains all models, one after the other, and compares their AUC on the test rows. */
+async function compared(
+  models: Readonly<Record<string, { readonly drawn: Trial; readonly spec: Spec }>>,
+  data: Census,
+  tools: Tools,
+): Promise<Result["found"]> {
+  const labels = data.test.labels as Readonly<Record<string, Float32Array>>;
+  const scores: Record<string, Record<string, Float32Array>> = {};
+  for (const [name, { drawn, spec }] of Object.entries(models)) {
+    await trained(spec, drawn, data, tools, async (model) => {
+      for (const [task, found] of Object.entries(await model.predict(data.test))) {
+        scores[task] = { ...scores[task], [name]: found };
+      }
+      return {};
+    });
+  }
+  const count = tools.budget.smoke ? 20 : resamples;
+  return Object.fromEntries(
+    Object.entries(scores).map(([task, of]) => {
+      const found = pairedBootstrap(of, labels[task], { against: "mmoe", resamples: count, seed: tools.seed });
+      return [
+        task,
+        Object.fromEntries(
+          Object.entries(found).filter(([name]) => name !== "mmoe").map(([name, { difference, sd, low, high }]) => [
+            name,
+            { difference: digits(difference), sd: digits(sd), low: digits(low), high: digits(high) },
+          ]),
+        ),
+      ];
+    }),
+  );
+}
+
+/** Trains a model, asks what is wanted of it, and frees it. */
+async function trained(
+  spec: Spec,
+  trial: Trial,
+  data: Census,
+  { engine, seed, budget }: Tools,
+  wanted: (model: Model, data: Census) => Promise<Result["found"]>,
+): Promise<Result["found"]> {
+  const begun = performance.now();
+  const model = await compile(spec, { engine, seed });
+  const { rate, batch } = trial;
+  const task = Object.fromEntries(Object.keys(spec.tasks).map((task) => [task, 1]));
+  let epochs = 0;
+  try {
+    const options = {
+      epochs: budget.smoke ? 1 : mostEpochs,
+      batch,
+      optimiser: adam(rate),
+      validation: data.validation,
+      stopping: { task, patience: 1 },
+    };
+    for await (const { epoch } of train(model, data.train, options)) epochs = epoch;
+    const seconds = Math.round(performance.now() - begun) / 1000;
+    return { drawn: trial, ...await wanted(model, data), epochs, parameters: model.layout.size, seconds };
+  } finally {
+    model.dispose();
+  }
+}
+
+/** What was read in this worker, for its next runs. */
+const known = new Map<string, Promise<Census>>();
+
+function read(group: 1 | 2, inputs: "paper" | "education kept", { budget: { smoke }, data }: Tools): Promise<Census> {
+  const folder = smoke ? "examples/sample" : data;
+  const key = JSON.stringify([group, inputs, folder]);
+  const found = known.get(key) ?? census({ group, inputs, folder, verify: !smoke });
+  known.set(key, found);
+  return found;
+}
+
+/** A number as results keep it: six digits, and null where it is none, as the AUC of one class is. */
+function digits(number: number): number | null {
+  return Number.isFinite(number) ? Number(number.toFixed(6)) : null;
+}

@@ -1,0 +1,42 @@
+import { mean, sampleVariance } from "simple-statistics";
+
+/** A difference of two means. */
+export interface MeanDifference {
+  readonly difference: number;
+  /** Its standard error. */
+  readonly sd: number;
+  /** How many standard errors the interval of 95 % reaches to either side. */
+  readonly reach: number;
+}
+
+/**
+ * The difference of the means of two independent samples of at least two numbers, whose variances may differ.
+ *
+ * With variances `v` over `n` numbers the square of the standard error is `v_a / n_a + v_b / n_b`, and the interval that of
+ * Student's t with `(v_a / n_a + v_b / n_b) ** 2 / sum((v / n) ** 2 / (n - 1))` degrees of freedom.
+ *
+ * @see Welch, The generalization of "Student's" problem when several different population variances are involved, 1947.
+ */
+export function meanDifference(a: readonly number[], b: readonly number[]): MeanDifference {
+  const parts = [a, b].map((sample) => ({ part: sampleVariance([...sample]) / sample.length, count: sample.length }));
+  const square = parts.reduce((sum, { part }) => sum + part, 0);
+  const freedom = square ** 2 / parts.reduce((sum, { part, count }) => sum + part ** 2 / (count - 1), 0);
+  const reach = Number.isNaN(freedom) ? normal : studentReach(freedom); // of equal numbers there is no spread
+  return { difference: mean([...a]) - mean([...b]), sd: Math.sqrt(square), reach };
+}
+
+/** The quantile 0.975 of the normal distribution. */
+const normal = 1.959964;
+
+/**
+ * The quantile 0.975 of Student's t, by its expansion about that of the normal distribution: good to 0.0003 from 5 degrees of
+ * freedom on.
+ *
+ * @see Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.5.
+ */
+export function studentReach(freedom: number): number {
+  const x = normal;
+  return x + (x ** 3 + x) / 4 / freedom + (5 * x ** 5 + 16 * x ** 3 + 3 * x) / 96 / freedom ** 2 +
+    (3 * x ** 7 + 19 * x ** 5 + 17 * x ** 3 - 15 * x) / 384 / freedom ** 3 +
+    (79 * x ** 9 + 776 * x ** 7 + 1482 * x ** 5 - 1920 * x ** 3 - 945 * x) / 92160 / freedom ** 4;
+}
