@@ -37,7 +37,7 @@ export async function onnx({ threads }: OnnxOptions = {}): Promise<Engine> {
   const known = new WeakMap<Store, Arrays>();
   return {
     name: "onnx",
-    rules: { gatherFrom: 32, routeFrom: { ratio: 4, size: 2 ** 15 } },
+    rules: { gatherFrom: 32, routeFrom: { ratio: 1, saved: 50_000, reach: 0 } },
     store: (values) => {
       const { store, arrays } = storeOf(values);
       known.set(store, arrays);

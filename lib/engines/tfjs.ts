@@ -108,7 +108,7 @@ export async function bestEngine(): Promise<Engine> {
 /** What pays off where the backend's memory can be reached; plain loops copy nothing to reach a chosen expert. */
 function rulesOf({ fill, plain }: Backend): Rules {
   if (fill === undefined) return cautious;
-  return { gatherFrom: 10, routeFrom: plain ? { ratio: 4, size: 2 ** 10 } : { ratio: 16, size: 2 ** 15 } };
+  return { gatherFrom: 10, routeFrom: { ratio: 1, saved: plain ? 500 : 10_000, reach: plain ? 0 : 60 } };
 }
 
 function has(op: string): boolean {

@@ -37,7 +37,7 @@ import type { Rules } from "./rules.ts";
  * const shared = bank(8, dense(3));
  * const levels = [level({ shared }, { click: mix("shared", topK(2)) })];
  * const { logits } = trace(define({ input: 4, levels, tasks: { click: binary() } }), true);
- * const stacks = (ratio: number) => routed(logits, { ratio, size: 1 }).stacks.map(({ name }) => name);
+ * const stacks = (ratio: number) => routed(logits, { ratio, saved: 0, reach: 0 }).stacks.map(({ name }) => name);
  * assertEquals(stacks(4), ["levels/0/experts/shared/0/0/kernel x 8", "levels/0/experts/shared/0/0/bias x 8"]);
  * assertEquals(stacks(5), []);
  * ```
@@ -60,7 +60,10 @@ export function routed<Names extends string>(
     const sent = sparse.reduce((total, { k }) => total + k, 0);
     if (experts.length < least.ratio * sent) continue;
     const recipe = alike(experts);
-    if (recipe === undefined || recipe.size < least.size || !claim(recipe.stacks, claimed, known)) continue;
+    if (
+      recipe === undefined || recipe.size * (experts.length / sent - 1) < least.saved ||
+      !claim(recipe.stacks, claimed, known)
+    ) continue;
     for (const group of grouped(sparse, ({ k }) => [k])) {
       mixed(recipe, experts.length, group).forEach((value, at) => replaced.set(group[at].value, value));
     }

@@ -3,6 +3,7 @@ import { checkRows, type Rows, sliceRows } from "../data/rows.ts";
 import type { Engine, Program, Store, Tensor } from "../engines/engine.ts";
 import { flatName, type Layout } from "../graph/parameters.ts";
 import type { Graph } from "../graph/graph.ts";
+import { cautious, forFewRows } from "../graph/rules.ts";
 import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
 import { checkOptions, isRecord, kindOf } from "../spec/structure.ts";
@@ -112,7 +113,9 @@ export async function compile<Tasks extends string>(
   if (!isRecord(engine) || typeof engine.store !== "function" || typeof engine.load !== "function") {
     throw new TypeError(`Cannot compile model: wanted an engine, such as reference(), found ${kindOf(engine)}`);
   }
-  const layout = layoutFor(spec, fuse, engine.rules);
+  const { rules = cautious } = engine;
+  const layout = layoutFor(spec, fuse, rules);
+  const reaches = layout.stacks.some(({ arranged }) => arranged === "depth"); // as those of experts that rows are sent to
   if (layout.size > mostParameters) {
     const wanted = `wanted at most ${mostParameters}`;
     throw new RangeError(`Cannot compile model: its parameters have ${layout.size} elements in all, ${wanted}`);
@@ -132,9 +135,10 @@ export async function compile<Tasks extends string>(
   const run = async (rows: Rows, gates: boolean) => {
     checkModel(model, "predict");
     checkRows(spec, rows);
+    const few = reaches && rows.count < rules.routeFrom.reach;
     const { graph, program } = programOf(
-      gates ? "inspect" : "predict",
-      () => prediction(spec, layout, gates, engine.rules),
+      `${gates ? "inspect" : "predict"}${few ? " few" : ""}`,
+      () => prediction(spec, layout, gates, few ? forFewRows(rules) : rules),
     );
     const found = await inPieces(program, rows, graph);
     checkPredictions(pick(found, tasks), rows.count);

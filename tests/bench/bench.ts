@@ -11,14 +11,21 @@ import { spread } from "./measure.ts";
 import { leaks, peaks } from "./memory.ts";
 import { type Peers, python } from "./python.ts";
 import { steps } from "./steps.ts";
+import { axes, sweep } from "./sweep.ts";
 
-const sections = ["peak", "steps", "epoch", "growth", "memory"] as const;
+const sections = ["peak", "steps", "epoch", "growth", "memory", "sparse"] as const;
 
 const command = commandLine("bench", "Measures time and memory of our engines, and of their peers.", {
   only: { kind: "choices", help: "what is measured", of: sections, default: sections },
   case: { kind: "choices", help: "the cases of steps", of: Object.keys(cases), default: Object.keys(cases) },
   engine: { kind: "choices", help: "ours", of: engineNames, default: engineNames },
   peers: { kind: "flag", help: "also PyTorch, if it was set up as tests/bench/peers says" },
+  experts: {
+    kind: "choices",
+    help: "the numbers of experts of sparse",
+    of: axes.experts.map(String),
+    default: axes.experts.map(String),
+  },
   steps: {
     kind: "number",
     help: "steps of the long training of memory, a multiple of ten",
@@ -60,6 +67,7 @@ await run(command, async (options, { say, record, signal }) => {
       epoch: () => epoch(fast, bench),
       growth: () => growth(fast, bench),
       memory: () => leaks(Object.keys(fast), options.steps, bench),
+      sparse: () => sweep(engines, options.experts.map(Number), bench),
     };
     const show = () => lines.length > 0 && say(`${lineTable(lines.splice(0))}\n`);
     for (const section of sections.filter((name) => options.only.includes(name))) {

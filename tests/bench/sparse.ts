@@ -27,7 +27,7 @@ import {
   wasm,
 } from "../../mod.ts";
 import { onnx } from "../../lib/onnx.ts";
-import { cautious, type Rules } from "../../lib/graph/rules.ts";
+import { cautious, everything, type Rules } from "../../lib/graph/rules.ts";
 import { fillNormal, random } from "../../lib/data/random.ts";
 
 const engines: Readonly<Record<string, () => Promise<Engine>>> = {
@@ -54,20 +54,25 @@ if (import.meta.main) {
   }
 }
 
-interface Size {
+/** A model of one bank whose gates, one a task, are top-k. */
+export interface Size {
+  /** The experts of the bank. */
   readonly experts: number;
+  /** Those that a row's gate chooses. */
   readonly k: number;
+  /** The tasks, each with a gate. */
   readonly tasks: number;
+  /** The units of an expert, a dense layer with relu. */
   readonly units: number;
+  /** The width of the input. */
   readonly input: number;
+  /** The rows of a step. */
   readonly batch: number;
 }
 
 async function compare(engine: Engine, size: Size, seconds: number): Promise<void> {
-  const forced: Rules = { ...cautious, ...engine.rules, routeFrom: { ratio: 0, size: 0 } };
-  const sparse = Deno.args.includes("--forced") ? { ...engine, rules: forced } : engine;
-  const plain = { ...engine, rules: { ...cautious, ...engine.rules, routeFrom: cautious.routeFrom } };
-  const models = [await modelOf(plain, size), await modelOf(sparse, size)];
+  const { dense, sparse } = await modelsOf(engine, size, Deno.args.includes("--forced"));
+  const models = [dense, sparse];
   const data = rowsOf(size);
   const predicted = await leastOf(models.map((model) => () => model.predict(data)), seconds);
   const steps = models.map((model) => {
@@ -85,6 +90,14 @@ async function compare(engine: Engine, size: Size, seconds: number): Promise<voi
   console.log(`${engine.name} ${experts} ${units} ${input} ${batch} ${k} ${tasks}: ${cells.join("; ")}`);
 }
 
+/** The model with all experts computed, and with the chosen ones alone: by the engine's rules, or whatever they say. */
+export async function modelsOf(engine: Engine, size: Size, forced: boolean): Promise<{ dense: Model; sparse: Model }> {
+  const rules = (routeFrom: Rules["routeFrom"]) => ({ ...cautious, ...engine.rules, routeFrom });
+  const dense = await modelOf({ ...engine, rules: rules(cautious.routeFrom) }, size);
+  const sparse = await modelOf(forced ? { ...engine, rules: rules(everything.routeFrom) } : engine, size);
+  return { dense, sparse };
+}
+
 async function modelOf(engine: Engine, { experts, k, tasks, units, input }: Size): Promise<Model> {
   const names = Array.from({ length: tasks }, (_, task) => `task${task}`);
   const shared = bank(experts, pipe(dense(units), relu));
@@ -99,7 +112,8 @@ async function modelOf(engine: Engine, { experts, k, tasks, units, input }: Size
   return await compile(spec, { engine });
 }
 
-function rowsOf({ batch, input, tasks }: Size): Rows {
+/** Normal numbers. */
+export function rowsOf({ batch, input, tasks }: Size): Rows {
   const values = fillNormal(new Float32Array(batch * input), random("rows"));
   const labels = Object.fromEntries(
     Array.from({ length: tasks }, (_, task) => [`task${task}`, values.slice(task * batch, (task + 1) * batch)]),
