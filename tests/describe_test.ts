@@ -28,7 +28,9 @@ import {
   softmax,
   type Spec,
   sum,
+  topK,
 } from "../mod.ts";
+import { cautious } from "../lib/graph/rules.ts";
 import { architectures } from "./models.ts";
 
 const census = define(mmoe({
@@ -200,6 +202,26 @@ Deno.test("describe() says what is computed as one", () => {
     const last = describe(spec).split("\n").at(-1)!;
     assertEquals(last.startsWith("total ") ? undefined : last, text && `computed as one: ${text}`);
   }
+});
+
+Deno.test("describe() says of which banks chosen experts alone are computed", () => {
+  const sparse = (k: number) => {
+    const banks = { a: bank(6, mlp([4])), b: bank(3, mlp([4])) }; // an expert has a matrix of 400
+    const gates = { x: mix("a", topK(k)), y: mix("a", topK(k)), z: mix("b", softmax) };
+    return define({ input: 100, levels: [level(banks, gates)], tasks: { x: binary(), y: binary(), z: binary() } });
+  };
+  const lines = (k: number, saved?: number) => {
+    const rules = { ...cautious, routeFrom: { ratio: 1, saved: saved!, reach: 0 } };
+    return describe(sparse(k), saved === undefined ? undefined : { rules }).split("\n").slice(-2);
+  };
+  const [a, others] = ["levels/0/experts/a (6)", "levels/0/gates/{x, y} (2), tasks/{x, y}/head (2)"];
+  const fused = `computed as one: levels/0/experts/b (3), ${others}`;
+  const dense = `computed as one: levels/0/experts/* (9), ${others}`;
+  assertEquals(lines(2), [dense, `chosen experts alone, where that is faster: ${a}`]);
+  assertEquals(lines(3)[1], dense);
+  assertEquals(lines(2, 200), [fused, `chosen experts alone: ${a}`]);
+  assertEquals(lines(2, 201)[1], dense);
+  assertEquals(describe(sparse(2), {}).split("\n").at(-1), dense); // an engine without rules
 });
 
 Deno.test("mermaid() writes a model as a flowchart", () => {

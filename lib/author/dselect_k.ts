@@ -36,17 +36,17 @@ export interface DSelectKOptions {
 
 /**
  * The differentiable sparse gate DSelect-k (Hazimeh et al. 2021): k selectors, each of which decides for one expert by
- * the bits of its number, mixed by a softmax, `sum_i softmax(a)_i r(z_i)` (eq. 5). At most k experts are used once every
+ * the bits of its number, mixed by a softmax, `sum_i softmax(a)_i r(z_i)`. At most k experts are used once every
  * selector has decided, which training leads to; until then there may be more.
  *
- * A selector is `r(z)_e = prod_bits S(z_j)` where bit j of e is 1, `1 - S(z_j)` where it is 0 (eq. 4), lowest bit first,
+ * A selector is `r(z)_e = prod_bits S(z_j)` where bit j of e is 1, `1 - S(z_j)` where it is 0, lowest bit first,
  * with the smooth step `S(t) = -2 t ** 3 / gamma ** 3 + 3 t / (2 gamma) + 1 / 2` between `-gamma / 2` and `gamma / 2`, 0
- * below and 1 above (eq. 2). `a` and `z` are linear in the row, without bias as in the paper (the authors' code
+ * below and 1 above. `a` and `z` are linear in the row, without bias as in the paper (the authors' code
  * adds one), or with `static` parameters themselves.
  *
  * Losses: `entropy`, the sum of the selectors' entropies, with `1e-6` inside the logarithm as in the authors' code
- * (eq. 6), if asked for; `outside`, where the number of experts is no power of 2, the sum of `1 / sum_e r_e` over selectors
- * (appendix), which keeps them from numbers that no expert has; it is k at best.
+ * if asked for; `outside`, where the number of experts is no power of 2, the sum of `1 / sum_e r_e` over selectors (of the
+ * paper's appendix), which keeps them from numbers that no expert has; it is k at best.
  *
  * Parameters: `kernel [width, k]` and `kernel [width, k * bits]`; static `selectors [k]` and `bits [k, bits]`.
  * Output: `[batch, experts]`.

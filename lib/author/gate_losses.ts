@@ -6,7 +6,7 @@ import { weighing, withLoss } from "./weighing.ts";
 
 /**
  * A gate with the router z-loss, `weight * mean(log(sum_e e ** l_e) ** 2)` over rows, which keeps logits small (Zoph et
- * al. 2022, ST-MoE, eq. 5). The logits are those before any noise.
+ * al. 2022, ST-MoE). The logits are those before any noise.
  *
  * @param weight What the loss is multiplied by, such as 0.001.
  * @throws {RangeError} if the weight is not finite.

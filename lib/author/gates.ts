@@ -72,7 +72,7 @@ export interface FixedOptions {
 
 /**
  * A gate of learned weights that are the same for every row, as in cross-stitch networks (Misra et al. 2016, eq. 1,
- * where they are not normalised) and, through a softmax, the static gates of Hazimeh et al. 2021, section 2.
+ * where they are not normalised) and, through a softmax, the static gates of Hazimeh et al. 2021.
  *
  * Parameters: `weights [experts]`. Output: `[batch, experts]`.
  *
@@ -133,8 +133,8 @@ export function after(net: Net, gate: Gate): Gate {
 
 /**
  * A gate that drops each expert of each row with probability `rate` in training, and scales the weights of the others so
- * that they sum to what they summed to before, against gates that settle on few experts (Zhao et al. 2019, section
- * 5.2, with a rate of 0.1). A row of which all weights are dropped keeps them all. Evaluation drops nothing.
+ * that they sum to what they summed to before, against gates that settle on few experts (Zhao et al. 2019, with
+ * a rate of 0.1). A row of which all weights are dropped keeps them all. Evaluation drops nothing.
  *
  * For weights of at least 0, such as a softmax. The scores, which losses of banks read, are those before the dropping.
  *

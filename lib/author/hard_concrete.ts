@@ -16,14 +16,14 @@ export interface HardConcreteOptions {
 
 /**
  * A gate that opens or closes the way from each expert, whatever the input: numbers in [0, 1], many of them just 0 or 1
- * (Louizos et al. 2018, eqs 10 to 13; in Ma et al. 2019 the latent variables of SNR).
+ * (Louizos et al. 2018; in Ma et al. 2019 the latent variables of SNR).
  *
  * In training `z = min(1, max(0, s (zeta - gamma) + gamma))` with `s = sigmoid((log u - log(1 - u) + logAlpha) / beta)`,
  * one `u` uniform in (0, 1) for each expert and batch; in evaluation `s = sigmoid(logAlpha)`. `beta` is the temperature,
  * `gamma = -stretch` and `zeta = 1 + stretch`. Weights are not normalised.
  *
  * Losses: `open`, if asked for, `penalty sum_e sigmoid(logAlpha_e - beta log(-gamma / zeta))`, the expected number of
- * ways that are not closed in training, an L0 norm (Louizos et al. 2018, eq. 12).
+ * ways that are not closed in training, an L0 norm (Louizos et al. 2018).
  *
  * Parameters: `logAlpha [experts]`, normal around 0: every way begins half open. Output: `[batch, experts]`.
  *

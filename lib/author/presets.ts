@@ -47,7 +47,7 @@ export function sharedBottom<const Tasks extends string>(preset: Preset<Tasks>):
 }
 
 /**
- * A mixture of experts with one gate for all tasks: `y_k = h_k(sum_i g(x)_i f_i(x))` (Ma et al. 2018, section 4.2 and eq. 5).
+ * A mixture of experts with one gate for all tasks: `y_k = h_k(sum_i g(x)_i f_i(x))` (Ma et al. 2018, eq. 5).
  *
  * @throws {TypeError} for unknown options.
  *
@@ -100,7 +100,7 @@ export interface L2Preset<Tasks extends string> extends Preset<Tasks> {
 /**
  * Single-task models whose experts are held near each other: to the losses of the tasks comes
  * `near ||theta_a - theta_b|| ** 2` for every two tasks, over all parameters of their experts (Duong et al. 2015, of
- * two parsers; a baseline of Ma et al. 2018, section 5.1).
+ * two parsers; the baseline L2-Constrained of Ma et al. 2018).
  *
  * ```text
  * level 0: experts   click: 1     like: 1, near click     share: 1, near click and like     all read the input
@@ -145,7 +145,7 @@ export interface EsmmPreset {
 
 /**
  * The entire space multi-task model: the probability of a click, `ctr`, of a conversion after a click, `cvr`, and of both,
- * `ctcvr = ctr cvr` (Ma et al. 2018, eqs 1 and 2). The losses are those of `ctr` and `ctcvr` over all rows that were
+ * `ctcvr = ctr cvr` (Ma et al. 2018, ESMM, eq. 1). The losses are those of `ctr` and `ctcvr` over all rows that were
  * shown, so `cvr` is learnt where nobody clicked too, without a loss of its own.
  *
  * Labels are `ctr` (was clicked) and `ctcvr` (was clicked and converted). Those of `cvr`, if given, are for evaluation

@@ -22,7 +22,7 @@ export interface PlePreset<Tasks extends string> extends LevelsPreset<Tasks>, Ex
 
 /**
  * Customised gate control: experts of each task's own beside shared ones; a task's gate mixes its own and the shared
- * ones, never another task's (Tang et al. 2020, section 4.1, eqs 1 to 4).
+ * ones, never another task's (Tang et al. 2020, section 4.1).
  *
  * ```text
  * level 0: experts   click: own     shared: shared    like: own            all read the input
@@ -55,7 +55,7 @@ export function cgc<const Tasks extends string>(preset: CgcPreset<Tasks>): Table
 /**
  * Progressive layered extraction: levels of {@linkcode cgc}, in which a stream `shared` beside those of the tasks mixes
  * all experts of its level; each bank and each gate reads the stream of its own name from the level below (Tang et al.
- * 2020, section 4.2, eqs 5 and 6).
+ * 2020, section 4.2).
  *
  * ```text
  * level 0: experts   click: own     shared: shared             like: own     all read the input

@@ -19,8 +19,8 @@ export interface FactorPreset<Tasks extends string> extends Omit<Preset<Tasks>, 
 
 /**
  * Tensor factorisation: the matrices of one layer of all tasks are a tensor `[width, units, tasks]` in Tucker form, so
- * that tasks share factors: `W_k = sum_r3 U3[k, r3] U1 S_r3 U2` (Yang and Hospedales 2017, section 3; a baseline of Ma et al.
- * 2018, section 5.1).
+ * that tasks share factors: `W_k = sum_r3 U3[k, r3] U1 S_r3 U2` (Yang and Hospedales 2017; the baseline
+ * Tensor-Factorization of Ma et al. 2018).
  *
  * ```text
  * level 0: experts   shared: 1, U1 [width, r1]              reads the input

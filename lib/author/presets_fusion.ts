@@ -17,8 +17,8 @@ export interface MultiLevelPreset<Tasks extends string> extends LevelsPreset<Tas
 
 /**
  * MMoE over MMoE: every expert of an upper level has a gate of its own that mixes the experts below it; in the last
- * level every task has one. All gates read the input (a baseline of Tang et al. 2020, figure 1, and of Li et al. 2023,
- * section 4, whose published code this follows: the papers have no equations of it).
+ * level every task has one. All gates read the input (a baseline of Tang et al. 2020 and of Li et al. 2023, whose
+ * published code this follows: the papers have no equations of it).
  *
  * ```text
  * level 0: experts   shared: experts                               all read the input
@@ -69,7 +69,7 @@ export interface AdattPreset<Tasks extends string> extends LevelsPreset<Tasks> {
 
 /**
  * Adaptive task-to-task fusion: in every level, each task mixes the experts of all tasks by a softmax of its own stream,
- * and adds a learned linear combination of its own experts (Li et al. 2023, section 3: `AllExpertGF` and `NativeExpertLF`).
+ * and adds a learned linear combination of its own experts (Li et al. 2023: `AllExpertGF` and `NativeExpertLF`).
  *
  * ```text
  * level 0: experts   click: own     like: own     (shared: shared)          all read the input

@@ -24,7 +24,7 @@ export interface HomePreset<Tasks extends string> extends Omit<Preset<Tasks>, "e
 /**
  * HoME, the hierarchy of multi-gate experts: a level of groups of tasks below one of tasks, in which masks say which
  * experts a gate can see; experts are normalised, read through feature gates, and own experts pass self gates beside the
- * mixture (Wang et al. 2024, section 3).
+ * mixture (Wang et al. 2024).
  *
  * ```text
  * level 0: experts   watch: own     talk: own     shared: shared                  all read the input
@@ -37,8 +37,9 @@ export interface HomePreset<Tasks extends string> extends Omit<Preset<Tasks>, "e
  * gate. A gate's weights are `softmax(x W)` over what it sees and, added on its own experts, the self gate:
  * `softmax(x V)` over them, or `sigmoid(x V)` of a single one.
  *
- * Differences to the paper: a row is normalised over its units (layer norm), not a unit over the batch, so that a
- * prediction depends on its row alone; one feature gate for each expert, not a mixture of several; the gate of a task
+ * Differences to the paper: its expert normalisation is batch norm, each unit over the rows of a batch, and then Swish;
+ * here it is layer norm, each row over its units, and then Swish, so that a prediction depends on its row alone and no
+ * running means are kept; one feature gate for each expert, not a mixture of several; the gate of a task
  * reads the stream of its group, where the paper joins that of all tasks to it.
  *
  * Parameters: `e + 2 width rank + 2 units` for each expert, with `e` those of the given net, the number of experts being

@@ -21,7 +21,7 @@ export interface YoutubePreset<Tasks extends string> extends MixturePreset<Tasks
 /**
  * MMoE with shallow towers against selection bias: the logit of a task is that of its tower plus that of a shallow tower,
  * which alone reads where an item was shown, and which is not there when items are ranked (Zhao et al. 2019,
- * section 4.3 and figure 4).
+ * on position and selection biases).
  *
  * ```text
  * streams   position: its features     shared: all others of the input

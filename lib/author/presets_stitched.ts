@@ -26,7 +26,7 @@ export interface CrossStitchPreset<Tasks extends string> extends LevelsPreset<Ta
  *
  * Parameters: of each level `tasks e + tasks ** 2`, with `e` those of an expert over the width that it reads. One number
  * for each pair of tasks; the paper has also one for each channel. It begins at 0.9 for the task's own expert, the best
- * of the paper's section 4.3. With the identity as matrix it is `singleTask`.
+ * that the paper tries. With the identity as matrix it is `singleTask`.
  *
  * @throws {TypeError} for unknown options.
  * @throws {RangeError} if the number of levels is none, or is not that of the nets, or `same` is no number.

@@ -8,7 +8,8 @@ import type { Value } from "../ops/value.ts";
 import { columnsOf } from "../graph/columns.ts";
 import { inputWidth } from "../spec/input.ts";
 import type { Expression, HeadSpec, Spec } from "../spec/spec.ts";
-import { fusedText } from "./fused.ts";
+import { cautious, type Rules } from "../graph/rules.ts";
+import { computedText } from "./fused.ts";
 import { table } from "./table.ts";
 
 /** A line of a description: one entry of the table. */
@@ -27,13 +28,16 @@ export interface Entry {
 
 /**
  * A model as a text table: path, what it reads, what it computes, the shape of the result, the number of parameters.
- * A last line says which entries are computed as one, unless `compile` is told otherwise (`fuse: false`), and how many:
- * the experts of a bank, gates that read one stream, towers alike.
+ * Last lines say which entries are computed as one, unless `compile` is told otherwise (`fuse: false`), and how many: the
+ * experts of a bank, gates that read one stream, towers alike; and of which banks only the experts that top-k gates
+ * choose for a row are computed.
+ *
+ * @param engine What the model runs on, by whose rules that is decided. Without one, a line says which banks it may be.
  *
  * @example
  * ```ts
  * import { assertEquals, assertStringIncludes } from "@std/assert";
- * import { binary, define, dense, describe, mmoe } from "@gatehouse/gatehouse";
+ * import { binary, define, dense, describe, mmoe, topK } from "@gatehouse/gatehouse";
  *
  * const text = describe(define({ input: 5, tasks: { click: binary(dense(3)) } }));
  * assertStringIncludes(text, "dense(3)");
@@ -42,14 +46,22 @@ export interface Entry {
  * const tasks = { click: binary(), like: binary() };
  * const [last] = describe(define(mmoe({ input: 5, expert: dense(4), tasks }))).split("\n").slice(-1);
  * assertEquals(last.split(", ")[0], "computed as one: levels/0/experts/shared (8)");
+ *
+ * const [sparse] = describe(define(mmoe({ input: 5, expert: dense(4), gate: topK(2), tasks }))).split("\n").slice(-1);
+ * assertEquals(sparse, "chosen experts alone, where that is faster: levels/0/experts/shared (8)");
  * ```
  */
-export function describe(spec: Spec): string {
+export function describe(spec: Spec, engine?: { readonly rules?: Rules }): string {
   const entries = entriesOf(spec);
   const total = entries.reduce((sum, { parameters }) => sum + parameters, 0);
   const rows = [...entries, { path: "total", reads: "", function: "", output: "", parameters: total }];
-  const fused = fusedText(spec);
-  return table(rows.map((entry) => ({ ...entry }))) + (fused && `\ncomputed as one: ${fused}`);
+  const { fused, routed } = computedText(spec, engine && (engine.rules ?? cautious));
+  const chosen = `chosen experts alone${engine === undefined ? ", where that is faster" : ""}`;
+  return [
+    table(rows.map((entry) => ({ ...entry }))),
+    ...(fused === "" ? [] : [`computed as one: ${fused}`]),
+    ...(routed === "" ? [] : [`${chosen}: ${routed}`]),
+  ].join("\n");
 }
 
 /**

@@ -1,16 +1,36 @@
-import { fuse } from "../graph/fuse.ts";
+import { fuse, type Stack } from "../graph/fuse.ts";
 import { parametersOf } from "../graph/parameters.ts";
+import { routed } from "../graph/routed.ts";
+import type { Rules } from "../graph/rules.ts";
 import { trace } from "../graph/trace.ts";
 import type { Spec } from "../spec/spec.ts";
 
+/** What a model's graphs compute otherwise than entry by entry, on an engine or wherever it pays off. */
+export interface Computed {
+  /** The entries whose copies are computed as one. */
+  readonly fused: string;
+  /** The banks of which only the experts that gates choose are computed. */
+  readonly routed: string;
+}
+
 /**
- * The entries of a model whose copies are computed as one, and how many copies: `levels/0/experts/shared (8)`. A star
+ * The entries of a model whose copies are computed together, and how many copies: `levels/0/experts/shared (8)`. A star
  * stands for all names, and braces hold some of them. Where only some of the layers are, it says `in part`.
  *
- * @returns Empty where nothing is computed as one.
+ * @param rules Those of an engine. Without them, banks are told that an engine may route, among the fused ones too.
+ * @returns Empty texts where there is nothing of the kind.
  */
-export function fusedText(spec: Spec): string {
-  const { stacks } = fuse(trace(spec, true).logits);
+export function computedText(spec: Spec, rules?: Rules): Computed {
+  const { logits } = trace(spec, true);
+  const sparse = routed(logits, rules?.routeFrom ?? saving);
+  const { stacks } = fuse(rules === undefined ? logits : sparse.values);
+  return { fused: stackedText(spec, stacks), routed: stackedText(spec, sparse.stacks) };
+}
+
+/** Where rows are sent to fewer experts than there are. */
+const saving: Rules["routeFrom"] = { ratio: 1, saved: 1, reach: 0 };
+
+function stackedText(spec: Spec, stacks: readonly Stack[]): string {
   const sections = sectionsOf(spec);
   const sizes = new Map<string, number>();
   for (const { path } of parametersOf(spec)) {

@@ -4,10 +4,13 @@
  */
 import { page } from "../../lib/report/svg.ts";
 import { type Bar, bars, standing } from "./bars.ts";
+import { cases } from "./cases.ts";
 import { axes, base } from "./growth.ts";
 import { growthChart, type Panel } from "./growth_chart.ts";
 import { type Line, number } from "./lines.ts";
 import type { Machine } from "./machine.ts";
+import { base as swept, isSwept } from "./sweep.ts";
+import { sweepText } from "./sweep_table.ts";
 import { caseList, find, grid, growthText, percent, shareGrid, timeGrid, times } from "./result_tables.ts";
 
 /** A whole run. */
@@ -20,10 +23,34 @@ export interface Run {
   readonly settings: Readonly<Record<string, string>>;
 }
 
+/** What the sections of the page are made of; all others, and what comes before them, of the training steps too. */
+const sections: Readonly<Record<string, (line: Line) => boolean>> = {
+  "Training step and inference": ({ case: of, metric }) => of in cases && metric === "train_step_ms",
+  "Sparse experts": isSwept,
+  "Census epoch": ({ metric }) => metric === "rows_per_s",
+  Growth: ({ case: of }) => Object.keys(axes).some((axis) => of.startsWith(`${axis} `)),
+  Memory: ({ metric }) => inMemory.test(metric),
+};
+
+/** The metrics of memory. */
+const inMemory = /resident|arrays|needed|peak_mib|peak_over/;
+
 if (import.meta.main) {
   const run = read(Deno.readTextFileSync("out/bench.jsonl"));
-  Deno.writeTextFileSync("tests/bench/RESULTS.md", document(run));
-  Deno.writeTextFileSync("tests/bench/growth.svg", chart(run.lines));
+  const before = Deno.readTextFileSync("tests/bench/RESULTS.md");
+  Deno.writeTextFileSync("tests/bench/RESULTS.md", merged(document(run), before, run.lines));
+  if (run.lines.some(sections.Growth)) Deno.writeTextFileSync("tests/bench/growth.svg", chart(run.lines));
+}
+
+/** A page whose sections that a run has no lines of are those of the page before, where it has them. */
+export function merged(page: string, before: string, lines: readonly Line[]): string {
+  const parts = (text: string) =>
+    text.split(/^(?=## )/m).map((part) => [/^## (.*)/.exec(part)?.[1] ?? "", part] as const);
+  const kept = new Map(parts(before));
+  return parts(page).map(([title, part]) => {
+    const measured = lines.some(sections[title] ?? sections["Training step and inference"]);
+    return measured ? part : kept.get(title) ?? part;
+  }).join("");
 }
 
 /** A run from its lines of JSON. */
@@ -41,6 +68,7 @@ export function document({ machine, lines, settings }: Run): string {
   return `# Benchmarks
 
 One run of \`deno task bench --peers --json > out/bench.jsonl\`; this page is what \`deno task bench:results\` makes of it.
+Of a run with \`--only\` some parts it changes these alone.
 PyTorch comes with \`python3 -m venv out/peers && out/peers/bin/pip install -r tests/bench/peers/requirements.txt\`, the
 census data with \`deno task census --download\` or GATEHOUSE_DATA.
 
@@ -79,6 +107,15 @@ the engine does not run.
 
 ${shareGrid(lines)}
 ${settingsText(settings)}
+## Sparse experts
+
+\`deno task bench --only sparse --json > out/bench.jsonl\`: how many times as fast predictions and training steps are with
+only the experts computed that the gate, \`topK(k)\`, chooses for a row, as with all of them. Experts of ${swept.units} units on
+${swept.input} inputs, one task; medians of at least 5 runs, in turns. In brackets where the engine's rules have all experts
+computed; the rules do not know the rows of a batch.
+
+${sweepText(lines)}
+
 ## Census epoch
 
 W4, whole epochs; cpu is told from ten steps: plain, graphs as they are written, nothing fused and one-hot inputs as
@@ -114,7 +151,7 @@ ${Object.keys(axes).map((axis) => growthText(lines, axis as keyof typeof axes)).
 ${
     grid(
       ["case", "engine", "", ""],
-      lines.filter(({ metric }) => /resident|arrays|needed|peak_mib|peak_over/.test(metric)).map((line) => [
+      lines.filter(({ metric }) => inMemory.test(metric)).map((line) => [
         line.case,
         line.engine,
         line.metric.replaceAll("_", " "),

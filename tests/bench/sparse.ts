@@ -21,8 +21,11 @@ import {
   pipe,
   regression,
   relu,
+  routed,
   type Rows,
+  type Spec,
   topK,
+  trace,
   train,
   wasm,
 } from "../../mod.ts";
@@ -98,18 +101,26 @@ export async function modelsOf(engine: Engine, size: Size, forced: boolean): Pro
   return { dense, sparse };
 }
 
-async function modelOf(engine: Engine, { experts, k, tasks, units, input }: Size): Promise<Model> {
+/** Whether rules have the chosen experts computed alone. */
+export function routes(size: Size, rules: Rules = cautious): boolean {
+  return routed(trace(specOf(size), true).logits, rules.routeFrom).stacks.length > 0;
+}
+
+async function modelOf(engine: Engine, size: Size): Promise<Model> {
+  return await compile(specOf(size), { engine });
+}
+
+function specOf({ experts, k, tasks, units, input }: Size): Spec {
   const names = Array.from({ length: tasks }, (_, task) => `task${task}`);
   const shared = bank(experts, pipe(dense(units), relu));
   const gates = Object.fromEntries(
     names.map((name) => [name, mix("shared", topK(k))]),
   );
-  const spec = define({
+  return define({
     input,
     levels: [level({ shared }, gates)],
     tasks: Object.fromEntries(names.map((name) => [name, regression()])),
   });
-  return await compile(spec, { engine });
 }
 
 /** Normal numbers. */

@@ -1,7 +1,7 @@
 import { adam, type Engine, type Model, train } from "../../mod.ts";
-import { against, type Bench, own } from "./lines.ts";
+import { against, type Bench, type Line, own } from "./lines.ts";
 import { type Contestant, measure, timesOf } from "./measure.ts";
-import { modelsOf, rowsOf, type Size } from "./sparse.ts";
+import { modelsOf, routes, rowsOf, type Size } from "./sparse.ts";
 
 /** What the time of all experts is called beside that of the chosen ones. */
 export const allExperts = "ours, all experts";
@@ -23,6 +23,11 @@ const slow: Readonly<Record<string, { readonly batch: number; readonly experts: 
 /** The rows of a batch on an engine. */
 export function batchOn(engine: string): number {
   return slow[engine]?.batch ?? base.batch;
+}
+
+/** Whether a line is of the sweep. */
+export function isSwept({ case: of }: Pick<Line, "case">): boolean {
+  return / of \d+, k \d+$/.test(of);
 }
 
 /** The case of a size, as lines name it. */
@@ -65,6 +70,7 @@ async function compare(key: string, engine: Engine, size: Size, bench: Bench): P
     },
   };
   try {
+    bench.write(own(nameOf(size), key, "routed", [Number(routes(size, engine.rules))]));
     for (const [metric, run] of Object.entries(runs)) {
       const contestants = Object.entries(models).map(([name, model]) => ({ name, times: run(model) }));
       const found = await measure(contestants, effort);
