@@ -37,6 +37,7 @@ export const cases: readonly Case[] = [
   ...reductions(),
   ...softmaxes(),
   ...topMasks(),
+  ...runningSums(),
   ...rearrangements(),
   ...rows(),
   ...routes(),
@@ -263,6 +264,29 @@ function topMasks(): Case[] {
     ),
     of("topMask of many ties", 1, [exact(Array(64).fill(0), "batch", 64)], ([x]) => f.topMask(x, 5), true),
     of("topMask of a half", 5, [some("batch", 4)], ([x]) => f.topMask(f.mul(x, 0.5), 2)),
+  ];
+}
+
+function runningSums(): Case[] {
+  const shapes: [batch: number, shape: Dim[]][] = [
+    [5, ["batch", 3]],
+    [1, ["batch", 2]],
+    [7, ["batch"]],
+    [3, ["batch", 2, 4]],
+    [3, [4, "batch"]],
+    [1, [6]],
+    [33, ["batch", 1]],
+  ];
+  return [
+    ...shapes.map(([batch, shape]) =>
+      of(`runningSum of [${shape}], batch ${batch}`, batch, [some(...shape)], ([x]) => apply("runningSum", [x]))
+    ),
+    of(
+      "runningSum of marks",
+      4,
+      [exact([1, 0, 1, 1, 0, 0, 1, 1], "batch", 2)],
+      ([x]) => f.mul(x, f.greater(1.5, apply("runningSum", [x]))),
+    ),
   ];
 }
 

@@ -119,6 +119,7 @@ Deno.test("apply() refuses shapes that do not fit", () => {
     [() => f.topMask(a("batch", 3), 4), "Cannot apply topMask: the last axis of [batch, 3] has no 4 elements"],
     [() => f.topMask(a(2, "batch"), 1), "Cannot apply topMask: the last axis of [2, batch] has no 1 elements"],
     [() => f.topMask(a(), 1), "Cannot apply topMask: the last axis of [] has no 1 elements"],
+    [() => apply("runningSum", [a()]), "Cannot apply runningSum: a scalar has no axis to sum along"],
     [() => f.mean(a("batch", 3), { axes: [0] }), "Cannot apply mean: the batch has no fixed length"],
     [() => f.mean(a("batch", 3), { axes: [2] }), "Cannot apply sum: [batch, 3] has no axis 2"],
     [() => f.reshape(a(2, 3), [4]), "Cannot apply reshape: [2, 3] and [4] do not hold the same number of elements"],

@@ -45,6 +45,8 @@ Deno.test("reference() computes what was computed by hand, for every op", async 
     [f.softmaxOf(c([1000, 1000 + LN2])), [2], [1 / 3, 2 / 3]],
     [f.topMask(c([3, 1, 2, 5, 5, 5], [2, 3]), 2), [2, 3], [1, 0, 1, 1, 1, 0]],
     [f.topMask(c([-1, -2, -2]), 1), [3], [1, 0, 0]],
+    [apply("runningSum", [c([1, 2, 3, 4, 5, 6], [3, 2])]), [3, 2], [0, 0, 1, 2, 4, 6]],
+    [apply("runningSum", [cube]), [2, 3, 2], [0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6]],
     [apply("topPlaces", [c([3, 1, 2, 5, 6, 6], [2, 3]), c([1, 2, 3, 4, 4, 4], [2, 3])], { k: 2 }), [2, 4], [
       ...[0, 2, 2, 1],
       ...[1, 2, 0, 1],

@@ -38,6 +38,10 @@ export const translations: Readonly<Record<Translated, Translation<Writer>>> = {
     const marks = number(write, write.node("Equal", [places, all], { T: int })); // [..., k, width]
     return write.node("Sum", [marks, write.ints([shape.length - 1])], { ...float, Tidx: int, keep_dims: { b: false } });
   },
+  runningSum: (write, [x]) => {
+    const settings = { ...float, Tidx: int, exclusive: { b: true }, reverse: { b: false } };
+    return write.node("Cumsum", [x, write.ints([0], [])], settings);
+  },
 
   reshape: (write, [x], { shape }) => {
     const counted = shape.filter((dim) => dim === "batch").length > 1;

@@ -40,6 +40,7 @@ export const translations: Readonly<Record<Translated, Translation<Writer>>> = {
     const marks = write.node("OneHot", [places, width, write.floats([0, 1], [2])], { axis: -1 }); // [..., k, width]
     return write.node("ReduceSum", [marks, write.places([shape.length - 1])], { keepdims: 0 });
   },
+  runningSum: (write, [x]) => write.node("CumSum", [x, write.codes(0)], { exclusive: 1 }),
 
   reshape: (write, [x], { shape }) => {
     const counted = shape.filter((dim) => dim === "batch").length > 1;

@@ -53,6 +53,7 @@ export const kernels: Readonly<Record<Exclude<Op, "inTraining">, Kernel>> = {
   max: reduction(-Infinity, Math.max),
   softmax,
   topMask,
+  runningSum,
 
   reshape: ([x], { shape }, { batch }) => ({ shape: withBatch(shape as Shape, batch), data: x.data }),
   broadcast: ([x], { shape }, { batch }) => {
@@ -169,6 +170,14 @@ function topMask([x]: readonly Numbers[], { k }: Attrs): Numbers {
     const before = row.filter((other, i) => other > number || (other === number && i < place)).length;
     return before < (k as number) ? 1 : 0;
   });
+  return { shape: x.shape, data };
+}
+
+/** The sum of what comes before each element along the first axis. */
+function runningSum([x]: readonly Numbers[]): Numbers {
+  const width = sizeOf(x.shape.slice(1));
+  const data = new Float64Array(x.data.length);
+  for (let at = width; at < data.length; at++) data[at] = data[at - width] + x.data[at - width];
   return { shape: x.shape, data };
 }
 

@@ -59,6 +59,7 @@ export const kernels: Readonly<Record<Computed | "reshape" | "stopGradient", Ker
       });
     };
   },
+  runningSum: fixed("Cumsum", () => ({ axis: 0, exclusive: true, reverse: false })),
 
   reshape,
   stopGradient: reshape,
@@ -133,6 +134,7 @@ const looped: ReadonlySet<string> = new Set<Computed>([
   "equal",
   "select",
   "topMask",
+  "runningSum",
   "transpose",
   "concat",
   "slice",

@@ -91,6 +91,18 @@ export const loops: Readonly<Record<Computed, (place: Place) => Loop>> = {
   }),
   softmax,
   topMask,
+  runningSum: ({ shape }) => {
+    const width = sizeOf(shape.slice(1));
+    return (out, [x]) => {
+      const totals = new Float64Array(width);
+      for (let start = 0; start < out.length; start += width) {
+        for (let at = 0; at < width; at++) {
+          out[start + at] = totals[at];
+          totals[at] += x[start + at];
+        }
+      }
+    };
+  },
 
   broadcast: ({ shape, of: [from] }) => copy(shape, stretched(from, shape)),
   transpose: ({ attrs, shape, of: [from] }) => {

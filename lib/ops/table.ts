@@ -104,6 +104,17 @@ export const ops: Readonly<Record<Op, Rule>> = {
     along: ({ shape }) => [shape.length - 1],
     inPlace: true,
   },
+  runningSum: {
+    arity: 1,
+    attrs: {},
+    shape: ([x]) => x.shape.length > 0 ? x.shape : fail("runningSum", "a scalar has no axis to sum along"),
+    along: () => [0],
+    inPlace: true,
+    gradient: ({ of: [x] }, g) => {
+      const all = spread(apply("sum", [g], { axes: [0], keep: true }), x.shape, { axes: [0] });
+      return [apply("sub", [apply("sub", [all, apply("runningSum", [g])]), g])]; // what comes after
+    },
+  },
 
   reshape: {
     arity: 1,

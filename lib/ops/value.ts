@@ -7,7 +7,7 @@ export type Op =
   | ("add" | "sub" | "mul" | "div")
   | ("neg" | "exp" | "log" | "sqrt" | "relu" | "sigmoid" | "tanh" | "softplus")
   | ("greater" | "equal" | "select")
-  | ("sum" | "max" | "softmax" | "topMask")
+  | ("sum" | "max" | "softmax" | "topMask" | "runningSum")
   | ("reshape" | "broadcast" | "transpose" | "concat" | "slice" | "pad")
   | ("multiHot" | "gatherSum" | "scatterAdd")
   | ("topPlaces" | "routed" | "routedKernels")
