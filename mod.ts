@@ -182,6 +182,7 @@ export {
   type GateSegment,
   type GateUse,
 } from "./lib/train/gate_report.ts";
+export type { GateCapacity } from "./lib/train/gate_capacity.ts";
 export type { GateStatistics } from "./lib/train/gate_sums.ts";
 export type { GateWarning } from "./lib/train/gate_warnings.ts";
 export { evaluation, forward, layout, prediction, trainingStep } from "./lib/train/graphs.ts";

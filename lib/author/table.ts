@@ -52,6 +52,15 @@ export interface BankOptions extends ReadOptions {
    */
   readonly near?: Readonly<Record<string, number>>;
   /**
+   * How many rows an expert takes in a training step, as a multiple c of an even share, at least 1, such as 1.25: at most
+   * `ceil(c * k * batch / experts)` (Lepikhin et al. 2021, GShard, algorithm 1; Fedus et al. 2022, Switch Transformer,
+   * eq. 3), where k is the number of experts that a row uses, summed over all gates over the bank. Rows take the room in
+   * the order of the batch; for those that come too late the expert's weight is 0, and their other weights stay as they
+   * are. Losses of the bank see the choice before. Predictions and evaluation drop nothing, so that they depend on their
+   * row alone. Without effect where rows use all experts, as by {@linkcode softmax}. Default: no row is dropped.
+   */
+  readonly capacity?: number;
+  /**
    * Losses of the bank by name, such as {@linkcode loadBalance}: functions of what all gates over the bank do. They are
    * added to what is trained, and reported as `levels/<level>/experts/<bank>/<name>`.
    */
@@ -215,7 +224,13 @@ const tableForm: Form = object({
   streams: record(streamForm),
   levels: list(object({
     experts: record(
-      object({ count: number, net: entry }, { reads: text, ties: text, near: record(number), losses: record(entry) }),
+      object({ count: number, net: entry }, {
+        reads: text,
+        ties: text,
+        near: record(number),
+        capacity: number,
+        losses: record(entry),
+      }),
     ),
     gates: record(object({ mix: list(text) }, { gate: entry, reads: text })),
   })),

@@ -17,7 +17,7 @@ import {
 import type { Value } from "../ops/value.ts";
 import type { LevelSpec } from "../spec/spec.ts";
 import { inOrder, valuesOf } from "./graph.ts";
-import { type Routing, routingNames } from "./routing.ts";
+import { type Routing, routingNames, startOf } from "./routing.ts";
 
 /**
  * The losses of a level's gates and banks over a batch, `[]` each: `experts/<bank>/<name>` and `gates/<stream>/<name>`.
@@ -109,15 +109,14 @@ export function movesOf(
 
 /** Means over the rows of a batch and the gates over a bank; undefined where no gate weighs the bank. */
 function routingOf(
-  { experts, gates: entries }: LevelSpec,
+  level: LevelSpec,
   bank: string,
   gates: Readonly<Record<string, Readonly<Record<string, Value>>>>,
 ): Routing | undefined {
-  const { count } = experts[bank];
-  const parts = Object.entries(gates).filter(([stream]) => entries[stream].mix.includes(bank)).map(
+  const { count } = level.experts[bank];
+  const parts = Object.entries(gates).filter(([stream]) => level.gates[stream].mix.includes(bank)).map(
     ([stream, results]) => {
-      const { mix } = entries[stream];
-      const start = mix.slice(0, mix.indexOf(bank)).reduce((total, other) => total + experts[other].count, 0);
+      const start = startOf(level, stream, bank);
       const { weights, scores = weights, load } = results;
       const routed = routedOf(weights);
       return mapped(

@@ -1,5 +1,6 @@
 import { apply } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
+import type { LevelSpec } from "../spec/spec.ts";
 
 /**
  * What the gates over a bank do with the rows of a batch: for each expert the mean over rows and gates, `[experts]`.
@@ -18,6 +19,12 @@ export interface Routing {
 
 /** The names of what a loss of a bank may read. */
 export const routingNames = ["routed", "scores", "weights", "load"] as const satisfies (keyof Routing)[];
+
+/** Where the experts of a bank begin among those that a gate mixes. */
+export function startOf({ experts, gates }: LevelSpec, stream: string, bank: string): number {
+  const { mix } = gates[stream];
+  return mix.slice(0, mix.indexOf(bank)).reduce((total, other) => total + experts[other].count, 0);
+}
 
 /** The routing of a bank of so many experts, as the inputs of an expression. */
 export function routingInputs(experts: number): Routing {

@@ -8,6 +8,7 @@ import type { NumericFeature } from "../spec/features.ts";
 import { columnsOf } from "./columns.ts";
 import type { Expression, InputSpec, LevelSpec, Spec } from "../spec/spec.ts";
 import { auxiliaryOf, distancesOf, movesOf } from "./auxiliary.ts";
+import { withinCapacity } from "./capacity.ts";
 import { valuesOf } from "./graph.ts";
 
 /** What a model computes, as values over one batch. */
@@ -16,8 +17,10 @@ export interface Traced {
   readonly logits: Readonly<Record<string, Value>>;
   /** Predictions by task: probabilities `[batch]`, numbers `[batch]`, or class probabilities `[batch, classes]`. */
   readonly predictions: Readonly<Record<string, Value>>;
-  /** Gate weights `[batch, experts]` by `level/stream`. */
+  /** Gate weights `[batch, experts]` by `level/stream`; in training 0 for rows that an expert has no room for. */
   readonly gates: Readonly<Record<string, Value>>;
+  /** The share of what a gate chooses that is dropped `[]`, by `level/stream`; of gates over banks with a capacity, in training. */
+  readonly dropped: Readonly<Record<string, Value>>;
   /** Losses of gates and banks `[]`, by path: `levels/<level>/gates/<stream>/<name>`, `levels/<level>/experts/<bank>/<name>`. */
   readonly auxiliary: Readonly<Record<string, Value>>;
   /** What a training step adds to parameters of gates that no gradient moves, by the parameter's path. */
@@ -27,7 +30,7 @@ export interface Traced {
 /**
  * Spec to values: every expression is copied once for each expert, gate and tower, its parameters named by their paths.
  *
- * @param training Which side of `inTraining` is taken.
+ * @param training Which side of `inTraining` is taken, and whether banks have their capacity.
  *
  * @example
  * ```ts
@@ -48,20 +51,25 @@ export function trace(spec: Spec, training: boolean): Traced {
     streams.set(name, columns(parts, columnsOf(spec.input, part)));
   }
   const gates: Record<string, Value> = {};
+  const dropped: Record<string, Value> = {};
   const auxiliary: Record<string, Value> = {};
   const moves: Record<string, Value> = {};
   const copy: Copy = (entry, x, path) => instantiate(entry, x, path, training);
   spec.levels.forEach((level, at) => {
     const experts = traceExperts(level, `levels/${at}/experts`, streams, copy);
     const results: Record<string, Readonly<Record<string, Value>>> = {};
-    const written = Object.entries(level.gates).map(([stream, { reads, mix, gate }]) => {
+    for (const [stream, { reads, gate }] of Object.entries(level.gates)) {
+      if (gate !== null) results[stream] = copy(gate, streams.get(reads)!, `levels/${at}/gates/${stream}`);
+    }
+    const chosen = mapEntries(results, (_, { weights }) => weights);
+    const { weights, dropped: shares } = training ? withinCapacity(level, chosen) : { weights: chosen, dropped: {} };
+    const written = Object.entries(level.gates).map(([stream, { mix, gate }]) => {
       const mixed = mix.flatMap((bank) => experts[bank]);
       if (gate === null) return [stream, mixed[0]] as const;
-      results[stream] = copy(gate, streams.get(reads)!, `levels/${at}/gates/${stream}`);
-      const { weights } = results[stream];
-      gates[`${at}/${stream}`] = weights;
-      return [stream, combine(weights, mixed)] as const;
+      gates[`${at}/${stream}`] = weights[stream];
+      return [stream, combine(weights[stream], mixed)] as const;
     });
+    for (const [stream, share] of Object.entries(shares)) dropped[`${at}/${stream}`] = share;
     const penalties = { ...distancesOf(level, `levels/${at}/experts`, experts), ...auxiliaryOf(level, results) };
     for (const [path, loss] of Object.entries(penalties)) auxiliary[`levels/${at}/${path}`] = loss;
     for (const [path, move] of Object.entries(movesOf(level, results))) moves[`levels/${at}/${path}`] = move;
@@ -82,7 +90,7 @@ export function trace(spec: Spec, training: boolean): Traced {
   }
   const logits = mapEntries(spec.tasks, (task) => found.get(task)!);
   const predictions = mapEntries(logits, (task, value) => heads[spec.tasks[task].head.kind].predicted(value));
-  return { logits, predictions, gates, auxiliary, moves };
+  return { logits, predictions, gates, dropped, auxiliary, moves };
 }
 
 /** The values that a batch brings: side by side they are the stream `input`. */

@@ -7,7 +7,7 @@ import { shapeText, sizeOf } from "../ops/shape.ts";
 import type { Value } from "../ops/value.ts";
 import { columnsOf } from "../graph/columns.ts";
 import { inputWidth } from "../spec/input.ts";
-import type { Expression, HeadSpec, Spec } from "../spec/spec.ts";
+import type { BankSpec, Expression, HeadSpec, Spec } from "../spec/spec.ts";
 import { cautious, type Rules } from "../graph/rules.ts";
 import { computedText } from "./fused.ts";
 import { table } from "./table.ts";
@@ -100,12 +100,10 @@ export function entriesOf(spec: Spec): Entry[] {
     lines.push(entry(`streams/${name}`, "input", what, shapeText(["batch", width])));
   }
   spec.levels.forEach(({ experts, gates }, at) => {
-    for (const [name, { reads, count, ties, near = {}, net, losses = {} }] of Object.entries(experts)) {
+    for (const [name, bank] of Object.entries(experts)) {
+      const { reads, count, near = {}, net, losses = {} } = bank;
       const path = `levels/${at}/experts/${name}`;
-      const same = ties === undefined ? "" : `, those of ${ties}`;
-      lines.push(
-        entry(path, reads, `${count} x ${functionText(net)}${same}`, `${count} x ${shapeText(resultOf(net).shape)}`),
-      );
+      lines.push(entry(path, reads, bankText(bank), `${count} x ${shapeText(resultOf(net).shape)}`));
       for (const [other, weight] of Object.entries(near)) {
         if (!Object.hasOwn(auxiliary, `${path}/near/${other}`)) continue;
         lines.push(entry(`${path}/near/${other}`, "", `loss ${weight} x squared distance`, shapeText([])));
@@ -145,6 +143,12 @@ export function functionText(expression: Expression, name?: string): string {
   for (const value of inOrder([result])) texts.set(value, cut(written(value, (of) => texts.get(of)!), 200));
   const text = texts.get(result)!.replace(/^x > /, "");
   return text === "x" ? "identity" : cut(text, 48);
+}
+
+/** The experts of a bank: `8 x dense(64) > relu, capacity 1.25`. */
+export function bankText({ count, net, ties, capacity }: BankSpec): string {
+  const same = ties === undefined ? "" : `, those of ${ties}`;
+  return `${count} x ${functionText(net)}${same}${capacity === undefined ? "" : `, capacity ${capacity}`}`;
 }
 
 /** What a head predicts, and what it is trained by if that is not its own loss: `binary by focal(gamma 2)`. */

@@ -4,7 +4,7 @@ import { sideBySide, table } from "./table.ts";
 /**
  * A report on gates as text: a table for each level, in which every gate has a line of mean weights and one of the
  * shares of rows that have the expert on top; where not all experts have a weight in every row (top-k gates), also one
- * of the shares that do. Then the mean weights by segment, the largest twelve of them; and what is wrong.
+ * of the shares that do; over banks with a capacity one of the shares of these that training drops. Then the mean weights by segment, the largest twelve of them; and what is wrong.
  *
  * `entropy` is the mean over rows in nats, `even` its share of log(experts), `effective` the effective number of
  * experts; `shared/0` is the first expert of bank `shared`, and `/1` the next one of the same bank.
@@ -57,6 +57,7 @@ const mostSegments = 12;
 function levelTable(gates: readonly GateUse[], several: boolean): string {
   const lines = gates.flatMap((gate) => linesOf(gate));
   const heads = lines.map(({ share, gate }): Cells => {
+    if (share === "dropped") return { share, dropped: gate.capacity!.dropped };
     if (share !== "weight") return { share };
     const { entropy, evenness, effective, dropped } = gate;
     return {
@@ -106,8 +107,12 @@ function linesOf(gate: GateUse): (Line & { readonly gate: GateUse; readonly shar
     { gate, share: "weight", numbers: gate.mean },
     { gate, share: "on top", numbers: gate.top },
     { gate, share: "load", numbers: gate.load },
+    { gate, share: "dropped", numbers: gate.capacity?.experts ?? [] },
   ];
-  return gate.load.every((load) => load === 1) ? lines.slice(0, 2) : lines;
+  return lines.filter(({ share }) => {
+    if (share === "dropped") return gate.capacity !== undefined;
+    return share !== "load" || !gate.load.every((load) => load === 1);
+  });
 }
 
 /** Lines with a column for every expert, some experts beside one another and the others below. */

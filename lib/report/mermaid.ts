@@ -1,7 +1,7 @@
 import type { Spec } from "../spec/spec.ts";
 import { columnsOf } from "../graph/columns.ts";
 import { inputWidth } from "../spec/input.ts";
-import { functionText, headText } from "./describe.ts";
+import { bankText, functionText, headText } from "./describe.ts";
 
 /**
  * A model as a Mermaid flowchart, from the input down to the tasks: paste it into a Markdown file as a
@@ -33,11 +33,10 @@ export function mermaid(spec: Spec): string {
     );
   }
   spec.levels.forEach(({ experts, gates }, at) => {
-    for (const [name, { reads, count, ties, net }] of Object.entries(experts)) {
+    for (const [name, bank] of Object.entries(experts)) {
       const node = id(`${at}/experts/${name}`);
-      const same = ties === undefined ? "" : `, those of ${ties}`;
-      lines.push(`  ${node}["${escaped(`${name}: ${count} x ${functionText(net)}${same}`)}"]`);
-      lines.push(`  ${streams.get(reads)} --> ${node}`);
+      lines.push(`  ${node}["${escaped(`${name}: ${bankText(bank)}`)}"]`);
+      lines.push(`  ${streams.get(bank.reads)} --> ${node}`);
     }
     const written = Object.entries(gates).map(([stream, { reads, mix, gate }]) => {
       const node = id(`${at}/gates/${stream}`);

@@ -77,7 +77,7 @@ const specForm: Form = object({
   levels: list(object({
     experts: record(object(
       { reads: text, count: number, net: expressionForm },
-      { ties: text, near: record(number), losses: record(expressionForm) },
+      { ties: text, near: record(number), capacity: number, losses: record(expressionForm) },
     )),
     gates: record(object({
       reads: text,

@@ -47,6 +47,7 @@ interface DraftBank<N, L> {
   readonly ties?: string;
   readonly near?: Readonly<Record<string, number>>;
   readonly net: N;
+  readonly capacity?: number;
   readonly losses?: Readonly<Record<string, L>>;
 }
 
@@ -220,6 +221,10 @@ export function resolve<N, L>(
         report(`${path}.count`, `the number of experts must be 1 to ${mostExperts}, found ${bank.count}`);
       }
       const losses = counted ? expressedLosses(`${path}.losses`, bank.losses ?? {}, bank.count) : {};
+      if (bank.capacity !== undefined && !(Number.isFinite(Math.fround(bank.capacity)) && bank.capacity >= 1)) {
+        const wanted = "wanted a number of at least 1, or none to drop no row";
+        report(`${path}.capacity`, `the capacity is a multiple of an even share, found ${bank.capacity}: ${wanted}`);
+      }
       const reads = chosen(path, name, bank.reads);
       const net = expressed(path, bank.net, widthAt(reads));
       units.set(name, net?.units);
@@ -231,6 +236,7 @@ export function resolve<N, L>(
           ties: bank.ties,
           near: bank.near,
           net: net.expression,
+          capacity: bank.capacity,
         });
         experts[name] = Object.keys(losses).length > 0 ? { ...own, losses } : own;
       }

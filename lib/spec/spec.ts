@@ -50,6 +50,8 @@ export interface BankSpec {
   readonly near?: Readonly<Record<string, number>>;
   /** What each of them computes: `[batch, width]` to `[batch, units]`. */
   readonly net: Expression;
+  /** How many rows each of them takes in a training step, as a multiple of an even share, at least 1; absent: all. */
+  readonly capacity?: number;
   /**
    * Losses of the bank by name, from `routed`, `scores`, `weights` and `load` `[experts]`, means over the rows of a batch
    * and the gates that mix the bank, to `output` `[]`; absent: none.

@@ -5,8 +5,9 @@ import type { Tensor } from "../engines/engine.ts";
 import type { Graph } from "../graph/graph.ts";
 import { optimise } from "../graph/optimise.ts";
 import type { Spec } from "../spec/spec.ts";
-import { checkOptions } from "../spec/structure.ts";
+import { checkOptions, kindOf } from "../spec/structure.ts";
 import { inputTensors, readBy } from "./feed.ts";
+import { capacityOf, dropsOf, type GateCapacity } from "./gate_capacity.ts";
 import { addRow, type GateStatistics, type GateSums, noSums, statistics } from "./gate_sums.ts";
 import { type GateWarning, warningsOf } from "./gate_warnings.ts";
 import { prediction } from "./graphs.ts";
@@ -39,6 +40,11 @@ export interface GateUse extends GateStatistics {
   readonly stream: string;
   /** The experts that it mixes, in the order of its weights: `<bank>/<index>`. */
   readonly experts: readonly string[];
+  /**
+   * What training in batches of these rows would drop, in their order and before it draws noise: predictions, of which
+   * all else is told, drop nothing. Only of gates over banks with a capacity, and of all rows.
+   */
+  readonly capacity?: GateCapacity;
 }
 
 /** How the gates use the experts in rows that are alike. */
@@ -57,6 +63,8 @@ export interface GateSegment {
 export interface GateReportOptions {
   /** The category feature of the model by whose values rows are told apart. */
   readonly by?: string;
+  /** The rows of a batch, of which the experts of banks with a capacity take some only. Default 256, as in `train`. */
+  readonly batch?: number;
 }
 
 /**
@@ -68,7 +76,8 @@ export interface GateReportOptions {
  *
  * @param data At least one row; labels are not needed.
  * @throws {TypeError | RangeError} for rows that do not fit, and where the feature is none or no category.
- * @throws {RangeError} if there are no rows, or a weight is not finite, naming row and expert.
+ * @throws {RangeError} if there are no rows, `batch` is no whole number of at least 1, or a weight is not finite, naming
+ * row and expert.
  *
  * @example
  * ```ts
@@ -95,15 +104,22 @@ export interface GateReportOptions {
 export async function gateReport(model: Model, data: Rows, options: GateReportOptions = {}): Promise<GateReport> {
   const action = "report gates";
   checkModel(model, action);
-  checkOptions(action, options, ["by"]);
-  const { by } = options;
+  checkOptions(action, options, ["by", "batch"]);
+  const { by, batch = 256 } = options;
+  if (!(Number.isSafeInteger(batch) && batch >= 1)) {
+    throw new RangeError(`Cannot ${action}: batch must be a whole number of at least 1, found ${kindOf(batch)}`);
+  }
   const values = by === undefined ? undefined : valuesOf(model.spec, by);
   checkRows(model.spec, data);
   if (data.count === 0) throw new RangeError(`Cannot ${action}: there are no rows, wanted at least one`);
   const gates = gatesOf(model.spec);
-  const { whole, segments } = await collected(model, data, gates, values);
+  const { whole, segments, dropped } = await collected(model, data, gates, values, batch);
   const used = (sums: Sums): GateUse[] => gates.map((gate, at) => ({ ...gate, ...statistics(sums.gates[at]) }));
-  const report = { rows: data.count, gates: used(whole) };
+  const withCapacity = (gate: GateUse, at: number): GateUse => {
+    const counts = dropped?.[at];
+    return counts === undefined ? gate : { ...gate, capacity: capacityOf(batch, counts, whole.gates[at].load) };
+  };
+  const report = { rows: data.count, gates: used(whole).map(withCapacity) };
   const warnings = warningsOf(model.spec, report.gates, await model.parameters());
   if (by === undefined || values === undefined) return { ...report, warnings };
   const found = values.codes.filter((code) => segments.has(code)).map((code): GateSegment => {
@@ -125,18 +141,26 @@ async function collected(
   data: Rows,
   gates: readonly Gate[],
   values: Values | undefined,
-): Promise<{ readonly whole: Sums; readonly segments: ReadonlyMap<number, Sums> }> {
+  batch: number,
+): Promise<{
+  readonly whole: Sums;
+  readonly segments: ReadonlyMap<number, Sums>;
+  readonly dropped: readonly (Float64Array | undefined)[] | undefined;
+}> {
   const nothing = (): Sums => ({ rows: 0, gates: gates.map(({ experts }) => noSums(experts.length)) });
   const whole = nothing();
   const segments = new Map<number, Sums>();
-  for (let start = 0; start < data.count; start += mostRows) {
-    const piece = sliceRows(data, start, Math.min(mostRows, data.count - start));
+  const drops = dropsOf(model.spec, gates);
+  const size = drops === undefined ? mostRows : batch * Math.max(1, Math.floor(mostRows / batch)); // whole batches
+  for (let start = 0; start < data.count; start += size) {
+    const piece = sliceRows(data, start, Math.min(size, data.count - start));
     const weights: Tensor["data"][] = [];
     if (gates.length > 0) {
       const { graph, program } = model.programOf("gates", () => weighing(model, gates));
       const outputs = await program.run(readBy(graph, inputTensors(piece)));
       weights.push(...gates.map((gate) => finiteWeights(outputs[`gates/${gate.gate}`], gate, start)));
     }
+    for (let row = 0; row < piece.count; row += batch) drops?.add(weights, row, Math.min(row + batch, piece.count));
     for (let row = 0; row < piece.count; row++) {
       add(whole, weights, row);
       if (values === undefined) continue;
@@ -145,7 +169,7 @@ async function collected(
       add(segments.get(code)!, weights, row);
     }
   }
-  return { whole, segments };
+  return { whole, segments, dropped: drops?.counts };
 }
 
 /** The graph of the gates' weights, without what only predictions need. Where no gate reads rows, it is that of both. */

@@ -8,7 +8,7 @@ export interface GateStatistics {
   readonly top: readonly number[];
   /** The share of rows in which each expert has a weight other than 0, `[experts]`: below 1 for top-k gates. */
   readonly load: readonly number[];
-  /** The share of rows in which no expert has a weight, as where all that were chosen had no room left: 0 to 1. */
+  /** The share of rows in which no expert has a weight: 0 to 1. */
   readonly dropped: number;
   /**
    * The mean over rows of the entropy `-sum_e p_e log p_e` of the row's weights over their sum, in nats: 0 where one

@@ -14,13 +14,14 @@ export interface GateWarning {
    *   of its mean weight.
    * - `identical`: the parameters of experts of one bank differ by less than a thousandth, by Euclidean norm: experts
    *   that began as one, and learn as one.
+   * - `dropped`: experts have no room for more than a tenth of what the gate sends them in training.
    */
-  readonly kind: "collapsed" | "constant" | "dead" | "identical";
+  readonly kind: "collapsed" | "constant" | "dead" | "identical" | "dropped";
   /** The gate, by `<level>/<stream>`, if it is about one. */
   readonly gate?: string;
   /** The level. */
   readonly level: number;
-  /** The experts, by `<bank>/<index>`: collapsed upon, dead, or identical. */
+  /** The experts, by `<bank>/<index>`: collapsed upon, dead, identical, or dropping more than a tenth themselves. */
   readonly experts: readonly string[];
   /** It in a sentence. */
   readonly message: string;
@@ -37,6 +38,7 @@ export function warningsOf(
     const here = gates.filter((gate) => gate.level === level);
     return [
       ...here.flatMap((gate) => [...collapsed(gate), ...constant(spec, gate)].slice(0, 1)),
+      ...here.flatMap((gate) => dropped(gate)),
       ...dead(spec, level, here),
       ...identical.filter((warning) => warning.level === level),
     ];
@@ -60,6 +62,17 @@ function constant(spec: Spec, { gate, level, stream, rows, deviation }: GateUse)
   }`;
   return [{ kind: "constant", gate, level, experts: [], message }];
 }
+
+function dropped({ gate, level, experts, capacity }: GateUse): GateWarning[] {
+  if (capacity === undefined || capacity.dropped <= mostDropped) return [];
+  const full = experts.filter((_, at) => capacity.experts[at] > mostDropped);
+  const share = capacity.dropped.toFixed(3);
+  const message = `gate ${gate} sends experts more than they take: training drops ${share} of it in batches of ` +
+    `${capacity.batch} rows, at ${named(full, level)}`;
+  return [{ kind: "dropped", gate, level, experts: full, message }];
+}
+
+const mostDropped = 0.1;
 
 /** Whether a gate is meant to depend on the row: its weights are computed from its stream. */
 function readsRows({ levels }: Spec, level: number, stream: string): boolean {

@@ -35,8 +35,8 @@ import type { Optimiser } from "./optimisers.ts";
  * the optimiser's slots replaced.
  *
  * Inputs: those of the model, `labels/<task>`, `weights/<task>`, `groups/<task>` of rankings within groups, `rate` and
- * the optimiser's scalars. Outputs: `loss/<task>`, `auxiliary/<path>` of gates and banks that have losses, `loss` (the
- * sum of all, those of tasks weighted), `norm` (of the whole gradient, before clipping) and `moved` (the sum of the
+ * the optimiser's scalars. Outputs: `loss/<task>`, `auxiliary/<path>` of gates and banks that have losses,
+ * `dropped/<level>/<stream>` of gates over banks with a capacity, `loss` (the sum of all, those of tasks weighted), `norm` (of the whole gradient, before clipping) and `moved` (the sum of the
  * parameters after the step, which is not finite if one of them is not: then an engine replaces nothing).
  *
  * @example
@@ -54,9 +54,10 @@ export function trainingStep(spec: Spec, layout: Layout, optimiser: Optimiser, r
   const { flat, pieces } = unpacked(layout);
   const traced = onPieces(trained(spec, true), layout, rules, pieces);
   const { byTask, auxiliary, total } = losses(spec.tasks, traced);
+  const reported = { ...prefixed("loss/", byTask), ...auxiliary, ...beginning(droppedPrefix, traced) };
   const gradient = flatGradient(total, layout, pieces);
   const { norm, moved, updates } = descended(gradient, flat, layout, optimiser, movesOf(traced, layout));
-  return optimise(graphOf({ ...prefixed("loss/", byTask), ...auxiliary, loss: total, norm, moved }, updates));
+  return optimise(graphOf({ ...reported, loss: total, norm, moved }, updates));
 }
 
 /** The gradient of a loss with respect to all parameters, as one flat array. */
@@ -210,10 +211,22 @@ export function layout(spec: Spec, fused = true, rules: Rules = cautious): Layou
   return layoutOf(parametersOf(spec), [...sparse.stacks, ...fuse(sparse.values).stacks]);
 }
 
-/** Logits by task, the losses of gates and banks as `auxiliary/<path>` and, in training, moves as `moves/<parameter>`. */
+/**
+ * Logits by task, the losses of gates and banks as `auxiliary/<path>` and, in training, moves as `moves/<parameter>` and
+ * what is dropped as `dropped/<level>/<stream>`.
+ */
 export function trained(spec: Spec, training: boolean): Record<string, Value> {
-  const { logits, auxiliary, moves } = trace(spec, training);
-  return { ...logits, ...prefixed(auxiliaryPrefix, auxiliary), ...(training && prefixed(movesPrefix, moves)) };
+  const { logits, auxiliary, moves, dropped } = trace(spec, training);
+  const further = training ? { ...prefixed(movesPrefix, moves), ...prefixed(droppedPrefix, dropped) } : {};
+  return { ...logits, ...prefixed(auxiliaryPrefix, auxiliary), ...further };
+}
+
+/** What the names of dropped shares begin with, which no task's does. */
+export const droppedPrefix = "dropped/";
+
+/** What of some values has names that begin alike. */
+export function beginning<T>(prefix: string, values: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(Object.entries(values).filter(([name]) => name.startsWith(prefix)));
 }
 
 /** Values on the pieces of the flat array, fused as its layout allows and rewritten as the engine's rules say. */

@@ -6,6 +6,7 @@ import { flatName, type Layout } from "../graph/parameters.ts";
 import { checkOptions, kindOf } from "../spec/structure.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
 import { batchTensors, noiseTensors } from "./feed.ts";
+import { beginning, droppedPrefix } from "./graphs.ts";
 import { auxiliaryIn, auxiliaryPrefix } from "./losses.ts";
 import { checkModel, type Model } from "./model.ts";
 import { adam, checkOptimiser, type Optimiser } from "./optimisers.ts";
@@ -69,6 +70,11 @@ export interface Progress<Tasks extends string = string> {
    * is added to the total, its weight included.
    */
   readonly auxiliary: Readonly<Record<string, number>>;
+  /**
+   * The share of the experts that the rows of the batch were to use for which these had no room, by gate
+   * `<level>/<stream>`: 0 to 1. Only of gates over banks with a capacity.
+   */
+  readonly dropped: Readonly<Record<string, number>>;
   /**
    * The weight of each task in the step, its static weight included; under a weighting of gradients that of its gradient
    * with respect to shared parameters, 0 without a labelled row in the batch.
@@ -170,6 +176,7 @@ export async function* train<Tasks extends string>(
           loss: loss as Record<Tasks, number>,
           weights: weights as Record<Tasks, number>,
           auxiliary: Object.fromEntries(auxiliaryIn(outputs).map(([path, { data }]) => [path, data[0]])),
+          dropped: droppedIn(outputs),
           total: outputs.loss.data[0],
           norm: outputs.norm.data[0],
           rows,
@@ -346,6 +353,12 @@ function rateOf(optimiser: Optimiser, step: number): number {
   const rate = optimiser.rate(step);
   if (Number.isFinite(rate) && rate >= 0) return rate;
   throw new RangeError(`Cannot train\n  at step ${step}: the learning rate must be at least 0, found ${kindOf(rate)}`);
+}
+
+/** The dropped shares among the outputs of a step, by gate. */
+function droppedIn(outputs: Readonly<Record<string, Tensor>>): Record<string, number> {
+  const found = Object.entries(beginning(droppedPrefix, outputs));
+  return Object.fromEntries(found.map(([name, { data }]) => [name.slice(droppedPrefix.length), data[0]]));
 }
 
 /** Ends the training if a loss, the gradient or a parameter after the step is not finite. The step has changed nothing then. */

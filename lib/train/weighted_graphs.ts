@@ -9,7 +9,18 @@ import { apply } from "../ops/table.ts";
 import { sizeOf } from "../ops/shape.ts";
 import type { Value } from "../ops/value.ts";
 import type { Spec } from "../spec/spec.ts";
-import { descended, flatGradient, flattened, movesOf, onPieces, prefixed, scalar, trained } from "./graphs.ts";
+import {
+  beginning,
+  descended,
+  droppedPrefix,
+  flatGradient,
+  flattened,
+  movesOf,
+  onPieces,
+  prefixed,
+  scalar,
+  trained,
+} from "./graphs.ts";
 import { losses } from "./losses.ts";
 import type { Optimiser } from "./optimisers.ts";
 import { type SharedPiece, sharedPieces } from "./sharing.ts";
@@ -133,7 +144,8 @@ function weightedLosses(
   const weighted = Object.entries(spec.tasks).map(([task, { weight }]) =>
     mul(mul(byTask[task], weight), scalar(`factor/${task}`))
   );
-  const reported = { ...prefixed("loss/", byTask), ...auxiliary, ...prefixed("weight/", weights) };
+  const dropped = beginning(droppedPrefix, traced);
+  const reported = { ...prefixed("loss/", byTask), ...auxiliary, ...dropped, ...prefixed("weight/", weights) };
   return { reported, weighted, others: Object.values(auxiliary), moves: movesOf(traced, layout) };
 }
 
