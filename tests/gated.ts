@@ -37,10 +37,11 @@ export function drawn(spec: Spec, seed: string): Record<string, Tensor> {
   );
 }
 
-/** What is known of the gates of a model for some rows: weights, losses, and the noise that was drawn. */
+/** What is known of the gates of a model for some rows: weights, losses, shares dropped, and the noise that was drawn. */
 export interface Seen {
   readonly gates: Readonly<Record<string, number[][]>>;
   readonly auxiliary: Readonly<Record<string, number>>;
+  readonly dropped: Readonly<Record<string, number>>;
   readonly noise: Readonly<Record<string, Tensor>>;
 }
 
@@ -51,8 +52,9 @@ export async function seen(
   parameters: Readonly<Record<string, Tensor>>,
   { training = true, noise: given }: { readonly training?: boolean; readonly noise?: Seen["noise"] } = {},
 ): Promise<Seen> {
-  const { gates, auxiliary, predictions } = trace(spec, training);
-  const graph = graphOf({ ...gates, ...auxiliary, ...predictions }); // what is predicted reads the rows, if no gate does
+  const { gates, auxiliary, predictions, dropped } = trace(spec, training);
+  const shares = Object.fromEntries(Object.entries(dropped).map(([name, share]) => [`dropped/${name}`, share]));
+  const graph = graphOf({ ...gates, ...auxiliary, ...shares, ...predictions }); // what is predicted reads the rows, if no gate does
   const noise = given ?? noiseTensors(graph, data.count, "noise");
   const engine = reference();
   const input = { shape: [data.count, data.inputs.input.length / data.count], data: data.inputs.input };
@@ -62,6 +64,7 @@ export async function seen(
   return {
     gates: Object.fromEntries(Object.keys(gates).map((name) => [name, lists(found[name])])),
     auxiliary: Object.fromEntries(Object.keys(auxiliary).map((name) => [name, found[name].data[0]])),
+    dropped: Object.fromEntries(Object.keys(dropped).map((name) => [name, found[`dropped/${name}`].data[0]])),
     noise,
   };
 }

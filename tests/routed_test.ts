@@ -61,6 +61,26 @@ const specs: Readonly<Record<string, Spec>> = {
     })],
     tasks,
   }),
+  "no room for some rows": define({
+    input: 5,
+    levels: [level({ shared: bank(6, mlp([5, 4]), { capacity: 1 }) }, { shared: mix("shared", topK(2)) })],
+    tasks,
+  }),
+  "no room for some rows of two gates, with noise": define({
+    input: 5,
+    levels: [level({ shared: bank(6, mlp([5, 4]), { capacity: 1.1, losses: { balance: loadBalance() } }) }, {
+      click: mix("shared", topK(1, { noise: true })),
+      price: mix("shared", topK(2, { noise: true })),
+    })],
+    tasks,
+  }),
+  "two banks of like experts, one with a capacity": define({
+    input: 5,
+    levels: [level({ a: bank(3, dense(4), { capacity: 1 }), b: bank(3, dense(4)) }, {
+      shared: mix(["a", "b"], topK(2)),
+    })],
+    tasks,
+  }),
   "gates that choose 1 and 3": define({
     input: 5,
     levels: [level({ shared: bank(6, dense(4)) }, {

@@ -52,12 +52,14 @@ export interface BankOptions extends ReadOptions {
    */
   readonly near?: Readonly<Record<string, number>>;
   /**
-   * How many rows an expert takes in a training step, as a multiple c of an even share, at least 1, such as 1.25: at most
-   * `ceil(c * k * batch / experts)` (Lepikhin et al. 2021, GShard, algorithm 1; Fedus et al. 2022, Switch Transformer,
-   * eq. 3), where k is the number of experts that a row uses, summed over all gates over the bank. Rows take the room in
-   * the order of the batch; for those that come too late the expert's weight is 0, and their other weights stay as they
-   * are. Losses of the bank see the choice before. Predictions and evaluation drop nothing, so that they depend on their
-   * row alone. Without effect where rows use all experts, as by {@linkcode softmax}. Default: no row is dropped.
+   * How many rows an expert takes in a training step, as a multiple c of an even share, at least 1, such as 1.25:
+   * `ceil(c * k * batch / experts)`, where k is the number of experts that a row uses, summed over all gates over the bank
+   * (Lepikhin et al. 2021, GShard, algorithm 1; Fedus et al. 2022, Switch Transformer, eq. 3). Rows find room in the order
+   * of the batch, the gates of a row together, the last row even if it needs more than is left; for those that come too
+   * late the expert weighs 0, and their other weights stay as they are. Losses of the bank see what was chosen before.
+   *
+   * Predictions and evaluations drop nothing, so that a row's depend on that row alone. Where all gates over the bank use
+   * all experts, as `softmax` does, their load is even, and nothing is dropped. Default: no row is dropped.
    */
   readonly capacity?: number;
   /**
@@ -165,6 +167,25 @@ export function level(experts: Readonly<Record<string, Bank>>, gates: Readonly<R
  *   ["levels/0/experts/shared/0/0/kernel", [5, 3]],
  *   ["levels/0/experts/shared/1/0/kernel", [5, 3]],
  * ]);
+ * ```
+ *
+ * @example Experts that take no more than a quarter above an even share of a batch
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { bank, compile, define, dense, level, mix, reference, regression, rows, topK, train } from "@gatehouse/gatehouse";
+ *
+ * const shared = bank(4, dense(2), { capacity: 1.25 });
+ * const spec = define({
+ *   input: 1,
+ *   levels: [level({ shared }, { y: mix("shared", topK(1)) })],
+ *   tasks: { y: regression() },
+ * });
+ * const model = await compile(spec, { engine: reference() });
+ * const same = rows(Array(16).fill([1]), { labels: { y: Array(16).fill(1) } }); // all 16 rows choose one expert
+ * for await (const { dropped } of train(model, same, { steps: 1 })) {
+ *   assertAlmostEquals(dropped["0/y"], 11 / 16, 1e-6); // which takes ceil(1.25 * 16 / 4)
+ * }
+ * model.dispose();
  * ```
  */
 export function bank(count: number, net: Net, options: BankOptions = {}): Bank {

@@ -19,8 +19,8 @@ import type { Rules } from "./rules.ts";
 
 /**
  * Sparse experts: where all that mix like experts weigh only the k largest, `topMask` in front of the weights, each row
- * is sent to those k and the others are not computed for it. No row is dropped. Gates over the same experts send their
- * rows together.
+ * is sent to those k and the others are not computed for it. Rows for which a bank has no room are sent too, and weigh
+ * nothing. Gates over the same experts send their rows together.
  *
  * The numbers are the same up to rounding. Experts are alike if they are made of products with a matrix of their own,
  * vectors of their own, and ops that run along their units; others stay as they were. Fuse and differentiate after.

@@ -19,7 +19,7 @@ export interface Traced {
   readonly predictions: Readonly<Record<string, Value>>;
   /** Gate weights `[batch, experts]` by `level/stream`; in training 0 for rows that an expert has no room for. */
   readonly gates: Readonly<Record<string, Value>>;
-  /** The share of what a gate chooses that is dropped `[]`, by `level/stream`; of gates over banks with a capacity, in training. */
+  /** The share of a gate's uses that are dropped `[]`, by `level/stream`; in training, over banks with a capacity. */
   readonly dropped: Readonly<Record<string, Value>>;
   /** Losses of gates and banks `[]`, by path: `levels/<level>/gates/<stream>/<name>`, `levels/<level>/experts/<bank>/<name>`. */
   readonly auxiliary: Readonly<Record<string, Value>>;

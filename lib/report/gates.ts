@@ -4,7 +4,8 @@ import { sideBySide, table } from "./table.ts";
 /**
  * A report on gates as text: a table for each level, in which every gate has a line of mean weights and one of the
  * shares of rows that have the expert on top; where not all experts have a weight in every row (top-k gates), also one
- * of the shares that do; over banks with a capacity one of the shares of these that training drops. Then the mean weights by segment, the largest twelve of them; and what is wrong.
+ * of the shares that do; over banks with a capacity, one of the shares of these that training drops. Then the mean
+ * weights by segment, the largest twelve of them; and what is wrong.
  *
  * `entropy` is the mean over rows in nats, `even` its share of log(experts), `effective` the effective number of
  * experts; `shared/0` is the first expert of bank `shared`, and `/1` the next one of the same bank.

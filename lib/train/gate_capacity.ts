@@ -41,21 +41,20 @@ export function dropsOf(
   if (banks.length === 0) return undefined;
   const add: Drops = (weights, from, to) => {
     for (const { count, limit, readers } of banks) {
-      let uses = 0;
-      const each = (use: (place: number, at: number, expert: number) => void) => {
-        for (let row = from; row < to; row++) {
-          for (const { place, start, width } of readers) {
-            for (let expert = 0; expert < count; expert++) {
-              if (weights[place][row * width + start + expert] !== 0) use(place, start + expert, expert);
-            }
+      const each = (row: number, use: (place: number, at: number, expert: number) => void) => {
+        for (const { place, start, width } of readers) {
+          for (let expert = 0; expert < count; expert++) {
+            if (weights[place][row * width + start + expert] !== 0) use(place, start + expert, expert);
           }
         }
       };
-      each(() => uses++);
+      let uses = 0;
+      for (let row = from; row < to; row++) each(row, () => uses++);
       const taken = new Float64Array(count);
-      each((place, at, expert) => {
-        if (limit * uses <= taken[expert]++ * count) counts[place]![at]++;
-      });
+      for (let row = from; row < to; row++) {
+        each(row, (place, at, expert) => counts[place]![at] += Number(limit * uses <= taken[expert] * count));
+        each(row, (_, __, expert) => taken[expert]++);
+      }
     }
   };
   return { counts, add };

@@ -234,6 +234,16 @@ export const specs: Readonly<Record<string, Case>> = {
     SpecError,
     "at tasks.income.weight: wanted a number, found null",
   ],
+  "a capacity of no row": [
+    set("levels.0.experts.shared.capacity", 0),
+    SpecError,
+    "at levels[0].experts.shared.capacity: the capacity is a multiple of an even share, found 0: wanted a number of at",
+  ],
+  "a capacity of null": [
+    set("levels.0.experts.shared.capacity", null),
+    SpecError,
+    "at levels[0].experts.shared.capacity: wanted a number, found null",
+  ],
   "nothing to learn": [
     () =>
       check(

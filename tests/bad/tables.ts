@@ -460,6 +460,27 @@ export const tables: Readonly<Record<string, Case>> = {
     "at levels[0].experts.shared.count",
     "found 0",
   ],
+  "a capacity below an even share": [
+    levels({ shared: bank(2, relu, { capacity: 0.9 }) }, { shared: mix("shared", softmax) }),
+    SpecError,
+    "at levels[0].experts.shared.capacity: the capacity is a multiple of an even share, found 0.9: ",
+    "wanted a number of at least 1, or none to drop no row",
+  ],
+  "a capacity without a limit": [
+    levels({ shared: bank(2, relu, { capacity: Infinity }) }, { shared: mix("shared", softmax) }),
+    SpecError,
+    "at levels[0].experts.shared.capacity: the capacity is a multiple of an even share, found Infinity",
+  ],
+  "a capacity in words": [
+    levels({ shared: bank(2, relu, { capacity: "1.25" as Any }) }, { shared: mix("shared", softmax) }),
+    SpecError,
+    'at levels[0].experts.shared.capacity: wanted a number, found "1.25"',
+  ],
+  "a capacity of a misspelt name": [
+    levels({ shared: bank(2, relu, { capasity: 1 } as Any) }, { shared: mix("shared", softmax) }),
+    SpecError,
+    'at levels[0].experts.shared: "capasity" is unknown: did you mean "capacity"?',
+  ],
   "a million experts": [
     levels({ shared: bank(1e6, relu) }, { shared: mix("shared") }),
     SpecError,
