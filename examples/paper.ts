@@ -65,16 +65,22 @@ async function made(
   say(`\n${study.name}: ${study.about}`);
   const before = results.all.length;
   const progress = report(study.name);
-  for (let jobs = left(); jobs.length > 0 && !signal.aborted; jobs = left()) {
-    const requests = jobs.map((job: Job) => ({ job, seed, engine, budget, data }));
-    for await (const result of answers(requests, { workers, signal })) {
-      await results.append(result);
-      record({ ...result });
-      const step = results.all.length - before;
-      progress.update({ step, steps: Math.max(step, study.jobs(results.all, budget).length - before), unit: "run" });
+  let end = "failed";
+  try {
+    for (let jobs = left(); jobs.length > 0 && !signal.aborted; jobs = left()) {
+      const requests = jobs.map((job: Job) => ({ job, seed, engine, budget, data }));
+      for await (const result of answers(requests, { workers, signal })) {
+        await results.append(result);
+        record({ ...result });
+        const step = results.all.length - before;
+        progress.update({ step, steps: step + left().length, unit: "run" });
+      }
     }
+    end = signal.aborted ? "stopped" : "done";
+  } finally {
+    results.close();
+    if (results.all.length > before) progress.end(end);
   }
-  if (results.all.length > before) progress.end(signal.aborted ? "stopped" : "done");
   if (signal.aborted) return say(`Stopped: ${results.all.length} runs are kept in ${folder}/${study.name}.jsonl`);
   say(study.summary(results.all, budget));
   const hours = results.all.reduce((sum, { seconds }) => sum + seconds, 0) / 3600;

@@ -6,30 +6,49 @@ export interface Results {
   readonly all: readonly Result[];
   /** Adds one, at the end of the file. */
   append(result: Result): Promise<void>;
+  /** Lets other programs write the file. */
+  close(): void;
 }
 
 /**
- * Opens the results of a study, `FOLDER/STUDY.jsonl`, made where it is missing. A line that a killed run left unfinished
- * at the end is cut off: its run is made again. Of two results of one run the first counts.
+ * Opens the results of a study, `FOLDER/STUDY.jsonl`, made where it is missing, for this program alone. A line that a
+ * killed run left unfinished at the end is cut off: its run is made again. Of two results of one run the first counts.
  *
  * @param seed The base seed: results of another are left out.
  * @throws {SyntaxError} with file and line, if another line is no result.
+ * @throws {Error} if another program has them open.
  */
 export async function openResults(folder: string, study: string, seed: number): Promise<Results> {
   const path = pathOf(folder, study);
   await Deno.mkdir(folder, { recursive: true });
-  const text = await readOr(path, "");
-  const whole = text.slice(0, text.lastIndexOf("\n") + 1);
-  if (whole.length < text.length) await Deno.truncate(path, new TextEncoder().encode(whole).length);
-  const all = parse(whole, path, study).filter((result) => result.seed === seed);
-  return {
-    all,
-    async append(result) {
-      await Deno.writeTextFile(path, JSON.stringify(result) + "\n", { append: true });
-      all.push(result);
-    },
-  };
+  const file = await Deno.open(path, { read: true, append: true, create: true });
+  try {
+    if (!await file.tryLock(true)) {
+      throw new Error(
+        `Cannot open results of ${study}\n  at ${path}: another program is adding to them: ` +
+          "wait for its end, or name another folder by --results",
+      );
+    }
+    const bytes = await Deno.readFile(path);
+    const whole = bytes.subarray(0, bytes.lastIndexOf(newline) + 1);
+    if (whole.length < bytes.length) await file.truncate(whole.length);
+    const all = parse(new TextDecoder().decode(whole), path, study).filter((result) => result.seed === seed);
+    return {
+      all,
+      async append(result) {
+        let line = new TextEncoder().encode(JSON.stringify(result) + "\n");
+        while (line.length > 0) line = line.subarray(await file.write(line));
+        all.push(result);
+      },
+      close: () => file.close(), // which unlocks it
+    };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
 }
+
+const newline = 0x0a;
 
 /**
  * Reads the results of a study without touching its file; none where there is no file.

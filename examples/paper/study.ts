@@ -1,4 +1,4 @@
-import type { Engine } from "@gatehouse/gatehouse";
+import { type Engine, random } from "@gatehouse/gatehouse";
 
 /** A value as JSON has it. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
@@ -70,6 +70,11 @@ export function keyOf({ study, setting, run }: Job): string {
 export function cellOf({ study, setting }: Pick<Job, "study" | "setting">): string {
   const parts = Object.keys(setting).sort().map((name) => `${name}=${setting[name]}`);
   return `${study}(${parts.join(" ")})`;
+}
+
+/** The seed of a run, a whole number that study, setting, run and base seed determine. */
+export function seedOf(job: Job, seed: number): number {
+  return random(`${seed}:${keyOf(job)}`).bits();
 }
 
 /** Runs `from` to `to` of a cell. */

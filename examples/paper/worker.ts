@@ -1,8 +1,7 @@
 /** Makes runs of studies, one after the other, away from the thread that shows progress and answers Ctrl-C. */
-import { random } from "@gatehouse/gatehouse";
 import { type EngineName, engineOf } from "../engine.ts";
 import { studies } from "./studies.ts";
-import { type Budget, type Job, keyOf, type Result } from "./study.ts";
+import { type Budget, type Job, type Result, seedOf } from "./study.ts";
 
 /** What a worker is asked: a run, or to get ready. */
 export interface Request {
@@ -14,7 +13,7 @@ export interface Request {
 }
 
 /** What it answers. */
-export type Answer = { readonly result: Result } | { readonly error: string };
+export type Answer = { readonly result: Result } | { readonly error: string; readonly stack?: string };
 
 const scope = self as unknown as {
   onmessage: ((event: MessageEvent<Request>) => void) | null;
@@ -25,8 +24,8 @@ scope.onmessage = async ({ data: request }) => {
   try {
     scope.postMessage({ result: await resultOf(request) });
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    scope.postMessage({ error: `${message}\n  in run ${keyOf(request.job)}` });
+    const { message, stack } = error instanceof Error ? error : new Error(String(error));
+    scope.postMessage({ error: message, stack });
   }
 };
 
@@ -36,9 +35,4 @@ async function resultOf({ job, seed, engine, budget, data }: Request): Promise<R
   const tools = { engine: await engineOf(engine, { threads: 1 }), seed: seedOf(job, seed), budget, data };
   const found = await study.run(job, tools);
   return { ...job, seed, engine, seconds: Math.round(performance.now() - begun) / 1000, found };
-}
-
-/** The seed of a run, a whole number that study, setting, run and base seed determine. */
-function seedOf(job: Job, seed: number): number {
-  return random(`${seed}:${keyOf(job)}`).bits();
 }

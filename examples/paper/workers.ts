@@ -1,11 +1,11 @@
 import type { Answer, Request } from "./worker.ts";
-import type { Result } from "./study.ts";
+import { keyOf, type Result } from "./study.ts";
 
 /**
  * Answers requests by several workers, each by the next that is free, and gives results as they come. When the signal
  * aborts, the workers end at once and what they were doing is lost, to be done again another time.
  *
- * @throws {Error} what a run failed with; results that came before were given.
+ * @throws {Error} what a run failed with, and which it was; results that came before were given.
  */
 export async function* answers(
   requests: readonly Request[],
@@ -14,24 +14,38 @@ export async function* answers(
   const waiting = [...requests];
   const crew = Array.from({ length: Math.min(workers, waiting.length) }, () => hire());
   const stopped = new Promise<"stopped">((resolve) => signal.addEventListener("abort", () => resolve("stopped")));
-  const busy = new Map<number, Promise<{ readonly who: number; readonly answer: Answer }>>();
+  const busy = new Map<number, Promise<Answered>>();
   const give = (who: number) => {
     const request = waiting.shift();
     if (request === undefined) busy.delete(who);
-    else busy.set(who, crew[who].ask(request).then((answer) => ({ who, answer })));
+    else busy.set(who, crew[who].ask(request).then((answer) => ({ who, request, answer })));
   };
   try {
     crew.forEach((_, who) => give(who));
     while (busy.size > 0 && !signal.aborted) {
       const next = await Promise.race([stopped, ...busy.values()]);
       if (next === "stopped") return;
-      if ("error" in next.answer) throw new Error(next.answer.error);
+      if ("error" in next.answer) throw failure(next.answer, next.request);
       give(next.who); // it computes while its result is written
       yield next.answer.result;
     }
   } finally {
     for (const { dismiss } of crew) dismiss();
   }
+}
+
+interface Answered {
+  readonly who: number;
+  readonly request: Request;
+  readonly answer: Answer;
+}
+
+/** The error of a run, with the stack that it had in the worker. */
+function failure({ error, stack }: { readonly error: string; readonly stack?: string }, { job }: Request): Error {
+  const run = `\n  in run ${keyOf(job)}`;
+  const failed = new Error(error + run);
+  if (stack !== undefined) failed.stack = stack + run;
+  return failed;
 }
 
 /** A worker, and how to ask it. */
