@@ -120,6 +120,29 @@ Example:
   assert(!commandLine("demo", "Shows options.", {}).help.includes("Example"));
 });
 
+Deno.test("commandLine() reads a bare word wherever it stands, and says which are known", () => {
+  const { read, help } = commandLine("demo", "Shows options.", {
+    what: { kind: "choice", help: "what is made", of: ["figure2", "table1", "all"], bare: true },
+    runs: { kind: "number", help: "runs of a cell", default: 3, from: 1 },
+  }, "table1 --runs 5");
+  const what: "figure2" | "table1" | "all" | undefined = read([]).what;
+  assertEquals(what, undefined);
+  for (const args of [["table1", "--runs", "5"], ["--runs", "5", "table1"], ["--runs=5", "--", "table1"]]) {
+    const { what, runs } = read(args);
+    assertEquals([what, runs], ["table1", 5], args.join(" "));
+  }
+  const cases: [string[], string][] = [
+    [["tabel1"], 'what is "tabel1": did you mean "table1"?'],
+    [["nothing"], 'what is "nothing": wanted figure2, table1 or all'],
+    [["table1", "all"], 'nothing is to be done with "all"'],
+    [["--what", "table1"], "no option is named --what"],
+    [["--", "--json"], "what needs a value"],
+  ];
+  for (const [args, wanted] of cases) assertThrows(() => read(args), UsageError, `Cannot run demo: ${wanted}`);
+  assertStringIncludes(help, "Usage: deno task demo <what> [options]\n");
+  assertStringIncludes(help, "  <what>           what is made (figure2, table1 or all)\n");
+});
+
 Deno.test("ending() gives every way to end its exit code and its words", () => {
   const abort = AbortSignal.abort().reason;
   const cases: [unknown, { interrupted?: boolean; debug?: boolean }, number, string][] = [

@@ -45,6 +45,8 @@ Deno.test("progressLine() says what is known", () => {
     [{ step: 0 }, 0, "m  step 0"],
     [{ step: 0, steps: 10 }, 0, "m  step 0/10"],
     [{ step: 12345, epoch: 3 }, 9, "m  step 12,345  epoch 3"],
+    [{ step: 3, unit: "run" }, 9, "m  run 3"],
+    [{ step: 3, steps: 9, unit: "run" }, 9, "m  run 3/9  18 s left"],
     [{ step: 10, steps: 10 }, 9, "m  step 10/10  0 s left"],
     [{ step: 11, steps: 10 }, 9, "m  step 11/10  0 s left"],
     [{ step: 1, steps: 11 }, 12.5, "m  step 1/11  2 min 05 s left"],
