@@ -4,6 +4,8 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { load, reference } from "../mod.ts";
+import { papers } from "./examples_paper.ts";
+import { finished, start } from "./programs.ts";
 
 type Line = Readonly<Record<string, unknown>>;
 
@@ -60,6 +62,10 @@ try {
     await stops(name, example);
     console.log(`${name} runs`);
   }
+  await helps("paper");
+  await refuses("paper");
+  await papers(folder);
+  console.log("paper runs");
 } finally {
   await Deno.remove(folder, { recursive: true });
 }
@@ -69,7 +75,7 @@ async function helps(name: string): Promise<void> {
   const { code, out, error } = await finished(start(name, ["--help"]));
   assertEquals([code, error], [0, ""], `${name} --help`);
   for (const option of ["--help", "--json", "--seed", "--engine"]) assert(out.includes(option), `${name} ${option}`);
-  assertMatch(out, /--steps|--epochs/);
+  assertMatch(out, /--steps|--epochs|--runs/);
 }
 
 /** A wrong option is refused in one line that says which. */
@@ -133,26 +139,6 @@ function isRight(key: string, value: unknown): boolean {
   if (key === "load") return Array.isArray(value) && value.every((share) => share === 1); // of softmax
   if (key !== "mean" && key !== "top") return finite(value);
   return Array.isArray(value) && Math.abs(value.reduce((sum, weight) => sum + weight, 0) - 1) < 1e-5;
-}
-
-/** An example as its task starts it, without the task's shell. */
-function start(name: string, args: readonly string[]): Deno.ChildProcess {
-  const { command } = JSON.parse(Deno.readTextFileSync("deno.json")).tasks[name];
-  const [program, ...words] = command.split(" ");
-  assertEquals(program, "deno", command);
-  const [run, ...rest] = words;
-  return new Deno.Command(Deno.execPath(), {
-    args: [run, "--no-prompt", ...rest, ...args],
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-}
-
-async function finished(process: Deno.ChildProcess): Promise<{ code: number; out: string; error: string }> {
-  const { code, stdout, stderr } = await process.output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, out: text(stdout), error: text(stderr) };
 }
 
 function paths(name: string): string[] {

@@ -1,0 +1,91 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { studies } from "../examples/paper/studies.ts";
+import { keyOf, type Result } from "../examples/paper/study.ts";
+import { finished, interrupted, start } from "./programs.ts";
+
+/**
+ * The paper's runs on tiny budgets: all of them, stopped in between and started again, none repeated and none lost; and
+ * how what cannot be run ends.
+ */
+export async function papers(folder: string): Promise<void> {
+  await resumes(`${folder}/results`, `${folder}/paper`);
+  await fails(`${folder}/failed`);
+  const { code, out, error } = await finished(start("paper", ["figure99"]));
+  assertEquals([code, out], [2, ""]);
+  assertMatch(error, /^Cannot run paper: what is "figure99": [^\n]+ \(see --help\)\n$/);
+}
+
+/** Ctrl-C keeps whole results, those that were told of; the next start makes the others; one more has nothing to do. */
+async function resumes(results: string, report: string): Promise<void> {
+  const args = ["--smoke", "--json", "--results", results, "--out", report];
+  const begun = await interrupted(start("paper", ["all", ...args]), (out) => out.includes('"study":"figure3"'));
+  assertEquals(begun.code, 130, begun.error);
+  assert(!/^\s+at .*\.ts:\d/m.test(begun.error), begun.error);
+  const first = told(begun.out);
+  assertEquals(await kept(results), sorted(first));
+  assert(first.length < wanted(first).size, "it ended before it was stopped");
+
+  const resumed = await finished(start("paper", ["all", ...args]));
+  assertEquals(resumed.code, 0, resumed.error);
+  const all = [...first, ...told(resumed.out)];
+  assertEquals(await kept(results), sorted(all)); // so none is there twice, and none is lost
+  assertEquals(new Set(all.map(keyOf)), wanted(all));
+
+  for (const what of ["all", "report"]) {
+    const again = await finished(start("paper", [what, ...args]));
+    assertEquals([again.code, told(again.out)], [0, []], again.error);
+    assertEquals(await kept(results), sorted(all));
+  }
+}
+
+/** Without data or the permission to load the native engine a run ends with what to do, and earlier results stay. */
+async function fails(results: string): Promise<void> {
+  const made = await finished(start("paper", ["figure2", "--runs", "1", "--smoke", "--results", results]));
+  assertEquals(made.code, 0, made.error);
+  const before = await kept(results);
+  const cases: [string, string[], string | undefined, RegExp][] = [
+    [
+      "figure6",
+      ["--data", `${results}/none`],
+      undefined,
+      /^Cannot find KuaiRand-Pure\n[^]*--data FOLDER[^]*\n {2}in run figure6\(data=kuairand model=mmoe\)#\d\n$/,
+    ],
+    ["figure2", ["--runs", "2"], "--allow-ffi", /^Cannot start the onnx engine: [^]*--allow-ffi\n {2}in run figure2\(/],
+  ];
+  for (const [what, args, without, wanted] of cases) {
+    const { code, error } = await finished(start("paper", [what, ...args, "--results", results], without));
+    assertEquals(code, 1, error);
+    assertMatch(error, wanted);
+    assertEquals(await kept(results), before);
+  }
+}
+
+/** The results among lines of JSON. */
+function told(out: string): Result[] {
+  return out.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line)).filter((line) =>
+    "found" in line
+  );
+}
+
+/** The results of all files of a folder, by key; every line is whole. */
+async function kept(folder: string): Promise<Result[]> {
+  const results: Result[] = [];
+  for await (const { name } of Deno.readDir(folder)) {
+    const text = await Deno.readTextFile(`${folder}/${name}`);
+    assert(text === "" || text.endsWith("\n"), name);
+    results.push(...told(text));
+  }
+  return sorted(results);
+}
+
+function sorted(results: readonly Result[]): Result[] {
+  return [...results].sort((a, b) => keyOf(a) < keyOf(b) ? -1 : 1);
+}
+
+/** The runs that the studies want, given what is known. */
+function wanted(results: readonly Result[]): Set<string> {
+  const jobs = Object.values(studies).flatMap((study) =>
+    study.jobs(results.filter((result) => result.study === study.name), { smoke: true })
+  );
+  return new Set(jobs.map(keyOf));
+}
