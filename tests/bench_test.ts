@@ -8,7 +8,8 @@ import { against, type Line, own, ratioOf } from "./bench/lines.ts";
 import { live } from "./bench/live.ts";
 import { measure, spread } from "./bench/measure.ts";
 import { multiplyAdds, peakShare } from "./bench/multiply_adds.ts";
-import { chart, document, read } from "./bench/results.ts";
+import { chart, document, merged, read } from "./bench/results.ts";
+import { sweepText } from "./bench/sweep_table.ts";
 import { graphOf } from "../lib/graph/graph.ts";
 import { matmul, neg, reshape } from "../lib/ops/functions.ts";
 import { apply } from "../lib/ops/table.ts";
@@ -112,6 +113,26 @@ Deno.test("document() and chart() show what a run found", () => {
   assertEquals(text.includes("12.5 (12.5 to 12.5): 6.25x"), true);
   const names = chart(lines).match(/wasm train/g);
   assertEquals(names?.length, 6); // as a name and in words, in each of three panels
+});
+
+Deno.test("sweepText() shows how many times as fast chosen experts alone are, in brackets where all are computed", () => {
+  const of = (k: number, routed: number, sparse: number) => [
+    own(`16 of 64, k ${k}`, "onnx", "routed", [routed]),
+    against(`16 of 64, k ${k}`, "onnx", "predict_ms", "ours, all experts", [6], [sparse]),
+  ];
+  const [head, , ...rows] = sweepText([...of(1, 1, 4), ...of(4, 0, 8)]).split("\n").slice(2);
+  assertEquals(head.split(" | ").slice(0, 4), ["| experts", "predict, k = 1", "predict, k = 2", "predict, k = 4"]);
+  assertEquals(rows, ["| 16 of 64 | 1.50 |  | (0.75) |  |  |  |"]);
+});
+
+Deno.test("merged() changes the sections that a run has lines of, and leaves the others", () => {
+  const before = "# Old\n\n## Census epoch\n\nold\n\n## Sparse experts\n\nold\n";
+  const page = "# New\n\n## Census epoch\n\nnew\n\n## Sparse experts\n\nnew\n";
+  const sparse = own("8 of 64, k 1", "onnx", "predict_ms", [1]);
+  assertEquals(merged(page, before, [sparse]), before.replace(/old\n$/, "new\n"));
+  assertEquals(merged(page, "# Old\n\n", [sparse]), page.replace("# New", "# Old"));
+  const whole = [sparse, own("W1", "onnx", "train_step_ms", [1]), own("census epoch", "onnx", "rows_per_s", [1])];
+  assertEquals(merged(page, before, whole), page);
 });
 
 Deno.test("growthChart() draws what doubles with its size as a straight line", () => {
