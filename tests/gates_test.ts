@@ -28,6 +28,7 @@ import {
   mmoe,
   type Model,
   numeric,
+  pipe,
   ple,
   reference,
   regression,
@@ -39,6 +40,7 @@ import {
   type Tensor,
   topK,
 } from "../mod.ts";
+import { everything } from "../lib/graph/rules.ts";
 import { permutation, random } from "../lib/data/random.ts";
 import { addRow, type GateStatistics, noSums, statistics } from "../lib/train/gate_sums.ts";
 import { warningsOf } from "../lib/train/gate_warnings.ts";
@@ -252,6 +254,72 @@ Deno.test("gateReport() finds experts that are identical, after permuting, in on
     ["a/0", "a/3"],
     ["b/0", "b/1"],
   ]);
+});
+
+Deno.test("gateReport() finds experts whose outputs are constant or identical, whatever their parameters", async () => {
+  const spec = define({
+    input: 2,
+    levels: [
+      level({ a: bank(4, pipe(dense(3), relu)), b: bank(2, dense(3)) }, { shared: mix(["a", "b"], softmax) }),
+      level({ top: bank(3, dense(2)) }, { y: mix("top", softmax) }),
+    ],
+    tasks: { y: regression() },
+  });
+  const initial = initialise(spec, 3);
+  const found = async (changes: Readonly<Record<string, readonly number[]>>, rows: number, engine: Engine) => {
+    const parameters = { ...initial };
+    for (const [path, data] of Object.entries(changes)) {
+      const at = `levels/${path.replace("/", "/experts/")}`;
+      parameters[at] = { shape: parameters[at].shape, data: Float32Array.from(data) };
+    }
+    const model = await compile(spec, { engine, parameters });
+    const { warnings } = await gateReport(model, twoWide(rows));
+    model.dispose();
+    return warnings.filter(({ message }) => / what (it|they) compute/.test(message))
+      .map(({ kind, level, experts }) => [kind, level, ...experts].join(" "));
+  };
+  const never = { "0/a/1/0/bias": [-99, -99, -99], "1/top/2/0/kernel": [0, 0, 0, 0, 0, 0] }; // relus of 0, and no row
+  const dead = ["dead 0 a/1", "dead 1 top/2"];
+  const half = (other: number) => [1, 2, 3, 4, 5, 6].map((weight, at) => at % 3 === 2 ? other : weight);
+  const alike = (offset: number) => ({ // but for a unit that is 0 in all rows
+    ...{ "0/a/0/0/kernel": half(0.1), "0/a/0/0/bias": [1, 2, -99] },
+    ...{ "0/a/3/0/kernel": half(-0.1), "0/a/3/0/bias": [1 + offset, 2, -99] },
+  });
+  for (const engine of [reference(), { ...await cpu(), rules: everything }]) {
+    assertEquals(await found({}, 200, engine), []);
+    assertEquals(await found(never, 63, engine), []);
+    assertEquals(await found(never, 64, engine), dead);
+    assertEquals(await found({ ...never, "0/a/2/0/bias": [-99, -99, -99] }, 200, engine), [
+      "dead 0 a/1 a/2",
+      "dead 1 top/2",
+    ]);
+    assertEquals(await found(alike(0), 200, engine), ["identical 0 a/0 a/3"]);
+    assertEquals(await found(alike(0.1), 200, engine), []);
+    assertEquals(await found({ "0/b/0/0/kernel": [0, 0, 0, 0, 0, 0] }, 200, engine), ["dead 0 b/0"]);
+  }
+});
+
+Deno.test("gateReport() looks for experts that are constant in all of 1024 rows", async () => {
+  const spec = define({
+    input: 1,
+    levels: [level({ shared: bank(2, pipe(dense(1), relu)) }, { y: mix("shared", softmax) })],
+    tasks: { y: regression() },
+  });
+  const kernel = (weight: number) => ({ shape: [1, 1], data: Float32Array.of(weight) });
+  const path = (expert: number) => `levels/0/experts/shared/${expert}/0/kernel`;
+  const parameters = { ...initialise(spec, 1), [path(0)]: kernel(1), [path(1)]: kernel(-1) };
+  const model = await compile(spec, { engine: reference(), parameters });
+  const dead = async (negative: number, count: number) => {
+    const input = Float32Array.from({ length: count }, (_, row) => row === negative ? -1 : 1 + row);
+    const { warnings } = await gateReport(model, { count, inputs: { input } });
+    return warnings.filter(({ message }) => message.includes("for each")).map(({ message }) => message);
+  };
+  const message = (rows: number) =>
+    `expert shared/1 of level 0 is dead: what it computes is the same for each of ${rows} rows`;
+  assertEquals(await dead(-1, 100), [message(100)]);
+  assertEquals(await dead(99, 100), []);
+  assertEquals(await dead(1500, 2000), [message(1024)]);
+  model.dispose();
 });
 
 Deno.test("gateReport() finds the peers that start all experts from one seed", async () => {
@@ -484,7 +552,7 @@ Deno.test("gateReport() runs rows in pieces, each at most 1,024, and keeps none 
   const model = await compile(architectures.mmoe, { engine: watched });
   await gateReport(model, sample(2500));
   await gateReport(model, sample(10));
-  assertEquals(counts, [1024, 1024, 452, 10]);
+  assertEquals(counts, [1024, 1024, 452, 64, 10]); // 64 rows tell what the experts compute apart
   model.dispose();
 });
 

@@ -19,6 +19,8 @@ export interface Traced {
   readonly predictions: Readonly<Record<string, Value>>;
   /** Gate weights `[batch, experts]` by `level/stream`; in training 0 for rows that an expert has no room for. */
   readonly gates: Readonly<Record<string, Value>>;
+  /** What the experts of a bank compute, `[batch, units]` each, by `level/bank`. */
+  readonly experts: Readonly<Record<string, readonly Value[]>>;
   /** The share of a gate's uses that are dropped `[]`, by `level/stream`; in training, over banks with a capacity. */
   readonly dropped: Readonly<Record<string, Value>>;
   /** Losses of gates and banks `[]`, by path: `levels/<level>/gates/<stream>/<name>`, `levels/<level>/experts/<bank>/<name>`. */
@@ -51,12 +53,14 @@ export function trace(spec: Spec, training: boolean): Traced {
     streams.set(name, columns(parts, columnsOf(spec.input, part)));
   }
   const gates: Record<string, Value> = {};
+  const banks: Record<string, readonly Value[]> = {};
   const dropped: Record<string, Value> = {};
   const auxiliary: Record<string, Value> = {};
   const moves: Record<string, Value> = {};
   const copy: Copy = (entry, x, path) => instantiate(entry, x, path, training);
   spec.levels.forEach((level, at) => {
     const experts = traceExperts(level, `levels/${at}/experts`, streams, copy);
+    for (const [bank, values] of Object.entries(experts)) banks[`${at}/${bank}`] = values;
     const results: Record<string, Readonly<Record<string, Value>>> = {};
     for (const [stream, { reads, gate }] of Object.entries(level.gates)) {
       if (gate !== null) results[stream] = copy(gate, streams.get(reads)!, `levels/${at}/gates/${stream}`);
@@ -90,7 +94,7 @@ export function trace(spec: Spec, training: boolean): Traced {
   }
   const logits = mapEntries(spec.tasks, (task) => found.get(task)!);
   const predictions = mapEntries(logits, (task, value) => heads[spec.tasks[task].head.kind].predicted(value));
-  return { logits, predictions, gates, dropped, auxiliary, moves };
+  return { logits, predictions, gates, experts: banks, dropped, auxiliary, moves };
 }
 
 /** The values that a batch brings: side by side they are the stream `input`. */

@@ -8,6 +8,7 @@ import type { Spec } from "../spec/spec.ts";
 import { checkOptions, kindOf } from "../spec/structure.ts";
 import { inputTensors, readBy } from "./feed.ts";
 import { capacityOf, dropsOf, type GateCapacity } from "./gate_capacity.ts";
+import { outputsOf } from "./expert_outputs.ts";
 import { addRow, type GateStatistics, type GateSums, noSums, statistics } from "./gate_sums.ts";
 import { type GateWarning, warningsOf } from "./gate_warnings.ts";
 import { prediction } from "./graphs.ts";
@@ -120,7 +121,7 @@ export async function gateReport(model: Model, data: Rows, options: GateReportOp
     return counts === undefined ? gate : { ...gate, capacity: capacityOf(batch, counts, whole.gates[at].load) };
   };
   const report = { rows: data.count, gates: used(whole).map(withCapacity) };
-  const warnings = warningsOf(model.spec, report.gates, await model.parameters());
+  const warnings = warningsOf(model.spec, report.gates, await model.parameters(), await outputsOf(model, data));
   if (by === undefined || values === undefined) return { ...report, warnings };
   const found = values.codes.filter((code) => segments.has(code)).map((code): GateSegment => {
     const sums = segments.get(code)!;

@@ -1,4 +1,6 @@
 import type { Tensor } from "../engines/engine.ts";
+import { alike } from "./alike.ts";
+import type { Outputs } from "./expert_outputs.ts";
 import type { Spec } from "../spec/spec.ts";
 import type { GateUse } from "./gate_report.ts";
 
@@ -11,9 +13,9 @@ export interface GateWarning {
    * - `constant`: no weight of the gate has a standard deviation of 0.001 over two or more rows, though the gate reads
    *   them: it does not depend on the row. Not said of a gate that has collapsed.
    * - `dead`: no gate that mixes the expert gives it the largest weight in 1 row of 1,000, nor a tenth of an equal share
-   *   of its mean weight.
+   *   of its mean weight; or the expert computes the same for every row, of 64 rows and more: its relus are dead.
    * - `identical`: the parameters of experts of one bank differ by less than a thousandth, by Euclidean norm: experts
-   *   that began as one, and learn as one.
+   *   that began as one, and learn as one; or so does what they compute, for 64 rows and more.
    * - `dropped`: experts have no room for more than a tenth of what the gate sends them in training.
    */
   readonly kind: "collapsed" | "constant" | "dead" | "identical" | "dropped";
@@ -32,14 +34,20 @@ export function warningsOf(
   spec: Spec,
   gates: readonly GateUse[],
   parameters: Readonly<Record<string, Tensor>>,
+  outputs: readonly Outputs[] = [],
 ): GateWarning[] {
-  const identical = identicalExperts(spec, parameters);
+  const byParameters = identicalExperts(spec, parameters);
+  const known = new Set(byParameters.map(({ level, experts }) => `${level}: ${experts}`));
+  const identical = [...byParameters, ...outputs.flatMap(identicalOutputs)].filter((warning, at) =>
+    at < byParameters.length || !known.has(`${warning.level}: ${warning.experts}`)
+  );
   return spec.levels.flatMap((_, level) => {
     const here = gates.filter((gate) => gate.level === level);
     return [
       ...here.flatMap((gate) => [...collapsed(gate), ...constant(spec, gate)].slice(0, 1)),
       ...here.flatMap((gate) => dropped(gate)),
       ...dead(spec, level, here),
+      ...outputs.filter((found) => found.level === level).flatMap(constantOutputs),
       ...identical.filter((warning) => warning.level === level),
     ];
   });
@@ -101,6 +109,24 @@ function dead(spec: Spec, level: number, gates: readonly GateUse[]): GateWarning
   });
 }
 
+/** The experts that no row moves, such as those of relus that are 0 in all rows. */
+function constantOutputs({ level, bank, rows, constant }: Outputs): GateWarning[] {
+  if (constant.length === 0) return [];
+  const experts = constant.map((expert) => `${bank}/${expert}`);
+  const [are, they] = experts.length === 1 ? ["is", "it computes"] : ["are", "they compute"];
+  const message = `${named(experts, level)} ${are} dead: what ${they} is the same for each of ${rows} rows`;
+  return [{ kind: "dead", level, experts, message }];
+}
+
+function identicalOutputs({ level, bank, rows, identical }: Outputs): GateWarning[] {
+  return identical.map((group) => {
+    const experts = group.map((expert) => `${bank}/${expert}`);
+    const message = `${named(experts, level)} are identical: what they compute for ${rows} rows differs by less than ` +
+      "a thousandth";
+    return { kind: "identical", level, experts, message };
+  });
+}
+
 function isUnused({ experts, mean, top, effective }: GateUse, name: string): boolean {
   const at = experts.indexOf(name);
   const total = mean.reduce((a, b) => a + b, 0);
@@ -130,34 +156,4 @@ function identicalExperts({ levels }: Spec, parameters: Readonly<Record<string, 
       });
     })
   );
-}
-
-/** The groups of two and more members whose numbers are near those of the first of them. */
-function alike(members: readonly (readonly ArrayLike<number>[])[]): number[][] {
-  const norms = members.map((pieces) => pieces.reduce((sum, piece) => sum + squares(piece), 0));
-  const groups: number[][] = [];
-  members.forEach((pieces, member) => {
-    const group = groups.find(([first]) => near(members[first], pieces, 1e-6 * Math.max(norms[first], norms[member])));
-    if (group === undefined) groups.push([member]);
-    else group.push(member);
-  });
-  return groups.filter(({ length }) => length > 1);
-}
-
-/** Whether the squared distance is at most the limit. Most pairs are told apart by their first few numbers. */
-function near(a: readonly ArrayLike<number>[], b: readonly ArrayLike<number>[], limit: number): boolean {
-  let distance = 0;
-  for (let piece = 0; piece < a.length; piece++) {
-    for (let at = 0; at < a[piece].length; at++) {
-      distance += (a[piece][at] - b[piece][at]) ** 2;
-      if (distance > limit) return false;
-    }
-  }
-  return true;
-}
-
-function squares(piece: ArrayLike<number>): number {
-  let sum = 0;
-  for (let at = 0; at < piece.length; at++) sum += piece[at] ** 2;
-  return sum;
 }

@@ -243,6 +243,15 @@ export function onPieces<Names extends string>(
   return gathered(packed(fused.values, layout, pieces), rules.gatherFrom);
 }
 
+/** What the experts of each bank compute, side by side, `[batch, experts * units]`, as `experts/<level>/<bank>`. */
+export function expertOutputs(spec: Spec, layout: Layout, rules: Rules = cautious): Graph {
+  const { experts } = trace(spec, false);
+  const outputs = Object.fromEntries(
+    Object.entries(experts).map(([bank, values]) => [`experts/${bank}`, concat(values)]),
+  );
+  return optimise(graphOf(onPieces(outputs, layout, rules)));
+}
+
 function results(spec: Spec, gates: boolean): Record<string, Value> {
   const { predictions, gates: weights } = trace(spec, false);
   return gates ? { ...predictions, ...prefixed("gates/", weights) } : { ...predictions };
