@@ -213,12 +213,30 @@ function logarithms(input: InputSpec, name: string): boolean[] {
 /** The position of the first number that is not finite, or has no finite logarithm where that is taken; else -1. */
 function firstWrong(data: Float32Array | Int32Array, logs: readonly boolean[]): number {
   const transformed = logs.includes(true);
+  if (!transformed && (data instanceof Int32Array || areFinite(data))) return -1;
   // A call for each number would take as long as many a prediction.
   for (let at = 0; at < data.length; at++) {
     const number = data[at];
     if (number - number !== 0 || transformed && number <= -1 && logs[at % logs.length]) return at;
   }
   return -1;
+}
+
+/**
+ * Whether all numbers are finite: only those times 0 add up to 0. No branch and four sums at once, for this is asked of
+ * all that is predicted from: a plain loop took as long as half the products of a wide model.
+ */
+function areFinite(data: Float32Array): boolean {
+  const whole = data.length - data.length % 4;
+  let [a, b, c, d] = [0, 0, 0, 0];
+  for (let at = 0; at < whole; at += 4) {
+    a += data[at] * 0;
+    b += data[at + 1] * 0;
+    c += data[at + 2] * 0;
+    d += data[at + 3] * 0;
+  }
+  for (let at = whole; at < data.length; at++) a += data[at] * 0;
+  return a + b + c + d === 0;
 }
 
 function featureAt(input: InputSpec, name: string, position: number): string {
