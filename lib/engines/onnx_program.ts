@@ -32,7 +32,7 @@ export function programOf(graph: Graph, arrays: Arrays, open: Open): Program {
     for (const { input, view } of parts) feeds[input] = partOf(arrays, view);
     const results = session.run(feeds, wanted);
     const found = [...outputs].map(([name, output]) => [name, results[output]] as const);
-    const good = found.every(([, { data }]) => data.every(Number.isFinite));
+    const good = updates.size === 0 || found.every(([, { data }]) => data.every(Number.isFinite));
     for (const [name, output] of updates) {
       const { dims: shape, data } = results[output];
       const old = good ? arrays.replace(name, { shape, data: data as Float32Array })?.data : data;

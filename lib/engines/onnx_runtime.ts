@@ -33,12 +33,14 @@ export type Open = (model: Uint8Array<ArrayBuffer>, plan: boolean) => Session;
  * Starts ONNX Runtime.
  *
  * @param threads The threads that share the work of one op.
+ * @param others Options of sessions beside those that are always the same, as ONNX Runtime names them.
  * @throws {Error} if the package onnxruntime-node is missing, may not be loaded, or has no library for this machine.
  */
-export async function start(threads: number): Promise<Open> {
+export async function start(threads: number, others: Readonly<Record<string, unknown>> = {}): Promise<Open> {
   const { binding, initOrt } = await loaded();
   initOrt();
   const options = {
+    ...others,
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: "sequential",

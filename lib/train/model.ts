@@ -1,4 +1,5 @@
 import { quoted } from "../errors/quoted.ts";
+import { areFinite } from "../data/finite.ts";
 import { checkRows, type Rows, sliceRows } from "../data/rows.ts";
 import type { Engine, Program, Store, Tensor } from "../engines/engine.ts";
 import { flatName, type Layout } from "../graph/parameters.ts";
@@ -202,8 +203,8 @@ export function checkModel(found: unknown, action: string): asserts found is Mod
 /** A prediction that is no number is told, not returned. */
 function checkPredictions(predictions: Readonly<Record<string, Float32Array>>, rows: number): void {
   for (const [task, numbers] of Object.entries(predictions)) {
+    if (areFinite(numbers)) continue;
     const at = numbers.findIndex((number) => !Number.isFinite(number));
-    if (at < 0) continue;
     const row = Math.floor(at / (numbers.length / rows));
     throw new RangeError(`Cannot predict\n  at row ${row}, task ${quoted(task)}: the prediction is ${numbers[at]}`);
   }

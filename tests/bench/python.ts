@@ -15,6 +15,8 @@ export interface Peers {
   weights(of: Dims): Promise<number>;
   /** What a float32 product of two [size, size] matrices reached at best, in 10^9 operations a second. */
   blas(size: number): Promise<{ gflops: number }>;
+  /** The milliseconds of every run of a [rows, inner] x [inner, columns] product by PyTorch. */
+  product(lengths: readonly [rows: number, inner: number, columns: number]): Promise<number[]>;
   /** Ends the process. */
   close(): Promise<void>;
 }
@@ -95,6 +97,9 @@ export async function peersOf({ ask, close }: Conversation, say: (line: string) 
     },
     async blas(size): Promise<{ gflops: number }> {
       return await ask({ blas: size }) as { gflops: number };
+    },
+    async product(lengths): Promise<number[]> {
+      return (await ask({ product: lengths }) as { times: number[] }).times;
     },
     close,
   };

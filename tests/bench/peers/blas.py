@@ -19,6 +19,13 @@ def blas(size: int, threads: int) -> dict[str, float]:
     return {"gflops": max(found[best]), "median": middle(found[best]), "library": best, "libraries": every}
 
 
+def product(rows: int, inner: int, columns: int, threads: int) -> list[float]:
+    """Milliseconds of every run of a [rows, inner] x [inner, columns] product by PyTorch."""
+    torch.set_num_threads(threads)
+    a, b, c = torch.rand(rows, inner), torch.rand(inner, columns), torch.empty(rows, columns)
+    return [seconds * 1e3 for seconds in seconds_of(lambda: torch.mm(a, b, out=c))]
+
+
 def libraries(size: int) -> dict[str, Callable[[], object]]:
     """Each library's product, which writes to memory of its own where it can.
 
@@ -34,13 +41,18 @@ def libraries(size: int) -> dict[str, Callable[[], object]]:
 
 
 def rates(size: int, run: Callable[[], object]) -> list[float]:
-    """Gflop/s of every run, at least three, after one that is not counted."""
+    """Gflop/s of every run."""
+    return [2 * size**3 / seconds / 1e9 for seconds in seconds_of(run)]
+
+
+def seconds_of(run: Callable[[], object]) -> list[float]:
+    """How long every run took, at least three, after one that is not counted."""
     run()
     found, until = [], time.perf_counter() + TIME
     while len(found) < 3 or time.perf_counter() < until:
         start = time.perf_counter()
         run()
-        found.append(2 * size**3 / (time.perf_counter() - start) / 1e9)
+        found.append(time.perf_counter() - start)
     return found
 
 

@@ -5,6 +5,7 @@ reply, in order, {"error"} where it failed:
 
     {"case": {...}, "variant": "torch eager", "metric": "train_step_ms", "repeats": 30}  ->  {"times", "form", "threads"}
     {"case": {...}, "weights": true}  ->  {"weights"}, how many numbers are trained
+    {"product": [1024, 512, 4096]}  ->  {"times"} of a product of matrices of these lengths
     {"blas": 2048}  ->  {"gflops", "median", "library", "libraries"}
 
 A case has the members of `Case` in models.py. The end of the input is the end of the worker. With `--check` it checks
@@ -27,7 +28,7 @@ except ImportError as error:
     sys.exit(str(error))
 
 import timing
-from blas import blas
+from blas import blas, product
 from models import Case, Eager
 
 # What was found to be fastest, by case, variant and metric.
@@ -61,6 +62,8 @@ def answer(request: dict) -> dict:
     """What a request asks for."""
     if "blas" in request:
         return blas(request["blas"], timing.CORES)
+    if "product" in request:
+        return {"times": product(*request["product"], timing.CORES)}
     case = Case.read(request["case"])
     if "weights" in request:
         return {"weights": sum(part.numel() for part in Eager(case).parameters())}
