@@ -9,11 +9,12 @@ import { type Bench, type Line, lineTable } from "./lines.ts";
 import { machine } from "./machine.ts";
 import { spread } from "./measure.ts";
 import { leaks, peaks } from "./memory.ts";
+import { profiles } from "./profile.ts";
 import { type Peers, python } from "./python.ts";
 import { steps } from "./steps.ts";
 import { axes, sweep } from "./sweep.ts";
 
-const sections = ["peak", "steps", "epoch", "growth", "memory", "sparse"] as const;
+const sections = ["peak", "steps", "epoch", "growth", "memory", "sparse", "profile"] as const;
 
 const command = commandLine("bench", "Measures time and memory of our engines, and of their peers.", {
   only: { kind: "choices", help: "what is measured", of: sections, default: sections },
@@ -67,6 +68,7 @@ await run(command, async (options, { say, record, signal }) => {
       epoch: () => epoch(fast, bench),
       growth: () => growth(fast, bench),
       memory: () => leaks(Object.keys(fast), options.steps, bench),
+      profile: () => profiles(peers, bench),
       sparse: () => sweep(engines, options.experts.map(Number), bench),
     };
     const show = () => lines.length > 0 && say(`${lineTable(lines.splice(0))}\n`);

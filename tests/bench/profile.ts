@@ -8,23 +8,11 @@ import { type Call, start } from "../../lib/engines/tfjs_backend.ts";
 import * as tfjsProgram from "../../lib/engines/tfjs_program.ts";
 import * as tfjsStore from "../../lib/engines/tfjs_store.ts";
 import { type CaseName, load, type Loaded } from "./cases.ts";
+import { engineOf } from "./engines.ts";
+import { against, type Bench, own } from "./lines.ts";
 import { spread } from "./measure.ts";
 import { ours } from "./ours.ts";
 import type { Peers } from "./python.ts";
-
-/** Where the time of a training step or a prediction goes. */
-export interface Profile {
-  /** The case. */
-  readonly case: string;
-  /** Our engine. */
-  readonly engine: string;
-  /** What was run. */
-  readonly run: Run;
-  /** Milliseconds of a run that nothing watches. */
-  readonly whole: number;
-  /** What it is made of, the largest first. */
-  readonly parts: readonly Part[];
-}
 
 type Run = "train" | "predict";
 
@@ -38,8 +26,8 @@ export interface Part {
   readonly ms: number;
   /** What a product reaches, in 10^9 floating-point operations a second. */
   readonly gflops?: number;
-  /** The milliseconds of PyTorch for a product of these lengths. */
-  readonly torch?: number;
+  /** The lengths of a product of two matrices. */
+  readonly lengths?: Product;
 }
 
 /** An op as it was timed in every run. */
@@ -65,23 +53,25 @@ const wanted: readonly (readonly [CaseName, "onnx" | "wasm", Run])[] = [
 /** A product is shown on its own, and a kind of op, where it takes such a share of all. */
 const shown = 0.02;
 
-/** Profiles of training steps and predictions, op by op; large products next to PyTorch's, where it is. */
-export async function profiles(
-  peers: Peers | undefined,
-  { seed, note, write }: { seed: number; note(text: string): void; write(profile: Profile): void },
-): Promise<void> {
+/**
+ * Profiles of training steps and predictions, op by op; large products next to PyTorch's, where it is. The metrics are
+ * `<run>_op_ms, <op>` with `whole` for a run that nothing watches, `<run>_op_count, <op>` and `<run>_op_gflops, <op>`.
+ */
+export async function profiles(peers: Peers | undefined, bench: Bench): Promise<void> {
   for (const [name, engine, run] of wanted) {
-    note(`${name}: profile of ${run} on ${engine}`);
+    bench.note(`${name}: profile of ${run} on ${engine}`);
     const of = await load(name);
-    const whole = spread(await timesOf(of, engine === "onnx" ? await onnx() : await wasm(), run, seed)).median;
-    const timed = await (engine === "onnx" ? onnxTimes : wasmTimes)(of, run, seed);
-    const parts: Part[] = [];
-    for (const part of partsOf(timed)) {
-      const product = peers === undefined || part.lengths === undefined ? undefined : part.lengths;
-      const { lengths: _, ...rest } = part;
-      parts.push(product === undefined ? rest : { ...rest, torch: spread(await peers!.product(product)).median });
+    const write = (metric: string, part: string, values: readonly number[]) =>
+      bench.write(own(name, engine, `${run}_op_${metric}, ${part}`, values));
+    write("ms", "whole", await timesOf(of, await engineOf(engine), run, bench.seed));
+    for (const part of partsOf(await (engine === "onnx" ? onnxTimes : wasmTimes)(of, run, bench.seed))) {
+      write("ms", part.name, [part.ms]);
+      write("count", part.name, [part.count]);
+      if (part.gflops !== undefined) write("gflops", part.name, [part.gflops]);
+      if (part.lengths === undefined || peers === undefined) continue;
+      const times = await peers.product(part.lengths);
+      bench.write(against(name, engine, `${run}_op_ms, ${part.name}`, "torch, this product", times, [part.ms]));
     }
-    write({ case: name, engine, run, whole, parts });
   }
 }
 
@@ -199,7 +189,7 @@ async function wasmTimes(of: Loaded, run: Run, seed: number): Promise<readonly T
 }
 
 /** Large products, then all others by what they are, the largest first, and the rest in one. */
-export function partsOf(timed: readonly Timed[]): readonly (Part & { readonly lengths?: Product })[] {
+export function partsOf(timed: readonly Timed[]): readonly Part[] {
   const all = timed.map((each) => ({ ...each, ms: spread(each.times.slice(each.times.length >> 1)).median }));
   const least = shown * all.reduce((sum, { ms }) => sum + ms, 0);
   const single = all.filter(({ op, ms }) => isProduct(op) && ms >= least).map(({ op, factors, result, ms }) => {

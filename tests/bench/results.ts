@@ -9,6 +9,7 @@ import { axes, base } from "./growth.ts";
 import { growthChart, type Panel } from "./growth_chart.ts";
 import { type Line, number } from "./lines.ts";
 import type { Machine } from "./machine.ts";
+import { isProfiled, profileText } from "./profile_table.ts";
 import { base as swept, isSwept } from "./sweep.ts";
 import { sweepText } from "./sweep_table.ts";
 import { caseList, find, grid, growthText, percent, shareGrid, timeGrid, times } from "./result_tables.ts";
@@ -26,6 +27,7 @@ export interface Run {
 /** What the sections of the page are made of; all others, and what comes before them, of the training steps too. */
 const sections: Readonly<Record<string, (line: Line) => boolean>> = {
   "Training step and inference": ({ case: of, metric }) => of in cases && metric === "train_step_ms",
+  "Where the time goes": isProfiled,
   "Sparse experts": isSwept,
   "Census epoch": ({ metric }) => metric === "rows_per_s",
   Growth: ({ case: of }) => Object.keys(axes).some((axis) => of.startsWith(`${axis} `)),
@@ -107,6 +109,14 @@ the engine does not run.
 
 ${shareGrid(lines)}
 ${settingsText(settings)}
+## Where the time goes
+
+What training steps and predictions of cases with bars that are not met are made of: large products alone, all other ops
+by kind. Times are those of ONNX Runtime's own profile, on wasm of every call of a kernel; \`whole\` is a run that nothing
+watches. The last column is PyTorch's time for a product of the same lengths.
+
+${profileText(lines)}
+
 ## Sparse experts
 
 \`deno task bench --only sparse --json > out/bench.jsonl\`: how many times as fast predictions and training steps are with
