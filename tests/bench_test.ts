@@ -8,6 +8,8 @@ import { against, type Line, own, ratioOf } from "./bench/lines.ts";
 import { live } from "./bench/live.ts";
 import { measure, spread } from "./bench/measure.ts";
 import { multiplyAdds, peakShare } from "./bench/multiply_adds.ts";
+import { nodesOf, partsOf } from "./bench/profile.ts";
+import { profileText } from "./bench/profile_table.ts";
 import { chart, document, merged, read } from "./bench/results.ts";
 import { sweepText } from "./bench/sweep_table.ts";
 import { graphOf } from "../lib/graph/graph.ts";
@@ -133,6 +135,61 @@ Deno.test("merged() changes the sections that a run has lines of, and leaves the
   assertEquals(merged(page, "# Old\n\n", [sparse]), page.replace("# New", "# Old"));
   const whole = [sparse, own("W1", "onnx", "train_step_ms", [1]), own("census epoch", "onnx", "rows_per_s", [1])];
   assertEquals(merged(page, before, whole), page);
+});
+
+Deno.test("nodesOf() and partsOf() sum a profile, large products apart and at their speed", () => {
+  const shapes = (...of: number[][]) => of.map((shape) => ({ float: shape }));
+  const entry = (name: string, op: string, dur: number, of: number[][], to: number[]) => ({
+    cat: "Node",
+    name: `${name}_kernel_time`,
+    dur,
+    args: { op_name: op, input_type_shape: shapes(...of), output_type_shape: shapes(to) },
+  });
+  const run = [
+    entry("a", "Gemm", 4000, [[1000, 500], [1000, 200]], [500, 200]), // the first factor is transposed
+    entry("b", "MatMul", 50, [[4, 2], [2, 4]], [4, 4]),
+    entry("c", "MatMul", 60, [[4, 2], [2, 4]], [4, 4]),
+    entry("d", "Add", 300, [[100_000], [100_000]], [100_000]),
+    entry("e", "Sqrt", 200, [[100_000]], [100_000]),
+    entry("f", "Relu", 2, [[4, 4]], [4, 4]),
+  ];
+  assertEquals(
+    partsOf(nodesOf([...run, ...run, { ...run[0], cat: "Session" }])),
+    [
+      {
+        name: "Gemm of [1000, 500] and [1000, 200] to [500, 200]",
+        count: 1,
+        ms: 4,
+        gflops: 2 * 500 * 1000 * 200 / 4e-3 / 1e9,
+        lengths: [500, 1000, 200] as const,
+      },
+      { name: "passes over all parameters", count: 2, ms: 0.5 },
+      { name: "smaller products", count: 2, ms: 0.11 },
+      { name: "others", count: 1, ms: 0.002 },
+    ],
+  );
+});
+
+Deno.test("profileText() tells what is asked for, what ops take and what is outside of them", () => {
+  const text = profileText([
+    own("W3", "onnx", "predict_ms", [30, 30]),
+    against("W3", "onnx", "predict_ms", "torch eager", [26, 26], [30]), // the bar is 1.3
+    own("W3", "onnx", "predict_op_ms, whole", [40, 40]),
+    own("W3", "onnx", "predict_op_ms, Gemm", [25]),
+    own("W3", "onnx", "predict_op_count, Gemm", [1]),
+    own("W3", "onnx", "predict_op_gflops, Gemm", [170]),
+    against("W3", "onnx", "predict_op_ms, Gemm", "torch, this product", [24], [25]),
+    own("W3", "onnx", "predict_op_ms, others", [5]),
+    own("W3", "onnx", "predict_op_count, others", [7]),
+  ]);
+  const rows = [
+    "| Gemm | 1 | 25 | 62.5 % | 170 | 24 |",
+    "| others | 7 | 5 | 12.5 % |  |  |",
+    "| outside of ops |  | 10 | 25.0 % |  |  |",
+    "| whole |  | 40 |  |  |  |",
+    "1.3x of torch eager is 20 ms. The products that are listed take 25 ms.",
+  ];
+  assertEquals(rows.filter((row) => !text.includes(row)), []);
 });
 
 Deno.test("growthChart() draws what doubles with its size as a straight line", () => {
