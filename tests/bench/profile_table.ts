@@ -24,17 +24,17 @@ export function profileText(lines: readonly Line[]): string {
 /** What profiles do not say by themselves. */
 const notes: Readonly<Record<string, string>> = {
   "W1, inference on onnx":
-    `An op of this size takes longer to be handed to two threads than to be computed: a third of the time is there on one
-thread too. A graph of one op with as many inputs and outputs takes 0.015 ms, so that fewer of them would gain little.`,
+    `Ops of this size take little longer than handing them to a second thread: on one thread a run
+takes 0.157 ms, on two 0.12 or 0.20, for minutes each, by how fast the machine's processors reach each other. A graph of two
+ops with as many inputs and outputs takes 0.015 ms, so that fewer of them would gain little.`,
   "W2, training step on onnx":
     `Products of experts run as fast as PyTorch's. Adam and the norms are passes of one op each
 over all parameters, which no op of ONNX Runtime for processors joins (PyTorch's fused Adam is one pass), and thin products,
 those of gates and mixtures, run at a fraction of the speed of wide ones.`,
   "W2, inference on onnx": `The one product of the experts is as fast as PyTorch's. Gates as columns of the same product
 were tried: 0.1 ms slower here and no faster on W3, for parts of a product are copies and relu is a pass of its own then.`,
-  "W2, inference on wasm":
-    `tf.layers computes the experts' product by the same kernel, XNNPACK's on one thread and 128 bits:
-without all else we would be this much faster and no more.`,
+  "W2, inference on wasm": `tf.layers computes the experts' product by the same kernel, XNNPACK's on one thread with 128
+bits at a time. What is left to gain is all else, a seventh.`,
   "W3, training step on onnx":
     `Adam in 4 to 64 blocks that fit into a cache was tried: no faster in 4, slower in more, for every op costs some
 microseconds. Outside of ops, ONNX Runtime's binding copies what replaces parameters and slots, 26 MB a step.`,
