@@ -1,0 +1,171 @@
+/** A section of the report. */
+export interface Section {
+  /** What links lead to. */
+  readonly id: string;
+  readonly title: string;
+  /** HTML. */
+  readonly body: string;
+  /** Pictures as files, by name. */
+  readonly files?: Readonly<Record<string, string>>;
+  /** What is missing, in words. */
+  readonly missing?: readonly string[];
+}
+
+/** A whole page, which needs nothing else: no script, no font, no network. */
+export function page(title: string, intro: string, sections: readonly Section[]): string {
+  const links = sections.map(({ id, title }) => `<a href="#${id}">${escape(title)}</a>`).join("\n");
+  const bodies = sections.map(({ id, title, body }) =>
+    `<section id="${id}">\n<h2>${escape(title)}</h2>\n${body}\n</section>`
+  );
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${escape(title)}</title>
+<style>
+${colors(":root")}
+${style}</style>
+</head>
+<body>
+<main>
+<h1>${escape(title)}</h1>
+${intro}
+<nav>
+${links}
+</nav>
+${bodies.join("\n")}
+</main>
+</body>
+</html>
+`;
+}
+
+/** A column of a table: its heading, and whether it holds numbers. */
+export type Column = string | { readonly name: string; readonly number: true };
+
+/** A table in a box of its own, which scrolls where the screen is narrow; cells are HTML. */
+export function table(columns: readonly Column[], rows: readonly (readonly string[])[], caption = ""): string {
+  const named = columns.map((column) => typeof column === "string" ? { name: column, number: false } : column);
+  const kind = (at: number) => named[at]?.number ? ' class="number"' : "";
+  const head = named.map(({ name }, at) => `<th scope="col"${kind(at)}>${escape(name)}</th>`).join("");
+  const body = rows.map((cells) => {
+    const [first, ...rest] = cells;
+    return `<tr><th scope="row">${first}</th>${
+      rest.map((cell, at) => `<td${kind(at + 1)}>${cell}</td>`).join("")
+    }</tr>`;
+  });
+  const about = caption === "" ? "" : `<caption>${escape(caption)}</caption>`;
+  return `<div class="box" tabindex="0" role="group"${caption === "" ? "" : ` aria-label="${escape(caption)}"`}>` +
+    `<table>${about}<thead><tr>${head}</tr></thead>\n<tbody>\n${body.join("\n")}\n</tbody></table></div>`;
+}
+
+/** A column of numbers. */
+export function numbers(name: string): Column {
+  return { name, number: true };
+}
+
+/** Pictures beside one another where there is room, with a key above and a text below. */
+export function figure(pictures: readonly string[], caption: string, key = ""): string {
+  return `<figure>${key}<div class="pictures">${pictures.join("\n")}</div><figcaption>${caption}</figcaption></figure>`;
+}
+
+export function paragraph(text: string): string {
+  return `<p>${text}</p>`;
+}
+
+/** What is not there yet. */
+export function absent(text: string): string {
+  return `<p class="missing">${escape(text)}</p>`;
+}
+
+/** Text as HTML or XML. */
+export function escape(text: string): string {
+  const names: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
+  return text.replace(/[&<>"]/g, (letter) => names[letter]);
+}
+
+/** A number with so many digits after the point, and a real minus; a dash where there is none. */
+export function digits(number: number | undefined, places = 3): string {
+  if (number === undefined || !Number.isFinite(number)) return "–";
+  return number.toFixed(places).replace("-", "−");
+}
+
+/**
+ * The colours, as variables. The series are the hues of Okabe and Ito (Color Universal Design, 2008), darkened or
+ * lightened until they contrast with the paper by 4.5 to 1.
+ */
+export function colors(selector: string): string {
+  const rule = (values: Readonly<Record<string, string>>) =>
+    `${selector}{${Object.entries(values).map(([name, value]) => `--${name}:${value}`).join(";")}}`;
+  return `${rule(light)}\n@media (prefers-color-scheme: dark){${rule(dark)}}`;
+}
+
+const light = {
+  paper: "#ffffff",
+  ink: "#1f2328",
+  soft: "#59636e",
+  line: "#8c959f",
+  grid: "#e3e7eb",
+  wash: "#f4f6f8",
+  mmoe: "#0072b2",
+  bottom: "#b84a00",
+  omoe: "#00785a",
+  good: "#00785a",
+  bad: "#b3261e",
+};
+
+const dark = {
+  paper: "#15181d",
+  ink: "#e6e9ed",
+  soft: "#a3adb8",
+  line: "#6b7580",
+  grid: "#2c333b",
+  wash: "#1f242b",
+  mmoe: "#56b4e9",
+  bottom: "#f79044",
+  omoe: "#2bc49a",
+  good: "#2bc49a",
+  bad: "#ff8f85",
+};
+
+const style = `
+*{box-sizing:border-box}
+body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
+main{max-width:1200px;margin:0 auto;padding:16px}
+h1{font-size:26px;line-height:1.25;margin:8px 0 12px}
+h2{font-size:21px;margin:40px 0 8px;padding-top:8px;border-top:1px solid var(--grid)}
+h3{font-size:17px;margin:24px 0 4px}
+p,li,figcaption{max-width:75ch}
+a{color:var(--mmoe)}
+nav{display:flex;flex-wrap:wrap;gap:4px 16px;margin:16px 0}
+code{font-size:.9em;overflow-wrap:anywhere}
+pre{background:var(--wash);padding:12px;overflow-x:auto;border-radius:6px}
+.box{overflow-x:auto;margin:12px 0}
+table{border-collapse:collapse;font-variant-numeric:tabular-nums}
+caption{text-align:left;color:var(--soft);padding-bottom:4px}
+th,td{padding:5px 14px 5px 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--grid)}
+thead th{color:var(--soft);font-weight:500;vertical-align:bottom}
+tbody th{font-weight:500}
+.number{text-align:right;white-space:nowrap}
+figure{margin:16px 0}
+figcaption{color:var(--soft);margin-top:6px}
+.pictures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,330px),1fr));gap:16px}
+.pictures svg{width:100%;max-width:460px;height:auto}
+.key{display:flex;flex-wrap:wrap;gap:4px 20px;margin:8px 0;padding:0;list-style:none}
+.key svg{vertical-align:middle;margin-right:6px}
+.missing{border-left:4px solid var(--bottom);padding:4px 12px;background:var(--wash)}
+.verdict{font-weight:600;white-space:nowrap}
+.holds{color:var(--good)}
+.fails{color:var(--bad)}
+.undecided{color:var(--soft)}
+.soft{color:var(--soft)}
+.nowrap{white-space:nowrap}
+.best{font-weight:700}
+.claims{display:grid;gap:0}
+.claim{display:grid;grid-template-columns:minmax(0,1fr);gap:4px;padding:14px 0;border-bottom:1px solid var(--grid)}
+.claim h3{margin:0}
+.claim p{margin:0}
+@media (min-width:900px){.claim{grid-template-columns:minmax(0,5fr) minmax(0,7fr);column-gap:28px}}
+`;
