@@ -8,11 +8,17 @@ export interface Drawing {
   readonly file: string;
 }
 
+/** A specification in the language of Vega-Lite. */
+export type Picture = Readonly<Record<string, unknown>>;
+
 /** Draws a specification without a browser. What it shows is told in words too. */
-export async function draw(spec: TopLevelSpec, about: string): Promise<Drawing> {
-  const view = new View(parse(compile({ config, background: "transparent", ...spec } as TopLevelSpec).spec), {
-    renderer: "none",
-  });
+export async function draw(spec: Picture, about: string): Promise<Drawing> {
+  const view = new View(
+    parse(compile({ config, background: "transparent", ...spec } as unknown as TopLevelSpec).spec),
+    {
+      renderer: "none",
+    },
+  );
   const svg = await view.toSVG();
   view.finalize();
   const [, width, height] = /viewBox="0 0 ([\d.]+) ([\d.]+)"/.exec(svg)!;

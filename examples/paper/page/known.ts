@@ -1,0 +1,83 @@
+import type { Cell, Losses, Model } from "../claims.ts";
+import { type Curve, curvesOf, rates, runsOfCurves, searched } from "../curves.ts";
+import { correlations } from "../printed.ts";
+import type { Budget, Result } from "../study.ts";
+
+/** All that is known when the report is written. */
+export interface Known {
+  /** Results by study. */
+  readonly results: Readonly<Record<string, readonly Result[]>>;
+  readonly budget: Budget;
+  /** The processors and programs that made the results, where that was kept. */
+  readonly machines: readonly string[];
+}
+
+/** Which loss: of the rows that are trained on, as in the paper, or of others. */
+export type Kind = "training" | "held out";
+
+/** The three models, in the order of the paper. */
+export const models = ["shared-bottom", "omoe", "mmoe"] as const;
+
+/** How each model is written, and its colour. */
+export const looks: Readonly<Record<Model, { readonly name: string; readonly color: string }>> = {
+  "shared-bottom": { name: "Shared-Bottom", color: "var(--bottom)" },
+  omoe: { name: "OMoE", color: "var(--omoe)" },
+  mmoe: { name: "MMoE", color: "var(--mmoe)" },
+};
+
+/** A learning rate of a model, and whether all rates were searched before it was chosen. */
+export interface Picked {
+  readonly rate: number;
+  readonly searched: boolean;
+}
+
+/**
+ * The best rate of a model, or the second. Before the search has ended: that of the rates with most runs whose mean loss
+ * is less. Undefined where the model has no run at all.
+ */
+export function picked(
+  { results, budget }: Known,
+  study: string,
+  model: string,
+  place = 0,
+): Picked | undefined {
+  const all = results[study] ?? [];
+  const found = searched(all, study, model, runsOfCurves(budget).search);
+  if (found !== undefined) return { rate: found[place].rate, searched: true };
+  const tried = rates.map((rate) => {
+    const cells = correlations.map((correlation) => curvesOf(all, study, { model, correlation, rate }));
+    const losses = cells.flat().map(({ last }) => last[0]);
+    return {
+      rate,
+      fewest: Math.min(...cells.map((cell) => cell.length)),
+      runs: losses.length,
+      loss: sum(losses) / losses.length,
+    };
+  }).filter(({ runs }) => runs > 0).sort((a, b) => b.fewest - a.fewest || a.loss - b.loss);
+  return place < tried.length ? { rate: tried[place].rate, searched: false } : undefined;
+}
+
+/** The curves of a cell of figure 3 or 4 at a rate. */
+export function cell(
+  { results }: Known,
+  study: string,
+  model: string,
+  correlation: number,
+  rate: number | undefined,
+): readonly Curve[] {
+  return rate === undefined ? [] : curvesOf(results[study] ?? [], study, { model, correlation, rate });
+}
+
+/** Final losses of curves: of the first task, for the paper shows one and the two are alike. */
+export function finals(curves: readonly Curve[], kind: Kind): number[] {
+  return curves.map(({ last, held }) => kind === "training" ? last[0] : held[0]);
+}
+
+/** The final losses of figure 4, each model at its own rate. */
+export function lossesOf(known: Known, rateOf: (model: Model) => number | undefined, kind: Kind): Losses {
+  return ({ model, correlation }: Cell) => finals(cell(known, "figure4", model, correlation, rateOf(model)), kind);
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((a, b) => a + b, 0);
+}
