@@ -7,7 +7,9 @@ import type { Known } from "./page/known.ts";
 import { figure3Section, figure4Section, figure5Section } from "./page/losses.ts";
 import { recipeSection } from "./page/recipe.ts";
 import { sensitivitySection } from "./page/sensitivity.ts";
+import { tableSections } from "./page/tables.ts";
 import { verdictSection } from "./page/verdicts.ts";
+import { tableVerdicts } from "./table_claims.ts";
 
 /** The files of the report by name. */
 export type Files = Readonly<Record<string, string>>;
@@ -32,11 +34,12 @@ export async function writeReport(
 /** The report on what is known, whole or not. */
 export async function reportOf(known: Known): Promise<Files> {
   const sections = [
-    verdictSection(known, []),
+    verdictSection(known, tableVerdicts(known.results, known.budget)),
     await figure2Section(known),
     await figure3Section(known),
     await figure4Section(known),
     await figure5Section(known),
+    ...await tableSections(known),
     sensitivitySection(known),
     recipeSection(known),
   ];

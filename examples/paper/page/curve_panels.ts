@@ -22,12 +22,14 @@ export function curvePanel(title: string, lines: readonly Line[], { width = 330,
       if (losses.length === 0) return [];
       const middle = mean(losses);
       const reach = losses.length < 2 ? 0 : 2 * sampleStandardDeviation(losses) / Math.sqrt(losses.length);
-      return [{ name, step, mean: middle, low: Math.max(middle - reach, floor), high: middle + reach }];
+      return [{ name, line: name, step, mean: middle, low: Math.max(middle - reach, floor), high: middle + reach }];
     })
   );
   const points = lines.flatMap(({ name, paper }) => paper.map(([step, loss]) => ({ name, step, loss })));
   const names = lines.map(({ name }) => name);
-  const legend = key ? { title: null, orient: "top", symbolType: "stroke", symbolStrokeWidth: 2.5 } : null;
+  const legend = key
+    ? { title: null, orient: "top", symbolOpacity: 1, symbolFillColor: "transparent", symbolStrokeWidth: 2 }
+    : null;
   const color = {
     field: "name",
     type: "nominal",
@@ -35,10 +37,11 @@ export function curvePanel(title: string, lines: readonly Line[], { width = 330,
     legend,
   };
   const dash = {
-    field: "name",
+    field: "line", // of a name of its own, so that the key shows points without dashes
+
     type: "nominal",
     scale: { domain: names, range: lines.map(({ dash }) => [...dash]) },
-    legend,
+    legend: null,
   };
   const shape = { field: "name", type: "nominal", scale: { domain: names, range: [...shapes] }, legend };
   const x = {
@@ -46,7 +49,7 @@ export function curvePanel(title: string, lines: readonly Line[], { width = 330,
     type: "quantitative",
     title: "step",
     scale: { domain: [0, 10_000], nice: false },
-    axis: { values: [0, 2500, 5000, 7500, 10_000], format: "," },
+    axis: { values: [0, 2500, 5000, 7500, 10_000], format: ",d" },
   };
   const y = (field: string) => ({
     field,
@@ -62,7 +65,7 @@ export function curvePanel(title: string, lines: readonly Line[], { width = 330,
     layer: [
       {
         data: { values },
-        mark: { type: "area", opacity: 0.2 },
+        mark: { type: "area", opacity: 0.16 },
         encoding: { x, y: y("low"), y2: { field: "high" }, color },
       },
       {

@@ -48,7 +48,7 @@ export async function figure2Section({ results }: Known): Promise<Section> {
       `${text} Dots: means of our trials, bars: 10 % to 90 % of the trials; line: closed form; diamonds: the paper, ` +
         "read off its figure.",
     ) + table(
-      [numbers("p"), ...["mean", "10 % to 90 %", "closed form", "paper", "difference", "trials"].map(numbers)],
+      ["p", ...["mean", "10 % to 90 %", "closed form", "paper", "difference", "trials"].map(numbers)],
       rows,
     ),
   };
@@ -65,7 +65,12 @@ function spec(points: readonly Readonly<Record<string, number | undefined>>[]): 
     title: "task correlation p",
     scale: { domain: [0.4, 1] },
   };
-  const title = "label correlation";
+  const y = (field: string) => ({
+    field,
+    type: "quantitative",
+    title: "label correlation",
+    scale: { domain: [0, 1.02], nice: false },
+  });
   return {
     width: 340,
     height: 240,
@@ -73,25 +78,25 @@ function spec(points: readonly Readonly<Record<string, number | undefined>>[]): 
       {
         data: { values: line },
         mark: { type: "line", color: "var(--soft)", strokeWidth: 1.5 },
-        encoding: { x: { ...x, field: "x" }, y: { field: "y", type: "quantitative", title } },
+        encoding: { x: { ...x, field: "x" }, y: y("y") },
       },
       {
         data: { values: points.filter(({ mean }) => mean !== undefined) },
         layer: [
           {
             mark: { type: "rule", color: "var(--mmoe)", strokeWidth: 2 },
-            encoding: { x, y: { field: "low", type: "quantitative", title }, y2: { field: "high" } },
+            encoding: { x, y: y("low"), y2: { field: "high" } },
           },
           {
             mark: { type: "point", filled: true, color: "var(--mmoe)", size: 50, opacity: 1 },
-            encoding: { x, y: { field: "mean", type: "quantitative", title } },
+            encoding: { x, y: y("mean") },
           },
         ],
       },
       {
         data: { values: points },
         mark: { type: "point", shape: "diamond", size: 130, color: "var(--ink)", strokeWidth: 1.5, opacity: 1 },
-        encoding: { x, y: { field: "paper", type: "quantitative", title } },
+        encoding: { x, y: y("paper") },
       },
     ],
   };

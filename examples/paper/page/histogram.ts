@@ -52,7 +52,12 @@ export function histogram(title: string, samples: readonly Sample[], most: numbe
           transform: [{ filter: "isValid(datum.share)" }],
           mark: { type: "bar", opacity: 0.75, binSpacing: 1 },
           encoding: {
-            x: { ...x, field: "from", bin: { binned: true, step: width }, axis: { tickCount: 6 } },
+            x: {
+              ...x,
+              field: "from",
+              bin: { binned: true, step: width },
+              axis: { values: [0, 1, 2, 3, 4, 5, 6, 7, 8].map((at) => at / 10), format: ".1f" },
+            },
             x2: { field: "to" },
             y: { field: "share", type: "quantitative", title: "share", axis: { format: "%", tickCount: 3 } },
             color,

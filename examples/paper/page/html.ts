@@ -45,19 +45,30 @@ ${bodies.join("\n")}
 /** A column of a table: its heading, and whether it holds numbers. */
 export type Column = string | { readonly name: string; readonly number: true };
 
-/** A table in a box of its own, which scrolls where the screen is narrow; cells are HTML. */
-export function table(columns: readonly Column[], rows: readonly (readonly string[])[], caption = ""): string {
+/**
+ * A table in a box of its own; cells are HTML. Where the screen is narrow a grid scrolls, and of cards each row becomes a
+ * block in which every cell has its column's name.
+ */
+export function table(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  caption = "",
+  kind: "grid" | "cards" = "grid",
+): string {
   const named = columns.map((column) => typeof column === "string" ? { name: column, number: false } : column);
-  const kind = (at: number) => named[at]?.number ? ' class="number"' : "";
-  const head = named.map(({ name }, at) => `<th scope="col"${kind(at)}>${escape(name)}</th>`).join("");
+  const align = (at: number) => named[at]?.number ? ' class="number"' : "";
+  const label = (at: number) => kind === "cards" ? ` data-name="${escape(named[at].name)}"` : "";
+  const head = named.map(({ name }, at) => `<th scope="col"${align(at)}>${escape(name)}</th>`).join("");
   const body = rows.map((cells) => {
     const [first, ...rest] = cells;
     return `<tr><th scope="row">${first}</th>${
-      rest.map((cell, at) => `<td${kind(at + 1)}>${cell}</td>`).join("")
+      rest.map((cell, at) => `<td${align(at + 1)}${label(at + 1)}>${cell}</td>`).join("")
     }</tr>`;
   });
   const about = caption === "" ? "" : `<caption>${escape(caption)}</caption>`;
-  return `<div class="box" tabindex="0" role="group"${caption === "" ? "" : ` aria-label="${escape(caption)}"`}>` +
+  return `<div class="box ${kind}" tabindex="0" role="group"${
+    caption === "" ? "" : ` aria-label="${escape(caption)}"`
+  }>` +
     `<table>${about}<thead><tr>${head}</tr></thead>\n<tbody>\n${body.join("\n")}\n</tbody></table></div>`;
 }
 
@@ -142,12 +153,22 @@ a{color:var(--mmoe)}
 nav{display:flex;flex-wrap:wrap;gap:4px 16px;margin:16px 0}
 code{font-size:.9em;overflow-wrap:anywhere}
 pre{background:var(--wash);padding:12px;overflow-x:auto;border-radius:6px}
-.box{overflow-x:auto;margin:12px 0}
+.box{overflow-x:auto;margin:12px 0;background:linear-gradient(90deg,var(--paper) 40%,transparent) 0 0/24px 100%,linear-gradient(270deg,var(--paper) 40%,transparent) 100% 0/24px 100%,linear-gradient(90deg,var(--grid),transparent) 0 0/6px 100%,linear-gradient(270deg,var(--grid),transparent) 100% 0/6px 100%;background-repeat:no-repeat;background-attachment:local,local,scroll,scroll}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 caption{text-align:left;color:var(--soft);padding-bottom:4px}
 th,td{padding:5px 14px 5px 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--grid)}
 thead th{color:var(--soft);font-weight:500;vertical-align:bottom}
-tbody th{font-weight:500}
+tbody th{font-weight:500;min-width:6em}
+@media (max-width:700px){
+.cards table,.cards tbody,.cards tr{display:block}
+.cards thead{display:none}
+.cards tr{padding:8px 0;border-bottom:1px solid var(--grid)}
+.cards th,.cards td{display:block;border:0;padding:0;text-align:left}
+.cards td{display:flex;gap:8px}
+.cards td:empty{display:none}
+.range{display:block}
+.cards td::before{content:attr(data-name);color:var(--soft);flex:0 0 9.5em}
+}
 .number{text-align:right;white-space:nowrap}
 figure{margin:16px 0}
 figcaption{color:var(--soft);margin-top:6px}

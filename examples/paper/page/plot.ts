@@ -25,10 +25,10 @@ export async function draw(spec: Picture, about: string): Promise<Drawing> {
   const body = svg.replace(/^<svg[^>]*>/, "").replace(/<\/svg>$/, "");
   const head = (more: string) =>
     `<svg xmlns="http://www.w3.org/2000/svg" class="plot" role="img" aria-label="${escape(about)}" ` +
-    `viewBox="0 0 ${width} ${height}" style="max-width:100%;height:auto"${more}>`;
+    `viewBox="0 0 ${width} ${height}"${more}>`;
   return {
     inline: head(` width="${width}"`) + body + "</svg>",
-    file: head(` width="${1.5 * Number(width)}" height="${1.5 * Number(height)}"`) +
+    file: head(` width="${1.5 * Number(width)}" height="${1.5 * Number(height)}" style="max-width:100%;height:auto"`) +
       `<style>${colors(".plot")}</style><rect width="${width}" height="${height}" rx="8" fill="var(--paper)"/>` + body +
       "</svg>\n",
   };

@@ -2,7 +2,7 @@ import { claimsOf, type Tested, tested } from "../claims.ts";
 import type { Estimate, Verdict } from "../statistics.ts";
 import { absent, digits, escape, numbers, paragraph, type Section, table } from "./html.ts";
 import { type Kind, type Known, lossesOf, picked } from "./known.ts";
-import type { TableVerdict } from "./table_verdicts.ts";
+import type { TableVerdict } from "../table_claims.ts";
 
 const kinds: readonly Kind[] = ["training", "held out"];
 
@@ -31,7 +31,8 @@ export function verdictSection(known: Known, ofTables: readonly TableVerdict[]):
   return {
     id: "verdicts",
     title: "Do the claims hold?",
-    body: table(["claim", "training loss, or AUC", "held-out loss", numbers("runs a cell")], rows) + paragraph(about) +
+    body: table(["claim", "training loss / AUC", "held-out loss", numbers("runs a cell")], rows, "", "cards") +
+      paragraph(about) +
       "<h3>How each was tested</h3>\n" + found.map(details).join("\n") + ofTables.map(tableDetails).join("\n"),
   };
 }
@@ -44,9 +45,10 @@ export function mark(verdict: Verdict, any = true): string {
   return `<span class="verdict ${kind}">${sign}</span>`;
 }
 
-/** An estimate with its interval. */
-export function interval({ value, low, high }: Pick<Estimate, "value" | "low" | "high">, places = 3): string {
-  return `${digits(value, places)} <span class="soft">[${digits(low, places)}, ${digits(high, places)}]</span>`;
+/** An estimate with its verdict and its interval. */
+function interval({ value, low, high }: Estimate, verdict: Verdict, places: number): string {
+  return `${sign(verdict)} ${digits(value, places)} ` +
+    `<span class="soft range">[${digits(low, places)}, ${digits(high, places)}]</span>`;
 }
 
 function badge(found: Tested): string {
@@ -64,7 +66,7 @@ function details([training, heldOut]: readonly Tested[]): string {
     digits(paper),
     ...[training, heldOut].map(({ parts }) => {
       const { estimate, verdict } = parts[at];
-      return estimate === undefined ? "–" : `<span class="nowrap">${interval(estimate)}</span> ${sign(verdict)}`;
+      return estimate === undefined ? "–" : interval(estimate, verdict, 3);
     }),
   ]);
   return `<div class="claim"><div><h3>${claim.name}. ${escape(claim.says)}</h3>` +
@@ -76,7 +78,7 @@ function tableDetails({ name, says, test, verdict, parts, runs }: TableVerdict):
   const rows = parts.map(({ what, paper, estimate, verdict }) => [
     escape(what),
     digits(paper, 4),
-    estimate === undefined ? "–" : `<span class="nowrap">${interval(estimate, 4)}</span> ${sign(verdict)}`,
+    estimate === undefined ? "–" : interval(estimate, verdict, 4),
   ]);
   const found = parts.length === 0 ? absent("No runs yet.") : table(["", numbers("paper"), numbers("AUC")], rows);
   return `<div class="claim"><div><h3>${name}. ${escape(says)}</h3><p class="soft">${escape(test)}</p>` +
