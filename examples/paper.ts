@@ -5,6 +5,8 @@
 import { report } from "@gatehouse/gatehouse";
 import { commandLine, common, type Context, run } from "./cli.ts";
 import { UsageError } from "./options.ts";
+import { keepMachine } from "./paper/machines.ts";
+import { writeReport } from "./paper/report.ts";
 import { openResults } from "./paper/results.ts";
 import { studies } from "./paper/studies.ts";
 import { type Job, keyOf, type Study } from "./paper/study.ts";
@@ -17,6 +19,8 @@ const wanted: Readonly<Record<string, readonly string[]>> = {
   all: Object.keys(studies),
   report: [],
 };
+/** What ends with the report. */
+const reported: readonly string[] = ["all", "report"];
 
 const command = commandLine(
   "paper",
@@ -26,7 +30,7 @@ const command = commandLine(
     runs: { kind: "number", help: "runs of a cell; without it each study's own number", from: 1, whole: true },
     workers: { kind: "number", help: "runs at once", default: 2, from: 1, to: 64, whole: true },
     results: { kind: "path", help: "the folder of results; default examples/paper/results, or out/paper-smoke" },
-    out: { kind: "path", help: "the folder of the report", default: "out/paper" },
+    out: { kind: "path", help: "the folder of the report; default examples/paper/report, or out/paper-smoke/report" },
     data: { kind: "path", help: "the folder of the real data; else GATEHOUSE_DATA, else ./data" },
     smoke: { kind: "flag", help: "show that everything runs, on tiny budgets" },
     engine: { ...common.engine, of: ["onnx", "wasm", "cpu", "reference"], default: "onnx" },
@@ -45,6 +49,11 @@ await run(command, async (options, context) => {
     if (signal.aborted) break;
     await made(studies[name], folder, options, context);
   }
+  if (!reported.includes(what) || signal.aborted) return;
+  const out = options.out ?? (smoke ? `${folder}/report` : "examples/paper/report");
+  const { seed, runs } = options;
+  await writeReport(folder, out, { seed, budget: { smoke, runs } });
+  context.say(`\nThe report is in ${out}/index.html`);
 });
 
 /** Makes what is left of a study, and shows what is known of it. */
@@ -81,6 +90,7 @@ async function made(
     results.close();
     if (results.all.length > before) progress.end(end);
   }
+  if (results.all.length > before) await keepMachine(folder);
   if (signal.aborted) return say(`Stopped: ${results.all.length} runs are kept in ${folder}/${study.name}.jsonl`);
   say(study.summary(results.all, budget));
   const hours = results.all.reduce((sum, { seconds }) => sum + seconds, 0) / 3600;

@@ -1,7 +1,9 @@
+import { readMachines } from "./machines.ts";
 import { readResults } from "./results.ts";
 import { studies } from "./studies.ts";
 import type { Budget } from "./study.ts";
 import { figure2Section } from "./page/figure2.ts";
+import { figure6Section } from "./page/gates.ts";
 import { escape, page, type Section } from "./page/html.ts";
 import type { Known } from "./page/known.ts";
 import { figure3Section, figure4Section, figure5Section } from "./page/losses.ts";
@@ -25,7 +27,7 @@ export async function writeReport(
       Object.keys(studies).map(async (name) => [name, await readResults(results, name, seed)] as const),
     ),
   );
-  const files = await reportOf({ results: found, budget, machines: [] });
+  const files = await reportOf({ results: found, budget, machines: await readMachines(results) });
   await Deno.mkdir(out, { recursive: true });
   for (const [name, text] of Object.entries(files)) await Deno.writeTextFile(`${out}/${name}`, text);
   return Object.keys(files);
@@ -40,6 +42,7 @@ export async function reportOf(known: Known): Promise<Files> {
     await figure4Section(known),
     await figure5Section(known),
     ...await tableSections(known),
+    figure6Section(known),
     sensitivitySection(known),
     recipeSection(known),
   ];

@@ -14,7 +14,11 @@ export interface Line {
 }
 
 /** The mean losses of models by step, with bands of two standard errors, and the paper's points. */
-export function curvePanel(title: string, lines: readonly Line[], { width = 330, height = 230, key = false }): Picture {
+export function curvePanel(
+  title: string,
+  lines: readonly Line[],
+  { width = 330, height = 230, key = false, last = true },
+): Picture {
   const drawn = lines.filter(({ curves }) => curves.length > 0);
   const values = drawn.flatMap(({ name, curves }) =>
     marks.flatMap((step, at) => {
@@ -27,9 +31,9 @@ export function curvePanel(title: string, lines: readonly Line[], { width = 330,
   );
   const points = lines.flatMap(({ name, paper }) => paper.map(([step, loss]) => ({ name, step, loss })));
   const names = lines.map(({ name }) => name);
-  const legend = key
-    ? { title: null, orient: "top", symbolOpacity: 1, symbolFillColor: "transparent", symbolStrokeWidth: 2 }
-    : null;
+  const plain = points.length === 0; // the key then shows lines, else points
+  const symbol = { symbolType: plain ? "stroke" : undefined, symbolFillColor: plain ? "transparent" : undefined };
+  const legend = key ? { title: null, orient: "top", symbolOpacity: 1, symbolStrokeWidth: 2, ...symbol } : null;
   const color = {
     field: "name",
     type: "nominal",
@@ -37,17 +41,16 @@ export function curvePanel(title: string, lines: readonly Line[], { width = 330,
     legend,
   };
   const dash = {
-    field: "line", // of a name of its own, so that the key shows points without dashes
-
+    field: plain ? "name" : "line",
     type: "nominal",
     scale: { domain: names, range: lines.map(({ dash }) => [...dash]) },
-    legend: null,
+    legend: plain ? legend : null,
   };
   const shape = { field: "name", type: "nominal", scale: { domain: names, range: [...shapes] }, legend };
   const x = {
     field: "step",
     type: "quantitative",
-    title: "step",
+    title: last ? "step" : null,
     scale: { domain: [0, 10_000], nice: false },
     axis: { values: [0, 2500, 5000, 7500, 10_000], format: ",d" },
   };
@@ -73,11 +76,11 @@ export function curvePanel(title: string, lines: readonly Line[], { width = 330,
         mark: { type: "line", strokeWidth: 2 },
         encoding: { x, y: y("mean"), color, strokeDash: dash },
       },
-      {
+      ...plain ? [] : [{
         data: { values: points },
         mark: { type: "point", size: 45, strokeWidth: 1.5, fill: "var(--paper)", opacity: 1 },
         encoding: { x, y: y("loss"), color, shape },
-      },
+      }],
     ],
   };
 }

@@ -58,8 +58,11 @@ export async function figure4Section(known: Known): Promise<Section> {
       panels.map(({ title, lines }) => draw(curvePanel(title, lines, {}), `Mean losses by step, ${title}`)),
     );
     const whole = await draw({
+      title: "Mean loss (lines, ours) and the paper's (points)",
+      spacing: 12,
+      resolve: { scale: { color: "independent", shape: "independent", strokeDash: "independent" } },
       vconcat: panels.map(({ title, lines }, at) =>
-        curvePanel(title, lines, { width: 400, height: 150, key: at === 0 })
+        curvePanel(title, lines, { width: 400, height: 150, key: at === 0, last: at === panels.length - 1 })
       ),
     }, "Mean losses by step of Shared-Bottom, OMoE and MMoE at three task correlations; points: the paper");
     files[place === 0 ? "figure4.svg" : "figure4-second.svg"] = whole.file;

@@ -1,6 +1,7 @@
+import { labelMoments } from "@gatehouse/gatehouse";
 import { mean } from "simple-statistics";
 import { claimsOf, type Model, type Tested, tested } from "../claims.ts";
-import { type Curve, curvesOf } from "../curves.ts";
+import { curvesOf } from "../curves.ts";
 import { ends, tried, variations } from "../sensitivity.ts";
 import { absent, digits, escape, numbers, paragraph, type Section, table } from "./html.ts";
 import { cell, finals, type Known, looks, models, picked } from "./known.ts";
@@ -42,7 +43,7 @@ export function sensitivitySection(known: Known): Section {
   const about =
     "One choice at a time is made otherwise, all else as in our recipe; p is 0.5 or 1 only, and runs are fewer, " +
     "so that intervals are wider and more is undecided. Claims as above, on the training loss: ✓ holds, ✗ does not hold, " +
-    "? undecided. Learning rates: of each model the best of two under that choice, or the same for all.";
+    "? undecided. Learning rates: of each model the best of two under that choice, or the same for all. Losses are in units of the variance of the labels.";
   return {
     ...head,
     missing,
@@ -81,10 +82,14 @@ function ours(known: Known): Choice {
 
 function varied({ results }: Known, choice: string): Choice {
   const all = results.sensitivity ?? [];
+  const { standardise = true, labels } = variations[choice];
+  const unit = standardise ? 1 : labelMoments(labels).deviation ** 2;
   const losses: Choice["losses"] = (model, correlation, rate) =>
     rate === undefined
       ? []
-      : finals(curvesOf(all, "sensitivity", { choice, model, correlation, rate }) as Curve[], "training");
+      : finals(curvesOf(all, "sensitivity", { choice, model, correlation, rate }), "training").map((loss) =>
+        loss / unit
+      );
   const best = (model: Model) => {
     const means = tried.map((rate) => {
       const found = ends.map((correlation) => losses(model, correlation, rate));

@@ -23,7 +23,7 @@ export function verdictSection(known: Known, ofTables: readonly TableVerdict[]):
     ) => [`${name}. ${escape(says)}`, mark(verdict, runs > 0), "", runs > 0 ? String(runs) : "none"]),
   ];
   const about =
-    "Each test was fixed before the runs were made. A claim holds if the intervals of all its parts lie within " +
+    "Each test was fixed before the results were looked at. A claim holds if the intervals of all its parts lie within " +
     "its bounds, does not hold if one of them lies outside, and is else undecided. The intervals of one claim hold all at " +
     "once with a chance of 95 % (Bonferroni). Synthetic data: percentile bootstrap over runs, 4,000 resamples, each model " +
     "at its best learning rate of three. Loss on the rows that are trained on is what the paper shows; that on other rows " +
