@@ -1,17 +1,17 @@
 import { cpus } from "node:os";
 
-/** Adds this machine to those that made the results of a folder, in `machines.json`, where it is not among them. */
+/** Adds this machine to those that made the results of a folder, a line of `machines.jsonl`, where it is not among them. */
 export async function keepMachine(folder: string): Promise<void> {
-  const known = await readMachines(folder);
-  const own = thisMachine();
-  if (known.includes(own)) return;
-  await Deno.writeTextFile(`${folder}/machines.json`, JSON.stringify([...known, own], null, 2) + "\n");
+  const machine = thisMachine();
+  if ((await readMachines(folder)).includes(machine)) return;
+  await Deno.writeTextFile(`${folder}/machines.jsonl`, JSON.stringify({ machine }) + "\n", { append: true });
 }
 
 /** The machines that made the results of a folder, in words; none where that was not kept. */
 export async function readMachines(folder: string): Promise<readonly string[]> {
   try {
-    return JSON.parse(await Deno.readTextFile(`${folder}/machines.json`));
+    const text = await Deno.readTextFile(`${folder}/machines.jsonl`);
+    return text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line).machine);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
     throw error;
