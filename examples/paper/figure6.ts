@@ -80,10 +80,11 @@ export const figure6: Study = {
       "in that of the first gate's weights, the largest first. In the paper and on KuaiRand MMoE is above a shared layer.",
       table([...weightsOf("kuairand", of(kuairand)), ...weightsOf("census", of(census)), ...printed]),
       "",
-      "How concentrated gates are, and how far they are apart: half the sum of differences of mean weights, 0 to 1",
+      "How concentrated gates are, and how far they are apart: half the sum of differences of mean weights, 0 to 1.",
+      "Mean and standard deviation over runs",
       table([...spreadOf("kuairand", of(kuairand)), ...spreadOf("census", of(census)), ...printedSpread]),
       "",
-      "Test AUC, mean and standard deviation",
+      "AUC: mean and standard deviation over runs",
       table([
         ...aucsOf("kuairand", "MMoE", of(kuairand)),
         ...aucsOf("kuairand", "logistic regression", of(logistic)),
@@ -228,15 +229,17 @@ function effectiveOf(weights: readonly number[]): number {
   return Math.exp(-weights.reduce((sum, weight) => sum + weight / total * Math.log(weight / total), 0));
 }
 
-/** The AUC of every task, a line for the model. */
+/** The AUC of every task, a line each. */
 function aucsOf(data: string, model: string, results: readonly Result[]): Line[] {
-  const found = results.map(({ found }) => (found as unknown as Figure6Found).auc.test);
-  if (found.length === 0) return [];
-  const tasks = Object.keys(found[0]).map((task, at): [string, string][] => [
-    [["first task", "second task"][at], task],
-    [["its AUC", "its AUC "][at], spread(found.map((auc) => auc[task] ?? NaN), 4)],
-  ]);
-  return [{ data, model, ...Object.fromEntries(tasks.flat()), runs: results.length }];
+  const found = results.map(({ found }) => (found as unknown as Figure6Found).auc);
+  return Object.keys(found[0]?.test ?? {}).map((task) => ({
+    data,
+    model,
+    task,
+    validation: spread(found.map(({ validation }) => validation[task] ?? NaN), 4),
+    test: spread(found.map(({ test }) => test[task] ?? NaN), 4),
+    runs: results.length,
+  }));
 }
 
 /** Mean and standard deviation. */
