@@ -125,7 +125,7 @@ export function claimsOf(correlations: readonly number[] = printedCorrelations):
       name: "2b",
       says: "Where tasks are the same, MMoE and OMoE nearly tie",
       test:
-        `mean loss of OMoE less that of MMoE at p = 1: between -${tie} and ${tie}, a third of the paper's at p = 0.5`,
+        `mean loss of OMoE less that of MMoE at p = 1: between −${tie} and ${tie}, a third of the paper's at p = 0.5`,
       parts: [{
         what: "OMoE less MMoE, p = 1",
         cells: [{ model: "omoe", correlation: 1 }, { model: "mmoe", correlation: 1 }],

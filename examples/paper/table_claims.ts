@@ -100,7 +100,7 @@ export function tableVerdicts(results: Readonly<Record<string, readonly Result[]
     claim(
       "A",
       "Not in the paper: our MMoE reaches the AUC that the paper prints",
-      `mean AUC of MMoE less the paper's, bootstrap over seeds: above -${margin}`,
+      `mean AUC of MMoE less the paper's, bootstrap over seeds: above −${margin}`,
       known.flatMap((table) =>
         (["main", "marital"] as const).map((task) => ({
           what: task === "main" ? table.main : `never married, with ${table.main}`,

@@ -65,11 +65,11 @@ export function table(
       rest.map((cell, at) => `<td${align(at + 1)}${label(at + 1)}>${cell}</td>`).join("")
     }</tr>`;
   });
-  const about = caption === "" ? "" : `<caption>${escape(caption)}</caption>`;
-  return `<div class="box ${kind}" tabindex="0" role="group"${
+  const about = caption === "" ? "" : `<p class="caption">${escape(caption)}</p>`;
+  return `${about}<div class="box ${kind}" tabindex="0" role="group"${
     caption === "" ? "" : ` aria-label="${escape(caption)}"`
   }>` +
-    `<table>${about}<thead><tr>${head}</tr></thead>\n<tbody>\n${body.join("\n")}\n</tbody></table></div>`;
+    `<table><thead><tr>${head}</tr></thead>\n<tbody>\n${body.join("\n")}\n</tbody></table></div>`;
 }
 
 /** A column of numbers. */
@@ -80,6 +80,11 @@ export function numbers(name: string): Column {
 /** Pictures beside one another where there is room, with a key above and a text below. */
 export function figure(pictures: readonly string[], caption: string, key = ""): string {
   return `<figure>${key}<div class="pictures">${pictures.join("\n")}</div><figcaption>${caption}</figcaption></figure>`;
+}
+
+/** HTML that is not squeezed in a table that scrolls. */
+export function wide(html: string): string {
+  return `<span class="wide">${html}</span>`;
 }
 
 export function paragraph(text: string): string {
@@ -95,6 +100,11 @@ export function absent(text: string): string {
 export function escape(text: string): string {
   const names: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
   return text.replace(/[&<>"]/g, (letter) => names[letter]);
+}
+
+/** Words with a capital at the start. */
+export function sentence(words: string): string {
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 /** A number with so many digits after the point, and a real minus; a dash where there is none. */
@@ -155,9 +165,11 @@ code{font-size:.9em;overflow-wrap:anywhere}
 pre{background:var(--wash);padding:12px;overflow-x:auto;border-radius:6px}
 .box{overflow-x:auto;margin:12px 0;background:linear-gradient(90deg,var(--paper) 40%,transparent) 0 0/24px 100%,linear-gradient(270deg,var(--paper) 40%,transparent) 100% 0/24px 100%,linear-gradient(90deg,var(--grid),transparent) 0 0/6px 100%,linear-gradient(270deg,var(--grid),transparent) 100% 0/6px 100%;background-repeat:no-repeat;background-attachment:local,local,scroll,scroll}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-caption{text-align:left;color:var(--soft);padding-bottom:4px}
+.caption{color:var(--soft);margin:16px 0 -8px}
+.wide{display:inline-block;min-width:16em}
 th,td{padding:5px 14px 5px 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--grid)}
 thead th{color:var(--soft);font-weight:500;vertical-align:bottom}
+.range{display:block}
 tbody th{font-weight:500;min-width:6em}
 @media (max-width:700px){
 .cards table,.cards tbody,.cards tr{display:block}
@@ -166,8 +178,7 @@ tbody th{font-weight:500;min-width:6em}
 .cards th,.cards td{display:block;border:0;padding:0;text-align:left}
 .cards td{display:flex;gap:8px}
 .cards td:empty{display:none}
-.range{display:block}
-.cards td::before{content:attr(data-name);color:var(--soft);flex:0 0 9.5em}
+.cards td::before{content:attr(data-name);color:var(--soft);flex:0 0 13em}
 }
 .number{text-align:right;white-space:nowrap}
 figure{margin:16px 0}

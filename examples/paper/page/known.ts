@@ -1,6 +1,6 @@
 import type { Cell, Losses, Model } from "../claims.ts";
 import { type Curve, curvesOf, rates, runsOfCurves, searched } from "../curves.ts";
-import { correlations } from "../printed.ts";
+import { correlations, figure5Losses } from "../printed.ts";
 import type { Budget, Result } from "../study.ts";
 
 /** All that is known when the report is written. */
@@ -32,18 +32,17 @@ export interface Picked {
 }
 
 /**
- * The best rate of a model, or the second. Before the search has ended: that of the rates with most runs whose mean loss
+ * The best rate of a model. Before the search has ended: that of the rates with most runs whose mean loss
  * is less. Undefined where the model has no run at all.
  */
 export function picked(
   { results, budget }: Known,
   study: string,
   model: string,
-  place = 0,
 ): Picked | undefined {
   const all = results[study] ?? [];
   const found = searched(all, study, model, runsOfCurves(budget).search);
-  if (found !== undefined) return { rate: found[place].rate, searched: true };
+  if (found !== undefined) return { rate: found[0].rate, searched: true };
   const tried = rates.map((rate) => {
     const cells = correlations.map((correlation) => curvesOf(all, study, { model, correlation, rate }));
     const losses = cells.flat().map(({ last }) => last[0]);
@@ -54,7 +53,50 @@ export function picked(
       loss: sum(losses) / losses.length,
     };
   }).filter(({ runs }) => runs > 0).sort((a, b) => b.fewest - a.fewest || a.loss - b.loss);
-  return place < tried.length ? { rate: tried[place].rate, searched: false } : undefined;
+  return tried.length > 0 ? { rate: tried[0].rate, searched: false } : undefined;
+}
+
+/** A way to choose the learning rates of the three models. */
+export interface Reading {
+  readonly id: "best" | "nearest";
+  /** How, in words. */
+  readonly title: string;
+  readonly rateOf: (model: Model) => number | undefined;
+  /** How far our nine mean final losses are from those of figure 5, on average; undefined until all are there. */
+  readonly distance: number | undefined;
+}
+
+/**
+ * The rates that the search found best, and the one rate for all models at which the final losses are nearest to figure 5;
+ * that is left out where it is the same.
+ */
+export function readings(known: Known): readonly Reading[] {
+  const reading = (id: Reading["id"], title: string, rateOf: Reading["rateOf"]) => ({
+    id,
+    title,
+    rateOf,
+    distance: distanceOf(known, rateOf),
+  });
+  const best = reading(
+    "best",
+    "each model at its best learning rate",
+    (model) => picked(known, "figure4", model)?.rate,
+  );
+  const common = rates.map((rate) => reading("nearest", `all models at learning rate ${rate}`, () => rate))
+    .filter(({ distance }) => distance !== undefined).sort((a, b) => a.distance! - b.distance!);
+  const same = common.length > 0 && models.every((model) => best.rateOf(model) === common[0].rateOf(model));
+  return common.length === 0 || same ? [best] : [best, common[0]];
+}
+
+/** How far the mean final losses are from the paper's, on average over models and correlations. */
+function distanceOf(known: Known, rateOf: Reading["rateOf"]): number | undefined {
+  const distances = models.flatMap((model) =>
+    correlations.map((correlation) => {
+      const losses = finals(cell(known, "figure4", model, correlation, rateOf(model)), "training");
+      return losses.length === 0 ? NaN : Math.abs(sum(losses) / losses.length - figure5Losses[model][correlation].mean);
+    })
+  );
+  return distances.some(Number.isNaN) ? undefined : sum(distances) / distances.length;
 }
 
 /** The curves of a cell of figure 3 or 4 at a rate. */

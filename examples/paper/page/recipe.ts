@@ -2,7 +2,7 @@ import { parametersOf } from "@gatehouse/gatehouse";
 import type { Result } from "../study.ts";
 import { models as specs } from "../synthetic_models.ts";
 import { recipe } from "../synthetic_run.ts";
-import { absent, digits, escape, numbers, paragraph, type Section, table } from "./html.ts";
+import { absent, digits, escape, numbers, paragraph, type Section, table, wide } from "./html.ts";
 import type { Known } from "./known.ts";
 
 /** What is printed, what we chose, what it cost, and how to do it again. */
@@ -11,7 +11,8 @@ export function recipeSection({ results, machines, budget }: Known): Section {
   return {
     id: "recipe",
     title: "Recipe, cost and commands",
-    body: "<h3>Synthetic experiments</h3>" + table(["", "in the paper", "here"], choices) +
+    body: "<h3>Synthetic experiments</h3>" +
+      table(["", "in the paper", "here"], choices.map(([what, paper, here]) => [what, wide(paper), wide(here)])) +
       "<h3>Parameters</h3>" +
       paragraph(
         "Section 5.1 counts the weights of experts and towers, without biases, gates and heads, as 100 × 16 × 8 + " +

@@ -1,11 +1,13 @@
 import { labelMoments } from "@gatehouse/gatehouse";
 import { mean } from "simple-statistics";
-import { claimsOf, type Model, type Tested, tested } from "../claims.ts";
-import { curvesOf } from "../curves.ts";
+import { type Claim, claimsOf, type Model, type Tested, tested } from "../claims.ts";
+import { curvesOf, rates as searchedRates, runsOfCurves } from "../curves.ts";
+import { correlations } from "../printed.ts";
 import { ends, tried, variations } from "../sensitivity.ts";
 import { absent, digits, escape, numbers, paragraph, type Section, table } from "./html.ts";
 import { cell, finals, type Known, looks, models, picked } from "./known.ts";
-import { searchTable } from "./losses.ts";
+import { meanOf } from "./losses.ts";
+import { sign } from "./marks.ts";
 
 /** Under which choice of what the paper leaves out each claim holds, and what the search of the rates found. */
 export function sensitivitySection(known: Known): Section {
@@ -14,18 +16,12 @@ export function sensitivitySection(known: Known): Section {
   const made = choices.filter(({ any }) => any);
   const missing = choices.filter(({ any }) => !any).map(({ name }) => `sensitivity: ${name}`);
   const claims = claimsOf(ends);
-  const rows = made.flatMap(({ name, losses, best }) =>
-    ([["best each", best], ...tried.map((rate) => [`all ${rate}`, () => rate] as const)] as const).map((
-      [rates, rateOf],
-      at,
-    ) => [
-      at === 0 ? escape(name) : "",
-      rates,
-      ...claims.map((claim) =>
-        sign(tested(claim, ({ model, correlation }) => losses(model, correlation, rateOf(model))))
-      ),
-    ])
-  );
+  const lines = made.flatMap((choice) => linesOf(choice, claims));
+  const rows = lines.map(({ name, rates, tests }, at) => [
+    lines[at - 1]?.name === name ? "" : escape(name),
+    `<span class="nowrap">${rates}</span>`,
+    ...tests.map(found),
+  ]);
   const means = made.flatMap(({ name, losses, best }) =>
     models.map((model, at) => [
       at === 0 ? escape(name) : "",
@@ -51,7 +47,7 @@ export function sensitivitySection(known: Known): Section {
       ["choice", "rates", ...claims.map(({ name }) => numbers(name))],
       rows,
       "Which claims hold under which choice",
-    ) + table(
+    ) + `<ul>${claims.map((claim, at) => `<li>${where(claim, at, lines)}</li>`).join("")}</ul>` + table(
       [
         "choice",
         "model",
@@ -71,6 +67,33 @@ interface Choice {
   readonly any: boolean;
   readonly losses: (model: Model, correlation: number, rate: number | undefined) => readonly number[];
   readonly best: (model: Model) => number | undefined;
+}
+
+/** A choice with learning rates, and what was found of every claim. */
+interface Line {
+  readonly name: string;
+  readonly rates: string;
+  readonly tests: readonly Tested[];
+}
+
+/** A choice with the best rates, and with each rate for all models. */
+function linesOf({ name, losses, best }: Choice, claims: readonly Claim[]): Line[] {
+  const line = (rates: string, rateOf: Choice["best"]): Line => ({
+    name,
+    rates,
+    tests: claims.map((claim) => tested(claim, ({ model, correlation }) => losses(model, correlation, rateOf(model)))),
+  });
+  return [line("best each", best), ...tried.map((rate) => line(`all ${rate}`, () => rate))];
+}
+
+/** Where a claim holds, in words. */
+function where({ name, says }: Claim, at: number, lines: readonly Line[]): string {
+  const holds = lines.filter(({ tests }) => tests[at].verdict === "holds");
+  const fails = lines.filter(({ tests }) => tests[at].verdict === "does not hold").length;
+  const names = holds.map(({ name, rates }) => `${name} (${rates})`).join(", ");
+  return `<strong>${name}. ${escape(says)}</strong>: holds in ${holds.length} of ${lines.length} lines, ` +
+    `does not hold in ${fails}, undecided in ${lines.length - holds.length - fails}. ` +
+    (holds.length === 0 ? "None of our choices makes it hold." : `It holds with ${escape(names)}.`);
 }
 
 function ours(known: Known): Choice {
@@ -101,9 +124,31 @@ function varied({ results }: Known, choice: string): Choice {
   return { name: choice, any: all.some(({ setting }) => setting.choice === choice), losses, best };
 }
 
-function sign({ verdict, parts }: Tested): string {
-  if (parts.every(({ estimate }) => estimate === undefined)) return "–";
-  const [text, kind] =
-    { holds: ["✓", "holds"], "does not hold": ["✗", "fails"], undecided: ["?", "undecided"] }[verdict];
-  return `<span class="verdict ${kind}" title="${verdict}">${text}</span>`;
+/** The sign of what was found of a claim; a dash where nothing could be tested. */
+function found({ verdict, parts }: Tested): string {
+  return parts.every(({ estimate }) => estimate === undefined) ? "–" : sign(verdict);
+}
+
+/** What the rates of the search led to. */
+function searchTable(known: Known): string {
+  const { search } = runsOfCurves(known.budget);
+  const rates = searchedRates;
+  const rows = [["figure3", "shared-bottom 16"], ...models.map((model) => ["figure4", model])].map(([study, model]) => {
+    const best = picked(known, study, model)?.rate;
+    return [
+      model === "shared-bottom 16" ? "Shared-Bottom of 16 (figure 3)" : looks[model as keyof typeof looks].name,
+      ...rates.map((rate) => {
+        const losses = correlations.map((correlation) =>
+          finals(cell(known, study, model, correlation, rate), "training").slice(0, search)
+        );
+        const text = losses.some((each) => each.length === 0) ? "–" : digits(meanOf(losses.flat()), 4);
+        return rate === best ? `<span class="best">${text}</span>` : text;
+      }),
+    ];
+  });
+  return table(
+    ["", ...rates.map((rate) => numbers(`rate ${rate}`))],
+    rows,
+    `Mean final training loss over p = ${correlations.join(", ")}, first ${search} runs of each cell; the best in bold`,
+  );
 }

@@ -6,7 +6,7 @@ import type { Difference } from "../bootstrap.ts";
 import { tableAucs } from "../printed.ts";
 import { resultsOf } from "../study.ts";
 import { methodNames, tables } from "../table_claims.ts";
-import { absent, digits, escape, figure, numbers, paragraph, type Section, table } from "./html.ts";
+import { absent, digits, escape, figure, numbers, paragraph, type Section, table, wide } from "./html.ts";
 import type { Known } from "./known.ts";
 import { draw, type Picture } from "./plot.ts";
 
@@ -99,7 +99,7 @@ async function section({ results, budget }: Known, of: CensusTable): Promise<Sec
         digits((validation as Record<string, number>)[of.main] ?? undefined, 4),
         String(epochs),
         Number(parameters).toLocaleString("en-US"),
-        escape(trialText(trialOf(method, trial))),
+        wide(escape(trialText(trialOf(method, trial)))),
       ]];
     });
     const text =
@@ -120,7 +120,7 @@ async function section({ results, budget }: Known, of: CensusTable): Promise<Sec
         digits(main.sd, 4),
         digits(marital.mean, 4),
         String(runs),
-        escape(trialText(trial)),
+        wide(escape(trialText(trial))),
       ];
     });
     return "<h3>Yardstick: education among the inputs</h3>" +
