@@ -32,9 +32,15 @@ async function resumes(results: string, report: string): Promise<void> {
   assertEquals(new Set(all.map(keyOf)), wanted(all));
 
   for (const what of ["all", "report"]) {
+    await Deno.remove(report, { recursive: true });
     const again = await finished(start("paper", [what, ...args]));
     assertEquals([again.code, told(again.out)], [0, []], again.error);
     assertEquals(await kept(results), sorted(all));
+    const page = await Deno.readTextFile(`${report}/index.html`);
+    assert(
+      page.length > 10_000 && !/<link|<script[^>]+src=|<img[^>]+src="(?!data:)|@import|url\((?!#)/.test(page),
+      what,
+    );
   }
 }
 
