@@ -1,7 +1,9 @@
+import { geometricMean, mean } from "simple-statistics";
 import { runsOfCurves } from "../curves.ts";
 import { correlations, figure4Losses, figure4Steps } from "../printed.ts";
+import { marks } from "../synthetic_run.ts";
 import { curvePanel, type Line, shapes } from "./curve_panels.ts";
-import { absent, digits, figure, numbers, type Section, sentence, table } from "./html.ts";
+import { absent, digits, figure, numbers, paragraph, type Section, sentence, table } from "./html.ts";
 import { cell, finals, type Known, looks, models, picked, type Reading, readings } from "./known.ts";
 import { lossCells, lossColumns, meanOf } from "./losses.ts";
 import { draw } from "./plot.ts";
@@ -56,11 +58,10 @@ export async function figure4Section(known: Known): Promise<Section> {
       panels.map(({ title, lines }) => draw(curvePanel(title, lines, {}), `Mean losses by step, ${title}`)),
     );
     const whole = await draw({
-      title: "Mean loss (lines, ours) and the paper's (points)",
+      title: "Lines: ours; points: the paper",
       spacing: 12,
-      resolve: { scale: { color: "independent", shape: "independent", strokeDash: "independent" } },
       vconcat: panels.map(({ title, lines }, at) =>
-        curvePanel(title, lines, { width: 400, height: 150, key: at === 0, last: at === panels.length - 1 })
+        curvePanel(title, lines, { width: 400, height: 150, key: true, last: at === panels.length - 1 })
       ),
     }, "Mean losses by step of Shared-Bottom, OMoE and MMoE at three task correlations; points: the paper");
     files[id === "best" ? "figure4.svg" : "figure4-nearest.svg"] = whole.file;
@@ -72,10 +73,23 @@ export async function figure4Section(known: Known): Promise<Section> {
           drawings.map(({ inline }) => inline),
           `Learning rates: ${rates}. ${bands} Points: the paper's means over 200 runs, read off its figure 4.`,
           key,
-        ),
+        ) + ratios(panels.map(({ lines }) => lines).flat()),
     );
   }
   return { ...head, missing, files, body: parts.join("\n") };
+}
+
+/** How many times as large as the paper's our losses are, early and late: the geometric mean over models and correlations. */
+function ratios(lines: readonly Line[]): string {
+  if (lines.some(({ curves }) => curves.every(({ curve }) => curve.length < marks.length))) return "";
+  const at = [1000, 4000, 9900].map((step) => {
+    const ratios = lines.map(({ curves, paper }) => {
+      const losses = curves.flatMap(({ curve }) => curve[marks.indexOf(step)] ?? []);
+      return losses.length === 0 ? NaN : mean(losses) / new Map(paper).get(step)!;
+    });
+    return `${digits(geometricMean(ratios), 2)} times the paper's after ${step.toLocaleString("en-US")} steps`;
+  });
+  return paragraph(`Over models and correlations our mean losses are ${at.join(", ")} (geometric mean).`);
 }
 
 const bands =
