@@ -64,6 +64,7 @@ function spec(points: readonly Readonly<Record<string, number | undefined>>[]): 
     type: "quantitative",
     title: "task correlation p",
     scale: { domain: [0.4, 1] },
+    axis: { format: ".1f", values: [0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1] },
   };
   const y = (field: string) => ({
     field,

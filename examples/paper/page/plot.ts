@@ -1,6 +1,7 @@
 import { parse, View } from "vega";
 import { compile, type TopLevelSpec } from "vega-lite";
-import { colors, escape } from "./html.ts";
+import { escape } from "./html.ts";
+import { colors } from "./style.ts";
 
 /** A drawing as SVG text, for a page that has the colours, or for a file of its own. */
 export interface Drawing {

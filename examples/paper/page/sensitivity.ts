@@ -87,7 +87,8 @@ function linesOf({ name, losses, best }: Choice, claims: readonly Claim[]): Line
 }
 
 /** Where a claim holds, in words. */
-function where({ name, says }: Claim, at: number, lines: readonly Line[]): string {
+function where({ name, says }: Claim, at: number, all: readonly Line[]): string {
+  const lines = all.filter(({ tests }) => tests[at].parts.every(({ estimate }) => estimate !== undefined));
   const holds = lines.filter(({ tests }) => tests[at].verdict === "holds");
   const fails = lines.filter(({ tests }) => tests[at].verdict === "does not hold").length;
   const names = holds.map(({ name, rates }) => `${name} (${rates})`).join(", ");
