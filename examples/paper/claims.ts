@@ -11,7 +11,7 @@ import {
 } from "./statistics.ts";
 import { correlations as printedCorrelations, figure5Losses } from "./printed.ts";
 
-/** A claim of the paper as a test, fixed before the results were looked at. */
+/** A claim of the paper as a test. */
 export interface Claim {
   readonly name: string;
   /** What the paper says, in our words. */

@@ -49,7 +49,7 @@ figcaption{color:var(--soft);margin-top:6px}
 .claim{display:grid;grid-template-columns:minmax(0,1fr);gap:4px;padding:14px 0;border-bottom:1px solid var(--grid)}
 .claim h3{margin:0}
 .claim p{margin:0}
-@media (min-width:900px){.claim{grid-template-columns:minmax(0,5fr) minmax(0,7fr);column-gap:28px}}
+@media (min-width:900px){.claim{grid-template-columns:minmax(0,4fr) minmax(0,10fr);column-gap:28px}}
 `;
 
 /**
