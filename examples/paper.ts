@@ -52,8 +52,8 @@ await run(command, async (options, context) => {
   if (!reported.includes(what) || signal.aborted) return;
   const out = options.out ?? (smoke ? `${folder}/report` : "examples/paper/report");
   const { seed, runs } = options;
-  await writeReport(folder, out, { seed, budget: { smoke, runs } });
-  context.say(`\nThe report is in ${out}/index.html`);
+  const files = await writeReport(folder, out, { seed, budget: { smoke, runs } });
+  context.say(`\n${files["verdicts.txt"]}\nThe report is in ${out}/index.html`);
 });
 
 /** Makes what is left of a study, and shows what is known of it. */

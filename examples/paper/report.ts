@@ -1,3 +1,4 @@
+import { writeFileAtomic } from "../../lib/files/atomic.ts";
 import { readMachines } from "./machines.ts";
 import { readResults } from "./results.ts";
 import { studies } from "./studies.ts";
@@ -17,12 +18,12 @@ import { tableVerdicts } from "./table_claims.ts";
 /** The files of the report by name. */
 export type Files = Readonly<Record<string, string>>;
 
-/** Reads all results of a folder, and writes the report in another: a page, and its pictures as files. */
+/** Reads all results of a folder, and writes the report in another: a page, its pictures, its verdicts as text. */
 export async function writeReport(
   results: string,
   out: string,
   { seed, budget }: { readonly seed: number; readonly budget: Budget },
-): Promise<readonly string[]> {
+): Promise<Files> {
   const found: Known["results"] = Object.fromEntries(
     await Promise.all(
       Object.keys(studies).map(async (name) => [name, await readResults(results, name, seed)] as const),
@@ -30,8 +31,8 @@ export async function writeReport(
   );
   const files = await reportOf({ results: found, budget, machines: await readMachines(results) });
   await Deno.mkdir(out, { recursive: true });
-  for (const [name, text] of Object.entries(files)) await Deno.writeTextFile(`${out}/${name}`, text);
-  return Object.keys(files);
+  for (const [name, text] of Object.entries(files)) await writeFileAtomic(`${out}/${name}`, text, "write report");
+  return files;
 }
 
 /** The report on what is known, whole or not. */

@@ -1,3 +1,4 @@
+import { table as textTable } from "@gatehouse/gatehouse";
 import { claimsOf, type Tested, tested } from "../claims.ts";
 import type { Estimate, Verdict } from "../statistics.ts";
 import { absent, digits, escape, numbers, paragraph, type Section, table } from "./html.ts";
@@ -26,6 +27,16 @@ export function verdictSection(known: Known, ofTables: readonly TableVerdict[]):
     mark(verdict, runs > 0),
     String(runs),
   ]);
+  const text = [
+    textTable(found.map((tests) => ({
+      claim: `${tests[0].claim.name}. ${tests[0].claim.says}`,
+      ...Object.fromEntries(tests.map((test, i) => [columns[i], verdictText(test.verdict, test.runs[1])])),
+    }))),
+    textTable(ofTables.map(({ name, says, verdict, runs }) => ({
+      claim: `${name}. ${says}`,
+      "test AUC": verdictText(verdict, runs),
+    }))),
+  ];
   return {
     id: "verdicts",
     title: "Do the claims hold?",
@@ -35,6 +46,7 @@ export function verdictSection(known: Known, ofTables: readonly TableVerdict[]):
       paragraph(about) +
       "<h3>How each was tested</h3>\n" + found.map((tests) => details(tests, columns)).join("\n") +
       ofTables.map(tableDetails).join("\n"),
+    files: { "verdicts.txt": text.join("\n\n") + "\n" },
   };
 }
 
@@ -64,6 +76,10 @@ function distance({ title, distance }: Reading): string {
 function interval({ value, low, high }: Estimate, verdict: Verdict, places: number): string {
   return `${sign(verdict)} ${digits(value, places)} ` +
     `<span class="soft range">[${digits(low, places)}, ${digits(high, places)}]</span>`;
+}
+
+function verdictText(verdict: Verdict, runs: number): string {
+  return runs > 0 ? verdict : "no runs";
 }
 
 function badge(found: Tested): string {
