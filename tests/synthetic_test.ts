@@ -1,21 +1,9 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { labelCorrelation, labelMoments, synthetic } from "../lib/data/synthetic.ts";
+import { figure2Points } from "../examples/paper/printed.ts";
 import type { Rows } from "../lib/data/rows.ts";
 
-/** Figure 2 of the paper: the label correlation against p, 10,000 points, mean of 100 trials. */
-const figure2: readonly (readonly [number, number])[] = [
-  [0.4, 0.0546],
-  [0.5, 0.0739],
-  [0.6, 0.0996],
-  [0.7, 0.1343],
-  [0.8, 0.1927],
-  [0.9, 0.3053],
-  [0.95, 0.4463],
-  [0.98, 0.6571],
-  [1, 0.9965],
-];
-
-for (const [p, wanted] of figure2) {
+for (const [p, wanted] of figure2Points) {
   Deno.test(`synthetic() has the label correlation of Figure 2 and of the closed form at p = ${p}`, () => {
     const trials = 10, rows = 10_000;
     let sum = 0;

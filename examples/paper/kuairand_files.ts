@@ -1,3 +1,5 @@
+import { findFile } from "../../lib/data/find.ts";
+
 /** A file of KuaiRand-Pure. */
 export interface KuairandFile {
   /** Its name, which may be followed by `.gz`. */
@@ -31,13 +33,8 @@ const address = "https://zenodo.org/records/10439422/files/KuaiRand-Pure.tar.gz"
  * @throws {Error} if it is in none of them; the error says how to come by it
  */
 export async function findKuairand(name: string, folder?: string): Promise<string> {
-  const roots = folder !== undefined ? [folder] : [await variable("GATEHOUSE_DATA"), "data"];
-  const places = roots.filter((root) => root !== undefined).flatMap((root) => [`${root}/kuairand`, root]);
-  for (const place of places) {
-    for (const path of [`${place}/${name}.gz`, `${place}/${name}`]) {
-      if (await isFile(path)) return path;
-    }
-  }
+  const { path, places } = await findFile("kuairand", name, folder);
+  if (path !== undefined) return path;
   throw new Error([
     "Cannot find KuaiRand-Pure",
     `  at ${places.join(", ")}: found no ${name} and no ${name}.gz, wanted one of`,
@@ -48,20 +45,4 @@ export async function findKuairand(name: string, folder?: string): Promise<strin
     "    users and videos as they are, and of log_standard_4_22_to_5_08_pure.csv the rows of 25 April to 6 May, sorted",
     "    by time_ms, user_id, video_id and the other columns",
   ].join("\n"));
-}
-
-/** An environment variable, where it is set and may be read. */
-async function variable(name: string): Promise<string | undefined> {
-  const { state } = await Deno.permissions.query({ name: "env", variable: name });
-  return state === "granted" ? Deno.env.get(name) || undefined : undefined;
-}
-
-/** Whether there is such a file. */
-async function isFile(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
-    throw error;
-  }
 }

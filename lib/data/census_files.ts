@@ -1,3 +1,5 @@
+import { findFile } from "./find.ts";
+
 /** One of the two files of Census-Income. */
 export interface CensusFile {
   /** The name of the file, which may be followed by `.gz`. */
@@ -31,13 +33,8 @@ export const censusFolder = "data/census";
  * @throws {Error} if it is in none of them; the error says how to come by it
  */
 export async function findCensus(file: CensusFile, folder?: string): Promise<string> {
-  const roots = folder !== undefined ? [folder] : [await variable("GATEHOUSE_DATA"), "data"];
-  const places = roots.filter((root) => root !== undefined).flatMap((root) => [`${root}/census`, root]);
-  for (const place of places) {
-    for (const path of [`${place}/${file.name}.gz`, `${place}/${file.name}`]) {
-      if (await isFile(path)) return path;
-    }
-  }
+  const { path, places } = await findFile("census", file.name, folder);
+  if (path !== undefined) return path;
   const files = `census-income.data and census-income.test, each plain or .gz`;
   throw new Error([
     "Cannot find Census-Income",
@@ -46,20 +43,4 @@ export async function findCensus(file: CensusFile, folder?: string): Promise<str
     `  - GATEHOUSE_DATA=FOLDER, the same, or a folder that holds it as census/`,
     `  - deno task census --download, which writes ${censusFolder} from ${censusAddress}`,
   ].join("\n"));
-}
-
-/** An environment variable, where it is set and may be read. */
-async function variable(name: string): Promise<string | undefined> {
-  const { state } = await Deno.permissions.query({ name: "env", variable: name });
-  return state === "granted" ? Deno.env.get(name) || undefined : undefined;
-}
-
-/** Whether there is such a file. */
-async function isFile(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
-    throw error;
-  }
 }

@@ -1,0 +1,39 @@
+/** Where a file of a data set is, or where it was looked for in vain. */
+export interface Found {
+  readonly path: string | undefined;
+  readonly places: readonly string[];
+}
+
+/**
+ * Looks for a file of a data set, packed (`.gz`) or plain: in `folder` where it is given, else in the folder that the
+ * environment variable GATEHOUSE_DATA names, then in `data`; in each in the folder of the set first.
+ *
+ * @param set The name of the data set's own folder.
+ * @param name The name of the file, without `.gz`.
+ */
+export async function findFile(set: string, name: string, folder?: string): Promise<Found> {
+  const roots = folder !== undefined ? [folder] : [await variable("GATEHOUSE_DATA"), "data"];
+  const places = roots.filter((root) => root !== undefined).flatMap((root) => [`${root}/${set}`, root]);
+  for (const place of places) {
+    for (const path of [`${place}/${name}.gz`, `${place}/${name}`]) {
+      if (await isFile(path)) return { path, places };
+    }
+  }
+  return { path: undefined, places };
+}
+
+/** An environment variable, where it is set and may be read. */
+async function variable(name: string): Promise<string | undefined> {
+  const { state } = await Deno.permissions.query({ name: "env", variable: name });
+  return state === "granted" ? Deno.env.get(name) || undefined : undefined;
+}
+
+/** Whether there is such a file. */
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
+    throw error;
+  }
+}
