@@ -1,4 +1,4 @@
-import { assert, assertAlmostEquals, assertEquals, assertGreater, assertLess } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertGreater, assertLess, assertStringIncludes } from "@std/assert";
 import { random } from "../mod.ts";
 import { type Cell, claimsOf, type Losses, tested } from "../examples/paper/claims.ts";
 import { figure5Losses, tableAucs } from "../examples/paper/printed.ts";
@@ -7,7 +7,8 @@ import { bootstrap, levelOf, together, verdictOf } from "../examples/paper/stati
 import { studies } from "../examples/paper/studies.ts";
 import { type Budget, type Result, resultsOf } from "../examples/paper/study.ts";
 import { tableVerdicts } from "../examples/paper/table_claims.ts";
-import { cell, finals, type Known, picked } from "../examples/paper/page/known.ts";
+import { differences } from "../examples/paper/page/differences.ts";
+import { cell, finals, type Known, lossesOf, picked, readings } from "../examples/paper/page/known.ts";
 import { madeUp } from "./paper_made_up.ts";
 
 const whole: Budget = { smoke: false };
@@ -179,6 +180,34 @@ Deno.test("reportOf() has every section, stands alone, and says what is missing"
   }
   const page = (await reportOf({ results: {}, budget, machines: [] }))["index.html"];
   assertEquals(page.split("no runs</span>").length - 1, 2 * 6 + 6 + 6);
+});
+
+Deno.test("differences() tells what is in the runs, and nothing before they are there", () => {
+  const results: Record<string, readonly Result[]> = {
+    figure4: madeUp(["figure4"], whole).figure4.map((result) => {
+      const { model, rate } = result.setting;
+      const final = rate === 0.0001 ? 0.7 : rate === 0.001 ? 0.09 : model !== "shared-bottom" ? 0.1 : 0.31;
+      const near = final + 0.001 * (result.run % 10);
+      return { ...result, found: { ...result.found, last: [near, near], held: [near, near] } };
+    }),
+  };
+  const known: Known = { results, budget: whole, machines: [] };
+  const test = (kind: Known) =>
+    readings(kind).map(({ rateOf }) =>
+      claimsOf().map((claim) => tested(claim, lossesOf(kind, rateOf, "training"), 200))
+    );
+  const text = differences(known, test(known));
+  assertStringIncludes(text, "about equally good");
+  assertStringIncludes(text, "at learning rate 0.01: 90 of 90 of Shared-Bottom, 0 of 90 of OMoE and 0 of 90 of MMoE");
+  assertStringIncludes(text, "At the best rates: 0 of 90 of Shared-Bottom");
+  assertStringIncludes(text, "claim 3 holds on the training loss there");
+  const some: Known = {
+    ...known,
+    results: { figure4: results.figure4.filter(({ setting }) => setting.model !== "omoe") },
+  };
+  assertEquals(differences(some, test(some)), "");
+  const good: Known = { ...known, results: madeUp(["figure4"], whole) }; // the paper's own losses, at one rate
+  assert(!differences(good, test(good)).includes("get stuck, that"));
 });
 
 /** Every element is closed, in order. */

@@ -26,7 +26,10 @@ export function recipeSection({ results, machines, budget }: Known): Section {
       (costs.length === 0 ? absent("No runs yet.") : table(
         ["study", numbers("runs"), numbers("hours of one worker"), "engine"],
         [...costs.map(([study, all]) => costRow(study, all)), costRow("all", costs.flatMap(([, all]) => all))],
-      )) +
+      ) +
+        paragraph(
+          "Hours are the sum of the wall times of the runs, each on one thread: N workers need about an Nth of them.",
+        )) +
       (machines.length === 0
         ? paragraph("The machine that made the runs was not recorded.")
         : `<ul>${machines.map((each) => `<li>${escape(each)}</li>`).join("")}</ul>`) +
@@ -47,7 +50,8 @@ const choices: readonly (readonly string[])[] = [
   [
     "steps and optimiser",
     "10,000 steps (figure 4’s axis); Adam, learning rate 0.0001, 0.001 or 0.01; which won is not printed",
-    "the same; all three searched for each model with 10 runs a cell, the two best with all runs",
+    "the same; all three searched for each model with 10 runs a cell, by mean training loss over all p; the two best then " +
+    "with all runs, those of the search among them",
   ],
   [
     "runs",
@@ -59,7 +63,11 @@ const choices: readonly (readonly string[])[] = [
     "of one task, for the two are symmetric",
     "of the first task: mean over the 100 steps before; held out: on 10,000 other rows",
   ],
-  ["rows of a step", "not printed", `${recipe.batch}: with it the final losses come nearest to those of figure 5`],
+  [
+    "rows of a step",
+    "not printed",
+    `${recipe.batch}, chosen by looking: with it the final losses are nearer to those of figure 5 than with 256`,
+  ],
   ["rows to train on", "not printed", `${recipe.rows.toLocaleString("en-US")}, drawn for each run`],
   [
     "sines of the labels",
