@@ -9,14 +9,17 @@ import {
 import {
   bank,
   binary,
+  broadcast,
   category,
   compile,
+  constant,
   cpu,
   crossStitch,
   define,
   dense,
   encode,
   type Engine,
+  exp,
   fit,
   fixed,
   type Gate,
@@ -27,6 +30,8 @@ import {
   mix,
   mmoe,
   type Model,
+  mul,
+  type Net,
   numeric,
   pipe,
   ple,
@@ -39,6 +44,7 @@ import {
   type Spec,
   type Tensor,
   topK,
+  type Value,
 } from "../mod.ts";
 import { everything } from "../lib/graph/rules.ts";
 import { permutation, random } from "../lib/data/random.ts";
@@ -320,6 +326,25 @@ Deno.test("gateReport() looks for experts that are constant in all of 1024 rows"
   assertEquals(await dead(99, 100), []);
   assertEquals(await dead(1500, 2000), [message(1024)]);
   model.dispose();
+});
+
+Deno.test("gateReport() says nothing of outputs that no row can tell apart, or that overflow", async () => {
+  const still: Net = () => broadcast(constant(1), ["batch", 3]);
+  const told = async (net: Net, data: Rows, engine: Engine) => {
+    const [levels, tasks] = [[level({ shared: bank(2, net) }, { y: mix("shared", softmax) })], { y: regression() }];
+    const model = await compile(define({ input: 2, levels, tasks }), { engine });
+    const { warnings } = await gateReport(model, data);
+    model.dispose();
+    return warnings.filter(({ message }) => /what (it|they) compute/.test(message)).length;
+  };
+  const same = rows(Array(100).fill([1, 2]));
+  const huge = pipe(dense(3), (x: Value) => exp(mul(x, 1e6)));
+  for (const engine of [reference(), await cpu()]) {
+    assertEquals(await told(still, twoWide(100), engine), 0); // none of the experts reads the rows
+    assertEquals(await told(dense(3), same, engine), 0);
+    assertEquals(await told(pipe(dense(3), (x: Value) => mul(x, 0)), twoWide(100), engine), 1);
+    assertEquals(await told(huge, twoWide(100), engine), 0); // infinite in some of the rows
+  }
 });
 
 Deno.test("gateReport() finds the peers that start all experts from one seed", async () => {

@@ -12,13 +12,16 @@ export function alike(members: readonly (readonly ArrayLike<number>[])[]): numbe
   return groups.filter(({ length }) => length > 1);
 }
 
-/** Whether the squared distance is at most the limit. Most pairs are told apart by their first few numbers. */
+/**
+ * Whether the squared distance is at most the limit. Most pairs are told apart by their first few numbers, and numbers
+ * that are not finite are near none.
+ */
 export function within(a: readonly ArrayLike<number>[], b: readonly ArrayLike<number>[], limit: number): boolean {
   let distance = 0;
   for (let piece = 0; piece < a.length; piece++) {
     for (let at = 0; at < a[piece].length; at++) {
       distance += (a[piece][at] - b[piece][at]) ** 2;
-      if (distance > limit) return false;
+      if (!(distance <= limit && distance < Infinity)) return false;
     }
   }
   return true;

@@ -24,16 +24,18 @@ const most = 1024;
 /** The rows that are run at a time: most experts are told apart by the first of them. */
 const piece = 64;
 
-/** Looks for experts that compute the same, to a thousandth, in the first rows; fewer rows than a piece say nothing. */
+/**
+ * Looks for experts that compute the same, to a thousandth, in the first rows. Fewer rows than a piece say nothing, nor do
+ * experts none of which depends on the row; rows that are all the same do not say that an expert is constant.
+ */
 export async function outputsOf(model: Model, data: Rows): Promise<readonly Outputs[]> {
-  const banks = banksOf(model.spec);
   const rows = Math.min(most, data.count);
+  const banks = banksOf(model.spec, differ(sliceRows(data, 0, rows)));
   const open = () => banks.some(({ constant, groups }) => constant.length > 0 || groups.length > 0);
   if (rows < piece || !open()) return [];
-  const { graph, program } = model.programOf(
-    "experts",
-    () => expertOutputs(model.spec, model.layout, model.engine.rules),
-  );
+  const graph = expertOutputs(model.spec, model.layout, model.engine.rules);
+  if (!graph.nodes.some(({ op }) => op === "input")) return [];
+  const { program } = model.programOf("experts", () => graph);
   for (let start = 0; start < rows && open(); start += piece) {
     const some = sliceRows(data, start, Math.min(piece, rows - start));
     const found = await program.run(readBy(graph, inputTensors(some)));
@@ -56,12 +58,20 @@ interface Bank {
   first?: readonly ArrayLike<number>[];
 }
 
-function banksOf({ levels }: Spec): Bank[] {
+/** Whether not all rows are the same. */
+function differ(rows: Rows): boolean {
+  return Object.values(inputTensors(rows)).some(({ shape: [, width], data }) =>
+    data.some((number, at) => number !== data[at % width])
+  );
+}
+
+/** @param differing Whether the rows are not all the same. */
+function banksOf({ levels }: Spec, differing: boolean): Bank[] {
   return levels.flatMap(({ experts }, level) =>
     Object.entries(experts).map(([name, { count, net }]) => {
       const all = Array.from({ length: count }, (_, expert) => expert);
       const reads = net.nodes.some(({ op }) => op === "input");
-      return { level, name, count, constant: reads ? all : [], groups: count > 1 ? [all] : [] };
+      return { level, name, count, constant: reads && differing ? all : [], groups: count > 1 ? [all] : [] };
     })
   );
 }

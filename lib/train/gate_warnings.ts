@@ -13,9 +13,10 @@ export interface GateWarning {
    * - `constant`: no weight of the gate has a standard deviation of 0.001 over two or more rows, though the gate reads
    *   them: it does not depend on the row. Not said of a gate that has collapsed.
    * - `dead`: no gate that mixes the expert gives it the largest weight in 1 row of 1,000, nor a tenth of an equal share
-   *   of its mean weight; or the expert computes the same for every row, of 64 rows and more: its relus are dead.
+   *   of its mean weight; or the expert computes the same for each of the first 1,024 rows, if these are 64 and more and
+   *   not all the same: its relus are dead.
    * - `identical`: the parameters of experts of one bank differ by less than a thousandth, by Euclidean norm: experts
-   *   that began as one, and learn as one; or so does what they compute, for 64 rows and more.
+   *   that began as one, and learn as one; or so does what they compute for these rows.
    * - `dropped`: experts have no room for more than a tenth of what the gate sends them in training.
    */
   readonly kind: "collapsed" | "constant" | "dead" | "identical" | "dropped";
