@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   bank,
   binary,
@@ -222,6 +222,10 @@ Deno.test("describe() says of which banks chosen experts alone are computed", ()
   assertEquals(lines(2, 200), [fused, `chosen experts alone: ${a}`]);
   assertEquals(lines(2, 201)[1], dense);
   assertEquals(describe(sparse(2), {}).split("\n").at(-1), dense); // an engine without rules
+  for (const [engine, found] of [["wasm", '"wasm"'], [null, "null"], [1, "1"], [Promise.resolve({}), "a promise"]]) {
+    const message = `Cannot describe model: wanted an engine, such as reference(), found ${found}`;
+    assertThrows(() => describe(sparse(2), engine as never), TypeError, message);
+  }
 });
 
 Deno.test("mermaid() writes a model as a flowchart", () => {

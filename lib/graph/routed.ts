@@ -23,8 +23,8 @@ import type { Rules } from "./rules.ts";
  * nothing. Gates over the same experts send their rows together.
  *
  * The numbers are the same up to rounding. Experts are alike if they are made of products with a matrix of their own,
- * vectors of their own, and ops that run along their units; others stay as they were, as do
- * those that gates mix with different others: the shared ones of `cgc` and `ple`. Fuse and differentiate after.
+ * vectors of their own, and ops that run along their units; others stay as they were, as do those that gates mix with
+ * different others: the shared ones of `cgc` and `ple`. Fuse and differentiate after.
  *
  * @param values Values whose parameters are named by their paths.
  * @param least Where experts are left as they are; see {@linkcode Rules.routeFrom}.

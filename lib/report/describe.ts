@@ -8,6 +8,7 @@ import type { Value } from "../ops/value.ts";
 import { columnsOf } from "../graph/columns.ts";
 import { inputWidth } from "../spec/input.ts";
 import type { BankSpec, Expression, HeadSpec, Spec } from "../spec/spec.ts";
+import { isRecord, kindOf } from "../spec/structure.ts";
 import { cautious, type Rules } from "../graph/rules.ts";
 import { computedText } from "./fused.ts";
 import { table } from "./table.ts";
@@ -33,6 +34,7 @@ export interface Entry {
  * choose for a row are computed.
  *
  * @param engine What the model runs on, by whose rules that is decided. Without one, a line says which banks it may be.
+ * @throws {TypeError} if the engine is none, or a promise of one.
  *
  * @example
  * ```ts
@@ -52,6 +54,9 @@ export interface Entry {
  * ```
  */
 export function describe(spec: Spec, engine?: { readonly rules?: Rules }): string {
+  if (engine !== undefined && (!isRecord(engine) || engine instanceof Promise)) {
+    throw new TypeError(`Cannot describe model: wanted an engine, such as reference(), found ${kindOf(engine)}`);
+  }
   const entries = entriesOf(spec);
   const total = entries.reduce((sum, { parameters }) => sum + parameters, 0);
   const rows = [...entries, { path: "total", reads: "", function: "", output: "", parameters: total }];

@@ -42,8 +42,9 @@ export interface GateUse extends GateStatistics {
   /** The experts that it mixes, in the order of its weights: `<bank>/<index>`. */
   readonly experts: readonly string[];
   /**
-   * What training in batches of these rows would drop, in their order and before it draws noise: predictions, of which
-   * all else is told, drop nothing. Only of gates over banks with a capacity, and of all rows.
+   * What training in batches of these rows would drop, in their order, before it draws noise and as if nothing were
+   * dropped in the levels below: predictions, of which all else is told, drop nothing. Only of gates over banks with a
+   * capacity, and of all rows.
    */
   readonly capacity?: GateCapacity;
 }
