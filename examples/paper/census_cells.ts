@@ -60,6 +60,8 @@ export interface Gap {
   readonly rows: Difference;
   /** Over both: the difference of the means over seeds, with the variances of both added. */
   readonly both: Difference;
+  /** The degrees of freedom of all three: those of the means over seeds, which are the fewer. */
+  readonly freedom: number;
 }
 
 /** How far a cell is from MMoE; undefined until its runs are known. */
@@ -74,9 +76,9 @@ export function gapOf(
   if (rows === undefined || cells.mmoe === undefined) return undefined;
   const [own, mmoe] = [name, "mmoe"].map((of) => aucsOf(results, table, cells[of])[task]);
   if (own.length < 2 || mmoe.length < 2) return undefined;
-  const { difference, sd, reach } = meanDifference(own, mmoe);
+  const { difference, sd, freedom, reach } = meanDifference(own, mmoe);
   const within = (sd: number) => ({ difference, sd, low: difference - reach * sd, high: difference + reach * sd });
-  return { seeds: within(sd), rows, both: within(Math.hypot(sd, rows.sd)) };
+  return { seeds: within(sd), rows, both: within(Math.hypot(sd, rows.sd)), freedom };
 }
 
 /** What the paired bootstraps say, of their numbers the mean, and of standard deviations the root of the mean square. */

@@ -1,10 +1,12 @@
-import { mean, sampleVariance } from "simple-statistics";
+import { mean, probit, sampleVariance } from "simple-statistics";
 
 /** A difference of two means. */
 export interface MeanDifference {
   readonly difference: number;
   /** Its standard error. */
   readonly sd: number;
+  /** The degrees of freedom of Student's t; infinitely many where there is no spread. */
+  readonly freedom: number;
   /** How many standard errors the interval of 95 % reaches to either side. */
   readonly reach: number;
 }
@@ -21,21 +23,22 @@ export function meanDifference(a: readonly number[], b: readonly number[]): Mean
   const parts = [a, b].map((sample) => ({ part: sampleVariance([...sample]) / sample.length, count: sample.length }));
   const square = parts.reduce((sum, { part }) => sum + part, 0);
   const freedom = square ** 2 / parts.reduce((sum, { part, count }) => sum + part ** 2 / (count - 1), 0);
-  const reach = Number.isNaN(freedom) ? normal : studentReach(freedom); // of equal numbers there is no spread
-  return { difference: mean([...a]) - mean([...b]), sd: Math.sqrt(square), reach };
+  const known = Number.isNaN(freedom) ? Infinity : freedom; // of equal numbers there is no spread
+  return { difference: mean([...a]) - mean([...b]), sd: Math.sqrt(square), freedom: known, reach: studentReach(known) };
 }
 
 /** The quantile 0.975 of the normal distribution. */
 const normal = 1.959964;
 
 /**
- * The quantile 0.975 of Student's t, by its expansion about that of the normal distribution: good to 0.0003 from 5 degrees of
- * freedom on.
+ * How many standard errors the interval of a level reaches to either side: a quantile of Student's t, that of 0.975 where
+ * the level is 0.95, by its expansion about that of the normal distribution. Good to 0.0003 from 5 degrees of freedom on
+ * for the level 0.95, and to 0.01 from 9 on for 0.99.
  *
  * @see Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.5.
  */
-export function studentReach(freedom: number): number {
-  const x = normal;
+export function studentReach(freedom: number, level = 0.95): number {
+  const x = normal * (probit((1 + level) / 2) / probit(0.975)); // the ratio is nearer than either of the two
   return x + (x ** 3 + x) / 4 / freedom + (5 * x ** 5 + 16 * x ** 3 + 3 * x) / 96 / freedom ** 2 +
     (3 * x ** 7 + 19 * x ** 5 + 17 * x ** 3 - 15 * x) / 384 / freedom ** 3 +
     (79 * x ** 9 + 776 * x ** 7 + 1482 * x ** 5 - 1920 * x ** 3 - 945 * x) / 92160 / freedom ** 4;

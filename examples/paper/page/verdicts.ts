@@ -59,7 +59,8 @@ const about =
   "the verdicts on the committed runs are the same. A claim holds if the intervals of all its parts lie within " +
   "its bounds, does not hold if one of them lies outside, and is else undecided. The intervals of one claim hold all at " +
   "once with a chance of about 95 % (Bonferroni, for each claim and column by itself). Synthetic data: " +
-  "percentile bootstrap over runs, 4,000 resamples. The loss on the rows that are trained on is what the paper shows; held out are other rows of the same task. Best rates are those " +
+  "percentile bootstrap over runs, 4,000 resamples. Tables: Student's t, with the variance over seeds (Welch) and that over " +
+  "test rows (paired bootstrap) added. The loss on the rows that are trained on is what the paper shows; held out are other rows of the same task. Best rates are those " +
   "of a search for each model; which rate the paper's figures show is not printed. The one rate for all whose final " +
   "losses are nearest to figure 5 was found by looking at the results: what holds there is a hint at the paper's recipe, " +
   "not a test that was fixed before.";
