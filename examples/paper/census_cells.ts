@@ -1,4 +1,4 @@
-import { mean, sampleStandardDeviation } from "simple-statistics";
+import { mean, median, sampleStandardDeviation } from "simple-statistics";
 import type { Difference } from "./bootstrap.ts";
 import { methods } from "./census_space.ts";
 import { bestTrial, type CensusTable, runsOfTables } from "./census_stages.ts";
@@ -11,11 +11,18 @@ export interface Aucs {
   readonly marital: readonly number[];
 }
 
+/** Where the middle of a sample is, and how far it is spread. */
+export interface Middle {
+  readonly mean: number;
+  readonly sd: number;
+  readonly median: number;
+}
+
 /** A sample in numbers; of marital status the best is that of the run which is best by the main task. */
 export interface Spread {
   readonly runs: number;
-  readonly main: { readonly mean: number; readonly sd: number; readonly best: number };
-  readonly marital: { readonly mean: number; readonly sd: number; readonly withBest: number };
+  readonly main: Middle & { readonly best: number };
+  readonly marital: Middle & { readonly withBest: number };
 }
 
 /** The cells of a table: of each method the seeds of its best trial, then logistic regression. */
@@ -47,8 +54,8 @@ export function spreadOf({ main, marital }: Aucs): Spread {
   const withBest = marital[main.indexOf(best)] ?? NaN;
   return {
     runs: main.length,
-    main: { mean: meanOf(main), sd: deviationOf(main), best },
-    marital: { mean: meanOf(marital), sd: deviationOf(marital), withBest },
+    main: { ...middleOf(main), best },
+    marital: { ...middleOf(marital), withBest },
   };
 }
 
@@ -98,6 +105,11 @@ function rowsGap(
     low: meanOf(of("low")),
     high: meanOf(of("high")),
   };
+}
+
+function middleOf(sample: readonly number[]): Middle {
+  const middle = sample.length === 0 ? NaN : median([...sample]);
+  return { mean: meanOf(sample), sd: deviationOf(sample), median: middle };
 }
 
 function meanOf(sample: readonly number[]): number {
