@@ -57,11 +57,13 @@ const about =
   "bounds were never changed. One test was, after a part of the runs had been seen: the gaps of claim 2a are taken " +
   "without their sign, for made-up numbers showed that a model much worse at p = 1 would have passed; with the sign " +
   "the verdicts on the committed runs are the same. And intervals of the tables have been widened to the level of a claim " +
-  "by Student's t, not by the normal distribution, since the first runs of table 1: they are wider for it. A claim holds if the intervals of all its parts lie within " +
+  "by Student's t, not by the normal distribution, since the first runs of table 1: they are wider for it. " +
+  "A claim holds if the intervals of all its parts lie within " +
   "its bounds, does not hold if one of them lies outside, and is else undecided. The intervals of one claim hold all at " +
   "once with a chance of about 95 % (Bonferroni, for each claim and column by itself). Synthetic data: " +
   "percentile bootstrap over runs, 4,000 resamples. Tables: Student's t, with the variance over seeds (Welch) and that over " +
-  "test rows (paired bootstrap) added. The loss on the rows that are trained on is what the paper shows; held out are other rows of the same task. Best rates are those " +
+  "test rows (paired bootstrap) added. " +
+  "The loss on the rows that are trained on is what the paper shows; held out are other rows of the same task. Best rates are those " +
   "of a search for each model; which rate the paper's figures show is not printed. The one rate for all whose final " +
   "losses are nearest to figure 5 was found by looking at the results: what holds there is a hint at the paper's recipe, " +
   "not a test that was fixed before.";
