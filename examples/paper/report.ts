@@ -18,7 +18,11 @@ import { tableVerdicts } from "./table_claims.ts";
 /** The files of the report by name. */
 export type Files = Readonly<Record<string, string>>;
 
-/** Reads all results of a folder, and writes the report in another: a page, its pictures, its verdicts as text. */
+/**
+ * Reads all results of a folder, and writes the report in another: a page, its pictures, its verdicts as text.
+ *
+ * @throws {Error} if there are no results of the seed; an earlier report stays.
+ */
 export async function writeReport(
   results: string,
   out: string,
@@ -29,6 +33,11 @@ export async function writeReport(
       Object.keys(studies).map(async (name) => [name, await readResults(results, name, seed)] as const),
     ),
   );
+  if (Object.values(found).every((lines) => lines.length === 0)) {
+    throw new Error(
+      `Cannot write report: ${results} has no results of seed ${seed}: make some, as by deno task paper figure2`,
+    );
+  }
   const files = await reportOf({ results: found, budget, machines: await readMachines(results) });
   await Deno.mkdir(out, { recursive: true });
   for (const [name, text] of Object.entries(files)) await writeFileAtomic(`${out}/${name}`, text, "write report");

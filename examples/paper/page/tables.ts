@@ -82,10 +82,7 @@ async function section({ results, budget }: Known, of: CensusTable): Promise<Sec
     });
     if (found.length === 0) return "";
     return paragraph(
-      `More than 0.02 below the median of their cell: ${
-        found.join("; ")
-      }. They count in all means and tests. A tower ` +
-        `whose ReLUs are 0 for most rows, and so gives these one probability, ends like that.`,
+      `More than 0.02 below the median of their cell: ${found.join("; ")}. They count in all means and tests.`,
     );
   }
 
