@@ -26,7 +26,7 @@ tbody th{font-weight:500;min-width:6em}
 .cards th,.cards td{display:block;border:0;padding:0;text-align:left}
 .cards td{display:flex;gap:8px}
 .cards td:empty{display:none}
-.cards td::before{content:attr(data-name);color:var(--soft);flex:0 0 13em}
+.cards td::before{content:attr(data-name);color:var(--soft);flex:0 1 13em}
 }
 .number{text-align:right;white-space:nowrap}
 thead .number{white-space:normal;min-width:3em}
@@ -38,7 +38,7 @@ figcaption{color:var(--soft);margin-top:6px}
 .key{display:flex;flex-wrap:wrap;gap:4px 20px;margin:8px 0;padding:0;list-style:none}
 .key svg{vertical-align:middle;margin-right:6px}
 .missing{border-left:4px solid var(--bottom);padding:4px 12px;background:var(--wash)}
-.verdict{font-weight:600;white-space:nowrap}
+.verdict{font-weight:600}
 .holds{color:var(--good)}
 .fails{color:var(--bad)}
 .undecided{color:var(--soft)}

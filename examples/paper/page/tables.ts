@@ -187,7 +187,7 @@ function forestPlot(rows: readonly Row[]): Picture {
     type: "nominal",
     sort: rows.map(({ name }) => name),
     title: null,
-    axis: { ticks: false, domain: false, grid: false, labelLimit: 200 },
+    axis: { ticks: false, domain: false, grid: false, labelLimit: 300 },
   };
   const x = (field: string) => ({
     field,
