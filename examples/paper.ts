@@ -77,12 +77,13 @@ async function made(
   let end = "failed";
   try {
     for (let jobs = left(); jobs.length > 0 && !signal.aborted; jobs = left()) {
+      const steps = results.all.length - before + jobs.length; // what follows from results that are to come, comes later
       const requests = jobs.map((job: Job) => ({ job, seed, engine, budget, data }));
       for await (const result of answers(requests, { workers, signal })) {
         await results.append(result);
         record({ ...result });
         const step = results.all.length - before;
-        progress.update({ step, steps: step + left().length, unit: "run" });
+        progress.update({ step, steps, unit: "run" });
       }
     }
     end = signal.aborted ? "stopped" : "done";

@@ -1,7 +1,8 @@
-import { mean, median, sampleStandardDeviation } from "simple-statistics";
+import { median } from "simple-statistics";
 import type { Difference } from "./bootstrap.ts";
 import { methods } from "./census_space.ts";
 import { bestTrial, type CensusTable, runsOfTables } from "./census_stages.ts";
+import { deviationOf, meanOf } from "./moments.ts";
 import { type Budget, type Result, resultsOf, type Setting } from "./study.ts";
 import { meanDifference } from "./welch.ts";
 
@@ -110,12 +111,4 @@ function rowsGap(
 function middleOf(sample: readonly number[]): Middle {
   const middle = sample.length === 0 ? NaN : median([...sample]);
   return { mean: meanOf(sample), sd: deviationOf(sample), median: middle };
-}
-
-function meanOf(sample: readonly number[]): number {
-  return sample.length === 0 ? NaN : mean([...sample]);
-}
-
-function deviationOf(sample: readonly number[]): number {
-  return sample.length < 2 ? NaN : sampleStandardDeviation([...sample]);
 }

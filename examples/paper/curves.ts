@@ -3,6 +3,7 @@ import { correlations, figure5Losses } from "./printed.ts";
 import { type Budget, type Result, resultsOf, runsOf, type Setting, type Study } from "./study.ts";
 import type { ModelName } from "./synthetic_models.ts";
 import { recipe, syntheticRun } from "./synthetic_run.ts";
+import { deviationOf, meanOf } from "./moments.ts";
 
 /** The learning rates that the paper searches. */
 export const rates = [1e-2, 1e-3, 1e-4] as const;
@@ -49,7 +50,7 @@ export function searched(
     const cells = correlations.map((correlation) =>
       curvesOf(results, study, { model, correlation, rate }).slice(0, runs).map(({ last }) => last[0])
     );
-    return { rate, loss: mean(cells.flat()), whole: cells.every((losses) => losses.length === runs) };
+    return { rate, loss: meanOf(cells.flat()), whole: cells.every((losses) => losses.length === runs) };
   });
   if (!tried.every(({ whole }) => whole)) return undefined;
   return tried.map(({ rate, loss }) => ({ rate, loss })).sort((a, b) => a.loss - b.loss);
@@ -113,15 +114,13 @@ function lossAt(tried: readonly Tried[], rate: number): string {
 /** The final losses of a cell, in columns. */
 function spread(curves: readonly Curve[]): Record<string, string | number> {
   const losses = curves.map(({ last }) => last[0]);
-  const middle = mean(losses);
-  const sd = Math.sqrt(losses.reduce((sum, loss) => sum + (loss - middle) ** 2, 0) / (losses.length - 1));
   return {
     runs: losses.length,
-    mean: middle.toFixed(3),
-    sd: sd.toFixed(3),
+    mean: meanOf(losses).toFixed(3),
+    sd: deviationOf(losses).toFixed(3),
     least: Math.min(...losses).toFixed(3),
     most: Math.max(...losses).toFixed(3),
-    "held out": mean(curves.map(({ held }) => held[0])).toFixed(3),
+    "held out": meanOf(curves.map(({ held }) => held[0])).toFixed(3),
   };
 }
 
@@ -129,8 +128,4 @@ function spread(curves: readonly Curve[]): Record<string, string | number> {
 function paper(model: string, correlation: number): Record<string, string> {
   const printed = figure5Losses[model]?.[correlation];
   return printed === undefined ? {} : { "paper's mean": printed.mean.toFixed(3), "paper's sd": printed.sd.toFixed(3) };
-}
-
-function mean(numbers: readonly number[]): number {
-  return numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
 }

@@ -1,6 +1,7 @@
 import { labelCorrelation, synthetic, table } from "@gatehouse/gatehouse";
 import { resultsOf, runsOf, type Study } from "./study.ts";
 import { figure2Points } from "./printed.ts";
+import { meanOf } from "./moments.ts";
 
 const rows = 10_000;
 
@@ -18,7 +19,7 @@ export const figure2: Study = {
   summary(results) {
     const lines = figure2Points.map(([correlation, paper]) => {
       const found = resultsOf(results, "figure2", { correlation }).map(({ found }) => Number(found.pearson));
-      const mean = found.reduce((sum, each) => sum + each, 0) / found.length;
+      const mean = meanOf(found);
       return {
         "task correlation": String(correlation),
         trials: found.length,

@@ -24,6 +24,7 @@ import {
 import { kuairand } from "./kuairand.ts";
 import { figure6Gates } from "./printed.ts";
 import { type Result, resultsOf, runsOf, type Setting, type Study, type Tools } from "./study.ts";
+import { deviationOf, meanOf } from "./moments.ts";
 
 /** The cells: MMoE on both data sets, and what it is to be measured by on the one that the paper does not have. */
 export const figure6Cells = {
@@ -174,7 +175,7 @@ function weightsOf(data: string, results: readonly Result[]): Line[] {
   return (runs[0] ?? []).map(({ task }, gate) => ({
     data,
     gate: task,
-    ...weightColumns(runs[0][gate].mean.map((_, expert) => mean(runs.map((gates) => gates[gate].mean[expert])))),
+    ...weightColumns(runs[0][gate].mean.map((_, expert) => meanOf(runs.map((gates) => gates[gate].mean[expert])))),
     runs: runs.length,
   }));
 }
@@ -244,13 +245,8 @@ function aucsOf(data: string, model: string, results: readonly Result[]): Line[]
 
 /** Mean and standard deviation. */
 function spread(of: readonly number[], digits = 3): string {
-  const middle = mean(of);
-  const sd = Math.sqrt(of.reduce((sum, each) => sum + (each - middle) ** 2, 0) / (of.length - 1));
-  return of.length < 2 ? middle.toFixed(digits) : `${middle.toFixed(digits)} ± ${sd.toFixed(digits)}`;
-}
-
-function mean(of: readonly number[]): number {
-  return of.reduce((sum, each) => sum + each, 0) / of.length;
+  const middle = meanOf(of).toFixed(digits);
+  return of.length < 2 ? middle : `${middle} ± ${deviationOf(of).toFixed(digits)}`;
 }
 
 function rounded(number: number): number {

@@ -3,6 +3,7 @@ import type { Curve } from "./curves.ts";
 import { type Budget, type Result, resultsOf, runsOf, type Study } from "./study.ts";
 import type { ModelName } from "./synthetic_models.ts";
 import { type Recipe, recipe, syntheticRun } from "./synthetic_run.ts";
+import { meanOf } from "./moments.ts";
 
 /** What the paper leaves out, chosen otherwise, one choice at a time. */
 export const variations: Readonly<Record<string, Partial<Recipe>>> = {
@@ -62,10 +63,9 @@ export const sensitivity: Study = {
 /** The final losses of a cell. */
 function finals(results: readonly Result[], setting: Record<string, string | number>) {
   const curves = resultsOf(results, "sensitivity", setting).map(({ found }) => found as unknown as Curve);
-  const mean = (of: readonly number[]) => (of.reduce((sum, each) => sum + each, 0) / of.length).toFixed(3);
   return {
-    training: mean(curves.map(({ last }) => last[0])),
-    held: mean(curves.map(({ held }) => held[0])),
+    training: meanOf(curves.map(({ last }) => last[0])).toFixed(3),
+    held: meanOf(curves.map(({ held }) => held[0])).toFixed(3),
     runs: curves.length,
   };
 }

@@ -1,5 +1,6 @@
 import type { Cell, Losses, Model } from "../claims.ts";
 import { type Curve, curvesOf, rates, runsOfCurves, searched } from "../curves.ts";
+import { meanOf } from "../moments.ts";
 import { correlations, figure5Losses } from "../printed.ts";
 import type { Budget, Result } from "../study.ts";
 
@@ -50,7 +51,7 @@ export function picked(
       rate,
       fewest: Math.min(...cells.map((cell) => cell.length)),
       runs: losses.length,
-      loss: sum(losses) / losses.length,
+      loss: meanOf(losses),
     };
   }).filter(({ runs }) => runs > 0).sort((a, b) => b.fewest - a.fewest || a.loss - b.loss);
   return tried.length > 0 ? { rate: tried[0].rate, searched: false } : undefined;
@@ -93,10 +94,10 @@ function distanceOf(known: Known, rateOf: Reading["rateOf"]): number | undefined
   const distances = models.flatMap((model) =>
     correlations.map((correlation) => {
       const losses = finals(cell(known, "figure4", model, correlation, rateOf(model)), "training");
-      return losses.length === 0 ? NaN : Math.abs(sum(losses) / losses.length - figure5Losses[model][correlation].mean);
+      return Math.abs(meanOf(losses) - figure5Losses[model][correlation].mean);
     })
   );
-  return distances.some(Number.isNaN) ? undefined : sum(distances) / distances.length;
+  return distances.some(Number.isNaN) ? undefined : meanOf(distances);
 }
 
 /** The curves of a cell of figure 3 or 4 at a rate. */
@@ -118,8 +119,4 @@ export function finals(curves: readonly Curve[], kind: Kind): number[] {
 /** The final losses of figure 4, each model at its own rate. */
 export function lossesOf(known: Known, rateOf: (model: Model) => number | undefined, kind: Kind): Losses {
   return ({ model, correlation }: Cell) => finals(cell(known, "figure4", model, correlation, rateOf(model)), kind);
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((a, b) => a + b, 0);
 }
