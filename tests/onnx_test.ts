@@ -7,7 +7,11 @@ import { type Graph, graphOf, inOrder } from "../lib/graph/graph.ts";
 import type { Engine, Store, Tensor } from "../lib/engines/engine.ts";
 import { onnxModel } from "../lib/engines/onnx_model.ts";
 import { translations } from "../lib/engines/onnx_ops.ts";
-import { explained, type Numbers, start } from "../lib/engines/onnx_runtime.ts";
+import { engineOf } from "../lib/engines/onnx.ts";
+import { binding } from "../lib/engines/onnx_binding.ts";
+import { library } from "../lib/engines/onnx_library.ts";
+import { explained, start } from "../lib/engines/onnx_runtime.ts";
+import type { Numbers, Open } from "../lib/engines/onnx_session.ts";
 import { reference } from "../lib/engines/reference.ts";
 import {
   adam,
@@ -284,12 +288,51 @@ Deno.test("onnx() says what is wrong", async () => {
 });
 
 Deno.test("onnx() names the action that ONNX Runtime refuses", async () => {
-  const open = await start(1);
-  assertThrows(() => open(new Uint8Array([1, 2, 3]), false), Error, "Cannot load graph: ONNX Runtime says: ");
-  const session = open(onnxModel(graphOf({ y: f.neg(input("x", 2)) })), false);
-  const given = { x: { type: "float32", dims: [3], location: "cpu", data: f32([1, 2, 3]) } } as const;
-  assertThrows(() => session.run(given, { y: null }), Error, "Cannot run graph: ONNX Runtime says: ");
-  session.dispose();
+  const ends = { inputs: ["x"], outputs: ["y"], plan: false };
+  for (const open of [(await library(1))!, await binding(1)]) {
+    assertThrows(() => open(new Uint8Array([1, 2, 3]), ends), Error, "Cannot load graph: ONNX Runtime says: ");
+    const session = open(onnxModel(graphOf({ y: f.neg(input("x", 2)) })), ends);
+    const [two, three] = [[1, 2], [1, 2, 3]].map((numbers) => ({ dims: [numbers.length], data: f32(numbers) }));
+    const refused = () => session.run([three], [three]);
+    assertThrows(refused, Error, "Cannot run graph: ONNX Runtime says: Got invalid dimensions for input: x");
+    const y = { dims: [2], data: f32([0, 0]) };
+    session.run([two], [y]);
+    assertEquals([...y.data], [-1, -2]); // what went wrong before changes nothing
+    session.dispose();
+  }
+});
+
+Deno.test("ONNX Runtime's library and the package's binding compute the same", async () => {
+  const [mine, theirs] = [(await library(2))!, await binding(2)].map(engineOf);
+  for (const name of ["shared-bottom", "mmoe", "ple"]) {
+    const [found, want] = [
+      await trained(architectures[name], mine, true),
+      await trained(architectures[name], theirs, true),
+    ];
+    assertEquals(found, want, name);
+  }
+});
+
+Deno.test("a session reads what it keeps as it is at every run, and numbers that it has forgotten as new ones", async () => {
+  for (const open of [(await library(1))!, await binding(1)]) {
+    const graph = graphOf({ y: f.add(input("x", "batch"), parameter("w", 1)) });
+    const session = open(onnxModel(graph), { inputs: ["x", "w"], outputs: ["y"], plan: true });
+    const [x, w, y] = [[1, 2], [5], [0, 0]].map((numbers) => ({ dims: [numbers.length], data: f32(numbers) }));
+    [w, y].forEach(session.keep);
+    session.keep(w);
+    session.run([x, w], [y]);
+    assertEquals([...y.data], [6, 7]);
+    w.data[0] = 10;
+    session.run([x, w], [y]);
+    assertEquals([...y.data], [11, 12]);
+    session.forget(y);
+    session.forget(y);
+    const longer = [{ dims: [3], data: f32([1, 2, 3]) }, { dims: [3], data: f32([0, 0, 0]) }];
+    session.run([longer[0], w], [longer[1]]);
+    session.run([x, w], [y]);
+    assertEquals([...longer[1].data, ...y.data], [11, 12, 13, 11, 12]);
+    session.dispose();
+  }
 });
 
 Deno.test("onnx() says what helps where ONNX Runtime does not start", () => {
@@ -305,7 +348,7 @@ Deno.test("onnx() says what helps where ONNX Runtime does not start", () => {
     const found = explained({ name: "Error", message: "", ...error });
     assertEquals(found.slice(0, message.length), message);
   }
-  const [named] = /npm:onnxruntime-node@[\d.]+/.exec(Deno.readTextFileSync("lib/engines/onnx_runtime.ts"))!;
+  const [named] = /npm:onnxruntime-node@[\d.]+/.exec(Deno.readTextFileSync("lib/engines/onnx_library.ts"))!;
   assert(explained({ name: "Error", message: "", code: "ERR_MODULE_NOT_FOUND" }).includes(named));
 });
 
@@ -313,22 +356,18 @@ Deno.test("onnxModel() stores parameters, and an ONNX runtime computes from the 
   const open = await start(1);
   for (const [name, spec] of Object.entries<Spec>({ ...architectures, everyHead })) {
     const model = await compile(spec, { engine: reference(), seed: 3 });
-    const session = open(onnxModel(forward(spec, true), await model.parameters()), true);
+    const file = onnxModel(forward(spec, true), await model.parameters());
     for (const count of [1, 7]) {
       const data = sample(count);
       const { predictions, gates } = await model.inspect(data);
-      const input = { type: "float32", dims: [count, 5], location: "cpu", data: data.inputs.input } as Numbers;
       const wanted = [
         ...Object.entries<Float32Array>(predictions),
         ...Object.entries(gates).map(([gate, data]) => [`gates/${gate}`, data] as const),
       ];
-      const found = session.run({ input }, Object.fromEntries(wanted.map(([output]) => [output, null])));
-      for (const [output, numbers] of wanted) {
-        assertEquals(found[output].dims[0], count);
-        assertClose(found[output].data, numbers, `${name}: ${output}`, 1e-6);
-      }
+      const outputs = Object.fromEntries(wanted.map(([output, { length }]) => [output, shaped(length, count)]));
+      const found = served(open, file, { input: { dims: [count, 5], data: own(data.inputs.input) } }, outputs);
+      for (const [output, numbers] of wanted) assertClose(found[output], numbers, `${name}: ${output}`, 1e-6);
     }
-    session.dispose();
     model.dispose();
   }
 });
@@ -382,17 +421,14 @@ Deno.test("saveOnnx() writes one file that an ONNX runtime serves, its tasks and
     await Deno.writeTextFile(path, "an older file");
     await saveOnnx(model, path, { gates: true });
     const { numeric: numbers, category: codes } = data.inputs;
-    const session = (await start(1))(await Deno.readFile(path), false);
-    const found = session.run({
-      numeric: { type: "float32", dims: [2, 1], location: "cpu", data: numbers },
-      category: { type: "int32", dims: [2, 1], location: "cpu", data: codes },
-    }, { click: null, numeric_1: null, age: null, "gates/0/click": null });
-    session.dispose();
-    assertClose(found.click.data, want.click, "click", 1e-6);
-    assertClose(found.numeric_1.data, want.numeric, "numeric", 1e-6);
-    assertClose(found.age.data, want.age, "age", 1e-6);
-    assertEquals(found.numeric_1.dims, [2, 3]);
-    assertEquals(found["gates/0/click"].dims, [2, 2]);
+    const found = served(await start(1), await Deno.readFile(path), {
+      numeric: { dims: [2, 1], data: own(numbers) },
+      category: { dims: [2, 1], data: codes as Int32Array<ArrayBuffer> },
+    }, { click: [2], numeric_1: [2, 3], age: [2], "gates/0/click": [2, 2] });
+    assertClose(found.click, want.click, "click", 1e-6);
+    assertClose(found.numeric_1, want.numeric, "numeric", 1e-6);
+    assertClose(found.age, want.age, "age", 1e-6);
+    assertClose(found["gates/0/click"], (await model.inspect(data)).gates["0/click"], "gates/0/click", 1e-6);
 
     await saveOnnx(model, path, { tasks: ["age"] });
     const { outputs, stored } = summary(await Deno.readFile(path));
@@ -407,6 +443,29 @@ Deno.test("saveOnnx() writes one file that an ONNX runtime serves, its tasks and
     await assertRejects(() => saveOnnx(model, dir), Deno.errors.AlreadyExists, "Cannot save ONNX model");
     model.dispose();
   }));
+
+/** What a model in a file computes, into memory of the shapes that its outputs are said to have. */
+function served(
+  open: Open,
+  file: Uint8Array<ArrayBuffer>,
+  inputs: Readonly<Record<string, Numbers>>,
+  outputs: Readonly<Record<string, readonly number[]>>,
+): Record<string, Float32Array> {
+  const session = open(file, { inputs: Object.keys(inputs), outputs: Object.keys(outputs), plan: true });
+  const found = Object.values(outputs).map((dims) => ({ dims, data: new Float32Array(dims.reduce((a, b) => a * b)) }));
+  session.run(Object.values(inputs), found);
+  session.dispose();
+  return Object.fromEntries(Object.keys(outputs).map((name, i) => [name, found[i].data]));
+}
+
+/** The shape of an output that has some numbers for each row, or one. */
+function shaped(length: number, count: number): readonly number[] {
+  return length === count ? [count] : [count, length / count];
+}
+
+function own(numbers: ArrayLike<number>): Float32Array<ArrayBuffer> {
+  return Float32Array.from(numbers);
+}
 
 /** What twelve steps of training say and leave. */
 async function trained(spec: Spec, engine: Engine, fuse: boolean) {
@@ -538,6 +597,6 @@ function vector(...numbers: number[]): Tensor {
   return { shape: [numbers.length], data: f32(numbers) };
 }
 
-function f32(numbers: readonly number[]): Float32Array {
+function f32(numbers: readonly number[]): Float32Array<ArrayBuffer> {
   return Float32Array.from(numbers);
 }

@@ -34,7 +34,8 @@ const layers: Readonly<Record<string, readonly string[]>> = {
 /** The packages that each folder or file may import; nothing else imports any. */
 const packages: Readonly<Record<string, readonly string[]>> = {
   "lib/engines/tfjs": ["@tensorflow/tfjs", "@tensorflow/tfjs-backend-wasm"],
-  "lib/engines/onnx_runtime": ["npm:onnxruntime-node@1.30.0/dist/binding.js"],
+  "lib/engines/onnx_binding": ["npm:onnxruntime-node@1.30.0/dist/binding.js"],
+  "lib/engines/onnx_library": ["npm:onnxruntime-node@1.30.0/package.json"],
   "lib/data/csv": ["@std/csv"],
   "lib/data/source": ["node:crypto"],
   "lib/report/": ["d3-scale", "d3-shape", "@types/d3-scale", "@types/d3-shape"],

@@ -3,6 +3,7 @@ import type { Engine, Store } from "./engine.ts";
 import { isTranslated } from "./onnx_ops.ts";
 import { programOf } from "./onnx_program.ts";
 import { start } from "./onnx_runtime.ts";
+import type { Open } from "./onnx_session.ts";
 import { type Arrays, storeOf } from "./onnx_store.ts";
 import type { Op } from "../ops/value.ts";
 
@@ -33,7 +34,11 @@ export async function onnx({ threads }: OnnxOptions = {}): Promise<Engine> {
       `Cannot start the onnx engine: threads must be a whole number of at least 1, found ${threads}`,
     );
   }
-  const open = await start(threads ?? navigator.hardwareConcurrency);
+  return engineOf(await start(threads ?? navigator.hardwareConcurrency));
+}
+
+/** The engine on ONNX Runtime, however that was started. */
+export function engineOf(open: Open): Engine {
   const known = new WeakMap<Store, Arrays>();
   return {
     name: "onnx",

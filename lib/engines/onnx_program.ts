@@ -1,44 +1,90 @@
 import type { Graph } from "../graph/graph.ts";
-import { sizeOf } from "../ops/shape.ts";
+import { sizeOf, withBatch } from "../ops/shape.ts";
 import type { Program, Tensor } from "./engine.ts";
 import { batchLength } from "./inputs.ts";
 import { written } from "./onnx_model.ts";
-import type { Numbers, Open } from "./onnx_runtime.ts";
-import { type Arrays, free } from "./onnx_store.ts";
+import type { Numbers, Open } from "./onnx_session.ts";
+import type { Arrays, Held } from "./onnx_store.ts";
 import { type View, viewed } from "./onnx_views.ts";
 
+/** The most elements of an input that is copied to memory which ONNX Runtime knows: less than to make new ones known. */
+const fewest = 2 ** 12;
+
 /**
- * A graph as a session of ONNX Runtime. Parameters are read where the store has them, and what replaces them becomes the
- * store's as it is. (Outputs that ONNX Runtime is given memory for were a tenth faster on small models, and its binding
- * lost some kilobytes in every run.)
+ * A graph as a session of ONNX Runtime. Parameters are read where the store has them; what replaces them is written
+ * beside them, and takes their place if the run went well. Nothing large is copied.
  *
  * @throws {Error} if ONNX Runtime refuses the graph.
  */
 export function programOf(graph: Graph, arrays: Arrays, open: Open): Program {
   const { graph: seen, views } = viewed(graph);
   const { bytes, inputs, parameters, outputs, updates } = written(seen);
-  const session = open(bytes, isSmall(graph));
+  const session = open(bytes, {
+    inputs: [...inputs.values(), ...parameters.values()],
+    outputs: [...outputs.values(), ...updates.values()],
+    plan: isSmall(graph),
+  });
   const fed = { ...graph, nodes: graph.nodes.filter(({ op }) => op === "input" || op === "noise") };
-  const codes = new Set(fed.nodes.flatMap(({ type, attrs }) => type === "int" ? [attrs.name] : []));
-  const parts = [...parameters].map(([name, input]) => ({ input, view: views.get(name)! }));
-  const wanted = Object.fromEntries([...outputs.values(), ...updates.values()].map((name) => [name, null]));
+  const leaves = new Map(fed.nodes.map((node) => [node.attrs.name as string, node]));
+  const parts = [...parameters.keys()].map((name) => views.get(name)!);
+  const names = Object.keys(graph.updates);
+  const known = new Map<Held, Map<View | undefined, Numbers>>();
+  let ends: Ends | undefined;
   let disposed = false;
+
+  /** A part of an array of the store, or all of it, in the memory of the array. */
+  const partOf = (held: Held, view?: View): Numbers => {
+    const those = known.get(held) ?? new Map<View | undefined, Numbers>();
+    known.set(held, those);
+    const found = those.get(view) ?? {
+      dims: view?.shape ?? held.shape,
+      data: view === undefined ? held.data : held.data.subarray(view.start, view.start + sizeOf(view.shape)),
+    };
+    if (!those.has(view)) session.keep(found);
+    those.set(view, found);
+    return found;
+  };
+  const parameter = (view: View): Numbers => {
+    const held = arrays.find(view.array);
+    if (held === undefined) throw new TypeError(`Cannot run graph: the parameter "${view.array}" is missing`);
+    return partOf(held, view);
+  };
+  /** Memory for the small inputs and the outputs of batches of so many rows. */
+  const endsOf = (batch: number): Ends => {
+    if (ends?.batch === batch) return ends;
+    for (const { numbers } of ends === undefined ? [] : [...ends.inputs, ...ends.outputs]) session.forget(numbers);
+    const small = [...inputs.keys()].map((name) => ({ name, node: leaves.get(name)! }))
+      .filter(({ node }) => sizeOf(withBatch(node.shape, batch)) <= fewest);
+    ends = {
+      batch,
+      inputs: small.map(({ name, node }) => ({
+        name,
+        numbers: empty(withBatch(node.shape, batch), node.type === "int"),
+      })),
+      outputs: [...outputs.keys()].map((name) => {
+        const { shape, type } = graph.nodes[graph.outputs[name]];
+        return { name, numbers: empty(withBatch(shape, batch), type === "int") };
+      }),
+    };
+    for (const { numbers } of [...ends.inputs, ...ends.outputs]) session.keep(numbers);
+    return ends;
+  };
 
   const run = (given: Readonly<Record<string, Tensor>>): Record<string, Tensor> => {
     if (disposed) throw new TypeError("Cannot run graph: the program is disposed");
-    batchLength(fed, given);
-    const feeds: Record<string, Numbers> = {};
-    for (const [name, input] of inputs) feeds[input] = numbersOf(given[name], codes.has(name));
-    for (const { input, view } of parts) feeds[input] = partOf(arrays, view);
-    const results = session.run(feeds, wanted);
-    const found = [...outputs].map(([name, output]) => [name, results[output]] as const);
-    const good = updates.size === 0 || found.every(([, { data }]) => data.every(Number.isFinite));
-    for (const [name, output] of updates) {
-      const { dims: shape, data } = results[output];
-      const old = good ? arrays.replace(name, { shape, data: data as Float32Array })?.data : data;
-      if (old !== undefined) free(old);
-    }
-    return Object.fromEntries(found.map(([name, { dims, data }]) => [name, { shape: dims, data }]));
+    const own = endsOf(batchLength(fed, given));
+    const copied = new Map(own.inputs.map(({ name, numbers }) => {
+      numbers.data.set(given[name].data);
+      return [name, numbers];
+    }));
+    const read = [...inputs.keys()].map((name) => copied.get(name) ?? numbersOf(given[name], leaves.get(name)!.type));
+    const next = names.map((name) => partOf(arrays.spare(name)));
+    session.run([...read, ...parts.map(parameter)], [...own.outputs.map(({ numbers }) => numbers), ...next]);
+    const good = names.length === 0 || own.outputs.every(({ numbers }) => numbers.data.every(Number.isFinite));
+    if (good) names.forEach(arrays.swap);
+    return Object.fromEntries(own.outputs.map(({ name, numbers: { dims, data } }) => {
+      return [name, { shape: [...dims], data: data.slice() }];
+    }));
   };
   return {
     run: (given) => new Promise((resolve) => resolve(run(given))),
@@ -49,22 +95,30 @@ export function programOf(graph: Graph, arrays: Arrays, open: Open): Program {
   };
 }
 
+/** What is read and written in every run over batches of one length. */
+interface Ends {
+  readonly batch: number;
+  readonly inputs: readonly End[];
+  readonly outputs: readonly End[];
+}
+
+interface End {
+  readonly name: string;
+  readonly numbers: Numbers;
+}
+
 /** Whether a run is so short that preparing its memory counts, and so small that the memory does not. */
 function isSmall({ nodes }: Graph): boolean {
   const sizes = nodes.map(({ op, shape }) => op === "parameter" ? sizeOf(shape) : 0);
   return sizes.reduce((total, size) => total + size, 0) < 2 ** 17;
 }
 
-function numbersOf({ shape, data }: Tensor, codes: boolean): Numbers {
-  const fits = codes ? data instanceof Int32Array : data instanceof Float32Array;
-  const numbers = fits ? data as Numbers["data"] : Float32Array.from(data);
-  return { type: codes ? "int32" : "float32", dims: [...shape], location: "cpu", data: numbers };
+function empty(dims: readonly number[], codes: boolean): Numbers {
+  const memory = new ArrayBuffer(4 * sizeOf(dims));
+  return { dims, data: codes ? new Int32Array(memory) : new Float32Array(memory) };
 }
 
-/** A part of an array of the store, in the memory of the array. */
-function partOf(arrays: Arrays, { array, start, shape }: View): Numbers {
-  const held = arrays.find(array);
-  if (held === undefined) throw new TypeError(`Cannot run graph: the parameter "${array}" is missing`);
-  const data = held.data.subarray(start, start + sizeOf(shape));
-  return { type: "float32", dims: shape, location: "cpu", data };
+function numbersOf({ shape, data }: Tensor, type: "int" | "float"): Numbers {
+  const fits = type === "int" ? data instanceof Int32Array : data instanceof Float32Array;
+  return { dims: [...shape], data: fits ? data as Numbers["data"] : Float32Array.from(data) };
 }

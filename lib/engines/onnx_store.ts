@@ -6,23 +6,32 @@ export interface Held {
   /** Its shape. */
   readonly shape: readonly number[];
   /** Its elements, in memory that nothing else uses. */
-  readonly data: Float32Array;
+  readonly data: Float32Array<ArrayBuffer>;
 }
 
 /** The arrays behind a store, as programs use them. */
 export interface Arrays {
-  /** The array of a name, undefined where there is none. */
+  /** The array of a name, undefined where there is none. It is one of two, whatever is written to the store. */
   find(name: string): Held | undefined;
-  /** Puts an array in the place of another, and returns that one, if there was one. */
-  replace(name: string, array: Held): Held | undefined;
+  /** The other one, for what replaces the array. */
+  spare(name: string): Held;
+  /** Puts the other one in the place of the array. */
+  swap(name: string): void;
 }
 
 /** A store in the memory of this program, and the arrays behind it. */
 export function storeOf(values: Readonly<Record<string, Tensor>>): { store: Store; arrays: Arrays } {
   const held = new Map(Object.entries(values).map(([name, tensor]) => [name, heldOf(name, tensor)]));
+  const spares = new Map<string, Held>();
   const find = (action: string, name: string): Held => {
     const found = held.get(name);
     if (found === undefined) throw new TypeError(`Cannot ${action} "${name}": the store holds no array of that name`);
+    return found;
+  };
+  const spare = (name: string): Held => {
+    const { shape, data } = find("replace", name);
+    const found = spares.get(name) ?? { shape, data: new Float32Array(new ArrayBuffer(data.byteLength)) };
+    spares.set(name, found);
     return found;
   };
   const store: Store = {
@@ -33,38 +42,39 @@ export function storeOf(values: Readonly<Record<string, Tensor>>): { store: Stor
       }),
     write: (name, value) => {
       const fresh = heldOf(name, value);
-      const { shape } = held.get(name) ?? fresh;
-      if (!sameShape(fresh.shape, shape)) {
-        const [wanted, found] = [shape, fresh.shape].map(shapeText);
+      const before = held.get(name);
+      if (before === undefined) held.set(name, fresh);
+      else if (sameShape(fresh.shape, before.shape)) before.data.set(fresh.data);
+      else {
+        const [wanted, found] = [before.shape, fresh.shape].map(shapeText);
         throw new RangeError(`Cannot write "${name}": its shape is ${wanted}, found ${found}`);
       }
-      held.set(name, fresh);
     },
     remove: (name) => {
       held.delete(name);
+      spares.delete(name);
     },
-    dispose: () => held.clear(),
+    dispose: () => [held, spares].forEach((arrays) => arrays.clear()),
   };
   const arrays: Arrays = {
     find: (name) => held.get(name),
-    replace: (name, array) => {
-      const before = held.get(name);
-      held.set(name, array);
-      return before;
+    spare,
+    swap: (name) => {
+      const fresh = spare(name);
+      spares.set(name, find("replace", name));
+      held.set(name, fresh);
     },
   };
   return { store, arrays };
 }
 
-/** Gives memory back at once: the collector may let a lot of it pile up. */
-export function free({ buffer }: Float32Array | Int32Array): void {
-  (buffer as ArrayBuffer).transfer(0);
-}
-
+/** An array of its own, whose memory stays where it is: small ones that V8 has made itself may be moved. */
 function heldOf(name: string, { shape, data }: Tensor): Held {
   const size = shape.reduce((product, length) => product * length, 1);
   if (data.length !== size) {
     throw new RangeError(`Cannot hold "${name}": ${shapeText(shape)} needs ${size} numbers, found ${data.length}`);
   }
-  return { shape: [...shape], data: Float32Array.from(data) };
+  const own = new Float32Array(new ArrayBuffer(4 * size));
+  own.set(data);
+  return { shape: [...shape], data: own };
 }

@@ -55,13 +55,13 @@ await run(command, async (options, { say, record, signal }) => {
     };
     const engines: Record<string, Engine> = {};
     for (const name of options.engine) engines[name] = await engineOf(name);
-    const gflops = peers && await peakOf(peers, bench);
+    if (peers !== undefined) await peakOf(peers, bench);
     const fast = without(engines, "cpu"); // which takes seconds for a step of all cases but one
     const measured: Record<typeof sections[number], () => Promise<void>> = {
       peak: () => peaks(Object.keys(fast), bench),
       steps: async () => {
         for (const name of options.case as CaseName[]) {
-          await steps(await load(name), { engines: name === "W1" ? engines : fast, peers, gflops }, bench);
+          await steps(await load(name), { engines: name === "W1" ? engines : fast, peers }, bench);
           show();
         }
       },
@@ -90,7 +90,7 @@ function without(engines: Readonly<Record<string, Engine>>, name: string): Recor
 }
 
 /** The peak of this machine: what a native library reaches in large products, the better of two sizes. */
-async function peakOf(peers: Peers, { note, write }: Bench): Promise<number> {
+async function peakOf(peers: Peers, { note, write }: Bench): Promise<void> {
   note("peak of float32 products");
   const found: number[][] = [];
   for (const size of [1024, 2048]) {
@@ -100,5 +100,4 @@ async function peakOf(peers: Peers, { note, write }: Bench): Promise<number> {
   }
   const [best] = found.toSorted((a, b) => spread(b).median - spread(a).median);
   write({ case: "machine", engine: "blas", metric: "gflops", ...spread(best), peer: null, ratio: null });
-  return spread(best).median;
 }

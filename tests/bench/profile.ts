@@ -1,9 +1,8 @@
 import { type Engine, wasm } from "../../mod.ts";
 import { onnx } from "../../lib/onnx.ts";
 import type { Store } from "../../lib/engines/engine.ts";
-import * as onnxProgram from "../../lib/engines/onnx_program.ts";
-import * as onnxRuntime from "../../lib/engines/onnx_runtime.ts";
-import * as onnxStore from "../../lib/engines/onnx_store.ts";
+import { engineOf as onnxOf } from "../../lib/engines/onnx.ts";
+import { binding } from "../../lib/engines/onnx_binding.ts";
 import { type Call, start } from "../../lib/engines/tfjs_backend.ts";
 import * as tfjsProgram from "../../lib/engines/tfjs_program.ts";
 import * as tfjsStore from "../../lib/engines/tfjs_store.ts";
@@ -86,29 +85,12 @@ async function timesOf(of: Loaded, engine: Engine, run: Run, seed: number): Prom
   return times;
 }
 
-/** The times of every node, by ONNX Runtime's own profile. */
+/** The times of every node, by ONNX Runtime's own profile, which the package's binding gives. */
 async function onnxTimes(of: Loaded, run: Run, seed: number): Promise<readonly Timed[]> {
   const prefix = `out/profile_${of.name}_${run}`;
-  const open = await onnxRuntime.start(navigator.hardwareConcurrency, {
-    enableProfiling: true,
-    profileFilePrefix: prefix,
-  });
-  const known = new WeakMap<Store, onnxStore.Arrays>();
+  const open = await binding(navigator.hardwareConcurrency, { enableProfiling: true, profileFilePrefix: prefix });
   Deno.mkdirSync("out", { recursive: true });
-  await timesOf(
-    of,
-    {
-      ...await onnx(),
-      store: (values) => {
-        const { store, arrays } = onnxStore.storeOf(values);
-        known.set(store, arrays);
-        return store;
-      },
-      load: (graph, store) => onnxProgram.programOf(graph, known.get(store)!, open),
-    },
-    run,
-    seed,
-  );
+  await timesOf(of, onnxOf(open), run, seed);
   const files = [...Deno.readDirSync("out")].map(({ name }) => `out/${name}`).filter((path) => path.startsWith(prefix));
   const found = files.flatMap((path) => nodesOf(JSON.parse(Deno.readTextFileSync(path))));
   files.forEach((path) => Deno.removeSync(path));

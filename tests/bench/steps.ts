@@ -14,8 +14,6 @@ export interface Field {
   readonly engines: Readonly<Record<string, Engine>>;
   /** PyTorch, where it is. */
   readonly peers: Peers | undefined;
-  /** The peak of this machine, where it was measured, in 10^9 floating-point operations a second. */
-  readonly gflops: number | undefined;
 }
 
 /** Who takes part: our model, or a peer of the engines that are named. */
@@ -29,7 +27,10 @@ interface Entrant {
   readonly close: () => Promise<void> | void;
 }
 
-/** Training steps and predictions of a case: ours on every engine, fused and not, and those of the peers, in turns. */
+/**
+ * Training steps and predictions of a case: ours on every engine, fused and not, those of the peers, and a large native
+ * product, in turns.
+ */
 export async function steps(of: Loaded, field: Field, bench: Bench): Promise<void> {
   const entrants: Entrant[] = [];
   try {
@@ -40,9 +41,10 @@ export async function steps(of: Loaded, field: Field, bench: Bench): Promise<voi
       bench.note(`${of.name}: ${run} of ${entrants.map(({ name }) => name).join("; ")}`);
       const metric = run === "train" ? "train_step_ms" : "predict_ms";
       const contestants = entrants.map((entrant) => ({ name: entrant.name, times: entrant[run] }));
-      const found = await measure(contestants, bench);
+      const found = await measure([...contestants, ...field.peers ? [blas(field.peers)] : []], bench);
       for (const engine of Object.keys(field.engines)) report(engine, metric, entrants, found);
-      if (field.gflops !== undefined) shares(metric, work[run], entrants, found, field.gflops);
+      const products = found.get("blas");
+      if (products !== undefined) shares(metric, work[run], entrants, found, gflopsOf(spread(products).median));
     }
   } finally {
     for (const { close } of entrants) await close();
@@ -81,6 +83,19 @@ export async function steps(of: Loaded, field: Field, bench: Bench): Promise<voi
       bench.write(own(of.name, engine, metric.replace(/(_step)?_ms$/, "_peak_share"), values));
     }
   }
+}
+
+/** The side of the square matrices whose product is the peak of this machine. */
+const side = 2048;
+
+/** A large product by the fastest native library, so that shares of the peak are of the machine as it is in a round. */
+function blas(peers: Peers): Contestant {
+  return { name: "blas", times: async () => [2 * side ** 3 / (await peers.blas(side)).gflops / 1e6] };
+}
+
+/** What the product of matrices of that side reaches in so many milliseconds, in 10^9 operations a second. */
+function gflopsOf(milliseconds: number): number {
+  return 2 * side ** 3 / milliseconds / 1e6;
 }
 
 /** Our models first, engine by engine. */
