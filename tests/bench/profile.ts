@@ -1,5 +1,4 @@
 import { type Engine, wasm } from "../../mod.ts";
-import { onnx } from "../../lib/onnx.ts";
 import type { Store } from "../../lib/engines/engine.ts";
 import { engineOf as onnxOf } from "../../lib/engines/onnx.ts";
 import { binding } from "../../lib/engines/onnx_binding.ts";
