@@ -16,7 +16,8 @@ export interface OnnxOptions {
 /**
  * The engine on ONNX Runtime's native library, float32.
  *
- * Needs the package `onnxruntime-node` and, in Deno, `--allow-ffi`.
+ * Needs the package `onnxruntime-node` and, in Deno, `--allow-ffi`. All models share the memory that a run takes for what
+ * it computes on the way; it stays for the next run until the program ends.
  *
  * @throws {RangeError} if the threads are no whole number of at least 1.
  * @throws {Error} if the package is missing, may not be loaded, or has no library for this machine.

@@ -27,22 +27,38 @@ function fileOf({ os, arch }: typeof Deno.build): string {
 
 /** Numbers that stand for something in ONNX Runtime's interface. */
 const [warnings, everything, deviceAllocator, defaultMemory, float, int32] = [2, 99, 0, 0, 1, 6];
+const [arenaAllocator, asRequested, byDefault] = [1, 1, -1];
 
 function opening(call: Interface, threads: number): Open {
   const environment = call.made((out) => call.createEnv(warnings, text("gatehouse"), out));
   const memory = call.made((out) => call.createMemoryInfo(deviceAllocator, defaultMemory, out));
+  shareArena(call, environment);
   const sessionOf = (model: Uint8Array<ArrayBuffer>, plan: boolean): Thing => {
     const options = call.made(call.createOptions);
     try {
       call.done(call.setThreads(options, threads));
       call.done(call.optimise(options, everything));
       if (!plan) call.done(call.planNothing(options));
+      call.done(call.set(options, text("session.use_env_allocators"), text("1")));
       return call.made((out) => call.createSession(environment, model, BigInt(model.byteLength), options, out));
     } finally {
       call.releaseOptions(options);
     }
   };
   return (model, ends) => running(attempt("load", () => sessionOf(model, ends.plan)), ends, memory, call);
+}
+
+/**
+ * Has all sessions take memory from one arena that grows by what is needed: each would have its own, which doubles. Once
+ * it is there for a program it stays, and it is no error to ask for it again.
+ */
+function shareArena(call: Interface, environment: Thing): void {
+  const memory = call.made((out) => call.createMemoryInfo(arenaAllocator, defaultMemory, out));
+  const arena = call.made((out) => call.createArena(0n, asRequested, byDefault, byDefault, out));
+  const status = call.registerAllocator(environment, memory, arena);
+  if (status !== null) call.releaseStatus(status);
+  call.releaseArena(arena);
+  call.releaseMemoryInfo(memory);
 }
 
 /** A session that keeps its arrays as ONNX Runtime's own things. */
@@ -111,13 +127,18 @@ const functions = {
   createTensor: [49, ["pointer", "buffer", "usize", "buffer", "usize", "i32", "buffer"], "pointer"],
   createMemoryInfo: [69, ["i32", "i32", "buffer"], "pointer"],
   releaseStatus: [93, ["pointer"], "void"],
+  releaseMemoryInfo: [94, ["pointer"], "void"],
   releaseSession: [95, ["pointer"], "void"],
   releaseValue: [96, ["pointer"], "void"],
   releaseOptions: [100, ["pointer"], "void"],
+  set: [130, ["pointer", "buffer", "buffer"], "pointer"],
+  registerAllocator: [144, ["pointer", "pointer", "pointer"], "pointer"],
+  createArena: [156, ["usize", "i32", "i32", "i32", "buffer"], "pointer"],
+  releaseArena: [157, ["pointer"], "void"],
 } as const satisfies Record<string, readonly [number, readonly Deno.NativeType[], Deno.NativeResultType]>;
 
-/** The first version of the interface, which has all of them. */
-const version = 1;
+/** A version of the interface that has all of them. */
+const version = 8;
 
 type Functions = {
   readonly [name in keyof typeof functions]: Deno.UnsafeFnPointer<{
