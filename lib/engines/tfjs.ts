@@ -32,8 +32,12 @@ export async function tfjs(backend: string): Promise<Engine> {
       "Cannot start the tfjs engine: the .wasm file may not be read: run with --allow-read, or use cpu()",
     );
   }
-  const started = await start(backend);
-  const name = `tfjs:${backend}`;
+  return engineOf(await start(backend));
+}
+
+/** The engine on a backend that has been started. */
+export function engineOf(started: Backend): Engine {
+  const name = `tfjs:${started.name}`;
   const known = new WeakMap<Store, Arrays>();
   return {
     name,

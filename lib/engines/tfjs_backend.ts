@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import type { DataType, KernelBackend, NamedAttrMap, NamedTensorInfoMap, TensorInfo } from "@tensorflow/tfjs";
 import { quoted } from "../errors/quoted.ts";
 import { advice } from "../errors/nearest.ts";
+import { multiplier } from "./wasm_multiplier.ts";
 
 /** Numbers as a backend's memory holds them. */
 export type Numbers = Float32Array | Int32Array;
@@ -27,6 +28,11 @@ export interface Backend {
   count(): number;
   /** Makes an array by a loop over the backend's memory; undefined where that memory cannot be reached. */
   readonly fill?: (shape: readonly number[], of: readonly TensorInfo[], loop: Loop) => TensorInfo;
+  /**
+   * Makes products `[..., m, k] x [..., k, n]` by a kernel that is faster than the backend's; undefined where there is
+   * none.
+   */
+  readonly multiply?: (left: TensorInfo, right: TensorInfo) => TensorInfo;
 }
 
 /** Computes an array, whose numbers are whatever the memory held before, from others. */
@@ -109,6 +115,7 @@ function backendOf(name: string, backend: KernelBackend): Backend {
       backend.disposeData(array.dataId);
     },
     count: () => backend.numDataIds(),
+    multiply: name === "wasm" ? multiplied(backend as WasmBackend) : undefined,
     fill: memory && ((shape, of, loop) => {
       const array = memory.make(shape);
       loop(memory.view(array) as Float32Array, of.map(memory.view));
@@ -135,6 +142,12 @@ interface Memory {
 interface WasmBackend extends KernelBackend {
   makeOutput(shape: number[], dtype: DataType): TensorInfo;
   typedArrayFromHeap(array: TensorInfo): Numbers;
+  readonly dataIdMap: { get(dataId: object): { readonly memoryOffset: number } };
+  readonly wasm: {
+    readonly asm?: { readonly memory?: WebAssembly.Memory };
+    _malloc(bytes: number): number;
+    _free(address: number): void;
+  };
 }
 
 function memoryOf(name: string, backend: KernelBackend): Memory | undefined {
@@ -158,4 +171,22 @@ function memoryOf(name: string, backend: KernelBackend): Memory | undefined {
       view: (array) => wasm.typedArrayFromHeap(array),
     };
   }
+}
+
+/** Products in the memory of the wasm backend; undefined where it is shared by threads, which multiply faster. */
+function multiplied(backend: WasmBackend): Backend["multiply"] {
+  const { wasm, dataIdMap } = backend;
+  const memory = wasm.asm?.memory;
+  if (memory === undefined || !(memory.buffer instanceof ArrayBuffer)) return undefined;
+  const heap = { memory, take: (bytes: number) => wasm._malloc(bytes), free: (at: number) => wasm._free(at) };
+  const multiply = multiplier(heap);
+  const addressOf = ({ dataId }: TensorInfo) => dataIdMap.get(dataId).memoryOffset;
+  return multiply && ((left, right) => {
+    const [m, k] = left.shape.slice(-2);
+    const n = right.shape[right.shape.length - 1];
+    const product = backend.makeOutput([...left.shape.slice(0, -1), n], "float32");
+    const count = left.shape.slice(0, -2).reduce((total, length) => total * length, 1);
+    multiply(addressOf(left), addressOf(right), addressOf(product), { count, m, k, n });
+    return product;
+  });
 }

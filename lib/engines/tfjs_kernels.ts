@@ -177,18 +177,18 @@ function positive(backend: Backend): Step {
 
 const untransposed: NamedAttrMap = { transposeA: false, transposeB: false };
 
-/** One product per leading index is several plain products where the backend's memory can be cut cheaply. */
+/**
+ * Products by the backend's own faster kernel, where it has one, but for few rows, as of a prediction for one. Else one
+ * product per leading index is several plain products where the backend's memory can be cut cheaply.
+ */
 function matmul({ shape, of: [left, right] }: Place, backend: Backend): Step {
   const call = backend.kernel("BatchMatMul");
-  const { fill } = backend;
+  const { fill, multiply } = backend;
   const [m, k] = left.slice(-2);
   const n = right[right.length - 1];
-  if (left.length === 2 && fill !== undefined && k * n > widest) return inColumns(shape, k, call, backend);
+  const few = left.length === 2 && m < fewRows && k * n > fewRows * 1024;
+  if (multiply !== undefined && !few) return ([a, b]) => multiply(a, b);
   if (left.length === 2 || fill === undefined) return ([a, b]) => call({ a, b }, untransposed);
-  if (m * k * n < 10_000) {
-    const loop = loops.matmul({ attrs: {}, shape, of: [left, right], zeros: [] });
-    return (of) => fill(shape, of, loop);
-  }
   const cut = (x: TensorInfo, e: number, [rows, columns]: readonly number[]) =>
     fill([rows, columns], [x], (out, [from]) => out.set(from.subarray(e * out.length, (e + 1) * out.length)));
   const product = (a: TensorInfo, b: TensorInfo, e: number) =>
@@ -204,37 +204,11 @@ function matmul({ shape, of: [left, right] }: Place, backend: Backend): Step {
   };
 }
 
-/** The most elements of a right matrix that wasm multiplies with at once: it reads all of it for every few rows. */
-const widest = 2 ** 21;
+/** Rows that are so few that to copy the right matrix, as the faster kernel does, costs more than it gains. */
+const fewRows = 4;
 
-/** A product with a matrix that is too large for the processor's cache, some columns at a time. */
-function inColumns(shape: readonly number[], k: number, call: Call, backend: Backend): Step {
-  const fill = backend.fill!;
-  const [m, n] = shape;
-  const width = Math.max(1, Math.floor(2 ** 19 / k));
-  const starts = Array.from({ length: Math.ceil(n / width) }, (_, part) => part * width);
-  const columns = (b: TensorInfo, start: number, count: number) =>
-    fill([k, count], [b], (out, [from]) => {
-      for (let row = 0; row < k; row++) out.set(from.subarray(row * n + start, row * n + start + count), row * count);
-    });
-  return ([a, b]) => {
-    const parts: TensorInfo[] = [];
-    try {
-      for (const start of starts) {
-        parts.push(using(backend, columns(b, start, Math.min(width, n - start)), (b) => call({ a, b }, untransposed)));
-      }
-      return fill(shape, parts, (out, views) =>
-        views.forEach((view, part) => {
-          const count = view.length / m;
-          for (let row = 0; row < m; row++) {
-            out.set(view.subarray(row * count, (row + 1) * count), row * n + starts[part]);
-          }
-        }));
-    } finally {
-      parts.forEach(backend.free);
-    }
-  };
-}
+/** The most elements that wasm sums by a product with a row of ones: it copies them first. */
+const largest = 2 ** 21;
 
 function sum(place: Place, backend: Backend, hold: Hold): Step {
   const [from] = place.of;
@@ -244,7 +218,7 @@ function sum(place: Place, backend: Backend, hold: Hold): Step {
   if (!leading || rows === 1) return reduction("Sum", place, backend, "axis");
   const { fill } = backend;
   const width = from.slice(axes.length).reduce((product, length) => product * length, 1);
-  if (fill !== undefined && rows * width > widest) {
+  if (fill !== undefined && rows * width > largest) {
     const loop = loops.sum(place);
     return (of) => fill(place.shape, of, loop);
   }
@@ -292,7 +266,7 @@ function multiHot({ attrs }: Place, backend: Backend, hold: Hold): Step {
 function routed(place: Place, backend: Backend): Step {
   const { shape, of: [rows, kernel, [, k]] } = place;
   const [experts, width, units] = kernel;
-  const product = backend.kernel("BatchMatMul");
+  const product = productBy(backend);
   const { fill } = backend;
   if (fill === undefined) {
     const gather = backend.kernel("GatherV2");
@@ -305,7 +279,7 @@ function routed(place: Place, backend: Backend): Step {
           using(
             backend,
             gather({ x: kernels, indices: { ...codes, shape: [pairs] } }, { axis: 0, batchDims: 0 }),
-            (b) => product({ a: { ...x, shape: [pairs, 1, width] }, b }, untransposed),
+            (b) => product({ ...x, shape: [pairs, 1, width] }, b),
           ),
       );
   }
@@ -324,7 +298,7 @@ function routed(place: Place, backend: Backend): Step {
           using(
             backend,
             fill([places.length, width], [x], picking(places, rows, k)),
-            (a) => using(backend, fill([width, units], [kernels], cut), (b) => product({ a, b }, untransposed)),
+            (a) => using(backend, fill([width, units], [kernels], cut), (b) => product(a, b)),
           ),
         );
       }
@@ -348,7 +322,7 @@ function routed(place: Place, backend: Backend): Step {
 function routedKernels(place: Place, backend: Backend): Step {
   const { shape, of: [rows, , [, k]] } = place;
   const [experts, width, units] = shape;
-  const product = backend.kernel("BatchMatMul");
+  const product = productBy(backend);
   const { fill } = backend;
   if (fill === undefined) return summedKernels(place, backend);
   if (width * units < leastRouted) {
@@ -368,7 +342,7 @@ function routedKernels(place: Place, backend: Backend): Step {
               using(
                 backend,
                 fill([places.length, units], [g], picking(places, [1, k, units], k)),
-                (b) => product({ a, b }, untransposed),
+                (b) => product(a, b),
               ),
           ),
         );
@@ -381,6 +355,12 @@ function routedKernels(place: Place, backend: Backend): Step {
       parts.forEach(backend.free);
     }
   };
+}
+
+/** Plain products by the faster kernel, where the backend has one. */
+function productBy(backend: Backend): (a: TensorInfo, b: TensorInfo) => TensorInfo {
+  const call = backend.kernel("BatchMatMul");
+  return backend.multiply ?? ((a, b) => call({ a, b }, untransposed));
 }
 
 /** All outer products, summed by a product with the one-hot columns of the codes. */

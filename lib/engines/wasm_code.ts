@@ -1,0 +1,100 @@
+/** Code of WebAssembly, as the bytes of its instructions. */
+export type Code = readonly number[];
+
+/** The types of values: whole numbers and vectors of four float32. */
+export const types = { i32: 0x7f, f32x4: 0x7b } as const;
+
+/** Instructions that take their values from the stack. */
+export const code = {
+  add: [0x6a],
+  sub: [0x6b],
+  and: [0x71],
+  shiftRight: [0x76],
+  /** `a * b + c`, rounded once or twice as the processor does it faster. */
+  multiplyAdd: [0xfd, ...unsigned(0x105)],
+  multiplyVectors: [0xfd, ...unsigned(0xe6)],
+  addVectors: [0xfd, ...unsigned(0xe4)],
+  zeros: [0xfd, 0x0c, ...Array(16).fill(0)],
+} as const satisfies Record<string, Code>;
+
+/** Reads a local. */
+export const get = (local: number): Code => [0x20, ...unsigned(local)];
+/** Takes a value for a local. */
+export const set = (local: number): Code => [0x21, ...unsigned(local)];
+/** A constant. */
+export const constant = (number: number): Code => [0x41, ...signed(number)];
+/** The vector at an address and some bytes. */
+export const load = (bytes: number): Code => [0xfd, 0x00, 2, ...unsigned(bytes)];
+/** The one float at an address and some bytes, four times. */
+export const spread = (bytes: number): Code => [0xfd, 0x09, 2, ...unsigned(bytes)];
+/** Takes an address and a vector, and puts the vector there and some bytes on. */
+export const store = (bytes: number): Code => [0xfd, 0x0b, 2, ...unsigned(bytes)];
+
+/** Adds to a local. */
+export function increase(local: number, by: Code): Code {
+  return [...get(local), ...by, ...code.add, ...set(local)];
+}
+
+/** Counts a local down to 0, and does something each time. */
+export function repeat(count: number, what: Code): Code {
+  const down = [...get(count), ...constant(1), ...code.sub, ...set(count)];
+  const [block, loop, end] = [[0x02, 0x40], [0x03, 0x40], [0x0b]];
+  const [leaveIfZero, again] = [[...get(count), 0x45, 0x0d, 1], [0x0c, 0]];
+  return [...block, ...loop, ...leaveIfZero, ...what, ...down, ...again, ...end, ...end];
+}
+
+/** Something for each whole number below a limit, one after the other. */
+export function each(limit: number, what: (index: number) => Code): Code {
+  return Array.from({ length: limit }, (_, index) => what(index)).flat();
+}
+
+/** A function that takes whole numbers and returns nothing. */
+export interface Definition {
+  /** How many numbers it takes: its first locals. */
+  readonly parameters: number;
+  /** How many further locals it has: whole numbers first, then vectors. */
+  readonly locals: readonly [numbers: number, vectors: number];
+  /** What it does. */
+  readonly body: Code;
+}
+
+/** A module of functions that work on a memory, which it imports as `memory` of `from`. */
+export function moduleOf(functions: Readonly<Record<string, Definition>>): Uint8Array<ArrayBuffer> {
+  const all = Object.entries(functions);
+  const locals = ([numbers, vectors]: Definition["locals"]) =>
+    list([[...unsigned(numbers), types.i32], [...unsigned(vectors), types.f32x4]]);
+  return Uint8Array.from([
+    ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    ...section(1, all.map(([, { parameters }]) => [0x60, ...list(Array(parameters).fill([types.i32])), 0])),
+    ...section(2, [[...text("from"), ...text("memory"), 2, 0, 0]]),
+    ...section(3, all.map((_, index) => [index])),
+    ...section(7, all.map(([name], index) => [...text(name), 0, index])),
+    ...section(10, all.map(([, { locals: some, body }]) => sized([...locals(some), ...body, 0x0b]))),
+  ]);
+}
+
+function section(id: number, items: readonly Code[]): Code {
+  return [id, ...sized(list(items))];
+}
+
+function list(items: readonly Code[]): Code {
+  return [...unsigned(items.length), ...items.flat()];
+}
+
+function sized(bytes: Code): Code {
+  return [...unsigned(bytes.length), ...bytes];
+}
+
+function text(characters: string): Code {
+  return sized([...new TextEncoder().encode(characters)]);
+}
+
+/** A number of at least 0 in groups of seven bits, as WebAssembly has it (LEB128). */
+function unsigned(number: number): Code {
+  return number < 128 ? [number] : [number % 128 + 128, ...unsigned(Math.floor(number / 128))];
+}
+
+/** Any whole number in such groups, the last of which says the sign. */
+function signed(number: number): Code {
+  return number >= -64 && number < 64 ? [number & 127] : [number & 127 | 128, ...signed(number >> 7)];
+}
