@@ -1,10 +1,8 @@
-import { type Engine, wasm } from "../../mod.ts";
-import type { Store } from "../../lib/engines/engine.ts";
+import type { Engine } from "../../mod.ts";
 import { engineOf as onnxOf } from "../../lib/engines/onnx.ts";
 import { binding } from "../../lib/engines/onnx_binding.ts";
+import { engineOf as tfjsOf } from "../../lib/engines/tfjs.ts";
 import { type Call, start } from "../../lib/engines/tfjs_backend.ts";
-import * as tfjsProgram from "../../lib/engines/tfjs_program.ts";
-import * as tfjsStore from "../../lib/engines/tfjs_store.ts";
 import { type CaseName, load, type Loaded } from "./cases.ts";
 import { engineOf } from "./engines.ts";
 import { against, type Bench, own } from "./lines.ts";
@@ -143,28 +141,19 @@ async function wasmTimes(of: Loaded, run: Run, seed: number): Promise<readonly T
       }) as Call;
     },
     fill: (shape, of, loop) => timed("own loop", () => backend.fill!(shape, of, loop)),
+    multiply: backend.multiply &&
+      ((left, right) =>
+        timed("own MatMul", () => backend.multiply!(left, right), [left.shape, right.shape], ({ shape }) => shape)),
     write: (data, shape) => timed("write", () => backend.write(data, shape)),
     read: (array) => timed("read", () => backend.read(array)),
   };
-  const known = new WeakMap<Store, tfjsStore.Arrays>();
+  const engine = tfjsOf(watched);
   const marks: number[] = [];
-  await timesOf(
-    of,
-    {
-      ...await wasm(),
-      store: (values) => {
-        const { store, arrays } = tfjsStore.storeOf(values, watched);
-        known.set(store, arrays);
-        return store;
-      },
-      load: (graph, store) => {
-        const program = tfjsProgram.programOf(graph, known.get(store)!, watched);
-        return { ...program, run: (inputs) => (marks.push(calls.length), program.run(inputs)) };
-      },
-    },
-    run,
-    seed,
-  );
+  const load: Engine["load"] = (graph, store) => {
+    const program = engine.load(graph, store);
+    return { ...program, run: (inputs) => (marks.push(calls.length), program.run(inputs)) };
+  };
+  await timesOf(of, { ...engine, load }, run, seed);
   const runs = marks.slice(1, -1).map((from, at) => calls.slice(from, marks[at + 2])); // the first one settles
   return runs[0].map((call, at) => ({ ...call, times: runs.map((run) => run[at].time) }));
 }
