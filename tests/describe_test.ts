@@ -211,7 +211,7 @@ Deno.test("describe() says of which banks chosen experts alone are computed", ()
     return define({ input: 100, levels: [level(banks, gates)], tasks: { x: binary(), y: binary(), z: binary() } });
   };
   const lines = (k: number, saved?: number) => {
-    const rules = { ...cautious, routeFrom: { ratio: 1, saved: saved!, reach: 0 } };
+    const rules = { ...cautious, routeFrom: { ratio: 1, saved: saved! } };
     return describe(sparse(k), saved === undefined ? undefined : { rules }).split("\n").slice(-2);
   };
   const [a, others] = ["levels/0/experts/a (6)", "levels/0/gates/{x, y} (2), tasks/{x, y}/head (2)"];

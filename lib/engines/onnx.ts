@@ -43,7 +43,7 @@ export function engineOf(open: Open): Engine {
   const known = new WeakMap<Store, Arrays>();
   return {
     name: "onnx",
-    rules: { gatherFrom: 32, routeFrom: { ratio: 1, saved: 50_000, reach: 0 } },
+    rules: { gatherFrom: 32, routeFrom: { ratio: 1, saved: 50_000 } },
     store: (values) => {
       const { store, arrays } = storeOf(values);
       known.set(store, arrays);

@@ -110,9 +110,9 @@ export async function bestEngine(): Promise<Engine> {
 }
 
 /** What pays off where the backend's memory can be reached; plain loops copy nothing to reach a chosen expert. */
-function rulesOf({ fill, plain }: Backend): Rules {
+function rulesOf({ fill, plain, rows }: Backend): Rules {
   if (fill === undefined) return cautious;
-  return { gatherFrom: 10, routeFrom: { ratio: 1, saved: plain ? 500 : 10_000, reach: plain ? 0 : 60 } };
+  return { gatherFrom: rows === undefined ? 10 : 4, routeFrom: { ratio: 1, saved: plain ? 500 : 10_000 } };
 }
 
 function has(op: string): boolean {

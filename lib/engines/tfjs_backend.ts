@@ -3,6 +3,7 @@ import type { DataType, KernelBackend, NamedAttrMap, NamedTensorInfoMap, TensorI
 import { quoted } from "../errors/quoted.ts";
 import { advice } from "../errors/nearest.ts";
 import { multiplier } from "./wasm_multiplier.ts";
+import { type RowLoops, rowLoops } from "./wasm_rows.ts";
 
 /** Numbers as a backend's memory holds them. */
 export type Numbers = Float32Array | Int32Array;
@@ -29,10 +30,12 @@ export interface Backend {
   /** Makes an array by a loop over the backend's memory; undefined where that memory cannot be reached. */
   readonly fill?: (shape: readonly number[], of: readonly TensorInfo[], loop: Loop) => TensorInfo;
   /**
-   * Makes products `[..., m, k] x [..., k, n]` by a kernel that is faster than the backend's; undefined where there is
-   * none.
+   * Makes products `[..., m, k] x [..., k, n]`, or `[m, k]` with one of `[..., k, n]`, by a kernel that is faster than the
+   * backend's; undefined where there is none.
    */
-  readonly multiply?: (left: TensorInfo, right: TensorInfo) => TensorInfo;
+  readonly multiply?: (left: TensorInfo, right: TensorInfo, one?: number) => TensorInfo;
+  /** Loops for `fill` that are faster than those in JavaScript, where there are any. */
+  readonly rows?: RowLoops;
 }
 
 /** Computes an array, whose numbers are whatever the memory held before, from others. */
@@ -115,7 +118,7 @@ function backendOf(name: string, backend: KernelBackend): Backend {
       backend.disposeData(array.dataId);
     },
     count: () => backend.numDataIds(),
-    multiply: name === "wasm" ? multiplied(backend as WasmBackend) : undefined,
+    ...name === "wasm" && ownKernels(backend as WasmBackend),
     fill: memory && ((shape, of, loop) => {
       const array = memory.make(shape);
       loop(memory.view(array) as Float32Array, of.map(memory.view));
@@ -173,20 +176,21 @@ function memoryOf(name: string, backend: KernelBackend): Memory | undefined {
   }
 }
 
-/** Products in the memory of the wasm backend; undefined where it is shared by threads, which multiply faster. */
-function multiplied(backend: WasmBackend): Backend["multiply"] {
+/** What is computed in the memory of the wasm backend; nothing where threads share it, which multiply faster. */
+function ownKernels(backend: WasmBackend): Pick<Backend, "multiply" | "rows"> {
   const { wasm, dataIdMap } = backend;
   const memory = wasm.asm?.memory;
-  if (memory === undefined || !(memory.buffer instanceof ArrayBuffer)) return undefined;
+  if (memory === undefined || !(memory.buffer instanceof ArrayBuffer)) return {};
   const heap = { memory, take: (bytes: number) => wasm._malloc(bytes), free: (at: number) => wasm._free(at) };
   const multiply = multiplier(heap);
   const addressOf = ({ dataId }: TensorInfo) => dataIdMap.get(dataId).memoryOffset;
-  return multiply && ((left, right) => {
+  const product: Backend["multiply"] = (left, right, one = 0) => {
     const [m, k] = left.shape.slice(-2);
     const n = right.shape[right.shape.length - 1];
-    const product = backend.makeOutput([...left.shape.slice(0, -1), n], "float32");
+    const found = backend.makeOutput([...left.shape.slice(0, -1), n], "float32");
     const count = left.shape.slice(0, -2).reduce((total, length) => total * length, 1);
-    multiply(addressOf(left), addressOf(right), addressOf(product), { count, m, k, n });
-    return product;
-  });
+    multiply!(addressOf(left), addressOf(right) + 4 * one * k * n, addressOf(found), { count, m, k, n });
+    return found;
+  };
+  return { multiply: multiply && product, rows: rowLoops(heap) };
 }

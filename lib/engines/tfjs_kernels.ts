@@ -2,6 +2,7 @@ import type { NamedAttrMap, TensorInfo } from "@tensorflow/tfjs";
 import { sameShape } from "../ops/shape.ts";
 import type { Backend, Call, Loop, Numbers } from "./tfjs_backend.ts";
 import { type Computed, loops, type Place } from "./tfjs_loops.ts";
+import type { RowLoops } from "./wasm_rows.ts";
 
 /** Computes an op: from arrays on the backend to a new array there. */
 type Step = (of: readonly TensorInfo[]) => TensorInfo;
@@ -156,7 +157,9 @@ export function settle(
   backend: Backend,
   hold: Hold,
 ): Step {
-  const { fill } = backend;
+  const { fill, rows } = backend;
+  const own = isOverRows(op) ? rows?.[op](place) : undefined;
+  if (fill !== undefined && own !== undefined) return (of) => fill(place.shape, of, own);
   const aboveZero = op === "greater" && place.zeros[1] && sameShape(place.of[0], place.shape);
   if (aboveZero && backend.name === "wasm") return positive(backend);
   if (fill === undefined || !Object.hasOwn(loops, op) || !(backend.plain || looped.has(op))) {
@@ -164,6 +167,10 @@ export function settle(
   }
   const loop = loops[op as Computed](place);
   return (of) => fill(place.shape, of, loop);
+}
+
+function isOverRows(op: string): op is keyof RowLoops {
+  return op === "gatherSum" || op === "scatterAdd" || op === "sum";
 }
 
 /**
@@ -292,15 +299,8 @@ function routed(place: Place, backend: Backend): Step {
     const parts: TensorInfo[] = [];
     try {
       for (const { expert, places } of groups) {
-        const cut = (out: Float32Array, [from]: readonly Numbers[]) =>
-          out.set(from.subarray(expert * out.length, (expert + 1) * out.length));
-        parts.push(
-          using(
-            backend,
-            fill([places.length, width], [x], picking(places, rows, k)),
-            (a) => using(backend, fill([width, units], [kernels], cut), (b) => product(a, b)),
-          ),
-        );
+        const picked = fill([places.length, width], [x], picking(places, rows, k));
+        parts.push(using(backend, picked, (a) => product(a, kernels, expert)));
       }
       return fill(
         shape,
@@ -357,10 +357,16 @@ function routedKernels(place: Place, backend: Backend): Step {
   };
 }
 
-/** Plain products by the faster kernel, where the backend has one. */
-function productBy(backend: Backend): (a: TensorInfo, b: TensorInfo) => TensorInfo {
+/** Products by the faster kernel, where the backend has one: of arrays, or of a matrix with one of several. */
+function productBy(backend: Backend): (a: TensorInfo, b: TensorInfo, one?: number) => TensorInfo {
   const call = backend.kernel("BatchMatMul");
-  return backend.multiply ?? ((a, b) => call({ a, b }, untransposed));
+  const { fill, multiply } = backend;
+  return multiply ?? ((a, b, one) => {
+    if (one === undefined) return call({ a, b }, untransposed);
+    const cut = (out: Float32Array, [from]: readonly Numbers[]) =>
+      out.set(from.subarray(one * out.length, (one + 1) * out.length));
+    return using(backend, fill!(b.shape.slice(-2), [b], cut), (b) => call({ a, b }, untransposed));
+  });
 }
 
 /** All outer products, summed by a product with the one-hot columns of the codes. */

@@ -272,7 +272,7 @@ function rowProduct(
 }
 
 /** Finds the one-hot places of a row's codes, but for those out of range; the next call overwrites what is found. */
-function finder(
+export function finder(
   attrs: Attrs,
 ): (codes: Numbers, row: number) => { readonly places: Int32Array; readonly count: number } {
   const sizes = attrs.sizes as number[];

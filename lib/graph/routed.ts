@@ -38,7 +38,7 @@ import type { Rules } from "./rules.ts";
  * const shared = bank(8, dense(3));
  * const levels = [level({ shared }, { click: mix("shared", topK(2)) })];
  * const { logits } = trace(define({ input: 4, levels, tasks: { click: binary() } }), true);
- * const stacks = (ratio: number) => routed(logits, { ratio, saved: 0, reach: 0 }).stacks.map(({ name }) => name);
+ * const stacks = (ratio: number) => routed(logits, { ratio, saved: 0 }).stacks.map(({ name }) => name);
  * assertEquals(stacks(4), ["levels/0/experts/shared/0/0/kernel x 8", "levels/0/experts/shared/0/0/bias x 8"]);
  * assertEquals(stacks(5), []);
  * ```

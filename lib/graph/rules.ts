@@ -8,23 +8,13 @@ export interface Rules {
   /**
    * Only the experts that a row's gates choose are computed for it where there are at least `ratio` experts for each that
    * is chosen, and each that is chosen saves at least `saved` multiply-adds, of `size (experts / chosen - 1)` where an
-   * expert's matrices have `size` elements. To reach an expert takes as long as the products of `reach` rows with its
-   * matrices. See {@linkcode routed} and {@linkcode forFewRows}.
+   * expert's matrices have `size` elements. See {@linkcode routed}.
    */
-  readonly routeFrom: { readonly ratio: number; readonly saved: number; readonly reach: number };
+  readonly routeFrom: { readonly ratio: number; readonly saved: number };
 }
 
 /** The rules under which all is rewritten that can be. */
-export const everything: Rules = { gatherFrom: 1, routeFrom: { ratio: 0, saved: -Infinity, reach: 0 } };
+export const everything: Rules = { gatherFrom: 1, routeFrom: { ratio: 0, saved: -Infinity } };
 
 /** The rules of engines that bring none. */
-export const cautious: Rules = { gatherFrom: Infinity, routeFrom: { ratio: Infinity, saved: Infinity, reach: 0 } };
-
-/**
- * The rules for batches of fewer rows than it takes to reach an expert: the rows are sent where they could not reach so
- * many experts that all are computed in less time.
- */
-export function forFewRows(rules: Rules): Rules {
-  const { routeFrom } = rules;
-  return { ...rules, routeFrom: { ...routeFrom, ratio: Math.max(routeFrom.ratio, 1 + routeFrom.reach) } };
-}
+export const cautious: Rules = { gatherFrom: Infinity, routeFrom: { ratio: Infinity, saved: Infinity } };

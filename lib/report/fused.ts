@@ -28,7 +28,7 @@ export function computedText(spec: Spec, rules?: Rules): Computed {
 }
 
 /** Where rows are sent to fewer experts than there are. */
-const saving: Rules["routeFrom"] = { ratio: 1, saved: 1, reach: 0 };
+const saving: Rules["routeFrom"] = { ratio: 1, saved: 1 };
 
 function stackedText(spec: Spec, stacks: readonly Stack[]): string {
   const sections = sectionsOf(spec);

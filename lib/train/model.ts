@@ -4,9 +4,7 @@ import { checkRows, type Rows, sliceRows } from "../data/rows.ts";
 import type { Engine, Program, Store, Tensor } from "../engines/engine.ts";
 import { flatName, type Layout } from "../graph/parameters.ts";
 import type { Graph } from "../graph/graph.ts";
-import { routed } from "../graph/routed.ts";
-import { cautious, forFewRows, type Rules } from "../graph/rules.ts";
-import { trace } from "../graph/trace.ts";
+import { cautious } from "../graph/rules.ts";
 import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
 import { checkOptions, isRecord, kindOf } from "../spec/structure.ts";
@@ -134,14 +132,12 @@ export async function compile<Tasks extends string>(
     programs.set(name, fresh);
     return fresh;
   };
-  let apart: boolean | undefined; // known when first asked
   const run = async (rows: Rows, gates: boolean) => {
     checkModel(model, "predict");
     checkRows(spec, rows);
-    const few = rows.count < rules.routeFrom.reach && (apart ??= fewDiffer(spec, layout, rules));
     const { graph, program } = programOf(
-      `${gates ? "inspect" : "predict"}${few ? " few" : ""}`,
-      () => prediction(spec, layout, gates, few ? forFewRows(rules) : rules),
+      gates ? "inspect" : "predict",
+      () => prediction(spec, layout, gates, rules),
     );
     const found = await inPieces(program, rows, graph);
     checkPredictions(pick(found, tasks), rows.count);
@@ -210,16 +206,6 @@ function checkPredictions(predictions: Readonly<Record<string, Float32Array>>, r
     const row = Math.floor(at / (numbers.length / rows));
     throw new RangeError(`Cannot predict\n  at row ${row}, task ${quoted(task)}: the prediction is ${numbers[at]}`);
   }
-}
-
-/** Whether other experts are computed for few rows than for many, by a graph of their own. */
-function fewDiffer(spec: Spec, layout: Layout, rules: Rules): boolean {
-  if (!layout.stacks.some(({ arranged }) => arranged === "depth")) return false; // as those of experts that rows are sent to
-  const { logits } = trace(spec, false);
-  const [many, few] = [rules, forFewRows(rules)].map(({ routeFrom }) =>
-    routed(logits, routeFrom, layout.stacks).stacks
-  );
-  return few.length < many.length;
 }
 
 /** The most elements that all parameters together can have: 4 GiB of float32. */

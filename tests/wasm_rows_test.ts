@@ -1,0 +1,84 @@
+import { assert, assertEquals } from "@std/assert";
+import { fillNormal, random } from "../lib/data/random.ts";
+import { apply } from "../lib/ops/table.ts";
+import { graphOf } from "../lib/graph/graph.ts";
+import type { Engine, Tensor } from "../lib/engines/engine.ts";
+import { reference } from "../lib/engines/reference.ts";
+import { engineOf } from "../lib/engines/tfjs.ts";
+import { start } from "../lib/engines/tfjs_backend.ts";
+import * as f from "../lib/ops/functions.ts";
+
+const started = await start("wasm");
+const engines = {
+  "own kernels": engineOf(started),
+  others: engineOf({ ...started, multiply: undefined, rows: undefined }),
+};
+
+Deno.test("wasm() has kernels of its own where WebAssembly has SIMD", () => {
+  assert(started.multiply !== undefined && started.rows !== undefined);
+  const place = { attrs: { axes: [0] }, shape: [6], of: [[4, 6]], zeros: [] };
+  assertEquals(started.rows.sum(place), undefined); // 6 is no multiple of 4
+});
+
+Deno.test("rows of a table are gathered, summed and scattered as on the reference engine, whatever their width", async () => {
+  const sizes = [3, 1, 5];
+  const codes = { shape: [4, 3], data: Int32Array.of(2, 0, 4, 0, 0, 0, -1, 1, 7, 3, 0, 5) }; // the last two rows: out of range
+  const named = apply("input", [], { name: "codes", shape: ["batch", 3], type: "int" });
+  for (const width of [1, 3, 4, 8, 12, 16, 20, 28, 32, 33, 64, 100]) {
+    const graph = graphOf({
+      gathered: apply("gatherSum", [input("table", 9, width), named], { sizes }),
+      scattered: apply("scatterAdd", [named, input("x", "batch", width)], { sizes }),
+    });
+    await assertSame(graph, { codes, table: normal(9, width), x: normal(4, width) }, `width ${width}`);
+  }
+});
+
+Deno.test("axes are summed as on the reference engine, wherever they are", async () => {
+  for (const axes of [[0], [1], [2], [0, 1], [1, 2], [0, 2], [0, 1, 2], []]) {
+    for (const shape of [[5, 3, 4], [2, 7, 16], [1, 1, 8], [3, 2, 20], [4, 3, 5], [70, 2, 36]]) {
+      const graph = graphOf({ sum: f.sum(input("x", ...shape), { axes }) });
+      await assertSame(graph, { x: normal(...shape) }, `axes ${axes} of ${shape}`);
+    }
+  }
+});
+
+Deno.test("experts are computed alike by all kernels of wasm, chosen ones too", async () => {
+  const codes = apply("input", [], { name: "codes", shape: ["batch", 2], type: "int" });
+  for (const [width, units] of [[20, 24], [3, 5]]) {
+    const kernels = input("kernels", 6, width, units);
+    const graph = graphOf({
+      batched: f.matmul(input("a", 6, 9, width), kernels),
+      routed: apply("routed", [input("x", "batch", width), kernels, codes]),
+    });
+    const given = {
+      codes: { shape: [5, 2], data: Int32Array.of(0, 5, 5, 0, 2, 2, 1, 5, 0, 1) },
+      a: normal(6, 9, width),
+      x: normal(5, width),
+      kernels: normal(6, width, units),
+    };
+    await assertSame(graph, given, `${width} to ${units}`);
+  }
+});
+
+async function assertSame(graph: ReturnType<typeof graphOf>, given: Record<string, Tensor>, name: string) {
+  const run = async (engine: Engine) => await engine.load(graph, engine.store({})).run(given);
+  const want = await run(reference());
+  for (const [kind, engine] of Object.entries(engines)) {
+    for (const [output, { shape, data }] of Object.entries(await run(engine))) {
+      assertEquals(shape, want[output].shape);
+      data.forEach((number, i) =>
+        assert(Math.abs(number - want[output].data[i]) < 2e-5, `${output} by ${kind}, ${name}: [${i}] is ${number}`)
+      );
+    }
+  }
+}
+
+function input(name: string, ...shape: ("batch" | number)[]) {
+  return apply("input", [], { name, shape, type: "float" });
+}
+
+function normal(...shape: number[]): Tensor {
+  const data = new Float32Array(shape.reduce((size, length) => size * length, 1));
+  fillNormal(data, random(shape.join()));
+  return { shape, data };
+}
