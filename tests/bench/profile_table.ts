@@ -9,7 +9,7 @@ export function isProfiled({ metric }: Line): boolean {
   return pattern.test(metric);
 }
 
-/** A table for each profile, what the bars that are not met ask for, and why they are out of reach. */
+/** A table for each profile, and what bars ask for that are not met. */
 export function profileText(lines: readonly Line[]): string {
   const wholes = lines.filter(({ metric }) => metric.endsWith("_op_ms, whole"));
   return wholes.map((whole) => {
@@ -23,22 +23,20 @@ export function profileText(lines: readonly Line[]): string {
 
 /** What profiles do not say by themselves. */
 const notes: Readonly<Record<string, string>> = {
-  "W1, inference on onnx":
-    `Ops of this size take little longer than handing them to a second thread: on one thread a run
-takes 0.157 ms, on two 0.12 or 0.20, for minutes each, by how fast the machine's processors reach each other. A graph of two
-ops with as many inputs and outputs takes 0.015 ms, so that fewer of them would gain little.`,
+  "W1, inference on onnx": `Ops of this size take little longer than handing them to a second thread.`,
   "W2, training step on onnx":
-    `Products of experts run as fast as PyTorch's. Adam and the norms are passes of one op each
-over all parameters, which no op of ONNX Runtime for processors joins (PyTorch's fused Adam is one pass), and thin products,
-those of gates and mixtures, run at a fraction of the speed of wide ones.`,
-  "W2, inference on onnx": `The one product of the experts is as fast as PyTorch's. Gates as columns of the same product
-were tried: 0.1 ms slower here and no faster on W3, for parts of a product are copies and relu is a pass of its own then.`,
-  "W2, inference on wasm": `tf.layers computes the experts' product by the same kernel, XNNPACK's on one thread with 128
-bits at a time. What is left to gain is all else, a seventh.`,
+    `Adam and the norms are passes of one op each over all parameters, which no op of ONNX Runtime for processors joins
+(PyTorch's fused Adam is one pass), and thin products, those of gates and mixtures, run at a fraction of the speed of wide
+ones.`,
+  "W2, inference on onnx":
+    `Gates as columns of the same product were tried: no faster, for parts of a product are copies
+and relu is a pass of its own then.`,
+  "W2, inference on wasm": `The product is a kernel of this package's own, near the most that 128 bits at a time allow:
+tf.layers computes it by XNNPACK's, at two thirds of the speed.`,
   "W3, training step on onnx":
     `Adam in 4 to 64 blocks that fit into a cache was tried: no faster in 4, slower in more, for every op costs some
-microseconds. Outside of ops, ONNX Runtime's binding copies what replaces parameters and slots, 26 MB a step.`,
-  "W3, inference on onnx": `Nine tenths are one product, as fast as PyTorch's own.`,
+microseconds. Parameters and slots are written where they stay: nothing is copied after the last op.`,
+  "W3, inference on onnx": `Nine tenths are one product.`,
 };
 
 function partGrid(lines: readonly Line[], whole: Line, run: string): string {

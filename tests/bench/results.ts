@@ -104,15 +104,15 @@ ${timeGrid(lines, "predict_ms")}
 ### Share of the machine's peak
 
 Multiply-adds of the model's own layers, two operations each, over the time, as a share of the largest product's speed
-by a native BLAS on all threads. A category counts as one column. Input share is the part of a training step in which
+by a native BLAS on all threads, measured in the same turns. A category counts as one column. Input share is the part of a training step in which
 the engine does not run.
 
 ${shareGrid(lines)}
 ${settingsText(settings)}
 ## Where the time goes
 
-What training steps and predictions of cases with bars that are not met are made of: large products alone, all other ops
-by kind. Times are those of ONNX Runtime's own profile, on wasm of every call of a kernel; \`whole\` is a run that nothing
+What training steps and predictions of cases with high bars are made of: large products alone, all other ops by kind.
+Times are those of ONNX Runtime's own profile, on wasm of every call of a kernel; \`whole\` is a run that nothing
 watches. The last column is PyTorch's time for a product of the same lengths.
 
 ${profileText(lines)}
@@ -122,8 +122,7 @@ ${profileText(lines)}
 \`deno task bench --only sparse --json > out/bench.jsonl\`: how many times as fast predictions and training steps are with
 only the experts computed that the gate, \`topK(k)\`, chooses for a row, as with all of them. Experts of ${swept.units} units on
 ${swept.input} inputs, one task; medians of at least 5 runs, in turns. In brackets where the engine's rules have all experts
-computed. The rules do not know the rows of a batch, but that predictions of fewer than 60 rows on wasm have all experts
-computed if a gate does not choose one of 61: to reach an expert takes as long there as the products of 60 rows.
+computed. The rules do not know the rows of a batch.
 
 ${sweepText(lines)}
 
@@ -171,12 +170,9 @@ ${
     )
   }
 
-What onnx takes on W3 beyond its need is ONNX Runtime's arena, whose pieces double: 16, 16, 32 and 64 MiB, of the last of
-which a quarter is ever touched, and what the C library keeps of memory in which parameters and slots began (with
-\`MALLOC_MMAP_THRESHOLD_=4000000\`, which makes it give that back, the ratio is 1.28). Without the arena steps take 3 % longer
-and 1.7 to 2.2 times the need; its other settings cannot be reached from JavaScript. W1 on onnx does not lose memory with
-every step: a longer run had 152 MiB at 2,000 steps, 154 at 10,000, 158 at 20,000, 30,000 and 40,000, and 161 at 60,000,
-V8's heap stayed as it was, and a million runs of a single op gained a byte each.
+Parameters and slots are there twice, as they are read and as they are written; the need counts both. All sessions of onnx
+share one arena, which grows by what is asked for: with ONNX Runtime's own, whose pieces double, W3 took 1.55 times its
+need. W1 on onnx does not lose memory: a longer run had 166 MiB at 12,000 steps and 166 at 120,000.
 `;
 }
 
