@@ -42,6 +42,21 @@ Deno.test("axes are summed as on the reference engine, wherever they are", async
   }
 });
 
+Deno.test("axes are put in any order as on the reference engine", async () => {
+  for (const order of [[1, 0, 2], [0, 2, 1], [2, 1, 0], [1, 2, 0], [2, 0, 1], [0, 1, 2]]) {
+    for (
+      const shape of [[8, 4, 12], [16, 20, 4], [5, 8, 12], [4, 3, 8], [3, 4, 6], [1, 8, 16], [7, 1, 4], [36, 64, 8]]
+    ) {
+      const graph = graphOf({ turned: apply("transpose", [input("x", ...shape)], { order }) });
+      await assertSame(graph, { x: normal(...shape) }, `${shape} as ${order}`);
+    }
+  }
+  for (const shape of [[4, 4], [8, 64], [64, 8], [5, 4], [4, 5], [1, 16], [100, 256]]) {
+    const graph = graphOf({ turned: apply("transpose", [input("x", ...shape)], { order: [1, 0] }) });
+    await assertSame(graph, { x: normal(...shape) }, `${shape}`);
+  }
+});
+
 Deno.test("experts are computed alike by all kernels of wasm, chosen ones too", async () => {
   const codes = apply("input", [], { name: "codes", shape: ["batch", 2], type: "int" });
   for (const [width, units] of [[20, 24], [3, 5]]) {

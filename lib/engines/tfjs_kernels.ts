@@ -170,7 +170,7 @@ export function settle(
 }
 
 function isOverRows(op: string): op is keyof RowLoops {
-  return op === "gatherSum" || op === "scatterAdd" || op === "sum";
+  return ["gatherSum", "scatterAdd", "sum", "transpose"].includes(op);
 }
 
 /**

@@ -105,10 +105,7 @@ export const loops: Readonly<Record<Computed, (place: Place) => Loop>> = {
   },
 
   broadcast: ({ shape, of: [from] }) => copy(shape, stretched(from, shape)),
-  transpose: ({ attrs, shape, of: [from] }) => {
-    const steps = stepsOf(from);
-    return copy(shape, (attrs.order as number[]).map((axis) => steps[axis]));
-  },
+  transpose: (place) => transposed(place, tiles),
   concat: ({ attrs, shape, of }) => {
     const axis = attrs.axis as number;
     const rows = sizeOf(shape.slice(0, axis));
@@ -394,8 +391,14 @@ function blocks(
   }
 }
 
+/** Copies an array with its axes in another order, matrix by matrix. */
+export function transposed({ attrs, shape, of: [from] }: Place, copyMatrix: CopyMatrix): Loop {
+  const steps = stepsOf(from);
+  return copy(shape, (attrs.order as number[]).map((axis) => steps[axis]), copyMatrix);
+}
+
 /** Copies elements that lie so many steps apart along each axis. */
-function copy(shape: readonly number[], steps: readonly number[]): Loop {
+function copy(shape: readonly number[], steps: readonly number[], copyMatrix: CopyMatrix = tiles): Loop {
   const merged = merge(shape, [steps]);
   const lengths = [1, 1, ...merged.lengths];
   const own = [0, 0, ...merged.steps[0]];
@@ -405,13 +408,13 @@ function copy(shape: readonly number[], steps: readonly number[]): Loop {
   return (out, [x]) =>
     walk((at, count, places, [step]) => {
       for (let n = 0; n < count; n++) {
-        tiles(out, (at + n) * rows * columns, rows, columns, x, places[0] + n * step, down, along);
+        copyMatrix(out, (at + n) * rows * columns, rows, columns, x, places[0] + n * step, down, along);
       }
     });
 }
 
-/** Copies a matrix, in tiles that fit the processor's cache. */
-function tiles(
+/** Copies a matrix whose elements lie so many steps apart from row to row, and along a row, to where rows are in order. */
+export type CopyMatrix = (
   out: Float32Array,
   to: number,
   rows: number,
@@ -420,7 +423,10 @@ function tiles(
   from: number,
   down: number,
   along: number,
-): void {
+) => void;
+
+/** Copies a matrix, in tiles that fit the processor's cache. */
+export const tiles: CopyMatrix = (out, to, rows, columns, x, from, down, along) => {
   const side = 16;
   for (let top = 0; top < rows; top += side) {
     const bottom = Math.min(top + side, rows);
@@ -432,7 +438,7 @@ function tiles(
       }
     }
   }
-}
+};
 
 // Places in row-major order.
 

@@ -32,6 +32,11 @@ export const spread = (bytes: number): Code => [0xfd, 0x09, 2, ...unsigned(bytes
 /** Takes an address and a vector, and puts the vector there and some bytes on. */
 export const store = (bytes: number): Code => [0xfd, 0x0b, 2, ...unsigned(bytes)];
 
+/** Of two vectors on the stack, a vector of some of their eight floats, by their places. */
+export function pick(places: readonly [number, number, number, number]): Code {
+  return [0xfd, 0x0d, ...places.flatMap((place) => [0, 1, 2, 3].map((byte) => 4 * place + byte))];
+}
+
 /** Adds to a local. */
 export function increase(local: number, by: Code): Code {
   return [...get(local), ...by, ...code.add, ...set(local)];

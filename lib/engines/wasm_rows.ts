@@ -1,5 +1,5 @@
 import type { Loop, Numbers } from "./tfjs_backend.ts";
-import { finder, type Place } from "./tfjs_loops.ts";
+import { type CopyMatrix, finder, type Place, tiles, transposed } from "./tfjs_loops.ts";
 import {
   type Code,
   code,
@@ -10,14 +10,18 @@ import {
   increase,
   load,
   moduleOf,
+  pick,
   repeat,
   set,
+  store,
+  wholeNumber,
 } from "./wasm_code.ts";
-import { store, wholeNumber } from "./wasm_code.ts";
 import type { Heap } from "./wasm_multiplier.ts";
 
-/** Ops over rows of a matrix whose loops are faster in WebAssembly; undefined where such a loop cannot be. */
-export type RowLoops = Readonly<Record<"gatherSum" | "scatterAdd" | "sum", (place: Place) => Loop | undefined>>;
+/** Ops over rows of matrices whose loops are faster in WebAssembly; undefined where such a loop cannot be. */
+export type RowLoops = Readonly<
+  Record<"gatherSum" | "scatterAdd" | "sum" | "transpose", (place: Place) => Loop | undefined>
+>;
 
 /**
  * Loops over a WebAssembly memory that sum rows four numbers at a time, where rows have a multiple of four.
@@ -25,10 +29,10 @@ export type RowLoops = Readonly<Record<"gatherSum" | "scatterAdd" | "sum", (plac
  * @returns Undefined where WebAssembly has no SIMD.
  */
 export function rowLoops({ memory, take, free }: Heap): RowLoops | undefined {
-  const program = moduleOf({ gather, scatter });
+  const program = moduleOf({ gather, scatter, copy, turn });
   if (!WebAssembly.validate(program)) return undefined;
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(program), { from: { memory } });
-  const call = exports as Readonly<Record<"gather" | "scatter", (...numbers: number[]) => void>>;
+  const call = exports as Readonly<Record<"gather" | "scatter" | "copy" | "turn", (...numbers: number[]) => void>>;
 
   /** Gives memory for a list of so many addresses. */
   const listed = (length: number, use: (list: number, addresses: Int32Array) => void): void => {
@@ -58,7 +62,17 @@ export function rowLoops({ memory, take, free }: Heap): RowLoops | undefined {
     });
   };
 
+  /** By vectors where rows stay rows, or columns become rows, of a multiple of four. */
+  const copyMatrix: CopyMatrix = (out, to, rows, columns, x, from, down, along) => {
+    const [target, source] = [out.byteOffset + 4 * to, x.byteOffset + 4 * from];
+    if (along === 1 && columns % 4 === 0) call.copy(target, source, 4 * down, rows, columns >> 2);
+    else if (down === 1 && rows % 4 === 0 && columns % 4 === 0) {
+      call.turn(target, 4 * columns, source, 4 * along, rows >> 2, columns >> 2);
+    } else tiles(out, to, rows, columns, x, from, down, along);
+  };
+
   return {
+    transpose: (place) => transposed(place, copyMatrix),
     gatherSum: ({ attrs, shape: [rows, width] }) =>
       width % 4 > 0 ? undefined : (out, [table, codes]) => {
         const to = out.byteOffset;
@@ -134,4 +148,49 @@ const scatter: Definition = (() => {
     ...increase(list, constant(4)),
   ]);
   return { parameters: 5, locals: [3, 0], body };
+})();
+
+/** Copies rows. Parameters: where to, from where, the bytes from row to row there, the rows, the columns by 4. */
+const copy: Definition = (() => {
+  const [to, from, next, rows, columns] = [0, 1, 2, 3, 4];
+  const [left, at] = [5, 6];
+  const vector = [...get(to), ...get(at), ...load(0), ...store(0)];
+  const body = repeat(rows, [
+    ...[...get(from), ...set(at), ...get(columns), ...set(left)],
+    ...repeat(left, [...vector, ...increase(to, constant(16)), ...increase(at, constant(16))]),
+    ...increase(from, get(next)),
+  ]);
+  return { parameters: 5, locals: [2, 0], body };
+})();
+
+/**
+ * Makes rows of columns, four by four. Parameters: where to, the bytes from row to row there; from where, the bytes from
+ * column to column there; the rows by 4, the columns by 4.
+ */
+const turn: Definition = (() => {
+  const [to, down, from, along, rows, columns] = [0, 1, 2, 3, 4, 5];
+  const [left, at, out] = [6, 7, 8];
+  const [column, half] = [9, 13].map((first) => (v: number) => first + v);
+  const paired = (v: number, of: (v: number) => number, places: Parameters<typeof pick>[0]) => [
+    ...[...get(of(v)), ...get(of(v + 1)), ...pick(places)],
+  ];
+  const [low, high] = [[0, 4, 1, 5], [2, 6, 3, 7]] as const; // of two columns, in turns
+  const [first, second] = [[0, 1, 4, 5], [2, 3, 6, 7]] as const; // of two such halves
+  const square = [
+    ...each(4, (v) => [...get(at), ...load(0), ...set(column(v)), ...increase(at, get(along))]),
+    ...each(4, (v) => [...paired(2 * (v & 1), column, v < 2 ? low : high), ...set(half(v))]),
+    ...[...get(to), ...set(out)],
+    ...each(4, (row) => [
+      ...[...get(out), ...paired(row & 2, half, row & 1 ? second : first)],
+      ...[...store(0), ...increase(out, get(down))],
+    ]),
+    ...increase(to, constant(16)),
+  ];
+  const body = repeat(rows, [
+    ...[...get(from), ...set(at), ...get(columns), ...set(left)],
+    ...repeat(left, square),
+    ...increase(from, constant(16)),
+    ...each(3, () => increase(to, get(down))), // one row was gone through
+  ]);
+  return { parameters: 6, locals: [3, 8], body };
 })();
