@@ -97,8 +97,8 @@ export interface Progress<Tasks extends string = string> {
 /**
  * Trains a model: runs one step after the other and yields what is known after each. Leaving the loop ends the training.
  *
- * The same seed, engine and data give the same parameters. A step whose losses, gradients or new parameters are not finite changes
- * nothing and ends the training with an error.
+ * The same seed, engine, data and kind of machine give the same parameters. A step whose losses, gradients or new
+ * parameters are not finite changes nothing and ends the training with an error.
  *
  * @throws {TypeError | RangeError} for rows that do not fit, and options out of range.
  * @throws {RangeError} if a loss is not finite, naming the step, the task and the largest parameter.
