@@ -419,8 +419,20 @@ function stopwatch(): { seconds(): number; pause(): void; resume(): void; breath
     resume: () => start += performance.now() - paused,
     breathe: async () => {
       if (performance.now() - breath < 100) return;
-      await new Promise((resolve) => setTimeout(resolve));
+      await turn();
       breath = performance.now();
     },
   };
+}
+
+/** A turn of the event loop. A timer of no time would take two milliseconds. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(undefined);
+  });
 }
