@@ -35,7 +35,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
 const packages: Readonly<Record<string, readonly string[]>> = {
   "lib/engines/tfjs": ["@tensorflow/tfjs", "@tensorflow/tfjs-backend-wasm"],
   "lib/engines/onnx_binding": ["npm:onnxruntime-node@1.30.0/dist/binding.js"],
-  "lib/engines/onnx_library": ["npm:onnxruntime-node@1.30.0/package.json"],
+  "lib/engines/onnx_library": ["npm:onnxruntime-node@1.30.0/dist/binding.js"],
   "lib/data/csv": ["@std/csv"],
   "lib/data/source": ["node:crypto"],
   "lib/report/": ["d3-scale", "d3-shape", "@types/d3-scale", "@types/d3-shape"],

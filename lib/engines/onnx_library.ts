@@ -11,7 +11,8 @@ type Thing = Deno.PointerObject;
  */
 export async function library(threads: number): Promise<Open | undefined> {
   if (typeof Deno === "undefined") return undefined;
-  await import("npm:onnxruntime-node@1.30.0/package.json", { with: { type: "json" } }); // so that it is installed
+  // The binding keeps the library in memory: when a worker ends, Deno would unload it under ONNX Runtime's threads.
+  await import("npm:onnxruntime-node@1.30.0/dist/binding.js");
   const root = import.meta.resolve("npm:onnxruntime-node@1.30.0/package.json");
   if (!root.startsWith("file:")) return undefined;
   const call = interfaceOf(new URL(`bin/napi-v6/${fileOf(Deno.build)}`, root));
