@@ -1,4 +1,5 @@
-import { assert, assertEquals } from "@std/assert";
+import * as tf from "@tensorflow/tfjs";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { fillNormal, random } from "../lib/data/random.ts";
 import { apply } from "../lib/ops/table.ts";
 import { graphOf } from "../lib/graph/graph.ts";
@@ -31,6 +32,35 @@ Deno.test("rows of a table are gathered, summed and scattered as on the referenc
     });
     await assertSame(graph, { codes, table: normal(9, width), x: normal(4, width) }, `width ${width}`);
   }
+});
+
+Deno.test("rows are gathered and scattered by codes that a graph has computed itself", async () => {
+  const places = apply("topPlaces", [input("scores", "batch", 3)], { k: 1 });
+  for (const width of [3, 4, 20]) {
+    const graph = graphOf({
+      gathered: apply("gatherSum", [input("table", 3, width), places], { sizes: [3] }),
+      scattered: apply("scatterAdd", [places, input("x", "batch", width)], { sizes: [3] }),
+    });
+    await assertSame(graph, { scores: normal(7, 3), table: normal(3, width), x: normal(7, width) }, `width ${width}`);
+  }
+});
+
+Deno.test("products and loops give back what they have made where wasm has no memory left", () => {
+  const wasm = (tf.findBackend("wasm") as unknown as { wasm: { _malloc(bytes: number): number } }).wasm;
+  const [a, b] = [[4, 12], [12, 8]].map((shape) => started.write(new Float32Array(shape[0] * shape[1]), shape));
+  const sum = started.rows!.sum({ attrs: { axes: [0] }, shape: [12], of: [[4, 12]], zeros: [] })!;
+  const { _malloc: malloc } = wasm;
+  const before = started.count();
+  let calls = 0;
+  wasm._malloc = (bytes) => ++calls % 2 === 0 ? 0 : malloc(bytes); // the result has memory, what is needed beside not
+  try {
+    assertThrows(() => started.multiply!(a, b), RangeError, "Cannot run graph: wasm has no");
+    assertThrows(() => started.fill!([12], [a], sum), RangeError, "Cannot run graph: wasm has no");
+  } finally {
+    wasm._malloc = malloc;
+  }
+  assertEquals([calls, started.count()], [4, before]);
+  [a, b].forEach(started.free);
 });
 
 Deno.test("axes are summed as on the reference engine, wherever they are", async () => {

@@ -121,8 +121,13 @@ function backendOf(name: string, backend: KernelBackend): Backend {
     ...name === "wasm" && ownKernels(backend as WasmBackend),
     fill: memory && ((shape, of, loop) => {
       const array = memory.make(shape);
-      loop(memory.view(array) as Float32Array, of.map(memory.view));
-      return array;
+      try {
+        loop(memory.view(array) as Float32Array, of.map(memory.view));
+        return array;
+      } catch (error) {
+        backend.disposeData(array.dataId);
+        throw error;
+      }
     }),
   };
 }
@@ -181,16 +186,26 @@ function ownKernels(backend: WasmBackend): Pick<Backend, "multiply" | "rows"> {
   const { wasm, dataIdMap } = backend;
   const memory = wasm.asm?.memory;
   if (memory === undefined || !(memory.buffer instanceof ArrayBuffer)) return {};
-  const heap = { memory, take: (bytes: number) => wasm._malloc(bytes), free: (at: number) => wasm._free(at) };
+  const take = (bytes: number): number => {
+    const at = wasm._malloc(bytes) >>> 0; // negative above 2 GiB
+    if (at === 0) throw new RangeError(`Cannot run graph: wasm has no ${bytes} bytes left: wanted smaller batches`);
+    return at;
+  };
+  const heap = { memory, take, free: (at: number) => wasm._free(at) };
   const multiply = multiplier(heap);
-  const addressOf = ({ dataId }: TensorInfo) => dataIdMap.get(dataId).memoryOffset;
+  const addressOf = ({ dataId }: TensorInfo) => dataIdMap.get(dataId).memoryOffset >>> 0;
   const product: Backend["multiply"] = (left, right, one = 0) => {
     const [m, k] = left.shape.slice(-2);
     const n = right.shape[right.shape.length - 1];
     const found = backend.makeOutput([...left.shape.slice(0, -1), n], "float32");
     const count = left.shape.slice(0, -2).reduce((total, length) => total * length, 1);
-    multiply!(addressOf(left), addressOf(right) + 4 * one * k * n, addressOf(found), { count, m, k, n });
-    return found;
+    try {
+      multiply!(addressOf(left), addressOf(right) + 4 * one * k * n, addressOf(found), { count, m, k, n });
+      return found;
+    } catch (error) {
+      backend.disposeData(found.dataId);
+      throw error;
+    }
   };
   return { multiply: multiply && product, rows: rowLoops(heap) };
 }

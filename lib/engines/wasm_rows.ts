@@ -52,8 +52,10 @@ export function rowLoops({ memory, take, free }: Heap): RowLoops | undefined {
   ): void => {
     const find = finder(attrs);
     const [at, length] = [codes.byteOffset, codes.length];
+    const whole = codes instanceof Int32Array; // codes that a loop has made are floats
     listed(length / rows, (list, addresses) => {
-      const own = new Int32Array(memory.buffer, at, length); // memory may have grown, which takes what was seen before
+      // Memory may have grown, which takes what was seen before.
+      const own = whole ? new Int32Array(memory.buffer, at, length) : new Float32Array(memory.buffer, at, length);
       for (let row = 0; row < rows; row++) {
         const { places, count } = find(own, row);
         for (let nth = 0; nth < count; nth++) addresses[nth] = table + 4 * width * places[nth];
