@@ -242,6 +242,40 @@ Deno.test("onnx() takes real numbers in any array, and codes in one of their own
   );
 });
 
+Deno.test("inputs too large to be copied are read where they are, or as real numbers", async () => {
+  const [count, columns] = [64, 100];
+  const graph = graphOf({ y: f.sum(input("x", "batch", columns), { axes: [1] }) });
+  const whole = Float32Array.from({ length: count * columns + 7 }, (_, i) => i % 13);
+  const part = whole.subarray(3, 3 + count * columns);
+  const want = Array.from(
+    { length: count },
+    (_, row) => part.subarray(row * columns, (row + 1) * columns).reduce((a, b) => a + b),
+  );
+  for (const open of [(await library(1))!, await binding(1)]) {
+    for (const data of [part, Float64Array.from(part), Int32Array.from(part)]) {
+      const { y } = await once(engineOf(open), graph, { x: { shape: [count, columns], data } });
+      assertEquals([...y.data], want);
+    }
+  }
+});
+
+Deno.test("arrays that were put in a store again and again are not all kept", async () => {
+  const size = 250_000;
+  const graph = graphOf({ y: f.sum(parameter("w", size), { axes: [0] }) });
+  const held = (number: number) => ({ shape: [size], data: new Float32Array(size).fill(number) });
+  const store = engine.store({ w: held(0) });
+  const program = engine.load(graph, store);
+  const resident: number[] = [];
+  for (let round = 1; round <= 400; round++) {
+    store.remove("w");
+    store.write("w", held(round));
+    assertEquals((await program.run({})).y.data[0], size * round);
+    if (round % 100 === 0) resident.push(Deno.memoryUsage().rss / 2 ** 20);
+  }
+  program.dispose();
+  assert(resident[3] < resident[0] + 100, `${resident.map(Math.round)} MiB`); // all together 400 MiB
+});
+
 Deno.test("rows that many threads add to one row are all counted", async () => {
   const batch = 20_000;
   const codes = apply("input", [], { name: "codes", shape: ["batch", 1], type: "int" });
@@ -282,6 +316,13 @@ Deno.test("onnx() says what is wrong", async () => {
   await assertRejects(() => program.run({}), TypeError, 'Cannot run graph: the input "x" is missing');
   store.remove("w");
   await assertRejects(() => program.run(given), TypeError, 'Cannot run graph: the parameter "w" is missing');
+  store.write("w", vector(1, 2, 3));
+  await assertRejects(() => program.run(given), RangeError, 'the parameter "w" must be [2], found [3]');
+  const trained = engine.store({ w: vector(1, 2), slot: vector(0, 0) });
+  const updating = engine.load(step(), trained);
+  await updating.run(given);
+  trained.dispose();
+  await assertRejects(() => updating.run(given), TypeError, 'Cannot run graph: the parameter "');
   program.dispose();
   program.dispose();
   await assertRejects(() => program.run(given), TypeError, "Cannot run graph: the program is disposed");

@@ -18,6 +18,7 @@ export interface OnnxOptions {
  *
  * Needs the package `onnxruntime-node` and, in Deno, `--allow-ffi`. All models share the memory that a run takes for what
  * it computes on the way; it stays for the next run until the program ends.
+ * Batches that grow from run to run each add to it: begin with the largest.
  *
  * @throws {RangeError} if the threads are no whole number of at least 1.
  * @throws {Error} if the package is missing, may not be loaded, or has no library for this machine.

@@ -196,7 +196,7 @@ function text(characters: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(`${characters}\0`);
 }
 
-/** Texts as C has them, and where each of them is. */
+/** Texts as C has them, and where each of them is: as long as `held` is there too, for the addresses keep nothing. */
 function texts(some: readonly string[]) {
   const held = some.map(text);
   return { held, list: BigUint64Array.from(held, (one) => Deno.UnsafePointer.value(Deno.UnsafePointer.of(one))) };

@@ -1,5 +1,5 @@
 import type { Graph } from "../graph/graph.ts";
-import { sizeOf, withBatch } from "../ops/shape.ts";
+import { sameShape, type Shape, shapeText, sizeOf, withBatch } from "../ops/shape.ts";
 import type { Program, Tensor } from "./engine.ts";
 import { batchLength } from "./inputs.ts";
 import { written } from "./onnx_model.ts";
@@ -28,14 +28,24 @@ export function programOf(graph: Graph, arrays: Arrays, open: Open): Program {
   const leaves = new Map(fed.nodes.map((node) => [node.attrs.name as string, node]));
   const parts = [...parameters.keys()].map((name) => views.get(name)!);
   const names = Object.keys(graph.updates);
-  const known = new Map<Held, Map<View | undefined, Numbers>>();
+  const shapes = shapesOf(graph);
+  const known = new Map<string, Map<Held, Map<View | undefined, Numbers>>>();
   let ends: Ends | undefined;
   let disposed = false;
 
   /** A part of an array of the store, or all of it, in the memory of the array. */
-  const partOf = (held: Held, view?: View): Numbers => {
-    const those = known.get(held) ?? new Map<View | undefined, Numbers>();
-    known.set(held, those);
+  const partOf = (name: string, held: Held, view?: View): Numbers => {
+    const arrayed = known.get(name) ?? new Map<Held, Map<View | undefined, Numbers>>();
+    known.set(name, arrayed);
+    if (!arrayed.has(held)) {
+      checkShape(name, held, shapes.get(name)!);
+      if (arrayed.size === 2) { // an array and its spare, which the store no longer has
+        for (const those of arrayed.values()) those.forEach(session.forget);
+        arrayed.clear();
+      }
+      arrayed.set(held, new Map());
+    }
+    const those = arrayed.get(held)!;
     const found = those.get(view) ?? {
       dims: view?.shape ?? held.shape,
       data: view === undefined ? held.data : held.data.subarray(view.start, view.start + sizeOf(view.shape)),
@@ -44,10 +54,10 @@ export function programOf(graph: Graph, arrays: Arrays, open: Open): Program {
     those.set(view, found);
     return found;
   };
-  const parameter = (view: View): Numbers => {
-    const held = arrays.find(view.array);
-    if (held === undefined) throw new TypeError(`Cannot run graph: the parameter "${view.array}" is missing`);
-    return partOf(held, view);
+  const present = (name: string): Held => {
+    const held = arrays.find(name);
+    if (held === undefined) throw new TypeError(`Cannot run graph: the parameter "${name}" is missing`);
+    return held;
   };
   /** Memory for the small inputs and the outputs of batches of so many rows. */
   const endsOf = (batch: number): Ends => {
@@ -78,8 +88,10 @@ export function programOf(graph: Graph, arrays: Arrays, open: Open): Program {
       return [name, numbers];
     }));
     const read = [...inputs.keys()].map((name) => copied.get(name) ?? numbersOf(given[name], leaves.get(name)!.type));
-    const next = names.map((name) => partOf(arrays.spare(name)));
-    session.run([...read, ...parts.map(parameter)], [...own.outputs.map(({ numbers }) => numbers), ...next]);
+    const held = parts.map((view) => partOf(view.array, present(view.array), view));
+    names.forEach(present);
+    const next = names.map((name) => partOf(name, arrays.spare(name)));
+    session.run([...read, ...held], [...own.outputs.map(({ numbers }) => numbers), ...next]);
     const good = names.length === 0 || own.outputs.every(({ numbers }) => numbers.data.every(Number.isFinite));
     if (good) names.forEach(arrays.swap);
     return Object.fromEntries(own.outputs.map(({ name, numbers: { dims, data } }) => {
@@ -93,6 +105,24 @@ export function programOf(graph: Graph, arrays: Arrays, open: Open): Program {
       disposed = true;
     },
   };
+}
+
+/** The shapes of what a graph reads from a store, and of what it replaces there. */
+function shapesOf({ nodes, updates }: Graph): ReadonlyMap<string, Shape> {
+  const read = nodes.filter(({ op }) => op === "parameter").map(({ attrs, shape }) =>
+    [attrs.name as string, shape] as const
+  );
+  return new Map([
+    ...read,
+    ...Object.entries(updates).map(([name, position]) => [name, nodes[position].shape] as const),
+  ]);
+}
+
+/** Makes sure that an array is still of the shape that it had when the graph was loaded. */
+function checkShape(name: string, held: Held, shape: Shape): void {
+  if (sameShape(held.shape, shape)) return;
+  const [wanted, found] = [shape, held.shape].map(shapeText);
+  throw new RangeError(`Cannot run graph: the parameter "${name}" must be ${wanted}, found ${found}`);
 }
 
 /** What is read and written in every run over batches of one length. */

@@ -49,6 +49,6 @@ export function attempt<T>(action: "load" | "run", act: () => T): T {
   try {
     return act();
   } catch (error) {
-    throw new Error(`Cannot ${action} graph: ONNX Runtime says: ${(error as Error).message}`);
+    throw new Error(`Cannot ${action} graph: ONNX Runtime says: ${(error as Error).message}`, { cause: error });
   }
 }

@@ -16,8 +16,9 @@ export type Kernel = (place: Place, backend: Backend, hold: Hold) => Step;
 /**
  * How each op is computed by tfjs kernels, on any backend: op to kernel.
  *
- * Products never carry a transpose flag or more than two matrices at once where that can be avoided: the wasm backend
- * computes those 10 times slower. Sums over the leading axes are products with a row of ones for the same reason.
+ * Kernels of our own (`multiply`, `rows`) come first where a backend has them. Else products never carry a transpose flag
+ * or more than two matrices at once where that can be avoided: the wasm backend computes those 10 times slower. Sums over
+ * the leading axes are products with a row of ones for the same reason.
  */
 export const kernels: Readonly<Record<Computed | "reshape" | "stopGradient", Kernel>> = {
   matmul,

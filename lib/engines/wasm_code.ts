@@ -74,8 +74,8 @@ export function moduleOf(functions: Readonly<Record<string, Definition>>): Uint8
     ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
     ...section(1, all.map(([, { parameters }]) => [0x60, ...list(Array(parameters).fill([types.i32])), 0])),
     ...section(2, [[...text("from"), ...text("memory"), 2, 0, 0]]),
-    ...section(3, all.map((_, index) => [index])),
-    ...section(7, all.map(([name], index) => [...text(name), 0, index])),
+    ...section(3, all.map((_, index) => unsigned(index))),
+    ...section(7, all.map(([name], index) => [...text(name), 0, ...unsigned(index)])),
     ...section(10, all.map(([, { locals: some, body }]) => sized([...locals(some), ...body, 0x0b]))),
   ]);
 }

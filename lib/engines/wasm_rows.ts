@@ -95,7 +95,7 @@ export function rowLoops({ memory, take, free }: Heap): RowLoops | undefined {
       const [first, end] = [axes[0], axes[axes.length - 1] + 1];
       const size = (lengths: readonly number[]) => lengths.reduce((product, length) => product * length, 1);
       const [rows, width] = [size(from.slice(first, end)), size(from.slice(end))];
-      if (end - first !== axes.length || width % 4 > 0) return undefined;
+      if (axes.length === 0 || end - first !== axes.length || width % 4 > 0) return undefined;
       return (out, [x]) => {
         const [to, at, count] = [out.byteOffset, x.byteOffset, x.length / rows / width];
         listed(rows, (list, addresses) => {
