@@ -1,4 +1,4 @@
-import { sameShape, shapeText } from "../ops/shape.ts";
+import { sameShape, shapeText, sizeOf } from "../ops/shape.ts";
 import type { Store, Tensor } from "./engine.ts";
 
 /** An array that is kept. */
@@ -41,14 +41,14 @@ export function storeOf(values: Readonly<Record<string, Tensor>>): { store: Stor
         resolve({ shape: [...shape], data: data.slice() });
       }),
     write: (name, value) => {
-      const fresh = heldOf(name, value);
       const before = held.get(name);
-      if (before === undefined) held.set(name, fresh);
-      else if (sameShape(fresh.shape, before.shape)) before.data.set(fresh.data);
-      else {
-        const [wanted, found] = [before.shape, fresh.shape].map(shapeText);
+      if (before === undefined) return void held.set(name, heldOf(name, value));
+      checkLength(name, value);
+      if (!sameShape(value.shape, before.shape)) {
+        const [wanted, found] = [before.shape, value.shape].map(shapeText);
         throw new RangeError(`Cannot write "${name}": its shape is ${wanted}, found ${found}`);
       }
+      before.data.set(value.data);
     },
     remove: (name) => {
       held.delete(name);
@@ -69,12 +69,15 @@ export function storeOf(values: Readonly<Record<string, Tensor>>): { store: Stor
 }
 
 /** An array of its own, whose memory stays where it is: small ones that V8 has made itself may be moved. */
-function heldOf(name: string, { shape, data }: Tensor): Held {
-  const size = shape.reduce((product, length) => product * length, 1);
-  if (data.length !== size) {
-    throw new RangeError(`Cannot hold "${name}": ${shapeText(shape)} needs ${size} numbers, found ${data.length}`);
-  }
-  const own = new Float32Array(new ArrayBuffer(4 * size));
-  own.set(data);
-  return { shape: [...shape], data: own };
+function heldOf(name: string, value: Tensor): Held {
+  checkLength(name, value);
+  const own = new Float32Array(new ArrayBuffer(4 * value.data.length));
+  own.set(value.data);
+  return { shape: [...value.shape], data: own };
+}
+
+function checkLength(name: string, { shape, data }: Tensor): void {
+  const size = sizeOf(shape);
+  if (data.length === size) return;
+  throw new RangeError(`Cannot hold "${name}": ${shapeText(shape)} needs ${size} numbers, found ${data.length}`);
 }

@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import type { DataType, KernelBackend, NamedAttrMap, NamedTensorInfoMap, TensorInfo } from "@tensorflow/tfjs";
 import { quoted } from "../errors/quoted.ts";
 import { advice } from "../errors/nearest.ts";
+import { sizeOf } from "../ops/shape.ts";
 import { multiplier } from "./wasm_multiplier.ts";
 import { type RowLoops, rowLoops } from "./wasm_rows.ts";
 
@@ -162,7 +163,7 @@ function memoryOf(name: string, backend: KernelBackend): Memory | undefined {
   if (name === "cpu") {
     return {
       make: (shape) => {
-        const data = new Float32Array(shape.reduce((product, length) => product * length, 1));
+        const data = new Float32Array(sizeOf(shape));
         return {
           dataId: backend.write(data, shape as number[], "float32"),
           shape: shape as number[],
@@ -198,7 +199,7 @@ function ownKernels(backend: WasmBackend): Pick<Backend, "multiply" | "rows"> {
     const [m, k] = left.shape.slice(-2);
     const n = right.shape[right.shape.length - 1];
     const found = backend.makeOutput([...left.shape.slice(0, -1), n], "float32");
-    const count = left.shape.slice(0, -2).reduce((total, length) => total * length, 1);
+    const count = sizeOf(left.shape.slice(0, -2));
     try {
       multiply!(addressOf(left), addressOf(right) + 4 * one * k * n, addressOf(found), { count, m, k, n });
       return found;

@@ -1,5 +1,5 @@
 import type { NamedAttrMap, TensorInfo } from "@tensorflow/tfjs";
-import { sameShape } from "../ops/shape.ts";
+import { sameShape, sizeOf } from "../ops/shape.ts";
 import type { Backend, Call, Loop, Numbers } from "./tfjs_backend.ts";
 import { type Computed, loops, type Place } from "./tfjs_loops.ts";
 import type { RowLoops } from "./wasm_rows.ts";
@@ -194,17 +194,14 @@ function matmul({ shape, of: [left, right] }: Place, backend: Backend): Step {
   const { fill, multiply } = backend;
   const [m, k] = left.slice(-2);
   const n = right[right.length - 1];
-  const few = left.length === 2 && m < fewRows && k * n > fewRows * 1024;
+  const few = left.length === 2 && m < fewRows && k * n > leastCopied;
   if (multiply !== undefined && !few) return ([a, b]) => multiply(a, b);
   if (left.length === 2 || fill === undefined) return ([a, b]) => call({ a, b }, untransposed);
-  const cut = (x: TensorInfo, e: number, [rows, columns]: readonly number[]) =>
-    fill([rows, columns], [x], (out, [from]) => out.set(from.subarray(e * out.length, (e + 1) * out.length)));
-  const product = (a: TensorInfo, b: TensorInfo, e: number) =>
-    using(backend, cut(a, e, [m, k]), (a) => using(backend, cut(b, e, [k, n]), (b) => call({ a, b }, untransposed)));
+  const product = productBy(backend);
   return ([a, b]) => {
     const parts: TensorInfo[] = [];
     try {
-      for (let e = 0; e < left[0]; e++) parts.push(product(a, b, e));
+      for (let e = 0; e < left[0]; e++) parts.push(using(backend, matrixOf(a, e, fill), (a) => product(a, b, e)));
       return fill(shape, parts, (out, views) => views.forEach((view, e) => out.set(view, e * m * n)));
     } finally {
       parts.forEach(backend.free);
@@ -212,11 +209,11 @@ function matmul({ shape, of: [left, right] }: Place, backend: Backend): Step {
   };
 }
 
-/** Rows that are so few that to copy the right matrix, as the faster kernel does, costs more than it gains. */
-const fewRows = 4;
+/** Of fewer rows and a right matrix of more elements, to copy that, as the faster kernel does, costs more than it gains. */
+const [fewRows, leastCopied] = [4, 2 ** 12];
 
 /** The most elements that wasm sums by a product with a row of ones: it copies them first. */
-const largest = 2 ** 21;
+const mostSummed = 2 ** 21;
 
 function sum(place: Place, backend: Backend, hold: Hold): Step {
   const [from] = place.of;
@@ -225,8 +222,8 @@ function sum(place: Place, backend: Backend, hold: Hold): Step {
   const leading = axes.length < from.length && axes.every((axis, i) => axis === i);
   if (!leading || rows === 1) return reduction("Sum", place, backend, "axis");
   const { fill } = backend;
-  const width = from.slice(axes.length).reduce((product, length) => product * length, 1);
-  if (fill !== undefined && rows * width > largest) {
+  const width = sizeOf(from.slice(axes.length));
+  if (fill !== undefined && rows * width > mostSummed) {
     const loop = loops.sum(place);
     return (of) => fill(place.shape, of, loop);
   }
@@ -364,10 +361,17 @@ function productBy(backend: Backend): (a: TensorInfo, b: TensorInfo, one?: numbe
   const { fill, multiply } = backend;
   return multiply ?? ((a, b, one) => {
     if (one === undefined) return call({ a, b }, untransposed);
-    const cut = (out: Float32Array, [from]: readonly Numbers[]) =>
-      out.set(from.subarray(one * out.length, (one + 1) * out.length));
-    return using(backend, fill!(b.shape.slice(-2), [b], cut), (b) => call({ a, b }, untransposed));
+    return using(backend, matrixOf(b, one, fill!), (b) => call({ a, b }, untransposed));
   });
+}
+
+/** A copy of one of several matrices. */
+function matrixOf(x: TensorInfo, nth: number, fill: NonNullable<Backend["fill"]>): TensorInfo {
+  return fill(
+    x.shape.slice(-2),
+    [x],
+    (out, [from]) => out.set(from.subarray(nth * out.length, (nth + 1) * out.length)),
+  );
 }
 
 /** All outer products, summed by a product with the one-hot columns of the codes. */
@@ -448,7 +452,7 @@ function choice(wanted: TensorInfo, backend: Backend): (codes: TensorInfo) => Te
 }
 
 function ones(hold: Hold, shape: readonly number[]): TensorInfo {
-  return hold(new Float32Array(shape.reduce((product, length) => product * length, 1)).fill(1), shape);
+  return hold(new Float32Array(sizeOf(shape)).fill(1), shape);
 }
 
 function reshape({ shape }: Place, backend: Backend): Step {

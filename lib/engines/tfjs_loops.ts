@@ -1,3 +1,4 @@
+import { sizeOf } from "../ops/shape.ts";
 import type { Attrs, Op } from "../ops/value.ts";
 import type { Loop, Numbers } from "./tfjs_backend.ts";
 
@@ -496,8 +497,4 @@ function stretched(from: readonly number[], to: readonly number[]): number[] {
     const own = axis - to.length + from.length;
     return own < 0 || from[own] === 1 ? 0 : steps[own];
   });
-}
-
-function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, length) => product * length, 1);
 }

@@ -2,7 +2,7 @@
 export type Code = readonly number[];
 
 /** The types of values: whole numbers and vectors of four float32. */
-export const types = { i32: 0x7f, f32x4: 0x7b } as const;
+const types = { i32: 0x7f, f32x4: 0x7b } as const;
 
 /** Instructions that take their values from the stack. */
 export const code = {

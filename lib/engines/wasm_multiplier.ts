@@ -42,9 +42,10 @@ const [packed, block] = [2 ** 18, 2 ** 16];
  * @returns Undefined where WebAssembly has no SIMD.
  */
 export function multiplier(heap: Heap, relaxed?: boolean): Multiply | undefined {
-  const rows = relaxed ?? WebAssembly.validate(programOf(6, true)) ? 6 : 4;
-  const program = programOf(rows, rows === 6);
-  if (!WebAssembly.validate(program)) return undefined;
+  const six = relaxed === false ? undefined : valid(programOf(6, true));
+  const program = six ?? (relaxed === true ? undefined : valid(programOf(4, false)));
+  if (program === undefined) return undefined;
+  const rows = six === undefined ? 4 : 6;
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(program), { from: { memory: heap.memory } });
   const { pack, tiles, lines } = exports as Readonly<Record<string, (...numbers: number[]) => void>>;
   const floats = (address: number, length: number) => new Float32Array(heap.memory.buffer, address, length);
@@ -95,6 +96,10 @@ export function multiplier(heap: Heap, relaxed?: boolean): Multiply | undefined 
       heap.free(scratch);
     }
   };
+}
+
+function valid(program: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | undefined {
+  return WebAssembly.validate(program) ? program : undefined;
 }
 
 /** The functions in WebAssembly: `pack` for a panel, `tiles` of so many rows, and `lines` of one row each. */

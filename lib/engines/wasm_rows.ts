@@ -1,3 +1,4 @@
+import { sizeOf } from "../ops/shape.ts";
 import type { Loop, Numbers } from "./tfjs_backend.ts";
 import { type CopyMatrix, finder, type Place, tiles, transposed } from "./tfjs_loops.ts";
 import {
@@ -93,8 +94,7 @@ export function rowLoops({ memory, take, free }: Heap): RowLoops | undefined {
     sum: ({ attrs, of: [from] }) => {
       const axes = attrs.axes as number[];
       const [first, end] = [axes[0], axes[axes.length - 1] + 1];
-      const size = (lengths: readonly number[]) => lengths.reduce((product, length) => product * length, 1);
-      const [rows, width] = [size(from.slice(first, end)), size(from.slice(end))];
+      const [rows, width] = [sizeOf(from.slice(first, end)), sizeOf(from.slice(end))];
       if (axes.length === 0 || end - first !== axes.length || width % 4 > 0) return undefined;
       return (out, [x]) => {
         const [to, at, count] = [out.byteOffset, x.byteOffset, x.length / rows / width];

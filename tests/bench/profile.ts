@@ -142,8 +142,13 @@ async function wasmTimes(of: Loaded, run: Run, seed: number): Promise<readonly T
     },
     fill: (shape, of, loop) => timed("own loop", () => backend.fill!(shape, of, loop)),
     multiply: backend.multiply &&
-      ((left, right) =>
-        timed("own MatMul", () => backend.multiply!(left, right), [left.shape, right.shape], ({ shape }) => shape)),
+      ((left, right, one) =>
+        timed(
+          "own MatMul",
+          () => backend.multiply!(left, right, one),
+          [left.shape, right.shape],
+          ({ shape }) => shape,
+        )),
     write: (data, shape) => timed("write", () => backend.write(data, shape)),
     read: (array) => timed("read", () => backend.read(array)),
   };
