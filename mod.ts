@@ -87,7 +87,7 @@ export { topK, type TopKOptions } from "./lib/author/top_k.ts";
 export { dselectK, type DSelectKOptions } from "./lib/author/dselect_k.ts";
 export { entropy, zLoss } from "./lib/author/gate_losses.ts";
 export { type BankLoss, importance, loadBalance, smoothLoad } from "./lib/author/bank_losses.ts";
-export type { Routing } from "./lib/graph/routing.ts";
+export type { Routing } from "./lib/spec/routing.ts";
 export { hardConcrete, type HardConcreteOptions } from "./lib/author/hard_concrete.ts";
 export {
   binary,
@@ -116,7 +116,7 @@ export {
   type ReadOptions,
   type Table,
 } from "./lib/author/table.ts";
-export type { LevelsPreset, MixturePreset, Preset } from "./lib/author/preset.ts";
+export type { LevelsPreset, MixturePreset, Preset } from "./lib/author/presets/preset.ts";
 export {
   esmm,
   type EsmmPreset,
@@ -126,66 +126,57 @@ export {
   omoe,
   sharedBottom,
   singleTask,
-} from "./lib/author/presets.ts";
-export { cgc, type CgcPreset, type ExtractionOptions, ple, type PlePreset } from "./lib/author/presets_extraction.ts";
-export { adatt, type AdattPreset, multiLevelMmoe, type MultiLevelPreset } from "./lib/author/presets_fusion.ts";
-export { home, type HomePreset } from "./lib/author/presets_hierarchy.ts";
-export { type FactorPreset, tensorFactorisation } from "./lib/author/presets_factors.ts";
-export { missing, youtube, type YoutubePreset } from "./lib/author/presets_ranking.ts";
-export { crossStitch, type CrossStitchPreset, snr, type SnrPreset } from "./lib/author/presets_stitched.ts";
+} from "./lib/author/presets/basic.ts";
+export { cgc, type CgcPreset, type ExtractionOptions, ple, type PlePreset } from "./lib/author/presets/extraction.ts";
+export { adatt, type AdattPreset, multiLevelMmoe, type MultiLevelPreset } from "./lib/author/presets/fusion.ts";
+export { home, type HomePreset } from "./lib/author/presets/hierarchy.ts";
+export { type FactorPreset, tensorFactorisation } from "./lib/author/presets/factors.ts";
+export { missing, youtube, type YoutubePreset } from "./lib/author/presets/ranking.ts";
+export { crossStitch, type CrossStitchPreset, snr, type SnrPreset } from "./lib/author/presets/stitched.ts";
 
 export { check, inspect } from "./lib/spec/check.ts";
-export { featuresOf } from "./lib/spec/input.ts";
-export { type Issue, SpecError } from "./lib/spec/issues.ts";
+export { featuresOf } from "./lib/features/input.ts";
+export { type Issue, SpecError } from "./lib/errors/issues.ts";
 export type {
   BankSpec,
   Expression,
   ExpressionNode,
-  FocalSpec,
   GateSpec,
-  HeadKind,
   HeadSpec,
-  HuberSpec,
-  Init,
-  InputSpec,
   LevelSpec,
-  LossSpec,
-  PairwiseSpec,
-  QuantileSpec,
   Spec,
-  StreamSpec,
   TaskSpec,
   version,
 } from "./lib/spec/spec.ts";
-export type { CategoryFeature, Feature, Features, NumericFeature } from "./lib/spec/features.ts";
+export type { InputSpec, StreamSpec } from "./lib/features/feature.ts";
+export type { FocalSpec, HeadKind, HuberSpec, LossSpec, PairwiseSpec, QuantileSpec } from "./lib/heads/spec.ts";
+export type { Init } from "./lib/ops/init.ts";
+export type { CategoryFeature, Feature, Features, NumericFeature } from "./lib/features/feature.ts";
 
 export { differentiate } from "./lib/graph/differentiate.ts";
 export { type Graph, type Node, print } from "./lib/graph/graph.ts";
 export { fuse, type Fused, type Stack } from "./lib/graph/fuse.ts";
-export { gathered } from "./lib/graph/gathered.ts";
-export { routed } from "./lib/graph/routed.ts";
+export { gathered } from "./lib/graph/gather.ts";
+export { routed } from "./lib/graph/route.ts";
 export { optimise } from "./lib/graph/optimise.ts";
-export { type Layout, layoutOf, type Parameter, parametersOf, type Piece, type Place } from "./lib/graph/parameters.ts";
+export { type Layout, layoutOf, type Parameter, type Piece, type Place } from "./lib/graph/layout.ts";
+export { parametersOf } from "./lib/trace/parameters.ts";
 export type { Rules } from "./lib/graph/rules.ts";
-export { trace, type Traced } from "./lib/graph/trace.ts";
+export { trace, type Traced } from "./lib/trace/trace.ts";
 
-export type { Engine, Program, Store, Tensor } from "./lib/engines/engine.ts";
-export { type GraphModel, graphModel } from "./lib/engines/graph_model.ts";
-export { reference } from "./lib/engines/reference.ts";
-export { bestEngine, cpu, tfjs, wasm } from "./lib/engines/tfjs.ts";
+export type { Engine, Program, Store } from "./lib/engines/engine.ts";
+export type { Tensor } from "./lib/ops/tensor.ts";
+export { type GraphModel, graphModel } from "./lib/formats/graph_model.ts";
+export { reference } from "./lib/engines/reference/reference.ts";
+export { bestEngine, cpu, tfjs, wasm } from "./lib/engines/tfjs/tfjs.ts";
 
-export { evaluate, type Evaluation } from "./lib/train/evaluate.ts";
-export {
-  type GateReport,
-  gateReport,
-  type GateReportOptions,
-  type GateSegment,
-  type GateUse,
-} from "./lib/train/gate_report.ts";
-export type { GateCapacity } from "./lib/train/gate_capacity.ts";
-export type { GateStatistics } from "./lib/train/gate_sums.ts";
-export type { GateWarning } from "./lib/train/gate_warnings.ts";
-export { evaluation, forward, layout, prediction, trainingStep } from "./lib/train/graphs.ts";
+export { evaluate, type Evaluation } from "./lib/model/evaluate.ts";
+export { type GateReport, gateReport, type GateReportOptions, type GateSegment } from "./lib/inspect/gate_report.ts";
+export { type GateUse } from "./lib/inspect/gate_use.ts";
+export type { GateCapacity } from "./lib/inspect/gate_capacity.ts";
+export type { GateStatistics } from "./lib/inspect/gate_sums.ts";
+export type { GateWarning } from "./lib/inspect/gate_warnings.ts";
+export { evaluation, forward, layout, prediction, trainingStep } from "./lib/model/graphs.ts";
 export {
   accuracy,
   auc,
@@ -199,8 +190,8 @@ export {
 } from "./lib/heads/metrics.ts";
 export { huberLoss, pinballLoss, poissonDeviance } from "./lib/heads/loss_metrics.ts";
 export { pairAuc } from "./lib/heads/pair_auc.ts";
-export { initialise } from "./lib/train/initialise.ts";
-export { compile, type CompileOptions, type Inspection, type Loaded, type Model } from "./lib/train/model.ts";
+export { initialise } from "./lib/model/initialise.ts";
+export { compile, type CompileOptions, type Inspection, type Loaded, type Model } from "./lib/model/model.ts";
 export {
   adagrad,
   type AdagradOptions,
@@ -211,8 +202,8 @@ export {
   type OptimiserOptions,
   type Rate,
   sgd,
-} from "./lib/train/optimisers.ts";
-export { cagrad, type CagradOptions, mgda, pcgrad, upgrad } from "./lib/train/gradient_weightings.ts";
+} from "./lib/optimisers/optimisers.ts";
+export { cagrad, type CagradOptions, mgda, pcgrad, upgrad } from "./lib/weighting/gradient_weightings.ts";
 export {
   dwa,
   type DwaOptions,
@@ -220,15 +211,15 @@ export {
   type GradNormOptions,
   uncertainty,
   type UncertaintyOptions,
-} from "./lib/train/loss_weightings.ts";
-export { tasksOf } from "./lib/train/sharing.ts";
-export type { LossWeights, Products, Seen, Weighting } from "./lib/train/weighting.ts";
-export { load, type LoadOptions, parseSpec, save, saveGraphModel } from "./lib/train/save.ts";
-export type { ServeOptions } from "./lib/train/serve.ts";
+} from "./lib/weighting/loss_weightings.ts";
+export { tasksOf } from "./lib/trace/sharing.ts";
+export type { LossWeights, Products, Seen, Weighting } from "./lib/weighting/weighting.ts";
+export { load, type LoadOptions, parseSpec, save, saveGraphModel } from "./lib/model/save.ts";
+export type { ServeOptions } from "./lib/model/exported.ts";
 export type { Stopping } from "./lib/train/stopping.ts";
 export { type Data, type Progress, train, type TrainOptions } from "./lib/train/train.ts";
 
-export { decodeSafetensors, encodeSafetensors, type Safetensors } from "./lib/files/safetensors.ts";
+export { decodeSafetensors, encodeSafetensors, type Safetensors } from "./lib/formats/safetensors.ts";
 
 export { type Label, type RowOptions, type Rows, rows } from "./lib/data/rows.ts";
 export { type Column, type Columns, labels, type NumberColumn, take, type TextColumn } from "./lib/data/columns.ts";
@@ -242,11 +233,11 @@ export {
   type UnfittedCategory,
   type UnfittedFeature,
   type UnfittedNumeric,
-} from "./lib/data/features.ts";
+} from "./lib/features/encode.ts";
 export type { Source } from "./lib/data/source.ts";
-export type { CensusFile } from "./lib/data/census_files.ts";
-export { type Census, census, type CensusOptions } from "./lib/data/census.ts";
-export { downloadCensus, type DownloadOptions } from "./lib/data/census_download.ts";
+export type { CensusFile } from "./lib/datasets/census_files.ts";
+export { type Census, census, type CensusOptions } from "./lib/datasets/census.ts";
+export { downloadCensus, type DownloadOptions } from "./lib/datasets/census_download.ts";
 export { fillNormal, fillUniform, permutation, type Random, random } from "./lib/data/random.ts";
 export {
   labelCorrelation,
@@ -254,7 +245,7 @@ export {
   type LabelOptions,
   synthetic,
   type SyntheticOptions,
-} from "./lib/data/synthetic.ts";
+} from "./lib/datasets/synthetic.ts";
 
 export { describe, entriesOf, type Entry } from "./lib/report/describe.ts";
 export { gateTable } from "./lib/report/gates.ts";

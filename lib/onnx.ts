@@ -13,6 +13,6 @@
  *
  * @module
  */
-export { onnx, type OnnxOptions } from "./engines/onnx.ts";
-export { onnxModel } from "./engines/onnx_model.ts";
-export { saveOnnx } from "./train/save_onnx.ts";
+export { onnx, type OnnxOptions } from "./engines/onnx/onnx.ts";
+export { onnxModel } from "./formats/onnx_model.ts";
+export { saveOnnx } from "./model/save_onnx.ts";

@@ -1,10 +1,10 @@
 import { assertAlmostEquals, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { random } from "../lib/data/random.ts";
 import { graphOf } from "../lib/graph/graph.ts";
-import { trace } from "../lib/graph/trace.ts";
-import { gathered } from "../lib/graph/gathered.ts";
-import { columnsOf } from "../lib/graph/columns.ts";
-import { inputTensors } from "../lib/train/feed.ts";
+import { trace } from "../lib/trace/trace.ts";
+import { gathered } from "../lib/graph/gather.ts";
+import { columnsOf } from "../lib/features/columns.ts";
+import { inputTensors } from "../lib/model/feed.ts";
 import {
   adatt,
   bank,

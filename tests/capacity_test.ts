@@ -28,7 +28,7 @@ import { initialise, inspect, regression, type Rows, rows, softmax, type Spec, t
 import { pcgrad, trainingStep, uncertainty } from "../mod.ts";
 import { layout, sgd } from "../mod.ts";
 import { onnx } from "../lib/onnx.ts";
-import { limitOf } from "../lib/graph/capacity.ts";
+import { limitOf } from "../lib/trace/capacity.ts";
 import { fillNormal, random } from "../lib/data/random.ts";
 import { drawn, seen, slopeError } from "./gated.ts";
 

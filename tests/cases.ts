@@ -1,7 +1,7 @@
 import * as f from "../lib/ops/functions.ts";
 import { apply } from "../lib/ops/table.ts";
 import { type Dim, sizeOf, withBatch } from "../lib/ops/shape.ts";
-import type { Tensor } from "../lib/engines/engine.ts";
+import type { Tensor } from "../lib/ops/tensor.ts";
 import type { Value } from "../lib/ops/value.ts";
 import { fillUniform, random } from "../lib/data/random.ts";
 

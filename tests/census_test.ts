@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
-import { type Census, census } from "../lib/data/census.ts";
-import { downloadCensus } from "../lib/data/census_download.ts";
-import { censusAddress, type CensusFile } from "../lib/data/census_files.ts";
+import { type Census, census } from "../lib/datasets/census.ts";
+import { downloadCensus } from "../lib/datasets/census_download.ts";
+import { censusAddress, type CensusFile } from "../lib/datasets/census_files.ts";
 import { random } from "../lib/data/random.ts";
 import type { Rows } from "../lib/data/rows.ts";
 import { archive, gzip, tar, zip } from "./archives.ts";

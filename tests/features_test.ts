@@ -8,7 +8,7 @@ import {
 } from "@std/assert";
 import { type Columns, labels, take } from "../lib/data/columns.ts";
 import { readCsv } from "../lib/data/csv.ts";
-import { category, encode, fit, numeric, type Tabular, type UnfittedFeature } from "../lib/data/features.ts";
+import { category, encode, fit, numeric, type Tabular, type UnfittedFeature } from "../lib/features/encode.ts";
 import { random } from "../lib/data/random.ts";
 import { compile, cpu, define, inits, matmul, own, parametersOf, regression, type Spec, type Tensor } from "../mod.ts";
 

@@ -27,8 +27,8 @@ import {
   train,
 } from "../mod.ts";
 import { fuse } from "../lib/graph/fuse.ts";
-import { trace } from "../lib/graph/trace.ts";
-import { layout, prediction, trainingStep } from "../lib/train/graphs.ts";
+import { trace } from "../lib/trace/trace.ts";
+import { layout, prediction, trainingStep } from "../lib/model/graphs.ts";
 import { architectures, base, expert, sample, tasks, tower } from "./models.ts";
 
 const specs: Readonly<Record<string, Spec>> = {

@@ -48,8 +48,8 @@ import {
 } from "../mod.ts";
 import { everything } from "../lib/graph/rules.ts";
 import { permutation, random } from "../lib/data/random.ts";
-import { addRow, type GateStatistics, noSums, statistics } from "../lib/train/gate_sums.ts";
-import { warningsOf } from "../lib/train/gate_warnings.ts";
+import { addRow, type GateStatistics, noSums, statistics } from "../lib/inspect/gate_sums.ts";
+import { warningsOf } from "../lib/inspect/gate_warnings.ts";
 import { gateWeights, segmentWeights } from "../lib/report/svg.ts";
 import { architectures, sample } from "./models.ts";
 

@@ -6,8 +6,8 @@ import type { Value } from "../lib/ops/value.ts";
 import { differentiate, gradients } from "../lib/graph/differentiate.ts";
 import { type Graph, graphOf, inOrder, print, valuesOf } from "../lib/graph/graph.ts";
 import { optimise } from "../lib/graph/optimise.ts";
-import type { Tensor } from "../lib/engines/engine.ts";
-import { reference } from "../lib/engines/reference.ts";
+import type { Tensor } from "../lib/ops/tensor.ts";
+import { reference } from "../lib/engines/reference/reference.ts";
 import { type Case, cases } from "./cases.ts";
 
 Deno.test("print() writes a dense layer, its loss and an update", () => {

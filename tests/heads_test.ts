@@ -4,9 +4,9 @@ import { sum } from "../lib/ops/functions.ts";
 import { differentiate, gradients } from "../lib/graph/differentiate.ts";
 import { type Graph, graphOf } from "../lib/graph/graph.ts";
 import { lossOf } from "../lib/heads/heads.ts";
-import { ordered } from "../lib/heads/order.ts";
+import { ordered } from "../lib/spec/order.ts";
 import { sliceRows } from "../lib/data/rows.ts";
-import { batchTensors, readBy } from "../lib/train/feed.ts";
+import { batchTensors, readBy } from "../lib/model/feed.ts";
 import {
   adam,
   auc,

@@ -4,8 +4,8 @@ import { slice } from "../lib/ops/functions.ts";
 import { graphOf } from "../lib/graph/graph.ts";
 import { gradients } from "../lib/graph/differentiate.ts";
 import { random } from "../lib/data/random.ts";
-import { batchTensors, readBy } from "../lib/train/feed.ts";
-import { losses } from "../lib/train/losses.ts";
+import { batchTensors, readBy } from "../lib/model/feed.ts";
+import { losses } from "../lib/trace/losses.ts";
 import {
   binary,
   categorical,

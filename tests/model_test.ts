@@ -23,7 +23,7 @@ import {
 import { random } from "../lib/data/random.ts";
 import { sliceRows } from "../lib/data/rows.ts";
 import { inOrder, valuesOf } from "../lib/graph/graph.ts";
-import { layout } from "../lib/train/graphs.ts";
+import { layout } from "../lib/model/graphs.ts";
 import { heads as table } from "../lib/heads/heads.ts";
 import { architectures, expert, sample, tower } from "./models.ts";
 

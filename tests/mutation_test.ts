@@ -41,9 +41,9 @@ import {
   train,
 } from "../mod.ts";
 import { type Random, random } from "../lib/data/random.ts";
-import { trace } from "../lib/graph/trace.ts";
+import { trace } from "../lib/trace/trace.ts";
 import { groupsOf } from "../lib/heads/heads.ts";
-import { forward } from "../lib/train/graphs.ts";
+import { forward } from "../lib/model/graphs.ts";
 import { architectures } from "./models.ts";
 
 const features = define({

@@ -34,8 +34,8 @@ import {
 } from "../mod.ts";
 import { random } from "../lib/data/random.ts";
 import { graphOf } from "../lib/graph/graph.ts";
-import { trace } from "../lib/graph/trace.ts";
-import { noiseTensors } from "../lib/train/feed.ts";
+import { trace } from "../lib/trace/trace.ts";
+import { noiseTensors } from "../lib/model/feed.ts";
 
 const source = random("nets");
 const x = [

@@ -4,15 +4,16 @@ import { apply } from "../lib/ops/table.ts";
 import type { Op, Value } from "../lib/ops/value.ts";
 import { gradients } from "../lib/graph/differentiate.ts";
 import { type Graph, graphOf, inOrder } from "../lib/graph/graph.ts";
-import type { Engine, Store, Tensor } from "../lib/engines/engine.ts";
-import { onnxModel } from "../lib/engines/onnx_model.ts";
-import { translations } from "../lib/engines/onnx_ops.ts";
-import { engineOf } from "../lib/engines/onnx.ts";
-import { binding } from "../lib/engines/onnx_binding.ts";
-import { library } from "../lib/engines/onnx_library.ts";
-import { explained, start } from "../lib/engines/onnx_runtime.ts";
-import type { Numbers, Open } from "../lib/engines/onnx_session.ts";
-import { reference } from "../lib/engines/reference.ts";
+import type { Engine, Store } from "../lib/engines/engine.ts";
+import type { Tensor } from "../lib/ops/tensor.ts";
+import { onnxModel } from "../lib/formats/onnx_model.ts";
+import { translations } from "../lib/formats/onnx_ops.ts";
+import { engineOf } from "../lib/engines/onnx/onnx.ts";
+import { binding } from "../lib/engines/onnx/binding.ts";
+import { library } from "../lib/engines/onnx/library.ts";
+import { explained, start } from "../lib/engines/onnx/runtime.ts";
+import type { Numbers, Open } from "../lib/engines/onnx/session.ts";
+import { reference } from "../lib/engines/reference/reference.ts";
 import {
   adam,
   binary,
@@ -389,7 +390,7 @@ Deno.test("onnx() says what helps where ONNX Runtime does not start", () => {
     const found = explained({ name: "Error", message: "", ...error });
     assertEquals(found.slice(0, message.length), message);
   }
-  const [named] = /npm:onnxruntime-node@[\d.]+/.exec(Deno.readTextFileSync("lib/engines/onnx_library.ts"))!;
+  const [named] = /npm:onnxruntime-node@[\d.]+/.exec(Deno.readTextFileSync("lib/engines/onnx/library.ts"))!;
   assert(explained({ name: "Error", message: "", code: "ERR_MODULE_NOT_FOUND" }).includes(named));
 });
 

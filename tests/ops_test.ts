@@ -5,8 +5,8 @@ import { type Shape, withBatch } from "../lib/ops/shape.ts";
 import type { Op, Value } from "../lib/ops/value.ts";
 import { graphOf, inOrder } from "../lib/graph/graph.ts";
 import { gradients } from "../lib/graph/differentiate.ts";
-import type { Tensor } from "../lib/engines/engine.ts";
-import { reference } from "../lib/engines/reference.ts";
+import type { Tensor } from "../lib/ops/tensor.ts";
+import { reference } from "../lib/engines/reference/reference.ts";
 import { random } from "../lib/data/random.ts";
 import { type Case, cases } from "./cases.ts";
 

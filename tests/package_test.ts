@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { code, filesUnder, importsOf } from "./sources.ts";
 
 interface Settings {
   readonly name: string;
@@ -15,59 +16,15 @@ const sources: Readonly<Record<string, string>> = Object.fromEntries(
   filesUnder("lib").filter((path) => path.endsWith(".ts")).map((path) => [path, Deno.readTextFileSync(path)]),
 );
 
-/** The folders that the files of a folder import from; in brackets, for types alone. */
-const layers: Readonly<Record<string, readonly string[]>> = {
-  errors: [],
-  ops: ["errors"],
-  heads: ["ops", "(spec)"],
-  graph: ["errors", "ops", "heads", "(spec)"],
-  spec: ["errors", "ops", "heads", "graph"],
-  author: ["errors", "ops", "heads", "graph", "spec"],
-  data: ["errors", "heads", "spec"],
-  engines: ["errors", "ops", "graph", "files"],
-  files: ["errors", "(engines)"],
-  train: ["errors", "ops", "heads", "graph", "spec", "data", "engines", "files"],
-  report: ["ops", "heads", "graph", "spec", "(train)"],
-  "onnx.ts": ["engines", "train"],
-};
-
 /** The packages that each folder or file may import; nothing else imports any. */
 const packages: Readonly<Record<string, readonly string[]>> = {
-  "lib/engines/tfjs": ["@tensorflow/tfjs", "@tensorflow/tfjs-backend-wasm"],
-  "lib/engines/onnx_binding": ["npm:onnxruntime-node@1.30.0/dist/binding.js"],
-  "lib/engines/onnx_library": ["npm:onnxruntime-node@1.30.0/dist/binding.js"],
+  "lib/engines/tfjs/": ["@tensorflow/tfjs", "@tensorflow/tfjs-backend-wasm"],
+  "lib/engines/onnx/binding": ["npm:onnxruntime-node@1.30.0/dist/binding.js"],
+  "lib/engines/onnx/library": ["npm:onnxruntime-node@1.30.0/dist/binding.js"],
   "lib/data/csv": ["@std/csv"],
   "lib/data/source": ["node:crypto"],
   "lib/report/": ["d3-scale", "d3-shape", "@types/d3-scale", "@types/d3-shape"],
 };
-
-Deno.test("lib imports along the stages of the pipeline alone", () => {
-  const wrong = Object.entries(sources).flatMap(([path, source]) => {
-    const folder = path.split("/")[1];
-    return importsOf(source).filter(({ from }) => from.startsWith(".")).flatMap(({ from, type }) => {
-      const target = new URL(from, `file:///${path}`).pathname.slice(1);
-      if (!(target in sources)) return `${path} imports ${target}, which is missing`;
-      const other = target.split("/")[1];
-      const allowed = other === folder || layers[folder]?.includes(other) ||
-        type && layers[folder]?.includes(`(${other})`);
-      return allowed ? [] : `${path} imports ${type ? "types of " : ""}${target}`;
-    });
-  });
-  assertEquals(wrong, []);
-});
-
-Deno.test("lib has no file that imports itself by way of others", () => {
-  const done = new Set<string>();
-  const visit = (path: string, way: readonly string[]): void => {
-    assert(!way.includes(path), `${[...way, path].join(" -> ")}`);
-    if (done.has(path)) return;
-    for (const { from, type } of importsOf(sources[path] ?? "")) {
-      if (from.startsWith(".") && !type) visit(new URL(from, `file:///${path}`).pathname.slice(1), [...way, path]);
-    }
-    done.add(path);
-  };
-  Object.keys(sources).forEach((path) => visit(path, []));
-});
 
 Deno.test("mod.ts does not lead to the native engine", () => {
   const reached = new Set<string>(["mod.ts"]);
@@ -76,7 +33,7 @@ Deno.test("mod.ts does not lead to the native engine", () => {
       if (from.startsWith(".")) reached.add(new URL(from, `file:///${path}`).pathname.slice(1));
     }
   }
-  assert(reached.has("lib/engines/tfjs.ts"));
+  assert(reached.has("lib/engines/tfjs/tfjs.ts"));
   assertEquals([...reached].filter((path) => path.includes("onnx")), []);
 });
 
@@ -125,7 +82,7 @@ Deno.test("deno.json exports files that exist and are published", () => {
 
 Deno.test("deno.json publishes the library and what describes it, and no more", () => {
   assertEquals(settings.publish.include.toSorted(), ["LICENSE", "README.md", "deno.json", "lib", "mod.ts"]);
-  assertEquals(filesUnder("lib").filter((path) => !path.endsWith(".ts")), []);
+  assertEquals(filesUnder("lib").filter((path) => !/\.ts$|\/README\.md$/.test(path)), []);
 });
 
 Deno.test("deno.json gives each task the permissions that it needs, by name", () => {
@@ -160,29 +117,7 @@ Deno.test("deno.json fixes the version of every npm package", () => {
   assertEquals(loose, []);
 });
 
-/** What a file imports or exports from, and whether for its types alone. */
-function importsOf(source: string): { readonly from: string; readonly type: boolean }[] {
-  const statements = /\b(import|export)\s+(type\s+)?(?:[\w*\s{},$]+?\s+from\s+)?["']([^"']+)["']/g;
-  const calls = /\bimport\(\s*["'`]([^"'`]+)["'`]/g;
-  const text = code(source);
-  return [
-    ...text.matchAll(statements).map(([, , type, from]) => ({ from, type: type !== undefined })),
-    ...text.matchAll(calls).map(([, from]) => ({ from, type: false })),
-  ];
-}
-
-/** The text without its comments. */
-function code(source: string): string {
-  return source.replaceAll(/^\s*\/\*[^]*?\*\/|^\s*\/\/.*$/gm, "");
-}
-
 /** The comments that tell tools what to do. */
 function directives(source: string): string {
   return (source.match(/^\s*\/\/ (?:deno|@ts)-.*$/gm) ?? []).join("\n");
-}
-
-function filesUnder(folder: string): string[] {
-  return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) =>
-    isDirectory ? filesUnder(`${folder}/${name}`) : `${folder}/${name}`
-  ).sort();
 }

@@ -4,9 +4,10 @@ import { apply } from "../lib/ops/table.ts";
 import type { Shape } from "../lib/ops/shape.ts";
 import type { Op, Value } from "../lib/ops/value.ts";
 import { type Graph, graphOf } from "../lib/graph/graph.ts";
-import type { Program, Tensor } from "../lib/engines/engine.ts";
-import { reference } from "../lib/engines/reference.ts";
-import { kernels } from "../lib/engines/reference_kernels.ts";
+import type { Program } from "../lib/engines/engine.ts";
+import type { Tensor } from "../lib/ops/tensor.ts";
+import { reference } from "../lib/engines/reference/reference.ts";
+import { kernels } from "../lib/engines/reference/kernels.ts";
 
 Deno.test("reference() computes what was computed by hand, for every op", async () => {
   const { E, LN2, PI } = Math;

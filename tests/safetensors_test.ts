@@ -7,8 +7,8 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import type { Tensor } from "../lib/engines/engine.ts";
-import { decodeSafetensors, encodeSafetensors } from "../lib/files/safetensors.ts";
+import type { Tensor } from "../lib/ops/tensor.ts";
+import { decodeSafetensors, encodeSafetensors } from "../lib/formats/safetensors.ts";
 
 const some: Record<string, Tensor> = {
   b: { shape: [2], data: Int32Array.of(1, -2) },

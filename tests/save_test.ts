@@ -20,7 +20,7 @@ import {
   tanh,
   train,
 } from "../mod.ts";
-import { decodeSafetensors, encodeSafetensors } from "../lib/files/safetensors.ts";
+import { decodeSafetensors, encodeSafetensors } from "../lib/formats/safetensors.ts";
 import { architectures, base, expert, sample } from "./models.ts";
 import { withTemp } from "./temp.ts";
 

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { compile, reference } from "../mod.ts";
-import { served } from "../lib/train/serve.ts";
+import { served } from "../lib/model/exported.ts";
 import { architectures } from "./models.ts";
 
 Deno.test("served() has the gates that its tasks need, and nothing of the others", async () => {

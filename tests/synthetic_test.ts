@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
-import { labelCorrelation, labelMoments, synthetic } from "../lib/data/synthetic.ts";
+import { labelCorrelation, labelMoments, synthetic } from "../lib/datasets/synthetic.ts";
 import { figure2Points } from "../examples/paper/printed.ts";
 import type { Rows } from "../lib/data/rows.ts";
 

@@ -5,9 +5,10 @@ import { apply } from "../lib/ops/table.ts";
 import type { Value } from "../lib/ops/value.ts";
 import { gradients } from "../lib/graph/differentiate.ts";
 import { type Graph, graphOf, inOrder } from "../lib/graph/graph.ts";
-import type { Engine, Tensor } from "../lib/engines/engine.ts";
-import { reference } from "../lib/engines/reference.ts";
-import { bestEngine, cpu, tfjs, wasm } from "../lib/engines/tfjs.ts";
+import type { Engine } from "../lib/engines/engine.ts";
+import type { Tensor } from "../lib/ops/tensor.ts";
+import { reference } from "../lib/engines/reference/reference.ts";
+import { bestEngine, cpu, tfjs, wasm } from "../lib/engines/tfjs/tfjs.ts";
 import { cases } from "./cases.ts";
 
 // What starting the engines leaves behind is seen only where they start for the first time: here.

@@ -3,10 +3,11 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { fillNormal, random } from "../lib/data/random.ts";
 import { apply } from "../lib/ops/table.ts";
 import { graphOf } from "../lib/graph/graph.ts";
-import type { Engine, Tensor } from "../lib/engines/engine.ts";
-import { reference } from "../lib/engines/reference.ts";
-import { engineOf } from "../lib/engines/tfjs.ts";
-import { start } from "../lib/engines/tfjs_backend.ts";
+import type { Engine } from "../lib/engines/engine.ts";
+import type { Tensor } from "../lib/ops/tensor.ts";
+import { reference } from "../lib/engines/reference/reference.ts";
+import { engineOf } from "../lib/engines/tfjs/tfjs.ts";
+import { start } from "../lib/engines/tfjs/backend.ts";
 import * as f from "../lib/ops/functions.ts";
 
 const started = await start("wasm");

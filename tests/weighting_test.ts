@@ -40,12 +40,12 @@ import {
 import { onnx } from "../lib/onnx.ts";
 import { differentiate } from "../lib/graph/differentiate.ts";
 import { graphOf } from "../lib/graph/graph.ts";
-import { unpacked } from "../lib/graph/parameters.ts";
+import { unpacked } from "../lib/graph/layout.ts";
 import { cautious } from "../lib/graph/rules.ts";
-import { layout as layoutFor, onPieces, trained as traced } from "../lib/train/graphs.ts";
-import { losses } from "../lib/train/losses.ts";
-import { split } from "../lib/train/parameters.ts";
-import { batchTensors, noiseTensors, readBy } from "../lib/train/feed.ts";
+import { layout as layoutFor, onPieces, trained as traced } from "../lib/model/graphs.ts";
+import { losses } from "../lib/trace/losses.ts";
+import { split } from "../lib/model/parameters.ts";
+import { batchTensors, noiseTensors, readBy } from "../lib/model/feed.ts";
 import { architectures, everyHead, sample, sampleFor } from "./models.ts";
 
 /** The methods that weigh gradients. */

@@ -4,7 +4,7 @@
  * import leads to a stand-in.
  */
 const log = await new Response(Deno.stdin.readable).text();
-const root = new URL("../", import.meta.url).href;
+const root = new URL("..", import.meta.url).href;
 // deno-lint-ignore no-control-regex
 const lines = log.replaceAll(/\x1b\[[\d;]*m/g, "").replaceAll(root, "").split("\n");
 

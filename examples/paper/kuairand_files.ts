@@ -1,4 +1,4 @@
-import { findFile } from "../../lib/data/find.ts";
+import { findFile } from "../../lib/datasets/find.ts";
 
 /** A file of KuaiRand-Pure. */
 export interface KuairandFile {

@@ -1,6 +1,6 @@
 import { div, greater, mean, mul, select, square, sub, sum } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
-import type { Routing } from "../graph/routing.ts";
+import type { Routing } from "../spec/routing.ts";
 import { checkWeight } from "./gate_losses.ts";
 
 /**

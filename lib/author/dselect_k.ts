@@ -17,7 +17,7 @@ import {
   sum,
 } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
-import { checkOptions, kindOf } from "../spec/structure.ts";
+import { checkOptions, kindOf } from "../errors/kinds.ts";
 import { checkWeight } from "./gate_losses.ts";
 import { inits } from "./inits.ts";
 import { type Gate, own } from "./net.ts";

@@ -1,12 +1,13 @@
-import { lossName } from "../graph/auxiliary.ts";
+import { lossName } from "../spec/routing.ts";
 import { graphOf, inOrder } from "../graph/graph.ts";
 import { apply, isValue } from "../ops/table.ts";
 import { type Shape, shapeText } from "../ops/shape.ts";
 import type { Attrs, Value } from "../ops/value.ts";
-import type { Expression, Init } from "../spec/spec.ts";
-import { kindOf } from "../spec/structure.ts";
+import type { Expression } from "../spec/spec.ts";
+import type { Init } from "../ops/init.ts";
+import { kindOf } from "../errors/kinds.ts";
 import { checkExpression, checkOutputs, onlyRouting } from "../spec/expression.ts";
-import { routingInputs } from "../graph/routing.ts";
+import { routingInputs } from "../spec/routing.ts";
 import type { BankLoss } from "./bank_losses.ts";
 import type { Gate, Net } from "./net.ts";
 import { weighing } from "./weighing.ts";

@@ -1,6 +1,6 @@
 import { greater, log, logSumExp, mul, neg, select, square, sum } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
-import { kindOf } from "../spec/structure.ts";
+import { kindOf } from "../errors/kinds.ts";
 import type { Gate, Weighing } from "./net.ts";
 import { weighing, withLoss } from "./weighing.ts";
 

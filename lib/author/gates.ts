@@ -1,7 +1,7 @@
 import { broadcast, div, greater, inTraining, mul, select, softmaxOf, sum } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
-import type { Init } from "../spec/spec.ts";
-import { checkOptions, kindOf } from "../spec/structure.ts";
+import type { Init } from "../ops/init.ts";
+import { checkOptions, kindOf } from "../errors/kinds.ts";
 import { mustBeGate } from "./gate_losses.ts";
 import { inits } from "./inits.ts";
 import { type Gate, type Net, noise, own } from "./net.ts";

@@ -1,6 +1,6 @@
 import { add, broadcast, div, inTraining, log, mul, relu, sigmoid, sub, sum } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
-import { checkOptions, kindOf } from "../spec/structure.ts";
+import { checkOptions, kindOf } from "../errors/kinds.ts";
 import { inits } from "./inits.ts";
 import { type Gate, noise, own } from "./net.ts";
 

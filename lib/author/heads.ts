@@ -1,6 +1,6 @@
 import { constant, logSumExp, matmul, neg, reshape } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
-import type { FocalSpec, HeadKind, HuberSpec, LossSpec, QuantileSpec } from "../spec/spec.ts";
+import type { FocalSpec, HeadKind, HuberSpec, LossSpec, QuantileSpec } from "../heads/spec.ts";
 import { type Net, widthOf } from "./net.ts";
 import { pipe, wholeNumber } from "./nets.ts";
 

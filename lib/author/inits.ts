@@ -1,4 +1,4 @@
-import type { Init } from "../spec/spec.ts";
+import type { Init } from "../ops/init.ts";
 
 /**
  * How parameters begin. Each is drawn for its own matrix `[width, units]`, never for a stack of experts, from the seed

@@ -1,5 +1,5 @@
-import type { FocalSpec, HuberSpec, QuantileSpec } from "../spec/spec.ts";
-import { checkOptions } from "../spec/structure.ts";
+import type { FocalSpec, HuberSpec, QuantileSpec } from "../heads/spec.ts";
+import { checkOptions } from "../errors/kinds.ts";
 
 /** The settings of {@linkcode focal}. */
 export interface FocalOptions {

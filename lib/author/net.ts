@@ -1,9 +1,9 @@
 import { apply, isValue } from "../ops/table.ts";
 import type { Shape } from "../ops/shape.ts";
 import type { Value } from "../ops/value.ts";
-import type { Routing } from "../graph/routing.ts";
-import type { Init } from "../spec/spec.ts";
-import { kindOf } from "../spec/structure.ts";
+import type { Routing } from "../spec/routing.ts";
+import type { Init } from "../ops/init.ts";
+import { kindOf } from "../errors/kinds.ts";
 
 /** A pure function from a value `[batch, width]` to a value `[batch, units]`. Experts, towers and their parts are nets. */
 export type Net = (x: Value) => Value;

@@ -15,8 +15,8 @@ import {
 } from "../ops/functions.ts";
 import { sameShape, shapeText } from "../ops/shape.ts";
 import type { Value } from "../ops/value.ts";
-import type { Init } from "../spec/spec.ts";
-import { checkOptions, kindOf } from "../spec/structure.ts";
+import type { Init } from "../ops/init.ts";
+import { checkOptions, kindOf } from "../errors/kinds.ts";
 import { inits } from "./inits.ts";
 import { type Net, noise, own, widthOf } from "./net.ts";
 

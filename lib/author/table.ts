@@ -1,11 +1,12 @@
 import { heads } from "../heads/heads.ts";
-import type { Feature } from "../spec/features.ts";
-import { featureForm, mostUnits, streamForm } from "../spec/input.ts";
-import { type Issue, keyText, SpecError } from "../spec/issues.ts";
+import type { Feature } from "../features/feature.ts";
+import { featureForm, mostUnits, streamForm } from "../features/input.ts";
+import { type Issue, keyText, SpecError } from "../errors/issues.ts";
 import { type Draft, resolve } from "../spec/resolve.ts";
-import { lossForm } from "../spec/loss.ts";
+import { lossForm } from "../heads/loss_form.ts";
 import type { Spec } from "../spec/spec.ts";
-import { fitting, type Form, isRecord, list, number, object, record, text, whole, word } from "../spec/structure.ts";
+import { fitting, type Form, list, number, object, record, text, whole, word } from "../errors/forms.ts";
+import { isRecord } from "../errors/kinds.ts";
 import type { BankLoss } from "./bank_losses.ts";
 import { express, expressLoss } from "./express.ts";
 import type { Task } from "./heads.ts";

@@ -16,9 +16,9 @@ import {
   topMask,
 } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
-import { checkOptions, kindOf } from "../spec/structure.ts";
+import { checkOptions, kindOf } from "../errors/kinds.ts";
 import { inits } from "./inits.ts";
-import type { Routing } from "../graph/routing.ts";
+import type { Routing } from "../spec/routing.ts";
 import { type Gate, noise, own } from "./net.ts";
 import { dense, wholeNumber } from "./nets.ts";
 

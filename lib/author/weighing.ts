@@ -1,6 +1,6 @@
 import { isValue } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
-import { checkOptions, isRecord, kindOf } from "../spec/structure.ts";
+import { checkOptions, isRecord, kindOf } from "../errors/kinds.ts";
 import type { Weighing } from "./net.ts";
 
 /**

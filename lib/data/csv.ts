@@ -1,5 +1,5 @@
 import { advice } from "../errors/nearest.ts";
-import { checkOptions } from "../spec/structure.ts";
+import { checkOptions } from "../errors/kinds.ts";
 import type { Column, Columns } from "./columns.ts";
 import { flaw, readRecord, scan, type Sheet, type Sink, takeRows } from "./csv_scan.ts";
 import { dictionary } from "./dictionary.ts";

@@ -1,13 +1,6 @@
 import type { Graph } from "../graph/graph.ts";
 import type { Rules } from "../graph/rules.ts";
-
-/** Numbers in row-major order, and their shape. */
-export interface Tensor {
-  /** The length of every axis. */
-  readonly shape: readonly number[];
-  /** The elements, row-major: real numbers, or the codes of categories. */
-  readonly data: Float32Array | Float64Array | Int32Array;
-}
+import type { Tensor } from "../ops/tensor.ts";
 
 /** Something that runs graphs. It knows ops; it knows nothing of experts, gates or towers. */
 export interface Engine {

@@ -1,6 +1,6 @@
 import type { Graph } from "../graph/graph.ts";
 import { shapeText } from "../ops/shape.ts";
-import type { Tensor } from "./engine.ts";
+import type { Tensor } from "../ops/tensor.ts";
 
 /**
  * Checks what a run is fed against the inputs and noise of its graph, and returns the number of rows in the batch: the

@@ -1,7 +1,7 @@
 import { exp, reshape, sigmoid, softmaxOf } from "../ops/functions.ts";
 import type { Shape } from "../ops/shape.ts";
 import type { Value } from "../ops/value.ts";
-import type { HeadKind, HeadSpec, LossSpec } from "../spec/spec.ts";
+import type { HeadForm, HeadKind, LossSpec } from "./spec.ts";
 import {
   classCrossEntropy,
   crossEntropy,
@@ -114,17 +114,17 @@ export const heads: Readonly<Record<HeadKind, Head>> = {
 };
 
 /** The loss that a head is trained by: the chosen one, or its own. */
-export function lossOf({ kind, loss }: HeadSpec): Loss {
+export function lossOf({ kind, loss }: HeadForm): Loss {
   return loss === undefined ? heads[kind].loss : ruleOf(loss).loss(loss);
 }
 
 /** The metrics of a head, by name. */
-export function measuresOf({ kind, loss }: Pick<HeadSpec, "kind" | "loss">): Readonly<Record<string, Measure>> {
+export function measuresOf({ kind, loss }: Pick<HeadForm, "kind" | "loss">): Readonly<Record<string, Measure>> {
   return loss === undefined ? heads[kind].measures : { ...heads[kind].measures, ...ruleOf(loss).measures(loss) };
 }
 
 /** The column of labels that tells the groups within which a head compares rows, if it does. */
-export function groupsOf({ loss }: Pick<HeadSpec, "loss">): string | undefined {
+export function groupsOf({ loss }: Pick<HeadForm, "loss">): string | undefined {
   return loss?.kind === "pairwise" ? loss.within : undefined;
 }
 

@@ -17,7 +17,7 @@ import {
   sum,
 } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
-import type { FocalSpec, HuberSpec, PairwiseSpec, QuantileSpec } from "../spec/spec.ts";
+import type { FocalSpec, HuberSpec, PairwiseSpec, QuantileSpec } from "./spec.ts";
 import { least, type Measure } from "./measures.ts";
 import { huberLoss, logitLoss, pinballLoss } from "./loss_metrics.ts";
 

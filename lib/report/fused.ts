@@ -1,8 +1,8 @@
 import { fuse, type Stack } from "../graph/fuse.ts";
-import { parametersOf } from "../graph/parameters.ts";
-import { routed } from "../graph/routed.ts";
+import { parametersOf } from "../trace/parameters.ts";
+import { routed } from "../graph/route.ts";
 import type { Rules } from "../graph/rules.ts";
-import { trace } from "../graph/trace.ts";
+import { trace } from "../trace/trace.ts";
 import type { Spec } from "../spec/spec.ts";
 
 /** What a model's graphs compute otherwise than entry by entry, on an engine or wherever it pays off. */

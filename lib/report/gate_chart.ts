@@ -1,18 +1,6 @@
-import { blocksOf, type Column, columnsOf, type Place, placesOf } from "./gate_columns.ts";
+import { blocksOf, type Column, columnsOf, type GateWeights, type Place, placesOf } from "./gate_columns.ts";
 import { type Chart, element, escape, label, textWidth, WIDTH } from "./marks.ts";
 import { DENSEST } from "./palette.ts";
-
-/** The weights of one gate, or of one gate in some of the rows: a line of a heat map. */
-export interface GateWeights {
-  /** The name of the line, such as the gate's task. */
-  readonly name: string;
-  /** What is written below the name, such as the number of rows. */
-  readonly note?: string;
-  /** The mean weight of each expert, `[experts]`. */
-  readonly experts: readonly number[];
-  /** The names of the experts, `<bank>/<index>`, each once; lines that name an expert alike share its column. */
-  readonly names?: readonly string[];
-}
 
 /** The options of {@linkcode gateChart}. */
 export interface GateChartOptions {

@@ -1,4 +1,14 @@
-import type { GateWeights } from "./gate_chart.ts";
+/** The weights of one gate, or of one gate in some of the rows: a line of a heat map. */
+export interface GateWeights {
+  /** The name of the line, such as the gate's task. */
+  readonly name: string;
+  /** What is written below the name, such as the number of rows. */
+  readonly note?: string;
+  /** The mean weight of each expert, `[experts]`. */
+  readonly experts: readonly number[];
+  /** The names of the experts, `<bank>/<index>`, each once; lines that name an expert alike share its column. */
+  readonly names?: readonly string[];
+}
 
 /** A column of a heat map: an expert. */
 export interface Column {

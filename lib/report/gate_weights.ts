@@ -1,5 +1,6 @@
-import type { GateReport, GateUse } from "../train/gate_report.ts";
-import type { GateWeights } from "./gate_chart.ts";
+import type { GateReport } from "../inspect/gate_report.ts";
+import type { GateUse } from "../inspect/gate_use.ts";
+import type { GateWeights } from "./gate_columns.ts";
 
 /**
  * The lines of a heat map of a report on gates: one for each gate. Gates are named by the stream that they write and, of

@@ -1,4 +1,5 @@
-import type { GateReport, GateSegment, GateUse } from "../train/gate_report.ts";
+import type { GateReport, GateSegment } from "../inspect/gate_report.ts";
+import type { GateUse } from "../inspect/gate_use.ts";
 import { sideBySide, table } from "./table.ts";
 
 /**

@@ -1,6 +1,6 @@
 import type { Spec } from "../spec/spec.ts";
-import { columnsOf } from "../graph/columns.ts";
-import { inputWidth } from "../spec/input.ts";
+import { columnsOf } from "../features/columns.ts";
+import { inputWidth } from "../features/input.ts";
 import { bankText, functionText, headText } from "./describe.ts";
 
 /**

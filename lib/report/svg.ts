@@ -2,7 +2,8 @@ import { type Chart, element, escape, label, WIDTH } from "./marks.ts";
 import { palette } from "./palette.ts";
 
 export type { Chart } from "./marks.ts";
-export { gateChart, type GateChartOptions, type GateWeights } from "./gate_chart.ts";
+export { gateChart, type GateChartOptions } from "./gate_chart.ts";
+export type { GateWeights } from "./gate_columns.ts";
 export { gateWeights, segmentWeights } from "./gate_weights.ts";
 export { lossChart, type LossChartOptions, type Series } from "./loss_chart.ts";
 

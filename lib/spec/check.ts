@@ -1,17 +1,18 @@
 import { valuesOf } from "../graph/graph.ts";
-import { routingInputs } from "../graph/routing.ts";
+import { routingInputs } from "./routing.ts";
 import { heads } from "../heads/heads.ts";
 import { apply, ops } from "../ops/table.ts";
 import { sameShape, type Shape, shapeText } from "../ops/shape.ts";
 import type { Value } from "../ops/value.ts";
 import { checkExpression, checkOutputs, onlyRouting } from "./expression.ts";
-import { inputForm, mostUnits, streamForm } from "./input.ts";
-import { type Issue, SpecError } from "./issues.ts";
-import { lossForm } from "./loss.ts";
+import { inputForm, mostUnits, streamForm } from "../features/input.ts";
+import { type Issue, SpecError } from "../errors/issues.ts";
+import { lossForm } from "../heads/loss_form.ts";
 import { quoted } from "../errors/quoted.ts";
 import { resolve } from "./resolve.ts";
 import { type Expression, type ExpressionNode, type LevelSpec, type Spec, version } from "./spec.ts";
-import { fitting, type Form, isRecord, kindOf, list, number, object, record, text, whole, word } from "./structure.ts";
+import { fitting, type Form, list, number, object, record, text, whole, word } from "../errors/forms.ts";
+import { isRecord, kindOf } from "../errors/kinds.ts";
 
 /**
  * Checks what was read from JSON, or comes from anywhere else, and returns it as a spec.

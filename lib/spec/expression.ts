@@ -1,4 +1,4 @@
-import { lossesOf } from "../graph/auxiliary.ts";
+import { lossesOf } from "./routing.ts";
 import { inOrder } from "../graph/graph.ts";
 import { quoted } from "../errors/quoted.ts";
 import { sameShape, shapeText, sizeOf } from "../ops/shape.ts";

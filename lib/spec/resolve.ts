@@ -1,9 +1,9 @@
 import { groupsOf, heads } from "../heads/heads.ts";
-import { ordered } from "../heads/order.ts";
+import { ordered } from "./order.ts";
 import { type Shape, shapeText } from "../ops/shape.ts";
-import { columnsOf } from "../graph/columns.ts";
-import { inputWidth } from "./input.ts";
-import { type Issue, keyText } from "./issues.ts";
+import { columnsOf } from "../features/columns.ts";
+import { inputWidth } from "../features/input.ts";
+import { type Issue, keyText } from "../errors/issues.ts";
 import { inputsOf, isLossName } from "./expression.ts";
 import { quoted } from "../errors/quoted.ts";
 import { advice, nearest } from "../errors/nearest.ts";
@@ -11,15 +11,13 @@ import {
   type BankSpec,
   type Expression,
   type GateSpec,
-  type HeadKind,
-  type InputSpec,
   type LevelSpec,
-  type LossSpec,
   type Spec,
-  type StreamSpec,
   type TaskSpec,
   version,
 } from "./spec.ts";
+import type { InputSpec, StreamSpec } from "../features/feature.ts";
+import type { HeadKind, LossSpec } from "../heads/spec.ts";
 
 /**
  * A table before its names are resolved. `N` is how its nets and gates are given, `L` how the losses of its banks are: as

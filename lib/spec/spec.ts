@@ -1,5 +1,6 @@
 import type { Attrs, Op } from "../ops/value.ts";
-import type { Feature } from "./features.ts";
+import type { InputSpec, StreamSpec } from "../features/feature.ts";
+import type { HeadForm } from "../heads/spec.ts";
 
 /** The version of the format, the value of `gatehouse` in every spec. */
 export const version = 1;
@@ -21,14 +22,6 @@ export interface Spec<Tasks extends string = string> {
   /** The tasks by name. */
   readonly tasks: { readonly [task in Tasks]: TaskSpec };
 }
-
-/** A width of real numbers, or named features with their encoding. */
-export type InputSpec =
-  | { readonly width: number }
-  | { readonly features: Readonly<Record<string, Feature>> };
-
-/** A part of the input: features by name, or columns by number where the input is a width. */
-export type StreamSpec = readonly string[] | readonly number[];
 
 /** Experts by bank, and gates by the stream that they write. */
 export interface LevelSpec {
@@ -97,55 +90,9 @@ export interface TaskSpec {
 }
 
 /** What a task predicts, and the layer that leads there. */
-export interface HeadSpec {
-  /** A probability, a real number, one of several classes, the mean of a count, or a score. */
-  readonly kind: HeadKind;
-  /** The number of logits: 1, or the number of classes. */
-  readonly units: number;
-  /** What it is trained by instead of its own loss; absent: its own. */
-  readonly loss?: LossSpec;
+export interface HeadSpec extends HeadForm {
   /** From the tower's output to the logits `[batch, units]`. */
   readonly net: Expression;
-}
-
-/** The kinds of heads. */
-export type HeadKind = "binary" | "regression" | "categorical" | "count" | "ranking";
-
-/** A loss that is chosen instead of a head's own, with its settings. */
-export type LossSpec = FocalSpec | HuberSpec | QuantileSpec | PairwiseSpec;
-
-/** A loss of binary tasks; see `focal`. */
-export interface FocalSpec {
-  /** What the loss is. */
-  readonly kind: "focal";
-  /** How much rows that are predicted well count less, at least 0. */
-  readonly gamma: number;
-  /** The weight of rows whose label is 1, between 0 and 1; absent: all rows count alike. */
-  readonly alpha?: number;
-}
-
-/** A loss of regressions; see `huber`. */
-export interface HuberSpec {
-  /** What the loss is. */
-  readonly kind: "huber";
-  /** Where the square becomes a line, above 0. */
-  readonly delta: number;
-}
-
-/** A loss of regressions; see `quantile`. */
-export interface QuantileSpec {
-  /** What the loss is. */
-  readonly kind: "quantile";
-  /** The share of labels below the predictions, between 0 and 1. */
-  readonly level: number;
-}
-
-/** The loss of rankings; see `ranking`. */
-export interface PairwiseSpec {
-  /** What the loss is. */
-  readonly kind: "pairwise";
-  /** The column of labels whose rows are compared where they are equal; absent: all rows are. */
-  readonly within?: string;
 }
 
 /**
@@ -168,11 +115,3 @@ export interface ExpressionNode {
   /** The op's settings. */
   readonly attrs: Attrs;
 }
-
-/** How a parameter begins; see `inits`. */
-export type Init =
-  | { readonly kind: "constant"; readonly value: number }
-  | { readonly kind: "values"; readonly values: readonly number[] }
-  | { readonly kind: "normal"; readonly deviation: number }
-  | { readonly kind: "uniform"; readonly limit: number }
-  | { readonly kind: "glorotUniform" | "glorotNormal" | "heUniform" | "heNormal" | "lecunNormal" };

@@ -1,13 +1,14 @@
 import { random } from "../data/random.ts";
-import type { Program, Tensor } from "../engines/engine.ts";
+import type { Program } from "../engines/engine.ts";
+import type { Tensor } from "../ops/tensor.ts";
 import type { Graph } from "../graph/graph.ts";
-import { readBy } from "./feed.ts";
-import { slotName, trainingStep } from "./graphs.ts";
-import type { Model } from "./model.ts";
-import type { Optimiser } from "./optimisers.ts";
-import { tasksOf } from "./sharing.ts";
+import { readBy } from "../model/feed.ts";
+import { slotName, trainingStep } from "../model/graphs.ts";
+import type { Model } from "../model/model.ts";
+import type { Optimiser } from "../optimisers/optimisers.ts";
+import { tasksOf } from "../trace/sharing.ts";
 import { combinedStep, gradientArrays, gradientStep, weightedStep } from "./weighted_graphs.ts";
-import { checkWeights, type LossWeights, type Weighting } from "./weighting.ts";
+import { checkWeights, type LossWeights, type Weighting } from "../weighting/weighting.ts";
 
 /** How the steps of a training are run. */
 export interface Steps {

@@ -2,8 +2,8 @@ import { quoted } from "../errors/quoted.ts";
 import { advice } from "../errors/nearest.ts";
 import { measuresOf } from "../heads/heads.ts";
 import type { Spec } from "../spec/spec.ts";
-import { checkOptions, isRecord, kindOf } from "../spec/structure.ts";
-import type { Evaluation } from "./evaluate.ts";
+import { checkOptions, isRecord, kindOf } from "../errors/kinds.ts";
+import type { Evaluation } from "../model/evaluate.ts";
 
 /** When training stops before its time: once what is watched has not improved for some epochs. */
 export interface Stopping<Tasks extends string = string> {

@@ -1,19 +1,20 @@
 import { permutation, random } from "../data/random.ts";
-import { checkRows, pickRows, type Rows, sliceRows } from "../data/rows.ts";
-import type { Tensor } from "../engines/engine.ts";
+import { pickRows, type Rows, sliceRows } from "../data/rows.ts";
+import { checkRows } from "../model/check_rows.ts";
+import type { Tensor } from "../ops/tensor.ts";
 import type { Graph } from "../graph/graph.ts";
-import { flatName, type Layout } from "../graph/parameters.ts";
-import { checkOptions, kindOf } from "../spec/structure.ts";
-import { evaluate, type Evaluation } from "./evaluate.ts";
-import { batchTensors, noiseTensors } from "./feed.ts";
-import { beginning, droppedPrefix } from "./graphs.ts";
-import { auxiliaryIn, auxiliaryPrefix } from "./losses.ts";
-import { checkModel, type Model } from "./model.ts";
-import { adam, checkOptimiser, type Optimiser } from "./optimisers.ts";
-import { runs } from "./parameters.ts";
+import { flatName, type Layout } from "../graph/layout.ts";
+import { checkOptions, kindOf } from "../errors/kinds.ts";
+import { evaluate, type Evaluation } from "../model/evaluate.ts";
+import { batchTensors, noiseTensors } from "../model/feed.ts";
+import { beginning, droppedPrefix } from "../model/graphs.ts";
+import { auxiliaryIn, auxiliaryPrefix } from "../trace/losses.ts";
+import { checkModel, type Model } from "../model/model.ts";
+import { adam, checkOptimiser, type Optimiser } from "../optimisers/optimisers.ts";
+import { runs } from "../model/parameters.ts";
 import { type Steps, stepsOf } from "./steps.ts";
 import { type Stopping, watcher } from "./stopping.ts";
-import { checkWeighting, type Weighting } from "./weighting.ts";
+import { checkWeighting, type Weighting } from "../weighting/weighting.ts";
 
 /**
  * What is trained on: rows in memory, or a function that begins a pass over pieces of any size, called once an epoch.

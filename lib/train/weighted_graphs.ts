@@ -1,9 +1,9 @@
 import { gradients } from "../graph/differentiate.ts";
 import { type Graph, graphOf } from "../graph/graph.ts";
 import { optimise } from "../graph/optimise.ts";
-import { type Layout, unpacked } from "../graph/parameters.ts";
+import { type Layout, unpacked } from "../graph/layout.ts";
 import { cautious, type Rules } from "../graph/rules.ts";
-import { trace } from "../graph/trace.ts";
+import { trace } from "../trace/trace.ts";
 import { add, concat, constant, matmul, mul, reshape, slice, sub, transpose } from "../ops/functions.ts";
 import { apply } from "../ops/table.ts";
 import { sizeOf } from "../ops/shape.ts";
@@ -20,10 +20,10 @@ import {
   prefixed,
   scalar,
   trained,
-} from "./graphs.ts";
-import { losses } from "./losses.ts";
-import type { Optimiser } from "./optimisers.ts";
-import { type SharedPiece, sharedPieces } from "./sharing.ts";
+} from "../model/graphs.ts";
+import { losses } from "../trace/losses.ts";
+import type { Optimiser } from "../optimisers/optimisers.ts";
+import { type SharedPiece, sharedPieces } from "../trace/sharing.ts";
 
 /**
  * A training step whose losses are weighed anew in each: as `trainingStep`, with the inputs `factor/<task>`, by which

@@ -20,7 +20,7 @@ export function machine(versions: Readonly<Record<string, string>> = {}): Machin
   const packages = ["@tensorflow/tfjs", "@tensorflow/tfjs-backend-wasm"].map((name) =>
     [name, imports[name].slice(`npm:${name}@`.length)] as const
   );
-  const runtime = Deno.readTextFileSync("lib/engines/onnx_library.ts").match(/npm:onnxruntime-node@([\d.]+)/)![1];
+  const runtime = Deno.readTextFileSync("lib/engines/onnx/library.ts").match(/npm:onnxruntime-node@([\d.]+)/)![1];
   return {
     cpu: cpus()[0].model,
     cores: navigator.hardwareConcurrency,

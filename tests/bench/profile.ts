@@ -1,8 +1,8 @@
 import type { Engine } from "../../mod.ts";
-import { engineOf as onnxOf } from "../../lib/engines/onnx.ts";
-import { binding } from "../../lib/engines/onnx_binding.ts";
-import { engineOf as tfjsOf } from "../../lib/engines/tfjs.ts";
-import { type Call, start } from "../../lib/engines/tfjs_backend.ts";
+import { engineOf as onnxOf } from "../../lib/engines/onnx/onnx.ts";
+import { binding } from "../../lib/engines/onnx/binding.ts";
+import { engineOf as tfjsOf } from "../../lib/engines/tfjs/tfjs.ts";
+import { type Call, start } from "../../lib/engines/tfjs/backend.ts";
 import { type CaseName, load, type Loaded } from "./cases.ts";
 import { engineOf } from "./engines.ts";
 import { against, type Bench, own } from "./lines.ts";

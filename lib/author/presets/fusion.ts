@@ -1,0 +1,128 @@
+import { add, constant, pad, softmaxOf } from "../../ops/functions.ts";
+import { checkOptions } from "../../errors/kinds.ts";
+import { softmax } from "../gates.ts";
+import { inits } from "../inits.ts";
+import { type Gate, own as owning } from "../net.ts";
+import { dense } from "../nets.ts";
+import { forEvery, type LevelsPreset, netsOf, numbered, recordOf, untaken } from "./preset.ts";
+import { type Bank, bank, level, mix, type Table } from "../table.ts";
+
+/** What {@linkcode multiLevelMmoe} is made of. */
+export interface MultiLevelPreset<Tasks extends string> extends LevelsPreset<Tasks> {
+  /** The number of experts of each level. Default 8. */
+  readonly experts?: number;
+  /** The gate. Default `softmax`. */
+  readonly gate?: Gate;
+}
+
+/**
+ * MMoE over MMoE: every expert of an upper level has a gate of its own that mixes the experts below it; in the last
+ * level every task has one. All gates read the input (a baseline of Tang et al. 2020 and of Li et al. 2023, whose
+ * published code this follows: the papers have no equations of it).
+ *
+ * ```text
+ * level 0: experts   shared: experts                               all read the input
+ *          gates     0: mix shared   1: mix shared   ...           one for each expert above
+ * level 1: experts   0 (reads 0)     1 (reads 1)     ...
+ *          gates     click: mix 0 + 1 + ...     like: mix 0 + 1 + ...      by softmax of the input
+ * ```
+ *
+ * Parameters: of each level `experts e` with `e` those of an expert over the width that it reads, and
+ * `input experts ** 2` of its gates, in the last level `input experts tasks`. Of one level it is `mmoe`.
+ *
+ * @throws {TypeError} for unknown options.
+ * @throws {RangeError} for numbers of levels or experts that are none.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { binary, define, dense, mmoe, multiLevelMmoe } from "@gatehouse/gatehouse";
+ *
+ * const base = { input: 4, expert: dense(3), experts: 2, tasks: { click: binary(), like: binary() } };
+ * const { levels } = define(multiLevelMmoe({ ...base, levels: 2 }));
+ * assertEquals(Object.keys(levels[0].gates), ["0", "1"]);
+ * assertEquals(levels[1].gates.click, { ...levels[1].gates.click, reads: "input", mix: ["0", "1"] });
+ * assertEquals(define(multiLevelMmoe({ ...base, levels: 1 })), define(mmoe(base)));
+ * ```
+ */
+export function multiLevelMmoe<const Tasks extends string>(preset: MultiLevelPreset<Tasks>): Table<Tasks> {
+  const action = "define multi-level MMoE model";
+  checkOptions(action, preset, ["input", "expert", "levels", "experts", "gate", "tasks"]);
+  const { input, expert, experts: count = 8, gate = softmax, tasks } = preset;
+  const nets = netsOf(action, expert, preset.levels);
+  const names = nets.length === 1 ? [] : numbered(action, "experts", count);
+  const levels = nets.map((net, at) => {
+    const experts = at === 0 ? { shared: bank(count, net) } : recordOf(names, () => bank(1, net));
+    const one = mix(at === 0 ? "shared" : names, gate, { reads: "input" });
+    return level(experts, at === nets.length - 1 ? forEvery(tasks, () => one) : recordOf(names, () => one));
+  });
+  return { input, levels, tasks };
+}
+
+/** What {@linkcode adatt} is made of. */
+export interface AdattPreset<Tasks extends string> extends LevelsPreset<Tasks> {
+  /** The number of experts of each task's own. Default 1. */
+  readonly own?: number;
+  /** The number of experts that belong to no task. Default 0: AdaTT-sp of the paper; with more, the general AdaTT. */
+  readonly shared?: number;
+}
+
+/**
+ * Adaptive task-to-task fusion: in every level, each task mixes the experts of all tasks by a softmax of its own stream,
+ * and adds a learned linear combination of its own experts (Li et al. 2023: `AllExpertGF` and `NativeExpertLF`).
+ *
+ * ```text
+ * level 0: experts   click: own     like: own     (shared: shared)          all read the input
+ *          gates     click: mix click + like + shared, by softmax + v on click
+ *                    like:  mix click + like + shared, by softmax + v on like
+ *                    (shared: mix click + like + shared, by softmax + v on shared)   not in the last level
+ * level 1: the same, each bank and each gate over the stream of its own name
+ * ```
+ *
+ * Weights do not sum to 1: `softmax(x W)` and the residual `v [own]`, which is no function of the input. A single own
+ * expert is added as it is (`v = 1`, without a parameter), as in the paper; others begin uniform in
+ * ±1 / sqrt(own), as in its published code. Logits have no bias here; in that code they have one.
+ *
+ * Parameters: of each level `n e + streams (width n + own)` with `n = tasks own + shared` experts of `e` parameters, and
+ * `streams` the tasks, in all levels but the last also `shared`. Without the residual, one level is `mmoe`.
+ *
+ * @throws {TypeError} for unknown options, and for a task named `shared`.
+ * @throws {RangeError} for numbers of levels or experts that are none.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { adatt, binary, compile, define, dense, reference, rows } from "@gatehouse/gatehouse";
+ *
+ * const spec = define(adatt({ input: 2, expert: dense(3), levels: 1, tasks: { click: binary(), like: binary() } }));
+ * const model = await compile(spec, { engine: reference() });
+ * const { gates } = await model.inspect(rows([[0, 0]]));
+ * assertEquals([gates["0/click"], gates["0/like"]], [Float32Array.of(1.5, 0.5), Float32Array.of(0.5, 1.5)]);
+ * model.dispose();
+ * ```
+ */
+export function adatt<const Tasks extends string>(preset: AdattPreset<Tasks>): Table<Tasks> {
+  const action = "define AdaTT model";
+  checkOptions(action, preset, ["input", "expert", "levels", "own", "shared", "tasks"]);
+  const { input, expert, own = 1, shared = 0, tasks } = preset;
+  untaken(action, tasks, "shared");
+  const nets = netsOf(action, expert, preset.levels);
+  const banks = [...Object.keys(tasks ?? {}), ...(shared === 0 ? [] : ["shared"])];
+  const fused = (stream: string, at: number) => mix(banks, fusion(at * own, stream === "shared" ? shared : own));
+  const levels = nets.map((net, at) => {
+    const experts: Record<string, Bank> = recordOf(banks, (name) => bank(name === "shared" ? shared : own, net));
+    const streams = banks.filter((name) => name !== "shared" || at < nets.length - 1);
+    return level(experts, recordOf(streams, fused));
+  });
+  return { input, levels, tasks };
+}
+
+/** Softmax over all experts, and a learned number more on each of `count` experts from position `start` on. */
+function fusion(start: number, count: number): Gate {
+  return (x, experts) => {
+    const all = softmaxOf(dense(experts, { bias: false })(x));
+    const learned = owning((slot) => slot("residual", [count], inits.uniform(1 / Math.sqrt(count))));
+    const residual = count === 1 ? constant([1]) : learned(x); // [count]
+    return add(all, pad(residual, start, experts - start - count));
+  };
+}

@@ -1,0 +1,107 @@
+import { broadcast, constant, greater, inTraining, mul } from "../../ops/functions.ts";
+import { checkOptions, isRecord, kindOf } from "../../errors/kinds.ts";
+import { type Net, noise } from "../net.ts";
+import { dense, pipe } from "../nets.ts";
+import { type MixturePreset, recordOf } from "./preset.ts";
+import { mmoe } from "./basic.ts";
+import type { Input, Table } from "../table.ts";
+
+/** What {@linkcode youtube} is made of. */
+export interface YoutubePreset<Tasks extends string> extends MixturePreset<Tasks> {
+  /** The features that only the shallow towers read, or columns where the input is a width: position, device. */
+  readonly position: readonly string[] | readonly number[];
+  /** What a shallow tower computes before its logits. Default: nothing, it is linear. */
+  readonly shallow?: Net;
+  /** The share of rows whose position is missing in training, in [0, 1). Default 0.1, as in the paper. */
+  readonly drop?: number;
+  /** The tasks that have a shallow tower. Default: all; in the paper those of engagement, such as clicks. */
+  readonly biased?: readonly NoInfer<Tasks>[];
+}
+
+/**
+ * MMoE with shallow towers against selection bias: the logit of a task is that of its tower plus that of a shallow tower,
+ * which alone reads where an item was shown, and which is not there when items are ranked (Zhao et al. 2019,
+ * on position and selection biases).
+ *
+ * ```text
+ * streams   position: its features     shared: all others of the input
+ * level 0:  experts   shared: experts (reads shared)
+ *           gates     click: mix shared, by softmax of shared     like: ...
+ * tasks     click: tower over click, adds a shallow tower over position
+ * ```
+ *
+ * In training, the position of each row is missing with probability `drop`; in evaluation and prediction it is missing in
+ * all rows, whatever the data hold: all its columns are 0, which is not the same as an unknown word. Parameters: those
+ * of `mmoe` over the other features, and of each shallow tower those of its net and `units` of its logits, without bias.
+ *
+ * @throws {TypeError} for unknown options.
+ * @throws {RangeError} if `drop` is out of range.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { binary, compile, define, dense, reference, rows, youtube } from "@gatehouse/gatehouse";
+ *
+ * const tasks = { click: binary(), like: binary() };
+ * const spec = define(youtube({ input: 3, position: [2], expert: dense(4), experts: 2, tasks, biased: ["click"] }));
+ * assertEquals(spec.streams, { shared: [0, 1], position: [2] });
+ * const model = await compile(spec, { engine: reference() });
+ * const [first, tenth] = (await model.predict(rows([[5, 7, 1], [5, 7, 10]]))).click;
+ * assertEquals(first, tenth);
+ * model.dispose();
+ * ```
+ */
+export function youtube<const Tasks extends string>(preset: YoutubePreset<Tasks>): Table<Tasks> {
+  const action = "define YouTube model";
+  const own = ["position", "shallow", "drop", "biased"];
+  checkOptions(action, preset, ["input", "expert", "experts", "gate", "tasks", ...own]);
+  const { position, shallow = pipe(), drop = 0.1, biased, ...rest } = preset;
+  const { input, levels, tasks } = mmoe(rest);
+  const net = (units: number) => pipe(missing(drop), shallow, dense(units, { bias: false }));
+  const names = Object.keys(tasks ?? {}) as Tasks[];
+  const wrong = biased?.find((task) => !names.includes(task));
+  if (wrong !== undefined) throw new TypeError(`Cannot ${action}: biased names ${kindOf(wrong)}, which is no task`);
+  const towers = recordOf(names, (name) => {
+    const task = tasks[name as Tasks];
+    const bare = biased !== undefined && !biased.includes(name as Tasks);
+    return bare || !isRecord(task) ? task : { ...task, adds: { ...task.adds, position: net(task.units) } };
+  });
+  return { input, streams: { shared: others(input, position), position }, levels, tasks: towers as typeof tasks };
+}
+
+/** All features or columns but some. */
+function others(input: Input, some: readonly (string | number)[]): readonly string[] | readonly number[] {
+  const left = new Set(some);
+  if (isRecord(input)) return Object.keys(input).filter((name) => !left.has(name));
+  return Array.from({ length: input }, (_, column) => column).filter((column) => !left.has(column));
+}
+
+/**
+ * What is known in training alone, and there not of every row: with probability `rate` a row is 0, in evaluation all are.
+ * What is left is not scaled, unlike that of `dropout`.
+ *
+ * @param rate In [0, 1).
+ * @throws {RangeError} if `rate` is not.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { add, compile, define, initialise, missing, reference, regression, rows } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({ input: 1, tasks: { y: regression((x) => add(x, missing(0.5)(x))) } });
+ * const kernel = { shape: [1, 1], data: Float32Array.of(1) };
+ * const parameters = { ...initialise(spec, 0), "tasks/y/head/0/kernel": kernel };
+ * const model = await compile(spec, { engine: reference(), parameters });
+ * assertEquals((await model.predict(rows([[3], [-2]]))).y, Float32Array.of(3, -2));
+ * model.dispose();
+ * ```
+ */
+export function missing(rate: number): Net {
+  if (!(Number.isFinite(rate) && rate >= 0 && rate < 1)) {
+    throw new RangeError(`Cannot apply missing: rate must be in [0, 1), found ${kindOf(rate)}`);
+  }
+  return (x) => {
+    const known = rate === 0 ? x : mul(x, greater(noise(["batch", 1]), rate));
+    return inTraining(known, broadcast(constant(0), x.shape));
+  };
+}

@@ -1,0 +1,64 @@
+import { checkGraph } from "../check_graph.ts";
+import type { Engine, Store } from "../engine.ts";
+import { isTranslated } from "../../formats/onnx_ops.ts";
+import { programOf } from "./program.ts";
+import { start } from "./runtime.ts";
+import type { Open } from "./session.ts";
+import { type Arrays, storeOf } from "./store.ts";
+import type { Op } from "../../ops/value.ts";
+
+/** The options of {@linkcode onnx}. */
+export interface OnnxOptions {
+  /** The threads that share the work of one op. Default: as many as the machine runs at once. */
+  readonly threads?: number;
+}
+
+/**
+ * The engine on ONNX Runtime's native library, float32.
+ *
+ * Needs the package `onnxruntime-node` and, in Deno, `--allow-ffi`. All models share the memory that a run takes for what
+ * it computes on the way; it stays for the next run until the program ends.
+ * Batches that grow from run to run each add to it: begin with the largest.
+ *
+ * @throws {RangeError} if the threads are no whole number of at least 1.
+ * @throws {Error} if the package is missing, may not be loaded, or has no library for this machine.
+ *
+ * @example
+ * ```ts ignore
+ * import { onnx } from "@gatehouse/gatehouse/onnx";
+ *
+ * const model = await compile(spec, { engine: onnx() });
+ * ```
+ */
+export async function onnx({ threads }: OnnxOptions = {}): Promise<Engine> {
+  if (threads !== undefined && !(Number.isSafeInteger(threads) && threads >= 1)) {
+    throw new RangeError(
+      `Cannot start the onnx engine: threads must be a whole number of at least 1, found ${threads}`,
+    );
+  }
+  return engineOf(await start(threads ?? navigator.hardwareConcurrency));
+}
+
+/** The engine on ONNX Runtime, however that was started. */
+export function engineOf(open: Open): Engine {
+  const known = new WeakMap<Store, Arrays>();
+  return {
+    name: "onnx",
+    rules: { gatherFrom: 32, routeFrom: { ratio: 1, saved: 50_000 } },
+    store: (values) => {
+      const { store, arrays } = storeOf(values);
+      known.set(store, arrays);
+      return store;
+    },
+    load: (graph, store) => {
+      const arrays = known.get(store);
+      if (arrays === undefined) throw new TypeError("Cannot load graph: the store is of another engine");
+      checkGraph(graph, (name) => arrays.find(name)?.shape, { name: "onnx", has });
+      return programOf(graph, arrays, open);
+    },
+  };
+}
+
+function has(op: string): boolean {
+  return isTranslated(op as Op) || ["input", "noise", "parameter", "constant"].includes(op);
+}

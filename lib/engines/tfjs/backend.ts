@@ -1,0 +1,207 @@
+import * as tf from "@tensorflow/tfjs";
+import type { DataType, KernelBackend, NamedAttrMap, NamedTensorInfoMap, TensorInfo } from "@tensorflow/tfjs";
+import { quoted } from "../../errors/quoted.ts";
+import { advice } from "../../errors/nearest.ts";
+import { sizeOf } from "../../ops/shape.ts";
+import { multiplier } from "./wasm_multiplier.ts";
+import { type RowLoops, rowLoops } from "./wasm_rows.ts";
+import type { Loop, Numbers } from "./numbers.ts";
+
+/** Calls one kernel of a backend. */
+export type Call = (inputs: NamedTensorInfoMap | readonly TensorInfo[], attrs?: NamedAttrMap) => TensorInfo;
+
+/** A started tfjs backend: its kernels and its memory, without tfjs's tape, scopes and variables. */
+export interface Backend {
+  /** The name under which tfjs knows the backend, such as `wasm`. */
+  readonly name: string;
+  /** Whether the backend's kernels are plain JavaScript, slower than loops written for the purpose. */
+  readonly plain: boolean;
+  /** Finds a kernel. Throws a TypeError if the backend lacks it. */
+  kernel(name: string): Call;
+  /** Copies numbers to the backend. */
+  write(data: Numbers, shape: readonly number[]): TensorInfo;
+  /** Copies numbers off the backend, at once where the backend's memory is this program's memory. */
+  read(array: TensorInfo): Numbers | Promise<Numbers>;
+  /** Gives up one hold on an array, whose memory is free after the last. */
+  free(array: TensorInfo): void;
+  /** The number of arrays in the backend's memory. */
+  count(): number;
+  /** Makes an array by a loop over the backend's memory; undefined where that memory cannot be reached. */
+  readonly fill?: (shape: readonly number[], of: readonly TensorInfo[], loop: Loop) => TensorInfo;
+  /**
+   * Makes products `[..., m, k] x [..., k, n]`, or `[m, k]` with one of `[..., k, n]`, by a kernel that is faster than the
+   * backend's; undefined where there is none.
+   */
+  readonly multiply?: (left: TensorInfo, right: TensorInfo, one?: number) => TensorInfo;
+  /** Loops for `fill` that are faster than those in JavaScript, where there are any. */
+  readonly rows?: RowLoops;
+}
+
+/**
+ * Starts a registered tfjs backend, or finds it running. tfjs's own current backend and flags stay what they are.
+ *
+ * @throws {TypeError} if no backend has the name.
+ * @throws {Error} if the backend does not start.
+ */
+export async function start(name: string): Promise<Backend> {
+  if (name === "wasm") await import("@tensorflow/tfjs-backend-wasm");
+  const names = Object.keys(tf.engine().registryFactory);
+  if (!names.includes(name)) {
+    throw new TypeError(`Cannot start the tfjs engine: no backend is named ${quoted(name)}${advice(name, names)}`);
+  }
+  const backend = tf.engine().registry[name] ?? await started(name);
+  // Kernels that are bound to a backend by a function of their own; tfjs calls it only for its current backend.
+  tf.getKernelsForBackend(name).forEach(({ setupFunc }) => setupFunc?.(backend));
+  quietly(() => backend.disposeData(backend.write(new Float32Array(1), [], "float32")));
+  return backendOf(name, backend);
+}
+
+/**
+ * Starts a backend as tfjs would. tfjs makes a second one where a program first asks for this one and then lets tfjs
+ * choose; the kernels would belong to the second, with other memory. So both are given the same.
+ */
+async function started(name: string): Promise<KernelBackend> {
+  const { registry, registryFactory } = tf.engine();
+  const entry = registryFactory[name];
+  const { factory } = entry;
+  let made: KernelBackend | Promise<KernelBackend> | undefined;
+  entry.factory = () => made ??= factory();
+  try {
+    return registry[name] ??= made = await entry.factory();
+  } catch (error) {
+    entry.factory = factory;
+    const { message } = error as { message: string };
+    throw new Error(`Cannot start the tfjs engine: the backend ${quoted(name)} does not start: ${message}`);
+  }
+}
+
+/** Runs without the advertisement that the cpu backend prints on its first write. */
+function quietly(action: () => void): void {
+  const flags = tf.env().getFlags();
+  const before = Object.getOwnPropertyDescriptor(flags, "PROD");
+  flags.PROD = true;
+  try {
+    action();
+  } finally {
+    delete flags.PROD;
+    if (before !== undefined) Object.defineProperty(flags, "PROD", before);
+  }
+}
+
+function backendOf(name: string, backend: KernelBackend): Backend {
+  const memory = memoryOf(name, backend);
+  return {
+    name,
+    plain: name === "cpu",
+    kernel: (kernelName) => {
+      const kernel = tf.getKernel(kernelName, name);
+      if (kernel === undefined) {
+        throw new TypeError(`Cannot load graph: the tfjs backend ${quoted(name)} has no kernel ${kernelName}`);
+      }
+      return (inputs, attrs = {}) =>
+        kernel.kernelFunc({ inputs: inputs as NamedTensorInfoMap, attrs, backend }) as TensorInfo;
+    },
+    write: (data, shape) => {
+      const dtype: DataType = data instanceof Int32Array ? "int32" : "float32";
+      const own = name === "wasm" ? data : data.slice(); // the others may keep what they are given
+      return { dataId: backend.write(own, plain(shape), dtype), shape: plain(shape), dtype };
+    },
+    read: (array) =>
+      memory === undefined
+        ? backend.read(array.dataId).then((data) => (data as Numbers).slice())
+        : memory.view(array).slice(),
+    free: (array) => {
+      backend.disposeData(array.dataId);
+    },
+    count: () => backend.numDataIds(),
+    ...name === "wasm" && ownKernels(backend as WasmBackend),
+    fill: memory && ((shape, of, loop) => {
+      const array = memory.make(shape);
+      try {
+        loop(memory.view(array) as Float32Array, of.map(memory.view));
+        return array;
+      } catch (error) {
+        backend.disposeData(array.dataId);
+        throw error;
+      }
+    }),
+  };
+}
+
+/**
+ * A shape as an array of one kind, whatever made it. tfjs's functions over shapes are fast only if all they meet are
+ * of one kind to the JavaScript engine: a training step takes a third longer otherwise.
+ */
+export function plain(shape: readonly number[]): number[] {
+  return [...Int32Array.from(shape)];
+}
+
+/** How to make an array of floats, and how to see an array's numbers in place until the next one is made. */
+interface Memory {
+  readonly make: (shape: readonly number[]) => TensorInfo;
+  readonly view: (array: TensorInfo) => Numbers;
+}
+
+/** The parts of the wasm backend that reach its memory. */
+interface WasmBackend extends KernelBackend {
+  makeOutput(shape: number[], dtype: DataType): TensorInfo;
+  typedArrayFromHeap(array: TensorInfo): Numbers;
+  readonly dataIdMap: { get(dataId: object): { readonly memoryOffset: number } };
+  readonly wasm: {
+    readonly asm?: { readonly memory?: WebAssembly.Memory };
+    _malloc(bytes: number): number;
+    _free(address: number): void;
+  };
+}
+
+function memoryOf(name: string, backend: KernelBackend): Memory | undefined {
+  if (name === "cpu") {
+    return {
+      make: (shape) => {
+        const data = new Float32Array(sizeOf(shape));
+        return {
+          dataId: backend.write(data, shape as number[], "float32"),
+          shape: shape as number[],
+          dtype: "float32",
+        };
+      },
+      view: ({ dataId }) => backend.readSync(dataId) as Numbers,
+    };
+  }
+  if (name === "wasm") {
+    const wasm = backend as WasmBackend;
+    return {
+      make: (shape) => wasm.makeOutput(shape as number[], "float32"),
+      view: (array) => wasm.typedArrayFromHeap(array),
+    };
+  }
+}
+
+/** What is computed in the memory of the wasm backend; nothing where threads share it, which multiply faster. */
+function ownKernels(backend: WasmBackend): Pick<Backend, "multiply" | "rows"> {
+  const { wasm, dataIdMap } = backend;
+  const memory = wasm.asm?.memory;
+  if (memory === undefined || !(memory.buffer instanceof ArrayBuffer)) return {};
+  const take = (bytes: number): number => {
+    const at = wasm._malloc(bytes) >>> 0; // negative above 2 GiB
+    if (at === 0) throw new RangeError(`Cannot run graph: wasm has no ${bytes} bytes left: wanted smaller batches`);
+    return at;
+  };
+  const heap = { memory, take, free: (at: number) => wasm._free(at) };
+  const multiply = multiplier(heap);
+  const addressOf = ({ dataId }: TensorInfo) => dataIdMap.get(dataId).memoryOffset >>> 0;
+  const product: Backend["multiply"] = (left, right, one = 0) => {
+    const [m, k] = left.shape.slice(-2);
+    const n = right.shape[right.shape.length - 1];
+    const found = backend.makeOutput([...left.shape.slice(0, -1), n], "float32");
+    const count = sizeOf(left.shape.slice(0, -2));
+    try {
+      multiply!(addressOf(left), addressOf(right) + 4 * one * k * n, addressOf(found), { count, m, k, n });
+      return found;
+    } catch (error) {
+      backend.disposeData(found.dataId);
+      throw error;
+    }
+  };
+  return { multiply: multiply && product, rows: rowLoops(heap) };
+}

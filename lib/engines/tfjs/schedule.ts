@@ -1,0 +1,141 @@
+import type { TensorInfo } from "@tensorflow/tfjs";
+import type { Graph, Node } from "../../graph/graph.ts";
+import { withBatch } from "../../ops/shape.ts";
+import type { Tensor } from "../../ops/tensor.ts";
+import { type Backend, plain } from "./backend.ts";
+import { type Hold, isComputed, settle } from "./kernels.ts";
+
+/** The arrays of a run by node position; undefined before a node's turn and after its last use. */
+export type Values = (TensorInfo | undefined)[];
+
+/** Some nodes of a graph in order, settled for one batch size. */
+export interface Schedule {
+  /** What is fed or computed. */
+  readonly turns: readonly Turn[];
+  /** Arrays that steps need, which live as long as the schedule. */
+  readonly held: readonly TensorInfo[];
+}
+
+interface Turn {
+  readonly position: number;
+  readonly shape: number[];
+  readonly of: readonly number[];
+  /** How the array is computed from those, or taken from what is fed. */
+  readonly step: (of: readonly TensorInfo[], inputs: Readonly<Record<string, Tensor>>) => TensorInfo;
+  /** The positions whose arrays are used here for the last time. */
+  readonly done: readonly number[];
+}
+
+/**
+ * Settles nodes for a batch size.
+ *
+ * @param mine The positions that the schedule sees to; constants and parameters are no one's.
+ * @param keep The positions whose arrays stay until they are released.
+ * @throws {TypeError} if the backend lacks a kernel.
+ * @throws {RangeError} if the batch does not fit into the backend's memory.
+ */
+export function scheduleOf(
+  graph: Graph,
+  batch: number,
+  mine: ReadonlySet<number>,
+  keep: ReadonlySet<number>,
+  backend: Backend,
+): Schedule {
+  const { nodes } = graph;
+  const shapes = nodes.map(({ shape }) => plain(withBatch(shape, batch)));
+  const lastUse = new Map([...mine].flatMap((position) => nodes[position].of.map((of) => [of, position])));
+  checkMemory(shapes, nodes, mine, lastUse, batch, backend);
+  const held: TensorInfo[] = [];
+  const hold: Hold = (data, shape) => held[held.push(backend.write(data, shape)) - 1];
+  try {
+    const turns = [...mine].map((position): Turn => {
+      const { op, of, attrs } = nodes[position];
+      const shape = shapes[position];
+      if (!isComputed(op)) return { position, shape, of, step: feed(nodes[position], backend), done: [] };
+      const zeros = of.map((argument) => isZero(nodes[argument]));
+      const place = { attrs, shape, of: of.map((argument) => shapes[argument]), zeros };
+      const done = [...new Set(of)].filter((argument) =>
+        mine.has(argument) && !keep.has(argument) && lastUse.get(argument) === position
+      );
+      return { position, shape, of, step: settle(op, place, backend, hold), done };
+    });
+    return { turns, held };
+  } catch (error) {
+    held.forEach(backend.free);
+    throw error;
+  }
+}
+
+/** The most bytes that arrays may take at once on wasm, whose memory ends at 2 GiB: past that it fails for good. */
+const mostBytes = 1.5 * 2 ** 30;
+
+/**
+ * Makes sure that a batch fits into the backend's memory.
+ *
+ * @throws {RangeError} naming the batch and what it needs.
+ */
+function checkMemory(
+  shapes: readonly (readonly number[])[],
+  nodes: Graph["nodes"],
+  mine: ReadonlySet<number>,
+  lastUse: ReadonlyMap<number, number>,
+  batch: number,
+  backend: Backend,
+): void {
+  if (backend.name !== "wasm") return;
+  const bytes = shapes.map((shape) => 4 * shape.reduce((product, length) => product * length, 1));
+  let now = 0;
+  let most = 0;
+  for (const position of mine) {
+    now += bytes[position];
+    most = Math.max(most, now);
+    for (const argument of new Set(nodes[position].of)) {
+      if (mine.has(argument) && lastUse.get(argument) === position) now -= bytes[argument];
+    }
+  }
+  if (most <= mostBytes) return;
+  const need = `a batch of ${batch} rows needs ${Math.ceil(most / 2 ** 20)} MiB at once`;
+  throw new RangeError(`Cannot run graph: ${need}, wasm has ${mostBytes / 2 ** 20}: wanted smaller batches, or cpu()`);
+}
+
+function isZero({ op, attrs }: Node): boolean {
+  return op === "constant" && (attrs.data as number[]).every((number) => number === 0);
+}
+
+function feed({ attrs, type }: Node, backend: Backend): Turn["step"] {
+  return (_, inputs) => {
+    const { data, shape } = inputs[attrs.name as string];
+    const fits = data instanceof (type === "int" ? Int32Array : Float32Array);
+    return backend.write(fits ? data as Float32Array | Int32Array : Float32Array.from(data), shape);
+  };
+}
+
+/** Feeds and computes what is scheduled, each array given up at its last use, and every one of them if a step fails. */
+export function execute(
+  schedule: Schedule,
+  values: Values,
+  inputs: Readonly<Record<string, Tensor>>,
+  backend: Backend,
+): void {
+  try {
+    for (const { position, shape, of, step, done } of schedule.turns) {
+      values[position] = { ...step(of.map((argument) => values[argument]!), inputs), shape };
+      for (const argument of done) {
+        backend.free(values[argument]!);
+        values[argument] = undefined;
+      }
+    }
+  } catch (error) {
+    release(schedule, values, backend);
+    throw error;
+  }
+}
+
+/** Gives up what a schedule has made and not given up yet. */
+export function release({ turns }: Schedule, values: Values, backend: Backend): void {
+  for (const { position } of turns) {
+    const array = values[position];
+    if (array !== undefined) backend.free(array);
+    values[position] = undefined;
+  }
+}

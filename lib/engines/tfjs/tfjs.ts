@@ -1,0 +1,136 @@
+import { cautious, type Rules } from "../../graph/rules.ts";
+import type { Engine, Store } from "../engine.ts";
+import { checkGraph } from "../check_graph.ts";
+import { type Backend, start } from "./backend.ts";
+import { isComputed } from "./kernels.ts";
+import { programOf } from "./program.ts";
+import { type Arrays, storeOf } from "./store.ts";
+
+/**
+ * An engine on any registered TensorFlow.js backend: `wasm` and `cpu` come with this package, `webgl` with
+ * TensorFlow.js in browsers, others (`webgpu`, `tensorflow`) once the program has imported their package.
+ *
+ * Graphs run as static schedules of kernels, float32, without TensorFlow.js's tape, scopes and variables; its current
+ * backend stays what it is.
+ *
+ * @param backend The name under which the backend is registered.
+ * @throws {TypeError} if no backend is registered under the name.
+ * @throws {Error} if the backend does not start.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tfjs } from "@gatehouse/gatehouse";
+ *
+ * const engine = await tfjs("cpu");
+ * assertEquals(engine.name, "tfjs:cpu");
+ * ```
+ */
+export async function tfjs(backend: string): Promise<Engine> {
+  if (backend === "wasm" && await reading("request") !== "granted") {
+    throw new Error(
+      "Cannot start the tfjs engine: the .wasm file may not be read: run with --allow-read, or use cpu()",
+    );
+  }
+  return engineOf(await start(backend));
+}
+
+/** The engine on a backend that has been started. */
+export function engineOf(started: Backend): Engine {
+  const name = `tfjs:${started.name}`;
+  const known = new WeakMap<Store, Arrays>();
+  return {
+    name,
+    rules: rulesOf(started),
+    store: (values) => {
+      const { store, arrays } = storeOf(values, started);
+      known.set(store, arrays);
+      return store;
+    },
+    load: (graph, store) => {
+      const arrays = known.get(store);
+      if (arrays === undefined) throw new TypeError("Cannot load graph: the store is of another engine");
+      checkGraph(graph, (parameter) => arrays.find(parameter)?.shape, { name, has });
+      return programOf(graph, arrays, started);
+    },
+  };
+}
+
+/**
+ * The engine on TensorFlow.js's WebAssembly backend: SIMD, one thread. Deno must be allowed to read the backend's
+ * `.wasm` file.
+ *
+ * @throws {Error} if the file may not be read, or cannot be.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { wasm } from "@gatehouse/gatehouse";
+ *
+ * assertEquals((await wasm()).name, "tfjs:wasm");
+ * ```
+ */
+export async function wasm(): Promise<Engine> {
+  return await tfjs("wasm");
+}
+
+/**
+ * The engine on TensorFlow.js's plain JavaScript backend: no permission, 3 to 10 times slower than {@linkcode wasm}.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { cpu } from "@gatehouse/gatehouse";
+ *
+ * assertEquals((await cpu()).name, "tfjs:cpu");
+ * ```
+ */
+export async function cpu(): Promise<Engine> {
+  return await tfjs("cpu");
+}
+
+/**
+ * {@linkcode wasm} where its file may be read, {@linkcode cpu} otherwise. Never asks for a permission.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { bestEngine } from "@gatehouse/gatehouse";
+ *
+ * assert(["tfjs:wasm", "tfjs:cpu"].includes((await bestEngine()).name));
+ * ```
+ */
+export async function bestEngine(): Promise<Engine> {
+  if (await reading("query") !== "granted") return await cpu();
+  try {
+    return await wasm();
+  } catch {
+    return await cpu();
+  }
+}
+
+/** What pays off where the backend's memory can be reached; plain loops copy nothing to reach a chosen expert. */
+function rulesOf({ fill, plain, rows }: Backend): Rules {
+  if (fill === undefined) return cautious;
+  return { gatherFrom: rows === undefined ? 10 : 4, routeFrom: { ratio: 1, saved: plain ? 500 : 10_000 } };
+}
+
+function has(op: string): boolean {
+  return isComputed(op) || ["input", "noise", "parameter", "constant"].includes(op);
+}
+
+/** Whether the `.wasm` file may be read, as known or as the user says when asked; granted where Deno does not rule. */
+async function reading(action: "query" | "request"): Promise<"granted" | "prompt" | "denied"> {
+  if (typeof Deno === "undefined") return "granted";
+  return (await Deno.permissions[action]({ name: "read", path: wasmFolder() })).state;
+}
+
+/** Where the wasm package lies, as far as can be known without reading anything. */
+function wasmFolder(): URL | undefined {
+  try {
+    const folder = new URL(".", import.meta.resolve("@tensorflow/tfjs-backend-wasm")); // by name: publishing resolves it
+    return folder.protocol === "file:" ? folder : undefined;
+  } catch {
+    return undefined;
+  }
+}

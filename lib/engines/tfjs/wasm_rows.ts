@@ -1,0 +1,198 @@
+import { sizeOf } from "../../ops/shape.ts";
+import type { Loop, Numbers } from "./numbers.ts";
+import { type CopyMatrix, finder, type Place, tiles, transposed } from "./loops.ts";
+import {
+  type Code,
+  code,
+  constant,
+  type Definition,
+  each,
+  get,
+  increase,
+  load,
+  moduleOf,
+  pick,
+  repeat,
+  set,
+  store,
+  wholeNumber,
+} from "./wasm_code.ts";
+import type { Heap } from "./wasm_multiplier.ts";
+
+/** Ops over rows of matrices whose loops are faster in WebAssembly; undefined where such a loop cannot be. */
+export type RowLoops = Readonly<
+  Record<"gatherSum" | "scatterAdd" | "sum" | "transpose", (place: Place) => Loop | undefined>
+>;
+
+/**
+ * Loops over a WebAssembly memory that sum rows four numbers at a time, where rows have a multiple of four.
+ *
+ * @returns Undefined where WebAssembly has no SIMD.
+ */
+export function rowLoops({ memory, take, free }: Heap): RowLoops | undefined {
+  const program = moduleOf({ gather, scatter, copy, turn });
+  if (!WebAssembly.validate(program)) return undefined;
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(program), { from: { memory } });
+  const call = exports as Readonly<Record<"gather" | "scatter" | "copy" | "turn", (...numbers: number[]) => void>>;
+
+  /** Gives memory for a list of so many addresses. */
+  const listed = (length: number, use: (list: number, addresses: Int32Array) => void): void => {
+    const list = take(4 * length);
+    try {
+      use(list, new Int32Array(memory.buffer, list, length));
+    } finally {
+      free(list);
+    }
+  };
+  /** Visits each row of codes with a list of where the rows of a table are that it names. */
+  const named = (
+    { attrs, rows, width }: { readonly attrs: Place["attrs"]; readonly rows: number; readonly width: number },
+    codes: Numbers,
+    table: number,
+    visit: (row: number, list: number, count: number) => void,
+  ): void => {
+    const find = finder(attrs);
+    const [at, length] = [codes.byteOffset, codes.length];
+    const whole = codes instanceof Int32Array; // codes that a loop has made are floats
+    listed(length / rows, (list, addresses) => {
+      // Memory may have grown, which takes what was seen before.
+      const own = whole ? new Int32Array(memory.buffer, at, length) : new Float32Array(memory.buffer, at, length);
+      for (let row = 0; row < rows; row++) {
+        const { places, count } = find(own, row);
+        for (let nth = 0; nth < count; nth++) addresses[nth] = table + 4 * width * places[nth];
+        visit(row, list, count);
+      }
+    });
+  };
+
+  /** By vectors where rows stay rows, or columns become rows, of a multiple of four. */
+  const copyMatrix: CopyMatrix = (out, to, rows, columns, x, from, down, along) => {
+    const [target, source] = [out.byteOffset + 4 * to, x.byteOffset + 4 * from];
+    if (along === 1 && columns % 4 === 0) call.copy(target, source, 4 * down, rows, columns >> 2);
+    else if (down === 1 && rows % 4 === 0 && columns % 4 === 0) {
+      call.turn(target, 4 * columns, source, 4 * along, rows >> 2, columns >> 2);
+    } else tiles(out, to, rows, columns, x, from, down, along);
+  };
+
+  return {
+    transpose: (place) => transposed(place, copyMatrix),
+    gatherSum: ({ attrs, shape: [rows, width] }) =>
+      width % 4 > 0 ? undefined : (out, [table, codes]) => {
+        const to = out.byteOffset;
+        named({ attrs, rows, width }, codes, table.byteOffset, (row, list, count) => {
+          call.gather(to + 4 * width * row, list, count, width >> 4, width >> 2 & 3);
+        });
+      },
+    scatterAdd: ({ attrs, of: [[rows]], shape: [, width] }) =>
+      width % 4 > 0 ? undefined : (out, [codes, x]) => {
+        out.fill(0);
+        const from = x.byteOffset;
+        named({ attrs, rows, width }, codes, out.byteOffset, (row, list, count) => {
+          call.scatter(from + 4 * width * row, list, count, width >> 4, width >> 2 & 3);
+        });
+      },
+    sum: ({ attrs, of: [from] }) => {
+      const axes = attrs.axes as number[];
+      const [first, end] = [axes[0], axes[axes.length - 1] + 1];
+      const [rows, width] = [sizeOf(from.slice(first, end)), sizeOf(from.slice(end))];
+      if (axes.length === 0 || end - first !== axes.length || width % 4 > 0) return undefined;
+      return (out, [x]) => {
+        const [to, at, count] = [out.byteOffset, x.byteOffset, x.length / rows / width];
+        listed(rows, (list, addresses) => {
+          for (let nth = 0; nth < count; nth++) {
+            const start = at + 4 * width * rows * nth;
+            for (let row = 0; row < rows; row++) addresses[row] = start + 4 * width * row;
+            call.gather(to + 4 * width * nth, list, rows, width >> 4, width >> 2 & 3);
+          }
+        });
+      };
+    },
+  };
+}
+
+/**
+ * Sums rows that a list has the addresses of, for four vectors of columns at a time, in registers, then for one.
+ *
+ * Parameters: where to, the list, its length, the columns by 16, and by 4 what is left of them.
+ */
+const gather: Definition = (() => {
+  const [to, list, length, wide, narrow] = [0, 1, 2, 3, 4];
+  const [next, left, offset, at, sum] = [5, 6, 7, 8, (v: number) => 9 + v];
+  const part = (vectors: number): Code => [
+    ...each(vectors, (v) => [...code.zeros, ...set(sum(v))]),
+    ...[...get(list), ...set(next), ...get(length), ...set(left)],
+    ...repeat(left, [
+      ...[...get(next), ...wholeNumber, ...get(offset), ...code.add, ...set(at)],
+      ...each(vectors, (v) => [...get(at), ...load(16 * v), ...get(sum(v)), ...code.addVectors, ...set(sum(v))]),
+      ...increase(next, constant(4)),
+    ]),
+    ...each(vectors, (v) => [...get(to), ...get(sum(v)), ...store(16 * v)]),
+    ...[...increase(to, constant(16 * vectors)), ...increase(offset, constant(16 * vectors))],
+  ];
+  return { parameters: 5, locals: [4, 4], body: [...repeat(wide, part(4)), ...repeat(narrow, part(1))] };
+})();
+
+/** Adds a row to those that a list has the addresses of, one after the other. Parameters: the row, the others as above. */
+const scatter: Definition = (() => {
+  const [row, list, length, wide, narrow] = [0, 1, 2, 3, 4];
+  const [left, from, at] = [5, 6, 7];
+  const added = (vectors: number): Code => [
+    ...each(vectors, (v) => {
+      const [own, other] = [from, at].map((address) => [...get(address), ...load(16 * v)]);
+      return [...get(at), ...own, ...other, ...code.addVectors, ...store(16 * v)];
+    }),
+    ...[...increase(from, constant(16 * vectors)), ...increase(at, constant(16 * vectors))],
+  ];
+  const body = repeat(length, [
+    ...[...get(list), ...wholeNumber, ...set(at), ...get(row), ...set(from)],
+    ...[...get(wide), ...set(left), ...repeat(left, added(4))],
+    ...[...get(narrow), ...set(left), ...repeat(left, added(1))],
+    ...increase(list, constant(4)),
+  ]);
+  return { parameters: 5, locals: [3, 0], body };
+})();
+
+/** Copies rows. Parameters: where to, from where, the bytes from row to row there, the rows, the columns by 4. */
+const copy: Definition = (() => {
+  const [to, from, next, rows, columns] = [0, 1, 2, 3, 4];
+  const [left, at] = [5, 6];
+  const vector = [...get(to), ...get(at), ...load(0), ...store(0)];
+  const body = repeat(rows, [
+    ...[...get(from), ...set(at), ...get(columns), ...set(left)],
+    ...repeat(left, [...vector, ...increase(to, constant(16)), ...increase(at, constant(16))]),
+    ...increase(from, get(next)),
+  ]);
+  return { parameters: 5, locals: [2, 0], body };
+})();
+
+/**
+ * Makes rows of columns, four by four. Parameters: where to, the bytes from row to row there; from where, the bytes from
+ * column to column there; the rows by 4, the columns by 4.
+ */
+const turn: Definition = (() => {
+  const [to, down, from, along, rows, columns] = [0, 1, 2, 3, 4, 5];
+  const [left, at, out] = [6, 7, 8];
+  const [column, half] = [9, 13].map((first) => (v: number) => first + v);
+  const paired = (v: number, of: (v: number) => number, places: Parameters<typeof pick>[0]) => [
+    ...[...get(of(v)), ...get(of(v + 1)), ...pick(places)],
+  ];
+  const [low, high] = [[0, 4, 1, 5], [2, 6, 3, 7]] as const; // of two columns, in turns
+  const [first, second] = [[0, 1, 4, 5], [2, 3, 6, 7]] as const; // of two such halves
+  const square = [
+    ...each(4, (v) => [...get(at), ...load(0), ...set(column(v)), ...increase(at, get(along))]),
+    ...each(4, (v) => [...paired(2 * (v & 1), column, v < 2 ? low : high), ...set(half(v))]),
+    ...[...get(to), ...set(out)],
+    ...each(4, (row) => [
+      ...[...get(out), ...paired(row & 2, half, row & 1 ? second : first)],
+      ...[...store(0), ...increase(out, get(down))],
+    ]),
+    ...increase(to, constant(16)),
+  ];
+  const body = repeat(rows, [
+    ...[...get(from), ...set(at), ...get(columns), ...set(left)],
+    ...repeat(left, square),
+    ...increase(from, constant(16)),
+    ...each(3, () => increase(to, get(down))), // one row was gone through
+  ]);
+  return { parameters: 6, locals: [3, 8], body };
+})();

@@ -1,0 +1,88 @@
+import { isRecord, kindOf } from "./kinds.ts";
+import { type Issue, keyText } from "./issues.ts";
+import { quoted } from "./quoted.ts";
+import { advice } from "./nearest.ts";
+
+/** Checks the form of a plain value found at a path, and returns what is wrong with it. */
+export type Form = (found: unknown, path: string) => Issue[];
+
+/** The most issues that are looked for in one object or list: a hostile file could have millions. */
+const mostIssues = 1000;
+
+/** An object with just these keys; the optional ones may be absent or undefined. */
+export function object(required: Readonly<Record<string, Form>>, optional: Readonly<Record<string, Form>> = {}): Form {
+  const known = { ...required, ...optional };
+  return (found, path) => {
+    if (!isRecord(found)) return [{ path, message: `wanted an object, found ${kindOf(found)}` }];
+    const missing = Object.keys(required).filter((key) => found[key] === undefined);
+    return [
+      ...missing.map((key) => ({ path, message: `${JSON.stringify(key)} is missing` })),
+      ...collected(Object.keys(found), (key) => {
+        if (!Object.hasOwn(known, key)) {
+          return [{ path, message: `${quoted(key)} is unknown${advice(key, Object.keys(known))}` }];
+        }
+        return found[key] === undefined ? [] : known[key](found[key], inside(path, key));
+      }),
+    ];
+  };
+}
+
+/** An object with any keys but one, and values of one form. */
+export function record(of: Form): Form {
+  const valueOf = (found: unknown, path: string, key: string): Issue[] =>
+    key === "__proto__" ? [{ path, message: `${quoted(key)} is no name: wanted another` }] : of(found, path);
+  return (found, path) =>
+    isRecord(found)
+      ? collected(Object.keys(found), (key) => valueOf(found[key], inside(path, key), key))
+      : [{ path, message: `wanted an object, found ${kindOf(found)}` }];
+}
+
+/** A list of values of one form. */
+export function list(of: Form): Form {
+  return (found, path) =>
+    Array.isArray(found)
+      ? collected(found, (item, at) => of(item, `${path}[${at}]`))
+      : [{ path, message: `wanted a list, found ${kindOf(found)}` }];
+}
+
+/** Whatever a test accepts; `wanted` says what that is. */
+export function fitting(wanted: string, test: (found: unknown) => boolean): Form {
+  return (found, path) => test(found) ? [] : [{ path, message: `wanted ${wanted}, found ${kindOf(found)}` }];
+}
+
+/** One of several words. */
+export function word(...words: readonly string[]): Form {
+  return (found, path) => {
+    if (typeof found !== "string") return [{ path, message: `wanted a word, found ${kindOf(found)}` }];
+    return words.includes(found) ? [] : [{ path, message: `${quoted(found)} is unknown${advice(found, words)}` }];
+  };
+}
+
+/** A text. */
+export const text: Form = fitting("a text", (found) => typeof found === "string");
+
+/** A number of any size; its range is checked where its meaning is known. */
+export const number: Form = fitting("a number", (found) => typeof found === "number");
+
+/** A finite number, as a float32 too. */
+export const finite: Form = fitting("a finite number", (found) => {
+  return typeof found === "number" && Number.isFinite(Math.fround(found));
+});
+
+/** A whole number from `least` to `most`. */
+export function whole(least: number, most: number): Form {
+  return fitting(
+    `a whole number from ${least} to ${most}`,
+    (found) => Number.isSafeInteger(found) && (found as number) >= least && (found as number) <= most,
+  );
+}
+
+function collected<T>(items: readonly T[], issuesOf: (item: T, at: number) => Issue[]): Issue[] {
+  const issues: Issue[] = [];
+  for (let at = 0; at < items.length && issues.length < mostIssues; at++) issues.push(...issuesOf(items[at], at));
+  return issues;
+}
+
+function inside(path: string, key: string): string {
+  return path === "" ? key : path + keyText(key);
+}

@@ -1,0 +1,33 @@
+import { advice } from "./nearest.ts";
+import { quoted } from "./quoted.ts";
+
+/** Whether a value is an object that holds values by name. */
+export function isRecord(found: unknown): found is Record<string, unknown> {
+  return typeof found === "object" && found !== null && !Array.isArray(found);
+}
+
+/** A value in a few words, for errors. */
+export function kindOf(found: unknown): string {
+  if (found === undefined) return "nothing";
+  if (found === null) return "null";
+  if (Array.isArray(found)) return "a list";
+  if (typeof found === "string") return quoted(found);
+  if (found instanceof Promise) return "a promise";
+  if (ArrayBuffer.isView(found)) return found.constructor.name;
+  if (typeof found === "object") return "op" in found && "of" in found && "shape" in found ? "a value" : "an object";
+  if (typeof found === "function") return "a function";
+  return typeof found === "bigint" ? `${found}n` : String(found);
+}
+
+/**
+ * Makes sure that options are an object with known names only.
+ *
+ * @throws {TypeError} naming the nearest right name.
+ */
+export function checkOptions(action: string, options: unknown, known: readonly string[]): void {
+  if (!isRecord(options)) throw new TypeError(`Cannot ${action}: options must be an object, found ${kindOf(options)}`);
+  const wrong = Object.keys(options).find((name) => !known.includes(name));
+  if (wrong !== undefined) {
+    throw new TypeError(`Cannot ${action}: option ${quoted(wrong)} is unknown${advice(wrong, known)}`);
+  }
+}

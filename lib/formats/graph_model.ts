@@ -1,0 +1,162 @@
+import { writeFolder } from "../files/atomic.ts";
+import type { Graph } from "../graph/graph.ts";
+import { sameShape, shapeText, sizeOf } from "../ops/shape.ts";
+import type { Json, Op } from "../ops/value.ts";
+import type { Tensor } from "../ops/tensor.ts";
+import { isTranslated, translations } from "./graph_model_ops.ts";
+import { type DataType, dimsOf, type Writer, writerOf } from "./graph_model_writer.ts";
+
+/** A TensorFlow.js GraphModel. */
+export interface GraphModel {
+  /** The contents of `model.json`. */
+  readonly model: { readonly [key: string]: Json };
+  /** All weights, one after the other; the files that `model.json` names are pieces of it, in order. */
+  readonly weights: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * A graph and its parameters as a TensorFlow.js GraphModel, made of standard TensorFlow ops alone: `tf.loadGraphModel`
+ * runs it in any program with TensorFlow.js, without this package.
+ *
+ * Inputs (and noise) and outputs have their names in the graph: `predict` takes and returns records of tensors. Codes
+ * are int32, all else float32.
+ *
+ * @param graph A graph without updates, whose phases are resolved.
+ * @param parameters The graph's parameters by name; others are left out.
+ * @param metadata What else `model.json` tells whoever serves it, as `userDefinedMetadata`.
+ * @throws {TypeError} if a parameter is missing or misshapen, a phase is not resolved, or the graph updates something.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { type Graph, graphModel } from "@gatehouse/gatehouse";
+ *
+ * const graph: Graph = {
+ *   nodes: [{ op: "constant", of: [], attrs: { shape: [2], data: [1, 2] }, shape: [2], type: "float" }],
+ *   outputs: { ratio: 0 },
+ *   updates: {},
+ * };
+ * const { model, weights } = graphModel(graph, {});
+ * assertEquals(model.format, "graph-model");
+ * assertEquals(new Float32Array(weights.buffer), new Float32Array([1, 2]));
+ * ```
+ */
+export function graphModel(
+  graph: Graph,
+  parameters: Readonly<Record<string, Tensor>>,
+  metadata: { readonly [key: string]: Json } = {},
+): GraphModel {
+  checkGraph(graph, parameters);
+  const write = writerOf();
+  const names = written(graph, parameters, write);
+  const inputs = graph.nodes.flatMap(({ op, attrs }, position) =>
+    isFed(op) ? [[attrs.name as string, position, names[position]] as const] : []
+  );
+  const outputs = Object.entries(graph.outputs).map(([name, position]) =>
+    [name, position, write.output(name, names[position], dtypeOf(graph, position))] as const
+  );
+  const signed = (ends: readonly (readonly [name: string, position: number, node: string])[]) =>
+    Object.fromEntries(ends.map(([name, position, node]): [string, Json] => {
+      const tensorShape = dimsOf(graph.nodes[position].shape);
+      return [name, { name: `${node}:0`, dtype: dtypeOf(graph, position), tensorShape }];
+    }));
+  const { nodes, manifest, weights } = write.finished();
+  const model = {
+    format: "graph-model",
+    generatedBy: "Gatehouse",
+    convertedBy: "Gatehouse",
+    signature: { inputs: signed(inputs), outputs: signed(outputs) },
+    userDefinedMetadata: { ...metadata, structuredOutputKeys: outputs.map(([name]) => name) },
+    modelTopology: { node: nodes, library: {}, versions: { producer: 1, minConsumer: 0 } },
+    weightsManifest: [{ paths: Object.keys(shards(weights)), weights: manifest }],
+  };
+  return { model, weights };
+}
+
+/**
+ * Saves a graph and its parameters as the folder of a TensorFlow.js GraphModel: `model.json` and its weights in files of
+ * at most 4 MB. The folder is written whole or not at all; an older GraphModel there is replaced, anything else is left
+ * alone.
+ *
+ * @param path The folder; its parent exists. Needs the permissions to read and write there.
+ * @throws {TypeError} as {@linkcode graphModel}.
+ * @throws {Deno.errors.AlreadyExists} if the folder holds anything but a GraphModel.
+ *
+ * @example
+ * ```ts ignore
+ * await writeGraphModel("./served", graph, await model.parameters());
+ * const served = await tf.loadGraphModel("https://example.org/served/model.json");
+ * ```
+ */
+export async function writeGraphModel(
+  path: string,
+  graph: Graph,
+  parameters: Readonly<Record<string, Tensor>>,
+  metadata: { readonly [key: string]: Json } = {},
+): Promise<void> {
+  const { model, weights } = graphModel(graph, parameters, metadata);
+  const files = { [modelFile]: `${JSON.stringify(model)}\n`, ...shards(weights) };
+  await writeFolder(path, files, { owns: isGraphModel, action: "save GraphModel" });
+}
+
+const modelFile = "model.json";
+
+function isGraphModel(names: readonly string[]): boolean {
+  return names.includes(modelFile) &&
+    names.every((name) => name === modelFile || /^group1-shard\d+of\d+\.bin$/.test(name));
+}
+
+/** The weights as files. */
+function shards(weights: Uint8Array<ArrayBuffer>): Record<string, Uint8Array> {
+  const most = 4 * 2 ** 20;
+  const count = Math.ceil(weights.length / most);
+  const pieces = Array.from({ length: count }, (_, i) => weights.subarray(i * most, (i + 1) * most));
+  return Object.fromEntries(pieces.map((piece, i) => [`group1-shard${i + 1}of${count}.bin`, piece]));
+}
+
+/** Writes every node, what is fed first, and returns the names by position. */
+function written(graph: Graph, parameters: Readonly<Record<string, Tensor>>, write: Writer): string[] {
+  const { nodes } = graph;
+  const names = nodes.map(({ op, attrs, shape }, position) =>
+    isFed(op) ? write.placeholder(attrs.name as string, shape, dtypeOf(graph, position)) : ""
+  );
+  nodes.forEach(({ op, of, attrs, shape }, position) => {
+    if (op === "parameter") {
+      const name = attrs.name as string;
+      names[position] = write.weight(name, Float32Array.from(parameters[name].data), shape as number[]);
+    } else if (op === "constant") {
+      names[position] = write.floats(attrs.data as number[], shape as number[]);
+    } else if (isTranslated(op)) {
+      const place = { attrs, shape, of: of.map((argument) => nodes[argument].shape) };
+      names[position] = translations[op](write, of.map((argument) => names[argument]), place);
+    }
+  });
+  return names;
+}
+
+function isFed(op: Op): boolean {
+  return op === "input" || op === "noise";
+}
+
+function dtypeOf(graph: Graph, position: number): DataType {
+  return graph.nodes[position].type === "int" ? "DT_INT32" : "DT_FLOAT";
+}
+
+function checkGraph(graph: Graph, parameters: Readonly<Record<string, Tensor>>): void {
+  const fail = (what: string): never => {
+    throw new TypeError(`Cannot write GraphModel: ${what}`);
+  };
+  const [updated] = Object.keys(graph.updates);
+  if (updated !== undefined) fail(`the graph updates "${updated}": a GraphModel computes outputs only`);
+  for (const { op, attrs, shape } of graph.nodes) {
+    if (op === "inTraining") fail("the op inTraining is left: trace for evaluation first");
+    if (op !== "parameter") continue;
+    const name = attrs.name as string;
+    if (!Object.hasOwn(parameters, name)) fail(`the parameter "${name}" is missing`);
+    const found = parameters[name];
+    if (!sameShape(found.shape, shape) || found.data.length !== sizeOf(shape)) {
+      const numbers = `${shapeText(found.shape)} with ${found.data.length} numbers`;
+      fail(`the parameter "${name}" must be ${shapeText(shape)}, found ${numbers}`);
+    }
+  }
+}

@@ -1,0 +1,161 @@
+import type { Graph, Node } from "../graph/graph.ts";
+import { sameShape, shapeText, sizeOf } from "../ops/shape.ts";
+import type { Op } from "../ops/value.ts";
+import type { Tensor } from "../ops/tensor.ts";
+import { isTranslated, translations } from "./onnx_ops.ts";
+import { type Dtype, type Writer, writerOf } from "./onnx_writer.ts";
+
+/**
+ * A graph as an ONNX model, made of standard ops alone: the bytes of an `.onnx` file.
+ *
+ * Inputs (and noise) and outputs have their names in the graph; an output whose name an input has gets a number after
+ * it. The axis of the batch is named `batch`. Codes are int32, all else float32. The set of ops is version 13; 16 where
+ * a table's rows are trained.
+ *
+ * @param graph A graph whose phases are resolved.
+ * @param parameters The graph's parameters by name, stored in the model. Without them the parameters are inputs, and
+ * the graph's updates outputs, named after what they replace with `/next` behind.
+ * @throws {TypeError} if a parameter is missing or misshapen, a phase is not resolved, or a graph with stored parameters
+ * updates something.
+ * @throws {RangeError} if the file would be larger than 2 GiB.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import type { Graph } from "@gatehouse/gatehouse";
+ * import { onnxModel } from "@gatehouse/gatehouse/onnx";
+ *
+ * const graph: Graph = {
+ *   nodes: [{ op: "constant", of: [], attrs: { shape: [2], data: [1, 2] }, shape: [2], type: "float" }],
+ *   outputs: { ratio: 0 },
+ *   updates: {},
+ * };
+ * const text = new TextDecoder("latin1").decode(onnxModel(graph));
+ * assertEquals(text.includes("ratio"), true);
+ * ```
+ */
+export function onnxModel(graph: Graph, parameters?: Readonly<Record<string, Tensor>>): Uint8Array<ArrayBuffer> {
+  return written(graph, parameters).bytes;
+}
+
+/** An ONNX model, and what its inputs and outputs are. */
+export interface Written {
+  /** The bytes of the model. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The names in the model of inputs and noise, by their names in the graph. */
+  readonly inputs: ReadonlyMap<string, string>;
+  /** The names in the model of parameters, by their names in the graph. */
+  readonly parameters: ReadonlyMap<string, string>;
+  /** The names in the model of outputs, by their names in the graph. */
+  readonly outputs: ReadonlyMap<string, string>;
+  /** The names in the model of updates, by the names in the graph of what they replace. */
+  readonly updates: ReadonlyMap<string, string>;
+}
+
+/** As {@linkcode onnxModel}, with the names that inputs and outputs have been given. */
+export function written(graph: Graph, stored?: Readonly<Record<string, Tensor>>): Written {
+  check(graph, stored);
+  const write = writerOf();
+  const { nodes } = graph;
+  const [inputs, parameters] = [new Map<string, string>(), new Map<string, string>()];
+  const names = nodes.map((node) => {
+    const { op, attrs, shape } = node;
+    const known = op === "parameter" ? parameters : isFed(op) ? inputs : undefined;
+    if (known === undefined) return "";
+    const name = attrs.name as string;
+    if (!known.has(name)) {
+      const own = write.name(name);
+      known.set(name, own);
+      if (known === inputs || stored === undefined) write.input(own, shape, dtypeOf(node));
+      else write.weight(own, Float32Array.from(stored[name].data), shape as number[]);
+    }
+    return known.get(name)!;
+  });
+  const outputs = new Map(Object.keys(graph.outputs).map((name) => [name, write.name(name)]));
+  const updates = new Map(Object.keys(graph.updates).map((name) => [name, write.name(`${name}/next`)]));
+  /** The name of a value in the model; of a constant once something needs it, for no runtime likes to be given more. */
+  const nameOf = (position: number): string => {
+    const { op, attrs, shape } = nodes[position];
+    if (op === "constant") return names[position] ||= write.floats(attrs.data as number[], shape as number[]);
+    return names[position];
+  };
+  const needed = neededBy(graph);
+  nodes.forEach(({ op, of, attrs, shape }, position) => {
+    if (!isTranslated(op) || !needed.has(position)) return;
+    const place = { attrs, shape, of: of.map((argument) => nodes[argument].shape) };
+    names[position] = isPassed(nodes[position], nodes)
+      ? passed(write, nameOf(of[0]))
+      : translations[op](write, argumentsOf(nodes[position], nodes).map(nameOf), place);
+  });
+  const end = (ends: Graph["outputs"], written: ReadonlyMap<string, string>) =>
+    written.forEach((name, key) => {
+      const node = nodes[ends[key]];
+      write.output(name, nameOf(ends[key]), node.shape, dtypeOf(node));
+    });
+  end(graph.outputs, outputs);
+  end(graph.updates, updates);
+  return { bytes: write.finished(), inputs, parameters, outputs, updates };
+}
+
+/** The positions of what a node is applied to; of rows that are sent to kernels side by side, each kernel's. */
+function argumentsOf({ op, of }: Node, nodes: Graph["nodes"]): readonly number[] {
+  if (op !== "routed") return of;
+  const [x, kernels, codes] = of;
+  const { op: made, of: [joined], shape: [experts] } = nodes[kernels];
+  const parts = made === "reshape" && nodes[joined].op === "concat" ? nodes[joined].of : [];
+  return parts.length > 1 && parts.length === experts ? [x, ...parts, codes] : of;
+}
+
+/** The positions of all nodes that the results are made of. */
+function neededBy({ nodes, outputs, updates }: Graph): ReadonlySet<number> {
+  const needed = new Set([...Object.values(outputs), ...Object.values(updates)]);
+  for (let position = nodes.length - 1; position >= 0; position--) {
+    if (needed.has(position)) argumentsOf(nodes[position], nodes).forEach((argument) => needed.add(argument));
+  }
+  return needed;
+}
+
+/** Whether a node says where relu let something through, as in its gradient. */
+function isPassed({ op, of: [x, least] }: Node, nodes: Graph["nodes"]): boolean {
+  return op === "greater" && nodes[x].op === "relu" && nodes[least].op === "constant" &&
+    (nodes[least].attrs.data as number[]).every((number) => number === 0) &&
+    nodes[least].shape.length === 0;
+}
+
+/**
+ * 1 where the result of relu is above 0, else 0, and so without a truth value, which ONNX Runtime turns into a number
+ * slowly: an array as large as the experts' outputs takes a third of the time.
+ */
+function passed(write: Writer, name: string): string {
+  return write.node("HardSigmoid", [name], { alpha: { real: 3e38 }, beta: { real: 0 } });
+}
+
+function isFed(op: Op): boolean {
+  return op === "input" || op === "noise";
+}
+
+function dtypeOf({ type }: Node): Dtype {
+  return type === "int" ? "int32" : "float";
+}
+
+function check(graph: Graph, stored: Readonly<Record<string, Tensor>> | undefined): void {
+  const [updated] = Object.keys(graph.updates);
+  if (stored !== undefined && updated !== undefined) {
+    fail(`the graph updates "${updated}", which cannot be stored in the model`);
+  }
+  for (const { op, attrs, shape } of graph.nodes) {
+    if (op === "inTraining") fail("the op inTraining is left: trace for training or for evaluation first");
+    if (op !== "parameter" || stored === undefined) continue;
+    const name = attrs.name as string;
+    if (!Object.hasOwn(stored, name)) fail(`the parameter "${name}" is missing`);
+    const found = stored[name];
+    if (!sameShape(found.shape, shape) || found.data.length !== sizeOf(shape)) {
+      const numbers = `${shapeText(found.shape)} with ${found.data.length} numbers`;
+      fail(`the parameter "${name}" must be ${shapeText(shape)}, found ${numbers}`);
+    }
+  }
+}
+
+function fail(what: string): never {
+  throw new TypeError(`Cannot write ONNX model: ${what}`);
+}

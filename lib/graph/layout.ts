@@ -1,0 +1,148 @@
+import { apply } from "../ops/table.ts";
+import { reshape, slice } from "../ops/functions.ts";
+import { sizeOf } from "../ops/shape.ts";
+import type { Value } from "../ops/value.ts";
+import type { Init } from "../ops/init.ts";
+import { type Stack, stackShape } from "./fuse.ts";
+import { replaced } from "./graph.ts";
+
+/** A parameter of a model. */
+export interface Parameter {
+  /** Its place in the model, `levels/0/experts/shared/3/0/kernel`: its name in files, errors and reports. */
+  readonly path: string;
+  /** Its shape. */
+  readonly shape: readonly number[];
+  /** How it begins. */
+  readonly init: Init;
+}
+
+/** Where a parameter lies in the one flat array that holds them all. */
+export interface Place extends Parameter {
+  /** The position of its first element. */
+  readonly start: number;
+  /** The number of its elements. */
+  readonly size: number;
+  /** The elements of its rows that lie together, and from one row's first element to the next one's. */
+  readonly row: { readonly length: number; readonly apart: number };
+}
+
+/** A piece of the flat array: a parameter, or a stack of them. */
+export interface Piece {
+  /** The parameter's path, or the stack's name. */
+  readonly name: string;
+  /** Its shape. */
+  readonly shape: readonly number[];
+  /** The position of its first element. */
+  readonly start: number;
+}
+
+/**
+ * One flat array for all parameters, so that an optimiser is a few ops whatever the number of parameters.
+ * Matrices come first, so that what weight decay touches is one piece.
+ */
+export interface Layout {
+  /** The pieces in the order of the array. */
+  readonly pieces: readonly Piece[];
+  /** The parameters, in the order of the model. */
+  readonly places: readonly Place[];
+  /** The stacks among the pieces. */
+  readonly stacks: readonly Stack[];
+  /** The number of elements of the matrices: those before this position decay. */
+  readonly matrices: number;
+  /** The number of all elements. */
+  readonly size: number;
+}
+
+/**
+ * The layout of a model's parameters.
+ *
+ * @param stacks Parameters that lie together, as {@linkcode fuse} found them. Default: none do.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { binary, define, dense, layoutOf, parametersOf } from "@gatehouse/gatehouse";
+ *
+ * const { places, matrices, size } = layoutOf(parametersOf(define({ input: 4, tasks: { click: binary(dense(3)) } })));
+ * assertEquals(places.map(({ path, start }) => [path, start]), [
+ *   ["tasks/click/tower/0/kernel", 0],
+ *   ["tasks/click/tower/0/bias", 15],
+ *   ["tasks/click/head/0/kernel", 12],
+ *   ["tasks/click/head/0/bias", 18],
+ * ]);
+ * assertEquals([matrices, size], [15, 19]);
+ * ```
+ */
+export function layoutOf(parameters: readonly Parameter[], stacks: readonly Stack[] = []): Layout {
+  const stacked = new Map(stacks.flatMap((stack) => stack.paths.map((path) => [path, stack] as const)));
+  const byPath = new Map(parameters.map((parameter) => [parameter.path, parameter]));
+  const lone = (parameter: Parameter): Lot => {
+    return { name: parameter.path, shape: parameter.shape, members: [parameter], side: false };
+  };
+  const lots = parameters.flatMap((parameter): Lot[] => {
+    const stack = stacked.get(parameter.path);
+    if (stack === undefined) return [lone(parameter)];
+    if (stack.paths[0] !== parameter.path) return [];
+    const members = stack.paths.map((path) => byPath.get(path)!);
+    return [{ name: stack.name, shape: stackShape(stack), members, side: stack.arranged === "side" }];
+  });
+  const isMatrix = ({ members: [{ shape }] }: Lot) => shape.length > 1;
+  const ordered = [...lots.filter(isMatrix), ...lots.filter((lot) => !isMatrix(lot))];
+  let start = 0;
+  const pieces: Piece[] = [];
+  const places = new Map<string, Place>();
+  for (const { name, shape, members, side } of ordered) {
+    pieces.push({ name, shape, start });
+    members.forEach((parameter, at) => {
+      const size = sizeOf(parameter.shape);
+      const row = side ? { length: parameter.shape[1], apart: shape[1] } : { length: size, apart: size };
+      places.set(parameter.path, { ...parameter, start: start + at * row.length, size, row });
+    });
+    start += sizeOf(shape);
+  }
+  const matrices = parameters.filter(({ shape }) => shape.length > 1).reduce(
+    (sum, { shape }) => sum + sizeOf(shape),
+    0,
+  );
+  return { pieces, places: parameters.map(({ path }) => places.get(path)!), stacks, matrices, size: start };
+}
+
+/** Parameters that lie together, side by side or one after the other. */
+interface Lot extends Omit<Piece, "start"> {
+  readonly members: readonly Parameter[];
+  readonly side: boolean;
+}
+
+/** The name of the flat array on an engine. */
+export const flatName = "parameters";
+
+/** The flat array as a value, and its pieces by name. */
+export function unpacked(layout: Layout): { readonly flat: Value; readonly pieces: Readonly<Record<string, Value>> } {
+  const flat = apply("parameter", [], {
+    name: flatName,
+    shape: [layout.size],
+    init: { kind: "constant", value: 0 },
+  });
+  const cut = layout.pieces.map(({ name, shape, start }) => {
+    return [name, reshape(slice(flat, start, sizeOf(shape)), shape)] as const;
+  });
+  return { flat, pieces: Object.fromEntries(cut) };
+}
+
+/** Values with every parameter, or stack of them, replaced by its piece of the flat array. */
+export function packed<Names extends string>(
+  values: Readonly<Record<Names, Value>>,
+  layout: Layout,
+  pieces: Readonly<Record<string, Value>>,
+): Record<Names, Value> {
+  const stacked = new Map(layout.stacks.flatMap((stack) => stack.paths.map((path, at) => [path, { stack, at }])));
+  const piece = (name: string): Value => {
+    const place = stacked.get(name);
+    if (place === undefined || Object.hasOwn(pieces, name)) return pieces[name];
+    const { name: whole, member, arranged } = place.stack;
+    return arranged === "side"
+      ? slice(pieces[whole], place.at * member[1], member[1], 1)
+      : reshape(slice(pieces[whole], place.at, 1, 0), member);
+  };
+  return replaced(values, ({ op, attrs }) => op === "parameter" ? piece(attrs.name as string) : undefined);
+}

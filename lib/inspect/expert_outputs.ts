@@ -1,0 +1,94 @@
+import { type Rows, sliceRows } from "../data/rows.ts";
+import type { Spec } from "../spec/spec.ts";
+import { alike, squares, within } from "./alike.ts";
+import { inputTensors, readBy } from "../model/feed.ts";
+import { expertOutputs } from "../model/graphs.ts";
+import type { Model } from "../model/model.ts";
+
+/** What experts of a bank compute that says nothing, or nothing new. */
+export interface Outputs {
+  /** The level of the bank. */
+  readonly level: number;
+  /** The bank. */
+  readonly bank: string;
+  /** The rows that were looked at. */
+  readonly rows: number;
+  /** The experts that compute the same for every row. */
+  readonly constant: readonly number[];
+  /** Those of the others that compute the same as each other. */
+  readonly identical: readonly (readonly number[])[];
+}
+
+/** The most rows that are looked at. */
+const most = 1024;
+/** The rows that are run at a time: most experts are told apart by the first of them. */
+const piece = 64;
+
+/**
+ * Looks for experts that compute the same, to a thousandth, in the first rows. Fewer rows than a piece say nothing, nor do
+ * experts none of which depends on the row; rows that are all the same do not say that an expert is constant.
+ */
+export async function outputsOf(model: Model, data: Rows): Promise<readonly Outputs[]> {
+  const rows = Math.min(most, data.count);
+  const banks = banksOf(model.spec, differ(sliceRows(data, 0, rows)));
+  const open = () => banks.some(({ constant, groups }) => constant.length > 0 || groups.length > 0);
+  if (rows < piece || !open()) return [];
+  const graph = expertOutputs(model.spec, model.layout, model.engine.rules);
+  if (!graph.nodes.some(({ op }) => op === "input")) return [];
+  const { program } = model.programOf("experts", () => graph);
+  for (let start = 0; start < rows && open(); start += piece) {
+    const some = sliceRows(data, start, Math.min(piece, rows - start));
+    const found = await program.run(readBy(graph, inputTensors(some)));
+    for (const bank of banks) told(bank, found[`experts/${bank.level}/${bank.name}`].data, some.count);
+  }
+  return banks.map(({ level, name, constant, groups }) => {
+    const others = groups.map((group) => group.filter((expert) => !constant.includes(expert)));
+    return { level, bank: name, rows, constant, identical: others.filter(({ length }) => length > 1) };
+  });
+}
+
+/** A bank, and what is not told apart yet. */
+interface Bank {
+  readonly level: number;
+  readonly name: string;
+  readonly count: number;
+  constant: readonly number[];
+  groups: readonly (readonly number[])[];
+  /** What the experts compute for the first row. */
+  first?: readonly ArrayLike<number>[];
+}
+
+/** Whether not all rows are the same. */
+function differ(rows: Rows): boolean {
+  return Object.values(inputTensors(rows)).some(({ shape: [, width], data }) =>
+    data.some((number, at) => number !== data[at % width])
+  );
+}
+
+/** @param differing Whether the rows are not all the same. */
+function banksOf({ levels }: Spec, differing: boolean): Bank[] {
+  return levels.flatMap(({ experts }, level) =>
+    Object.entries(experts).map(([name, { count, net }]) => {
+      const all = Array.from({ length: count }, (_, expert) => expert);
+      const reads = net.nodes.some(({ op }) => op === "input");
+      return { level, name, count, constant: reads && differing ? all : [], groups: count > 1 ? [all] : [] };
+    })
+  );
+}
+
+/** Tells experts apart by what they compute for some rows, `[rows, experts * units]`. */
+function told(bank: Bank, data: ArrayLike<number>, rows: number): void {
+  const units = data.length / rows / bank.count;
+  const byRow = Array.from({ length: bank.count }, (_, expert) =>
+    Array.from({ length: rows }, (_, row) => {
+      const start = (row * bank.count + expert) * units;
+      return (data as Float32Array).subarray(start, start + units);
+    }));
+  const first = bank.first ??= byRow.map(([row]) => row.slice());
+  bank.constant = bank.constant.filter((expert) =>
+    byRow[expert].every((row) => within([row], [first[expert]], 1e-6 * squares(first[expert])))
+  );
+  bank.groups = bank.groups.flatMap((group) =>
+    alike(group.map((expert) => byRow[expert])).map((members) => members.map((member) => group[member]))
+  );
+}

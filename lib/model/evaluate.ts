@@ -1,0 +1,80 @@
+import { type Rows, sliceRows } from "../data/rows.ts";
+import { checkRows } from "./check_rows.ts";
+import { measuresOf } from "../heads/heads.ts";
+import { batchTensors, columnOf, labelled, readBy } from "./feed.ts";
+import { evaluation } from "./graphs.ts";
+import { auxiliaryIn } from "../trace/losses.ts";
+import { checkModel, type Model, mostRows } from "./model.ts";
+
+/** What rows with labels say of a model. */
+export interface Evaluation<Tasks extends string = string> {
+  /** The mean loss over the labelled rows, by task; NaN where no row is labelled. */
+  readonly loss: Readonly<Record<Tasks, number>>;
+  /** The losses of gates and banks, by path: the mean over all rows, of banks over pieces of 1024 rows. */
+  readonly auxiliary: Readonly<Record<string, number>>;
+  /**
+   * The metrics of each task's head, by name: `auc`, `logloss`, `accuracy`; `mse`, `mae`, `r2`, and `huber` or `pinball`
+   * with that loss; `deviance` of a count; `auc` over the pairs of a ranking. AUC ranks by logits, and `logloss` is the
+   * loss or of logits: neither suffers where probabilities round to 0 or 1.
+   */
+  readonly metrics: Readonly<Record<Tasks, Readonly<Record<string, number>>>>;
+}
+
+/**
+ * Predicts rows and compares with their labels. Rows without a label for a task, or outside its sample space,
+ * do not count for it.
+ *
+ * @throws {TypeError | RangeError} for rows that do not fit the model.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { compile, define, evaluate, initialise, reference, regression, rows } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({ input: 1, tasks: { y: regression() } });
+ * const kernel = { shape: [1, 1], data: Float32Array.of(1) };
+ * const parameters = { ...initialise(spec, 0), "tasks/y/head/0/kernel": kernel };
+ * const model = await compile(spec, { engine: reference(), parameters });
+ * const { loss, metrics } = await evaluate(model, rows([[1], [2], [3]], { labels: { y: [1, 2, 6] } }));
+ * assertEquals([loss.y, metrics.y.mse, metrics.y.mae], [3, 3, 1]);
+ * model.dispose();
+ * ```
+ */
+export async function evaluate<Tasks extends string>(model: Model<Tasks>, rows: Rows): Promise<Evaluation<Tasks>> {
+  checkModel(model, "evaluate");
+  const { spec, layout, engine } = model;
+  checkRows(spec, rows, "evaluate");
+  const tasks = Object.keys(spec.tasks) as Tasks[];
+  const known = Object.fromEntries(tasks.map((task) => [task, labelled(spec, rows, task)]));
+  const [predictions, logits] = ["predictions", "logits"].map(() =>
+    Object.fromEntries(tasks.map((task) => [task, new Float32Array(rows.count * spec.tasks[task].head.units)]))
+  );
+  const sums = Object.fromEntries(tasks.map((task) => [task, { loss: 0, weight: 0 }]));
+  const auxiliary: Record<string, number> = {};
+  const { graph, program } = model.programOf("evaluate", () => evaluation(spec, layout, engine.rules));
+  for (let start = 0; start < rows.count; start += mostRows) {
+    const piece = sliceRows(rows, start, Math.min(mostRows, rows.count - start));
+    const outputs = await program.run(readBy(graph, batchTensors(spec, piece)));
+    for (const [path, { data }] of auxiliaryIn(outputs)) {
+      auxiliary[path] = (auxiliary[path] ?? 0) + data[0] * (piece.count / rows.count);
+    }
+    for (const task of tasks) {
+      const [weight] = outputs[`weight/${task}`].data;
+      sums[task].loss += outputs[`loss/${task}`].data[0] * weight;
+      sums[task].weight += weight;
+      predictions[task].set(outputs[task].data, start * spec.tasks[task].head.units);
+      logits[task].set(outputs[`logits/${task}`].data, start * spec.tasks[task].head.units);
+    }
+  }
+  const loss = Object.fromEntries(tasks.map((task) => [task, sums[task].loss / sums[task].weight]));
+  const metrics = tasks.map((task) => {
+    const labels = columnOf(rows.labels, task) ?? new Float32Array(rows.count).fill(NaN);
+    const { weights, groups } = known[task];
+    const found = Object.entries(measuresOf(spec.tasks[task].head)).map(([name, { metric, of }]) => {
+      if (of === "loss") return [name, loss[task]];
+      return [name, metric((of === "logits" ? logits : predictions)[task], labels, weights, groups)];
+    });
+    return [task, Object.fromEntries(found)];
+  });
+  return { loss: loss as Record<Tasks, number>, auxiliary, metrics: Object.fromEntries(metrics) };
+}

@@ -1,0 +1,51 @@
+import { advice } from "../errors/nearest.ts";
+import { quoted } from "../errors/quoted.ts";
+import type { Graph } from "../graph/graph.ts";
+import { optimise } from "../graph/optimise.ts";
+import { checkOptions } from "../errors/kinds.ts";
+import { forward } from "./graphs.ts";
+import { checkModel, type Model } from "./model.ts";
+
+/** What of a model is served. */
+export interface ServeOptions<Tasks extends string = string> {
+  /** The tasks that are served; what only others need is left out. Default: all. */
+  readonly tasks?: readonly Tasks[];
+  /** Whether the weights of the gates that these tasks need are outputs too, as `gates/<level>/<stream>`. Default false. */
+  readonly gates?: boolean;
+}
+
+/**
+ * The graph of what is served, its parameters named by their paths.
+ *
+ * @param action What is being done, for errors.
+ * @throws {TypeError} for unknown options and tasks.
+ */
+export function served<Tasks extends string>(
+  model: Model<Tasks>,
+  options: ServeOptions<Tasks>,
+  action: string,
+): Graph {
+  checkModel(model, action);
+  checkOptions(action, options, ["tasks", "gates"]);
+  const { tasks = Object.keys(model.spec.tasks) as Tasks[], gates = false } = options;
+  const strange = tasks.find((task) => !Object.hasOwn(model.spec.tasks, task));
+  if (strange !== undefined || tasks.length === 0) {
+    const found = strange === undefined ? "no task is named" : `the model has no task ${quoted(strange)}`;
+    throw new TypeError(`Cannot ${action}: ${found}${advice(strange ?? "", Object.keys(model.spec.tasks))}`);
+  }
+  const graph = forward(model.spec, gates);
+  const needed = ancestors(graph, tasks.map((task) => graph.outputs[task]));
+  const kept = Object.keys(graph.outputs).filter((name) =>
+    tasks.includes(name as Tasks) || name.startsWith("gates/") && needed.has(graph.outputs[name])
+  );
+  return optimise(graph, kept);
+}
+
+/** The nodes that some nodes are computed from, those included. */
+function ancestors({ nodes }: Graph, positions: readonly number[]): Set<number> {
+  const found = new Set(positions);
+  for (let at = nodes.length - 1; at >= 0; at--) {
+    if (found.has(at)) nodes[at].of.forEach((argument) => found.add(argument));
+  }
+  return found;
+}

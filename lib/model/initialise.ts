@@ -1,0 +1,64 @@
+import { random } from "../data/random.ts";
+import type { Tensor } from "../ops/tensor.ts";
+import type { Parameter } from "../graph/layout.ts";
+import { parametersOf } from "../trace/parameters.ts";
+import { sizeOf } from "../ops/shape.ts";
+import type { Spec } from "../spec/spec.ts";
+import type { Init } from "../ops/init.ts";
+
+/**
+ * The initial values of a model's parameters, by path. Each depends on the seed and the path alone: adding a task or an
+ * expert changes no other value, and every engine begins with the same numbers.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { binary, define, initialise } from "@gatehouse/gatehouse";
+ *
+ * const one = initialise(define({ input: 3, tasks: { click: binary() } }), 7);
+ * const two = initialise(define({ input: 3, tasks: { like: binary(), click: binary() } }), 7);
+ * assertEquals(two["tasks/click/head/0/kernel"], one["tasks/click/head/0/kernel"]);
+ * ```
+ */
+export function initialise(spec: Spec, seed: number): Record<string, Tensor> {
+  return Object.fromEntries(parametersOf(spec).map((parameter) => [parameter.path, initial(parameter, seed)]));
+}
+
+function initial({ path, shape, init }: Parameter, seed: number): Tensor {
+  if (init.kind === "values") return { shape, data: Float32Array.from(init.values) };
+  const source = random(`${seed}:${path}`);
+  const { spread, size } = distribution(init, shape);
+  const draw = spread === "constant"
+    ? () => size
+    : spread === "uniform"
+    ? () => (2 * source.uniform() - 1) * size
+    : () => source.normal() * size;
+  return { shape, data: Float32Array.from({ length: sizeOf(shape) }, draw) };
+}
+
+/** A constant, the limit of a uniform distribution around 0, or the standard deviation of a normal one. */
+function distribution(
+  init: Exclude<Init, { readonly kind: "values" }>,
+  shape: readonly number[],
+): { spread: "constant" | "uniform" | "normal"; size: number } {
+  const fanOut = shape.at(-1) ?? 1;
+  const fanIn = shape.at(-2) ?? fanOut; // of each matrix of a stack
+  switch (init.kind) {
+    case "constant":
+      return { spread: "constant", size: init.value };
+    case "uniform":
+      return { spread: "uniform", size: init.limit };
+    case "normal":
+      return { spread: "normal", size: init.deviation };
+    case "glorotUniform":
+      return { spread: "uniform", size: Math.sqrt(6 / (fanIn + fanOut)) };
+    case "glorotNormal":
+      return { spread: "normal", size: Math.sqrt(2 / (fanIn + fanOut)) };
+    case "heUniform":
+      return { spread: "uniform", size: Math.sqrt(6 / fanIn) };
+    case "heNormal":
+      return { spread: "normal", size: Math.sqrt(2 / fanIn) };
+    case "lecunNormal":
+      return { spread: "normal", size: Math.sqrt(1 / fanIn) };
+  }
+}

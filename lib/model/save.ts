@@ -1,0 +1,190 @@
+import { writeGraphModel } from "../formats/graph_model.ts";
+import { advice } from "../errors/nearest.ts";
+import { quoted } from "../errors/quoted.ts";
+import { writeFolder } from "../files/atomic.ts";
+import { readFolderFile } from "../files/read.ts";
+import { decodeSafetensors, encodeSafetensors, type Safetensors } from "../formats/safetensors.ts";
+import { layoutOf } from "../graph/layout.ts";
+import { parametersOf } from "../trace/parameters.ts";
+import type { Json } from "../ops/value.ts";
+import { check } from "../spec/check.ts";
+import type { Spec } from "../spec/spec.ts";
+import { checkOptions, kindOf } from "../errors/kinds.ts";
+import { checkModel, compile, type CompileOptions, type Model } from "./model.ts";
+import { served, type ServeOptions } from "./exported.ts";
+
+const specFile = "spec.json";
+const parametersFile = "params.safetensors";
+
+/**
+ * Saves a model as a folder of two files: `spec.json`, its table, and `params.safetensors`, its parameters by path.
+ * The folder is written whole or not at all; an older model there is replaced, anything else is left alone.
+ *
+ * @param path The folder; its parent exists. Needs the permissions to read and write there.
+ * @throws {Deno.errors.AlreadyExists} if the folder holds anything but a model.
+ *
+ * @example
+ * ```ts ignore
+ * await save(model, "./model");
+ * ```
+ */
+export async function save(model: Model, path: string): Promise<void> {
+  checkModel(model, "save model");
+  await checkOurs(path, specFile, '"gatehouse"', "save model");
+  const parameters = await model.parameters();
+  const metadata = { format: "gatehouse", seed: String(model.seed), spec: await digest(model.spec) };
+  await writeFolder(path, {
+    [specFile]: `${JSON.stringify(model.spec, undefined, 2)}\n`,
+    [parametersFile]: encodeSafetensors(parameters, metadata),
+  }, { action: "save model" });
+}
+
+/**
+ * Saves what a model computes as a TensorFlow.js GraphModel, which `tf.loadGraphModel` runs in any program with
+ * TensorFlow.js, in browsers too, without this package: `model.json` and its weights.
+ *
+ * Its inputs are the model's, by name: `input` `[batch, width]`, or `numeric` and `category` as `encode` returns them.
+ * Its outputs are the tasks, by name. The features and their vocabulary are in `userDefinedMetadata.gatehouse.input` of
+ * `model.json`.
+ *
+ * @param path The folder; its parent exists. Needs the permissions to read and write there.
+ * @throws {TypeError} for unknown options and tasks.
+ * @throws {Deno.errors.AlreadyExists} if the folder holds anything but a GraphModel.
+ *
+ * @example
+ * ```ts ignore
+ * await saveGraphModel(model, "./served");
+ * const served = await tf.loadGraphModel("https://example.org/served/model.json");
+ * ```
+ */
+export async function saveGraphModel<Tasks extends string>(
+  model: Model<Tasks>,
+  path: string,
+  options: ServeOptions<Tasks> = {},
+): Promise<void> {
+  const graph = served(model, options, "save GraphModel");
+  const inherited = Object.keys(graph.outputs).find((name) => name in {});
+  if (inherited !== undefined) {
+    throw new TypeError(`Cannot save GraphModel: TensorFlow.js cannot return an output named ${quoted(inherited)}`);
+  }
+  await checkOurs(path, "model.json", '"Gatehouse"', "save GraphModel");
+  const { input } = model.spec;
+  await writeGraphModel(path, graph, await model.parameters(), { gatehouse: { input: input as unknown as Json } });
+}
+
+/** The options of {@linkcode load}. */
+export interface LoadOptions<Tasks extends string = string> extends Omit<CompileOptions, "parameters"> {
+  /** The model's tasks in any order: checked, and the types then know them. Default: whatever tasks it has. */
+  readonly tasks?: readonly Tasks[];
+}
+
+/**
+ * Loads a model that was saved. Nothing in its files is executed: the spec is data, and so are the parameters.
+ *
+ * @param path The folder. Needs the permission to read it.
+ * @param options The engine, the seed (by default the saved one), and the tasks that the model must have.
+ * @throws {SyntaxError} if a file is no JSON, or no safetensors.
+ * @throws {SpecError} if the spec is malformed.
+ * @throws {TypeError} for unknown options, and for other tasks than the model's.
+ * @throws {TypeError} listing all parameters that are missing, unexpected and misshapen, or if the two files were not
+ * saved together.
+ * @throws {Deno.errors.NotFound} if the folder or a file is missing.
+ *
+ * @example
+ * ```ts ignore
+ * const model = await load("./model", { tasks: ["click", "like"] });
+ * const { click, like } = await model.predict(data);
+ * ```
+ */
+export async function load<Tasks extends string = string>(
+  path: string,
+  options: LoadOptions<Tasks> = {},
+): Promise<Model<Tasks>> {
+  checkOptions("load model", options, ["engine", "seed", "fuse", "tasks"]);
+  const { tasks, ...rest } = options;
+  const { spec, tensors, metadata } = await readPair(path);
+  if (tasks !== undefined) checkTasks(spec, tasks);
+  const saved = /^-?\d{1,16}$/.test(metadata.seed ?? "") ? Number(metadata.seed) : 0;
+  const seed = options.seed ?? (Number.isSafeInteger(saved) ? saved : 0);
+  return await compile(spec as Spec<Tasks>, { ...rest, seed, parameters: tensors });
+}
+
+/** Reads the two files of a model; again where another program replaces them meanwhile. */
+async function readPair(path: string): Promise<Safetensors & { readonly spec: Spec }> {
+  const wanted = [specFile, parametersFile];
+  const read = (name: string, limit: number) => readFolderFile(path, name, { limit, wanted, action: "load model" });
+  for (let attempt = 1;; attempt++) {
+    const spec = parseSpec(await read(specFile, 2 ** 26), `${path}/${specFile}`);
+    const { places, size } = layoutOf(parametersOf(spec));
+    const limit = 8 * size + 1024 * places.length + 2 ** 20;
+    const found = decodeSafetensors(await read(parametersFile, limit), `${path}/${parametersFile}`);
+    const { spec: partner } = found.metadata;
+    if (partner === undefined || partner === await digest(spec)) return { ...found, spec };
+    if (attempt === 3) {
+      const wanted = "wanted two files that were saved together";
+      throw new TypeError(
+        `Cannot load model\n  at ${path}: ${parametersFile} belongs to another ${specFile}, ${wanted}`,
+      );
+    }
+  }
+}
+
+/** What tells one spec from another, however its file is laid out. */
+async function digest(spec: Spec): Promise<string> {
+  const bytes = new TextEncoder().encode(JSON.stringify(spec));
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+}
+
+/**
+ * Makes sure that a folder's main file, if there is one, is what this package has written, before it is replaced.
+ *
+ * @throws {Deno.errors.AlreadyExists} if it is not.
+ */
+async function checkOurs(path: string, file: string, mark: string, action: string): Promise<void> {
+  const text = await Deno.readTextFile(`${path}/${file}`).catch(() => mark); // what cannot be read is found by writing
+  if (text.includes(mark)) return;
+  const wanted = "wanted a new or empty folder, or one that was written by this package";
+  throw new Deno.errors.AlreadyExists(`Cannot ${action}\n  at ${path}: ${file} there is of another program, ${wanted}`);
+}
+
+/**
+ * Reads a spec from the text of its file.
+ *
+ * @throws {SyntaxError} if it is no JSON, naming the file.
+ * @throws {SpecError} if it is no spec.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals, assertThrows } from "@std/assert";
+ * import { binary, define, parseSpec } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({ input: 3, tasks: { click: binary() } });
+ * assertEquals(parseSpec(JSON.stringify(spec)), spec);
+ * assertThrows(() => parseSpec("{", "model/spec.json"), SyntaxError, "at model/spec.json");
+ * ```
+ */
+export function parseSpec(text: Uint8Array | string, file: string = specFile): Spec {
+  let found: unknown;
+  try {
+    found = JSON.parse(typeof text === "string" ? text : new TextDecoder("utf-8", { fatal: true }).decode(text));
+  } catch (error) {
+    const cause = error instanceof TypeError ? "the text is not UTF-8" : (error as Error).message;
+    throw new SyntaxError(`Cannot read model\n  at ${file}: ${cause}`);
+  }
+  return check(found);
+}
+
+function checkTasks(spec: Spec, tasks: readonly unknown[]): void {
+  if (!Array.isArray(tasks)) throw new TypeError(`Cannot load model: tasks must be a list, found ${kindOf(tasks)}`);
+  const known = Object.keys(spec.tasks);
+  const strange = tasks.findIndex((task) => !known.includes(task));
+  if (strange >= 0) {
+    const task: unknown = tasks[strange];
+    const near = advice(typeof task === "string" ? task : "", known);
+    throw new TypeError(`Cannot load model: it has no task ${kindOf(task)}${near}`);
+  }
+  const missed = known.find((task) => !tasks.includes(task));
+  if (missed !== undefined) {
+    throw new TypeError(`Cannot load model: its task ${quoted(missed)} is not named: wanted all of its tasks`);
+  }
+}

@@ -1,0 +1,31 @@
+import { onnxModel } from "../formats/onnx_model.ts";
+import { writeFileAtomic } from "../files/atomic.ts";
+import type { Model } from "./model.ts";
+import { served, type ServeOptions } from "./exported.ts";
+
+/**
+ * Saves what a model computes as one `.onnx` file of standard ops, which any ONNX runtime runs without this package.
+ *
+ * Its inputs are the model's, by name: `input` `[batch, width]`, or `numeric` and `category` (int32) as `encode` returns
+ * them. Its outputs are the tasks, by name, with a number after a name that an input has; `batch` is any number of
+ * rows. The file is written whole or not at all.
+ *
+ * @param path The file; its folder exists. Needs the permissions to read and write there.
+ * @throws {TypeError} for unknown options and tasks.
+ * @throws {RangeError} if the file would be larger than 2 GiB.
+ * @throws {Deno.errors.AlreadyExists} if something else than a file is there.
+ *
+ * @example
+ * ```ts ignore
+ * await saveOnnx(model, "./served.onnx");
+ * ```
+ */
+export async function saveOnnx<Tasks extends string>(
+  model: Model<Tasks>,
+  path: string,
+  options: ServeOptions<Tasks> = {},
+): Promise<void> {
+  const action = "save ONNX model";
+  const graph = served(model, options, action);
+  await writeFileAtomic(path, onnxModel(graph, await model.parameters()), action);
+}

@@ -1,0 +1,67 @@
+import { reference } from "../engines/reference/reference.ts";
+import { graphOf } from "../graph/graph.ts";
+import { apply } from "../ops/table.ts";
+import type { Value } from "../ops/value.ts";
+import type { Optimiser } from "./optimisers.ts";
+
+/** Some numbers that are trained beside the parameters. It is not changed by what follows. */
+export interface Descent {
+  /** The numbers. */
+  readonly values: readonly number[];
+  /**
+   * The numbers after a step by the rule of their optimiser.
+   *
+   * @param gradient One for each number, or undefined where it stays as it is.
+   * @param step The step whose learning rate is taken, from 1.
+   */
+  readonly next: (gradient: readonly (number | undefined)[], step: number) => Promise<Descent>;
+}
+
+/**
+ * Numbers that an optimiser trains, in float64, without decay and clipping.
+ *
+ * @param settled What becomes of the numbers after each step. Default: they stay as they are.
+ */
+export function descent(
+  optimiser: Optimiser,
+  first: readonly number[],
+  settled: (values: readonly number[]) => readonly number[] = (values) => values,
+): Descent {
+  const shape = [first.length];
+  const input = (name: string, shape: readonly number[]): Value => apply("input", [], { name, shape, type: "float" });
+  const slots = Object.keys(optimiser.slots);
+  const given = Object.fromEntries(slots.map((name) => [name, input(`slot/${name}`, shape)]));
+  const scalars = ["rate", ...Object.keys(optimiser.scalars(1, 1))].map((name) => [name, input(name, [])] as const);
+  const rule = optimiser.update(input("gradient", shape), given, Object.fromEntries(scalars));
+  const after = Object.entries(rule.slots).map(([name, value]) => [`slot/${name}`, value] as const);
+  const graph = graphOf({ change: rule.change, ...Object.fromEntries(after) });
+  const read = new Set(graph.nodes.flatMap(({ op, attrs }) => op === "input" ? [attrs.name as string] : []));
+  const engine = reference();
+  const program = engine.load(graph, engine.store({}));
+
+  const state = (values: readonly number[], kept: Slots, count: number): Descent => ({
+    values,
+    next: async (gradient, step) => {
+      const rate = optimiser.rate(step);
+      const numbers = { rate, ...optimiser.scalars(count + 1, rate) };
+      const inputs = {
+        gradient: { shape, data: Float64Array.from(gradient, (number) => number ?? 0) },
+        ...Object.fromEntries(Object.entries(kept).map(([name, data]) => [name, { shape, data }])),
+        ...Object.fromEntries(
+          Object.entries(numbers).map(([name, number]) => [name, { shape: [], data: Float64Array.of(number) }]),
+        ),
+      };
+      const fed = Object.entries(inputs).filter(([name]) => read.has(name));
+      const { change, ...found } = await program.run(Object.fromEntries(fed));
+      const next = Object.entries(found).map(([name, { data }]) => {
+        return [name, kept[name].map((number, i) => gradient[i] === undefined ? number : data[i])];
+      });
+      const moved = values.map((number, i) => gradient[i] === undefined ? number : number - change.data[i]);
+      return state(settled(moved), Object.fromEntries(next), count + 1);
+    },
+  });
+  const initial = slots.map((name) => [`slot/${name}`, new Float64Array(first.length).fill(optimiser.slots[name])]);
+  return state(first, Object.fromEntries(initial), 0);
+}
+
+type Slots = Readonly<Record<string, Float64Array>>;

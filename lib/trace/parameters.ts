@@ -1,0 +1,41 @@
+import { inOrder } from "../graph/graph.ts";
+import type { Parameter } from "../graph/layout.ts";
+import type { Init } from "../ops/init.ts";
+import type { Spec } from "../spec/spec.ts";
+import { trace } from "./trace.ts";
+
+/**
+ * The parameters of a model: level by level from the input up, experts before gates, then task by task.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { binary, define, dense, parametersOf } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({ input: 5, tasks: { click: binary(dense(3)) } });
+ * assertEquals(parametersOf(spec).map(({ path }) => path), [
+ *   "tasks/click/tower/0/kernel",
+ *   "tasks/click/tower/0/bias",
+ *   "tasks/click/head/0/kernel",
+ *   "tasks/click/head/0/bias",
+ * ]);
+ * ```
+ */
+export function parametersOf(spec: Spec): Parameter[] {
+  const found = new Map<string, Parameter>();
+  const phases = [true, false].map((training) => trace(spec, training));
+  const results = (["logits", "gates", "auxiliary"] as const).flatMap((part) =>
+    phases.flatMap((phase) => Object.values(phase[part]))
+  );
+  for (const value of inOrder(results)) {
+    if (value.op !== "parameter") continue;
+    const { name, shape, init } = value.attrs as unknown as { name: string; shape: number[]; init: Init };
+    found.set(name, { path: name, shape, init });
+  }
+  return [...found.values()].sort((a, b) => sectionOf(a.path) - sectionOf(b.path));
+}
+
+function sectionOf(path: string): number {
+  const [part, at, kind] = path.split("/");
+  return part === "tasks" ? Infinity : Number(at) * 2 + (kind === "gates" ? 1 : 0);
+}

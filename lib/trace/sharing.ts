@@ -1,0 +1,73 @@
+import { inOrder } from "../graph/graph.ts";
+import type { Layout, Piece } from "../graph/layout.ts";
+import { parametersOf } from "./parameters.ts";
+import { trace } from "./trace.ts";
+import { ops } from "../ops/table.ts";
+import type { Value } from "../ops/value.ts";
+import type { Spec } from "../spec/spec.ts";
+import { losses } from "./losses.ts";
+
+/**
+ * The tasks whose losses depend on each parameter, by the parameter's path, in the order of the model: it is shared
+ * where there are several. Found from what is computed in training, not from names: in MMoE experts are shared and each
+ * gate is a task's own, in OMoE the one gate is shared, and in a model of single tasks nothing is.
+ *
+ * A parameter that reaches no loss but through `stopGradient` or a comparison serves no task.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { binary, define, dense, mmoe, tasksOf } from "@gatehouse/gatehouse";
+ *
+ * const spec = define(mmoe({ input: 4, experts: 2, expert: dense(3), tasks: { click: binary(), like: binary() } }));
+ * const found = tasksOf(spec);
+ * assertEquals(found["levels/0/experts/shared/1/0/kernel"], ["click", "like"]);
+ * assertEquals(found["levels/0/gates/like/0/kernel"], ["like"]);
+ * ```
+ */
+export function tasksOf<Tasks extends string>(spec: Spec<Tasks>): Record<string, readonly Tasks[]> {
+  const { byTask } = losses(spec.tasks, trace(spec, true).logits);
+  const reached = (Object.keys(spec.tasks) as Tasks[]).map((task) => [task, parametersBehind(byTask[task])] as const);
+  const found = parametersOf(spec).map(({ path }) => {
+    return [path, reached.filter(([, paths]) => paths.has(path)).map(([task]) => task)] as const;
+  });
+  return Object.fromEntries(found);
+}
+
+/** A piece of the flat array, and whose it is. */
+export interface SharedPiece extends Piece {
+  /** The tasks whose losses depend on some of it. */
+  readonly tasks: readonly string[];
+  /** Whether parameters of several tasks lie in it, parameters of one task at most, or both. */
+  readonly holds: "shared" | "own" | "both";
+  /** 1 where a parameter is shared and 0 elsewhere, of a shape that broadcasts to the piece's. */
+  readonly mask: { readonly shape: readonly number[]; readonly data: readonly number[] };
+}
+
+/** The pieces of a layout, in its order, and what of them is shared. */
+export function sharedPieces(layout: Layout, spec: Spec): SharedPiece[] {
+  const byPath = new Map(Object.entries(tasksOf(spec)));
+  return layout.pieces.map((piece) => {
+    const stack = layout.stacks.find(({ name }) => name === piece.name);
+    const served = (stack?.paths ?? [piece.name]).map((path) => byPath.get(path) ?? []);
+    const tasks = Object.keys(spec.tasks).filter((task) => served.some((names) => names.includes(task)));
+    const members = served.map((names) => Number(names.length > 1));
+    const holds = members.every((number) => number === 1) ? "shared" : members.includes(1) ? "both" : "own";
+    const mask = stack?.arranged === "side"
+      ? { shape: [1, piece.shape[1]], data: members.flatMap((number) => Array(stack.member[1]).fill(number)) }
+      : { shape: [members.length, ...piece.shape.slice(1).map(() => 1)], data: members };
+    return { ...piece, tasks, holds, mask };
+  });
+}
+
+/** The paths of the parameters to which a value's gradient flows. */
+function parametersBehind(value: Value): Set<string> {
+  const reached = new Set([value]);
+  const found = new Set<string>();
+  for (const at of inOrder([value]).reverse()) {
+    if (!reached.has(at)) continue;
+    if (at.op === "parameter") found.add(at.attrs.name as string);
+    if (ops[at.op].gradient !== undefined) at.of.forEach((argument) => reached.add(argument));
+  }
+  return found;
+}

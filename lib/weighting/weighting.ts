@@ -1,0 +1,85 @@
+import type { Random } from "../data/random.ts";
+import { isRecord, kindOf } from "../errors/kinds.ts";
+import type { Optimiser } from "../optimisers/optimisers.ts";
+
+/**
+ * How the losses of several tasks make one step, beside the static weights of the tasks: weights of whole losses that
+ * follow from earlier steps, weights of the tasks' gradients with respect to shared parameters, or both. All weights of
+ * a task multiply its loss, and tasks come in the order of the model.
+ *
+ * Shared are the parameters on which the losses of more than one task depend; see `tasksOf`. The gradient of a
+ * parameter of one task alone is that task's, whatever the weights of gradients are.
+ */
+export interface Weighting {
+  /** The method's name. */
+  readonly name: string;
+  /** The weights of the losses, as a chain of states that begins anew with every training. */
+  readonly losses?: (tasks: number, optimiser: Optimiser) => LossWeights;
+  /** Whether the chain is told the norm of every task's gradient. It costs what weights of gradients cost. */
+  readonly norms?: boolean;
+  /**
+   * The weights of the gradients, from their inner products. Only tasks that share parameters and have a labelled row
+   * in the batch, and a weight above 0, are among them.
+   */
+  readonly gradients?: (products: Products, random: Random) => readonly number[];
+}
+
+/**
+ * The inner products `g_i . g_j` of the tasks' gradients with respect to shared parameters, other weights included,
+ * `[tasks][tasks]`.
+ */
+export type Products = readonly (readonly number[])[];
+
+/** One state of a chain of weights. It is not changed by what follows. */
+export interface LossWeights {
+  /** The weights of a step of an epoch, which counts from 1: what each loss is multiplied by. */
+  readonly weights: (epoch: number) => readonly number[];
+  /** The state after a step. */
+  readonly next: (seen: Seen) => LossWeights | Promise<LossWeights>;
+}
+
+/** What is seen of a step. */
+export interface Seen {
+  /** The epoch, from 1. */
+  readonly epoch: number;
+  /** The step, from 1, counted over all epochs. */
+  readonly step: number;
+  /** The loss of each task, without its weights; 0 where no row is labelled. */
+  readonly losses: readonly number[];
+  /**
+   * Whether each task had a labelled row, and a static weight above 0 (and shares parameters, where norms are asked
+   * for). A task without keeps what is known of it.
+   */
+  readonly labelled: readonly boolean[];
+  /** The norm of each task's gradient with respect to shared parameters, weights included; where it was asked for. */
+  readonly norms: readonly number[];
+}
+
+/**
+ * Makes sure that something is a weighting.
+ *
+ * @throws {TypeError} if it is not.
+ */
+export function checkWeighting(found: unknown): void {
+  const parts = isRecord(found) ? [found.losses, found.gradients] : [];
+  const fits = parts.every((part) => part === undefined || typeof part === "function");
+  if (fits && parts.some((part) => part !== undefined)) return;
+  throw new TypeError(`Cannot train: wanted a weighting, such as pcgrad(), found ${kindOf(found)}`);
+}
+
+/**
+ * Makes sure that a weighting gives every task a weight.
+ *
+ * @throws {TypeError} if it gives more or fewer.
+ * @throws {RangeError} if one is not finite.
+ */
+export function checkWeights(weights: readonly number[], tasks: number, name: string, step: number): readonly number[] {
+  const failed = `Cannot train\n  at step ${step}: the weighting ${name}`;
+  if (!Array.isArray(weights) || weights.length !== tasks) {
+    const found = Array.isArray(weights) ? `${weights.length} weights` : kindOf(weights);
+    throw new TypeError(`${failed} must give ${tasks} weights, one a task, found ${found}`);
+  }
+  const wrong = weights.find((weight) => !Number.isFinite(Math.fround(weight)));
+  if (wrong !== undefined) throw new RangeError(`${failed} must give finite weights, found ${kindOf(wrong)}`);
+  return weights;
+}
