@@ -149,7 +149,15 @@ export type {
   version,
 } from "./lib/spec/spec.ts";
 export type { InputSpec, StreamSpec } from "./lib/features/feature.ts";
-export type { FocalSpec, HeadKind, HuberSpec, LossSpec, PairwiseSpec, QuantileSpec } from "./lib/heads/spec.ts";
+export type {
+  FocalSpec,
+  HeadForm,
+  HeadKind,
+  HuberSpec,
+  LossSpec,
+  PairwiseSpec,
+  QuantileSpec,
+} from "./lib/heads/spec.ts";
 export type { Init } from "./lib/ops/init.ts";
 export type { CategoryFeature, Feature, Features, NumericFeature } from "./lib/features/feature.ts";
 

@@ -14,7 +14,7 @@ export function kindOf(found: unknown): string {
   if (typeof found === "string") return quoted(found);
   if (found instanceof Promise) return "a promise";
   if (ArrayBuffer.isView(found)) return found.constructor.name;
-  if (typeof found === "object") return "op" in found && "of" in found && "shape" in found ? "a value" : "an object";
+  if (typeof found === "object") return isValueLike(found) ? "a value" : "an object";
   if (typeof found === "function") return "a function";
   return typeof found === "bigint" ? `${found}n` : String(found);
 }
@@ -30,4 +30,9 @@ export function checkOptions(action: string, options: unknown, known: readonly s
   if (wrong !== undefined) {
     throw new TypeError(`Cannot ${action}: option ${quoted(wrong)} is unknown${advice(wrong, known)}`);
   }
+}
+
+/** Whether an object is a value of a graph, by its form: what ops return is frozen. */
+function isValueLike(found: object): boolean {
+  return Object.isFrozen(found) && "op" in found && "of" in found && "shape" in found;
 }
