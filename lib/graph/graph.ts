@@ -3,6 +3,7 @@ import { type Shape, shapeText } from "../ops/shape.ts";
 import type { Attrs, Op, Type, Value } from "../ops/value.ts";
 import { quoted } from "../errors/quoted.ts";
 import { advice } from "../errors/nearest.ts";
+import { leaves, named, type Values } from "./values.ts";
 
 /** One op of a graph: applied to earlier nodes, named by their positions. */
 export interface Node {
@@ -29,13 +30,13 @@ export interface Graph {
 }
 
 /**
- * Writes values as a graph. Only what the results need becomes a node (no dead code), and equal expressions
+ * Returns values as a graph. Only what the results need becomes a node (no dead code), and equal expressions
  * become one node (common subexpressions).
+ *
+ * @param outputs The results; those in nested records have their keys joined by "/" as names, `loss/click`.
+ * @param updates What replaces parameters and slots after a run, by their names.
  */
-export function graphOf(
-  outputs: Readonly<Record<string, Value>>,
-  updates: Readonly<Record<string, Value>> = {},
-): Graph {
+export function graphOf(outputs: Values, updates: Values = {}): Graph {
   const nodes: Node[] = [];
   const positions = new Map<Value, number>();
   const known = new Map<string, number>();
@@ -48,10 +49,9 @@ export function graphOf(
     positions.set(value, position);
     return position;
   };
-  const roots = [...Object.values(outputs), ...Object.values(updates)];
-  inOrder(roots).forEach(visit);
-  const place = (values: Readonly<Record<string, Value>>) =>
-    Object.fromEntries(Object.entries(values).map(([name, value]) => [name, positions.get(value)!]));
+  inOrder([...leaves(outputs), ...leaves(updates)]).forEach(visit);
+  const place = (values: Values) =>
+    Object.fromEntries(named(values).map(([name, value]) => [name, positions.get(value)!]));
   return { nodes, outputs: place(outputs), updates: place(updates) };
 }
 
