@@ -170,6 +170,7 @@ export { optimise } from "./lib/graph/optimise.ts";
 export { type Layout, layoutOf, type Parameter, type Piece, type Place } from "./lib/graph/layout.ts";
 export { parametersOf } from "./lib/trace/parameters.ts";
 export type { Rules } from "./lib/graph/rules.ts";
+export { type Plan, plan, type PlanOptions } from "./lib/trace/plan.ts";
 export { trace, type Traced } from "./lib/trace/trace.ts";
 
 export type { Engine, Program, Store } from "./lib/engines/engine.ts";
@@ -184,7 +185,8 @@ export { type GateUse } from "./lib/inspect/gate_use.ts";
 export type { GateCapacity } from "./lib/inspect/gate_capacity.ts";
 export type { GateStatistics } from "./lib/inspect/gate_sums.ts";
 export type { GateWarning } from "./lib/inspect/gate_warnings.ts";
-export { evaluation, forward, layout, prediction, trainingStep } from "./lib/model/graphs.ts";
+export { evaluation, forward, prediction } from "./lib/model/graphs.ts";
+export { type Between, type Cut, type Gradients, type OpenStep, openStep, trainingStep } from "./lib/train/step.ts";
 export {
   accuracy,
   auc,
@@ -199,7 +201,8 @@ export {
 export { huberLoss, pinballLoss, poissonDeviance } from "./lib/heads/loss_metrics.ts";
 export { pairAuc } from "./lib/heads/pair_auc.ts";
 export { initialise } from "./lib/model/initialise.ts";
-export { compile, type CompileOptions, type Inspection, type Loaded, type Model } from "./lib/model/model.ts";
+export { compile, type CompileOptions } from "./lib/model/compile.ts";
+export type { Inspection, Model } from "./lib/model/model.ts";
 export {
   adagrad,
   type AdagradOptions,
@@ -223,9 +226,11 @@ export {
 export { tasksOf } from "./lib/trace/sharing.ts";
 export type { LossWeights, Products, Seen, Weighting } from "./lib/weighting/weighting.ts";
 export { load, type LoadOptions, parseSpec, save, saveGraphModel } from "./lib/model/save.ts";
-export type { ServeOptions } from "./lib/model/exported.ts";
+export type { ExportOptions } from "./lib/model/exported.ts";
 export type { Stopping } from "./lib/train/stopping.ts";
-export { type Data, type Progress, train, type TrainOptions } from "./lib/train/train.ts";
+export { train } from "./lib/train/train.ts";
+export type { Data, TrainOptions } from "./lib/train/options.ts";
+export type { Progress } from "./lib/train/progress.ts";
 
 export { decodeSafetensors, encodeSafetensors, type Safetensors } from "./lib/formats/safetensors.ts";
 

@@ -13,6 +13,7 @@ import {
   gateReport,
   gateTable,
   type Model,
+  plan,
   report,
   type Rows,
   save,
@@ -103,7 +104,7 @@ await run(command, async (options, context) => {
           if (split === "test") Object.assign(row, { [`${task} AUC`]: auc, [`${task} log loss`]: logloss });
         }
       }
-      results.push({ ...row, parameters: model.layout.size, seconds: Math.round(seconds(began)) });
+      results.push({ ...row, parameters: plan(model.spec).layout.size, seconds: Math.round(seconds(began)) });
       const found = await gateReport(model, test, options.by === undefined ? {} : { by: options.by });
       gateRecords(name, found).forEach(record);
       if (found.gates.length > 0) gates[name] = found;

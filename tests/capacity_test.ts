@@ -26,7 +26,7 @@ import {
 import { gateTable, importance, level, loadBalance, mermaid, mix, type Model, print, reference } from "../mod.ts";
 import { initialise, inspect, regression, type Rows, rows, softmax, type Spec, topK, train, wasm } from "../mod.ts";
 import { pcgrad, trainingStep, uncertainty } from "../mod.ts";
-import { layout, sgd } from "../mod.ts";
+import { plan, sgd } from "../mod.ts";
 import { onnx } from "../lib/onnx.ts";
 import { limitOf } from "../lib/trace/capacity.ts";
 import { fillNormal, random } from "../lib/data/random.ts";
@@ -238,7 +238,7 @@ Deno.test("the order of tasks, and of experts with their columns, changes nothin
 Deno.test("predictions and evaluations drop nothing, and are what is served", async () => {
   const gates: Gates = { y: ["shared", topK(2)], z: ["shared", topK(1)] };
   const [limited, free] = [true, false].map((is) => model({ shared: [4, [1, 1]] }, gates, { even: importance() }, is));
-  for (const all of [true, false]) assertEquals(print(forward(limited, all)), print(forward(free, all)));
+  for (const all of [true, false]) assertEquals(print(forward(plan(limited), all)), print(forward(plan(free), all)));
   const [one, other] = await Promise.all(
     [limited, free].map((spec) => compile(spec, { engine: reference(), seed: 3 })),
   );
@@ -285,7 +285,7 @@ Deno.test("Progress.dropped is what the step dropped, under every weighting, and
   }
   const { dropped: none } = await learnt(model(...shape, {}, false), reference(), 1);
   assertEquals(none, [{}]);
-  const { outputs } = trainingStep(spec, layout(spec), sgd(0.1));
+  const { outputs } = trainingStep(plan(spec), sgd(0.1));
   assertEquals(Object.keys(outputs), ["loss/y", "loss/z", "dropped/0/y", "dropped/0/z", "loss", "norm", "moved"]);
 });
 

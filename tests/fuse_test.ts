@@ -28,7 +28,7 @@ import {
 } from "../mod.ts";
 import { fuse } from "../lib/graph/fuse.ts";
 import { trace } from "../lib/trace/trace.ts";
-import { layout, prediction, trainingStep } from "../lib/model/graphs.ts";
+import { plan, prediction, trainingStep } from "../mod.ts";
 import { architectures, base, expert, sample, tasks, tower } from "./models.ts";
 
 const specs: Readonly<Record<string, Spec>> = {
@@ -101,14 +101,14 @@ Deno.test("fuse() makes one product each of the layers of a bank, the gates of o
     ].sort(),
   );
   const products = (fused: boolean) =>
-    prediction(spec, layout(spec, fused)).nodes.filter(({ op }) => op === "matmul").length;
+    prediction(plan(spec, { fuse: fused })).nodes.filter(({ op }) => op === "matmul").length;
   assertEquals([products(true), products(false)], [3 + 1 + 2, 18 + 4]); // one for both mixtures, then towers and heads
 });
 
 Deno.test("fuse() makes a training step whose size does not grow with the number of experts", () => {
   const size = (experts: number) => {
     const spec = define(mmoe({ ...base, input: 40, experts, expert: mlp([6, 4]) }));
-    return trainingStep(spec, layout(spec), adam()).nodes.length;
+    return trainingStep(plan(spec), adam()).nodes.length;
   };
   assertEquals(size(16), size(4));
 });

@@ -12,13 +12,13 @@ import {
   type Engine,
   featuresOf,
   fit,
-  layout,
   mlp,
   mmoe,
   mul,
   type Net,
   numeric,
   pipe,
+  plan,
   print,
   reference,
   regression,
@@ -117,5 +117,5 @@ function mapped(predictions: Readonly<Record<string, Float32Array>>): Record<str
 }
 
 function steps(spec: Spec, gatherFrom: number): string {
-  return print(trainingStep(spec, layout(spec), adam(), { ...cautious, gatherFrom }));
+  return print(trainingStep(plan(spec, { rules: { ...cautious, gatherFrom } }), adam()));
 }

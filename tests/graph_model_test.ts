@@ -13,9 +13,10 @@ import { cpu, wasm } from "../lib/engines/tfjs/tfjs.ts";
 import { fillUniform, random } from "../lib/data/random.ts";
 import { category, encode, fit, numeric, type Tabular } from "../lib/features/encode.ts";
 import type { Rows } from "../lib/data/rows.ts";
-import { compile, type Model } from "../lib/model/model.ts";
+import { compile } from "../lib/model/compile.ts";
+import type { Model } from "../lib/model/model.ts";
 import { saveGraphModel } from "../lib/model/save.ts";
-import type { ServeOptions } from "../lib/model/exported.ts";
+import type { ExportOptions } from "../lib/model/exported.ts";
 import { bank, binary, define, dense, level, mix, mmoe, softmax, type Spec } from "../mod.ts";
 import { trace } from "../lib/trace/trace.ts";
 import { optimise } from "../lib/graph/optimise.ts";
@@ -169,7 +170,7 @@ Deno.test("graphModel() says what is wrong", () => {
   }
 });
 
-const tasksServed: readonly ServeOptions<"income" | "marital">[] = [
+const tasksServed: readonly ExportOptions<"income" | "marital">[] = [
   {},
   { gates: false },
   { gates: true },
@@ -284,7 +285,7 @@ Deno.test("saveGraphModel() refuses unknown options and tasks, and names that Te
     for (const [spec, options, message] of refused) {
       const model = await compile(spec, { engine: reference() });
       const path = `${dir}/refused`;
-      const run = () => saveGraphModel(model, path, options as ServeOptions);
+      const run = () => saveGraphModel(model, path, options as ExportOptions);
       await assertRejects(run, TypeError, `Cannot save GraphModel: ${message}`);
       assertEquals([...Deno.readDirSync(dir)], []);
       model.dispose();
@@ -300,7 +301,7 @@ async function assertServed<Tasks extends string>(
   path: string,
   model: Model<Tasks>,
   rows: Rows,
-  { tasks = Object.keys(model.spec.tasks) as Tasks[], gates = false }: ServeOptions<Tasks>,
+  { tasks = Object.keys(model.spec.tasks) as Tasks[], gates = false }: ExportOptions<Tasks>,
   text: string,
 ): Promise<void> {
   const read: Record<string, Uint8Array<ArrayBuffer>> = {};

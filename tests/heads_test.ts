@@ -22,11 +22,11 @@ import {
   evaluation,
   focal,
   initialise,
-  layout,
   load,
   type Model,
   parametersOf,
   pipe,
+  plan,
   product,
   ranking,
   reference,
@@ -44,6 +44,7 @@ import {
 import { onnx } from "../lib/onnx.ts";
 import { everyHead, sample, sampleFor } from "./models.ts";
 import { withTemp } from "./temp.ts";
+import { storeOf } from "./insides.ts";
 
 const far = [-1000, -100, -20, -3, -0.5, 0, 0.25, 2, 17, 90, 1000];
 const paper = define(esmm({ input: 5, expert: pipe(dense(4), relu), tower: pipe(dense(3), relu) }));
@@ -117,11 +118,11 @@ Deno.test("esmm() computes what plain loops do, and so do its losses", async () 
 
 Deno.test("esmm() learns cvr from the loss of ctcvr alone, as finite differences say", async () => {
   const data = funnel(12);
-  const parts = layout(paper);
+  const parts = plan(paper);
   const model = await compile(paper, { engine: reference(), seed: 1 });
-  const { data: initial } = await model.store.read("parameters");
+  const { data: initial } = await storeOf(model).read("parameters");
   const flat = Float64Array.from(initial, (number, at) => number + 0.05 * Math.sin(at)); // off the kinks of relu
-  const graph = differentiate(evaluation(paper, parts), "loss/ctcvr");
+  const graph = differentiate(evaluation(parts), "loss/ctcvr");
   const loss = async () => (await ran(graph, flat, data))["loss/ctcvr"].data[0];
   const { data: gradient } = (await ran(graph, flat, data))["gradient/parameters"];
   for (let at = 0; at < flat.length; at++) {
@@ -133,8 +134,8 @@ Deno.test("esmm() learns cvr from the loss of ctcvr alone, as finite differences
     flat[at] = given;
     assertLess(Math.abs(gradient[at] - slope), 1e-8, `${at}`);
   }
-  const own = await ran(differentiate(evaluation(paper, parts), "loss/cvr"), flat, data);
-  const { start, size } = parts.places.find(({ path }) => path === "tasks/cvr/head/0/kernel")!;
+  const own = await ran(differentiate(evaluation(parts), "loss/cvr"), flat, data);
+  const { start, size } = parts.layout.places.find(({ path }) => path === "tasks/cvr/head/0/kernel")!;
   assert(gradient.subarray(start, start + size).some((slope) => slope !== 0));
   assertNotEquals([...own["gradient/parameters"].data], [...gradient]);
 
@@ -208,17 +209,17 @@ Deno.test("every head is learnt, reaches every parameter, and survives JSON", as
   for (const [name, spec] of Object.entries<Spec>({ everyHead, paper })) {
     assertEquals(check(JSON.parse(JSON.stringify(spec))), spec, name);
     const data = name === "paper" ? funnel(200) : sampleFor(spec, 200);
-    const parts = layout(spec);
+    const parts = plan(spec);
     const model = await compile(spec, { engine: reference(), seed: 1 });
-    const { data: flat } = await model.store.read("parameters");
-    const reached = new Float64Array(parts.size);
+    const { data: flat } = await storeOf(model).read("parameters");
+    const reached = new Float64Array(parts.layout.size);
     for (const task of Object.keys(spec.tasks)) {
-      const { data: gradient } = (await ran(differentiate(evaluation(spec, parts), `loss/${task}`), flat, data))[
+      const { data: gradient } = (await ran(differentiate(evaluation(parts), `loss/${task}`), flat, data))[
         "gradient/parameters"
       ];
       gradient.forEach((slope, at) => reached[at] += Math.abs(slope));
     }
-    for (const { path, start, size, row } of parts.places) {
+    for (const { path, start, size, row } of parts.layout.places) {
       const elements = Array.from({ length: size }, (_, at) => {
         return reached[start + Math.floor(at / row.length) * row.apart + at % row.length];
       });

@@ -32,8 +32,7 @@ import { gradients } from "../lib/graph/differentiate.ts";
 import { inOrder } from "../lib/graph/graph.ts";
 import { trace } from "../lib/trace/trace.ts";
 import { losses } from "../lib/trace/losses.ts";
-import { layoutOf } from "../lib/graph/layout.ts";
-import { trainingStep } from "../lib/model/graphs.ts";
+import { plan, trainingStep } from "../mod.ts";
 import { adam } from "../lib/optimisers/optimisers.ts";
 import { reference } from "../lib/engines/reference/reference.ts";
 import { graphOf } from "../lib/graph/graph.ts";
@@ -184,8 +183,7 @@ Deno.test("define() gives every parameter a gradient that is not zero", async ()
   const many = sample(60);
   for (const [name, spec] of Object.entries(architectures)) {
     const { logits, auxiliary, moves } = trace(spec, true);
-    const own = Object.entries(auxiliary).map(([path, loss]) => [`auxiliary/${path}`, loss]);
-    const { total } = losses(spec.tasks, { ...logits, ...Object.fromEntries(own) });
+    const { total } = losses(spec.tasks, { logits, auxiliary });
     const parameters = inOrder([total]).filter((value) => value.op === "parameter");
     const found = gradients(total, parameters);
     const outputs = Object.fromEntries(parameters.map(({ attrs }, i) => [attrs.name as string, found[i]]));
@@ -297,12 +295,11 @@ Deno.test("define() keeps what a user's own functions compute", async () => {
 
 Deno.test("trainingStep() moves a parameter against its gradient by the formulas of Adam", async () => {
   const spec = define({ input: 1, tasks: { click: binary() } });
-  const layout = layoutOf(parametersOf(spec));
   const zeros = (name: string) => [name, { shape: [2], data: new Float32Array(2) }] as const;
   const store = engine.store(
     Object.fromEntries([zeros("parameters"), zeros("optimiser/mean"), zeros("optimiser/square")]),
   );
-  const program = engine.load(trainingStep(spec, layout, adam(0.1, { epsilon: 1e-8 })), store);
+  const program = engine.load(trainingStep(plan(spec, { fuse: false }), adam(0.1, { epsilon: 1e-8 })), store);
   const batch = batchTensors(spec, rows([[2], [-1]], { labels: { click: [1, 0] } }));
   let [w, b, m, v] = [0, 0, [0, 0], [0, 0]];
   for (let step = 1; step <= 3; step++) {

@@ -325,7 +325,7 @@ async function run(tasks: Readonly<Record<string, Case>>, engine: Engine = refer
     start += units;
     return [name, slice(input, start - units, units)] as const;
   });
-  const { byTask, total } = losses(spec.tasks, Object.fromEntries(logits));
+  const { byTask, total } = losses(spec.tasks, { logits: Object.fromEntries(logits), auxiliary: {} });
   const [gradient] = gradients(total, [input]);
   const graph = graphOf({ ...byTask, " total": total, " gradient": gradient });
   const program = engine.load(graph, engine.store({}));

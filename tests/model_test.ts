@@ -23,9 +23,10 @@ import {
 import { random } from "../lib/data/random.ts";
 import { sliceRows } from "../lib/data/rows.ts";
 import { inOrder, valuesOf } from "../lib/graph/graph.ts";
-import { layout } from "../lib/model/graphs.ts";
+import { plan } from "../mod.ts";
 import { heads as table } from "../lib/heads/heads.ts";
 import { architectures, expert, sample, tower } from "./models.ts";
+import { layoutIn, storeOf } from "./insides.ts";
 
 const heads = define(mmoe({
   input: 5,
@@ -240,7 +241,7 @@ Deno.test("parametersOf() are what initialise(), layoutOf() and the graphs are m
     const paths = parameters.map(({ path }) => path);
     assertEquals(new Set(paths).size, paths.length, name);
     assertEquals(Object.keys(initialise(spec, 0)), paths, name);
-    for (const { places, matrices, size } of [layoutOf(parameters), layout(spec)]) {
+    for (const { places, matrices, size } of [layoutOf(parameters), plan(spec).layout]) {
       assertEquals(places.map(({ path }) => path), paths, name);
       const taken = new Uint8Array(size);
       for (const { start, size, row, shape } of places) {
@@ -252,9 +253,9 @@ Deno.test("parametersOf() are what initialise(), layoutOf() and the graphs are m
       }
       assert(taken.every((times) => times === 1), name);
     }
-    const { size } = layout(spec);
+    const { size } = plan(spec).layout;
     const model = await compile(spec, { engine: reference() });
-    assertEquals((await model.store.read("parameters")).shape, [size], name);
+    assertEquals((await storeOf(model).read("parameters")).shape, [size], name);
     model.dispose();
   }
 });
@@ -262,18 +263,18 @@ Deno.test("parametersOf() are what initialise(), layoutOf() and the graphs are m
 Deno.test("optimise() serves one task with the same numbers and nothing of the others", async () => {
   const engine = reference();
   const model = await compile(heads, { engine, seed: 3, fuse: false });
-  const whole = prediction(heads, model.layout);
+  const whole = prediction(plan(heads, { fuse: false }));
   const input = { input: { shape: [10, 5], data: many.inputs.input.subarray(0, 50) } };
-  const all = await engine.load(whole, model.store).run(input);
+  const all = await engine.load(whole, storeOf(model)).run(input);
   for (const task of ["click", "time", "kind"]) {
     const pruned = optimise(whole, [task]);
     assertEquals(Object.keys(pruned.outputs), [task]);
-    assertEquals(await engine.load(pruned, model.store).run(input), { [task]: all[task] });
+    assertEquals(await engine.load(pruned, storeOf(model)).run(input), { [task]: all[task] });
     assert(pruned.nodes.length < whole.nodes.length);
     const read = inOrder(Object.values(valuesOf(pruned).outputs)).flatMap(({ op, attrs }) => {
       return op === "slice" && attrs.axis === 0 ? [attrs.start as number] : [];
     });
-    for (const { path, start } of model.layout.places) {
+    for (const { path, start } of layoutIn(model).places) {
       const needed = path.includes("/experts/") || path.includes(`/${task}/`);
       assertEquals(read.includes(start), needed, `${task}: ${path}`);
     }

@@ -27,6 +27,7 @@ import {
   parametersOf,
   parseSpec,
   pipe,
+  plan,
   product,
   quantile,
   ranking,
@@ -135,7 +136,7 @@ async function outcome(spec: Spec, text: string): Promise<void> {
       assert(predictions[task].every((p) => !(p < least || p > most)), text);
     }
     const gates = Object.keys((await model.inspect(rowsFor(spec))).gates);
-    graphModel(forward(spec, true), await model.parameters());
+    graphModel(forward(plan(spec), true), await model.parameters());
     assertEquals(gates, Object.keys(trace(spec, true).gates), text);
     await trainedOnce(model);
   } finally {

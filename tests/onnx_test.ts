@@ -30,6 +30,7 @@ import {
   momentum,
   numeric,
   pipe,
+  plan,
   regression,
   relu,
   rows,
@@ -398,7 +399,7 @@ Deno.test("onnxModel() stores parameters, and an ONNX runtime computes from the 
   const open = await start(1);
   for (const [name, spec] of Object.entries<Spec>({ ...architectures, everyHead })) {
     const model = await compile(spec, { engine: reference(), seed: 3 });
-    const file = onnxModel(forward(spec, true), await model.parameters());
+    const file = onnxModel(forward(plan(spec), true), await model.parameters());
     for (const count of [1, 7]) {
       const data = sample(count);
       const { predictions, gates } = await model.inspect(data);

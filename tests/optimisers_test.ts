@@ -13,6 +13,7 @@ import {
   sgd,
   train,
 } from "../mod.ts";
+import { storeOf } from "./insides.ts";
 
 /** What an optimiser takes off each parameter, from the gradient, the number of the step and what it remembers. */
 type Rule = (gradient: number, step: number, memory: Record<string, number>) => number;
@@ -57,7 +58,7 @@ Deno.test("train() moves parameters by the optimisers' formulas, with decay of m
           near(norm, wanted[at].norm, `${text}: norm of step ${at + 1}`);
           at++;
         }
-        const { data: found } = await model.store.read("parameters");
+        const { data: found } = await storeOf(model).read("parameters");
         model.dispose();
         wanted[6].parameters.forEach((number, i) => near(found[i], number, `${text}: parameter ${i}`));
         assert(clipNorm !== 0.75 || wanted.some(({ norm }) => norm > 0.75), `${text}: clips`);
@@ -96,11 +97,11 @@ Deno.test("adam() follows its formula in float32 for decays next to 1, and witho
   const spec = define({ input: 2, tasks: { price: regression() } });
   for (const beta2 of [1 - 1e-8, 1 - 1e-6, 0.9, 1e-3]) {
     const model = await compile(spec, { engine: cpu(), seed: 1 });
-    const before = (await model.store.read("parameters")).data;
+    const before = (await storeOf(model).read("parameters")).data;
     // The first step is the rate whatever the decays; the second kernel has no gradient.
     const one = rows([[1, 0]], { labels: { price: [100] } });
     for await (const _ of train(model, one, { steps: 1, optimiser: adam(0.125, { beta1: 1 - 1e-8, beta2 }) }));
-    const { data: after } = await model.store.read("parameters");
+    const { data: after } = await storeOf(model).read("parameters");
     model.dispose();
     [0.125, 0, 0.125].forEach((moved, i) => assertAlmostEquals(after[i] - before[i], moved, 1e-5, `${beta2}: ${i}`));
   }
@@ -116,7 +117,7 @@ Deno.test("train() clips gradients whose squares overflow", async () => {
     const model = await compile(spec, { engine: cpu(), parameters });
     const one = rows([[1]], { labels: { price: [label] } });
     const [{ norm }] = await Array.fromAsync(train(model, one, { steps: 1, optimiser: sgd(1, { clipNorm: 0.5 }) }));
-    const { data } = await model.store.read("parameters");
+    const { data } = await storeOf(model).read("parameters");
     model.dispose();
     const moved = label === 0 ? 0 : Math.sqrt(0.125);
     for (const number of data) assertAlmostEquals(number, moved, 1e-6);

@@ -10,6 +10,7 @@ import { table1, table2 } from "../examples/paper/census_tables.ts";
 import { tableAucs } from "../examples/paper/printed.ts";
 import { type Job, keyOf, type Result } from "../examples/paper/study.ts";
 import { meanDifference, studentReach } from "../examples/paper/welch.ts";
+import { layoutIn } from "./insides.ts";
 
 const table = { name: "table1", group: 1, main: "income" } as const;
 const budget = { smoke: false, runs: 4 };
@@ -207,7 +208,7 @@ Deno.test("censusRun() keeps what a run has drawn and found, as JSON", async () 
   const { features, train, test } = await census({ folder: "examples/sample", verify: false });
   const spec = censusModel("omoe", trialOf("omoe", 0), features, Object.keys(train.labels!));
   const model = await compile(spec, { engine: reference(), seed: 3 });
-  assertEquals(found.parameters, model.layout.size);
+  assertEquals(found.parameters, layoutIn(model).size);
   assert((await evaluate(model, test)).metrics.income.auc !== (found.test as Record<string, number>).income);
   model.dispose();
 });

@@ -13,13 +13,13 @@ import {
   importance,
   initialise,
   layerNorm,
-  layout,
   level,
   loadBalance,
   mix,
   mlp,
   type Net,
   pipe,
+  plan,
   prediction,
   print,
   reference,
@@ -197,7 +197,7 @@ Deno.test("engines route where it was measured to be faster", async () => {
       tasks: { price: regression() },
     });
     const { rules = cautious } = await engine;
-    return print(prediction(spec, layout(spec, true, rules), false, rules)).includes("routed(");
+    return print(prediction(plan(spec, { rules }))).includes("routed(");
   };
   const found = async (engine: Engine | Promise<Engine>) => [
     await routes(engine, 8, 64, 2),
@@ -212,7 +212,7 @@ Deno.test("engines route where it was measured to be faster", async () => {
 
 Deno.test("compile() without fusion computes all experts", async () => {
   const spec = specs["2 of 5"];
-  assertEquals(layout(spec, false, everything).stacks, []);
+  assertEquals(plan(spec, { rules: everything, fuse: false }).layout.stacks, []);
   const learned = await Promise.all([true, false].map(async (fuse) => {
     const model = await compile(spec, { engine: reference(), fuse });
     const found = await model.predict(sample(5));
@@ -228,8 +228,8 @@ function single(experts: number, net: Net, gate: Parameters<typeof mix>[1]): Spe
 
 /** A training step and a prediction, as text. */
 function graphs(spec: Spec, rules: Rules): string[] {
-  const places = layout(spec, true, rules);
-  return [trainingStep(spec, places, adam(), rules), prediction(spec, places, false, rules)].map(print);
+  const planned = plan(spec, { rules });
+  return [trainingStep(planned, adam()), prediction(planned)].map(print);
 }
 
 function sample(count: number, positive = false): Rows {

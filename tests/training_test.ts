@@ -26,6 +26,7 @@ import {
 } from "../mod.ts";
 import { sliceRows } from "../lib/data/rows.ts";
 import { architectures, base, sample, tasks, tower } from "./models.ts";
+import { storeOf } from "./insides.ts";
 
 const spec = architectures.mmoe;
 const noisy = define(mmoe({ ...base, experts: 2, expert: mlp([4], { dropout: 0.3 }) }));
@@ -487,7 +488,7 @@ Deno.test("train() frees what it holds when it ends, is left, or fails", async (
     await run();
     model.assign(before);
     assertEquals(open.programs, 1, name);
-    await assertRejects(() => model.store.read("optimiser/mean"), TypeError, "optimiser/mean", name);
+    await assertRejects(() => storeOf(model).read("optimiser/mean"), TypeError, "optimiser/mean", name);
   }
   for (let time = 0; time < 2; time++) {
     await evaluate(model, data);
@@ -508,7 +509,7 @@ Deno.test("train() ends at a loss that is not finite, before its step", async ()
   const error = await assertRejects(async () => {
     for await (const at of train(model, data, { ...options, steps: 50 })) steps = at.step;
   }, RangeError);
-  const found = await model.store.read("parameters");
+  const found = await storeOf(model).read("parameters");
   model.dispose();
   const failed = Number(/^Cannot train\n {2}at step (\d+): /.exec(error.message)?.[1]);
   assertEquals(failed, steps + 1, error.message);
@@ -524,7 +525,7 @@ Deno.test("train() ends at a loss that is not finite, before its step", async ()
   );
   const cut = await compile(linear, { engine: reference(), seed: 1 });
   await drained(train(cut, data, { ...options, steps: failed - 1 }));
-  assertEquals(await cut.store.read("parameters"), found);
+  assertEquals(await storeOf(cut).read("parameters"), found);
   cut.dispose();
 });
 
@@ -532,24 +533,24 @@ Deno.test("train() ends at a loss that is no number at its first step", async ()
   const logarithm = define({ input: 1, tasks: { other: regression(), price: regression((x) => log(dense(1)(x))) } });
   const data = rows([[1], [-1]], { labels: { price: [1, 2], other: [0, 0] } });
   const model = await compile(logarithm, { engine: reference(), seed: 1 });
-  const before = await model.store.read("parameters");
+  const before = await storeOf(model).read("parameters");
   const error = await assertRejects(() => drained(train(model, data)), RangeError);
   assert(error.message.startsWith('Cannot train\n  at step 1: the loss of task "price" is NaN\n'), error.message);
-  assertEquals(await model.store.read("parameters"), before);
+  assertEquals(await storeOf(model).read("parameters"), before);
   model.dispose();
 });
 
 Deno.test("train() refuses a learning rate that is no number, before its step", async () => {
   for (const [rate, found] of [[NaN, "NaN"], [-1, "-1"], [undefined, "nothing"], [Infinity, "Infinity"]] as const) {
     const model = await compile(spec, { engine: reference() });
-    const before = await model.store.read("parameters");
+    const before = await storeOf(model).read("parameters");
     const optimiser = adam((step) => step === 1 ? 0 : rate as number);
     await assertRejects(
       () => drained(train(model, sample(4), { steps: 3, optimiser })),
       RangeError,
       `Cannot train\n  at step 2: the learning rate must be at least 0, found ${found}`,
     );
-    assertEquals(await model.store.read("parameters"), before);
+    assertEquals(await storeOf(model).read("parameters"), before);
     model.dispose();
   }
 });

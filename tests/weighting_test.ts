@@ -41,12 +41,13 @@ import { onnx } from "../lib/onnx.ts";
 import { differentiate } from "../lib/graph/differentiate.ts";
 import { graphOf } from "../lib/graph/graph.ts";
 import { unpacked } from "../lib/graph/layout.ts";
-import { cautious } from "../lib/graph/rules.ts";
-import { layout as layoutFor, onPieces, trained as traced } from "../lib/model/graphs.ts";
+import { onPieces } from "../lib/model/graphs.ts";
+import { plan } from "../mod.ts";
 import { losses } from "../lib/trace/losses.ts";
 import { split } from "../lib/model/parameters.ts";
 import { batchTensors, noiseTensors, readBy } from "../lib/model/feed.ts";
 import { architectures, everyHead, sample, sampleFor } from "./models.ts";
+import { storeOf } from "./insides.ts";
 
 /** The methods that weigh gradients. */
 const ofGradients: Readonly<Record<string, Weighting>> = {
@@ -363,7 +364,7 @@ Deno.test("train() weighs gradients of shared parameters alone, in every archite
         const options = { steps: 2, shuffle: false, optimiser: sgd(stepRate), weighting };
         const found = await trained(spec, data, options, { fuse });
         sameNumbers(found.parameters, parameters, `${name} by ${method}`);
-        if (!Object.values(tasksOf(spec)).some((tasks) => tasks.length > 1)) continue;
+        if (!Object.values(tasksOf(plan(spec))).some((tasks) => tasks.length > 1)) continue;
         found.records.forEach(({ weights }, at) => {
           const statics = [spec.tasks.income.weight, spec.tasks.marital.weight];
           near([weights.income, weights.marital], seen[at].map((weight, task) => weight * statics[task]), method, 1e-6);
@@ -375,7 +376,7 @@ Deno.test("train() weighs gradients of shared parameters alone, in every archite
 
 Deno.test("tasksOf() finds shared parameters by what is computed", () => {
   const shared = (spec: Spec) =>
-    Object.entries(tasksOf(spec)).filter(([, tasks]) => tasks.length > 1).map(([path]) => path).filter((path) =>
+    Object.entries(tasksOf(plan(spec))).filter(([, tasks]) => tasks.length > 1).map(([path]) => path).filter((path) =>
       path.endsWith("/0/kernel")
     );
   const bank = (level: number, name: string, count: number) =>
@@ -386,15 +387,15 @@ Deno.test("tasksOf() finds shared parameters by what is computed", () => {
   assertEquals(shared(architectures.mmoe), bank(0, "shared", 3));
   assertEquals(shared(architectures.omoe).sort(), [...bank(0, "shared", 3), "levels/0/gates/shared/0/kernel"].sort());
   assertEquals(shared(architectures["two banks"]), bank(0, "wide", 1));
-  const both = tasksOf(architectures["two levels"]);
+  const both = tasksOf(plan(architectures["two levels"]));
   assertEquals(both["levels/0/gates/income/0/kernel"], ["income"]);
   assertEquals(both["levels/0/gates/shared/0/kernel"], ["income", "marital"]);
   assertEquals(both["levels/1/experts/income/0/0/kernel"], ["income"]);
-  const ownInCgc = tasksOf(architectures.cgc);
+  const ownInCgc = tasksOf(plan(architectures.cgc));
   assertEquals(ownInCgc["levels/0/experts/income/0/0/kernel"], ["income"]);
   assertEquals(ownInCgc["levels/0/experts/shared/1/0/kernel"], ["income", "marital"]);
   for (const spec of [...Object.values(architectures), everyHead] as Spec[]) {
-    assertEquals(Object.keys(tasksOf(spec)).sort(), Object.keys(initialise(spec, 0)).sort());
+    assertEquals(Object.keys(tasksOf(plan(spec))).sort(), Object.keys(initialise(spec, 0)).sort());
   }
 });
 
@@ -513,7 +514,7 @@ Deno.test("train() takes no weighted step that is not finite, and frees what the
     }
     assertEquals(records.length, 3);
     for (const held of ["weighting/shared", "weighting/own", "optimiser/mean"]) {
-      await assertRejects(() => model.store.read(held), TypeError, "the store holds no array of that name");
+      await assertRejects(() => storeOf(model).read(held), TypeError, "the store holds no array of that name");
     }
     model.dispose();
   }
@@ -631,20 +632,25 @@ async function stepped(
     readonly own: readonly number[];
   },
 ): Promise<Record<string, number[]>> {
-  const layout = layoutFor(spec, false);
+  const planned = plan(spec as Spec, { fuse: false });
+  const { layout } = planned;
   const model = await compile(spec, { engine: reference(), fuse: false });
   const tasks = ["income", "marital"] as const;
-  const sharedBy = tasksOf(spec);
+  const sharedBy = tasksOf(planned);
   const { pieces } = unpacked(layout);
-  const values = onPieces(traced(spec, true), layout, cautious, pieces);
-  const { byTask, auxiliary } = losses(spec.tasks, values);
-  const moves = Object.entries(values).filter(([name]) => name.startsWith("moves/")).map(([name, move]) =>
-    mul(sum(mul(stopGradient(move), pieces[name.slice("moves/".length)])), -1 / stepRate) // a gradient that does the same
+  const { logits, auxiliary, moves: moved } = planned.training;
+  const values = onPieces({ logits, auxiliary, moves: moved }, planned, pieces);
+  const { byTask } = losses(spec.tasks, values);
+  const moves = Object.entries(values.moves).map(([path, move]) =>
+    mul(sum(mul(stopGradient(move), pieces[path])), -1 / stepRate) // a gradient that does the same
   );
-  const others = [...Object.values(auxiliary), ...moves].reduce((sum, loss) => add(sum, loss), mul(byTask.income, 0));
+  const others = [...Object.values(values.auxiliary), ...moves].reduce(
+    (sum, loss) => add(sum, loss),
+    mul(byTask.income, 0),
+  );
   const programs = [byTask.income, byTask.marital, others].map((loss) => {
     const graph = differentiate(graphOf({ loss }), "loss");
-    return { graph, program: model.engine.load(graph, model.store) };
+    return { graph, program: model.engine.load(graph, storeOf(model)) };
   });
   for (let step = 1; step <= steps; step++) {
     const before = await model.parameters();
@@ -676,9 +682,9 @@ async function stepped(
     });
     const flat = new Float64Array(layout.size);
     for (const { path, start } of layout.places) flat.set(Object.fromEntries(numbers)[path].data, start);
-    model.store.write("parameters", { shape: [layout.size], data: flat });
+    storeOf(model).write("parameters", { shape: [layout.size], data: flat });
   }
-  const { data: flat } = await model.store.read("parameters");
+  const { data: flat } = await storeOf(model).read("parameters");
   model.dispose();
   return Object.fromEntries(layout.places.map(({ path, start, size }) => [path, [...flat.slice(start, start + size)]]));
 }

@@ -1,4 +1,4 @@
-import { adam, type Census, census, compile, evaluate, type Model, type Spec, train } from "@gatehouse/gatehouse";
+import { adam, type Census, census, compile, evaluate, type Model, plan, type Spec, train } from "@gatehouse/gatehouse";
 import { pairedBootstrap } from "./bootstrap.ts";
 import { censusModel, logistic } from "./census_methods.ts";
 import { type Method, methods, space, type Trial, trialOf } from "./census_space.ts";
@@ -120,7 +120,7 @@ async function trained(
     };
     for await (const { epoch } of train(model, data.train, options)) epochs = epoch;
     const seconds = Math.round(performance.now() - begun) / 1000;
-    return { drawn: trial, ...await wanted(model, data), epochs, parameters: model.layout.size, seconds };
+    return { drawn: trial, ...await wanted(model, data), epochs, parameters: plan(model.spec).layout.size, seconds };
   } finally {
     model.dispose();
   }

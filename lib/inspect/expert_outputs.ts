@@ -3,6 +3,7 @@ import type { Spec } from "../spec/spec.ts";
 import { alike, squares, within } from "./alike.ts";
 import { inputTensors, readBy } from "../model/feed.ts";
 import { expertOutputs } from "../model/graphs.ts";
+import { insidesOf } from "../model/insides.ts";
 import type { Model } from "../model/model.ts";
 
 /** What experts of a bank compute that says nothing, or nothing new. */
@@ -33,9 +34,10 @@ export async function outputsOf(model: Model, data: Rows): Promise<readonly Outp
   const banks = banksOf(model.spec, differ(sliceRows(data, 0, rows)));
   const open = () => banks.some(({ constant, groups }) => constant.length > 0 || groups.length > 0);
   if (rows < piece || !open()) return [];
-  const graph = expertOutputs(model.spec, model.layout, model.engine.rules);
+  const { plan, programOf } = insidesOf(model, "report gates");
+  const graph = expertOutputs(plan);
   if (!graph.nodes.some(({ op }) => op === "input")) return [];
-  const { program } = model.programOf("experts", () => graph);
+  const { program } = programOf("experts", () => graph);
   for (let start = 0; start < rows && open(); start += piece) {
     const some = sliceRows(data, start, Math.min(piece, rows - start));
     const found = await program.run(readBy(graph, inputTensors(some)));

@@ -14,7 +14,10 @@ import { addRow, type GateSums, noSums, statistics } from "./gate_sums.ts";
 import type { GateUse } from "./gate_use.ts";
 import { type GateWarning, warningsOf } from "./gate_warnings.ts";
 import { prediction } from "../model/graphs.ts";
-import { checkModel, type Model, mostRows } from "../model/model.ts";
+import type { Plan } from "../trace/plan.ts";
+import { mostRows } from "../model/compile.ts";
+import { insidesOf } from "../model/insides.ts";
+import type { Model } from "../model/model.ts";
 
 /** How the gates of a model use its experts. Plain JSON. */
 export interface GateReport {
@@ -89,7 +92,7 @@ export interface GateReportOptions {
  */
 export async function gateReport(model: Model, data: Rows, options: GateReportOptions = {}): Promise<GateReport> {
   const action = "report gates";
-  checkModel(model, action);
+  insidesOf(model, action);
   checkOptions(action, options, ["by", "batch"]);
   const { by, batch = 256 } = options;
   if (!(Number.isSafeInteger(batch) && batch >= 1)) {
@@ -133,6 +136,7 @@ async function collected(
   readonly segments: ReadonlyMap<number, Sums>;
   readonly dropped: readonly (Float64Array | undefined)[] | undefined;
 }> {
+  const { plan, programOf } = insidesOf(model, "report gates");
   const nothing = (): Sums => ({ rows: 0, gates: gates.map(({ experts }) => noSums(experts.length)) });
   const whole = nothing();
   const segments = new Map<number, Sums>();
@@ -142,7 +146,7 @@ async function collected(
     const piece = sliceRows(data, start, Math.min(size, data.count - start));
     const weights: Tensor["data"][] = [];
     if (gates.length > 0) {
-      const { graph, program } = model.programOf("gates", () => weighing(model, gates));
+      const { graph, program } = programOf("gates", () => weighing(plan, gates));
       const outputs = await program.run(readBy(graph, inputTensors(piece)));
       weights.push(...gates.map((gate) => finiteWeights(outputs[`gates/${gate.gate}`], gate, start)));
     }
@@ -159,8 +163,8 @@ async function collected(
 }
 
 /** The graph of the gates' weights, without what only predictions need. Where no gate reads rows, it is that of both. */
-function weighing({ spec, layout, engine }: Model, gates: readonly Gate[]): Graph {
-  const both = prediction(spec, layout, true, engine.rules);
+function weighing(plan: Plan, gates: readonly Gate[]): Graph {
+  const both = prediction(plan, true);
   const alone = optimise(both, gates.map(({ gate }) => `gates/${gate}`));
   return alone.nodes.some(({ op }) => op === "input") ? alone : both;
 }

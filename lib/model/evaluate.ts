@@ -1,10 +1,13 @@
 import { type Rows, sliceRows } from "../data/rows.ts";
-import { checkRows } from "./check_rows.ts";
+import { part } from "../graph/values.ts";
 import { measuresOf } from "../heads/heads.ts";
+import { mapEntries } from "../trace/entries.ts";
+import { checkRows } from "./check_rows.ts";
+import { mostRows } from "./compile.ts";
 import { batchTensors, columnOf, labelled, readBy } from "./feed.ts";
 import { evaluation } from "./graphs.ts";
-import { auxiliaryIn } from "../trace/losses.ts";
-import { checkModel, type Model, mostRows } from "./model.ts";
+import { insidesOf } from "./insides.ts";
+import type { Model } from "./model.ts";
 
 /** What rows with labels say of a model. */
 export interface Evaluation<Tasks extends string = string> {
@@ -41,21 +44,19 @@ export interface Evaluation<Tasks extends string = string> {
  * ```
  */
 export async function evaluate<Tasks extends string>(model: Model<Tasks>, rows: Rows): Promise<Evaluation<Tasks>> {
-  checkModel(model, "evaluate");
-  const { spec, layout, engine } = model;
+  const { plan, programOf } = insidesOf(model, "evaluate");
+  const { spec } = plan;
   checkRows(spec, rows, "evaluate");
   const tasks = Object.keys(spec.tasks) as Tasks[];
-  const known = Object.fromEntries(tasks.map((task) => [task, labelled(spec, rows, task)]));
-  const [predictions, logits] = ["predictions", "logits"].map(() =>
-    Object.fromEntries(tasks.map((task) => [task, new Float32Array(rows.count * spec.tasks[task].head.units)]))
-  );
-  const sums = Object.fromEntries(tasks.map((task) => [task, { loss: 0, weight: 0 }]));
+  const columns = () => mapEntries(spec.tasks, (_, { head }) => new Float32Array(rows.count * head.units));
+  const [predictions, logits] = [columns(), columns()];
+  const sums = mapEntries(spec.tasks, () => ({ loss: 0, weight: 0 }));
   const auxiliary: Record<string, number> = {};
-  const { graph, program } = model.programOf("evaluate", () => evaluation(spec, layout, engine.rules));
+  const { graph, program } = programOf("evaluate", () => evaluation(plan));
   for (let start = 0; start < rows.count; start += mostRows) {
     const piece = sliceRows(rows, start, Math.min(mostRows, rows.count - start));
     const outputs = await program.run(readBy(graph, batchTensors(spec, piece)));
-    for (const [path, { data }] of auxiliaryIn(outputs)) {
+    for (const [path, { data }] of Object.entries(part(outputs, "auxiliary", Object.keys(plan.evaluation.auxiliary)))) {
       auxiliary[path] = (auxiliary[path] ?? 0) + data[0] * (piece.count / rows.count);
     }
     for (const task of tasks) {
@@ -66,15 +67,14 @@ export async function evaluate<Tasks extends string>(model: Model<Tasks>, rows: 
       logits[task].set(outputs[`logits/${task}`].data, start * spec.tasks[task].head.units);
     }
   }
-  const loss = Object.fromEntries(tasks.map((task) => [task, sums[task].loss / sums[task].weight]));
-  const metrics = tasks.map((task) => {
+  const loss = mapEntries(sums, (_, { loss, weight }) => loss / weight);
+  const metrics = mapEntries(spec.tasks, (task, { head }) => {
+    const { weights, groups } = labelled(spec, rows, task);
     const labels = columnOf(rows.labels, task) ?? new Float32Array(rows.count).fill(NaN);
-    const { weights, groups } = known[task];
-    const found = Object.entries(measuresOf(spec.tasks[task].head)).map(([name, { metric, of }]) => {
-      if (of === "loss") return [name, loss[task]];
-      return [name, metric((of === "logits" ? logits : predictions)[task], labels, weights, groups)];
+    return mapEntries(measuresOf(head), (_, { metric, of }) => {
+      if (of === "loss") return loss[task];
+      return metric((of === "logits" ? logits : predictions)[task], labels, weights, groups);
     });
-    return [task, Object.fromEntries(found)];
   });
-  return { loss: loss as Record<Tasks, number>, auxiliary, metrics: Object.fromEntries(metrics) };
+  return { loss, auxiliary, metrics };
 }

@@ -4,10 +4,11 @@ import type { Graph } from "../graph/graph.ts";
 import { optimise } from "../graph/optimise.ts";
 import { checkOptions } from "../errors/kinds.ts";
 import { forward } from "./graphs.ts";
-import { checkModel, type Model } from "./model.ts";
+import { insidesOf } from "./insides.ts";
+import type { Model } from "./model.ts";
 
-/** What of a model is served. */
-export interface ServeOptions<Tasks extends string = string> {
+/** The options of an export. */
+export interface ExportOptions<Tasks extends string = string> {
   /** The tasks that are served; what only others need is left out. Default: all. */
   readonly tasks?: readonly Tasks[];
   /** Whether the weights of the gates that these tasks need are outputs too, as `gates/<level>/<stream>`. Default false. */
@@ -22,10 +23,10 @@ export interface ServeOptions<Tasks extends string = string> {
  */
 export function served<Tasks extends string>(
   model: Model<Tasks>,
-  options: ServeOptions<Tasks>,
+  options: ExportOptions<Tasks>,
   action: string,
 ): Graph {
-  checkModel(model, action);
+  const { plan } = insidesOf(model, action);
   checkOptions(action, options, ["tasks", "gates"]);
   const { tasks = Object.keys(model.spec.tasks) as Tasks[], gates = false } = options;
   const strange = tasks.find((task) => !Object.hasOwn(model.spec.tasks, task));
@@ -33,7 +34,7 @@ export function served<Tasks extends string>(
     const found = strange === undefined ? "no task is named" : `the model has no task ${quoted(strange)}`;
     throw new TypeError(`Cannot ${action}: ${found}${advice(strange ?? "", Object.keys(model.spec.tasks))}`);
   }
-  const graph = forward(model.spec, gates);
+  const graph = forward(plan, gates);
   const needed = ancestors(graph, tasks.map((task) => graph.outputs[task]));
   const kept = Object.keys(graph.outputs).filter((name) =>
     tasks.includes(name as Tasks) || name.startsWith("gates/") && needed.has(graph.outputs[name])

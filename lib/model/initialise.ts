@@ -21,7 +21,12 @@ import type { Init } from "../ops/init.ts";
  * ```
  */
 export function initialise(spec: Spec, seed: number): Record<string, Tensor> {
-  return Object.fromEntries(parametersOf(spec).map((parameter) => [parameter.path, initial(parameter, seed)]));
+  return initialised(parametersOf(spec), seed);
+}
+
+/** Returns the initial values of some parameters, by path. */
+export function initialised(parameters: readonly Parameter[], seed: number): Record<string, Tensor> {
+  return Object.fromEntries(parameters.map((parameter) => [parameter.path, initial(parameter, seed)]));
 }
 
 function initial({ path, shape, init }: Parameter, seed: number): Tensor {

@@ -10,8 +10,10 @@ import type { Json } from "../ops/value.ts";
 import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
 import { checkOptions, kindOf } from "../errors/kinds.ts";
-import { checkModel, compile, type CompileOptions, type Model } from "./model.ts";
-import { served, type ServeOptions } from "./exported.ts";
+import { compile, type CompileOptions } from "./compile.ts";
+import { insidesOf } from "./insides.ts";
+import type { Model } from "./model.ts";
+import { type ExportOptions, served } from "./exported.ts";
 
 const specFile = "spec.json";
 const parametersFile = "params.safetensors";
@@ -29,7 +31,7 @@ const parametersFile = "params.safetensors";
  * ```
  */
 export async function save(model: Model, path: string): Promise<void> {
-  checkModel(model, "save model");
+  insidesOf(model, "save model");
   await checkOurs(path, specFile, '"gatehouse"', "save model");
   const parameters = await model.parameters();
   const metadata = { format: "gatehouse", seed: String(model.seed), spec: await digest(model.spec) };
@@ -60,7 +62,7 @@ export async function save(model: Model, path: string): Promise<void> {
 export async function saveGraphModel<Tasks extends string>(
   model: Model<Tasks>,
   path: string,
-  options: ServeOptions<Tasks> = {},
+  options: ExportOptions<Tasks> = {},
 ): Promise<void> {
   const graph = served(model, options, "save GraphModel");
   const inherited = Object.keys(graph.outputs).find((name) => name in {});

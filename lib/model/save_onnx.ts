@@ -1,7 +1,7 @@
 import { onnxModel } from "../formats/onnx_model.ts";
 import { writeFileAtomic } from "../files/atomic.ts";
 import type { Model } from "./model.ts";
-import { served, type ServeOptions } from "./exported.ts";
+import { type ExportOptions, served } from "./exported.ts";
 
 /**
  * Saves what a model computes as one `.onnx` file of standard ops, which any ONNX runtime runs without this package.
@@ -23,7 +23,7 @@ import { served, type ServeOptions } from "./exported.ts";
 export async function saveOnnx<Tasks extends string>(
   model: Model<Tasks>,
   path: string,
-  options: ServeOptions<Tasks> = {},
+  options: ExportOptions<Tasks> = {},
 ): Promise<void> {
   const action = "save ONNX model";
   const graph = served(model, options, action);

@@ -1,8 +1,7 @@
 import { lossesOf, lossName } from "../spec/routing.ts";
 import { inOrder, valuesOf } from "../graph/graph.ts";
-import { parametersOf } from "../trace/parameters.ts";
 import { heads } from "../heads/heads.ts";
-import { trace } from "../trace/trace.ts";
+import { type Plan, plan as planOf } from "../trace/plan.ts";
 import { shapeText, sizeOf } from "../ops/shape.ts";
 import type { Value } from "../ops/value.ts";
 import { columnsOf } from "../features/columns.ts";
@@ -57,10 +56,12 @@ export function describe(spec: Spec, engine?: { readonly rules?: Rules }): strin
   if (engine !== undefined && (!isRecord(engine) || engine instanceof Promise)) {
     throw new TypeError(`Cannot describe model: wanted an engine, such as reference(), found ${kindOf(engine)}`);
   }
-  const entries = entriesOf(spec);
+  const rules = engine && (engine.rules ?? cautious);
+  const plan = planOf(spec, { rules });
+  const entries = entriesIn(plan);
   const total = entries.reduce((sum, { parameters }) => sum + parameters, 0);
   const rows = [...entries, { path: "total", reads: "", function: "", output: "", parameters: total }];
-  const { fused, routed } = computedText(spec, engine && (engine.rules ?? cautious));
+  const { fused, routed } = computedText(plan, rules);
   const chosen = `chosen experts alone${engine === undefined ? ", where that is faster" : ""}`;
   return [
     table(rows.map((entry) => ({ ...entry }))),
@@ -88,13 +89,16 @@ export function describe(spec: Spec, engine?: { readonly rules?: Rules }): strin
  * ```
  */
 export function entriesOf(spec: Spec): Entry[] {
-  const sizes = parametersOf(spec).map(({ path, shape }) => ({ path, size: sizeOf(shape) }));
+  return entriesIn(planOf(spec));
+}
+
+function entriesIn({ spec, parameters, training: { auxiliary } }: Plan): Entry[] {
+  const sizes = parameters.map(({ path, shape }) => ({ path, size: sizeOf(shape) }));
   const sizeUnder = (prefix: string) =>
     sizes.filter(({ path }) => path.startsWith(`${prefix}/`)).reduce((sum, { size }) => sum + size, 0);
   const entry = (path: string, reads: string, fn: string, output: string): Entry => {
     return { path, reads, function: fn, output, parameters: sizeUnder(path) };
   };
-  const { auxiliary } = trace(spec, true);
   const lossEntry = (path: string, made: Expression, result: string): Entry[] =>
     Object.hasOwn(auxiliary, path) ? [entry(path, "", `loss ${functionText(made, result)}`, shapeText([]))] : [];
   const features = "features" in spec.input ? `${Object.keys(spec.input.features).length} features` : "numbers";

@@ -1,8 +1,7 @@
 import { fuse, type Stack } from "../graph/fuse.ts";
-import { parametersOf } from "../trace/parameters.ts";
 import { routed } from "../graph/route.ts";
 import type { Rules } from "../graph/rules.ts";
-import { trace } from "../trace/trace.ts";
+import type { Plan } from "../trace/plan.ts";
 import type { Spec } from "../spec/spec.ts";
 
 /** What a model's graphs compute otherwise than entry by entry, on an engine or wherever it pays off. */
@@ -20,20 +19,20 @@ export interface Computed {
  * @param rules Those of an engine. Without them, banks are told that an engine may route, among the fused ones too.
  * @returns Empty texts where there is nothing of the kind.
  */
-export function computedText(spec: Spec, rules?: Rules): Computed {
-  const { logits } = trace(spec, true);
+export function computedText(plan: Plan, rules?: Rules): Computed {
+  const { logits } = plan.training;
   const sparse = routed(logits, rules?.routeFrom ?? saving);
   const { stacks } = fuse(rules === undefined ? logits : sparse.values);
-  return { fused: stackedText(spec, stacks), routed: stackedText(spec, sparse.stacks) };
+  return { fused: stackedText(plan, stacks), routed: stackedText(plan, sparse.stacks) };
 }
 
 /** Where rows are sent to fewer experts than there are. */
 const saving: Rules["routeFrom"] = { ratio: 1, saved: 1 };
 
-function stackedText(spec: Spec, stacks: readonly Stack[]): string {
+function stackedText({ spec, parameters }: Plan, stacks: readonly Stack[]): string {
   const sections = sectionsOf(spec);
   const sizes = new Map<string, number>();
-  for (const { path } of parametersOf(spec)) {
+  for (const { path } of parameters) {
     const { id } = copyOf(path, sections);
     sizes.set(id, (sizes.get(id) ?? 0) + 1);
   }

@@ -2,10 +2,10 @@ import { inOrder } from "../graph/graph.ts";
 import type { Parameter } from "../graph/layout.ts";
 import type { Init } from "../ops/init.ts";
 import type { Spec } from "../spec/spec.ts";
-import { trace } from "./trace.ts";
+import { trace, type Traced } from "./trace.ts";
 
 /**
- * The parameters of a model: level by level from the input up, experts before gates, then task by task.
+ * Returns the parameters of a model: level by level from the input up, experts before gates, then task by task.
  *
  * @example
  * ```ts
@@ -22,8 +22,12 @@ import { trace } from "./trace.ts";
  * ```
  */
 export function parametersOf(spec: Spec): Parameter[] {
+  return parametersIn([trace(spec, true), trace(spec, false)]);
+}
+
+/** Returns the parameters of what was traced in all phases, in the order of the model. */
+export function parametersIn(phases: readonly Traced[]): Parameter[] {
   const found = new Map<string, Parameter>();
-  const phases = [true, false].map((training) => trace(spec, training));
   const results = (["logits", "gates", "auxiliary"] as const).flatMap((part) =>
     phases.flatMap((phase) => Object.values(phase[part]))
   );

@@ -1,11 +1,9 @@
 import { inOrder } from "../graph/graph.ts";
-import type { Layout, Piece } from "../graph/layout.ts";
-import { parametersOf } from "./parameters.ts";
-import { trace } from "./trace.ts";
+import type { Piece } from "../graph/layout.ts";
 import { ops } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
-import type { Spec } from "../spec/spec.ts";
 import { losses } from "./losses.ts";
+import type { Plan } from "./plan.ts";
 
 /**
  * The tasks whose losses depend on each parameter, by the parameter's path, in the order of the model: it is shared
@@ -17,18 +15,20 @@ import { losses } from "./losses.ts";
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { binary, define, dense, mmoe, tasksOf } from "@gatehouse/gatehouse";
+ * import { binary, define, dense, mmoe, plan, tasksOf } from "@gatehouse/gatehouse";
  *
  * const spec = define(mmoe({ input: 4, experts: 2, expert: dense(3), tasks: { click: binary(), like: binary() } }));
- * const found = tasksOf(spec);
+ * const found = tasksOf(plan(spec));
  * assertEquals(found["levels/0/experts/shared/1/0/kernel"], ["click", "like"]);
  * assertEquals(found["levels/0/gates/like/0/kernel"], ["like"]);
  * ```
  */
-export function tasksOf<Tasks extends string>(spec: Spec<Tasks>): Record<string, readonly Tasks[]> {
-  const { byTask } = losses(spec.tasks, trace(spec, true).logits);
+export function tasksOf<Tasks extends string>(
+  { spec, training, parameters }: Plan<Tasks>,
+): Record<string, readonly Tasks[]> {
+  const { byTask } = losses(spec.tasks, training);
   const reached = (Object.keys(spec.tasks) as Tasks[]).map((task) => [task, parametersBehind(byTask[task])] as const);
-  const found = parametersOf(spec).map(({ path }) => {
+  const found = parameters.map(({ path }) => {
     return [path, reached.filter(([, paths]) => paths.has(path)).map(([task]) => task)] as const;
   });
   return Object.fromEntries(found);
@@ -45,8 +45,9 @@ export interface SharedPiece extends Piece {
 }
 
 /** The pieces of a layout, in its order, and what of them is shared. */
-export function sharedPieces(layout: Layout, spec: Spec): SharedPiece[] {
-  const byPath = new Map(Object.entries(tasksOf(spec)));
+export function sharedPieces(plan: Plan): SharedPiece[] {
+  const { layout, spec } = plan;
+  const byPath = new Map(Object.entries(tasksOf(plan)));
   return layout.pieces.map((piece) => {
     const stack = layout.stacks.find(({ name }) => name === piece.name);
     const served = (stack?.paths ?? [piece.name]).map((path) => byPath.get(path) ?? []);

@@ -8,6 +8,7 @@ import type { NumericFeature } from "../features/feature.ts";
 import { columnsOf } from "../features/columns.ts";
 import type { Expression, LevelSpec, Spec } from "../spec/spec.ts";
 import type { InputSpec } from "../features/feature.ts";
+import { mapEntries } from "./entries.ts";
 import { auxiliaryOf, distancesOf, movesOf } from "./auxiliary.ts";
 import { withinCapacity } from "./capacity.ts";
 import { valuesOf } from "../graph/graph.ts";
@@ -189,11 +190,4 @@ function transformed(raw: Value, features: readonly NumericFeature[]): Value {
 function log1p(x: Value): Value {
   const u = add(x, 1);
   return mul(x, select(equal(u, 1), 1, div(log(u), sub(u, 1))));
-}
-
-function mapEntries<A, B>(
-  values: Readonly<Record<string, A>>,
-  change: (key: string, value: A) => B,
-): Record<string, B> {
-  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, change(key, value)]));
 }

@@ -1,14 +1,18 @@
-import { random } from "../data/random.ts";
+import { type Random, random } from "../data/random.ts";
 import type { Program } from "../engines/engine.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { Graph } from "../graph/graph.ts";
 import { readBy } from "../model/feed.ts";
-import { slotName, trainingStep } from "../model/graphs.ts";
+import { insidesOf } from "../model/insides.ts";
 import type { Model } from "../model/model.ts";
+import { sizeOf } from "../ops/shape.ts";
 import type { Optimiser } from "../optimisers/optimisers.ts";
+import { mapEntries } from "../trace/entries.ts";
 import { tasksOf } from "../trace/sharing.ts";
-import { combinedStep, gradientArrays, gradientStep, weightedStep } from "./weighted_graphs.ts";
-import { checkWeights, type LossWeights, type Weighting } from "../weighting/weighting.ts";
+import { checkWeights, type LossWeights, type Products, type Weighting } from "../weighting/weighting.ts";
+import { openStep, trainingStep } from "./step.ts";
+import { slotName } from "./update.ts";
+import { weighted } from "./weighted.ts";
 
 /** How the steps of a training are run. */
 export interface Steps {
@@ -35,74 +39,86 @@ export interface Stepped {
 type Tensors = Readonly<Record<string, Tensor>>;
 
 /**
- * The steps of a model by an optimiser and a weighting; with none, or nothing to weigh, in one graph by static weights.
+ * Returns the steps of a model by an optimiser and a weighting. They are one graph, or two where gradients are weighed
+ * between them; without a weighting, or nothing to weigh, losses have their static weights.
  */
-export function stepsOf(model: Model, optimiser: Optimiser, weighting: Weighting | undefined): Steps {
-  const { spec, layout, store, engine } = model;
+export function stepsOf(model: Model, optimiser: Optimiser, weighting?: Weighting): Steps {
+  const { plan } = insidesOf(model, "train");
   const { losses, gradients, norms } = weighting ?? {};
-  const arrays = gradients !== undefined || norms === true ? gradientArrays(spec, layout) : {};
-  const apart = Object.keys(arrays).length > 0;
-  const names = [...Object.keys(optimiser.slots).map(slotName), ...(apart ? Object.keys(arrays) : [])];
-  const programs: Program[] = [];
-  const load = (graph: Graph): Loaded => {
-    const program = engine.load(graph, store);
-    programs.push(program);
-    return { graph, run: (inputs) => program.run(readBy(graph, inputs)) };
-  };
-  const dispose = () => {
-    if (!model.state.disposed) names.forEach((name) => store.remove(name));
-    programs.forEach((program) => program.dispose());
-  };
+  const between = gradients !== undefined || norms === true ? weighted(plan) : undefined;
+  const held = holder(model);
   try {
-    for (const [name, first] of Object.entries(optimiser.slots)) {
-      store.write(slotName(name), { shape: [layout.size], data: new Float32Array(layout.size).fill(first) });
+    for (const [name, first] of Object.entries(optimiser.slots)) held.write(slotName(name), [plan.layout.size], first);
+    const { dispose } = held;
+    if (weighting !== undefined && between !== undefined) {
+      const { gradients, update, arrays } = openStep(plan, optimiser, between);
+      for (const [name, shape] of Object.entries(arrays)) held.write(name, shape, 0);
+      return { ...weightedSteps(model, weighting, optimiser, held.load(gradients), held.load(update)), dispose };
     }
-    const plain = weighting === undefined || !apart && (losses === undefined || norms === true);
-    if (plain) return { ...plainSteps(model, load(trainingStep(spec, layout, optimiser, engine.rules))), dispose };
-    if (!apart) {
-      const whole = load(weightedStep(spec, layout, optimiser, engine.rules));
-      return { ...weightedSteps(model, weighting, optimiser, whole, undefined), dispose };
-    }
-    for (const [name, shape] of Object.entries(arrays)) {
-      store.write(name, { shape, data: new Float32Array(shape.reduce((size, length) => size * length)) });
-    }
-    const first = load(gradientStep(spec, layout, engine.rules));
-    const second = load(combinedStep(spec, layout, optimiser));
-    return { ...weightedSteps(model, weighting, optimiser, first, second), dispose };
+    const weighs = weighting !== undefined && losses !== undefined && norms !== true;
+    const step = held.load(trainingStep(plan, optimiser, weighs));
+    return { ...(weighs ? weightedSteps(model, weighting, optimiser, step) : plainSteps(model, step)), dispose };
   } catch (error) {
-    dispose();
+    held.dispose();
     throw error;
   }
 }
 
+/** A program of a step. */
 interface Loaded {
   readonly graph: Graph;
   readonly run: (inputs: Tensors) => Promise<Tensors>;
 }
 
+/** What steps hold on the engine: arrays beside the parameters, and programs. */
+function holder(model: Model): {
+  readonly write: (name: string, shape: readonly number[], value: number) => void;
+  readonly load: (graph: Graph) => Loaded;
+  readonly dispose: () => void;
+} {
+  const { store, state } = insidesOf(model, "train");
+  const names: string[] = [];
+  const programs: Program[] = [];
+  return {
+    write: (name, shape, value) => {
+      names.push(name);
+      store.write(name, { shape, data: new Float32Array(sizeOf(shape)).fill(value) });
+    },
+    load: (graph) => {
+      const program = model.engine.load(graph, store);
+      programs.push(program);
+      return { graph, run: (inputs) => program.run(readBy(graph, inputs)) };
+    },
+    dispose: () => {
+      if (!state.disposed) names.forEach((name) => store.remove(name));
+      programs.forEach((program) => program.dispose());
+    },
+  };
+}
+
+/** Steps in one graph by static weights. */
 function plainSteps({ spec }: Model, { graph, run }: Loaded): Omit<Steps, "dispose"> {
-  const weights = Object.fromEntries(Object.entries(spec.tasks).map(([task, { weight }]) => [task, weight]));
+  const weights = mapEntries(spec.tasks, (_, { weight }) => weight);
   return { graph, run: async (inputs) => ({ outputs: await run(inputs), weights }) };
 }
 
 /** Steps in one graph or, where gradients are weighed, in two with the weights found between them. */
 function weightedSteps(
-  { spec, seed }: Model,
+  model: Model,
   weighting: Weighting,
   optimiser: Optimiser,
   first: Loaded,
-  second: Loaded | undefined,
+  second?: Loaded,
 ): Omit<Steps, "dispose"> {
-  const tasks = Object.keys(spec.tasks);
+  const tasks = Object.keys(model.spec.tasks);
   const ones = tasks.map(() => 1);
-  const statics = tasks.map((task) => spec.tasks[task].weight);
-  const lists = Object.values<readonly string[]>(tasksOf(spec)).filter((list) => list.length > 1);
-  const shares = tasks.map((task) => lists.some((list) => list.includes(task)));
+  const statics = tasks.map((task) => model.spec.tasks[task].weight);
+  const shares = sharing(model);
   let state: LossWeights | undefined = weighting.losses?.(tasks.length, optimiser);
   return {
     graph: first.graph,
     run: async (inputs, { epoch, step }) => {
-      const checked = (weights: readonly number[], count: number) => checkWeights(weights, count, weighting.name, step);
+      const checked: Checked = (weights, count) => checkWeights(weights, count, weighting.name, step);
       const factors = state === undefined ? ones : checked(state.weights(epoch), tasks.length);
       const given = tasks.map((task, i) => [`factor/${task}`, scalarTensor(factors[i])] as const);
       const { products, ...found } = await first.run({ ...inputs, ...Object.fromEntries(given) });
@@ -112,13 +128,9 @@ function weightedSteps(
       if (second !== undefined) {
         const norm = scalarTensor(squares.flat().reduce((sum, number) => sum + Math.abs(number), 0));
         if (!finite({ ...found, norm })) return { outputs: { ...found, norm }, weights: {} };
-        if (weighting.gradients !== undefined) {
-          const present = tasks.map((_, i) => i).filter((i) => labelled[i] && shares[i]);
-          const among = present.map((i) => present.map((j) => squares[i][j]));
-          const source = random(`${seed}:weighting:${step}`);
-          const some = present.length === 0 ? [] : checked(weighting.gradients(among, source), present.length);
-          parts = tasks.map((_, i) => labelled[i] ? some[present.indexOf(i)] ?? 1 : 0);
-        }
+        const counts = tasks.map((_, i) => labelled[i] && shares[i]);
+        const some = partsOf(weighting, squares, counts, random(`${model.seed}:weighting:${step}`), checked);
+        parts = some === undefined ? ones : some.map((part, i) => labelled[i] ? part : 0);
         const weights = { shape: [1, tasks.length], data: Float64Array.from(parts) };
         outputs = { ...found, ...await second.run({ ...inputs, weights }) };
       }
@@ -132,6 +144,30 @@ function weightedSteps(
       return { outputs, weights: Object.fromEntries(weights) };
     },
   };
+}
+
+/** Makes sure that a weighting gave as many finite weights as wanted. */
+type Checked = (weights: readonly number[], count: number) => readonly number[];
+
+/** Whether each task shares parameters with another. */
+function sharing(model: Model): boolean[] {
+  const lists = Object.values(tasksOf(insidesOf(model, "train").plan)).filter((list) => list.length > 1);
+  return Object.keys(model.spec.tasks).map((task) => lists.some((list) => list.includes(task)));
+}
+
+/** The weights of gradients by a weighting, 1 for tasks that do not count; undefined if it weighs no gradients. */
+function partsOf(
+  { gradients }: Weighting,
+  squares: Products,
+  counts: readonly boolean[],
+  source: Random,
+  checked: Checked,
+): number[] | undefined {
+  if (gradients === undefined) return undefined;
+  const present = counts.flatMap((count, i) => count ? [i] : []);
+  const among = present.map((i) => present.map((j) => squares[i][j]));
+  const some = present.length === 0 ? [] : checked(gradients(among, source), present.length);
+  return counts.map((_, i) => some[present.indexOf(i)] ?? 1);
 }
 
 function rowsOf({ shape: [rows, columns], data }: Tensor): number[][] {

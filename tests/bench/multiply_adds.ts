@@ -1,4 +1,4 @@
-import { forward, type Spec } from "../../mod.ts";
+import { forward, plan, type Spec } from "../../mod.ts";
 
 /** Multiply-adds of a row. */
 export interface MultiplyAdds {
@@ -15,7 +15,7 @@ export interface MultiplyAdds {
  * need. A named feature counts as one column of the input: the zeros of one-hot vectors are no work.
  */
 export function multiplyAdds(spec: Spec): MultiplyAdds {
-  const { nodes } = forward(spec);
+  const { nodes } = forward(plan(spec));
   const features = "features" in spec.input ? Object.keys(spec.input.features).length : undefined;
   const learnt: boolean[] = [];
   let [train, predict] = [0, 0];

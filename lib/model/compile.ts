@@ -1,0 +1,180 @@
+import { areFinite } from "../data/finite.ts";
+import { type Rows, sliceRows } from "../data/rows.ts";
+import type { Engine, Program, Store } from "../engines/engine.ts";
+import { checkOptions, isRecord, kindOf } from "../errors/kinds.ts";
+import { quoted } from "../errors/quoted.ts";
+import type { Graph } from "../graph/graph.ts";
+import { flatName } from "../graph/layout.ts";
+import type { Tensor } from "../ops/tensor.ts";
+import { check } from "../spec/check.ts";
+import type { Spec } from "../spec/spec.ts";
+import { mapEntries } from "../trace/entries.ts";
+import { type Plan, plan as planOf } from "../trace/plan.ts";
+import { checkRows } from "./check_rows.ts";
+import { inputTensors, readBy } from "./feed.ts";
+import { prediction } from "./graphs.ts";
+import { initialised } from "./initialise.ts";
+import { type Insides, insidesOf, keepInsides, type Loaded } from "./insides.ts";
+import type { Model } from "./model.ts";
+import { join, split } from "./parameters.ts";
+
+/** The options of {@linkcode compile}. */
+export interface CompileOptions {
+  /** What runs the model. Default: tfjs on wasm where its files may be read, else tfjs on cpu. */
+  readonly engine?: Engine | Promise<Engine>;
+  /** The seed, a whole number. Default 0. */
+  readonly seed?: number;
+  /** The parameters to begin with. Default: initial values from the seed. */
+  readonly parameters?: Readonly<Record<string, Tensor>>;
+  /** Whether like experts and gates are computed as one. The numbers are the same up to rounding. Default true. */
+  readonly fuse?: boolean;
+}
+
+/**
+ * Puts a model on an engine.
+ *
+ * @throws {SpecError} if the spec is malformed.
+ * @throws {TypeError} for unknown options, no engine, or parameters that do not fit the spec.
+ * @throws {RangeError} if the seed is no whole number, or the model has more parameters than fit in memory.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { binary, compile, define, reference, rows } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({ input: 2, tasks: { click: binary(), like: binary() } });
+ * const model = await compile(spec, { engine: reference(), seed: 7 });
+ * const { click, like } = await model.predict(rows([[0, 0], [1, 2], [3, 4]]));
+ * assertEquals([click.length, like.length, click[0]], [3, 3, 0.5]);
+ * model.dispose();
+ * ```
+ */
+export async function compile<Tasks extends string>(
+  given: Spec<Tasks>,
+  options: CompileOptions = {},
+): Promise<Model<Tasks>> {
+  checkOptions("compile model", options, ["engine", "seed", "parameters", "fuse"]);
+  const { seed = 0, fuse } = options;
+  if (!Number.isSafeInteger(seed)) {
+    throw new RangeError(`Cannot compile model: seed must be a whole number, found ${kindOf(seed)}`);
+  }
+  const spec = check(given) as Spec<Tasks>;
+  const engine = await (options.engine ?? (await import("../engines/tfjs/tfjs.ts")).bestEngine());
+  if (!isRecord(engine) || typeof engine.store !== "function" || typeof engine.load !== "function") {
+    throw new TypeError(`Cannot compile model: wanted an engine, such as reference(), found ${kindOf(engine)}`);
+  }
+  const plan = planOf(spec, { rules: engine.rules, fuse });
+  const { layout, parameters } = plan;
+  if (layout.size > mostParameters) {
+    const wanted = `wanted at most ${mostParameters}`;
+    throw new RangeError(`Cannot compile model: its parameters have ${layout.size} elements in all, ${wanted}`);
+  }
+  const store = engine.store({ [flatName]: join(layout, options.parameters ?? initialised(parameters, seed)) });
+  return modelOf(plan, engine, seed, store);
+}
+
+/** A model whose parameters are in a store. */
+function modelOf<Tasks extends string>(plan: Plan<Tasks>, engine: Engine, seed: number, store: Store): Model<Tasks> {
+  const { spec, layout } = plan;
+  const state = { training: false, disposed: false };
+  const { programOf, dispose } = programs(engine, store);
+  const tasks = Object.keys(spec.tasks) as Tasks[];
+  const run = async (rows: Rows, gates: boolean) => await outputsFor(insidesOf(model, "predict"), rows, gates);
+  const model: Model<Tasks> = {
+    spec,
+    engine,
+    seed,
+    predict: async (rows) => pick(await run(rows, false), tasks),
+    async *predictEach(source) {
+      for await (const rows of source) yield await model.predict(rows);
+    },
+    inspect: async (rows) => {
+      const outputs = await run(rows, true);
+      const gates = mapEntries(plan.evaluation.gates, (name) => outputs[`gates/${name}`] ?? new Float32Array());
+      return { predictions: pick(outputs, tasks), gates };
+    },
+    parameters: async () => {
+      insidesOf(model, "read parameters");
+      return split(layout, await store.read(flatName));
+    },
+    assign: (parameters) => {
+      insidesOf(model, "assign parameters");
+      store.write(flatName, join(layout, parameters));
+    },
+    dispose: () => {
+      state.disposed = true;
+      dispose();
+      store.dispose();
+    },
+  };
+  keepInsides(model, { plan, store, programOf, state });
+  return model;
+}
+
+/** The programs of a model by name, each loaded when it is first wanted. */
+function programs(engine: Engine, store: Store): Pick<Insides, "programOf"> & { readonly dispose: () => void } {
+  const loaded = new Map<string, Loaded>();
+  return {
+    programOf: (name, write) => {
+      const known = loaded.get(name);
+      if (known !== undefined) return known;
+      const graph = write();
+      const fresh = { graph, program: engine.load(graph, store) };
+      loaded.set(name, fresh);
+      return fresh;
+    },
+    dispose: () => loaded.forEach(({ program }) => program.dispose()),
+  };
+}
+
+/** What a program computes for rows: predictions by task, and gate weights as `gates/<level>/<stream>` if asked for. */
+async function outputsFor({ plan, programOf }: Insides, rows: Rows, gates: boolean): Promise<Outputs> {
+  const tasks = Object.keys(plan.spec.tasks);
+  checkRows(plan.spec, rows);
+  const { graph, program } = programOf(gates ? "inspect" : "predict", () => prediction(plan, gates));
+  const outputs = await inPieces(program, rows, graph);
+  checkPredictions(pick(outputs, tasks), rows.count);
+  return outputs;
+}
+
+type Outputs = Readonly<Record<string, Float32Array>>;
+
+/** Refuses a prediction that is not finite. */
+function checkPredictions(predictions: Readonly<Record<string, Float32Array>>, rows: number): void {
+  for (const [task, numbers] of Object.entries(predictions)) {
+    if (areFinite(numbers)) continue;
+    const at = numbers.findIndex((number) => !Number.isFinite(number));
+    const row = Math.floor(at / (numbers.length / rows));
+    throw new RangeError(`Cannot predict\n  at row ${row}, task ${quoted(task)}: the prediction is ${numbers[at]}`);
+  }
+}
+
+/** The most elements that all parameters together can have: 4 GiB of float32. */
+const mostParameters = 2 ** 30;
+
+/** The most rows that are run at a time. */
+export const mostRows = 1024;
+
+/** Runs the program of a graph over all rows, some at a time, and joins its outputs. */
+async function inPieces(program: Program, rows: Rows, graph: Graph): Promise<Record<string, Float32Array>> {
+  const joined = new Map<string, Float32Array>();
+  for (let start = 0; start < rows.count; start += mostRows) {
+    const count = Math.min(mostRows, rows.count - start);
+    const outputs = await program.run(readBy(graph, inputTensors(sliceRows(rows, start, count))));
+    for (const [name, { data }] of Object.entries(outputs)) {
+      const width = data.length / count;
+      const whole = joined.get(name) ?? new Float32Array(rows.count * width);
+      joined.set(name, whole);
+      whole.set(data, start * width);
+    }
+  }
+  return Object.fromEntries(joined);
+}
+
+function pick<Names extends string>(
+  values: Readonly<Record<string, Float32Array>>,
+  names: readonly Names[],
+): Record<Names, Float32Array> {
+  const found = names.map((name) => [name, Object.hasOwn(values, name) ? values[name] : new Float32Array()]);
+  return Object.fromEntries(found);
+}

@@ -1,0 +1,67 @@
+import { fuse, type Stack } from "../graph/fuse.ts";
+import { type Layout, layoutOf, type Parameter } from "../graph/layout.ts";
+import { routed } from "../graph/route.ts";
+import { cautious, type Rules } from "../graph/rules.ts";
+import { leaves } from "../graph/values.ts";
+import { check } from "../spec/check.ts";
+import type { Spec } from "../spec/spec.ts";
+import { parametersIn } from "./parameters.ts";
+import { trace, type Traced } from "./trace.ts";
+
+/** A spec as it is computed: traced once for each phase. Models, graphs and reports are made of it. */
+export interface Plan<Tasks extends string = string> {
+  /** The spec, checked. */
+  readonly spec: Spec<Tasks>;
+  /** The rules of the engine that it is made for. */
+  readonly rules: Rules;
+  /** What is computed in training. */
+  readonly training: Traced;
+  /** What is computed in evaluation and prediction. */
+  readonly evaluation: Traced;
+  /** The parameters, in the order of the model. */
+  readonly parameters: readonly Parameter[];
+  /** Where they lie in the flat array, like ones together so that they are computed as one. */
+  readonly layout: Layout;
+}
+
+/** The options of {@linkcode plan}. */
+export interface PlanOptions {
+  /** The rules of an engine. Default: nothing is rewritten but what is fused. */
+  readonly rules?: Rules;
+  /** Whether like experts, gates and towers are computed as one. Default true. */
+  readonly fuse?: boolean;
+}
+
+/**
+ * Returns the plan of a spec: resolved once, traced once for training and once for evaluation.
+ *
+ * @throws {SpecError} if the spec is malformed.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { binary, define, dense, mmoe, plan } from "@gatehouse/gatehouse";
+ *
+ * const spec = define(mmoe({ input: 4, experts: 3, expert: dense(2), tasks: { click: binary(), like: binary() } }));
+ * const [fused, apart] = [true, false].map((fuse) => plan(spec, { fuse }).layout);
+ * assertEquals([fused.size, apart.size], [60, 60]);
+ * assertEquals([fused.pieces.length, apart.pieces.length], [5, 12]);
+ * ```
+ */
+export function plan<Tasks extends string>(given: Spec<Tasks>, options: PlanOptions = {}): Plan<Tasks> {
+  const { rules = cautious, fuse: fused = true } = options;
+  const spec = check(given) as Spec<Tasks>;
+  const [training, evaluation] = [trace(spec, true), trace(spec, false)];
+  const parameters = parametersIn([training, evaluation]);
+  const layout = layoutOf(parameters, fused ? stacksOf(training, rules) : []);
+  return { spec, rules, training, evaluation, parameters, layout };
+}
+
+/** The parameters that lie together: those of experts that are computed for chosen rows alone, and of what is fused. */
+function stacksOf({ logits, auxiliary, moves, dropped }: Traced, rules: Rules): readonly Stack[] {
+  const sparse = routed(
+    Object.fromEntries(leaves({ logits, auxiliary, moves, dropped }).map((v, at) => [at, v])),
+    rules.routeFrom,
+  );
+  return [...sparse.stacks, ...fuse(sparse.values).stacks];
+}

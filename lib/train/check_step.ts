@@ -1,0 +1,51 @@
+import { quoted } from "../errors/quoted.ts";
+import { flatName, type Layout } from "../graph/layout.ts";
+import type { Insides } from "../model/insides.ts";
+import { runs } from "../model/parameters.ts";
+import type { Tensor } from "../ops/tensor.ts";
+
+/**
+ * Makes sure that the losses, the gradient and the parameters after a step are finite. If not, the step has changed
+ * nothing.
+ *
+ * @throws {RangeError} naming the step, what is not finite and the largest parameter.
+ */
+export async function checkStep(
+  outputs: Readonly<Record<string, Tensor>>,
+  step: number,
+  { plan: { layout }, store }: Insides,
+): Promise<void> {
+  const wrong = Object.keys(outputs).filter((name) => !Number.isFinite(outputs[name].data[0]));
+  if (wrong.length === 0) return;
+  const what = whatIs(wrong[0]);
+  const { path, size } = largest(layout, await store.read(flatName));
+  throw new RangeError(
+    `Cannot train\n  at step ${step}: ${what} is ${outputs[wrong[0]].data[0]}` +
+      `\n  the largest parameter is ${path}, ${size.toPrecision(3)} in size` +
+      `\n  the step was not taken: try a smaller learning rate, or clipNorm`,
+  );
+}
+
+/** An output of a training step in words. */
+function whatIs(name: string): string {
+  const others: Readonly<Record<string, string>> = {
+    loss: "the sum of the losses",
+    norm: "the gradient",
+    moved: "the sum of the parameters after it",
+  };
+  if (name.startsWith("loss/")) return `the loss of task ${quoted(name.slice("loss/".length))}`;
+  return others[name] ?? `the loss ${name.slice("auxiliary/".length)}`;
+}
+
+function largest({ places }: Layout, { data }: Tensor): { path: string; size: number } {
+  let found = { path: "", size: -1 };
+  for (const place of places) {
+    for (const { start, end } of runs(place)) {
+      for (const number of data.subarray(start, end)) {
+        const size = Number.isNaN(number) ? Infinity : Math.abs(number);
+        if (size > found.size) found = { path: place.path, size };
+      }
+    }
+  }
+  return found;
+}

@@ -1,0 +1,107 @@
+import { permutation, random } from "../data/random.ts";
+import { pickRows, type Rows, sliceRows } from "../data/rows.ts";
+import { kindOf } from "../errors/kinds.ts";
+import type { Graph } from "../graph/graph.ts";
+import { checkRows } from "../model/check_rows.ts";
+import { batchTensors, noiseTensors } from "../model/feed.ts";
+import type { Model } from "../model/model.ts";
+import type { Tensor } from "../ops/tensor.ts";
+import type { Data } from "./options.ts";
+
+/** A batch as the graph of a step takes it. */
+export interface Feed {
+  /** The number of rows. */
+  readonly count: number;
+  /** Inputs, labels, weights, groups and noise, by name. */
+  readonly tensors: Readonly<Record<string, Tensor>>;
+}
+
+/** How an epoch goes through the data. */
+export interface Order {
+  /** The rows of a batch. */
+  readonly batch: number;
+  /** Whether rows are shuffled. */
+  readonly shuffle: boolean;
+  /** The epoch, from 1, by which the order of rows is drawn. */
+  readonly epoch: number;
+  /** Aborting it ends the waiting for data. */
+  readonly signal: AbortSignal | undefined;
+  /** Returns whether no more batches are wanted. */
+  readonly enough: () => boolean;
+}
+
+/**
+ * Yields what the steps of an epoch are fed, but for the scalars.
+ *
+ * @param graph The graph that reads the batch and its noise.
+ * @param step The number of steps before, by which noise is drawn.
+ */
+export async function* feedsOf(
+  model: Model,
+  graph: Graph,
+  data: Data,
+  order: Order,
+  step: number,
+): AsyncGenerator<Feed, void, void> {
+  for await (const piece of batches(model, data, order)) {
+    const noise = noiseTensors(graph, piece.count, `${model.seed}:${++step}`);
+    yield { count: piece.count, tensors: { ...batchTensors(model.spec, piece), ...noise } };
+  }
+}
+
+/** The batches of an epoch, none pulled from the data once there are enough. */
+async function* batches(
+  { spec, seed }: Model,
+  data: Data,
+  { batch, shuffle, epoch, signal, enough }: Order,
+): AsyncGenerator<Rows> {
+  let piece = 0;
+  const memory: (Rows | undefined)[] = [undefined, undefined]; // one batch is computed while the next is prepared
+  for await (const rows of pulled(data, signal, enough)) {
+    if (typeof data === "function") checkRows(spec, rows, "train");
+    const order = shuffle ? permutation(rows.count, random(`${seed}:order:${epoch}:${piece++}`)) : undefined;
+    for (let start = 0; start < rows.count && !enough(); start += batch) {
+      const count = Math.min(batch, rows.count - start);
+      if (order === undefined) yield sliceRows(rows, start, count);
+      else {
+        const picked = pickRows(rows, order.subarray(start, start + count), memory.shift());
+        memory.push(picked);
+        yield picked;
+      }
+    }
+  }
+}
+
+/** The pieces of the data. An abort ends the waiting for one that does not come. */
+async function* pulled(
+  data: Data,
+  signal: AbortSignal | undefined,
+  enough: () => boolean,
+): AsyncGenerator<Rows> {
+  if (typeof data !== "function") return yield data;
+  const source: unknown = data();
+  const begin = Object(source)[Symbol.asyncIterator] ?? Object(source)[Symbol.iterator];
+  if (typeof begin !== "function") {
+    throw new TypeError(`Cannot train: the data function must return an async iterable, found ${kindOf(source)}`);
+  }
+  const iterator: AsyncIterator<Rows> = begin.call(source);
+  const aborted = new Promise<"aborted">((resolve) => signal?.addEventListener("abort", () => resolve("aborted")));
+  let stuck = false;
+  let over = false;
+  try {
+    while (!enough()) {
+      const next = await Promise.race([iterator.next(), aborted]);
+      if (next === "aborted") stuck = true;
+      else if (!next.done) yield next.value;
+      over = next !== "aborted" && next.done === true;
+      if (stuck || over) return;
+    }
+  } catch (error) {
+    over = true; // what has thrown is closed
+    throw error;
+  } finally {
+    const closing = over ? undefined : iterator.return?.();
+    if (stuck) Promise.resolve(closing).catch(() => {});
+    else await closing;
+  }
+}

@@ -1,0 +1,105 @@
+import type { Rows } from "../data/rows.ts";
+import { checkOptions, kindOf } from "../errors/kinds.ts";
+import { adam, checkOptimiser, type Optimiser } from "../optimisers/optimisers.ts";
+import { checkWeighting, type Weighting } from "../weighting/weighting.ts";
+import type { Stopping } from "./stopping.ts";
+
+/**
+ * Data to train on: rows in memory, or a function that begins a pass over pieces of any size, called once an epoch.
+ * Of the latter only one piece at a time is held in memory, and rows are shuffled within their piece.
+ */
+export type Data = Rows | (() => AsyncIterable<Rows>);
+
+/** The options of `train`. */
+export interface TrainOptions<Tasks extends string = string> {
+  /**
+   * The epochs and steps that the model has seen before, of its last record: the order of rows, noise, learning rates
+   * and records are numbered on from there, so that a second training repeats nothing of the first. Optimisers and
+   * weightings begin anew all the same. Default `{ epoch: 0, step: 0 }`.
+   */
+  readonly from?: { readonly epoch: number; readonly step: number };
+  /** The passes over the data. Default 1, or as many as `steps` needs. */
+  readonly epochs?: number;
+  /** The most steps in all. Default: as many as the epochs have. */
+  readonly steps?: number;
+  /** The rows of a step. Default 256. The last batch of an epoch may be smaller. */
+  readonly batch?: number;
+  /** How parameters follow their gradient. Default `adam(1e-3)`. */
+  readonly optimiser?: Optimiser;
+  /**
+   * How the tasks' losses or gradients are weighed, beside the static weights of the tasks: `uncertainty()`, `dwa()`,
+   * `gradNorm()`, `pcgrad()`, `cagrad()`, `mgda()`, `upgrad()`, or one of your own. Default: by the static weights alone.
+   */
+  readonly weighting?: Weighting;
+  /** Whether rows are shuffled before every epoch. Default true. */
+  readonly shuffle?: boolean;
+  /** Rows to evaluate on after every epoch. */
+  readonly validation?: Rows;
+  /**
+   * When to stop early, by the validation. The parameters of the best epoch are restored before the last record, when
+   * training stops early or all epochs or steps are done; not where it is aborted or left, or fails.
+   */
+  readonly stopping?: Stopping<Tasks>;
+  /** Aborting it ends the training after the running step; what was learnt stays, the latest parameters. */
+  readonly signal?: AbortSignal;
+}
+
+/** The options of a training, checked, with nothing left to default. */
+export interface Settings {
+  /** The passes over the data; infinite if only steps are limited. */
+  readonly epochs: number;
+  /** The most steps; infinite if only epochs are limited. */
+  readonly most: number;
+  /** The rows of a step. */
+  readonly batch: number;
+  /** How parameters follow their gradient. */
+  readonly optimiser: Optimiser;
+  /** How losses or gradients are weighed, if they are. */
+  readonly weighting: Weighting | undefined;
+  /** Whether rows are shuffled. */
+  readonly shuffle: boolean;
+  /** Where counting goes on. */
+  readonly from: { readonly epoch: number; readonly step: number };
+}
+
+/**
+ * Returns the settings of a training.
+ *
+ * @throws {TypeError | RangeError} if an option is unknown or out of range.
+ */
+export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Settings {
+  checkOptions("train", options, optionNames);
+  const { epochs, steps, batch = 256, optimiser = adam(), weighting, shuffle = true, signal } = options;
+  const { from = { epoch: 0, step: 0 } } = options;
+  checkOptimiser("train", optimiser);
+  if (weighting !== undefined) checkWeighting(weighting);
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError(`Cannot train: signal must be an AbortSignal, found ${kindOf(signal)}`);
+  }
+  if (typeof shuffle !== "boolean") {
+    throw new TypeError(`Cannot train: shuffle must be true or false, found ${kindOf(shuffle)}`);
+  }
+  for (const [name, value] of Object.entries({ epochs, steps, batch })) {
+    if (value !== undefined && !(Number.isSafeInteger(value) && value >= 1)) {
+      throw new RangeError(`Cannot train: ${name} must be a whole number of at least 1, found ${kindOf(value)}`);
+    }
+  }
+  if (![from?.epoch, from?.step].every((number) => Number.isSafeInteger(number) && number >= 0)) {
+    throw new RangeError("Cannot train: from must be { epoch, step }, whole numbers of at least 0");
+  }
+  const most = steps ?? Infinity;
+  return { epochs: epochs ?? (steps === undefined ? 1 : Infinity), most, batch, optimiser, weighting, shuffle, from };
+}
+
+const optionNames = [
+  "epochs",
+  "steps",
+  "batch",
+  "optimiser",
+  "weighting",
+  "shuffle",
+  "validation",
+  "stopping",
+  "signal",
+  "from",
+];

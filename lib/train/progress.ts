@@ -1,0 +1,40 @@
+import type { Evaluation } from "../model/evaluate.ts";
+
+/** The record of a step. */
+export interface Progress<Tasks extends string = string> {
+  /** The epoch, from 1. */
+  readonly epoch: number;
+  /** The step, from 1, counted over all epochs. */
+  readonly step: number;
+  /** The number of steps in all, where it is known. */
+  readonly steps: number | undefined;
+  /** The mean loss of the batch by task, before the step; 0 for a task without a labelled row in the batch. */
+  readonly loss: Readonly<Record<Tasks, number>>;
+  /**
+   * The losses of gates and banks, by path: `levels/0/gates/click/zLoss`, `levels/0/experts/shared/balance`. Each is what
+   * is added to the total, its weight included.
+   */
+  readonly auxiliary: Readonly<Record<string, number>>;
+  /**
+   * The share of the experts that the rows of the batch were to use for which these had no room, by gate
+   * `<level>/<stream>`: 0 to 1. Only of gates over banks with a capacity.
+   */
+  readonly dropped: Readonly<Record<string, number>>;
+  /**
+   * The weight of each task in the step, its static weight included; under a weighting of gradients that of its gradient
+   * with respect to shared parameters, 0 without a labelled row in the batch.
+   */
+  readonly weights: Readonly<Record<Tasks, number>>;
+  /** The weighted sum of the losses, those of gates and banks included; weights of gradients do not count. */
+  readonly total: number;
+  /** The norm of the gradient over all parameters, before clipping. */
+  readonly norm: number;
+  /** The rows seen so far. */
+  readonly rows: number;
+  /** Rows a second since the training began, evaluation left out. */
+  readonly rate: number;
+  /** After the last step of an epoch, if there are validation rows: what they say. */
+  readonly validation?: Evaluation<Tasks>;
+  /** Why this is the last record, if training ends before its time. An abort after a record was given leaves none. */
+  readonly ended?: "aborted" | "stopped early";
+}

@@ -1,0 +1,185 @@
+import { gradients as gradientsOf } from "../graph/differentiate.ts";
+import { type Graph, graphOf } from "../graph/graph.ts";
+import { type Layout, unpacked } from "../graph/layout.ts";
+import { optimise } from "../graph/optimise.ts";
+import type { Values } from "../graph/values.ts";
+import { onPieces } from "../model/graphs.ts";
+import { add, concat, pad, reshape } from "../ops/functions.ts";
+import { type Shape, sizeOf } from "../ops/shape.ts";
+import { apply } from "../ops/table.ts";
+import type { Value } from "../ops/value.ts";
+import type { Optimiser } from "../optimisers/optimisers.ts";
+import { mapEntries } from "../trace/entries.ts";
+import { losses } from "../trace/losses.ts";
+import type { Plan } from "../trace/plan.ts";
+import { scalar, updateOf } from "./update.ts";
+
+/** The losses of a step, and their gradients. */
+export interface Gradients {
+  /** The losses of tasks by task, times their weight and their factor, `[]`. */
+  readonly tasks: Readonly<Record<string, Value>>;
+  /** The losses of gates and banks, which nothing weighs anew, `[]`. */
+  readonly others: readonly Value[];
+  /** The sum of all, `[]`. */
+  readonly total: Value;
+  /** Returns the gradient of a loss with respect to each piece of the flat array, in the order of the layout. */
+  readonly of: (loss: Value) => readonly Value[];
+  /** Returns the same as one array `[size]`. */
+  readonly flat: (loss: Value) => Value;
+}
+
+/** Where a step is cut in two: what passes from the first half to the second one. */
+export interface Cut {
+  /** Leaves a value of the first half on the engine, and returns it as the second half reads it. */
+  readonly keep: (name: string, value: Value) => Value;
+  /** Makes a value of the first half an output of its graph, which whoever runs the step reads. */
+  readonly ask: (name: string, value: Value) => void;
+  /** Returns an input of the second half, which whoever runs the step gives. */
+  readonly give: (name: string, shape: Shape) => Value;
+}
+
+/**
+ * What stands between the gradients of a step and its update: a function from the gradients to the one gradient `[size]`
+ * with respect to the flat array that the parameters follow. A weighting of gradients is one, a mean over workers
+ * another.
+ */
+export type Between = (gradients: Gradients, cut: Cut) => Value;
+
+/**
+ * Returns a training step as one graph: a batch, the learning rate and the optimiser's scalars in; losses out;
+ * parameters and the optimiser's slots replaced.
+ *
+ * Inputs: those of the model, `labels/<task>`, `weights/<task>`, `groups/<task>` of rankings within groups, `rate` and
+ * the optimiser's scalars. Outputs: `loss/<task>`, `auxiliary/<path>` of gates and banks that have losses,
+ * `dropped/<level>/<stream>` of gates over banks with a capacity, `loss` (the sum of all, those of tasks weighted), `norm`
+ * (of the whole gradient, before clipping) and `moved` (the sum of the parameters after the step, which is not finite if
+ * one of them is not: then an engine replaces nothing).
+ *
+ * @param factors Whether losses of tasks are weighed anew in each step: then `factor/<task>`, by which they are
+ * multiplied beside their static weights, are inputs too, and `weight/<task>`, 0 where no row is labelled, outputs.
+ * Default false.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { binary, define, momentum, plan, trainingStep } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({ input: 4, tasks: { click: binary(), like: binary() } });
+ * const { outputs, updates } = trainingStep(plan(spec), momentum(0.1));
+ * assertEquals(Object.keys(outputs), ["loss/click", "loss/like", "loss", "norm", "moved"]);
+ * assertEquals(Object.keys(updates), ["parameters", "optimiser/velocity"]);
+ * ```
+ */
+export function trainingStep(plan: Plan, optimiser: Optimiser, factors = false): Graph {
+  const { flat, reported, gradients, moves } = firstHalf(plan, factors);
+  const { norm, moved, updates } = updateOf(plan.layout, optimiser, gradients.flat(gradients.total), moves, flat);
+  return optimise(graphOf({ ...reported, "": { loss: gradients.total, norm, moved } }, updates));
+}
+
+/** The two graphs of a step that is cut, and the arrays that pass between them. */
+export interface OpenStep {
+  /** The graph of losses and gradients. Its inputs and outputs are those of a step with factors, and what is asked for. */
+  readonly gradients: Graph;
+  /** The graph of the update. Its inputs are what is given, `rate` and the optimiser's scalars; outputs `norm`, `moved`. */
+  readonly update: Graph;
+  /** The shapes of the arrays on the engine that pass from the one to the other, by name. */
+  readonly arrays: Readonly<Record<string, readonly number[]>>;
+}
+
+/**
+ * Returns a training step that is open in the middle: the graph of gradients, and that of the update.
+ *
+ * @param between What makes one gradient of the gradients, given where the step is cut.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { binary, define, openStep, plan, sgd } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({ input: 4, tasks: { click: binary() } });
+ * // The whole gradient leaves the first half and comes back to the second one: what a mean over workers needs.
+ * const { gradients, update } = openStep(plan(spec), sgd(0.1), ({ flat, total }, { ask, give }) => {
+ *   ask("gradient", flat(total));
+ *   return give("mean", [5]);
+ * });
+ * assertEquals(Object.keys(gradients.outputs), ["loss/click", "weight/click", "loss", "gradient"]);
+ * assertEquals(Object.keys(update.outputs), ["norm", "moved"]);
+ * ```
+ */
+export function openStep(plan: Plan, optimiser: Optimiser, between: Between): OpenStep {
+  const { reported, gradients, moves } = firstHalf(plan, true);
+  const [kept, asked] = [new Map<string, Value>(), new Map<string, Value>()];
+  const cut: Cut = {
+    keep: (name, value) => {
+      kept.set(`between/${name}`, value);
+      return array(`between/${name}`, value.shape);
+    },
+    ask: (name, value) => asked.set(name, value),
+    give: (name, shape) => apply("input", [], { name, shape, type: "float" }),
+  };
+  const gradient = between(gradients, cut);
+  const moving = moves && cut.keep("moves", moves);
+  const { norm, moved, updates } = updateOf(plan.layout, optimiser, gradient, moving);
+  const outputs = { ...reported, "": { loss: gradients.total, ...Object.fromEntries(asked) } };
+  return {
+    gradients: optimise(graphOf(outputs, Object.fromEntries(kept))),
+    update: optimise(graphOf({ norm, moved }, updates)),
+    arrays: Object.fromEntries([...kept].map(([name, { shape }]) => [name, shape as readonly number[]])),
+  };
+}
+
+/** Returns the elements of arrays one after the other, `[size]`. */
+export function flattened(pieces: readonly Value[]): Value {
+  return concat(pieces.map((piece) => reshape(piece, [sizeOf(piece.shape)])), 0);
+}
+
+/** The losses of a step on the pieces of the flat array, what of them is reported, and their gradients. */
+function firstHalf(plan: Plan, factors: boolean): {
+  readonly flat: Value;
+  readonly reported: Readonly<Record<string, Values>>;
+  readonly gradients: Gradients;
+  readonly moves: Value | undefined;
+} {
+  const { layout, spec: { tasks } } = plan;
+  const { flat, pieces } = unpacked(layout);
+  const { logits, auxiliary, moves, dropped } = plan.training;
+  const placed = onPieces({ logits, auxiliary, moves, dropped }, plan, pieces);
+  const { byTask, weights, weighted, total } = losses(
+    tasks,
+    placed,
+    factors ? mapEntries(tasks, (task) => scalar(`factor/${task}`)) : undefined,
+  );
+  const of = (loss: Value) => gradientsOf(loss, layout.pieces.map(({ name }) => pieces[name]));
+  return {
+    flat,
+    reported: {
+      loss: byTask,
+      auxiliary: placed.auxiliary,
+      dropped: placed.dropped,
+      ...(factors && { weight: weights }),
+    },
+    gradients: {
+      tasks: weighted,
+      others: Object.values(placed.auxiliary),
+      total,
+      of,
+      flat: (loss) => flattened(of(loss)),
+    },
+    moves: movesOf(placed.moves, layout),
+  };
+}
+
+/** Moves of parameters as one value for the whole flat array, undefined if there are none. */
+function movesOf(moves: Readonly<Record<string, Value>>, layout: Layout): Value | undefined {
+  const places = new Map(layout.places.map((place) => [place.path, place]));
+  const padded = Object.entries(moves).map(([path, move]) => {
+    const { start, size } = places.get(path)!;
+    return pad(move, start, layout.size - start - size);
+  });
+  return padded.length === 0 ? undefined : padded.reduce((sum, move) => add(sum, move));
+}
+
+/** An array on the engine. */
+function array(name: string, shape: Shape): Value {
+  return apply("parameter", [], { name, shape, init: { kind: "constant", value: 0 } });
+}

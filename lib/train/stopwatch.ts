@@ -1,0 +1,40 @@
+/** A clock of a training. */
+export interface Stopwatch {
+  /** Returns the seconds of work so far. */
+  readonly seconds: () => number;
+  /** Stops counting. */
+  readonly pause: () => void;
+  /** Goes on counting. */
+  readonly resume: () => void;
+  /** Waits for a turn of the event loop, if the last one is long ago. */
+  readonly breathe: () => Promise<void>;
+}
+
+/** Returns a clock that counts seconds of work, and pauses for the event loop now and then, so that signals and timers get their turn. */
+export function stopwatch(): Stopwatch {
+  let start = performance.now();
+  let paused = 0;
+  let breath = start;
+  return {
+    seconds: () => (performance.now() - start) / 1000,
+    pause: () => paused = performance.now(),
+    resume: () => start += performance.now() - paused,
+    breathe: async () => {
+      if (performance.now() - breath < 100) return;
+      await turn();
+      breath = performance.now();
+    },
+  };
+}
+
+/** A turn of the event loop. A timer of no time would take two milliseconds. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(undefined);
+  });
+}

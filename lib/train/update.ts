@@ -1,0 +1,78 @@
+import { flatName, type Layout, unpacked } from "../graph/layout.ts";
+import { add, concat, div, greater, max, mul, neg, select, slice, sqrt, sub, sum } from "../ops/functions.ts";
+import { apply } from "../ops/table.ts";
+import type { Value } from "../ops/value.ts";
+import type { Optimiser } from "../optimisers/optimisers.ts";
+
+/** What becomes of parameters after a step. */
+export interface Update {
+  /** The norm of the whole gradient, before clipping, `[]`. */
+  readonly norm: Value;
+  /** The sum of the new parameters, `[]`: not finite if one of them is not. */
+  readonly moved: Value;
+  /** What replaces the flat array and the optimiser's slots, by their names on the engine. */
+  readonly updates: Readonly<Record<string, Value>>;
+}
+
+/**
+ * Returns the second half of a training step: what a gradient makes of the parameters and the optimiser's slots. The
+ * learning rate and the optimiser's scalars are inputs.
+ *
+ * @param gradient The gradient with respect to the flat array, `[size]`.
+ * @param moves What is added to parameters beside, `[size]`. Default: nothing.
+ */
+export function updateOf(
+  layout: Layout,
+  optimiser: Optimiser,
+  gradient: Value,
+  moves?: Value,
+  flat: Value = unpacked(layout).flat,
+): Update {
+  const { norm, clipped } = clip(gradient, optimiser.clipNorm);
+  const slots = Object.fromEntries(Object.keys(optimiser.slots).map((name) => [name, array(slotName(name), layout)]));
+  const scalars = Object.fromEntries(
+    ["rate", ...Object.keys(optimiser.scalars(1, 1))].map((name) => [name, scalar(name)]),
+  );
+  const { change, slots: next } = optimiser.update(clipped, slots, scalars);
+  const descended = sub(decayed(flat, layout, scalars.rate, optimiser.weightDecay), change);
+  const moved = moves === undefined ? descended : add(descended, moves);
+  const updates = Object.entries(next).map(([name, value]) => [slotName(name), value] as const);
+  return { norm, moved: sum(moved, { axes: [0] }), updates: { [flatName]: moved, ...Object.fromEntries(updates) } };
+}
+
+/** Returns the name of an optimiser's slot on an engine. */
+export function slotName(name: string): string {
+  return `optimiser/${name}`;
+}
+
+/** Returns an input of one number. */
+export function scalar(name: string): Value {
+  return apply("input", [], { name, shape: [], type: "float" });
+}
+
+/** The norm of a gradient, and the gradient scaled down where its norm is larger than the limit. */
+function clip(gradient: Value, limit: number | undefined): { readonly norm: Value; readonly clipped: Value } {
+  if (limit === undefined) return { norm: length(gradient), clipped: gradient };
+  const [top, bottom] = [max(gradient), max(neg(gradient))];
+  const largest = select(greater(top, bottom), top, bottom);
+  const unit = select(greater(largest, 0), largest, 1);
+  const scaled = div(gradient, unit); // in [-1, 1]: its squares do not overflow
+  const norm = mul(length(scaled), unit);
+  return { norm, clipped: mul(scaled, select(greater(norm, limit), div(limit, length(scaled)), unit)) };
+}
+
+function length(gradient: Value): Value {
+  return sqrt(sum(mul(gradient, gradient), { axes: [0] }));
+}
+
+/** The parameters, the matrices among them shrunk. */
+function decayed(flat: Value, layout: Layout, rate: Value, decay: number): Value {
+  if (decay === 0 || layout.matrices === 0) return flat;
+  const matrices = mul(slice(flat, 0, layout.matrices), sub(1, mul(rate, decay)));
+  const others = layout.size - layout.matrices;
+  return others === 0 ? matrices : concat([matrices, slice(flat, layout.matrices, others)], 0);
+}
+
+function array(name: string, { size }: Layout): Value {
+  return apply("parameter", [], { name, shape: [size], init: { kind: "constant", value: 0 } });
+}

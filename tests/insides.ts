@@ -1,0 +1,13 @@
+import { insidesOf } from "../lib/model/insides.ts";
+import type { Layout, Model } from "../mod.ts";
+import type { Store } from "../lib/engines/engine.ts";
+
+/** The arrays that a model keeps on its engine. */
+export function storeOf<Tasks extends string>(model: Model<Tasks>): Store {
+  return insidesOf(model, "test").store;
+}
+
+/** Where a model's parameters lie in its flat array. */
+export function layoutIn<Tasks extends string>(model: Model<Tasks>): Layout {
+  return insidesOf(model, "test").plan.layout;
+}
