@@ -134,7 +134,7 @@ Deno.test("esmm() learns cvr from the loss of ctcvr alone, as finite differences
     assertLess(Math.abs(gradient[at] - slope), 1e-8, `${at}`);
   }
   const own = await ran(differentiate(evaluation(paper, parts), "loss/cvr"), flat, data);
-  const { start, size } = parts.places.find(({ path }) => path === "tasks/cvr/head/0/kernel")!;
+  const { start, size } = parts.extents.find(({ path }) => path === "tasks/cvr/head/0/kernel")!;
   assert(gradient.subarray(start, start + size).some((slope) => slope !== 0));
   assertNotEquals([...own["gradient/parameters"].data], [...gradient]);
 
@@ -218,7 +218,7 @@ Deno.test("every head is learnt, reaches every parameter, and survives JSON", as
       ];
       gradient.forEach((slope, at) => reached[at] += Math.abs(slope));
     }
-    for (const { path, start, size, row } of parts.places) {
+    for (const { path, start, size, row } of parts.extents) {
       const elements = Array.from({ length: size }, (_, at) => {
         return reached[start + Math.floor(at / row.length) * row.apart + at % row.length];
       });

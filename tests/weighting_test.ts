@@ -40,7 +40,7 @@ import {
 import { onnx } from "../lib/onnx.ts";
 import { differentiate } from "../lib/graph/differentiate.ts";
 import { graphOf } from "../lib/graph/graph.ts";
-import { unpacked } from "../lib/graph/layout.ts";
+import { piecesOf } from "../lib/graph/layout.ts";
 import { cautious } from "../lib/graph/rules.ts";
 import { layout as layoutFor, onPieces, trained as traced } from "../lib/model/graphs.ts";
 import { losses } from "../lib/trace/losses.ts";
@@ -635,7 +635,7 @@ async function stepped(
   const model = await compile(spec, { engine: reference(), fuse: false });
   const tasks = ["income", "marital"] as const;
   const sharedBy = tasksOf(spec);
-  const { pieces } = unpacked(layout);
+  const { pieces } = piecesOf(layout);
   const values = onPieces(traced(spec, true), layout, cautious, pieces);
   const { byTask, auxiliary } = losses(spec.tasks, values);
   const moves = Object.entries(values).filter(([name]) => name.startsWith("moves/")).map(([name, move]) =>
@@ -675,12 +675,14 @@ async function stepped(
       return [path, { shape, data: next }] as const;
     });
     const flat = new Float64Array(layout.size);
-    for (const { path, start } of layout.places) flat.set(Object.fromEntries(numbers)[path].data, start);
+    for (const { path, start } of layout.extents) flat.set(Object.fromEntries(numbers)[path].data, start);
     model.store.write("parameters", { shape: [layout.size], data: flat });
   }
   const { data: flat } = await model.store.read("parameters");
   model.dispose();
-  return Object.fromEntries(layout.places.map(({ path, start, size }) => [path, [...flat.slice(start, start + size)]]));
+  return Object.fromEntries(
+    layout.extents.map(({ path, start, size }) => [path, [...flat.slice(start, start + size)]]),
+  );
 }
 
 async function trained<Tasks extends string>(

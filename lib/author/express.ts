@@ -1,5 +1,6 @@
 import { lossName } from "../spec/routing.ts";
-import { graphOf, inOrder } from "../graph/graph.ts";
+import { graphOf } from "../graph/graph.ts";
+import { inOrder } from "../graph/walk.ts";
 import { apply, isValue } from "../ops/table.ts";
 import { type Shape, shapeText } from "../ops/shape.ts";
 import type { Attrs, Value } from "../ops/value.ts";

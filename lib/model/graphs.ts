@@ -2,10 +2,11 @@ import { type Graph, graphOf } from "../graph/graph.ts";
 import { gradients } from "../graph/differentiate.ts";
 import { optimise } from "../graph/optimise.ts";
 import { fuse } from "../graph/fuse.ts";
-import { gathered } from "../graph/gather.ts";
-import { routed } from "../graph/route.ts";
+import { gather } from "../graph/gather.ts";
+import { route } from "../graph/route.ts";
 import { cautious, type Rules } from "../graph/rules.ts";
-import { flatName, type Layout, layoutOf, packed, unpacked } from "../graph/layout.ts";
+import type { Values } from "../graph/values.ts";
+import { flatName, type Layout, layoutOf, pack, piecesOf } from "../graph/layout.ts";
 import { parametersOf } from "../trace/parameters.ts";
 import { trace } from "../trace/trace.ts";
 import {
@@ -53,7 +54,7 @@ import type { Optimiser } from "../optimisers/optimisers.ts";
  * ```
  */
 export function trainingStep(spec: Spec, layout: Layout, optimiser: Optimiser, rules: Rules = cautious): Graph {
-  const { flat, pieces } = unpacked(layout);
+  const { flat, pieces } = piecesOf(layout);
   const traced = onPieces(trained(spec, true), layout, rules, pieces);
   const { byTask, auxiliary, total } = losses(spec.tasks, traced);
   const reported = { ...prefixed("loss/", byTask), ...auxiliary, ...beginning(droppedPrefix, traced) };
@@ -74,7 +75,7 @@ export function flattened(value: Value): Value {
 
 /** The moves among what was traced as one value for the whole flat array, undefined if there are none. */
 export function movesOf(traced: Readonly<Record<string, Value>>, layout: Layout): Value | undefined {
-  const places = new Map(layout.places.map((place) => [place.path, place]));
+  const places = new Map(layout.extents.map((place) => [place.path, place]));
   const found = Object.entries(traced).filter(([name]) => name.startsWith(movesPrefix)).map(([name, move]) => {
     const { start, size } = places.get(name.slice(movesPrefix.length))!;
     return pad(move, start, layout.size - start - size);
@@ -209,7 +210,7 @@ export function evaluation(spec: Spec, layout: Layout, rules: Rules = cautious):
  */
 export function layout(spec: Spec, fused = true, rules: Rules = cautious): Layout {
   if (!fused) return layoutOf(parametersOf(spec));
-  const sparse = routed(trained(spec, true), rules.routeFrom);
+  const sparse = route(trained(spec, true), rules.routeFrom);
   return layoutOf(parametersOf(spec), [...sparse.stacks, ...fuse(sparse.values).stacks]);
 }
 
@@ -232,16 +233,16 @@ export function beginning<T>(prefix: string, values: Readonly<Record<string, T>>
 }
 
 /** Values on the pieces of the flat array, fused as its layout allows and rewritten as the engine's rules say. */
-export function onPieces<Names extends string>(
-  values: Readonly<Record<Names, Value>>,
+export function onPieces<V extends Values>(
+  values: V,
   layout: Layout,
   rules: Rules,
-  pieces: Readonly<Record<string, Value>> = unpacked(layout).pieces,
-): Record<Names, Value> {
+  pieces: Readonly<Record<string, Value>> = piecesOf(layout).pieces,
+): V {
   const { stacks } = layout;
-  if (stacks.length === 0) return gathered(packed(values, layout, pieces), rules.gatherFrom);
-  const fused = fuse(routed(values, rules.routeFrom, stacks).values, stacks);
-  return gathered(packed(fused.values, layout, pieces), rules.gatherFrom);
+  if (stacks.length === 0) return gather(pack(values, layout, pieces), rules.gatherFrom);
+  const fused = fuse(route(values, rules.routeFrom, stacks).values, stacks);
+  return gather(pack(fused.values, layout, pieces), rules.gatherFrom);
 }
 
 /** What the experts of each bank compute, side by side, `[batch, experts * units]`, as `experts/<level>/<bank>`. */

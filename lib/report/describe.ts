@@ -1,5 +1,6 @@
 import { lossesOf, lossName } from "../spec/routing.ts";
-import { inOrder, valuesOf } from "../graph/graph.ts";
+import { valuesOf } from "../graph/graph.ts";
+import { inOrder } from "../graph/walk.ts";
 import { parametersOf } from "../trace/parameters.ts";
 import { heads } from "../heads/heads.ts";
 import { trace } from "../trace/trace.ts";

@@ -1,7 +1,8 @@
-import { fuse, type Stack } from "../graph/fuse.ts";
+import { fuse } from "../graph/fuse.ts";
 import { parametersOf } from "../trace/parameters.ts";
-import { routed } from "../graph/route.ts";
+import { route } from "../graph/route.ts";
 import type { Rules } from "../graph/rules.ts";
+import type { Stack } from "../graph/stack.ts";
 import { trace } from "../trace/trace.ts";
 import type { Spec } from "../spec/spec.ts";
 
@@ -22,7 +23,7 @@ export interface Computed {
  */
 export function computedText(spec: Spec, rules?: Rules): Computed {
   const { logits } = trace(spec, true);
-  const sparse = routed(logits, rules?.routeFrom ?? saving);
+  const sparse = route(logits, rules?.routeFrom ?? saving);
   const { stacks } = fuse(rules === undefined ? logits : sparse.values);
   return { fused: stackedText(spec, stacks), routed: stackedText(spec, sparse.stacks) };
 }

@@ -1,7 +1,7 @@
 import { gradients } from "../graph/differentiate.ts";
 import { type Graph, graphOf } from "../graph/graph.ts";
 import { optimise } from "../graph/optimise.ts";
-import { type Layout, unpacked } from "../graph/layout.ts";
+import { type Layout, piecesOf } from "../graph/layout.ts";
 import { cautious, type Rules } from "../graph/rules.ts";
 import { trace } from "../trace/trace.ts";
 import { add, concat, constant, matmul, mul, reshape, slice, sub, transpose } from "../ops/functions.ts";
@@ -30,7 +30,7 @@ import { type SharedPiece, sharedPieces } from "../trace/sharing.ts";
  * the losses are multiplied beside their static weights, and the outputs `weight/<task>`, 0 where no row is labelled.
  */
 export function weightedStep(spec: Spec, layout: Layout, optimiser: Optimiser, rules: Rules = cautious): Graph {
-  const { flat, pieces } = unpacked(layout);
+  const { flat, pieces } = piecesOf(layout);
   const { reported, weighted, others, moves } = weightedLosses(spec, layout, rules, pieces);
   const total = [...weighted, ...others].reduce((sum, loss) => add(sum, loss));
   const gradient = flatGradient(total, layout, pieces);
@@ -62,7 +62,7 @@ export function gradientArrays(spec: Spec, layout: Layout): Readonly<Record<stri
  * `[tasks, tasks]` are the inner products of the rows.
  */
 export function gradientStep(spec: Spec, layout: Layout, rules: Rules = cautious): Graph {
-  const { pieces } = unpacked(layout);
+  const { pieces } = piecesOf(layout);
   const { reported, weighted, others, moves } = weightedLosses(spec, layout, rules, pieces);
   const parts = sharedPieces(layout, spec);
   const { shared, own } = partsOf(parts);
@@ -104,7 +104,7 @@ export function combinedStep(spec: Spec, layout: Layout, optimiser: Optimiser): 
   const parts = sharedPieces(layout, spec);
   const { shared, own } = partsOf(parts);
   const tasks = Object.keys(spec.tasks).length;
-  const { flat } = unpacked(layout);
+  const { flat } = piecesOf(layout);
   const weights = apply("input", [], { name: "weights", shape: [1, tasks], type: "float" });
   const mixed = reshape(matmul(weights, array(sharedName, [tasks, lengthOf(shared)])), [lengthOf(shared)]);
   const halves = [{ held: shared, whole: mixed }];
