@@ -163,11 +163,13 @@ export type { CategoryFeature, Feature, Features, NumericFeature } from "./lib/f
 
 export { differentiate } from "./lib/graph/differentiate.ts";
 export { type Graph, type Node, print } from "./lib/graph/graph.ts";
-export { fuse, type Fused, type Stack } from "./lib/graph/fuse.ts";
-export { gathered } from "./lib/graph/gather.ts";
-export { routed } from "./lib/graph/route.ts";
+export { fuse, type Fused } from "./lib/graph/fuse.ts";
+export type { Stack } from "./lib/graph/stack.ts";
+export type { Values } from "./lib/graph/values.ts";
+export { gather } from "./lib/graph/gather.ts";
+export { route } from "./lib/graph/route.ts";
 export { optimise } from "./lib/graph/optimise.ts";
-export { type Layout, layoutOf, type Parameter, type Piece, type Place } from "./lib/graph/layout.ts";
+export { type Extent, type Layout, layoutOf, type Parameter, type Piece } from "./lib/graph/layout.ts";
 export { parametersOf } from "./lib/trace/parameters.ts";
 export type { Rules } from "./lib/graph/rules.ts";
 export { type Plan, plan, type PlanOptions } from "./lib/trace/plan.ts";

@@ -2,7 +2,7 @@ import { assertAlmostEquals, assertEquals, assertNotEquals, assertThrows } from 
 import { random } from "../lib/data/random.ts";
 import { graphOf } from "../lib/graph/graph.ts";
 import { trace } from "../lib/trace/trace.ts";
-import { gathered } from "../lib/graph/gather.ts";
+import { gather } from "../lib/graph/gather.ts";
 import { columnsOf } from "../lib/features/columns.ts";
 import { inputTensors } from "../lib/model/feed.ts";
 import {
@@ -523,7 +523,7 @@ Deno.test("youtube() keeps the features of a position out of the experts, and on
   const wanted = await predictions(plain, encode({ age, item }, columns), { parameters: kept });
   const { logits } = trace(spec, false);
   for (const least of [1, 1e9]) {
-    const graph = graphOf(gathered(logits, least));
+    const graph = graphOf(gather(logits, least));
     assertEquals(graph.nodes.some(({ op }) => op === "gatherSum"), least === 1);
     const engine = reference();
     const program = engine.load(graph, engine.store(parameters));

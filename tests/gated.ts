@@ -1,7 +1,7 @@
 import { graphOf } from "../lib/graph/graph.ts";
 import { gradients } from "../lib/graph/differentiate.ts";
 import { noiseTensors } from "../lib/model/feed.ts";
-import { inOrder } from "../lib/graph/graph.ts";
+import { inOrder } from "../lib/graph/walk.ts";
 import { constant, mul, sum } from "../lib/ops/functions.ts";
 import { add, bank, define, dense, type Gate, level, mix, parametersOf, reference, regression } from "../mod.ts";
 import { type Bank, type Rows, type Spec, type Tensor, trace, type Value } from "../mod.ts";

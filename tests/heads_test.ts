@@ -135,7 +135,7 @@ Deno.test("esmm() learns cvr from the loss of ctcvr alone, as finite differences
     assertLess(Math.abs(gradient[at] - slope), 1e-8, `${at}`);
   }
   const own = await ran(differentiate(evaluation(parts), "loss/cvr"), flat, data);
-  const { start, size } = parts.layout.places.find(({ path }) => path === "tasks/cvr/head/0/kernel")!;
+  const { start, size } = parts.layout.extents.find(({ path }) => path === "tasks/cvr/head/0/kernel")!;
   assert(gradient.subarray(start, start + size).some((slope) => slope !== 0));
   assertNotEquals([...own["gradient/parameters"].data], [...gradient]);
 
@@ -219,7 +219,7 @@ Deno.test("every head is learnt, reaches every parameter, and survives JSON", as
       ];
       gradient.forEach((slope, at) => reached[at] += Math.abs(slope));
     }
-    for (const { path, start, size, row } of parts.layout.places) {
+    for (const { path, start, size, row } of parts.layout.extents) {
       const elements = Array.from({ length: size }, (_, at) => {
         return reached[start + Math.floor(at / row.length) * row.apart + at % row.length];
       });

@@ -29,7 +29,7 @@ import {
 import { ops } from "../lib/ops/table.ts";
 import type { Op } from "../lib/ops/value.ts";
 import { gradients } from "../lib/graph/differentiate.ts";
-import { inOrder } from "../lib/graph/graph.ts";
+import { inOrder } from "../lib/graph/walk.ts";
 import { trace } from "../lib/trace/trace.ts";
 import { losses } from "../lib/trace/losses.ts";
 import { plan, trainingStep } from "../mod.ts";

@@ -22,7 +22,8 @@ import {
 } from "../mod.ts";
 import { random } from "../lib/data/random.ts";
 import { sliceRows } from "../lib/data/rows.ts";
-import { inOrder, valuesOf } from "../lib/graph/graph.ts";
+import { valuesOf } from "../lib/graph/graph.ts";
+import { inOrder } from "../lib/graph/walk.ts";
 import { plan } from "../mod.ts";
 import { heads as table } from "../lib/heads/heads.ts";
 import { architectures, expert, sample, tower } from "./models.ts";
@@ -241,10 +242,10 @@ Deno.test("parametersOf() are what initialise(), layoutOf() and the graphs are m
     const paths = parameters.map(({ path }) => path);
     assertEquals(new Set(paths).size, paths.length, name);
     assertEquals(Object.keys(initialise(spec, 0)), paths, name);
-    for (const { places, matrices, size } of [layoutOf(parameters), plan(spec).layout]) {
-      assertEquals(places.map(({ path }) => path), paths, name);
+    for (const { extents, matrices, size } of [layoutOf(parameters), plan(spec).layout]) {
+      assertEquals(extents.map(({ path }) => path), paths, name);
       const taken = new Uint8Array(size);
-      for (const { start, size, row, shape } of places) {
+      for (const { start, size, row, shape } of extents) {
         for (let at = 0; at < size; at++) {
           const position = start + Math.floor(at / row.length) * row.apart + at % row.length;
           assertEquals(shape.length > 1, position < matrices, name);
@@ -274,7 +275,7 @@ Deno.test("optimise() serves one task with the same numbers and nothing of the o
     const read = inOrder(Object.values(valuesOf(pruned).outputs)).flatMap(({ op, attrs }) => {
       return op === "slice" && attrs.axis === 0 ? [attrs.start as number] : [];
     });
-    for (const { path, start } of layoutIn(model).places) {
+    for (const { path, start } of layoutIn(model).extents) {
       const needed = path.includes("/experts/") || path.includes(`/${task}/`);
       assertEquals(read.includes(start), needed, `${task}: ${path}`);
     }

@@ -67,6 +67,6 @@ Deno.test("plan() traces a spec once for each phase, and nothing traces it again
 
 Deno.test("plan() holds what its parts are for: parameters of both phases, and where they lie", () => {
   const { parameters, layout } = plan(architectures.mmoe);
-  assertEquals(layout.places.map(({ path }) => path), parameters.map(({ path }) => path));
+  assertEquals(layout.extents.map(({ path }) => path), parameters.map(({ path }) => path));
   assertEquals(layout.size, parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0));
 });

@@ -89,6 +89,7 @@ Deno.test("define() gives what an author's function throws as the cause, with it
     new Mine("out of tokens"),
     new TypeError("x.foo is not a function"),
     new RangeError("my range"),
+    new RangeError("Cannot apply mine: no op threw it"),
     "a word",
   ];
   for (const cause of causes) {

@@ -40,7 +40,7 @@ import {
 import { onnx } from "../lib/onnx.ts";
 import { differentiate } from "../lib/graph/differentiate.ts";
 import { graphOf } from "../lib/graph/graph.ts";
-import { unpacked } from "../lib/graph/layout.ts";
+import { piecesOf } from "../lib/graph/layout.ts";
 import { onPieces } from "../lib/model/graphs.ts";
 import { plan } from "../mod.ts";
 import { losses } from "../lib/trace/losses.ts";
@@ -637,7 +637,7 @@ async function stepped(
   const model = await compile(spec, { engine: reference(), fuse: false });
   const tasks = ["income", "marital"] as const;
   const sharedBy = tasksOf(planned);
-  const { pieces } = unpacked(layout);
+  const { pieces } = piecesOf(layout);
   const { logits, auxiliary, moves: moved } = planned.training;
   const values = onPieces({ logits, auxiliary, moves: moved }, planned, pieces);
   const { byTask } = losses(spec.tasks, values);
@@ -681,12 +681,14 @@ async function stepped(
       return [path, { shape, data: next }] as const;
     });
     const flat = new Float64Array(layout.size);
-    for (const { path, start } of layout.places) flat.set(Object.fromEntries(numbers)[path].data, start);
+    for (const { path, start } of layout.extents) flat.set(Object.fromEntries(numbers)[path].data, start);
     storeOf(model).write("parameters", { shape: [layout.size], data: flat });
   }
   const { data: flat } = await storeOf(model).read("parameters");
   model.dispose();
-  return Object.fromEntries(layout.places.map(({ path, start, size }) => [path, [...flat.slice(start, start + size)]]));
+  return Object.fromEntries(
+    layout.extents.map(({ path, start, size }) => [path, [...flat.slice(start, start + size)]]),
+  );
 }
 
 async function trained<Tasks extends string>(

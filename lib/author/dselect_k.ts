@@ -23,6 +23,7 @@ import { inits } from "./inits.ts";
 import { type Gate, own } from "./net.ts";
 import { dense, wholeNumber } from "./nets.ts";
 import { checkK } from "./top_k.ts";
+import { misapplied } from "../errors/misapplied.ts";
 
 /** The options of {@linkcode dselectK}. */
 export interface DSelectKOptions {
@@ -74,12 +75,14 @@ export function dselectK(k: number, options: DSelectKOptions = {}): Gate {
   checkOptions("apply dselectK", options, ["gamma", "entropy", "static"]);
   const { gamma = 1, entropy = 0, static: still = false } = options;
   if (!(Number.isFinite(gamma) && gamma > 0)) {
-    throw new RangeError(`Cannot apply dselectK: gamma must be above 0, found ${kindOf(gamma)}`);
+    throw misapplied(new RangeError(`Cannot apply dselectK: gamma must be above 0, found ${kindOf(gamma)}`));
   }
   checkWeight("dselectK", entropy);
-  if (entropy < 0) throw new RangeError(`Cannot apply dselectK: entropy must be at least 0, found ${entropy}`);
+  if (entropy < 0) {
+    throw misapplied(new RangeError(`Cannot apply dselectK: entropy must be at least 0, found ${entropy}`));
+  }
   if (typeof still !== "boolean") {
-    throw new TypeError(`Cannot apply dselectK: static must be true or false, found ${kindOf(still)}`);
+    throw misapplied(new TypeError(`Cannot apply dselectK: static must be true or false, found ${kindOf(still)}`));
   }
   return (x, experts) => {
     checkK("dselectK", k, experts);

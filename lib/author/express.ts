@@ -1,10 +1,13 @@
 import { lossName } from "../spec/routing.ts";
-import { graphOf, inOrder } from "../graph/graph.ts";
+import { graphOf } from "../graph/graph.ts";
+import type { Values } from "../graph/values.ts";
+import { rewritten } from "../graph/walk.ts";
 import { apply, isValue } from "../ops/table.ts";
 import { type Shape, shapeText } from "../ops/shape.ts";
-import type { Attrs, Value } from "../ops/value.ts";
+import type { Value } from "../ops/value.ts";
 import type { Expression } from "../spec/spec.ts";
 import type { Init } from "../ops/init.ts";
+import { isMisapplied } from "../errors/misapplied.ts";
 import { kindOf } from "../errors/kinds.ts";
 import { checkExpression, checkOutputs, onlyRouting } from "../spec/expression.ts";
 import { routingInputs } from "../spec/routing.ts";
@@ -40,9 +43,8 @@ export function express(
     ...Object.fromEntries(Object.entries(losses).map(([name, loss]) => [lossName(name), loss])),
   };
   checkOutputs(outputs, experts);
-  const parameters = Object.fromEntries(moves.map(({ parameter }, at) => [`moves/${at}`, parameter]));
-  const named = renamed({ ...outputs, ...parameters }, [x]);
-  const ruled = moves.map(({ by }, at) => [named[`moves/${at}`].attrs.name, expressLoss(by, experts)] as const);
+  const { parameters } = renamed({ outputs, parameters: moves.map(({ parameter }) => parameter) }, [x]);
+  const ruled = moves.map(({ by }, at) => [parameters[at].attrs.name, expressLoss(by, experts)] as const);
   return { ...written(outputs, [x]), moves: Object.fromEntries(ruled) };
 }
 
@@ -87,18 +89,18 @@ function valueOf(result: unknown): Value {
   throw new TypeError(`the function must return a value, found ${kindOf(result)}`);
 }
 
-/** What an author's function returns; what it throws, unless an op did, is the cause of a TypeError. */
+/** What an author's function returns; what it throws is the cause of a TypeError, but for mistakes in what it applies. */
 function called(entry: () => unknown): unknown {
   try {
     return entry();
   } catch (error) {
-    if (error instanceof Error && /^Cannot (apply|claim) /.test(error.message)) throw error;
+    if (isMisapplied(error)) throw error;
     throw new TypeError(`the function threw ${error instanceof Error ? error : kindOf(error)}`, { cause: error });
   }
 }
 
 /** The same values with their parameters and noise named by their order. */
-function renamed(results: Readonly<Record<string, Value>>, inputs: readonly Value[]): Record<string, Value> {
+function renamed<V extends Values>(results: V, inputs: readonly Value[]): V {
   const owners = new Map<object, number>();
   const claimed = new Map<string, Value>();
   let noises = 0;
@@ -107,25 +109,21 @@ function renamed(results: Readonly<Record<string, Value>>, inputs: readonly Valu
     owners.set(owner, place);
     return place;
   };
-  const fresh = (value: Value): Attrs => {
-    if (value.op === "input" && !inputs.includes(value)) throw new TypeError("a value of another table entry is used");
-    if (value.op === "noise") return { ...value.attrs, name: `noise/${noises++}` };
-    if (value.op !== "parameter") return value.attrs;
-    const name = `${place(value.owner ?? value)}/${value.attrs.name}`;
+  return rewritten(results, (value) => {
+    const { op, attrs } = value;
+    if (op === "input" && !inputs.includes(value)) throw new TypeError("a value of another table entry is used");
+    if (op === "noise") return apply(op, [], { ...attrs, name: `noise/${noises++}` });
+    if (op !== "parameter") return undefined;
+    const name = `${place(value.owner ?? value)}/${attrs.name}`;
     const before = claimed.get(name) ?? value;
     const [found, other] = [textOf(before), textOf(value)];
     if (found !== other) {
       const both = `would be both ${found} and ${other}`;
-      throw new RangeError(`one net is applied twice, and its parameter ${value.attrs.name} ${both}`);
+      throw new RangeError(`one net is applied twice, and its parameter ${attrs.name} ${both}`);
     }
     claimed.set(name, value);
-    return { ...value.attrs, name };
-  };
-  const done = new Map<Value, Value>();
-  for (const value of inOrder(Object.values(results))) {
-    done.set(value, apply(value.op, value.of.map((argument) => done.get(argument)!), fresh(value)));
-  }
-  return Object.fromEntries(Object.entries(results).map(([name, value]) => [name, done.get(value)!]));
+    return apply(op, [], { ...attrs, name });
+  });
 }
 
 /** A parameter as an error shows it: `[5, 3] glorotUniform`. */

@@ -3,6 +3,7 @@ import type { Value } from "../ops/value.ts";
 import { kindOf } from "../errors/kinds.ts";
 import type { Gate, Weighing } from "./net.ts";
 import { weighing, withLoss } from "./weighing.ts";
+import { misapplied } from "../errors/misapplied.ts";
 
 /**
  * A gate with the router z-loss, `weight * mean(log(sum_e e ** l_e) ** 2)` over rows, which keeps logits small (Zoph et
@@ -69,18 +70,18 @@ export function entropy(weight: number, gate: Gate): Gate {
 function logitsOf({ logits, weights }: Weighing): Value {
   if (logits !== undefined) return logits;
   if (weights.op === "softmax") return weights.of[0];
-  throw new TypeError("Cannot apply zLoss: the gate tells no logits: wanted { weights, logits }");
+  throw misapplied(new TypeError("Cannot apply zLoss: the gate tells no logits: wanted { weights, logits }"));
 }
 
 /** Refuses what no loss can be multiplied by. */
 export function checkWeight(name: string, weight: number): void {
   if (Number.isFinite(weight) && Number.isFinite(Math.fround(weight))) return;
-  throw new RangeError(`Cannot apply ${name}: the weight must be a finite number, found ${kindOf(weight)}`);
+  throw misapplied(new RangeError(`Cannot apply ${name}: the weight must be a finite number, found ${kindOf(weight)}`));
 }
 
 /** Refuses what is no gate. */
 export function mustBeGate(name: string, gate: unknown): void {
   if (typeof gate !== "function") {
-    throw new TypeError(`Cannot apply ${name}: the gate must be a function, found ${kindOf(gate)}`);
+    throw misapplied(new TypeError(`Cannot apply ${name}: the gate must be a function, found ${kindOf(gate)}`));
   }
 }

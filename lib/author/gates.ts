@@ -7,6 +7,7 @@ import { inits } from "./inits.ts";
 import { type Gate, type Net, noise, own } from "./net.ts";
 import { dense } from "./nets.ts";
 import { weighing } from "./weighing.ts";
+import { misapplied } from "../errors/misapplied.ts";
 
 /**
  * The gate of the paper, `g(x) = softmax(x W)`, without a bias (Ma et al. 2018, eq. 8).
@@ -57,7 +58,7 @@ export function softmax(x: Value, experts: number): Value {
  */
 export function temperature(value: number): Gate {
   if (!(value > 0 && Number.isFinite(value))) {
-    throw new RangeError(`Cannot apply temperature: it must be above 0, found ${kindOf(value)}`);
+    throw misapplied(new RangeError(`Cannot apply temperature: it must be above 0, found ${kindOf(value)}`));
   }
   return (x, experts) => softmaxOf(div(dense(experts, { bias: false })(x), value));
 }
@@ -125,7 +126,7 @@ export function fixed(options: FixedOptions = {}): Gate {
  */
 export function after(net: Net, gate: Gate): Gate {
   if (typeof net !== "function") {
-    throw new TypeError(`Cannot apply after: the net must be a function, found ${kindOf(net)}`);
+    throw misapplied(new TypeError(`Cannot apply after: the net must be a function, found ${kindOf(net)}`));
   }
   mustBeGate("after", gate);
   return (x, experts) => gate(net(x), experts);
@@ -159,7 +160,7 @@ export function after(net: Net, gate: Gate): Gate {
  */
 export function gateDropout(rate: number, gate: Gate): Gate {
   if (!(Number.isFinite(rate) && rate >= 0 && rate < 1)) {
-    throw new RangeError(`Cannot apply gateDropout: rate must be in [0, 1), found ${kindOf(rate)}`);
+    throw misapplied(new RangeError(`Cannot apply gateDropout: rate must be in [0, 1), found ${kindOf(rate)}`));
   }
   mustBeGate("gateDropout", gate);
   if (rate === 0) return gate;

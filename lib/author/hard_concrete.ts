@@ -3,6 +3,7 @@ import type { Value } from "../ops/value.ts";
 import { checkOptions, kindOf } from "../errors/kinds.ts";
 import { inits } from "./inits.ts";
 import { type Gate, noise, own } from "./net.ts";
+import { misapplied } from "../errors/misapplied.ts";
 
 /** The options of {@linkcode hardConcrete}. */
 export interface HardConcreteOptions {
@@ -52,11 +53,11 @@ export function hardConcrete(options: HardConcreteOptions = {}): Gate {
   const { temperature = 2 / 3, stretch = 0.1, penalty = 0 } = options;
   for (const [name, value] of Object.entries({ temperature, stretch })) {
     if (!(Number.isFinite(value) && value > 0)) {
-      throw new RangeError(`Cannot apply hardConcrete: ${name} must be above 0, found ${kindOf(value)}`);
+      throw misapplied(new RangeError(`Cannot apply hardConcrete: ${name} must be above 0, found ${kindOf(value)}`));
     }
   }
   if (!(Number.isFinite(penalty) && penalty >= 0)) {
-    throw new RangeError(`Cannot apply hardConcrete: penalty must be at least 0, found ${kindOf(penalty)}`);
+    throw misapplied(new RangeError(`Cannot apply hardConcrete: penalty must be at least 0, found ${kindOf(penalty)}`));
   }
   const closed = temperature * Math.log(stretch / (1 + stretch)); // where a draw of 1 / 2 is cut off at 0
   return (x, experts) => {

@@ -3,6 +3,7 @@ import type { Value } from "../ops/value.ts";
 import type { FocalSpec, HeadKind, HuberSpec, LossSpec, QuantileSpec } from "../heads/spec.ts";
 import { type Net, widthOf } from "./net.ts";
 import { pipe, wholeNumber } from "./nets.ts";
+import { misapplied } from "../errors/misapplied.ts";
 
 /**
  * A tower and a head; see {@linkcode binary}, {@linkcode regression}, {@linkcode categorical}, {@linkcode count},
@@ -122,7 +123,7 @@ function logitOfAll(logits: Value): Value {
   const tasks = widthOf(logits);
   if (tasks > mostFactors) {
     const wanted = `wanted at most ${mostFactors}, such as a product of products`;
-    throw new RangeError(`Cannot apply product: ${tasks} tasks are multiplied, ${wanted}`);
+    throw misapplied(new RangeError(`Cannot apply product: ${tasks} tasks are multiplied, ${wanted}`));
   }
   const terms = 2 ** tasks - 1; // 1 / p - 1 is a sum over all choices of some tasks
   const chosen = Array.from(
@@ -176,7 +177,9 @@ export function regression(tower: Net = pipe(), options: RegressionOptions = {})
  */
 export function categorical(classes: number, tower: Net = pipe(), options: TaskOptions = {}): Task {
   wholeNumber("categorical", "classes", classes);
-  if (classes < 2) throw new RangeError(`Cannot apply categorical: classes must be at least 2, found ${classes}`);
+  if (classes < 2) {
+    throw misapplied(new RangeError(`Cannot apply categorical: classes must be at least 2, found ${classes}`));
+  }
   return { kind: "categorical", units: classes, tower, ...options };
 }
 

@@ -4,6 +4,7 @@ import type { Value } from "../ops/value.ts";
 import type { Routing } from "../spec/routing.ts";
 import type { Init } from "../ops/init.ts";
 import { kindOf } from "../errors/kinds.ts";
+import { misapplied } from "../errors/misapplied.ts";
 
 /** A pure function from a value `[batch, width]` to a value `[batch, units]`. Experts, towers and their parts are nets. */
 export type Net = (x: Value) => Value;
@@ -64,7 +65,7 @@ export function own(body: (slot: Slot, x: Value) => Value): Net {
   const slot: Slot = (name: unknown, shape, init) => {
     if (typeof name !== "string" || !/^[A-Za-z][\w-]{0,99}$/.test(name)) {
       const wanted = "a name of 1 to 100 letters, digits, _ and -, the first a letter";
-      throw new TypeError(`Cannot claim parameter: wanted ${wanted}, found ${kindOf(name)}`);
+      throw misapplied(new TypeError(`Cannot claim parameter: wanted ${wanted}, found ${kindOf(name)}`));
     }
     return apply("parameter", [], { name, shape, init: { ...init } }, owner);
   };
@@ -112,10 +113,14 @@ export function noise(shape: Shape, kind: "uniform" | "normal" = "uniform"): Val
  * ```
  */
 export function widthOf(x: Value): number {
-  if (!isValue(x)) throw new TypeError(`Cannot apply net: a value [batch, width] is needed, found ${kindOf(x)}`);
+  if (!isValue(x)) {
+    throw misapplied(new TypeError(`Cannot apply net: a value [batch, width] is needed, found ${kindOf(x)}`));
+  }
   const width = x.shape[1];
   if (x.shape.length !== 2 || typeof width !== "number") {
-    throw new RangeError(`Cannot apply net: a value [batch, width] is needed, found [${x.shape.join(", ")}]`);
+    throw misapplied(
+      new RangeError(`Cannot apply net: a value [batch, width] is needed, found [${x.shape.join(", ")}]`),
+    );
   }
   return width;
 }

@@ -19,6 +19,7 @@ import type { Init } from "../ops/init.ts";
 import { checkOptions, kindOf } from "../errors/kinds.ts";
 import { inits } from "./inits.ts";
 import { type Net, noise, own, widthOf } from "./net.ts";
+import { misapplied } from "../errors/misapplied.ts";
 
 /** The options of {@linkcode dense}. */
 export interface DenseOptions {
@@ -103,7 +104,9 @@ export interface MlpOptions extends DenseOptions {
  * ```
  */
 export function mlp(units: readonly number[], options: MlpOptions = {}): Net {
-  if (!Array.isArray(units)) throw new TypeError(`Cannot apply mlp: units must be a list, found ${kindOf(units)}`);
+  if (!Array.isArray(units)) {
+    throw misapplied(new TypeError(`Cannot apply mlp: units must be a list, found ${kindOf(units)}`));
+  }
   checkOptions("apply mlp", options, [...denseOptions, "activation", "dropout"]);
   const { activation = relu, dropout: rate = 0, ...rest } = options;
   return pipe(...units.flatMap((width) => [dense(width, rest), activation, dropout(rate)]));
@@ -134,7 +137,7 @@ export function residual(net: Net): Net {
     const y = net(x);
     if (!sameShape(x.shape, y.shape)) {
       const found = `${shapeText(x.shape)} became ${shapeText(y.shape)}`;
-      throw new RangeError(`Cannot apply residual: the net must keep the shape, found ${found}`);
+      throw misapplied(new RangeError(`Cannot apply residual: the net must keep the shape, found ${found}`));
     }
     return add(y, x);
   };
@@ -162,7 +165,7 @@ export function residual(net: Net): Net {
  */
 export function dropout(rate: number): Net {
   if (!(Number.isFinite(rate) && rate >= 0 && rate < 1)) {
-    throw new RangeError(`Cannot apply dropout: rate must be in [0, 1), found ${kindOf(rate)}`);
+    throw misapplied(new RangeError(`Cannot apply dropout: rate must be in [0, 1), found ${kindOf(rate)}`));
   }
   if (rate === 0) return (x) => x;
   return (x) => {
@@ -205,7 +208,7 @@ export function layerNorm(options: LayerNormOptions = {}): Net {
   checkOptions("apply layerNorm", options, ["epsilon"]);
   const { epsilon = 1e-5 } = options;
   if (!(Number.isFinite(epsilon) && epsilon > 0)) {
-    throw new RangeError(`Cannot apply layerNorm: epsilon must be above 0, found ${kindOf(epsilon)}`);
+    throw misapplied(new RangeError(`Cannot apply layerNorm: epsilon must be above 0, found ${kindOf(epsilon)}`));
   }
   return own((slot, x) => {
     const width = widthOf(x);
@@ -260,12 +263,16 @@ export function gelu(x: Value): Value {
 /** Refuses what is no whole number of at least 1. */
 export function wholeNumber(name: string, what: string, value: number): void {
   if (!Number.isSafeInteger(value) || value < 1) {
-    throw new RangeError(`Cannot apply ${name}: ${what} must be a whole number of at least 1, found ${kindOf(value)}`);
+    throw misapplied(
+      new RangeError(
+        `Cannot apply ${name}: ${what} must be a whole number of at least 1, found ${kindOf(value)}`,
+      ),
+    );
   }
 }
 
 function mustBeNet(name: string, what: string, net: unknown): void {
   if (typeof net !== "function") {
-    throw new TypeError(`Cannot apply ${name}: ${what} must be a function, found ${kindOf(net)}`);
+    throw misapplied(new TypeError(`Cannot apply ${name}: ${what} must be a function, found ${kindOf(net)}`));
   }
 }

@@ -21,6 +21,7 @@ import { inits } from "./inits.ts";
 import type { Routing } from "../spec/routing.ts";
 import { type Gate, noise, own } from "./net.ts";
 import { dense, wholeNumber } from "./nets.ts";
+import { misapplied } from "../errors/misapplied.ts";
 
 /** The options of {@linkcode topK}. */
 export interface TopKOptions {
@@ -83,15 +84,17 @@ export function topK(k: number, options: TopKOptions = {}): Gate {
   const { noise: noisy = false, normalise = k > 1, balance } = options;
   for (const [name, value] of Object.entries({ noise: noisy, normalise })) {
     if (typeof value === "boolean") continue;
-    throw new TypeError(`Cannot apply topK: ${name} must be true or false, found ${kindOf(value)}`);
+    throw misapplied(new TypeError(`Cannot apply topK: ${name} must be true or false, found ${kindOf(value)}`));
   }
   if (normalise && k === 1) {
-    throw new RangeError(
-      "Cannot apply topK: with k = 1 a normalised weight is 1 and learns nothing: wanted normalise: false",
+    throw misapplied(
+      new RangeError(
+        "Cannot apply topK: with k = 1 a normalised weight is 1 and learns nothing: wanted normalise: false",
+      ),
     );
   }
   if (balance !== undefined && !(Number.isFinite(Math.fround(balance)) && balance > 0)) {
-    throw new RangeError(`Cannot apply topK: balance must be above 0, found ${kindOf(balance)}`);
+    throw misapplied(new RangeError(`Cannot apply topK: balance must be above 0, found ${kindOf(balance)}`));
   }
   return (x, experts) => {
     checkK("topK", k, experts);
@@ -121,7 +124,9 @@ export function topK(k: number, options: TopKOptions = {}): Gate {
 /** Refuses a gate that is to choose among fewer experts than it uses. */
 export function checkK(name: string, k: number, experts: number): void {
   if (k <= experts) return;
-  throw new RangeError(`Cannot apply ${name}: k must be at most the number of experts, ${experts}, found ${k}`);
+  throw misapplied(
+    new RangeError(`Cannot apply ${name}: k must be at most the number of experts, ${experts}, found ${k}`),
+  );
 }
 
 /** The step towards even load: up where an expert's share is below the mean, down where it is above. */

@@ -2,6 +2,7 @@ import { isValue } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
 import { checkOptions, isRecord, kindOf } from "../errors/kinds.ts";
 import type { Weighing } from "./net.ts";
+import { misapplied } from "../errors/misapplied.ts";
 
 /**
  * What a gate returned, in its long form.
@@ -13,16 +14,18 @@ export function weighing(found: unknown): Weighing {
   if (!isRecord(found)) throw new TypeError(`the function must return a value, found ${kindOf(found)}`);
   checkOptions("apply gate", found, ["weights", "logits", "scores", "load", "losses", "moves"]);
   const { losses = {}, moves = [], ...values } = found;
-  if (!isRecord(losses)) throw new TypeError(`Cannot apply gate: losses must be an object, found ${kindOf(losses)}`);
+  if (!isRecord(losses)) {
+    throw misapplied(new TypeError(`Cannot apply gate: losses must be an object, found ${kindOf(losses)}`));
+  }
   if (!isValue(values.weights)) {
-    throw new TypeError(`Cannot apply gate: weights must be a value, found ${kindOf(values.weights)}`);
+    throw misapplied(new TypeError(`Cannot apply gate: weights must be a value, found ${kindOf(values.weights)}`));
   }
   const areMoves = Array.isArray(moves) &&
     moves.every((move) => isRecord(move) && isValue(move.parameter) && typeof move.by === "function");
-  if (!areMoves) throw new TypeError("Cannot apply gate: moves must be a list of { parameter, by }");
+  if (!areMoves) throw misapplied(new TypeError("Cannot apply gate: moves must be a list of { parameter, by }"));
   for (const [name, value] of [...Object.entries(values), ...Object.entries(losses)]) {
     if (value === undefined || isValue(value)) continue;
-    throw new TypeError(`Cannot apply gate: ${name} must be a value, found ${kindOf(value)}`);
+    throw misapplied(new TypeError(`Cannot apply gate: ${name} must be a value, found ${kindOf(value)}`));
   }
   return found as unknown as Weighing;
 }
@@ -30,7 +33,7 @@ export function weighing(found: unknown): Weighing {
 /** The same with a loss more. */
 export function withLoss(by: string, found: Weighing, name: string, loss: Value): Weighing {
   if (found.losses !== undefined && Object.hasOwn(found.losses, name)) {
-    throw new TypeError(`Cannot apply ${by}: the gate has a loss ${JSON.stringify(name)} already`);
+    throw misapplied(new TypeError(`Cannot apply ${by}: the gate has a loss ${JSON.stringify(name)} already`));
   }
   return { ...found, losses: { ...found.losses, [name]: loss } };
 }

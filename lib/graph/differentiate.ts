@@ -1,7 +1,8 @@
 import { apply, ops, type Rule } from "../ops/table.ts";
 import { shapeText } from "../ops/shape.ts";
 import type { Value } from "../ops/value.ts";
-import { type Graph, graphOf, inOrder, namedOutputs, valuesOf } from "./graph.ts";
+import { type Graph, graphOf, namedOutputs, valuesOf } from "./graph.ts";
+import { inOrder, reaching } from "./walk.ts";
 
 /**
  * Adds to a graph the gradient of one output with respect to every parameter, as outputs `gradient/<parameter>`.
@@ -50,7 +51,7 @@ export function gradients(loss: Value, wrt: readonly Value[]): Value[] {
     throw new RangeError(`Cannot differentiate: the loss must be a scalar, found ${shapeText(loss.shape)}`);
   }
   const order = inOrder([loss]);
-  const reached = dependents(order, wrt);
+  const reached = reaching(order, wrt);
   const flowing = new Map<Value, Value>([[loss, constant(1)]]);
   for (const value of order.reverse()) {
     const gradient = flowing.get(value);
@@ -64,15 +65,6 @@ export function gradients(loss: Value, wrt: readonly Value[]): Value[] {
     });
   }
   return wrt.map((value) => flowing.get(value) ?? apply("broadcast", [constant(0)], { shape: value.shape }));
-}
-
-/** The values, in an order of evaluation, that depend on some of the given ones; those included. */
-function dependents(order: readonly Value[], roots: readonly Value[]): Set<Value> {
-  const reached = new Set(roots);
-  for (const value of order) {
-    if (value.of.some((argument) => reached.has(argument))) reached.add(value);
-  }
-  return reached;
 }
 
 function constant(value: number): Value {

@@ -1,6 +1,7 @@
 import { add, concat, gatherSum, matmul, pad, slice } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
-import { replaced } from "./graph.ts";
+import type { Values } from "./values.ts";
+import { rewritten } from "./walk.ts";
 
 /**
  * Sparse first layers: a product of one-hot columns with a table becomes the sum of the table's rows that the codes
@@ -13,20 +14,17 @@ import { replaced } from "./graph.ts";
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { binary, category, define, fit, gathered, numeric, trace } from "@gatehouse/gatehouse";
+ * import { binary, category, define, fit, gather, numeric, trace } from "@gatehouse/gatehouse";
  *
  * const input = fit({ age: numeric(), job: category() }, { age: [20, 40], job: ["smith", "miller"] });
  * const { logits } = trace(define({ input, tasks: { click: binary() } }), false);
  * const ops = (value: typeof logits.click): string[] => [...value.of.flatMap(ops), value.op];
  * assertEquals(ops(logits.click).includes("multiHot"), true);
- * assertEquals(ops(gathered(logits, 2).click).includes("multiHot"), false);
+ * assertEquals(ops(gather(logits, 2).click).includes("multiHot"), false);
  * ```
  */
-export function gathered<Names extends string>(
-  values: Readonly<Record<Names, Value>>,
-  least: number,
-): Record<Names, Value> {
-  return replaced(values, ({ op }, of) => op === "matmul" ? product(of[0], of[1], least) : undefined);
+export function gather<V extends Values>(values: V, least: number): V {
+  return rewritten(values, ({ op }, of) => op === "matmul" ? product(of[0], of[1], least) : undefined);
 }
 
 /** The product of one-hot columns, or of values beside them, with a table; undefined where there is nothing to gather. */

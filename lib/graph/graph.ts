@@ -4,6 +4,7 @@ import type { Attrs, Op, Type, Value } from "../ops/value.ts";
 import { quoted } from "../errors/quoted.ts";
 import { advice } from "../errors/nearest.ts";
 import { leaves, named, type Values } from "./values.ts";
+import { inOrder, merged } from "./walk.ts";
 
 /** One op of a graph: applied to earlier nodes, named by their positions. */
 export interface Node {
@@ -37,50 +38,14 @@ export interface Graph {
  * @param updates What replaces parameters and slots after a run, by their names.
  */
 export function graphOf(outputs: Values, updates: Values = {}): Graph {
-  const nodes: Node[] = [];
-  const positions = new Map<Value, number>();
-  const known = new Map<string, number>();
-  const visit = (value: Value): number => {
-    const of = value.of.map((argument) => positions.get(argument)!);
-    const { op, attrs, shape, type } = value;
-    const key = JSON.stringify([op, of, attrs]);
-    const position = known.get(key) ?? nodes.push({ op, of, attrs, shape, type }) - 1;
-    known.set(key, position);
-    positions.set(value, position);
-    return position;
-  };
-  inOrder([...leaves(outputs), ...leaves(updates)]).forEach(visit);
-  const place = (values: Values) =>
-    Object.fromEntries(named(values).map(([name, value]) => [name, positions.get(value)!]));
-  return { nodes, outputs: place(outputs), updates: place(updates) };
+  const values = merged({ outputs, updates });
+  const order = inOrder(leaves(values));
+  const positions = new Map(order.map((value, position) => [value, position]));
+  const at = (value: Value) => positions.get(value)!;
+  const nodes = order.map(({ op, of, attrs, shape, type }) => ({ op, of: of.map(at), attrs, shape, type }));
+  const places = (part: Values) => Object.fromEntries(named(part).map(([name, value]) => [name, at(value)]));
+  return { nodes, outputs: places(values.outputs), updates: places(values.updates) };
 }
-
-/** The values that some values are made of, each once and after those it is applied to. Safe for deep expressions. */
-export function inOrder(roots: readonly Value[]): Value[] {
-  const order: Value[] = [];
-  const state = new Map<Value, "open" | "done">();
-  const stack = [...roots].reverse();
-  while (stack.length > 0) {
-    const value = stack[stack.length - 1];
-    const seen = state.get(value);
-    if (seen === undefined) {
-      state.set(value, "open");
-      for (let i = value.of.length - 1; i >= 0; i--) {
-        if (!state.has(value.of[i])) stack.push(value.of[i]);
-      }
-    } else {
-      stack.pop();
-      if (seen === "open") {
-        state.set(value, "done");
-        order.push(value);
-      }
-    }
-  }
-  return order;
-}
-
-/** How a node is rewritten: given its new arguments, a value to stand in its place, or undefined to keep it. */
-type Rewrite = (node: Pick<Node, "op" | "of" | "attrs">, of: readonly Value[]) => Value | undefined;
 
 /** What can be read as values: a graph, or an expression of a spec, whose nodes do not repeat their shapes. */
 interface Readable {
@@ -92,38 +57,23 @@ interface Readable {
   readonly updates?: Readonly<Record<string, number>>;
 }
 
-/** The results and updates of a graph as values again, each node passed through a rewrite on the way. */
+/**
+ * Returns the results and updates of a graph as values again.
+ *
+ * @param change What stands in the place of a node, given its arguments; undefined to keep it. Default: all are kept.
+ */
 export function valuesOf(
   graph: Readable,
-  rewrite: Rewrite = () => undefined,
+  change: (node: Pick<Node, "op" | "attrs">, of: readonly Value[]) => Value | undefined = () => undefined,
 ): { readonly outputs: Record<string, Value>; readonly updates: Record<string, Value> } {
   const values: Value[] = [];
-  for (const node of graph.nodes) {
-    const of = node.of.map((position) => values[position]);
-    values.push(rewrite(node, of) ?? apply(node.op, of, node.attrs));
+  for (const { op, of, attrs } of graph.nodes) {
+    const given = of.map((position) => values[position]);
+    values.push(change({ op, attrs }, given) ?? apply(op, given, attrs));
   }
-  const pick = (places: Readonly<Record<string, number>> = {}) =>
-    Object.fromEntries(Object.entries(places).map(([name, position]) => [name, values[position]]));
+  const pick = (positions: Readonly<Record<string, number>> = {}) =>
+    Object.fromEntries(Object.entries(positions).map(([name, position]) => [name, values[position]]));
   return { outputs: pick(graph.outputs), updates: pick(graph.updates) };
-}
-
-/**
- * Values with some of what they are made of replaced. What nothing in it changes stays the very value that it was.
- *
- * @param change What stands in the place of a value, given its new arguments, or undefined to keep it.
- */
-export function replaced<Names extends string>(
-  values: Readonly<Record<Names, Value>>,
-  change: (value: Value, of: readonly Value[]) => Value | undefined,
-): Record<Names, Value> {
-  const done = new Map<Value, Value>();
-  for (const value of inOrder(Object.values(values))) {
-    const of = value.of.map((argument) => done.get(argument)!);
-    const same = of.every((argument, i) => argument === value.of[i]);
-    done.set(value, change(value, of) ?? (same ? value : apply(value.op, of, value.attrs)));
-  }
-  const found = Object.entries<Value>(values).map(([name, value]) => [name, done.get(value)!] as const);
-  return Object.fromEntries(found) as Record<Names, Value>;
 }
 
 /**

@@ -3,8 +3,9 @@ import { reshape, slice } from "../ops/functions.ts";
 import { sizeOf } from "../ops/shape.ts";
 import type { Value } from "../ops/value.ts";
 import type { Init } from "../ops/init.ts";
-import { type Stack, stackShape } from "./fuse.ts";
-import { replaced } from "./graph.ts";
+import { type Stack, stackShape } from "./stack.ts";
+import type { Values } from "./values.ts";
+import { rewritten } from "./walk.ts";
 
 /** A parameter of a model. */
 export interface Parameter {
@@ -17,7 +18,7 @@ export interface Parameter {
 }
 
 /** Where a parameter lies in the one flat array that holds them all. */
-export interface Place extends Parameter {
+export interface Extent extends Parameter {
   /** The position of its first element. */
   readonly start: number;
   /** The number of its elements. */
@@ -44,7 +45,7 @@ export interface Layout {
   /** The pieces in the order of the array. */
   readonly pieces: readonly Piece[];
   /** The parameters, in the order of the model. */
-  readonly places: readonly Place[];
+  readonly extents: readonly Extent[];
   /** The stacks among the pieces. */
   readonly stacks: readonly Stack[];
   /** The number of elements of the matrices: those before this position decay. */
@@ -63,8 +64,8 @@ export interface Layout {
  * import { assertEquals } from "@std/assert";
  * import { binary, define, dense, layoutOf, parametersOf } from "@gatehouse/gatehouse";
  *
- * const { places, matrices, size } = layoutOf(parametersOf(define({ input: 4, tasks: { click: binary(dense(3)) } })));
- * assertEquals(places.map(({ path, start }) => [path, start]), [
+ * const { extents, matrices, size } = layoutOf(parametersOf(define({ input: 4, tasks: { click: binary(dense(3)) } })));
+ * assertEquals(extents.map(({ path, start }) => [path, start]), [
  *   ["tasks/click/tower/0/kernel", 0],
  *   ["tasks/click/tower/0/bias", 15],
  *   ["tasks/click/head/0/kernel", 12],
@@ -90,13 +91,13 @@ export function layoutOf(parameters: readonly Parameter[], stacks: readonly Stac
   const ordered = [...lots.filter(isMatrix), ...lots.filter((lot) => !isMatrix(lot))];
   let start = 0;
   const pieces: Piece[] = [];
-  const places = new Map<string, Place>();
+  const extents = new Map<string, Extent>();
   for (const { name, shape, members, side } of ordered) {
     pieces.push({ name, shape, start });
     members.forEach((parameter, at) => {
       const size = sizeOf(parameter.shape);
       const row = side ? { length: parameter.shape[1], apart: shape[1] } : { length: size, apart: size };
-      places.set(parameter.path, { ...parameter, start: start + at * row.length, size, row });
+      extents.set(parameter.path, { ...parameter, start: start + at * row.length, size, row });
     });
     start += sizeOf(shape);
   }
@@ -104,7 +105,7 @@ export function layoutOf(parameters: readonly Parameter[], stacks: readonly Stac
     (sum, { shape }) => sum + sizeOf(shape),
     0,
   );
-  return { pieces, places: parameters.map(({ path }) => places.get(path)!), stacks, matrices, size: start };
+  return { pieces, extents: parameters.map(({ path }) => extents.get(path)!), stacks, matrices, size: start };
 }
 
 /** Parameters that lie together, side by side or one after the other. */
@@ -117,7 +118,7 @@ interface Lot extends Omit<Piece, "start"> {
 export const flatName = "parameters";
 
 /** The flat array as a value, and its pieces by name. */
-export function unpacked(layout: Layout): { readonly flat: Value; readonly pieces: Readonly<Record<string, Value>> } {
+export function piecesOf(layout: Layout): { readonly flat: Value; readonly pieces: Readonly<Record<string, Value>> } {
   const flat = apply("parameter", [], {
     name: flatName,
     shape: [layout.size],
@@ -130,11 +131,7 @@ export function unpacked(layout: Layout): { readonly flat: Value; readonly piece
 }
 
 /** Values with every parameter, or stack of them, replaced by its piece of the flat array. */
-export function packed<Names extends string>(
-  values: Readonly<Record<Names, Value>>,
-  layout: Layout,
-  pieces: Readonly<Record<string, Value>>,
-): Record<Names, Value> {
+export function pack<V extends Values>(values: V, layout: Layout, pieces: Readonly<Record<string, Value>>): V {
   const stacked = new Map(layout.stacks.flatMap((stack) => stack.paths.map((path, at) => [path, { stack, at }])));
   const piece = (name: string): Value => {
     const place = stacked.get(name);
@@ -144,5 +141,5 @@ export function packed<Names extends string>(
       ? slice(pieces[whole], place.at * member[1], member[1], 1)
       : reshape(slice(pieces[whole], place.at, 1, 0), member);
   };
-  return replaced(values, ({ op, attrs }) => op === "parameter" ? piece(attrs.name as string) : undefined);
+  return rewritten(values, ({ op, attrs }) => op === "parameter" ? piece(attrs.name as string) : undefined);
 }

@@ -2,20 +2,12 @@ import { apply, ops } from "../ops/table.ts";
 import { broadcast, concat, constant, mul, multiHot, reshape, slice, sum } from "../ops/functions.ts";
 import { sameShape, sizeOf } from "../ops/shape.ts";
 import type { Value } from "../ops/value.ts";
-import {
-  type Fused,
-  grouped,
-  type Mixture,
-  mixture,
-  sameStack,
-  type Stack,
-  stackOf,
-  stackValue,
-  type Users,
-  usersOf,
-} from "./fuse.ts";
-import { graphOf, inOrder, valuesOf } from "./graph.ts";
+import type { Fused } from "./fuse.ts";
 import type { Rules } from "./rules.ts";
+import { type Stack, stackOf, stackValue, take } from "./stack.ts";
+import { grouped, type Mixture, mixtureOf, type Users, usersOf } from "./users.ts";
+import { leaves, type Values } from "./values.ts";
+import { inOrder, merged, rewritten } from "./walk.ts";
 
 /**
  * Sparse experts: where all that mix like experts weigh only the k largest, `topMask` in front of the weights, each row
@@ -33,46 +25,42 @@ import type { Rules } from "./rules.ts";
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { bank, binary, define, dense, level, mix, routed, topK, trace } from "@gatehouse/gatehouse";
+ * import { bank, binary, define, dense, level, mix, route, topK, trace } from "@gatehouse/gatehouse";
  *
  * const shared = bank(8, dense(3));
  * const levels = [level({ shared }, { click: mix("shared", topK(2)) })];
  * const { logits } = trace(define({ input: 4, levels, tasks: { click: binary() } }), true);
- * const stacks = (ratio: number) => routed(logits, { ratio, saved: 0 }).stacks.map(({ name }) => name);
+ * const stacks = (ratio: number) => route(logits, { ratio, saved: 0 }).stacks.map(({ name }) => name);
  * assertEquals(stacks(4), ["levels/0/experts/shared/0/0/kernel x 8", "levels/0/experts/shared/0/0/bias x 8"]);
  * assertEquals(stacks(5), []);
  * ```
  */
-export function routed<Names extends string>(
-  values: Readonly<Record<Names, Value>>,
+export function route<V extends Values>(
+  values: V,
   least: Rules["routeFrom"],
   known?: readonly Stack[],
-): Fused<Names> {
-  const once = valuesOf(graphOf(values)).outputs as Record<Names, Value>; // so that equal values are one
-  const order = inOrder(Object.values(once));
+): Fused<V> {
+  const once = merged(values);
+  const order = inOrder(leaves(once));
   const users = usersOf(order);
-  const ends = new Set<Value>(Object.values(once));
+  const ends = new Set(leaves(once));
   const claimed = new Map<string, Stack>();
-  const replaced = new Map<Value, Value>();
-  for (const mixtures of grouped(order.flatMap((value) => mixture(value) ?? []), ({ experts }) => [experts])) {
+  const others = new Map<Value, Value>();
+  for (const mixtures of grouped(order.flatMap((value) => mixtureOf(value) ?? []), ({ experts }) => [experts])) {
     const sparse = mixtures.flatMap((found) => chosenBy(found) ?? []);
     const experts = expertsOf(mixtures[0].experts, users, ends);
     if (sparse.length < mixtures.length || experts === undefined) continue;
     const sent = sparse.reduce((total, { k }) => total + k, 0);
     if (experts.length < least.ratio * sent) continue;
     const recipe = alike(experts);
-    if (
-      recipe === undefined || recipe.size * (experts.length / sent - 1) < least.saved ||
-      !claim(recipe.stacks, claimed, known)
-    ) continue;
+    if (recipe === undefined || recipe.size * (experts.length / sent - 1) < least.saved) continue;
+    if (!take(recipe.stacks, claimed, known)) continue;
     for (const group of grouped(sparse, ({ k }) => [k])) {
-      mixed(recipe, experts.length, group).forEach((value, at) => replaced.set(group[at].value, value));
+      mixed(recipe, experts.length, group).forEach((value, at) => others.set(group[at].value, value));
     }
   }
-  const found = replaced.size === 0 ? undefined : substituted(Object.values(once), replaced);
-  if (found === undefined) return { values: { ...values }, stacks: [] };
-  const entries = Object.entries<Value>(once).map(([name, value]) => [name, found.get(value)!]);
-  return { values: Object.fromEntries(entries), stacks: [...new Set(claimed.values())] };
+  const routed = others.size === 0 ? undefined : rewritten(once, others);
+  return routed === undefined ? { values, stacks: [] } : { values: routed, stacks: [...new Set(claimed.values())] };
 }
 
 /** A mixture that weighs only the experts whose logits are among the k largest. */
@@ -113,7 +101,7 @@ function expertsOf(stacked: Value, users: Users, ends: ReadonlySet<Value>): read
   const only = (value: Value, user: Value) =>
     !ends.has(value) && (users.get(value) ?? []).every((use) => use.value === user);
   const mixing = (users.get(stacked) ?? []).every(({ value }) =>
-    (users.get(value) ?? []).every(({ value }) => mixture(value)?.experts === stacked)
+    (users.get(value) ?? []).every(({ value }) => mixtureOf(value)?.experts === stacked)
   );
   const own = mixing && !ends.has(stacked) && only(joined, stacked) && joined.of.every((value) => only(value, joined));
   const parts = new Set(joined.of).size === joined.of.length && joined.of.length === stacked.shape[1];
@@ -162,9 +150,7 @@ function stepOf(
   if (column.some(({ op, shape }) => op !== first.op || !sameShape(shape, first.shape))) return undefined;
   if (first.op === "parameter") {
     const stack = stackOf(column, "depth");
-    const { paths, member } = stack;
-    const fits = member.length === 1 || member.length === 2;
-    return fits && new Set(paths).size === paths.length ? { kind: "stack", stack } : undefined;
+    return stack.member.length === 1 || stack.member.length === 2 ? { kind: "stack", stack } : undefined;
   }
   const of = first.of.map((argument) => places[0].get(argument)!);
   const same = column.every((value, expert) =>
@@ -194,18 +180,6 @@ function runsAlongUnits(value: Value, steps: readonly Step[], of: readonly numbe
 
 function isRows({ shape }: Value): boolean {
   return shape.length === 2 && shape[0] === "batch" && shape[1] !== "batch";
-}
-
-/** Takes stacks, if they are allowed and none of their parameters is in another one. */
-function claim(stacks: readonly Stack[], claimed: Map<string, Stack>, known: readonly Stack[] | undefined): boolean {
-  const free = stacks.every((stack) =>
-    (known === undefined || known.some((other) => sameStack(other, stack))) &&
-    stack.paths.every((path) => !claimed.has(path) || sameStack(claimed.get(path)!, stack))
-  );
-  if (free) {
-    for (const stack of stacks) stack.paths.forEach((path) => claimed.has(path) || claimed.set(path, stack));
-  }
-  return free;
 }
 
 /** What mixtures of the same experts are, with only the chosen ones computed: `[batch, units]` each. */
@@ -245,33 +219,4 @@ function computed({ steps }: Recipe, experts: number, codes: Value): Value {
     }
   });
   return values[steps.length - 1];
-}
-
-/** All values that some values are made of, with others in the places of some; undefined where these need themselves. */
-function substituted(
-  roots: readonly Value[],
-  replaced: ReadonlyMap<Value, Value>,
-): ReadonlyMap<Value, Value> | undefined {
-  const done = new Map<Value, Value>();
-  const open = new Set<Value>();
-  const stack = [...roots];
-  while (stack.length > 0) {
-    const value = stack[stack.length - 1];
-    const other = replaced.get(value);
-    const needed = other === undefined ? value.of : [other];
-    if (done.has(value)) {
-      stack.pop();
-    } else if (open.has(value)) {
-      stack.pop();
-      const of = needed.map((argument) => done.get(argument)!);
-      const same = of.every((argument, i) => argument === value.of[i]);
-      done.set(value, other !== undefined ? of[0] : same ? value : apply(value.op, of, value.attrs));
-    } else {
-      open.add(value);
-      const waiting = needed.filter((argument) => !done.has(argument));
-      if (waiting.some((argument) => open.has(argument))) return undefined;
-      stack.push(...waiting);
-    }
-  }
-  return done;
 }

@@ -2,13 +2,13 @@
 export interface Rules {
   /**
    * One-hot columns are not made where their codes have at least so many places on average: the rows of the table that
-   * they are multiplied with are gathered and summed instead. See {@linkcode gathered}.
+   * they are multiplied with are gathered and summed instead. See {@linkcode gather}.
    */
   readonly gatherFrom: number;
   /**
    * Only the experts that a row's gates choose are computed for it where there are at least `ratio` experts for each that
    * is chosen, and each that is chosen saves at least `saved` multiply-adds, of `size (experts / chosen - 1)` where an
-   * expert's matrices have `size` elements. See {@linkcode routed}.
+   * expert's matrices have `size` elements. See {@linkcode route}.
    */
   readonly routeFrom: { readonly ratio: number; readonly saved: number };
 }

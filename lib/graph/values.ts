@@ -88,13 +88,3 @@ export function part<T, Name extends string>(
   const found = entries.filter(([, joined]) => Object.hasOwn(outputs, joined));
   return Object.fromEntries(found.map(([name, joined]) => [name, outputs[joined]])) as Record<Name, T>;
 }
-
-/** INTERIM */
-export function flatly<V extends Values>(
-  values: V,
-  pass: (flat: Readonly<Record<string, Value>>) => Readonly<Record<string, Value>>,
-): V {
-  const flat = pass(Object.fromEntries(leaves(values).map((value, at) => [at, value])));
-  let at = 0;
-  return mapped(values, () => flat[at++]);
-}

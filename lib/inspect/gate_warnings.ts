@@ -1,6 +1,8 @@
 import type { Tensor } from "../ops/tensor.ts";
 import { alike } from "./alike.ts";
 import type { Outputs } from "./expert_outputs.ts";
+import { valuesOf } from "../graph/graph.ts";
+import { inOrder } from "../graph/walk.ts";
 import type { Spec } from "../spec/spec.ts";
 import type { GateUse } from "./gate_use.ts";
 
@@ -85,12 +87,8 @@ const mostDropped = 0.1;
 
 /** Whether a gate is meant to depend on the row: its weights are computed from its stream. */
 function readsRows({ levels }: Spec, level: number, stream: string): boolean {
-  const { nodes, outputs } = levels[level].gates[stream].gate!;
-  const needed = new Set([outputs.weights]);
-  for (let at = nodes.length - 1; at >= 0; at--) {
-    if (needed.has(at)) nodes[at].of.forEach((argument) => needed.add(argument));
-  }
-  return nodes.some(({ op }, at) => op === "input" && needed.has(at));
+  const { weights } = valuesOf(levels[level].gates[stream].gate!).outputs;
+  return inOrder([weights]).some(({ op }) => op === "input");
 }
 
 /** The experts that no gate uses, in one warning for each bank. */

@@ -1,7 +1,8 @@
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
-import type { Graph } from "../graph/graph.ts";
+import { type Graph, valuesOf } from "../graph/graph.ts";
 import { optimise } from "../graph/optimise.ts";
+import { inOrder } from "../graph/walk.ts";
 import { checkOptions } from "../errors/kinds.ts";
 import { forward } from "./graphs.ts";
 import { insidesOf } from "./insides.ts";
@@ -35,18 +36,10 @@ export function served<Tasks extends string>(
     throw new TypeError(`Cannot ${action}: ${found}${advice(strange ?? "", Object.keys(model.spec.tasks))}`);
   }
   const graph = forward(plan, gates);
-  const needed = ancestors(graph, tasks.map((task) => graph.outputs[task]));
-  const kept = Object.keys(graph.outputs).filter((name) =>
-    tasks.includes(name as Tasks) || name.startsWith("gates/") && needed.has(graph.outputs[name])
+  const { outputs } = valuesOf(graph);
+  const needed = new Set(inOrder(tasks.map((task) => outputs[task])));
+  const kept = Object.keys(outputs).filter((name) =>
+    tasks.includes(name as Tasks) || name.startsWith("gates/") && needed.has(outputs[name])
   );
   return optimise(graph, kept);
-}
-
-/** The nodes that some nodes are computed from, those included. */
-function ancestors({ nodes }: Graph, positions: readonly number[]): Set<number> {
-  const found = new Set(positions);
-  for (let at = nodes.length - 1; at >= 0; at--) {
-    if (found.has(at)) nodes[at].of.forEach((argument) => found.add(argument));
-  }
-  return found;
 }

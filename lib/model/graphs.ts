@@ -1,10 +1,10 @@
 import { fuse } from "../graph/fuse.ts";
-import { gathered } from "../graph/gather.ts";
+import { gather } from "../graph/gather.ts";
 import { type Graph, graphOf } from "../graph/graph.ts";
-import { packed, unpacked } from "../graph/layout.ts";
+import { pack, piecesOf } from "../graph/layout.ts";
 import { optimise } from "../graph/optimise.ts";
-import { routed } from "../graph/route.ts";
-import { flatly, type Values } from "../graph/values.ts";
+import { route } from "../graph/route.ts";
+import type { Values } from "../graph/values.ts";
 import { concat } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
 import { mapEntries } from "../trace/entries.ts";
@@ -97,14 +97,12 @@ export function expertOutputs(plan: Plan): Graph {
 export function onPieces<V extends Values>(
   values: V,
   { layout, rules }: Pick<Plan, "layout" | "rules">,
-  pieces: Readonly<Record<string, Value>> = unpacked(layout).pieces,
+  pieces: Readonly<Record<string, Value>> = piecesOf(layout).pieces,
 ): V {
   const { stacks } = layout;
-  return flatly(values, (flat) => {
-    if (stacks.length === 0) return gathered(packed(flat, layout, pieces), rules.gatherFrom);
-    const fused = fuse(routed(flat, rules.routeFrom, stacks).values, stacks);
-    return gathered(packed(fused.values, layout, pieces), rules.gatherFrom);
-  });
+  if (stacks.length === 0) return gather(pack(values, layout, pieces), rules.gatherFrom);
+  const fused = fuse(route(values, rules.routeFrom, stacks).values, stacks);
+  return gather(pack(fused.values, layout, pieces), rules.gatherFrom);
 }
 
 function predicted({ evaluation: { predictions, gates } }: Plan, withGates: boolean): Values {

@@ -1,5 +1,5 @@
 import type { Tensor } from "../ops/tensor.ts";
-import type { Layout, Place } from "../graph/layout.ts";
+import type { Extent, Layout } from "../graph/layout.ts";
 import { shapeText } from "../ops/shape.ts";
 import { nearest } from "../errors/nearest.ts";
 import { isRecord, kindOf } from "../errors/kinds.ts";
@@ -20,24 +20,24 @@ export function join(layout: Layout, parameters: Readonly<Record<string, Tensor>
     throw new TypeError(`Cannot assign parameters${shown}${more}`);
   }
   const data = new Float32Array(layout.size);
-  for (const place of layout.places) {
-    const from = parameters[place.path].data;
-    for (const { at, start, end } of runs(place)) data.set(from.subarray(at, at + end - start), start);
+  for (const extent of layout.extents) {
+    const from = parameters[extent.path].data;
+    for (const { at, start, end } of runs(extent)) data.set(from.subarray(at, at + end - start), start);
   }
   return { shape: [layout.size], data };
 }
 
 /** The flat array as parameters by path. */
 export function split(layout: Layout, { data }: Tensor): Record<string, Tensor> {
-  return Object.fromEntries(layout.places.map((place) => {
-    const to = new Float32Array(place.size);
-    for (const { at, start, end } of runs(place)) to.set(data.subarray(start, end), at);
-    return [place.path, { shape: place.shape, data: to }];
+  return Object.fromEntries(layout.extents.map((extent) => {
+    const to = new Float32Array(extent.size);
+    for (const { at, start, end } of runs(extent)) to.set(data.subarray(start, end), at);
+    return [extent.path, { shape: extent.shape, data: to }];
   }));
 }
 
 /** The runs of the flat array that hold a parameter, from its element `at` on. */
-export function* runs({ start, size, row }: Place): Generator<{ at: number; start: number; end: number }> {
+export function* runs({ start, size, row }: Extent): Generator<{ at: number; start: number; end: number }> {
   for (let at = 0, from = start; at < size; at += row.length, from += row.apart) {
     yield { at, start: from, end: from + row.length };
   }
@@ -47,8 +47,8 @@ const mostShown = 20;
 
 /** What keeps parameters from fitting a model: one line each. */
 function misfits(layout: Layout, parameters: Readonly<Record<string, Tensor>>): string[] {
-  const wanted = new Map(layout.places.map((place) => [place.path, place]));
-  const missing = layout.places.filter(({ path }) => !Object.hasOwn(parameters, path)).map(({ path }) => path);
+  const wanted = new Map(layout.extents.map((extent) => [extent.path, extent]));
+  const missing = layout.extents.filter(({ path }) => !Object.hasOwn(parameters, path)).map(({ path }) => path);
   const lines = missing.map((path) => `missing: ${path} ${shapeText(wanted.get(path)!.shape)}`);
   for (const [path, tensor] of Object.entries(parameters)) {
     if (!isRecord(tensor) || !Array.isArray(tensor.shape) || !ArrayBuffer.isView(tensor.data)) {
@@ -56,14 +56,14 @@ function misfits(layout: Layout, parameters: Readonly<Record<string, Tensor>>): 
       continue;
     }
     const { shape, data } = tensor;
-    const place = wanted.get(path);
-    const meant = place === undefined && lines.length < mostShown ? nearest(path, missing) : undefined;
-    if (place === undefined) {
+    const extent = wanted.get(path);
+    const meant = extent === undefined && lines.length < mostShown ? nearest(path, missing) : undefined;
+    if (extent === undefined) {
       lines.push(`unexpected: ${path} ${shapeText(shape)}${meant === undefined ? "" : `: did you mean ${meant}?`}`);
-    } else if (shapeText(shape) !== shapeText(place.shape)) {
-      lines.push(`misshapen: ${path} is ${shapeText(shape)}, wanted ${shapeText(place.shape)}`);
-    } else if (data.length !== place.size) {
-      lines.push(`misshapen: ${path} has ${data.length} elements, wanted ${place.size}`);
+    } else if (shapeText(shape) !== shapeText(extent.shape)) {
+      lines.push(`misshapen: ${path} is ${shapeText(shape)}, wanted ${shapeText(extent.shape)}`);
+    } else if (data.length !== extent.size) {
+      lines.push(`misshapen: ${path} has ${data.length} elements, wanted ${extent.size}`);
     } else {
       const at = data.findIndex((number) => !Number.isFinite(Math.fround(number)));
       if (at >= 0) lines.push(`not finite: ${path} at [${at}] is ${data[at]}`);

@@ -117,8 +117,8 @@ async function readPair(path: string): Promise<Safetensors & { readonly spec: Sp
   const read = (name: string, limit: number) => readFolderFile(path, name, { limit, wanted, action: "load model" });
   for (let attempt = 1;; attempt++) {
     const spec = parseSpec(await read(specFile, 2 ** 26), `${path}/${specFile}`);
-    const { places, size } = layoutOf(parametersOf(spec));
-    const limit = 8 * size + 1024 * places.length + 2 ** 20;
+    const { extents, size } = layoutOf(parametersOf(spec));
+    const limit = 8 * size + 1024 * extents.length + 2 ** 20;
     const found = decodeSafetensors(await read(parametersFile, limit), `${path}/${parametersFile}`);
     const { spec: partner } = found.metadata;
     if (partner === undefined || partner === await digest(spec)) return { ...found, spec };

@@ -1,6 +1,7 @@
 import { apply } from "./table.ts";
 import type { Shape } from "./shape.ts";
 import type { Value } from "./value.ts";
+import { misapplied } from "../errors/misapplied.ts";
 
 /** A value, or a number that stands for a constant of shape `[]`. */
 export type Operand = Value | number;
@@ -422,7 +423,9 @@ export function mean(x: Value, options: ReduceOptions = {}): Value {
   const total = apply("sum", [x], attrs);
   const count = attrs.axes.reduce((product, axis) => {
     const length = x.shape[axis];
-    if (typeof length !== "number") throw new RangeError("Cannot apply mean: the batch has no fixed length");
+    if (typeof length !== "number") {
+      throw misapplied(new RangeError("Cannot apply mean: the batch has no fixed length"));
+    }
     return product * length;
   }, 1);
   return mul(total, 1 / count);

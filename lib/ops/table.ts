@@ -1,5 +1,6 @@
 import { broadcastShapes, type Dim, sameShape, type Shape, shapeText, sizeOf } from "./shape.ts";
 import type { Attrs, Json, Op, Type, Value } from "./value.ts";
+import { misapplied } from "../errors/misapplied.ts";
 
 /**
  * What is known of an op: its arity, its settings, its shape rule and its gradient rule.
@@ -313,23 +314,29 @@ export const ops: Readonly<Record<Op, Rule>> = {
 export function apply(op: Op, of: readonly Value[], attrs: Attrs = {}, owner?: object): Value {
   const rule: Rule = ops[op];
   if (rule.arity === undefined ? of.length === 0 : of.length !== rule.arity) {
-    throw new TypeError(`Cannot apply ${op}: it takes ${rule.arity ?? "at least 1"} values, found ${of.length}`);
+    throw misapplied(
+      new TypeError(`Cannot apply ${op}: it takes ${rule.arity ?? "at least 1"} values, found ${of.length}`),
+    );
   }
   for (const [name, fits] of Object.entries(rule.attrs)) {
     if (!fits(attrs[name])) {
-      throw new TypeError(`Cannot apply ${op}: ${brief(attrs[name])} is no valid ${JSON.stringify(name)}`);
+      throw misapplied(new TypeError(`Cannot apply ${op}: ${brief(attrs[name])} is no valid ${JSON.stringify(name)}`));
     }
   }
   const extra = Object.keys(attrs).find((name) => !Object.hasOwn(rule.attrs, name));
-  if (extra !== undefined) throw new TypeError(`Cannot apply ${op}: it has no setting ${JSON.stringify(extra)}`);
+  if (extra !== undefined) {
+    throw misapplied(new TypeError(`Cannot apply ${op}: it has no setting ${JSON.stringify(extra)}`));
+  }
   of.forEach((value: unknown, position) => {
     if (!isValue(value)) {
       const found = typeof value === "function" ? "a function" : brief(value as Json | undefined);
-      throw new TypeError(`Cannot apply ${op}: argument ${position} must be a value, found ${found}`);
+      throw misapplied(new TypeError(`Cannot apply ${op}: argument ${position} must be a value, found ${found}`));
     }
     const wanted: Type = rule.codes?.includes(position) ? "int" : "float";
     if (value.type !== wanted) {
-      throw new TypeError(`Cannot apply ${op}: argument ${position} must be ${wanted}, found ${value.type}`);
+      throw misapplied(
+        new TypeError(`Cannot apply ${op}: argument ${position} must be ${wanted}, found ${value.type}`),
+      );
     }
   });
   const shape = rule.shape(of, attrs);
@@ -515,7 +522,7 @@ function both(a: Shape, b: Shape): string {
 }
 
 function fail(op: string, what: string): never {
-  throw new RangeError(`Cannot apply ${op}: ${what}`);
+  throw misapplied(new RangeError(`Cannot apply ${op}: ${what}`));
 }
 
 /** A setting in a few letters: it may come from a file. */

@@ -1,5 +1,6 @@
 import { lossesOf, lossName } from "../spec/routing.ts";
-import { inOrder, valuesOf } from "../graph/graph.ts";
+import { valuesOf } from "../graph/graph.ts";
+import { inOrder } from "../graph/walk.ts";
 import { heads } from "../heads/heads.ts";
 import { type Plan, plan as planOf } from "../trace/plan.ts";
 import { shapeText, sizeOf } from "../ops/shape.ts";

@@ -1,6 +1,7 @@
-import { fuse, type Stack } from "../graph/fuse.ts";
-import { routed } from "../graph/route.ts";
+import { fuse } from "../graph/fuse.ts";
+import { route } from "../graph/route.ts";
 import type { Rules } from "../graph/rules.ts";
+import type { Stack } from "../graph/stack.ts";
 import type { Plan } from "../trace/plan.ts";
 import type { Spec } from "../spec/spec.ts";
 
@@ -21,7 +22,7 @@ export interface Computed {
  */
 export function computedText(plan: Plan, rules?: Rules): Computed {
   const { logits } = plan.training;
-  const sparse = routed(logits, rules?.routeFrom ?? saving);
+  const sparse = route(logits, rules?.routeFrom ?? saving);
   const { stacks } = fuse(rules === undefined ? logits : sparse.values);
   return { fused: stackedText(plan, stacks), routed: stackedText(plan, sparse.stacks) };
 }

@@ -1,5 +1,5 @@
 import { lossesOf } from "./routing.ts";
-import { inOrder } from "../graph/graph.ts";
+import { inOrder } from "../graph/walk.ts";
 import { quoted } from "../errors/quoted.ts";
 import { sameShape, shapeText, sizeOf } from "../ops/shape.ts";
 import { ops } from "../ops/table.ts";
@@ -77,9 +77,8 @@ function notTooLarge({ op, shape }: Value): void {
 }
 
 function quietInEvaluation(results: readonly Value[]): void {
-  const needed = new Set(results);
-  for (const { op, of } of needed) { // also visits what is added on the way
-    if (op === "noise") throw new RangeError("noise is drawn in evaluation too: wanted it inside inTraining(...)");
-    for (const argument of op === "inTraining" ? [of[1]] : of) needed.add(argument);
+  const needed = inOrder(results, ({ op, of }) => op === "inTraining" ? [of[1]] : of);
+  if (needed.some(({ op }) => op === "noise")) {
+    throw new RangeError("noise is drawn in evaluation too: wanted it inside inTraining(...)");
   }
 }

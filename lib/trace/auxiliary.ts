@@ -16,7 +16,8 @@ import {
 } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
 import type { LevelSpec } from "../spec/spec.ts";
-import { inOrder, valuesOf } from "../graph/graph.ts";
+import { valuesOf } from "../graph/graph.ts";
+import { inOrder } from "../graph/walk.ts";
 import { lossesOf, type Routing, routingNames, startOf } from "../spec/routing.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { inOrder } from "../graph/graph.ts";
+import { inOrder } from "../graph/walk.ts";
 import type { Parameter } from "../graph/layout.ts";
 import type { Init } from "../ops/init.ts";
 import type { Spec } from "../spec/spec.ts";

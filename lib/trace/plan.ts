@@ -1,8 +1,8 @@
-import { fuse, type Stack } from "../graph/fuse.ts";
+import { fuse } from "../graph/fuse.ts";
 import { type Layout, layoutOf, type Parameter } from "../graph/layout.ts";
-import { routed } from "../graph/route.ts";
+import { route } from "../graph/route.ts";
 import { cautious, type Rules } from "../graph/rules.ts";
-import { leaves } from "../graph/values.ts";
+import type { Stack } from "../graph/stack.ts";
 import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
 import { parametersIn } from "./parameters.ts";
@@ -59,9 +59,6 @@ export function plan<Tasks extends string>(given: Spec<Tasks>, options: PlanOpti
 
 /** The parameters that lie together: those of experts that are computed for chosen rows alone, and of what is fused. */
 function stacksOf({ logits, auxiliary, moves, dropped }: Traced, rules: Rules): readonly Stack[] {
-  const sparse = routed(
-    Object.fromEntries(leaves({ logits, auxiliary, moves, dropped }).map((v, at) => [at, v])),
-    rules.routeFrom,
-  );
+  const sparse = route({ logits, auxiliary, moves, dropped }, rules.routeFrom);
   return [...sparse.stacks, ...fuse(sparse.values).stacks];
 }

@@ -1,4 +1,4 @@
-import { inOrder } from "../graph/graph.ts";
+import { inOrder } from "../graph/walk.ts";
 import type { Piece } from "../graph/layout.ts";
 import { ops } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
@@ -63,12 +63,6 @@ export function sharedPieces(plan: Plan): SharedPiece[] {
 
 /** The paths of the parameters to which a value's gradient flows. */
 function parametersBehind(value: Value): Set<string> {
-  const reached = new Set([value]);
-  const found = new Set<string>();
-  for (const at of inOrder([value]).reverse()) {
-    if (!reached.has(at)) continue;
-    if (at.op === "parameter") found.add(at.attrs.name as string);
-    if (ops[at.op].gradient !== undefined) at.of.forEach((argument) => reached.add(argument));
-  }
-  return found;
+  const reached = inOrder([value], ({ op, of }) => ops[op].gradient === undefined ? [] : of);
+  return new Set(reached.flatMap(({ op, attrs }) => op === "parameter" ? [attrs.name as string] : []));
 }

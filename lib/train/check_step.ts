@@ -37,13 +37,13 @@ function whatIs(name: string): string {
   return others[name] ?? `the loss ${name.slice("auxiliary/".length)}`;
 }
 
-function largest({ places }: Layout, { data }: Tensor): { path: string; size: number } {
+function largest({ extents }: Layout, { data }: Tensor): { path: string; size: number } {
   let found = { path: "", size: -1 };
-  for (const place of places) {
-    for (const { start, end } of runs(place)) {
+  for (const extent of extents) {
+    for (const { start, end } of runs(extent)) {
       for (const number of data.subarray(start, end)) {
         const size = Number.isNaN(number) ? Infinity : Math.abs(number);
-        if (size > found.size) found = { path: place.path, size };
+        if (size > found.size) found = { path: extent.path, size };
       }
     }
   }

@@ -1,6 +1,6 @@
 import { gradients as gradientsOf } from "../graph/differentiate.ts";
 import { type Graph, graphOf } from "../graph/graph.ts";
-import { type Layout, unpacked } from "../graph/layout.ts";
+import { type Layout, piecesOf } from "../graph/layout.ts";
 import { optimise } from "../graph/optimise.ts";
 import type { Values } from "../graph/values.ts";
 import { onPieces } from "../model/graphs.ts";
@@ -141,7 +141,7 @@ function firstHalf(plan: Plan, factors: boolean): {
   readonly moves: Value | undefined;
 } {
   const { layout, spec: { tasks } } = plan;
-  const { flat, pieces } = unpacked(layout);
+  const { flat, pieces } = piecesOf(layout);
   const { logits, auxiliary, moves, dropped } = plan.training;
   const placed = onPieces({ logits, auxiliary, moves, dropped }, plan, pieces);
   const { byTask, weights, weighted, total } = losses(
@@ -171,9 +171,9 @@ function firstHalf(plan: Plan, factors: boolean): {
 
 /** Moves of parameters as one value for the whole flat array, undefined if there are none. */
 function movesOf(moves: Readonly<Record<string, Value>>, layout: Layout): Value | undefined {
-  const places = new Map(layout.places.map((place) => [place.path, place]));
+  const extents = new Map(layout.extents.map((extent) => [extent.path, extent]));
   const padded = Object.entries(moves).map(([path, move]) => {
-    const { start, size } = places.get(path)!;
+    const { start, size } = extents.get(path)!;
     return pad(move, start, layout.size - start - size);
   });
   return padded.length === 0 ? undefined : padded.reduce((sum, move) => add(sum, move));

@@ -1,4 +1,4 @@
-import { flatName, type Layout, unpacked } from "../graph/layout.ts";
+import { flatName, type Layout, piecesOf } from "../graph/layout.ts";
 import { add, concat, div, greater, max, mul, neg, select, slice, sqrt, sub, sum } from "../ops/functions.ts";
 import { apply } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
@@ -26,7 +26,7 @@ export function updateOf(
   optimiser: Optimiser,
   gradient: Value,
   moves?: Value,
-  flat: Value = unpacked(layout).flat,
+  flat: Value = piecesOf(layout).flat,
 ): Update {
   const { norm, clipped } = clip(gradient, optimiser.clipNorm);
   const slots = Object.fromEntries(Object.keys(optimiser.slots).map((name) => [name, array(slotName(name), layout)]));

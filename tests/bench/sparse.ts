@@ -21,7 +21,7 @@ import {
   pipe,
   regression,
   relu,
-  routed,
+  route,
   type Rows,
   type Spec,
   topK,
@@ -103,7 +103,7 @@ export async function modelsOf(engine: Engine, size: Size, forced: boolean): Pro
 
 /** Whether rules have the chosen experts computed alone. */
 export function routes(size: Size, rules: Rules = cautious): boolean {
-  return routed(trace(specOf(size), true).logits, rules.routeFrom).stacks.length > 0;
+  return route(trace(specOf(size), true).logits, rules.routeFrom).stacks.length > 0;
 }
 
 async function modelOf(engine: Engine, size: Size): Promise<Model> {

@@ -5,6 +5,7 @@ import { dense, pipe } from "../nets.ts";
 import { type MixturePreset, recordOf } from "./preset.ts";
 import { mmoe } from "./basic.ts";
 import type { Input, Table } from "../table.ts";
+import { misapplied } from "../../errors/misapplied.ts";
 
 /** What {@linkcode youtube} is made of. */
 export interface YoutubePreset<Tasks extends string> extends MixturePreset<Tasks> {
@@ -98,7 +99,7 @@ function others(input: Input, some: readonly (string | number)[]): readonly stri
  */
 export function missing(rate: number): Net {
   if (!(Number.isFinite(rate) && rate >= 0 && rate < 1)) {
-    throw new RangeError(`Cannot apply missing: rate must be in [0, 1), found ${kindOf(rate)}`);
+    throw misapplied(new RangeError(`Cannot apply missing: rate must be in [0, 1), found ${kindOf(rate)}`));
   }
   return (x) => {
     const known = rate === 0 ? x : mul(x, greater(noise(["batch", 1]), rate));

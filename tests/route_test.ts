@@ -160,7 +160,7 @@ for (const [name, start] of Object.entries(engines)) {
   });
 }
 
-Deno.test("routed() computes the chosen experts alone, in training and for predictions", () => {
+Deno.test("route() computes the chosen experts alone, in training and for predictions", () => {
   for (const [what, spec] of Object.entries(specs)) {
     for (const text of graphs(spec, everything)) {
       assert(text.includes("routed("), what);
@@ -168,20 +168,20 @@ Deno.test("routed() computes the chosen experts alone, in training and for predi
   }
 });
 
-Deno.test("routed() sends the rows of all gates that choose alike together", () => {
+Deno.test("route() sends the rows of all gates that choose alike together", () => {
   const [step] = graphs(specs["two gates over one bank"], everything);
   assertEquals(step.match(/topPlaces/g)?.length, 1);
   assertEquals(step.match(/routedKernels\(/g)?.length, 4); // two layers, each a matrix and a bias
 });
 
-Deno.test("routed() leaves experts that are not alike, that other gates need, or that draw noise", () => {
+Deno.test("route() leaves experts that are not alike, that other gates need, or that draw noise", () => {
   for (const [what, spec] of Object.entries(others)) {
     for (const text of graphs(spec, everything)) assert(!text.includes("routed"), what);
     assertEquals(graphs(spec, everything), graphs(spec, { ...everything, routeFrom: cautious.routeFrom }), what);
   }
 });
 
-Deno.test("routed() goes by the number of experts for each that is chosen, and by what that saves", () => {
+Deno.test("route() goes by the number of experts for each that is chosen, and by what that saves", () => {
   const spec = specs["two gates over one bank"]; // 6 experts for 4, of 5 x 5 and 5 x 4 elements
   const found = (ratio: number, saved: number) =>
     graphs(spec, { ...cautious, routeFrom: { ratio, saved } }).map((text) => text.includes("routed("));

@@ -70,7 +70,7 @@ for (const [name, start] of Object.entries(engines)) {
   });
 }
 
-Deno.test("gathered() leaves no one-hot column in a training step, but where something else reads it", () => {
+Deno.test("gather() leaves no one-hot column in a training step, but where something else reads it", () => {
   const left = Object.entries(specs).filter(([, spec]) => steps(spec, 1).includes("multiHot")).map(([name]) => name);
   assertEquals(left, ["one-hot columns that are used otherwise too"]);
   const sparse = steps(specs["numbers and categories"], 1);
@@ -78,7 +78,7 @@ Deno.test("gathered() leaves no one-hot column in a training step, but where som
   assert(!/pad\(/.test(sparse)); // the gradient's parts are put side by side, not stretched and added
 });
 
-Deno.test("gathered() gathers where a code has at least so many places on average", () => {
+Deno.test("gather() gathers where a code has at least so many places on average", () => {
   const places = [6, 3]; // five words and two, and a place for others
   const mean = (places[0] + places[1]) / places.length;
   const found = (least: number) => steps(specs["categories alone"], least).includes("gatherSum");
