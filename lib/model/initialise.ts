@@ -33,12 +33,11 @@ function initial({ path, shape, init }: Parameter, seed: number): Tensor {
   if (init.kind === "values") return { shape, data: Float32Array.from(init.values) };
   const source = random(`${seed}:${path}`);
   const { spread, size } = distribution(init, shape);
-  const draw = spread === "constant"
-    ? () => size
-    : spread === "uniform"
-    ? () => (2 * source.uniform() - 1) * size
-    : () => source.normal() * size;
-  return { shape, data: Float32Array.from({ length: sizeOf(shape) }, draw) };
+  const data = new Float32Array(sizeOf(shape));
+  if (spread === "constant") return { shape, data: data.fill(size) };
+  const draw = spread === "uniform" ? () => 2 * source.uniform() - 1 : () => source.normal();
+  for (let at = 0; at < data.length; at++) data[at] = draw() * size;
+  return { shape, data };
 }
 
 /** A constant, the limit of a uniform distribution around 0, or the standard deviation of a normal one. */

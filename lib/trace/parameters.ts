@@ -27,17 +27,22 @@ export function parametersOf(spec: Spec): Parameter[] {
 
 /** Returns the parameters of what was traced in all phases, in the order of the model. */
 export function parametersIn(phases: readonly Traced[]): Parameter[] {
-  const found = new Map<string, Parameter>();
+  const sections = new Map<number, Map<string, Parameter>>();
   const results = (["logits", "gates", "auxiliary"] as const).flatMap((part) =>
     phases.flatMap((phase) => Object.values(phase[part]))
   );
   for (const value of inOrder(results)) {
     if (value.op !== "parameter") continue;
     const { name, shape, init } = value.attrs as unknown as { name: string; shape: number[]; init: Init };
-    found.set(name, { path: name, shape, init });
+    const section = sectionOf(name);
+    if (!sections.has(section)) sections.set(section, new Map());
+    sections.get(section)!.set(name, { path: name, shape, init });
   }
-  return [...found.values()].sort((a, b) => sectionOf(a.path) - sectionOf(b.path));
+  const inModel = [...sections.keys()].sort((a, b) => a - b);
+  return inModel.flatMap((section) => [...sections.get(section)!.values()]);
 }
+
+/** The number of a parameter's part of the model: experts before gates, level by level, then the tasks. */
 
 function sectionOf(path: string): number {
   const [part, at, kind] = path.split("/");
