@@ -77,21 +77,14 @@ function chosenBy(found: Mixture): Sparse | undefined {
 
 /** The mask outside which weights are 0. */
 function maskOf(weights: Value): Value | undefined {
-  const { op, of: [a, b, c], shape } = weights;
+  const { op, of, shape } = weights;
+  if (op === "topMask") return weights;
   const within = (value: Value) => sameShape(value.shape, shape) ? maskOf(value) : undefined;
-  switch (op) {
-    case "topMask":
-      return weights;
-    case "mul":
-      return within(a) ?? within(b);
-    case "div":
-    case "neg":
-      return within(a);
-    case "select": {
-      const mask = within(b);
-      return mask === within(c) ? mask : undefined;
-    }
+  for (const positions of ops[op].zeros ?? []) {
+    const [mask, ...others] = positions.map((position) => within(of[position]));
+    if (mask !== undefined && others.every((other) => other === mask)) return mask;
   }
+  return undefined;
 }
 
 /** The values that a mixture has side by side, if nothing else uses them: else all are computed anyway. */
@@ -215,7 +208,7 @@ function computed({ steps }: Recipe, experts: number, codes: Value): Value {
       const rows = left.kind === "same" ? left.value : values[of[0]];
       values[at] = apply("routed", [rows, stackValue((right as Step & { kind: "stack" }).stack), codes]);
     } else {
-      values[at] = apply(op, of.map(argument), op === "sum" || op === "max" ? { ...attrs, axes: [2] } : attrs);
+      values[at] = apply(op, of.map(argument), ops[op].kind === "reduction" ? { ...attrs, axes: [2] } : attrs);
     }
   });
   return values[steps.length - 1];
