@@ -4,7 +4,7 @@ import type { Attrs, Value } from "../ops/value.ts";
 import { type Graph, graphOf, namedOutputs, type Node, valuesOf } from "./graph.ts";
 
 /**
- * The same graph with less work: dead code and common subexpressions go (as in every graph that is written), ops that
+ * Returns the same graph with less work: dead code and common subexpressions go (as in every graph that is written), ops that
  * change nothing go, and arithmetic on constant scalars is done once, here. Differentiate before, not after: where
  * gradients stop is not kept.
  *
