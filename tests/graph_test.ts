@@ -7,9 +7,18 @@ import { differentiate, gradients } from "../lib/graph/differentiate.ts";
 import { type Graph, graphOf, print, valuesOf } from "../lib/graph/graph.ts";
 import { inOrder } from "../lib/graph/walk.ts";
 import { optimise } from "../lib/graph/optimise.ts";
+import { fuse } from "../lib/graph/fuse.ts";
+import { gather } from "../lib/graph/gather.ts";
+import { layoutOf, pack, piecesOf } from "../lib/graph/layout.ts";
+import { route } from "../lib/graph/route.ts";
+import { everything } from "../lib/graph/rules.ts";
+import { leaves, named } from "../lib/graph/values.ts";
+import { parametersOf } from "../lib/trace/parameters.ts";
+import { trace } from "../lib/trace/trace.ts";
 import type { Tensor } from "../lib/ops/tensor.ts";
 import { reference } from "../lib/engines/reference/reference.ts";
 import { type Case, cases } from "./cases.ts";
+import { architectures } from "./models.ts";
 
 Deno.test("print() writes a dense layer, its loss and an update", () => {
   const x = input("x", "batch", 3);
@@ -76,6 +85,27 @@ Deno.test("graphOf() writes equal expressions once, and different ones apart", (
     ["noise of two names", [noise("m"), noise("n")], 2],
   ];
   for (const [name, values, nodes] of table) assertEquals(count(...values), nodes, name);
+});
+
+Deno.test("graphOf() names the values of nested records and lists by the keys that lead to them", () => {
+  const [a, b] = [f.constant(1), f.constant(2)];
+  const { outputs, updates } = graphOf({ "": { loss: { y: a } }, loss: b, gates: [a, { z: b }], none: undefined }, {
+    a,
+  });
+  assertEquals(outputs, { "loss/y": 0, loss: 1, "gates/0": 0, "gates/1/z": 1 });
+  assertEquals(updates, { a: 0 });
+});
+
+Deno.test("passes return the records and lists that they are given", () => {
+  const { logits, gates, experts } = trace(architectures["sparse mmoe"], true);
+  const values = { logits, parts: [gates, experts], none: undefined };
+  const keys = named(values).map(([name]) => name);
+  const fused = fuse(route(values, everything.routeFrom).values);
+  const layout = layoutOf(parametersOf(architectures["sparse mmoe"]), fused.stacks);
+  for (const found of [fused.values, gather(values, 1), pack(fused.values, layout, piecesOf(layout).pieces)]) {
+    assertEquals(named(found).map(([name]) => name), keys);
+    assertEquals(leaves(found).map(({ shape }) => shape), leaves(values).map(({ shape }) => shape));
+  }
 });
 
 Deno.test("graphOf() leaves out what no result needs", () => {

@@ -47,6 +47,18 @@ Deno.test("ops give every argument a gradient of its own shape, but for a listed
   assertEquals([...blocked].sort(), ["gatherSum 1", "routed 2", "routedKernels 2", "scatterAdd 0", "select 0"]);
 });
 
+Deno.test("ops are 0 where their row says so", async () => {
+  const { uniform } = random("zeros");
+  for (const [op, { arity = 1, zeros = [] }] of Object.entries<Rule>(ops)) {
+    for (const positions of zeros) {
+      const numbers = (at: number) => Array.from({ length: 8 }, () => positions.includes(at) ? 0 : 1 + uniform());
+      const y = apply(op as Op, Array.from({ length: arity }, (_, at) => f.constant(numbers(at))));
+      const { data } = (await runner({ y }, {})()).y;
+      assert([...data].every((number) => number === 0), `${op} of 0 at ${positions}`);
+    }
+  }
+});
+
 Deno.test("gradients() equals central finite differences, for every real number that a case reads", async () => {
   for (const row of cases.filter(({ kink, build }) => !kink && build().type === "float")) {
     const { loss, leaves, numbers } = contracted(row);

@@ -5,13 +5,13 @@ import { type Graph, graphOf, namedOutputs, valuesOf } from "./graph.ts";
 import { inOrder, reaching } from "./walk.ts";
 
 /**
- * Adds to a graph the gradient of one output with respect to every parameter, as outputs `gradient/<parameter>`.
- * Reverse mode, graph to graph: the result is an ordinary graph that every engine runs.
+ * Returns the graph with the gradient of one output with respect to every parameter as further outputs,
+ * `gradient/<parameter>`. Reverse mode, graph to graph: the result is an ordinary graph that every engine runs.
  *
  * @param graph A graph whose phases are resolved.
  * @param loss The name of a scalar output, shape `[]`.
  * @throws {TypeError} if the graph has no output of that name.
- * @throws {RangeError} if the loss is no scalar.
+ * @throws {RangeError} if the loss is not a scalar.
  *
  * @example
  * ```ts
@@ -41,10 +41,10 @@ export function differentiate(graph: Graph, loss: string): Graph {
 }
 
 /**
- * The gradients of a scalar with respect to values that it is made of, each of its value's shape.
+ * Returns the gradients of a scalar with respect to values that it is made of, each of its value's shape.
  * A value that the scalar does not depend on has gradient 0.
  *
- * @throws {RangeError} if the loss is no scalar.
+ * @throws {RangeError} if the loss is not a scalar.
  */
 export function gradients(loss: Value, wrt: readonly Value[]): Value[] {
   if (loss.shape.length !== 0) {

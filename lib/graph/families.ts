@@ -97,8 +97,7 @@ function followers({ members }: Family, users: Users): (readonly Value[])[] {
       const rest = alike.map((group) => group?.[nth]?.value);
       const all = [value, ...rest];
       const whole = rest.every((other) => other !== undefined) && new Set(all).size === members.length;
-      const reduces = value.op === "sum" || value.op === "max";
-      const last = !reduces || value.attrs.keep === true && String(value.attrs.axes) === "1";
+      const last = ops[value.op].kind !== "reduction" || value.attrs.keep === true && String(value.attrs.axes) === "1";
       return whole && last && value.shape.length === 2 ? [all as Value[]] : [];
     });
   });

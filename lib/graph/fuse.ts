@@ -2,8 +2,8 @@ import type { Value } from "../ops/value.ts";
 import { familiesOf, type Family } from "./families.ts";
 import { profitable } from "./profit.ts";
 import type { Stack } from "./stack.ts";
-import { leaves, type Values } from "./values.ts";
-import { inOrder, merged, rewritten } from "./walk.ts";
+import type { Values } from "./values.ts";
+import { merged, rewritten } from "./walk.ts";
 import { wholesOf } from "./wholes.ts";
 
 /** The values of a model with its like parts fused, and the stacks that they need. */
@@ -15,9 +15,9 @@ export interface Fused<V extends Values> {
 }
 
 /**
- * Horizontal fusion: products of one value with several parameters become one wide product, and what follows alike in
- * each of them (biases, activations, further layers, softmax) follows once; so do the mixtures that several gates make
- * of the same experts, and the towers that read them. The experts of a bank, the gates that read one stream and the
+ * Returns values with their like parts fused: horizontal fusion. Products of one value with several parameters become one
+ * wide product, and what follows alike in each of them (biases, activations, further layers, softmax) follows once; so do
+ * the mixtures that several gates make of the same experts, and the towers that read them. The experts of a bank, the gates that read one stream and the
  * towers of one shape become a few large ops in the place of many small ones.
  *
  * The numbers are the same up to rounding. What is not alike in all members stays as it was.
@@ -42,8 +42,7 @@ export interface Fused<V extends Values> {
  * ```
  */
 export function fuse<V extends Values>(values: V, known?: readonly Stack[]): Fused<V> {
-  const once = merged(values);
-  const order = inOrder(leaves(once));
+  const { values: once, order } = merged(values);
   const families = profitable(familiesOf(order, known), order);
   const fused = rewritten(once, wholesOf(families, order)); // undefined where families need one another
   return fused === undefined ? { values, stacks: [] } : { values: fused, stacks: stacksOf(families, order) };

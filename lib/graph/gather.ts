@@ -4,8 +4,8 @@ import type { Values } from "./values.ts";
 import { rewritten } from "./walk.ts";
 
 /**
- * Sparse first layers: a product of one-hot columns with a table becomes the sum of the table's rows that the codes
- * name, and the one-hot columns are never made. Columns of numbers beside them are multiplied as before.
+ * Returns values in which a product of one-hot columns with a table is the sum of the table's rows that the codes name:
+ * sparse first layers. The one-hot columns are never made. Columns of numbers beside them are multiplied as before.
  *
  * The numbers are the same up to rounding. Differentiate after: the gradient is a scatter-add then.
  *

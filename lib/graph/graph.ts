@@ -3,8 +3,8 @@ import { type Shape, shapeText } from "../ops/shape.ts";
 import type { Attrs, Op, Type, Value } from "../ops/value.ts";
 import { quoted } from "../errors/quoted.ts";
 import { advice } from "../errors/nearest.ts";
-import { leaves, named, type Values } from "./values.ts";
-import { inOrder, merged } from "./walk.ts";
+import { named, type Values } from "./values.ts";
+import { merged } from "./walk.ts";
 
 /** One op of a graph: applied to earlier nodes, named by their positions. */
 export interface Node {
@@ -38,8 +38,7 @@ export interface Graph {
  * @param updates What replaces parameters and slots after a run, by their names.
  */
 export function graphOf(outputs: Values, updates: Values = {}): Graph {
-  const values = merged({ outputs, updates });
-  const order = inOrder(leaves(values));
+  const { values, order } = merged({ outputs, updates });
   const positions = new Map(order.map((value, position) => [value, position]));
   const at = (value: Value) => positions.get(value)!;
   const nodes = order.map(({ op, of, attrs, shape, type }) => ({ op, of: of.map(at), attrs, shape, type }));
@@ -77,9 +76,9 @@ export function valuesOf(
 }
 
 /**
- * Makes sure that a graph has outputs of these names.
+ * Checks that a graph has outputs of these names.
  *
- * @throws {TypeError} naming the nearest right name.
+ * @throws {TypeError} if it has not, naming the nearest right name.
  */
 export function namedOutputs(action: string, { outputs }: Graph, names: readonly string[]): void {
   const wrong = names.find((name) => !Object.hasOwn(outputs, name));
@@ -91,7 +90,7 @@ export function namedOutputs(action: string, { outputs }: Graph, names: readonly
 }
 
 /**
- * A graph as text, one line a node: `%3 = matmul(%1, %2) [batch, 64]`.
+ * Returns a graph as text, one line a node: `%3 = matmul(%1, %2) [batch, 64]`.
  * Two graphs are equal exactly if their texts are.
  *
  * @example

@@ -55,7 +55,7 @@ export interface Layout {
 }
 
 /**
- * The layout of a model's parameters.
+ * Returns the layout of a model's parameters.
  *
  * @param stacks Parameters that lie together, as {@linkcode fuse} found them. Default: none do.
  *
@@ -117,7 +117,7 @@ interface Lot extends Omit<Piece, "start"> {
 /** The name of the flat array on an engine. */
 export const flatName = "parameters";
 
-/** The flat array as a value, and its pieces by name. */
+/** Returns the flat array as a value, and its pieces by name. */
 export function piecesOf(layout: Layout): { readonly flat: Value; readonly pieces: Readonly<Record<string, Value>> } {
   const flat = apply("parameter", [], {
     name: flatName,
@@ -130,7 +130,7 @@ export function piecesOf(layout: Layout): { readonly flat: Value; readonly piece
   return { flat, pieces: Object.fromEntries(cut) };
 }
 
-/** Values with every parameter, or stack of them, replaced by its piece of the flat array. */
+/** Returns values with every parameter, or stack of them, replaced by its piece of the flat array. */
 export function pack<V extends Values>(values: V, layout: Layout, pieces: Readonly<Record<string, Value>>): V {
   const stacked = new Map(layout.stacks.flatMap((stack) => stack.paths.map((path, at) => [path, { stack, at }])));
   const piece = (name: string): Value => {

@@ -1,10 +1,10 @@
-import { apply } from "../ops/table.ts";
+import { apply, ops } from "../ops/table.ts";
 import { broadcastShapes, sameShape, type Shape, sizeOf } from "../ops/shape.ts";
-import type { Attrs, Op, Value } from "../ops/value.ts";
+import type { Attrs, Value } from "../ops/value.ts";
 import { type Graph, graphOf, namedOutputs, type Node, valuesOf } from "./graph.ts";
 
 /**
- * The same graph with less work: dead code and common subexpressions go (as in every graph that is written), ops that
+ * Returns the same graph with less work: dead code and common subexpressions go (as in every graph that is written), ops that
  * change nothing go, and arithmetic on constant scalars is done once, here. Differentiate before, not after: where
  * gradients stop is not kept.
  *
@@ -30,15 +30,12 @@ export function optimise(graph: Graph, outputs: readonly string[] = Object.keys(
 
 /** A value equal to the op's result but cheaper, or undefined. */
 function simpler({ op, attrs }: Pick<Node, "op" | "attrs">, given: readonly Value[]): Value | undefined {
-  const of = arithmetic.includes(op) ? unstretched(given) : given;
+  const of = ops[op].kind === "arithmetic" ? unstretched(given) : given;
   const same = of.every((value, i) => value === given[i]);
-  return rewritten({ op, attrs }, of) ?? (same ? undefined : apply(op, of, attrs));
+  return cheaper({ op, attrs }, of) ?? (same ? undefined : apply(op, of, attrs));
 }
 
-/** The ops that stretch what they are applied to by themselves. */
-const arithmetic: readonly Op[] = ["add", "sub", "mul", "div"];
-
-/** What an op of two values needs of them, where it need not be stretched before. */
+/** What arithmetic needs of two values, where they need not be stretched before. */
 function unstretched([a, b]: readonly Value[]): readonly Value[] {
   const shape = broadcastShapes(a.shape, b.shape)!;
   const same = (a: Value, b: Value) => sameShape(broadcastShapes(a.shape, b.shape) ?? [], shape);
@@ -47,7 +44,8 @@ function unstretched([a, b]: readonly Value[]): readonly Value[] {
   return left === a && right === b ? [a, b] : unstretched([left, right]);
 }
 
-function rewritten({ op, attrs }: Pick<Node, "op" | "attrs">, of: readonly Value[]): Value | undefined {
+/** As {@linkcode simpler}, of arguments that are as they should be. */
+function cheaper({ op, attrs }: Pick<Node, "op" | "attrs">, of: readonly Value[]): Value | undefined {
   const [a, b] = of;
   switch (op) {
     case "add":

@@ -1,4 +1,4 @@
-/** What pays off on an engine, as measured: graphs are rewritten for it by these rules. The numbers stay the same. */
+/** The rules by which graphs are rewritten for an engine: what pays off on it, as measured. The numbers stay the same. */
 export interface Rules {
   /**
    * One-hot columns are not made where their codes have at least so many places on average: the rows of the table that
@@ -13,7 +13,7 @@ export interface Rules {
   readonly routeFrom: { readonly ratio: number; readonly saved: number };
 }
 
-/** The rules under which all is rewritten that can be. */
+/** The rules under which everything is rewritten that can be. */
 export const everything: Rules = { gatherFrom: 1, routeFrom: { ratio: 0, saved: -Infinity } };
 
 /** The rules of engines that bring none. */

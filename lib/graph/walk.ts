@@ -55,17 +55,28 @@ export function rewritten(values: Values, change: Change | ReadonlyMap<Value, Va
   return mapped(values, (value) => done.get(value)!);
 }
 
-/** Returns the values with equal expressions as one value. */
-export function merged<V extends Values>(values: V): V {
+/** Values of which equal expressions are one. */
+export interface Merged<V extends Values> {
+  /** The values. */
+  readonly values: V;
+  /** What they are made of, themselves included: each once, after those it is applied to. */
+  readonly order: readonly Value[];
+}
+
+/** Returns the values with equal expressions as one value, and what they are made of in order. */
+export function merged<V extends Values>(values: V): Merged<V> {
   const known = new Map<string, Value>();
   const numbers = new Map<Value, number>();
-  return rewritten(values, (value, of) => {
+  const found = rewritten(values, (value, of) => {
     const key = JSON.stringify([value.op, of.map((argument) => numbers.get(argument)), value.attrs]);
-    const one = known.get(key) ?? appliedTo(value, of);
-    if (!known.has(key)) numbers.set(one, known.size);
+    const before = known.get(key);
+    if (before !== undefined) return before;
+    const one = appliedTo(value, of);
+    numbers.set(one, known.size);
     known.set(key, one);
     return one;
   });
+  return { values: found, order: [...known.values()] };
 }
 
 /**
@@ -91,9 +102,12 @@ function ordered(roots: readonly Value[], needs: (value: Value) => readonly Valu
     const seen = state.get(value);
     if (seen === undefined) {
       state.set(value, "open");
-      const waiting = needs(value).filter((argument) => state.get(argument) !== "done");
-      if (waiting.some((argument) => state.has(argument))) return undefined;
-      stack.push(...waiting.reverse());
+      const needed = needs(value);
+      for (let i = needed.length - 1; i >= 0; i--) {
+        const found = state.get(needed[i]);
+        if (found === "open") return undefined;
+        if (found === undefined) stack.push(needed[i]);
+      }
     } else {
       stack.pop();
       if (seen === "open") {

@@ -99,7 +99,7 @@ function wholeOf({ members, of }: Family, wholes: Wholes): Whole {
     return { form: "rows", value: matmul(weightsOf(left.values, wholes), right.value) };
   }
   const form = formOf(members, of, wholes);
-  const settings = op === "sum" || op === "max" ? { ...attrs, axes: [2] } : attrs;
+  const settings = ops[op].kind === "reduction" ? { ...attrs, axes: [2] } : attrs;
   return { form, value: apply(op, of.map((source) => argument(source, members.length, form, wholes)), settings) };
 }
 

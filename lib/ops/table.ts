@@ -21,6 +21,10 @@ export interface Rule {
   readonly along: (result: Value) => readonly number[];
   /** Whether each place of the result is made of the same place of every argument, but along those axes. */
   readonly inPlace: boolean;
+  /** Arithmetic stretches two values to one shape; a reduction takes away, or makes 1, the axes of its setting `axes`. */
+  readonly kind?: "arithmetic" | "reduction";
+  /** Positions of arguments: the result is 0 wherever all arguments of one of these lists are 0. */
+  readonly zeros?: readonly (readonly number[])[];
   /** The result's type, float where absent. */
   readonly type?: (attrs: Attrs) => Type;
   /** The positions whose values must be codes, not real numbers. */
@@ -47,10 +51,10 @@ export const ops: Readonly<Record<Op, Rule>> = {
 
   add: binary("add", (_, g) => [g, g]),
   sub: binary("sub", (_, g) => [g, neg(g)]),
-  mul: binary("mul", ({ of: [a, b] }, g) => [mul(g, b), mul(g, a)]),
-  div: binary("div", (y, g) => [div(g, y.of[1]), neg(mul(g, div(y, y.of[1])))]),
+  mul: binary("mul", ({ of: [a, b] }, g) => [mul(g, b), mul(g, a)], [[0], [1]]),
+  div: binary("div", (y, g) => [div(g, y.of[1]), neg(mul(g, div(y, y.of[1])))], [[0]]),
 
-  neg: unary((_, g) => neg(g)),
+  neg: unary((_, g) => neg(g), [[0]]),
   exp: unary((y, g) => mul(g, y)),
   log: unary(({ of: [x] }, g) => div(g, x)),
   sqrt: unary((y, g) => div(mul(g, scalar(0.5)), y)),
@@ -67,6 +71,7 @@ export const ops: Readonly<Record<Op, Rule>> = {
     shape: ([condition, a, b]) => elementwise("select", condition.shape, elementwise("select", a.shape, b.shape)),
     along: noAxis,
     inPlace: true,
+    zeros: [[1, 2]],
     gradient: ({ of: [condition, a, b] }, g) => [
       undefined,
       unbroadcast(apply("select", [condition, g, scalar(0)]), a.shape),
@@ -381,24 +386,31 @@ function leaf(attrs: Rule["attrs"], type?: Rule["type"]): Rule {
   };
 }
 
-function unary(gradient?: (result: Value, gradient: Value) => Value): Rule {
+function unary(gradient?: (result: Value, gradient: Value) => Value, zeros?: Rule["zeros"]): Rule {
   return {
     arity: 1,
     attrs: {},
     shape: ([x]) => x.shape,
     along: noAxis,
     inPlace: true,
+    zeros,
     gradient: gradient && ((y, g) => [gradient(y, g)]),
   };
 }
 
-function binary(op: string, gradient?: (result: Value, gradient: Value) => [Value, Value]): Rule {
+function binary(
+  op: string,
+  gradient?: (result: Value, gradient: Value) => [Value, Value],
+  zeros?: Rule["zeros"],
+): Rule {
   return {
     arity: 2,
     attrs: {},
     shape: ([a, b]) => elementwise(op, a.shape, b.shape),
     along: noAxis,
     inPlace: true,
+    kind: gradient && "arithmetic", // comparisons have no gradient
+    zeros,
     gradient: gradient && ((y, g) => gradient(y, g).map((part, i) => unbroadcast(part, y.of[i].shape))),
   };
 }
@@ -417,6 +429,7 @@ function reduction(op: string, gradient: (result: Value, gradient: Value) => Val
     },
     along: ({ attrs }) => attrs.axes as number[],
     inPlace: true,
+    kind: "reduction",
     gradient: (y, g) => [gradient(y, g)],
   };
 }
