@@ -34,6 +34,7 @@ export {
   exp,
   gatherSum,
   greater,
+  input,
   inTraining,
   log,
   logSumExp,
@@ -175,6 +176,7 @@ export { trace, type Traced } from "./lib/trace/trace.ts";
 export type { Engine, Program, Store } from "./lib/engines/engine.ts";
 export type { Tensor } from "./lib/ops/tensor.ts";
 export { type GraphModel, graphModel } from "./lib/formats/graph_model.ts";
+export { compute, type ComputeOptions, type Nested } from "./lib/engines/reference/compute.ts";
 export { reference } from "./lib/engines/reference/reference.ts";
 export { bestEngine, cpu, tfjs, wasm } from "./lib/engines/tfjs/tfjs.ts";
 
