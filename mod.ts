@@ -202,17 +202,10 @@ export { huberLoss, pinballLoss, poissonDeviance } from "./lib/heads/loss_metric
 export { pairAuc } from "./lib/heads/pair_auc.ts";
 export { initialise } from "./lib/model/initialise.ts";
 export { compile, type CompileOptions, type Inspection, type Loaded, type Model } from "./lib/model/model.ts";
-export {
-  adagrad,
-  type AdagradOptions,
-  adam,
-  type AdamOptions,
-  momentum,
-  type Optimiser,
-  type OptimiserOptions,
-  type Rate,
-  sgd,
-} from "./lib/optimisers/optimisers.ts";
+export { adagrad, type AdagradOptions } from "./lib/optimisers/adagrad.ts";
+export { adam, type AdamOptions } from "./lib/optimisers/adam.ts";
+export type { Optimiser, OptimiserOptions, Rate } from "./lib/optimisers/optimiser.ts";
+export { momentum, sgd } from "./lib/optimisers/sgd.ts";
 export { cagrad, type CagradOptions, mgda, pcgrad, upgrad } from "./lib/weighting/gradient_weightings.ts";
 export {
   dwa,

@@ -34,7 +34,7 @@ import { trace } from "../lib/trace/trace.ts";
 import { losses } from "../lib/trace/losses.ts";
 import { layoutOf } from "../lib/graph/layout.ts";
 import { trainingStep } from "../lib/model/graphs.ts";
-import { adam } from "../lib/optimisers/optimisers.ts";
+import { adam } from "../lib/optimisers/adam.ts";
 import { reference } from "../lib/engines/reference/reference.ts";
 import { graphOf } from "../lib/graph/graph.ts";
 import { batchTensors, noiseTensors } from "../lib/model/feed.ts";

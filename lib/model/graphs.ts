@@ -29,7 +29,7 @@ import { sizeOf } from "../ops/shape.ts";
 import type { Value } from "../ops/value.ts";
 import type { Spec } from "../spec/spec.ts";
 import { auxiliaryPrefix, losses } from "../trace/losses.ts";
-import type { Optimiser } from "../optimisers/optimisers.ts";
+import type { Optimiser } from "../optimisers/optimiser.ts";
 
 /**
  * A training step as one graph: a batch, the learning rate and the optimiser's scalars in; losses out; parameters and

@@ -5,7 +5,7 @@ import type { Graph } from "../graph/graph.ts";
 import { readBy } from "../model/feed.ts";
 import { slotName, trainingStep } from "../model/graphs.ts";
 import type { Model } from "../model/model.ts";
-import type { Optimiser } from "../optimisers/optimisers.ts";
+import type { Optimiser } from "../optimisers/optimiser.ts";
 import { tasksOf } from "../trace/sharing.ts";
 import { combinedStep, gradientArrays, gradientStep, weightedStep } from "./weighted_graphs.ts";
 import { checkWeights, type LossWeights, type Weighting } from "../weighting/weighting.ts";

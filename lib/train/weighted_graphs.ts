@@ -22,7 +22,7 @@ import {
   trained,
 } from "../model/graphs.ts";
 import { losses } from "../trace/losses.ts";
-import type { Optimiser } from "../optimisers/optimisers.ts";
+import type { Optimiser } from "../optimisers/optimiser.ts";
 import { type SharedPiece, sharedPieces } from "../trace/sharing.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { checkOptions, kindOf } from "../errors/kinds.ts";
 import { type Descent, descent } from "../optimisers/descent.ts";
-import { checkOptimiser, type Optimiser } from "../optimisers/optimisers.ts";
+import { checkOptimiser, type Optimiser } from "../optimisers/optimiser.ts";
 import type { LossWeights, Weighting } from "./weighting.ts";
 
 /** The options of {@linkcode uncertainty}. */
