@@ -57,8 +57,8 @@ export function select(condition: Value, a: Operand, b: Operand): Value {
 }
 
 /**
- * 1 where an element is among the `k` largest along the last axis, else 0. Of equal elements the earlier ones come first,
- * on every engine. No gradient flows through it.
+ * 1 where an element is among the `k` largest along the last axis, else 0. Of equal elements the earlier ones come
+ * first, on every engine. No gradient flows through it.
  *
  * @param x `[..., width]`.
  * @param k A whole number from 1 to the width.

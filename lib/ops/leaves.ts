@@ -34,7 +34,7 @@ export function constant(data: number | readonly number[], shape?: readonly numb
  *
  * @param name The name, not empty.
  * @param shape The shape; `"batch"` stands for the rows of the batch.
- * @param type What the elements are: `"float"` by default, `"int"` for codes.
+ * @param type The type of the elements: `"float"` by default, `"int"` for codes.
  * @throws {TypeError} if the name is empty, or the shape has a length that is not a whole number of at least 1.
  *
  * @example
@@ -50,7 +50,7 @@ export function input(name: string, shape: Shape, type: Type = "float"): Value {
   return apply("input", [], { name, shape, type });
 }
 
-/** The value that an operand stands for. */
+/** Returns the value that an operand stands for. */
 export function lifted(x: Operand): Value {
   return typeof x === "number" ? constant(x) : x;
 }

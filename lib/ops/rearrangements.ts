@@ -121,7 +121,7 @@ export function pad(x: Value, before: number, after: number, axis = -1): Value {
   return apply("pad", [x], { axis: axisOf(x, axis), before, after });
 }
 
-/** An axis counted from 0; negative ones count from the end. */
+/** Returns an axis counted from 0; negative ones count from the end. */
 export function axisOf(x: Value, axis: number): number {
   return axis < 0 ? axis + x.shape.length : axis;
 }

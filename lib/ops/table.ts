@@ -2,23 +2,23 @@ import { broadcastShapes, type Dim, sameShape, type Shape, shapeText, sizeOf } f
 import type { Attrs, Json, Op, Type, Value } from "./value.ts";
 
 /**
- * What is known of an op: its arity, its settings, its shape rule and its gradient rule.
+ * An op: its arity, its settings, its shape rule and its gradient rule.
  *
  * Every op of Gatehouse is one row of {@linkcode ops}, and one row in the table of each engine.
  */
 export interface Rule {
-  /** How many values the op takes; undefined: one or more. */
+  /** The number of values that the op takes; undefined: one or more. */
   readonly arity: number | undefined;
-  /** The settings that the op takes, and what each must be. */
+  /** The settings that the op takes, each with a check of its value. */
   readonly attrs: Readonly<Record<string, (value: Json | undefined) => boolean>>;
-  /** The result's shape. Throws a RangeError that says which shapes do not fit. */
+  /** The result's shape; it throws a RangeError that names the shapes that do not fit. */
   readonly shape: (of: readonly Value[], attrs: Attrs) => Shape;
   /**
-   * The axes of the first argument along which the op runs: elements of different places meet along them, or are told
-   * apart by their place. Along all others, one place of the result needs one place of the argument.
+   * The axes of the first argument along which the op runs: elements of different places meet along them, or are
+   * distinguished by their place. Along all others, one place of the result needs one place of the argument.
    */
   readonly along: (result: Value) => readonly number[];
-  /** Whether each place of the result is made of the same place of every argument, but along those axes. */
+  /** True if each place of the result depends on the same place of every argument alone, but along those axes. */
   readonly inPlace: boolean;
   /** The result's type, float where absent. */
   readonly type?: (attrs: Attrs) => Type;
@@ -28,7 +28,7 @@ export interface Rule {
   readonly gradient?: (result: Value, gradient: Value) => readonly (Value | undefined)[];
 }
 
-/** The ops, one row each: matrix product, arithmetic, functions, comparisons, reductions, rearrangements, rows, phases. */
+/** The ops, one row each: leaves, product, arithmetic, functions, choices, reductions, rearrangements, rows, phases. */
 export const ops: Readonly<Record<Op, Rule>> = {
   input: leaf({ name: isName, shape: isShape, type: isType }, (attrs) => attrs.type as Type),
   parameter: leaf({ name: isName, shape: isFixedShape, init: isInit }),
@@ -307,8 +307,9 @@ export const ops: Readonly<Record<Op, Rule>> = {
 /**
  * Applies an op: checks arity, settings, types and shapes, and returns the value.
  *
- * @throws {TypeError} for settings that the op does not take.
- * @throws {RangeError} for shapes that do not fit.
+ * @param owner The owner of a parameter or a noise, see {@linkcode Value}.
+ * @throws {TypeError} if the op does not take these settings, types or number of values.
+ * @throws {RangeError} if the shapes do not fit.
  */
 export function apply(op: Op, of: readonly Value[], attrs: Attrs = {}, owner?: object): Value {
   const rule: Rule = ops[op];
@@ -336,7 +337,7 @@ export function apply(op: Op, of: readonly Value[], attrs: Attrs = {}, owner?: o
   return Object.freeze({ op, of: Object.freeze([...of]), attrs, shape, type: rule.type?.(attrs) ?? "float", owner });
 }
 
-/** Whether something is a value, as {@linkcode apply} returns it. */
+/** Returns true if something is a value, as {@linkcode apply} returns it. */
 export function isValue(found: unknown): found is Value {
   return typeof found === "object" && found !== null && "op" in found && typeof found.op === "string" &&
     Object.hasOwn(ops, found.op) && "of" in found && Array.isArray(found.of) && "shape" in found;

@@ -22,6 +22,7 @@ export interface AdagradOptions extends OptimiserOptions {
  * Adagrad (Duchi et al. 2011): `s += g^2; p -= rate g / (sqrt(s) + epsilon)`.
  *
  * @param rate The learning rate, above 0, or a function of the step. Default 1e-2.
+ * @returns An optimiser, for `train`.
  * @throws {TypeError} if an option is unknown.
  * @throws {RangeError} if the learning rate or an option is out of range.
  *

@@ -26,6 +26,7 @@ export interface AdamOptions extends OptimiserOptions {
  * p -= rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon)`. With weight decay: AdamW.
  *
  * @param rate The learning rate, above 0, or a function of the step. Default 1e-3.
+ * @returns An optimiser, for `train`.
  * @throws {TypeError} if an option is unknown.
  * @throws {RangeError} if the learning rate or an option is out of range.
  *

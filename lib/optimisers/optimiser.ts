@@ -10,7 +10,7 @@ export interface Optimiser {
   readonly name: string;
   /** The learning rate of a step, which counts from 1. */
   readonly rate: (step: number) => number;
-  /** The share of every matrix that is taken off a step, times the learning rate (decoupled: Loshchilov and Hutter 2019). */
+  /** The share of every matrix taken off a step, times the learning rate (decoupled: Loshchilov and Hutter 2019). */
   readonly weightDecay: number;
   /** The largest global norm of the gradient, or undefined. */
   readonly clipNorm: number | undefined;

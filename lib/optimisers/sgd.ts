@@ -13,6 +13,7 @@ import {
  * Stochastic gradient descent: `p -= rate g`.
  *
  * @param rate The learning rate, above 0, or a function of the step.
+ * @returns An optimiser, for `train`.
  * @throws {TypeError} if an option is unknown.
  * @throws {RangeError} if the learning rate or an option is out of range.
  *
@@ -41,6 +42,7 @@ export function sgd(rate: Rate, options: OptimiserOptions = {}): Optimiser {
  *
  * @param rate The learning rate, above 0, or a function of the step.
  * @param mu The momentum, in [0, 1). Default 0.9.
+ * @returns An optimiser, for `train`.
  * @throws {TypeError} if an option is unknown.
  * @throws {RangeError} if the learning rate, the momentum or an option is out of range.
  *

@@ -6,24 +6,24 @@ import { checkOptions, kindOf } from "../../errors/kinds.ts";
 import { isValue } from "../../ops/table.ts";
 import { reference } from "./reference.ts";
 
-/** Numbers as they are written: a number, or lists of lists, one level for each axis. */
+/** Numbers as they are written: one number, or lists of lists, one level for each axis. */
 export type Nested = number | readonly Nested[];
 
 /** The options of {@linkcode compute}. */
 export interface ComputeOptions {
   /** The inputs and noise that the value reads, by name. Default: none. */
   readonly inputs?: Readonly<Record<string, Nested>>;
-  /** Whether `inTraining` stands for what it is while training. Default false: for what it is in evaluation. */
+  /** True for the phase of training, which `inTraining` distinguishes from evaluation. Default false. */
   readonly training?: boolean;
 }
 
 /**
- * Computes a value on the reference engine: the numbers of an expression, to look at and to test by.
+ * Computes a value on the reference engine, in float64: the numbers of an expression, to look at and for tests.
  *
- * A value with parameters belongs to a model and is computed by it.
+ * A value with parameters belongs to a model, which computes it.
  *
  * @param value A value without parameters.
- * @returns Its numbers in float64: for shape `[]` a number, for `[width]` a list, for `[batch, width]` a list of rows.
+ * @returns The numbers: for shape `[]` one number, for `[width]` a list, for `[batch, width]` a list of rows.
  * @throws {TypeError} if an input is missing or unknown, if codes are not whole numbers, or if there is a parameter.
  * @throws {RangeError} if the shape of an input does not fit, or its lists differ in length.
  *
