@@ -34,6 +34,7 @@ export {
   exp,
   gatherSum,
   greater,
+  input,
   inTraining,
   log,
   logSumExp,
@@ -178,6 +179,7 @@ export { trace, type Traced } from "./lib/trace/trace.ts";
 export type { Engine, Program, Store } from "./lib/engines/engine.ts";
 export type { Tensor } from "./lib/ops/tensor.ts";
 export { type GraphModel, graphModel } from "./lib/formats/graph_model.ts";
+export { compute, type ComputeOptions, type Nested } from "./lib/engines/reference/compute.ts";
 export { reference } from "./lib/engines/reference/reference.ts";
 export { bestEngine, cpu, tfjs, wasm } from "./lib/engines/tfjs/tfjs.ts";
 
@@ -205,17 +207,10 @@ export { pairAuc } from "./lib/heads/pair_auc.ts";
 export { initialise } from "./lib/model/initialise.ts";
 export { compile, type CompileOptions } from "./lib/model/compile.ts";
 export type { Inspection, Model } from "./lib/model/model.ts";
-export {
-  adagrad,
-  type AdagradOptions,
-  adam,
-  type AdamOptions,
-  momentum,
-  type Optimiser,
-  type OptimiserOptions,
-  type Rate,
-  sgd,
-} from "./lib/optimisers/optimisers.ts";
+export { adagrad, type AdagradOptions } from "./lib/optimisers/adagrad.ts";
+export { adam, type AdamOptions } from "./lib/optimisers/adam.ts";
+export type { Optimiser, OptimiserOptions, Rate } from "./lib/optimisers/optimiser.ts";
+export { momentum, sgd } from "./lib/optimisers/sgd.ts";
 export { cagrad, type CagradOptions, mgda, pcgrad, upgrad } from "./lib/weighting/gradient_weightings.ts";
 export {
   dwa,

@@ -510,7 +510,7 @@ Deno.test("gateReport() refuses what it cannot look at", async () => {
     [
       () => gateReport(model, data, { by: "age" }),
       TypeError,
-      'Cannot report gates by "age": the feature is numeric, wanted a category: to tell its ranges apart, report on the ' +
+      'Cannot report gates by "age": the feature is numeric, wanted a category: to compare its ranges, report on the ' +
       "rows of each",
     ],
     [

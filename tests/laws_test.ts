@@ -33,7 +33,7 @@ import { inOrder } from "../lib/graph/walk.ts";
 import { trace } from "../lib/trace/trace.ts";
 import { losses } from "../lib/trace/losses.ts";
 import { plan, trainingStep } from "../mod.ts";
-import { adam } from "../lib/optimisers/optimisers.ts";
+import { adam } from "../lib/optimisers/adam.ts";
 import { reference } from "../lib/engines/reference/reference.ts";
 import { graphOf } from "../lib/graph/graph.ts";
 import { batchTensors, noiseTensors } from "../lib/model/feed.ts";

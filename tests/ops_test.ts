@@ -30,6 +30,88 @@ Deno.test("ops promise the shape that is returned", async () => {
   }
 });
 
+Deno.test("functions promise the shape that is returned, at every size that is sampled", async () => {
+  assertEquals(Object.keys(sampled).sort(), Object.keys(f).filter((name) => name !== "inTraining").sort());
+  const { uniform } = random("sizes");
+  for (let turn = 0; turn < 8; turn++) {
+    const [batch, width, units, experts] = Array.from(
+      { length: 4 },
+      () => turn === 0 ? 1 : 1 + Math.floor(5 * uniform()),
+    );
+    const numbers = {
+      rows: { shape: [batch, width], data: new Float64Array(batch * width).fill(0.5) },
+      codes: { shape: [batch, units], data: new Int32Array(batch * units) },
+    };
+    for (const [name, written] of Object.entries(sampled)) {
+      const value = written({
+        rows: input("rows", ["batch", width]),
+        codes: apply("input", [], { name: "codes", shape: ["batch", units], type: "int" }),
+        width,
+        units,
+        experts,
+      });
+      const { result } = await runner({ result: value }, numbers)();
+      const text = `${name} of batch ${batch}, width ${width}, units ${units}, experts ${experts}`;
+      assertEquals(result.shape, withBatch(value.shape, batch), text);
+      assertEquals(result.data.length, sizeOf(result.shape), text);
+    }
+  }
+});
+
+/** What a function is sampled on: rows `[batch, width]`, codes `[batch, units]`, and three lengths. */
+interface Sampled {
+  readonly rows: Value;
+  readonly codes: Value;
+  readonly width: number;
+  readonly units: number;
+  readonly experts: number;
+}
+
+/** Zeros of a shape. */
+const zeroed = (...shape: number[]): Value => f.constant(Array(sizeOf(shape)).fill(0), shape);
+
+/** Every function that yields a value, written for some sizes; `inTraining` is no op of an engine. */
+const sampled: Readonly<Record<Exclude<keyof typeof f, "inTraining">, (of: Sampled) => Value>> = {
+  constant: ({ width, units }) => zeroed(width, units),
+  input: ({ rows }) => rows,
+  add: ({ rows, experts }) => f.add(rows, zeroed(experts, 1, 1)),
+  sub: ({ rows, width }) => f.sub(zeroed(width), rows),
+  mul: ({ rows }) => f.mul(rows, 2),
+  div: ({ rows, experts }) => f.div(zeroed(experts, 1, 1), rows),
+  matmul: ({ rows, width, units }) => f.matmul(rows, zeroed(width, units)),
+  neg: ({ rows }) => f.neg(rows),
+  square: ({ rows }) => f.square(rows),
+  exp: ({ rows }) => f.exp(rows),
+  log: ({ rows }) => f.log(rows),
+  sqrt: ({ rows }) => f.sqrt(rows),
+  abs: ({ rows }) => f.abs(rows),
+  relu: ({ rows }) => f.relu(rows),
+  sigmoid: ({ rows }) => f.sigmoid(rows),
+  tanh: ({ rows }) => f.tanh(rows),
+  softplus: ({ rows }) => f.softplus(rows),
+  swish: ({ rows }) => f.swish(rows),
+  normalCdf: ({ rows }) => f.normalCdf(rows),
+  greater: ({ rows, experts }) => f.greater(rows, zeroed(experts, 1, 1)),
+  equal: ({ rows, width }) => f.equal(zeroed(width), rows),
+  select: ({ rows, width, experts }) => f.select(zeroed(experts, 1, width), rows, 1),
+  topMask: ({ rows, width }) => f.topMask(rows, Math.ceil(width / 2)),
+  sum: ({ rows, experts }) => f.sum(f.add(rows, zeroed(experts, 1, 1)), { axes: [0, -1] }),
+  max: ({ rows }) => f.max(rows, { axes: [0], keep: true }),
+  mean: ({ rows }) => f.mean(rows),
+  softmaxOf: ({ rows }) => f.softmaxOf(rows),
+  logSumExp: ({ rows }) => f.logSumExp(rows),
+  reshape: ({ units, experts }) => f.reshape(zeroed(units, experts), [experts, units, 1]),
+  broadcast: ({ rows, width, experts }) => f.broadcast(rows, [experts, "batch", width]),
+  transpose: ({ rows, experts }) => f.transpose(f.add(rows, zeroed(experts, 1, 1)), [1, 2, 0]),
+  concat: ({ rows, units }) => f.concat([rows, f.broadcast(f.constant(0), ["batch", units]), rows]),
+  slice: ({ rows, width }) => f.slice(rows, width - 1, 1),
+  pad: ({ rows, units, experts }) => f.pad(rows, units, experts),
+  multiHot: ({ codes, units, experts }) => f.multiHot(codes, Array(units).fill(experts)),
+  gatherSum: ({ codes, width, units, experts }) =>
+    f.gatherSum(zeroed(units * experts, width), codes, Array(units).fill(experts)),
+  stopGradient: ({ rows }) => f.stopGradient(rows),
+};
+
 Deno.test("ops give every argument a gradient of its own shape, but for a listed few", () => {
   const flat = Object.entries<Rule>(ops).filter(([, rule]) => rule.gradient === undefined).map(([op]) => op);
   const leaves = ["input", "parameter", "noise", "constant"];

@@ -1,4 +1,4 @@
-/** The weighted mean of a term over the rows that count. */
+/** Returns the weighted mean of a term over the rows with a label and a weight; NaN if there are none. */
 export function mean(
   labels: ArrayLike<number>,
   weights: ArrayLike<number> | undefined,
@@ -15,7 +15,7 @@ export function mean(
   return sum / total;
 }
 
-/** The rows with a label and a weight. */
+/** Returns the rows with a label and a weight. */
 export function counted(labels: ArrayLike<number>, weights: ArrayLike<number> | undefined): Uint32Array {
   const rows = new Uint32Array(labels.length);
   let count = 0;
@@ -26,7 +26,7 @@ export function counted(labels: ArrayLike<number>, weights: ArrayLike<number> | 
 }
 
 /**
- * Checks `[rows]`, `[rows]`, `[rows]`.
+ * Checks that there are as many predictions as labels, and as many weights, if any.
  *
  * @throws {RangeError} if the lengths differ.
  */
@@ -45,7 +45,7 @@ export function checkLengths(
 /**
  * Checks that there is one weight, or one group, a row, or none at all.
  *
- * @throws {RangeError} if there are more or less.
+ * @throws {RangeError} if there are more or fewer.
  */
 export function checkColumn(
   metric: string,

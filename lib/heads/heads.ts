@@ -17,30 +17,30 @@ import { accuracy, auc, categoricalAccuracy, categoricalLogLoss, logLoss, mae, m
 import { poissonDeviance } from "./loss_metrics.ts";
 import { pairAuc } from "./pair_auc.ts";
 
-/** What is known of a head. Every head of Gatehouse is one row of {@linkcode heads}; nothing else tells them apart. */
+/** A head. Every head of Gatehouse is one row of {@linkcode heads}; no other code distinguishes them. */
 export interface Head {
-  /** How many logits it has, `[batch, units]`. */
+  /** The number of its logits, `[batch, units]`: in words, and as a check. */
   readonly units: { readonly wanted: string; readonly fits: (units: number) => boolean };
-  /** Whether its labels are yes or no, and its predictions the probability of yes. */
+  /** True if its labels are yes or no, and its predictions the probability of yes. */
   readonly yesNo: boolean;
-  /** Whether a constant in its logits means anything. */
+  /** True if its loss depends on a constant that is added to all logits. */
   readonly bias: boolean;
-  /** The shape of its predictions, the output that is served by the name of the task. */
+  /** The shape of its predictions, the output that has the name of the task. */
   readonly shape: (units: number) => Shape;
   /** Its predictions from logits `[batch, units]`. */
   readonly predicted: (logits: Value) => Value;
-  /** The labels that it can learn; a missing one is NaN, and never asked for. */
+  /** The labels that it can learn. Missing labels, which are NaN, are not checked. */
   readonly label: {
     readonly wanted: (units: number) => string;
     readonly fits: (label: number, units: number) => boolean;
-    /** Whether graphs read labels as codes, int `[batch, 1]`, instead of numbers `[batch]`. */
+    /** True if graphs read labels as codes, int `[batch, 1]`, instead of numbers `[batch]`. */
     readonly codes: boolean;
   };
-  /** How it is trained. */
+  /** The loss by which it is trained. */
   readonly loss: Loss;
   /** The losses that can be chosen instead. */
   readonly losses: readonly LossSpec["kind"][];
-  /** How good its predictions are, by name. */
+  /** The metrics of its predictions, by name. */
   readonly measures: Readonly<Record<string, Measure>>;
 }
 
@@ -113,17 +113,17 @@ export const heads: Readonly<Record<HeadKind, Head>> = {
   },
 };
 
-/** The loss that a head is trained by: the chosen one, or its own. */
+/** Returns the loss by which a head is trained: the chosen one, or its own. */
 export function lossOf({ kind, loss }: HeadForm): Loss {
   return loss === undefined ? heads[kind].loss : ruleOf(loss).loss(loss);
 }
 
-/** The metrics of a head, by name. */
+/** Returns the metrics of a head, by name. */
 export function measuresOf({ kind, loss }: Pick<HeadForm, "kind" | "loss">): Readonly<Record<string, Measure>> {
   return loss === undefined ? heads[kind].measures : { ...heads[kind].measures, ...ruleOf(loss).measures(loss) };
 }
 
-/** The column of labels that tells the groups within which a head compares rows, if it does. */
+/** Returns the column of labels that names the groups within which a head compares rows, if there is one. */
 export function groupsOf({ loss }: Pick<HeadForm, "loss">): string | undefined {
   return loss?.kind === "pairwise" ? loss.within : undefined;
 }
@@ -133,7 +133,7 @@ function ruleOf({ kind }: LossSpec): LossRule<LossSpec> {
   return losses[kind] as LossRule<LossSpec>;
 }
 
-/** One number a row: `[batch, 1]` to `[batch]`. */
+/** Returns one number a row, `[batch]`, from `[batch, 1]`. */
 function column(logits: Value): Value {
   return reshape(logits, ["batch"]);
 }

@@ -2,7 +2,7 @@ import { losses } from "./losses.ts";
 import { fitting, type Form, object, word } from "../errors/forms.ts";
 import { isRecord, kindOf } from "../errors/kinds.ts";
 
-/** What a chosen loss can be: its kind, and the settings of that kind. Whether the head has it is checked beside its kind. */
+/** The form of a chosen loss: a kind, and the settings of that kind. Heads check which kinds they can have. */
 export const lossForm: Form = (found, path) => {
   if (!isRecord(found)) return [{ path, message: `wanted a loss, such as huber(1), found ${kindOf(found)}` }];
   const { kind } = found;

@@ -4,11 +4,11 @@ import type { Metric } from "./metrics.ts";
 /**
  * The mean Huber loss: `e ** 2 / 2` where `|e| <= delta`, else `delta (|e| - delta / 2)`, with `e = p - y`.
  *
- * @param delta Where the square becomes a line, above 0, in units of the labels.
+ * @param delta The distance at which the square becomes a line, above 0, in units of the labels.
  * @returns A metric of predictions `[rows]` and labels `[rows]`.
  * @see Huber, Robust estimation of a location parameter, 1964.
  *
- * @example
+ * @example One error below delta, one above
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { huberLoss } from "@gatehouse/gatehouse";
@@ -27,14 +27,14 @@ export function huberLoss(delta: number): Metric {
 }
 
 /**
- * The mean pinball loss, which the quantile of a level makes least: `level (y - p)` where `y > p`, else
+ * The mean pinball loss, which is least for the quantile of a level: `level (y - p)` where `y > p`, else
  * `(1 - level) (p - y)`.
  *
  * @param level Between 0 and 1.
  * @returns A metric of predictions `[rows]` and labels `[rows]`.
  * @see Koenker and Bassett, Regression quantiles, 1978.
  *
- * @example
+ * @example One label above the prediction, one below
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { pinballLoss } from "@gatehouse/gatehouse";
@@ -53,12 +53,13 @@ export function pinballLoss(level: number): Metric {
 }
 
 /**
- * The mean Poisson deviance, `2 (y log(y / p) - y + p)`: 0 for perfect predictions. It is twice the mean Poisson loss and
- * a constant of the labels.
+ * The mean Poisson deviance, `2 (y log(y / p) - y + p)`: 0 for perfect predictions. It is twice the mean Poisson loss
+ * plus a constant of the labels.
  *
- * @param predictions Means, above 0, `[rows]`.
+ * @param predictions The predicted means, above 0, `[rows]`.
  * @param labels At least 0, NaN where missing, `[rows]`.
  * @param weights At least 0, `[rows]`; 1 where absent.
+ * @returns At least 0.
  * @throws {RangeError} if the lengths differ.
  * @see McCullagh and Nelder, Generalized linear models, 1989, section 2.3.
  *

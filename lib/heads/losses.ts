@@ -21,42 +21,42 @@ import type { FocalSpec, HuberSpec, PairwiseSpec, QuantileSpec } from "./spec.ts
 import { least, type Measure } from "./measures.ts";
 import { huberLoss, logitLoss, pinballLoss } from "./loss_metrics.ts";
 
-/** What the loss of a task is made of: logits `[batch, units]`, labels `[batch]` (codes `[batch, 1]`), weights `[batch]`. */
+/** The arguments of a loss. */
 export interface Batch {
-  /** The logits. */
+  /** The logits, `[batch, units]`. */
   readonly logits: Value;
-  /** The labels, any number where one is missing. */
+  /** The labels, `[batch]`, or codes `[batch, 1]`; any number where one is missing. */
   readonly labels: Value;
-  /** The weights of the rows, 0 where a label is missing. */
+  /** The weights of the rows, `[batch]`, 0 where a label is missing. */
   readonly weights: Value;
-  /** The group of each row, where pairs are of one group only. */
+  /** The group of each row, `[batch]`, if pairs are of one group only. */
   readonly groups?: Value;
 }
 
-/** The loss of a task over a batch: `sum_r totals_r / sum_r weights_r`, each `[batch]`. A row of weight 0 adds 0 to both. */
+/** The loss of a task over a batch: `sum totals / sum weights`, each `[batch]`. A row of weight 0 adds 0 to both. */
 export type Loss = (batch: Batch) => { readonly totals: Value; readonly weights: Value };
 
-/** What is known of a loss that is chosen instead of a head's own. */
+/** A loss that can be chosen instead of a head's own. */
 export interface LossRule<Settings> {
-  /** Its settings, and what each must be. */
+  /** Its settings, each with a check of its value. */
   readonly settings: Readonly<Record<string, Setting>>;
   /** The loss of the given settings. */
   readonly loss: (settings: Settings) => Loss;
-  /** The metrics that it adds to those of the head, or has in their place. */
+  /** The metrics that it adds to those of the head, or that replace those of the same name. */
   readonly measures: (settings: Settings) => Readonly<Record<string, Measure>>;
 }
 
-/** What a setting must be. */
+/** The check of a setting. */
 export interface Setting {
-  /** In words. */
+  /** The values that fit, in words. */
   readonly wanted: string;
-  /** Whether a value is that. */
+  /** Returns true if a value fits. */
   readonly fits: (found: unknown) => boolean;
-  /** Whether it may be absent. */
+  /** True if the setting may be absent. */
   readonly optional?: boolean;
 }
 
-/** The losses that can be chosen, one row each; what they are is said where they are written, in `lib/author/losses.ts`. */
+/** The losses that can be chosen, one row each; their formulas are documented in `lib/author/losses.ts`. */
 export const losses: {
   readonly focal: LossRule<FocalSpec>;
   readonly huber: LossRule<HuberSpec>;
@@ -124,7 +124,7 @@ export const classCrossEntropy: Loss = byRow((logits, labels) => {
   return sub(logSumExp(logits), chosen);
 });
 
-/** `e ** z - y z`. What a row that does not count has for a rate may be infinite, so it is left out before. */
+/** `e ** z - y z`. The rate of a row that does not count may be infinite, so it is replaced before. */
 export const poisson: Loss = ({ logits, labels, weights }) => {
   const z = select(greater(weights, 0), reshape(logits, ["batch"]), 0);
   return { totals: mul(sub(exp(z), mul(labels, z)), weights), weights };

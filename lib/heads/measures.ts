@@ -1,21 +1,21 @@
 import type { Metric } from "./metrics.ts";
 
-/** A metric of a head, and what it is computed of. */
+/** A metric of a head, and the numbers from which it is computed. */
 export interface Measure {
   /** The metric. */
   readonly metric: Metric;
-  /** What it reads; where it is the mean loss itself, that is reported: nothing is computed twice. */
+  /** The numbers that it reads. A metric that equals the mean loss is that loss, and is not computed again. */
   readonly of: "predictions" | "logits" | "loss";
-  /** Which values of it are better. */
+  /** The end at which its values are better. */
   readonly best: "most" | "least";
 }
 
-/** A metric of which more is better. Where probabilities near 1 are equal in float32, logits are not. */
+/** Returns a metric whose larger values are better. Where probabilities near 1 are equal in float32, logits are not. */
 export function most(metric: Metric, of: Measure["of"] = "predictions"): Measure {
   return { metric, of, best: "most" };
 }
 
-/** A metric of which less is better. */
+/** Returns a metric whose smaller values are better. */
 export function least(metric: Metric, of: Measure["of"] = "predictions"): Measure {
   return { metric, of, best: "least" };
 }

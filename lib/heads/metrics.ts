@@ -1,10 +1,10 @@
 import { checkColumn, checkLengths, counted, mean } from "./counted.ts";
 
 /**
- * How good predictions are: one number from the predictions, the labels and, where given, the weights of some rows.
+ * A measure of predictions: one number from the predictions, the labels and, if given, the weights of some rows.
  *
- * Rows whose label is NaN (missing) or whose weight is 0 do not count. The result is NaN where nothing counts or a
- * counted prediction is NaN. Predictions are `[rows]`, or row-major `[rows x classes]` for a categorical head;
+ * Rows whose label is NaN (missing) or whose weight is 0 do not count. The result is NaN if no row counts, or if a
+ * prediction that counts is NaN. Predictions are `[rows]`, or row-major `[rows x classes]` for a categorical head;
  * labels and weights are `[rows]`, weights at least 0. Only {@linkcode pairAuc} reads groups, `[rows]`.
  */
 export type Metric = (
@@ -23,11 +23,12 @@ export type Metric = (
  * @param scores Anything that grows with the probability of class 1, `[rows]`.
  * @param labels 0 or 1, NaN where missing, `[rows]`.
  * @param weights At least 0, `[rows]`; 1 where absent.
- * @returns 0 to 1; NaN where only one class is present.
+ * @returns 0 to 1; NaN if only one class is present.
  * @throws {RangeError} if the lengths differ.
- * @see Mann and Whitney, On a test of whether one of two random variables is stochastically larger than the other, 1947.
+ * @see Mann and Whitney, On a test of whether one of two random variables is stochastically larger than the other,
+ * 1947.
  *
- * @example
+ * @example Three of four pairs in the right order
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { auc } from "@gatehouse/gatehouse";
@@ -67,6 +68,7 @@ export function auc(scores: ArrayLike<number>, labels: ArrayLike<number>, weight
  * @param probabilities Of class 1, 0 to 1, `[rows]`.
  * @param labels 0 to 1, NaN where missing, `[rows]`.
  * @param weights At least 0, `[rows]`; 1 where absent.
+ * @returns At least 0, in nats.
  * @throws {RangeError} if the lengths differ.
  *
  * @example
@@ -95,9 +97,10 @@ export function logLoss(
  * @param probabilities Of class 1, `[rows]`.
  * @param labels 0 or 1, NaN where missing, `[rows]`.
  * @param weights At least 0, `[rows]`; 1 where absent.
+ * @returns 0 to 1.
  * @throws {RangeError} if the lengths differ.
  *
- * @example
+ * @example A missing label does not count
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { accuracy } from "@gatehouse/gatehouse";
@@ -123,9 +126,10 @@ export function accuracy(
  * @param probabilities Row-major, `[rows x classes]`, each row summing to 1.
  * @param labels Classes from 0, NaN where missing, `[rows]`.
  * @param weights At least 0, `[rows]`; 1 where absent.
- * @throws {RangeError} if the lengths do not fit or a label is no class.
+ * @returns At least 0, in nats.
+ * @throws {RangeError} if the lengths do not fit, or if a label is not a class.
  *
- * @example
+ * @example Two classes, one row labelled
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { categoricalLogLoss } from "@gatehouse/gatehouse";
@@ -151,9 +155,10 @@ export function categoricalLogLoss(
  * @param probabilities Row-major, `[rows x classes]`.
  * @param labels Classes from 0, NaN where missing, `[rows]`.
  * @param weights At least 0, `[rows]`; 1 where absent.
- * @throws {RangeError} if the lengths do not fit or a label is no class.
+ * @returns 0 to 1.
+ * @throws {RangeError} if the lengths do not fit, or if a label is not a class.
  *
- * @example
+ * @example Three classes, one of two rows right
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { categoricalAccuracy } from "@gatehouse/gatehouse";
@@ -184,6 +189,7 @@ export function categoricalAccuracy(
  * @param predictions `[rows]`.
  * @param labels NaN where missing, `[rows]`.
  * @param weights At least 0, `[rows]`; 1 where absent.
+ * @returns At least 0, in squared units of the labels.
  * @throws {RangeError} if the lengths differ.
  *
  * @example
@@ -205,6 +211,7 @@ export function mse(predictions: ArrayLike<number>, labels: ArrayLike<number>, w
  * @param predictions `[rows]`.
  * @param labels NaN where missing, `[rows]`.
  * @param weights At least 0, `[rows]`; 1 where absent.
+ * @returns At least 0, in units of the labels.
  * @throws {RangeError} if the lengths differ.
  *
  * @example
@@ -226,10 +233,10 @@ export function mae(predictions: ArrayLike<number>, labels: ArrayLike<number>, w
  * @param predictions `[rows]`.
  * @param labels NaN where missing, `[rows]`.
  * @param weights At least 0, `[rows]`; 1 where absent.
- * @returns 1 for perfect predictions, 0 for those of the mean label, NaN where all labels are equal.
+ * @returns 1 for perfect predictions, 0 for those of the mean label, NaN if all labels are equal.
  * @throws {RangeError} if the lengths differ.
  *
- * @example
+ * @example Half of the variance explained
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { r2 } from "@gatehouse/gatehouse";

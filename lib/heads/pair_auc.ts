@@ -1,20 +1,20 @@
 import { checkColumn, checkLengths, counted } from "./counted.ts";
 
 /**
- * The share of pairs in the right order: of two rows of one group with different labels, that of the larger label should
- * have the larger score. Ties of scores count half. For labels of 0 and 1 in one group it is {@linkcode auc}.
+ * The share of pairs in the right order: of two rows of one group with different labels, the one with the larger label
+ * should have the larger score. Ties of scores count half. For labels of 0 and 1 in one group it is {@linkcode auc}.
  *
- * `sum_ij w_i w_j ([s_i > s_j] + [s_i = s_j] / 2) / sum_ij w_i w_j` over the pairs `y_i > y_j` within a group, exact, in
- * O(n log n). Groups weigh by their pairs, not alike.
+ * `sum_ij w_i w_j ([s_i > s_j] + [s_i = s_j] / 2) / sum_ij w_i w_j` over the pairs `y_i > y_j` within a group, exact,
+ * in O(n log n). A group weighs as much as its pairs.
  *
  * @param scores `[rows]`.
- * @param labels Of any order, NaN where missing, `[rows]`.
+ * @param labels Any numbers, the larger the better, NaN where missing, `[rows]`.
  * @param weights At least 0, `[rows]`; 1 where absent.
- * @param groups A number for each group, NaN for rows of none, `[rows]`; where absent, all rows are one group.
- * @returns 0 to 1; NaN where there is no pair.
+ * @param groups A number for each group, NaN for rows outside of all, `[rows]`; if absent, all rows are one group.
+ * @returns 0 to 1; NaN if there are no pairs.
  * @throws {RangeError} if the lengths differ.
  *
- * @example
+ * @example All rows, and two groups
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { pairAuc } from "@gatehouse/gatehouse";

@@ -1,4 +1,4 @@
-/** The groups of two and more members whose numbers are near those of the first of them. */
+/** Returns the groups of two or more members whose numbers are near those of the first of the group. */
 export function alike(members: readonly (readonly ArrayLike<number>[])[]): number[][] {
   const norms = members.map((pieces) => pieces.reduce((sum, piece) => sum + squares(piece), 0));
   const groups: number[][] = [];
@@ -13,8 +13,8 @@ export function alike(members: readonly (readonly ArrayLike<number>[])[]): numbe
 }
 
 /**
- * Whether the squared distance is at most the limit. Most pairs are told apart by their first few numbers, and numbers
- * that are not finite are near none.
+ * Returns true if the squared distance is at most the limit. Most pairs already differ in their first few numbers, and
+ * numbers that are not finite are never near.
  */
 export function within(a: readonly ArrayLike<number>[], b: readonly ArrayLike<number>[], limit: number): boolean {
   let distance = 0;
@@ -27,7 +27,7 @@ export function within(a: readonly ArrayLike<number>[], b: readonly ArrayLike<nu
   return true;
 }
 
-/** The sum of squares. */
+/** Returns the sum of squares. */
 export function squares(piece: ArrayLike<number>): number {
   let sum = 0;
   for (let at = 0; at < piece.length; at++) sum += piece[at] ** 2;

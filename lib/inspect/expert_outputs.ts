@@ -6,28 +6,29 @@ import { expertOutputs } from "../model/graphs.ts";
 import { insidesOf } from "../model/insides.ts";
 import type { Model } from "../model/model.ts";
 
-/** What experts of a bank compute that says nothing, or nothing new. */
+/** The experts of a bank whose outputs are constant, or the same as those of others. */
 export interface Outputs {
   /** The level of the bank. */
   readonly level: number;
   /** The bank. */
   readonly bank: string;
-  /** The rows that were looked at. */
+  /** The number of rows that were run. */
   readonly rows: number;
   /** The experts that compute the same for every row. */
   readonly constant: readonly number[];
-  /** Those of the others that compute the same as each other. */
+  /** The groups of other experts that compute the same as each other. */
   readonly identical: readonly (readonly number[])[];
 }
 
-/** The most rows that are looked at. */
+/** The largest number of rows that are run. */
 const most = 1024;
-/** The rows that are run at a time: most experts are told apart by the first of them. */
+/** The number of rows that are run at a time: most experts already differ in the first of them. */
 const piece = 64;
 
 /**
- * Looks for experts that compute the same, to a thousandth, in the first rows. Fewer rows than a piece say nothing, nor do
- * experts none of which depends on the row; rows that are all the same do not say that an expert is constant.
+ * Returns the experts that compute the same, to a thousandth, in the first rows. Nothing is concluded from fewer rows
+ * than a piece, nor from experts none of which depends on the row; rows that are all the same do not show that an
+ * expert is constant.
  */
 export async function outputsOf(model: Model, data: Rows): Promise<readonly Outputs[]> {
   const rows = Math.min(most, data.count);
@@ -41,7 +42,7 @@ export async function outputsOf(model: Model, data: Rows): Promise<readonly Outp
   for (let start = 0; start < rows && open(); start += piece) {
     const some = sliceRows(data, start, Math.min(piece, rows - start));
     const found = await program.run(readBy(graph, inputTensors(some)));
-    for (const bank of banks) told(bank, found[`experts/${bank.level}/${bank.name}`].data, some.count);
+    for (const bank of banks) distinguish(bank, found[`experts/${bank.level}/${bank.name}`].data, some.count);
   }
   return banks.map(({ level, name, constant, groups }) => {
     const others = groups.map((group) => group.filter((expert) => !constant.includes(expert)));
@@ -49,25 +50,29 @@ export async function outputsOf(model: Model, data: Rows): Promise<readonly Outp
   });
 }
 
-/** A bank, and what is not told apart yet. */
+/** A bank, and its experts that are not distinguished yet. */
 interface Bank {
   readonly level: number;
   readonly name: string;
   readonly count: number;
   constant: readonly number[];
   groups: readonly (readonly number[])[];
-  /** What the experts compute for the first row. */
+  /** The outputs of the experts for the first row. */
   first?: readonly ArrayLike<number>[];
 }
 
-/** Whether not all rows are the same. */
+/** Returns true if not all rows are the same. */
 function differ(rows: Rows): boolean {
   return Object.values(inputTensors(rows)).some(({ shape: [, width], data }) =>
     data.some((number, at) => number !== data[at % width])
   );
 }
 
-/** @param differing Whether the rows are not all the same. */
+/**
+ * Returns the banks, before any row is run.
+ *
+ * @param differing True if not all rows are the same.
+ */
 function banksOf({ levels }: Spec, differing: boolean): Bank[] {
   return levels.flatMap(({ experts }, level) =>
     Object.entries(experts).map(([name, { count, net }]) => {
@@ -78,8 +83,8 @@ function banksOf({ levels }: Spec, differing: boolean): Bank[] {
   );
 }
 
-/** Tells experts apart by what they compute for some rows, `[rows, experts * units]`. */
-function told(bank: Bank, data: ArrayLike<number>, rows: number): void {
+/** Distinguishes experts by their outputs for some rows, `[rows, experts * units]`. */
+function distinguish(bank: Bank, data: ArrayLike<number>, rows: number): void {
   const units = data.length / rows / bank.count;
   const byRow = Array.from({ length: bank.count }, (_, expert) =>
     Array.from({ length: rows }, (_, row) => {

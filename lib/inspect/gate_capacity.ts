@@ -2,13 +2,13 @@ import { limitOf } from "../trace/capacity.ts";
 import { startOf } from "../spec/routing.ts";
 import type { Spec } from "../spec/spec.ts";
 
-/** What training drops of the rows that a gate sends to experts, as they have room for so many only. Plain JSON. */
+/** The rows that a gate sends to experts and training drops, as the experts have no room for them. Plain JSON. */
 export interface GateCapacity {
   /** The rows of a batch. */
   readonly batch: number;
-  /** The share of all that the gate sends, a row to k experts k times, for which the experts have no room: 0 to 1. */
+  /** The share of all that the gate sends, a row to k experts k times, that is dropped: 0 to 1. */
   readonly dropped: number;
-  /** The same of what it sends to each expert, `[experts]`; 0 for experts to which it sends nothing. */
+  /** The same share by expert, `[experts]`; 0 for experts to which the gate sends nothing. */
   readonly experts: readonly number[];
 }
 
@@ -19,8 +19,9 @@ export type Drops = (weights: readonly ArrayLike<number>[], from: number, to: nu
  * Counts rows for which experts have no room, as `withinCapacity` drops them in training.
  *
  * @param gates The gates whose weights are known, in the order of the model: level, stream and number of experts.
- * @returns `counts`, of each gate those of its experts, none of gates that mix no bank with a capacity, and `add`, which
- * adds to them the rows of a batch, from one row of the gates' weights to before another. Undefined where no bank has one.
+ * @returns `counts`, for each gate those of its experts, undefined for gates that mix no bank with a capacity; and
+ * `add`, which adds to them the rows of a batch, from one row of the gates' weights to before another. Undefined if no
+ * bank has a capacity.
  */
 export function dropsOf(
   { levels }: Spec,
@@ -60,7 +61,7 @@ export function dropsOf(
   return { counts, add };
 }
 
-/** What was dropped in all. */
+/** Returns the shares that were dropped, from the numbers that were dropped and sent, `[experts]`. */
 export function capacityOf(batch: number, dropped: Float64Array, sent: Float64Array): GateCapacity {
   const total = (numbers: Float64Array) => numbers.reduce((a, b) => a + b, 0);
   const share = (part: number, whole: number) => whole > 0 ? part / whole : 0;

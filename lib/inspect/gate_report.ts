@@ -19,30 +19,30 @@ import { mostRows } from "../model/compile.ts";
 import { insidesOf } from "../model/insides.ts";
 import type { Model } from "../model/model.ts";
 
-/** How the gates of a model use its experts. Plain JSON. */
+/** The use that the gates of a model make of its experts. Plain JSON. */
 export interface GateReport {
-  /** The number of rows that were looked at. */
+  /** The number of rows. */
   readonly rows: number;
   /** The gates, level by level; those of a single expert, whose weight is always 1, are left out. */
   readonly gates: readonly GateUse[];
-  /** What is wrong. */
+  /** The warnings, level by level. */
   readonly warnings: readonly GateWarning[];
-  /** The feature whose values are the segments; absent without. */
+  /** The feature whose values are the segments; absent if none was asked for. */
   readonly by?: string;
   /**
-   * The same for the rows of each value of that feature: in the order of its words, then those of no word; values
-   * without rows are left out. Absent without a feature.
+   * The report broken down by the values of that feature: in the order of its words, then the unknown ones; values
+   * without rows are left out. Absent if no feature was asked for.
    */
   readonly segments?: readonly GateSegment[];
 }
 
-/** How the gates use the experts in rows that are alike. */
+/** The use of the experts over the rows that share a value of a feature. */
 export interface GateSegment {
-  /** The value that they share; null for the values that are none of the feature's words. */
+  /** The value; null for values that are not among the feature's words. */
   readonly value: string | null;
   /** The number of rows. */
   readonly rows: number;
-  /** Whether they are fewer than 100: then shares are known to a standard error of 0.05 at worst, and no better. */
+  /** True if there are fewer than 100 rows. With 100, the standard error of a share is 0.05 at worst. */
   readonly few: boolean;
   /** The gates, as in the whole. */
   readonly gates: readonly GateUse[];
@@ -50,28 +50,29 @@ export interface GateSegment {
 
 /** The options of {@linkcode gateReport}. */
 export interface GateReportOptions {
-  /** The category feature of the model by whose values rows are told apart. */
+  /** The category feature of the model by whose values the report is broken down. */
   readonly by?: string;
-  /** The rows of a batch, of which the experts of banks with a capacity take some only. Default 256, as in `train`. */
+  /** The rows of a batch, by which the room of banks with a capacity is counted. Default 256, as in `train`. */
   readonly batch?: number;
 }
 
 /**
- * Looks at the gates of a model: how they spread their weights over the experts in some rows, and what is wrong with
- * them. Rows are run some at a time, and sums are all that is kept of them.
+ * Returns a report on the gates of a model: how they spread their weights over the experts in some rows, and warnings.
+ * Rows are run some at a time, and only sums are kept of them.
  *
- * Show it by `gateTable`, and by `gateChart` of `@gatehouse/gatehouse/svg`. Figure 6 of Ma et al. 2018 shows such means,
- * of two gates over four experts.
+ * `gateTable` shows it as text, `gateChart` of `@gatehouse/gatehouse/svg` as a picture. Figure 6 of Ma et al. 2018
+ * shows such means, of two gates over four experts.
  *
  * @param data At least one row; labels are not needed.
- * @throws {TypeError | RangeError} for rows that do not fit, and where the feature is none or no category.
- * @throws {RangeError} if there are no rows, `batch` is no whole number of at least 1, or a weight is not finite, naming
- * row and expert.
+ * @throws {TypeError} if the rows do not fit, or if the feature is unknown or not a category.
+ * @throws {RangeError} if the rows do not fit, if there are none, if `batch` is not a whole number of at least 1, or if
+ * a weight is not finite, naming row and expert.
  *
- * @example
+ * @example Two experts, used alike
  * ```ts
  * import { assertAlmostEquals, assertEquals } from "@std/assert";
- * import { bank, compile, define, dense, gateReport, initialise, level, mix, reference, regression, rows, softmax } from "@gatehouse/gatehouse";
+ * import { bank, compile, define, dense, gateReport, initialise } from "@gatehouse/gatehouse";
+ * import { level, mix, reference, regression, rows, softmax } from "@gatehouse/gatehouse";
  *
  * const spec = define({
  *   input: 1,
@@ -169,7 +170,7 @@ function weighing(plan: Plan, gates: readonly Gate[]): Graph {
   return alone.nodes.some(({ op }) => op === "input") ? alone : both;
 }
 
-/** Fewer rows than this are marked: the standard error of a share of n rows is 0.5 / sqrt(n) at most. */
+/** The rows below which a segment is marked: the standard error of a share of n rows is 0.5 / sqrt(n) at most. */
 const fewRows = 100;
 
 /** A gate, and the experts that it mixes. */
@@ -185,7 +186,7 @@ interface Values {
   readonly word: (code: number) => string | null;
 }
 
-/** The gates with weights, and which expert of which bank each weight belongs to. */
+/** Returns the gates with weights, and the expert of each weight. */
 function gatesOf({ levels }: Spec): Gate[] {
   return levels.flatMap(({ experts, gates }, level) =>
     Object.entries(gates).filter(([, { gate }]) => gate !== null).map(([stream, { mix }]) => {
@@ -195,7 +196,11 @@ function gatesOf({ levels }: Spec): Gate[] {
   );
 }
 
-/** The values of a feature, if it is a category. */
+/**
+ * Returns the values of a feature.
+ *
+ * @throws {TypeError} if there is no such feature, or if it is not a category.
+ */
 function valuesOf({ input }: Spec, by: string): Values {
   const action = `Cannot report gates by ${quoted(String(by))}`;
   if ("width" in input) throw new TypeError(`${action}: the model reads ${input.width} numbers a row, without names`);
@@ -205,7 +210,7 @@ function valuesOf({ input }: Spec, by: string): Values {
     throw new TypeError(`${action}: the model has no feature of that name${advice(String(by), names)}`);
   }
   if (feature.kind !== "category") {
-    const way = "to tell its ranges apart, report on the rows of each";
+    const way = "to compare its ranges, report on the rows of each";
     throw new TypeError(`${action}: the feature is ${feature.kind}, wanted a category: ${way}`);
   }
   const [at, width, { words }] = [names.indexOf(by), names.length, feature];
@@ -216,7 +221,11 @@ function valuesOf({ input }: Spec, by: string): Values {
   };
 }
 
-/** The weights of a gate over a piece of rows. */
+/**
+ * Returns the weights of a gate over a piece of rows.
+ *
+ * @throws {RangeError} if one is not finite.
+ */
 function finiteWeights({ data }: Tensor, { gate, experts }: Gate, start: number): Tensor["data"] {
   const at = data.findIndex((weight) => !Number.isFinite(weight));
   if (at < 0) return data;

@@ -1,4 +1,4 @@
-/** How a gate used its experts over some rows. Plain JSON: what cannot be told is null. */
+/** The statistics of a gate's weights over some rows. Plain JSON: an unknown number is null. */
 export interface GateStatistics {
   /** The number of rows. */
   readonly rows: number;
@@ -12,8 +12,8 @@ export interface GateStatistics {
   readonly dropped: number;
   /**
    * The mean over rows of the entropy `-sum_e p_e log p_e` of the row's weights over their sum, in nats: 0 where one
-   * expert has it all, log(experts) where all have the same. Rows that are dropped do not count. Null if there are no
-   * others, or if some weight is negative: then weights are no shares.
+   * expert has it all, log(experts) where all have the same. Rows in which no expert has a
+   * weight do not count. Null if there are no others, or if some weight is negative: then weights are not shares.
    */
   readonly entropy: number | null;
   /** {@linkcode GateStatistics.entropy} over log(experts): 0 to 1. */
@@ -26,7 +26,7 @@ export interface GateStatistics {
   readonly deviation: number;
 }
 
-/** What is added up of a gate's weights, row by row: all that its statistics need. */
+/** The sums over a gate's weights, row by row, that its statistics need. */
 export interface GateSums {
   /** The number of rows. */
   rows: number;
@@ -34,7 +34,7 @@ export interface GateSums {
   weighted: number;
   /** The sum of the entropies of these. */
   entropy: number;
-  /** Whether no weight was negative. */
+  /** True if no weight was negative. */
   shares: boolean;
   /** The weights of each expert, `[experts]`. */
   readonly weight: Float64Array;
@@ -48,13 +48,13 @@ export interface GateSums {
   readonly square: Float64Array;
 }
 
-/** Sums of no rows. */
+/** Returns the sums of no rows. */
 export function noSums(experts: number): GateSums {
   const [weight, top, load, first, square] = Array.from({ length: 5 }, () => new Float64Array(experts));
   return { rows: 0, weighted: 0, entropy: 0, shares: true, weight, top, load, first, square };
 }
 
-/** Adds a row: the weights from a position on. */
+/** Adds a row to the sums: the weights from a position on. */
 export function addRow(sums: GateSums, data: ArrayLike<number>, at: number): void {
   const { weight, top, load, first, square } = sums;
   const experts = weight.length;
@@ -82,7 +82,7 @@ export function addRow(sums: GateSums, data: ArrayLike<number>, at: number): voi
   sums.entropy += entropy;
 }
 
-/** The statistics of what was added up over at least one row. */
+/** Returns the statistics of the sums over at least one row. */
 export function statistics(sums: GateSums): GateStatistics {
   const { rows, weighted, weight, top, load, first, square } = sums;
   const experts = weight.length;

@@ -6,33 +6,33 @@ import { inOrder } from "../graph/walk.ts";
 import type { Spec } from "../spec/spec.ts";
 import type { GateUse } from "./gate_use.ts";
 
-/** What is wrong with a gate, or with experts. Plain JSON. */
+/** A warning about a gate, or about experts. Plain JSON. */
 export interface GateWarning {
   /**
-   * What is wrong; each rule is as simple as it can be.
+   * The fault; each rule is as simple as it can be.
    *
    * - `collapsed`: of two or more experts one has more than 0.95 of the gate's mean weight.
    * - `constant`: no weight of the gate has a standard deviation of 0.001 over two or more rows, though the gate reads
-   *   them: it does not depend on the row. Not said of a gate that has collapsed.
-   * - `dead`: no gate that mixes the expert gives it the largest weight in 1 row of 1,000, nor a tenth of an equal share
-   *   of its mean weight; or the expert computes the same for each of the first 1,024 rows, if these are 64 and more and
-   *   not all the same: its relus are dead.
+   *   them: it does not depend on the row. Not reported of a gate that has collapsed.
+   * - `dead`: no gate that mixes the expert gives it the largest weight in 1 row of 1,000, nor a tenth of an equal
+   *   share of its mean weight; or the expert computes the same for each of the first 1,024 rows, if there are at least
+   *   64 and not all are the same: its relus are dead.
    * - `identical`: the parameters of experts of one bank differ by less than a thousandth, by Euclidean norm: experts
-   *   that began as one, and learn as one; or so does what they compute for these rows.
+   *   that began as one, and learn as one; or their outputs for these rows do.
    * - `dropped`: experts have no room for more than a tenth of what the gate sends them in training.
    */
   readonly kind: "collapsed" | "constant" | "dead" | "identical" | "dropped";
-  /** The gate, by `<level>/<stream>`, if it is about one. */
+  /** The gate, by `<level>/<stream>`, if the warning is about one. */
   readonly gate?: string;
   /** The level. */
   readonly level: number;
   /** The experts, by `<bank>/<index>`: collapsed upon, dead, identical, or dropping more than a tenth themselves. */
   readonly experts: readonly string[];
-  /** It in a sentence. */
+  /** The warning as a sentence. */
   readonly message: string;
 }
 
-/** What is wrong with the gates of a model, and with the experts that they mix, level by level. */
+/** Returns the warnings about the gates of a model and the experts that they mix, level by level. */
 export function warningsOf(
   spec: Spec,
   gates: readonly GateUse[],
@@ -85,7 +85,7 @@ function dropped({ gate, level, experts, capacity }: GateUse): GateWarning[] {
 
 const mostDropped = 0.1;
 
-/** Whether a gate is meant to depend on the row: its weights are computed from its stream. */
+/** Returns true if a gate is meant to depend on the row: its weights are computed from its stream. */
 function readsRows({ levels }: Spec, level: number, stream: string): boolean {
   const { weights } = valuesOf(levels[level].gates[stream].gate!).outputs;
   return inOrder([weights]).some(({ op }) => op === "input");

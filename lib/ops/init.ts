@@ -1,4 +1,4 @@
-/** How a parameter begins; see `inits`. */
+/** The numbers with which a parameter begins; see `inits`. */
 export type Init =
   | { readonly kind: "constant"; readonly value: number }
   | { readonly kind: "values"; readonly values: readonly number[] }

@@ -1,20 +1,20 @@
-/** A length: a number, or `"batch"` for the rows of whatever batch is run. */
+/** A length: a number, or `"batch"` for the rows of the batch that is run. */
 export type Dim = number | "batch";
 
 /** The lengths of a value's axes, outermost first. */
 export type Shape = readonly Dim[];
 
-/** Shapes as the errors and the printed graphs show them: `[batch, 64]`. */
+/** Returns a shape as errors and printed graphs show it: `[batch, 64]`. */
 export function shapeText(shape: Shape): string {
   return `[${shape.join(", ")}]`;
 }
 
-/** Whether two shapes are the same. */
+/** Returns true if two shapes are the same. */
 export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((dim, axis) => dim === b[axis]);
 }
 
-/** The shape of an element-wise result, axes aligned at the right and 1 stretched; undefined where they do not fit. */
+/** Returns the shape of an element-wise result, axes aligned at the right, 1 stretched; undefined if none fits. */
 export function broadcastShapes(a: Shape, b: Shape): Shape | undefined {
   const rank = Math.max(a.length, b.length);
   const result: Dim[] = [];
@@ -27,12 +27,12 @@ export function broadcastShapes(a: Shape, b: Shape): Shape | undefined {
   return result;
 }
 
-/** The number of elements of one row: the product of all lengths but `"batch"`. */
+/** Returns the number of elements of one row: the product of all lengths but `"batch"`. */
 export function sizeOf(shape: Shape): number {
   return shape.reduce<number>((product, dim) => dim === "batch" ? product : product * dim, 1);
 }
 
-/** The shape with every `"batch"` replaced by a number of rows. */
+/** Returns the shape with every `"batch"` replaced by a number of rows. */
 export function withBatch(shape: Shape, batch: number): number[] {
   return shape.map((dim) => dim === "batch" ? batch : dim);
 }

@@ -1,25 +1,58 @@
-import { broadcastShapes, type Dim, sameShape, type Shape, shapeText, sizeOf } from "./shape.ts";
+import { sameShape, type Shape, shapeText, sizeOf } from "./shape.ts";
+import {
+  areCodes,
+  areRouted,
+  batchAxes,
+  beforeBatch,
+  both,
+  elementwise,
+  fail,
+  joined,
+  type Pad,
+  padded,
+  permuted,
+  productShape,
+  reshaped,
+  type Slice,
+  sliced,
+  stretched,
+  total,
+} from "./shape_rules.ts";
+import {
+  brief,
+  isAxes,
+  isAxis,
+  isCount,
+  isFixedShape,
+  isInit,
+  isName,
+  isNumbers,
+  isShape,
+  isSizes,
+  isType,
+  oneOf,
+} from "./settings.ts";
 import type { Attrs, Json, Op, Type, Value } from "./value.ts";
 import { misapplied } from "../errors/misapplied.ts";
 
 /**
- * What is known of an op: its arity, its settings, its shape rule and its gradient rule.
+ * An op: its arity, its settings, its shape rule and its gradient rule.
  *
  * Every op of Gatehouse is one row of {@linkcode ops}, and one row in the table of each engine.
  */
 export interface Rule {
-  /** How many values the op takes; undefined: one or more. */
+  /** The number of values that the op takes; undefined: one or more. */
   readonly arity: number | undefined;
-  /** The settings that the op takes, and what each must be. */
+  /** The settings that the op takes, each with a check of its value. */
   readonly attrs: Readonly<Record<string, (value: Json | undefined) => boolean>>;
-  /** The result's shape. Throws a RangeError that says which shapes do not fit. */
+  /** The result's shape; it throws a RangeError that names the shapes that do not fit. */
   readonly shape: (of: readonly Value[], attrs: Attrs) => Shape;
   /**
-   * The axes of the first argument along which the op runs: elements of different places meet along them, or are told
-   * apart by their place. Along all others, one place of the result needs one place of the argument.
+   * The axes of the first argument along which the op runs: elements of different places meet along them, or are
+   * distinguished by their place. Along all others, one place of the result needs one place of the argument.
    */
   readonly along: (result: Value) => readonly number[];
-  /** Whether each place of the result is made of the same place of every argument, but along those axes. */
+  /** True if each place of the result depends on the same place of every argument alone, but along those axes. */
   readonly inPlace: boolean;
   /** Arithmetic stretches two values to one shape; a reduction takes away, or makes 1, the axes of its setting `axes`. */
   readonly kind?: "arithmetic" | "reduction";
@@ -33,7 +66,7 @@ export interface Rule {
   readonly gradient?: (result: Value, gradient: Value) => readonly (Value | undefined)[];
 }
 
-/** The ops, one row each: matrix product, arithmetic, functions, comparisons, reductions, rearrangements, rows, phases. */
+/** The ops, one row each: leaves, product, arithmetic, functions, choices, reductions, rearrangements, rows, phases. */
 export const ops: Readonly<Record<Op, Rule>> = {
   input: leaf({ name: isName, shape: isShape, type: isType }, (attrs) => attrs.type as Type),
   parameter: leaf({ name: isName, shape: isFixedShape, init: isInit }),
@@ -313,8 +346,9 @@ export const ops: Readonly<Record<Op, Rule>> = {
 /**
  * Applies an op: checks arity, settings, types and shapes, and returns the value.
  *
- * @throws {TypeError} for settings that the op does not take.
- * @throws {RangeError} for shapes that do not fit.
+ * @param owner The owner of a parameter or a noise, see {@linkcode Value}.
+ * @throws {TypeError} if the op does not take these settings, types or number of values.
+ * @throws {RangeError} if the shapes do not fit.
  */
 export function apply(op: Op, of: readonly Value[], attrs: Attrs = {}, owner?: object): Value {
   const rule: Rule = ops[op];
@@ -348,7 +382,7 @@ export function apply(op: Op, of: readonly Value[], attrs: Attrs = {}, owner?: o
   return Object.freeze({ op, of: Object.freeze([...of]), attrs, shape, type: rule.type?.(attrs) ?? "float", owner });
 }
 
-/** Whether something is a value, as {@linkcode apply} returns it. */
+/** Returns true if something is a value, as {@linkcode apply} returns it. */
 export function isValue(found: unknown): found is Value {
   return typeof found === "object" && found !== null && "op" in found && typeof found.op === "string" &&
     Object.hasOwn(ops, found.op) && "of" in found && Array.isArray(found.of) && "shape" in found;
@@ -437,188 +471,6 @@ function reduction(op: string, gradient: (result: Value, gradient: Value) => Val
 function noAxis(): readonly number[] {
   return [];
 }
-
-// Shape rules.
-
-type Slice = { axis: number; start: number; size: number };
-type Pad = { axis: number; before: number; after: number };
-
-function productShape(a: Shape, b: Shape): Shape {
-  const rank = a.length;
-  const fits = rank === b.length && (rank === 2 || rank === 3) && a[rank - 1] === b[rank - 2] &&
-    (rank === 2 || a[0] === b[0]);
-  if (!fits) {
-    fail("matmul", `[m, k] x [k, n] or [e, m, k] x [e, k, n] is needed, found ${shapeText(a)} x ${shapeText(b)}`);
-  }
-  return [...a.slice(0, -1), b[rank - 1]];
-}
-
-function elementwise(op: string, a: Shape, b: Shape): Shape {
-  const shape = broadcastShapes(a, b);
-  return shape ?? fail(op, `the shapes ${both(a, b)} do not broadcast`);
-}
-
-function reshaped(from: Shape, to: Shape): Shape {
-  const batches = (shape: Shape) => shape.filter((dim) => dim === "batch").length;
-  if (sizeOf(from) !== sizeOf(to) || batches(from) !== batches(to)) {
-    fail("reshape", `${shapeText(from)} and ${shapeText(to)} do not hold the same number of elements`);
-  }
-  return to;
-}
-
-/** How many elements there are in front of each batch axis. */
-function beforeBatch(shape: Shape): number[] {
-  return batchAxes(shape).map((axis) => sizeOf(shape.slice(0, axis)));
-}
-
-function batchAxes(shape: Shape): number[] {
-  return shape.flatMap((dim, axis) => dim === "batch" ? [axis] : []);
-}
-
-function stretched(from: Shape, to: Shape): Shape {
-  const shape = broadcastShapes(from, to);
-  if (shape === undefined || !sameShape(shape, to)) {
-    fail("broadcast", `${shapeText(from)} cannot be stretched to ${shapeText(to)}`);
-  }
-  return to;
-}
-
-function permuted(shape: Shape, order: readonly number[]): Shape {
-  if (order.length !== shape.length || order.some((axis) => axis >= shape.length)) {
-    fail("transpose", `[${order}] is no order of the axes of ${shapeText(shape)}`);
-  }
-  return order.map((axis) => shape[axis]);
-}
-
-function joined(shapes: readonly Shape[], axis: number): Shape {
-  const [first] = shapes;
-  const rest = (shape: Shape) => shape.filter((_, at) => at !== axis);
-  const fits = axis < first.length &&
-    shapes.every((shape) =>
-      shape.length === first.length && shape[axis] !== "batch" && sameShape(rest(shape), rest(first))
-    );
-  if (!fits) fail("concat", `${shapes.map(shapeText).join(", ")} cannot be joined along axis ${axis}`);
-  return first.map((dim, at) => at === axis ? shapes.reduce((sum, shape) => sum + (shape[axis] as number), 0) : dim);
-}
-
-function sliced(shape: Shape, { axis, start, size }: Slice): Shape {
-  const length: Dim | undefined = shape[axis];
-  if (typeof length !== "number" || start + size > length) {
-    fail("slice", `${shapeText(shape)} has no elements ${start} to ${start + size} along axis ${axis}`);
-  }
-  return shape.map((dim, at) => at === axis ? size : dim);
-}
-
-function padded(shape: Shape, { axis, before, after }: Pad): Shape {
-  const length: Dim | undefined = shape[axis];
-  if (typeof length !== "number") fail("pad", `axis ${axis} of ${shapeText(shape)} has no fixed length`);
-  return shape.map((dim, at) => at === axis ? before + (length as number) + after : dim);
-}
-
-/** Whether a shape is that of codes, one column per size. */
-function areCodes(shape: Shape, sizes: readonly number[]): boolean {
-  return shape.length === 2 && shape[1] === sizes.length;
-}
-
-/** Whether rows can be sent to the experts that codes name: `[batch, width]`, or `[batch, k, width]` to one each. */
-function areRouted(rows: Shape, codes: Shape): boolean {
-  const lead = rows.slice(0, -1);
-  return codes.length === 2 && sameShape(lead, codes.slice(0, lead.length)) && (rows.length === 2 || rows.length === 3);
-}
-
-function total(sizes: readonly number[]): number {
-  return sizes.reduce((sum, size) => sum + size, 0);
-}
-
-function both(a: Shape, b: Shape): string {
-  return `${shapeText(a)} and ${shapeText(b)}`;
-}
-
-function fail(op: string, what: string): never {
-  throw misapplied(new RangeError(`Cannot apply ${op}: ${what}`));
-}
-
-/** A setting in a few letters: it may come from a file. */
-function brief(value: Json | undefined): string {
-  const nested = typeof value === "object" && value !== null && Object.values(value).some((x) => typeof x === "object");
-  if (nested) return Array.isArray(value) ? "a list" : "an object";
-  const named = (_: string, x: unknown) => typeof x === "number" && !Number.isFinite(x) ? String(x) : x;
-  const text = JSON.stringify(value, named)?.replace(/"(NaN|-?Infinity)"/g, "$1") ?? "nothing";
-  return text.length > 60 ? `${text.slice(0, 59)}…` : text;
-}
-
-// The settings.
-
-function isCount(value: Json | undefined): value is number {
-  return Number.isSafeInteger(value) && (value as number) > 0;
-}
-
-function isSizes(value: Json | undefined): boolean {
-  return Array.isArray(value) && value.length > 0 && value.every(isCount);
-}
-
-function isAxis(value: Json | undefined): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function isAxes(value: Json | undefined): boolean {
-  return Array.isArray(value) && value.every(isAxis) && new Set(value).size === value.length;
-}
-
-/** The most axes that engines know. */
-const mostAxes = 6;
-
-function isFixedShape(value: Json | undefined): boolean {
-  return Array.isArray(value) && value.length <= mostAxes && value.every(isCount);
-}
-
-function isShape(value: Json | undefined): boolean {
-  return Array.isArray(value) && value.length <= mostAxes && value.every((dim) => dim === "batch" || isCount(dim));
-}
-
-function isName(value: Json | undefined): boolean {
-  return typeof value === "string" && value !== "";
-}
-
-function isType(value: Json | undefined): boolean {
-  return value === "float" || value === "int";
-}
-
-function isNumbers(value: Json | undefined): boolean {
-  return Array.isArray(value) && value.every(isNumber);
-}
-
-/** A number that is finite as a float32 too, the type of most engines. */
-function isNumber(value: Json | undefined): boolean {
-  return typeof value === "number" && Number.isFinite(Math.fround(value));
-}
-
-function oneOf(...words: string[]): (value: Json | undefined) => boolean {
-  return (value) => words.includes(value as string);
-}
-
-/** Whether a value is an initialiser's normal form, see {@linkcode Init}. */
-function isInit(value: Json | undefined): boolean {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
-  const { kind, ...rest } = value as Attrs;
-  if (kind === "values") return Object.keys(rest).join() === "values" && isNumbers(rest.values);
-  const wanted = initSettings[kind as keyof typeof initSettings];
-  return wanted !== undefined && Object.hasOwn(initSettings, kind as string) &&
-    Object.keys(rest).length === wanted.length &&
-    wanted.every((name) => isNumber(rest[name]));
-}
-
-/** The initialisers and their settings, all but that of given values. */
-const initSettings = {
-  constant: ["value"],
-  normal: ["deviation"],
-  uniform: ["limit"],
-  glorotUniform: [],
-  glorotNormal: [],
-  heUniform: [],
-  heNormal: [],
-  lecunNormal: [],
-} as const satisfies Record<string, readonly string[]>;
 
 // What the gradient rules are written with.
 

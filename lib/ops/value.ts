@@ -13,17 +13,17 @@ export type Op =
   | ("topPlaces" | "routed" | "routedKernels")
   | ("stopGradient" | "inTraining");
 
-/** What JSON can hold. */
+/** A value that JSON can hold. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
 /** The settings of one op, plain JSON. */
 export type Attrs = { readonly [key: string]: Json };
 
-/** What the elements are: real numbers, or the codes of categories. */
+/** The type of a value's elements: real numbers, or the codes of categories. */
 export type Type = "float" | "int";
 
 /**
- * An immutable symbolic expression with a known shape: what nets, gates and losses take and return.
+ * An immutable symbolic expression with a known shape: nets, gates and losses take and return them.
  *
  * A value computes nothing. It records an op, the values that the op is applied to, and the op's settings.
  */
@@ -34,10 +34,10 @@ export interface Value {
   readonly of: readonly Value[];
   /** The op's settings. */
   readonly attrs: Attrs;
-  /** The shape, `[batch, ...]` for whatever depends on the rows of a batch. */
+  /** The shape, `[batch, ...]` if the value depends on the rows of a batch. */
   readonly shape: Shape;
-  /** What the elements are. */
+  /** The type of the elements. */
   readonly type: Type;
-  /** While authoring: who owns a parameter or a noise. Two parameters are one if owner and name are. */
+  /** While authoring: the owner of a parameter or a noise. Parameters of one owner and one name are the same. */
   readonly owner?: object;
 }

@@ -1,26 +1,26 @@
 import { reference } from "../engines/reference/reference.ts";
 import { graphOf } from "../graph/graph.ts";
-import { apply } from "../ops/table.ts";
-import type { Value } from "../ops/value.ts";
-import type { Optimiser } from "./optimisers.ts";
+import { input } from "../ops/leaves.ts";
+import type { Optimiser } from "./optimiser.ts";
 
-/** Some numbers that are trained beside the parameters. It is not changed by what follows. */
+/** Numbers that are trained beside the parameters, after some steps. A step returns the next and changes nothing. */
 export interface Descent {
   /** The numbers. */
   readonly values: readonly number[];
   /**
-   * The numbers after a step by the rule of their optimiser.
+   * Takes a step by the rule of the optimiser.
    *
-   * @param gradient One for each number, or undefined where it stays as it is.
+   * @param gradient One number for each, or undefined for those that stay as they are.
    * @param step The step whose learning rate is taken, from 1.
    */
   readonly next: (gradient: readonly (number | undefined)[], step: number) => Promise<Descent>;
 }
 
 /**
- * Numbers that an optimiser trains, in float64, without decay and clipping.
+ * Returns the numbers with which a descent begins. It runs in float64, without decay and clipping.
  *
- * @param settled What becomes of the numbers after each step. Default: they stay as they are.
+ * @param first The numbers.
+ * @param settled Maps the numbers after each step. Default: they stay as they are.
  */
 export function descent(
   optimiser: Optimiser,
@@ -28,7 +28,6 @@ export function descent(
   settled: (values: readonly number[]) => readonly number[] = (values) => values,
 ): Descent {
   const shape = [first.length];
-  const input = (name: string, shape: readonly number[]): Value => apply("input", [], { name, shape, type: "float" });
   const slots = Object.keys(optimiser.slots);
   const given = Object.fromEntries(slots.map((name) => [name, input(`slot/${name}`, shape)]));
   const scalars = ["rate", ...Object.keys(optimiser.scalars(1, 1))].map((name) => [name, input(name, [])] as const);
@@ -52,8 +51,8 @@ export function descent(
         ),
       };
       const fed = Object.entries(inputs).filter(([name]) => read.has(name));
-      const { change, ...found } = await program.run(Object.fromEntries(fed));
-      const next = Object.entries(found).map(([name, { data }]) => {
+      const { change, ...written } = await program.run(Object.fromEntries(fed));
+      const next = Object.entries(written).map(([name, { data }]) => {
         return [name, kept[name].map((number, i) => gradient[i] === undefined ? number : data[i])];
       });
       const moved = values.map((number, i) => gradient[i] === undefined ? number : number - change.data[i]);

@@ -1,6 +1,7 @@
 import type { Rows } from "../data/rows.ts";
 import { checkOptions, kindOf } from "../errors/kinds.ts";
-import { adam, checkOptimiser, type Optimiser } from "../optimisers/optimisers.ts";
+import { adam } from "../optimisers/adam.ts";
+import { checkOptimiser, type Optimiser } from "../optimisers/optimiser.ts";
 import { checkWeighting, type Weighting } from "../weighting/weighting.ts";
 import type { Stopping } from "./stopping.ts";
 

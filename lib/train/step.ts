@@ -8,7 +8,7 @@ import { add, concat, pad, reshape } from "../ops/functions.ts";
 import { type Shape, sizeOf } from "../ops/shape.ts";
 import { apply } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
-import type { Optimiser } from "../optimisers/optimisers.ts";
+import type { Optimiser } from "../optimisers/optimiser.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { losses } from "../trace/losses.ts";
 import type { Plan } from "../trace/plan.ts";

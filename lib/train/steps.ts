@@ -6,7 +6,7 @@ import { readBy } from "../model/feed.ts";
 import { insidesOf } from "../model/insides.ts";
 import type { Model } from "../model/model.ts";
 import { sizeOf } from "../ops/shape.ts";
-import type { Optimiser } from "../optimisers/optimisers.ts";
+import type { Optimiser } from "../optimisers/optimiser.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { tasksOf } from "../trace/sharing.ts";
 import { checkWeights, type LossWeights, type Products, type Weighting } from "../weighting/weighting.ts";

@@ -6,7 +6,7 @@ import { evaluate } from "../model/evaluate.ts";
 import { type Insides, insidesOf } from "../model/insides.ts";
 import type { Model } from "../model/model.ts";
 import type { Tensor } from "../ops/tensor.ts";
-import type { Optimiser } from "../optimisers/optimisers.ts";
+import type { Optimiser } from "../optimisers/optimiser.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { checkStep } from "./check_step.ts";
 import { feedsOf } from "./feeds.ts";

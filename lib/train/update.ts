@@ -2,7 +2,7 @@ import { flatName, type Layout, piecesOf } from "../graph/layout.ts";
 import { add, concat, div, greater, max, mul, neg, select, slice, sqrt, sub, sum } from "../ops/functions.ts";
 import { apply } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
-import type { Optimiser } from "../optimisers/optimisers.ts";
+import type { Optimiser } from "../optimisers/optimiser.ts";
 
 /** What becomes of parameters after a step. */
 export interface Update {

@@ -10,7 +10,9 @@ import type { Products, Weighting } from "./weighting.ts";
  * The others' gradients are those before their own projection, and the order is drawn for every task and step from the
  * model's seed. Gradients without conflict are added up as in plain training.
  *
- * @example
+ * @returns A weighting of gradients, for `train`.
+ *
+ * @example Two gradients in conflict
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { pcgrad, random } from "@gatehouse/gatehouse";
@@ -40,13 +42,15 @@ export function pcgrad(): Weighting {
 /**
  * MGDA (Désidéri 2012; Sener and Koltun 2018, equation 3): the shortest vector of the convex hull of the gradients,
  * `min |sum_t w_t g_t|` over `w >= 0, sum_t w_t = 1`, which lessens all losses alike, and is 0 where none can be
- * lessened but at another's cost.
+ * lessened without another growing.
  *
- * It is found exactly for any number of tasks, not by steps of Frank and Wolfe. It is multiplied by the number of
- * tasks, so that equal gradients are added up as in plain training, at the same learning rate. Gradients are not
- * normalised before: the method as it is published.
+ * The vector is exact for any number of tasks, not approached by steps of Frank and Wolfe. It is multiplied by the
+ * number of tasks, so that equal gradients are added up as in plain training, at the same learning rate. Gradients are
+ * not normalised first: this is the method as published.
  *
- * @example
+ * @returns A weighting of gradients, for `train`.
+ *
+ * @example The shortest vector between two gradients
  * ```ts
  * import { assertAlmostEquals } from "@std/assert";
  * import { mgda, random } from "@gatehouse/gatehouse";
@@ -76,7 +80,9 @@ export function mgda(): Weighting {
  * exactly. The paper takes the mean of the projections: this is the mean times the number of tasks, so that gradients
  * without conflict are added up as in plain training, at the same learning rate.
  *
- * @example
+ * @returns A weighting of gradients, for `train`.
+ *
+ * @example Two gradients in conflict
  * ```ts
  * import { assertAlmostEquals } from "@std/assert";
  * import { random, upgrad } from "@gatehouse/gatehouse";
@@ -104,23 +110,24 @@ export function upgrad(): Weighting {
 
 /** The options of {@linkcode cagrad}. */
 export interface CagradOptions {
-  /** How far the direction may be from the mean gradient, as a share of its length, in [0, 1). Default 0.4. */
+  /** The largest distance from the mean gradient, as a share of its length, in [0, 1). Default 0.4. */
   readonly c?: number;
 }
 
 /**
- * CAGrad (Liu et al. 2021): near the mean gradient `g_0`, the direction that lessens the loss most that it lessens
- * least: `max_d min_t g_t . d` with `|d - g_0| <= c |g_0|`. By its dual (algorithm 1) it is
+ * CAGrad (Liu et al. 2021): near the mean gradient `g_0`, the direction that lessens the worst-off loss most:
+ * `max_d min_t g_t . d` with `|d - g_0| <= c |g_0|`. By its dual (algorithm 1) it is
  * `d = g_0 + c |g_0| g_w / |g_w|` for the `g_w = sum_t w_t g_t` of the convex hull with the least
  * `g_w . g_0 + c |g_0| |g_w|`, found exactly.
  *
- * It is multiplied by the number of tasks, as `g_0` is a mean, and by `1 / (1 + c^2)`, as the authors' program does by
- * default and their paper does not. With `c = 0` it is plain training.
+ * The direction is multiplied by the number of tasks, as `g_0` is a mean, and by `1 / (1 + c^2)`, as the authors'
+ * program does by default and their paper does not. With `c = 0` it is plain training.
  *
- * @throws {TypeError} for unknown options.
- * @throws {RangeError} for options out of range.
+ * @returns A weighting of gradients, for `train`.
+ * @throws {TypeError} if an option is unknown.
+ * @throws {RangeError} if an option is out of range.
  *
- * @example
+ * @example Two gradients at a right angle
  * ```ts
  * import { assertAlmostEquals } from "@std/assert";
  * import { cagrad, random } from "@gatehouse/gatehouse";
@@ -161,8 +168,8 @@ export function cagrad(options: CagradOptions = {}): Weighting {
 }
 
 /**
- * The inner products of the gradients at length 1, and their lengths (1 for a gradient of 0). What rounding to float32
- * may have taken from the diagonal is put back, so that gradients that depend on each other leave no negative square.
+ * Returns the inner products of the gradients at length 1, and their lengths (1 for a gradient of 0). The loss to
+ * rounding in float32 is added back to the diagonal, so that dependent gradients leave no negative square.
  */
 function normalised(products: Products): { readonly square: number[][]; readonly lengths: number[] } {
   const lengths = products.map((row, task) => Math.sqrt(Math.max(row[task], 0)) || 1);
@@ -175,5 +182,5 @@ function normalised(products: Products): { readonly square: number[][]; readonly
   return { square, lengths };
 }
 
-/** The relative size of what float32 may lose in a sum over all parameters. */
+/** The relative loss to rounding of a sum over all parameters in float32, at most. */
 const rounding = 1e-6;

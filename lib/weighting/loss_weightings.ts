@@ -1,29 +1,30 @@
 import { checkOptions, kindOf } from "../errors/kinds.ts";
 import { type Descent, descent } from "../optimisers/descent.ts";
-import { checkOptimiser, type Optimiser } from "../optimisers/optimisers.ts";
+import { checkOptimiser, type Optimiser } from "../optimisers/optimiser.ts";
 import type { LossWeights, Weighting } from "./weighting.ts";
 
 /** The options of {@linkcode uncertainty}. */
 export interface UncertaintyOptions {
-  /** How the log variances follow their gradient, never clipped or decayed. Default: as the parameters do. */
+  /** The optimiser of the log variances, never clipped or decayed. Default: that of the parameters. */
   readonly optimiser?: Optimiser;
 }
 
 /**
  * Uncertainty weighting (Kendall, Gal and Cipolla 2018): beside the parameters a number `s_t` is trained for each task,
  * the log variance of its noise, from 0 on: `sum_t e^(-s_t) L_t + s_t`. The weight of a task is `e^(-s_t)`, which goes
- * to one over its loss.
+ * towards one over its loss.
  *
  * Log variances, as the paper trains, not variances, which can become negative. This is twice the paper's equation 7
  * for squared errors, so that training begins with weights of 1. Its equation 10, for classes, is the same with `s_t`
- * larger by log 2, so heads are not told apart. Static weights keep their meaning: `s_t` follows the loss without. A
+ * larger by log 2, so all heads are treated alike. Static weights keep their meaning: `s_t` follows the loss without. A
  * task without a labelled row in a batch keeps its `s_t` in that step.
  *
  * Losses must not be negative, as those of counts can be: where one is, training ends with an error.
  *
- * @throws {TypeError} for unknown options.
+ * @returns A weighting of losses, for `train`.
+ * @throws {TypeError} if an option is unknown.
  *
- * @example
+ * @example One step of one task
  * ```ts
  * import { assertAlmostEquals } from "@std/assert";
  * import { sgd, uncertainty } from "@gatehouse/gatehouse";
@@ -56,7 +57,7 @@ export function uncertainty(options: UncertaintyOptions = {}): Weighting {
 
 /** The options of {@linkcode dwa}. */
 export interface DwaOptions {
-  /** How even the weights are, above 0: the larger, the more. Default 2, as in the paper. */
+  /** The temperature, above 0: the larger, the more even the weights. Default 2, as in the paper. */
   readonly temperature?: number;
 }
 
@@ -66,13 +67,14 @@ export interface DwaOptions {
  * over that in the epoch before.
  *
  * Weights change by epoch, not by step, and are 1 in the first two epochs, as `r_t` is 1 there. A mean loss is over the
- * batches of an epoch that have a labelled row of the task; where one is missing or 0, `r_t` is 1. Losses must not be
+ * batches of an epoch that have a labelled row of the task; if one is missing or 0, `r_t` is 1. Losses must not be
  * negative, as those of counts can be: where one is, training ends with an error.
  *
- * @throws {TypeError} for unknown options.
- * @throws {RangeError} for options out of range.
+ * @returns A weighting of losses, for `train`.
+ * @throws {TypeError} if an option is unknown.
+ * @throws {RangeError} if an option is out of range.
  *
- * @example
+ * @example A task whose loss fell, and one whose loss did not
  * ```ts
  * import { assertAlmostEquals } from "@std/assert";
  * import { adam, dwa } from "@gatehouse/gatehouse";
@@ -118,15 +120,15 @@ export function dwa(options: DwaOptions = {}): Weighting {
 
 /** The options of {@linkcode gradNorm}. */
 export interface GradNormOptions {
-  /** How strongly tasks that learn slowly are favoured, at least 0. Default 1.5. */
+  /** The power by which tasks that learn slowly are favoured, at least 0. Default 1.5. */
   readonly alpha?: number;
-  /** How the weights follow their gradient, never clipped or decayed. Default: as the parameters do. */
+  /** The optimiser of the weights, never clipped or decayed. Default: that of the parameters. */
   readonly optimiser?: Optimiser;
 }
 
 /**
  * GradNorm (Chen et al. 2018, algorithm 1): weights `w_t` of the losses, from 1 on, are trained so that the gradients
- * of `w_t L_t` have like norms `G_t`, larger ones where a task learns slowly: `sum_t |G_t - mean(G) r_t^alpha|`, the
+ * of `w_t L_t` have similar norms `G_t`, larger ones where a task learns slowly: `sum_t |G_t - mean(G) r_t^alpha|`, the
  * second term taken for constant, with `r_t = (L_t / L_t(0)) / mean(L / L(0))`. After each step the weights are scaled
  * to add up to the number of tasks.
  *
@@ -136,10 +138,11 @@ export interface GradNormOptions {
  * parameters, keeps its weight in that step, but for the scaling, and is in no mean. Losses must not be negative, as
  * those of counts can be: where one is, training ends with an error.
  *
- * @throws {TypeError} for unknown options.
- * @throws {RangeError} for options out of range.
+ * @returns A weighting of losses, for `train`.
+ * @throws {TypeError} if an option is unknown.
+ * @throws {RangeError} if an option is out of range.
  *
- * @example
+ * @example One step of two tasks
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { gradNorm, sgd } from "@gatehouse/gatehouse";

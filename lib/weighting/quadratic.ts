@@ -4,14 +4,14 @@ export interface Problem {
   readonly square: readonly (readonly number[])[];
   /** The linear part. */
   readonly linear: readonly number[];
-  /** What the numbers times these, all above 0, must add up to 1 with; absent: anything. */
+  /** Factors above 0: the numbers times these must add up to 1. Absent: they need not. */
   readonly unit?: readonly number[];
 }
 
 /**
- * The least `y . Q y / 2 + b . y` over `y >= 0` and, if asked for, `a . y = 1`: exact up to rounding, by the active set
- * method of Lawson and Hanson (1974, chapter 23), for as many numbers as there are tasks. Numbers whose rows depend on
- * those of others stay 0.
+ * Returns the `y` with the least `y . Q y / 2 + b . y` over `y >= 0` and, if there is a unit `a`, `a . y = 1`: exact up
+ * to rounding, by the active set method of Lawson and Hanson (1974, chapter 23), for as many numbers as there are
+ * tasks. Numbers whose rows depend on those of others stay 0.
  */
 export function leastSquare({ square, linear, unit }: Problem): number[] {
   const y = linear.map(() => 0);
@@ -45,7 +45,7 @@ export function leastSquare({ square, linear, unit }: Problem): number[] {
   return y;
 }
 
-/** The numbers of 0 that would lessen the sum if they grew, beyond rounding; the one that would do so most first. */
+/** Returns the numbers of 0 that would lessen the sum if they grew, beyond rounding; the steepest first. */
 function falling(
   slope: readonly number[],
   { square, linear }: Problem,
@@ -59,7 +59,7 @@ function falling(
   return found.sort((i, j) => slope[i] - slope[j]);
 }
 
-/** Where the sum is stationary if all numbers but those of the support are 0. */
+/** Returns the numbers of the support for which the sum is stationary, all others being 0. */
 function stationary({ square, linear, unit }: Problem, support: readonly number[]): number[] {
   const lower = decomposed(partOf(square, support))!;
   const free = solved(lower, support.map((i) => -linear[i]));
@@ -74,7 +74,7 @@ function partOf(square: Problem["square"], support: readonly number[]): number[]
   return support.map((i) => support.map((j) => square[i][j]));
 }
 
-/** The lower factor of Cholesky's decomposition; undefined where rows depend on each other up to rounding. */
+/** Returns the lower factor of Cholesky's decomposition; undefined if rows depend on each other up to rounding. */
 function decomposed(square: readonly (readonly number[])[]): number[][] | undefined {
   const lower = square.map((row) => row.map(() => 0));
   for (let i = 0; i < lower.length; i++) {
@@ -87,7 +87,7 @@ function decomposed(square: readonly (readonly number[])[]): number[][] | undefi
   return lower;
 }
 
-/** `x` with `L L' x = b`. */
+/** Returns `x` with `L L' x = b`. */
 function solved(lower: readonly (readonly number[])[], right: readonly number[]): number[] {
   const half: number[] = [];
   right.forEach((number, i) => half.push((number - dot(half, lower[i])) / lower[i][i]));
@@ -99,7 +99,7 @@ function solved(lower: readonly (readonly number[])[], right: readonly number[])
   return x;
 }
 
-/** The inner product, over the length of the first. */
+/** Returns the inner product, over the length of the first. */
 export function dot(a: readonly number[], b: readonly number[]): number {
   return a.reduce((sum, number, i) => sum + number * b[i], 0);
 }

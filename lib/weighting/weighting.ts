@@ -1,6 +1,6 @@
 import type { Random } from "../data/random.ts";
 import { isRecord, kindOf } from "../errors/kinds.ts";
-import type { Optimiser } from "../optimisers/optimisers.ts";
+import type { Optimiser } from "../optimisers/optimiser.ts";
 
 /**
  * How the losses of several tasks make one step, beside the static weights of the tasks: weights of whole losses that

@@ -1,0 +1,51 @@
+import { apply } from "./table.ts";
+import type { Value } from "./value.ts";
+
+/**
+ * One-hot columns side by side, from codes. A code out of range yields zeros.
+ *
+ * @param codes Of type int, `[batch, columns]`.
+ * @param sizes How many codes each column has.
+ * @returns `[batch, sum of sizes]`.
+ * @throws {TypeError} if the codes are real numbers.
+ * @throws {RangeError} if there is not one size for each column.
+ *
+ * @example Two columns, of three codes and of two
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { compute, input, multiHot } from "@gatehouse/gatehouse";
+ *
+ * const codes = input("codes", ["batch", 2], "int");
+ * const inputs = { codes: [[1, 0], [2, -1]] };
+ * assertEquals(await compute(multiHot(codes, [3, 2]), { inputs }), [[0, 1, 0, 1, 0], [0, 0, 1, 0, 0]]);
+ * ```
+ */
+export function multiHot(codes: Value, sizes: readonly number[]): Value {
+  return apply("multiHot", [codes], { sizes });
+}
+
+/**
+ * Rows of a table by code, added up: `multiHot(codes, sizes)` times the table, without the zeros. A code out of range
+ * adds nothing.
+ *
+ * @param table One row for each code of each column, column after column: `[sum of sizes, width]`.
+ * @param codes Of type int, `[batch, columns]`.
+ * @param sizes How many codes each column has.
+ * @returns `[batch, width]`.
+ * @throws {TypeError} if the codes are real numbers.
+ * @throws {RangeError} if the shapes do not fit.
+ *
+ * @example Two columns of two codes
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { compute, constant, gatherSum, input } from "@gatehouse/gatehouse";
+ *
+ * const table = constant([1, 10, 2, 20, 3, 30, 4, 40], [4, 2]);
+ * const codes = input("codes", ["batch", 2], "int");
+ * const inputs = { codes: [[0, 1], [1, -1]] };
+ * assertEquals(await compute(gatherSum(table, codes, [2, 2]), { inputs }), [[1 + 4, 10 + 40], [2, 20]]);
+ * ```
+ */
+export function gatherSum(table: Value, codes: Value, sizes: readonly number[]): Value {
+  return apply("gatherSum", [table, codes], { sizes });
+}

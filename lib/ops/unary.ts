@@ -1,0 +1,186 @@
+import { add, div, mul, neg, square, sub } from "./arithmetic.ts";
+import { greater, select } from "./choices.ts";
+import { lifted, type Operand } from "./leaves.ts";
+import { apply } from "./table.ts";
+import type { Value } from "./value.ts";
+
+/**
+ * Element-wise `e ** x`.
+ *
+ * @returns A value of the shape of `x`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { compute, constant, exp } from "@gatehouse/gatehouse";
+ *
+ * assertEquals(await compute(exp(constant([0, 1]))), [1, Math.E]);
+ * ```
+ */
+export function exp(x: Operand): Value {
+  return apply("exp", [lifted(x)]);
+}
+
+/**
+ * The natural logarithm of each element.
+ *
+ * @returns A value of the shape of `x`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { compute, constant, log } from "@gatehouse/gatehouse";
+ *
+ * assertEquals(await compute(log(constant([1, Math.E]))), [0, 1]);
+ * ```
+ */
+export function log(x: Operand): Value {
+  return apply("log", [lifted(x)]);
+}
+
+/**
+ * The square root of each element. Its gradient at 0 is infinite.
+ *
+ * @returns A value of the shape of `x`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { compute, constant, sqrt } from "@gatehouse/gatehouse";
+ *
+ * assertEquals(await compute(sqrt(constant([4, 9]))), [2, 3]);
+ * ```
+ */
+export function sqrt(x: Operand): Value {
+  return apply("sqrt", [lifted(x)]);
+}
+
+/**
+ * Element-wise `|x|`, with gradient 0 at 0.
+ *
+ * @returns A value of the shape of `x`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { abs, compute, constant } from "@gatehouse/gatehouse";
+ *
+ * assertEquals(await compute(abs(constant([2, -3]))), [2, 3]);
+ * ```
+ */
+export function abs(x: Value): Value {
+  return add(relu(x), relu(neg(x)));
+}
+
+/**
+ * Element-wise `max(x, 0)`, with gradient 0 at 0.
+ *
+ * @returns A value of the shape of `x`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { compute, constant, relu } from "@gatehouse/gatehouse";
+ *
+ * assertEquals(await compute(relu(constant([2, -3]))), [2, 0]);
+ * ```
+ */
+export function relu(x: Value): Value {
+  return apply("relu", [x]);
+}
+
+/**
+ * The logistic function of each element, `1 / (1 + e ** -x)`.
+ *
+ * @returns A value of the shape of `x`.
+ *
+ * @example Odds of 1 to 1, and far from it
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { compute, constant, sigmoid } from "@gatehouse/gatehouse";
+ *
+ * assertEquals(await compute(sigmoid(constant([0, 1000, -1000]))), [0.5, 1, 0]);
+ * ```
+ */
+export function sigmoid(x: Value): Value {
+  return apply("sigmoid", [x]);
+}
+
+/**
+ * The hyperbolic tangent of each element.
+ *
+ * @returns A value of the shape of `x`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { compute, constant, tanh } from "@gatehouse/gatehouse";
+ *
+ * assertEquals(await compute(tanh(constant([0, 0.5, 1000]))), [0, Math.tanh(0.5), 1]);
+ * ```
+ */
+export function tanh(x: Value): Value {
+  return apply("tanh", [x]);
+}
+
+/**
+ * Element-wise `log(1 + e ** x)`, without overflow.
+ *
+ * @returns A value of the shape of `x`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { compute, constant, softplus } from "@gatehouse/gatehouse";
+ *
+ * assertEquals(await compute(softplus(constant([0, 1000, -1000]))), [Math.LN2, 1000, 0]);
+ * ```
+ */
+export function softplus(x: Value): Value {
+  return apply("softplus", [x]);
+}
+
+/**
+ * Element-wise `x * sigmoid(x)`, the Swish or SiLU activation (Ramachandran et al. 2017, with beta = 1).
+ *
+ * @returns A value of the shape of `x`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { compute, constant, swish } from "@gatehouse/gatehouse";
+ *
+ * assertEquals(await compute(swish(constant([0, 1, 1000]))), [0, 1 / (1 + Math.exp(-1)), 1000]);
+ * ```
+ */
+export function swish(x: Value): Value {
+  return mul(x, sigmoid(x));
+}
+
+/**
+ * The probability that a normal number with mean 0 and variance 1 is at most `x`, for each element.
+ *
+ * Composed of other ops, by the approximation 7.1.26 of Abramowitz and Stegun (1964), which is wrong by less than 1e-7;
+ * its gradient is the approximation's own, wrong by less than 3e-6.
+ *
+ * @returns A value of the shape of `x`.
+ *
+ * @example Within one standard deviation lie 68.27 %
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { compute, constant, normalCdf } from "@gatehouse/gatehouse";
+ *
+ * const [below, within] = await compute(normalCdf(constant([-1, 1]))) as number[];
+ * assertAlmostEquals(below, 0.1586553, 1e-7);
+ * assertAlmostEquals(within - below, 0.6826895, 1e-7);
+ * ```
+ */
+export function normalCdf(x: Value): Value {
+  const above = greater(x, 0);
+  const size = select(above, x, neg(x));
+  const t = div(1, add(mul(size, 0.3275911 * Math.SQRT1_2), 1));
+  const polynomial = [1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592, 0]
+    .reduce((sum: Operand, number) => add(mul(sum, t), number), 0);
+  const tail = mul(mul(polynomial, exp(mul(square(size), -0.5))), 0.5);
+  return select(above, sub(1, tail), tail);
+}
