@@ -136,7 +136,6 @@ export { missing, youtube, type YoutubePreset } from "./lib/author/presets/ranki
 export { crossStitch, type CrossStitchPreset, snr, type SnrPreset } from "./lib/author/presets/stitched.ts";
 
 export { check, inspect } from "./lib/spec/check.ts";
-export { featuresOf } from "./lib/features/input.ts";
 export { type Issue, SpecError } from "./lib/errors/issues.ts";
 export type {
   BankSpec,
@@ -149,7 +148,7 @@ export type {
   TaskSpec,
   version,
 } from "./lib/spec/spec.ts";
-export type { InputSpec, StreamSpec } from "./lib/features/feature.ts";
+export { type Features, featuresOf, type InputSpec, type StreamSpec } from "./lib/features/input.ts";
 export type {
   FocalSpec,
   HeadForm,
@@ -160,7 +159,10 @@ export type {
   QuantileSpec,
 } from "./lib/heads/spec.ts";
 export type { Init } from "./lib/ops/init.ts";
-export type { CategoryFeature, Feature, Features, NumericFeature } from "./lib/features/feature.ts";
+export { category, type CategoryFeature, type UnfittedCategory } from "./lib/features/category.ts";
+export { numeric, type NumericFeature, type UnfittedNumeric } from "./lib/features/numeric.ts";
+export type { Feature, UnfittedFeature } from "./lib/features/table.ts";
+export type { Tabular } from "./lib/features/tabular.ts";
 
 export { differentiate } from "./lib/graph/differentiate.ts";
 export { type Graph, type Node, print } from "./lib/graph/graph.ts";
@@ -234,16 +236,7 @@ export { decodeSafetensors, encodeSafetensors, type Safetensors } from "./lib/fo
 export { type Label, type RowOptions, type Rows, rows } from "./lib/data/rows.ts";
 export { type Column, type Columns, labels, type NumberColumn, take, type TextColumn } from "./lib/data/columns.ts";
 export { type ColumnKind, type CsvOptions, readCsv, streamCsv } from "./lib/data/csv.ts";
-export {
-  category,
-  encode,
-  fit,
-  numeric,
-  type Tabular,
-  type UnfittedCategory,
-  type UnfittedFeature,
-  type UnfittedNumeric,
-} from "./lib/features/encode.ts";
+export { encode, fit } from "./lib/features/encode.ts";
 export type { Source } from "./lib/data/source.ts";
 export type { CensusFile } from "./lib/datasets/census_files.ts";
 export { type Census, census, type CensusOptions } from "./lib/datasets/census.ts";

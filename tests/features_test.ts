@@ -8,7 +8,11 @@ import {
 } from "@std/assert";
 import { type Columns, labels, take } from "../lib/data/columns.ts";
 import { readCsv } from "../lib/data/csv.ts";
-import { category, encode, fit, numeric, type Tabular, type UnfittedFeature } from "../lib/features/encode.ts";
+import { category } from "../lib/features/category.ts";
+import { encode, fit } from "../lib/features/encode.ts";
+import { numeric } from "../lib/features/numeric.ts";
+import type { UnfittedFeature } from "../lib/features/table.ts";
+import type { Tabular } from "../lib/features/tabular.ts";
 import { random } from "../lib/data/random.ts";
 import { compile, cpu, define, inits, matmul, own, parametersOf, regression, type Spec, type Tensor } from "../mod.ts";
 
@@ -42,7 +46,7 @@ Deno.test("fit() without standardising gives mean 0 and scale 1", () => {
 
 Deno.test("fit() sorts words, and leaves out rare ones and those of no row", () => {
   const job = ["smith", "Clerk", "é", "clerk", "smith", "z"];
-  const words = (least: number, rows: Tabular) => fit({ job: category({ least }) }, rows).job;
+  const words = (minCount: number, rows: Tabular) => fit({ job: category({ minCount }) }, rows).job;
   assertEquals(words(1, { job }), { kind: "category", words: ["Clerk", "clerk", "smith", "z", "é"] });
   assertEquals(words(2, { job }), { kind: "category", words: ["smith"] });
   assertEquals(words(3, { job }), { kind: "category", words: [] });
@@ -55,7 +59,7 @@ Deno.test("fit() sorts words, and leaves out rare ones and those of no row", () 
 
 Deno.test("encode() gives raw numbers and codes in the order of the features, unknown words code 0", () => {
   const features = fit(
-    { job: category(), age: numeric(), town: category({ least: 2 }), pay: numeric({ transform: "log1p" }) },
+    { job: category(), age: numeric(), town: category({ minCount: 2 }), pay: numeric({ transform: "log1p" }) },
     { age: [1, 2, 3], job: ["a", "b", "a"], pay: [0, 10, 20], town: ["x", "y", "x"] },
   );
   assertEquals(Object.keys(features), ["job", "age", "town", "pay"]);
@@ -184,10 +188,13 @@ Deno.test("fit(), numeric(), category() and take() refuse what is wrong", () => 
       ", too small for float32: subtract an offset first",
     ]),
     [
-      () => category({ leat: 2 } as Record<string, number>),
-      'Cannot define category: option "leat" is unknown: did you mean "least"?',
+      () => category({ minCoutn: 2 } as Record<string, number>),
+      'Cannot define category: option "minCoutn" is unknown: did you mean "minCount"?',
     ],
-    [() => category({ least: 0 }), "Cannot define category\n  at least: found 0, wanted an integer of at least 1"],
+    [
+      () => category({ minCount: 0 }),
+      "Cannot define category\n  at minCount: found 0, wanted an integer of at least 1",
+    ],
     [
       () => numeric({ transform: "log" as "log1p" }),
       'Cannot define numeric feature\n  at transform: found "log", wanted "none" or "log1p"',

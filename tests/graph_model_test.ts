@@ -11,7 +11,10 @@ import { translations } from "../lib/formats/graph_model_ops.ts";
 import { reference } from "../lib/engines/reference/reference.ts";
 import { cpu, wasm } from "../lib/engines/tfjs/tfjs.ts";
 import { fillUniform, random } from "../lib/data/random.ts";
-import { category, encode, fit, numeric, type Tabular } from "../lib/features/encode.ts";
+import { category } from "../lib/features/category.ts";
+import { encode, fit } from "../lib/features/encode.ts";
+import { numeric } from "../lib/features/numeric.ts";
+import type { Tabular } from "../lib/features/tabular.ts";
 import type { Rows } from "../lib/data/rows.ts";
 import { compile } from "../lib/model/compile.ts";
 import type { Model } from "../lib/model/model.ts";
@@ -241,7 +244,7 @@ Deno.test("saveGraphModel() serves models with features, which its metadata tell
       gain: numeric({ transform: "log1p" }),
       debt: numeric({ transform: "log1p", standardise: false }),
     };
-    const words = { job: category(), code: category({ least: 2 }) };
+    const words = { job: category(), code: category({ minCount: 2 }) };
     const kinds = [numbers, words, { job: words.job, ...numbers, code: words.code }];
     for (const [kind, unfitted] of kinds.entries()) {
       const features = fit(unfitted, fitted);

@@ -48,23 +48,23 @@ const ofUser = {
   fans_user_num: numeric({ transform: "log1p" }),
   friend_user_num: numeric({ transform: "log1p" }),
   register_days: numeric({ transform: "log1p" }),
-  ...Object.fromEntries(Array.from({ length: 18 }, (_, i) => [`onehot_feat${i}`, category({ least: 5 })])),
+  ...Object.fromEntries(Array.from({ length: 18 }, (_, i) => [`onehot_feat${i}`, category({ minCount: 5 })])),
 };
 
 /** What is known of a video. */
 const ofVideo = {
-  author_id: category({ least: 20 }),
+  author_id: category({ minCount: 20 }),
   video_type: category(),
   upload_type: category(),
-  music_id: category({ least: 20 }),
+  music_id: category({ minCount: 20 }),
   music_type: category(),
-  tag: category({ least: 5 }),
+  tag: category({ minCount: 5 }),
 };
 
 /** What is known of a showing: who, what, when, where. The length of the video stands with it. */
 const ofShowing = {
-  user_id: category({ least: 2 }),
-  video_id: category({ least: 2 }),
+  user_id: category({ minCount: 2 }),
+  video_id: category({ minCount: 2 }),
   hourmin: category(),
   tab: category(),
   duration_ms: numeric({ transform: "log1p" }),

@@ -1,6 +1,6 @@
 import { heads } from "../heads/heads.ts";
-import type { Feature } from "../features/feature.ts";
-import { featureForm, mostUnits, streamForm } from "../features/input.ts";
+import { mostUnits, streamForm } from "../features/input.ts";
+import { type Feature, featureForm, isFitted, isUnfitted } from "../features/table.ts";
 import { type Issue, keyText, SpecError } from "../errors/issues.ts";
 import { type Draft, resolve } from "../spec/resolve.ts";
 import { lossForm } from "../heads/loss_form.ts";
@@ -233,7 +233,7 @@ const tableForm: Form = object({
   input: (found, path) => {
     if (!isRecord(found)) return whole(1, mostUnits)(found, path);
     if (Object.keys(found).length === 0) return [{ path, message: "a model needs at least one feature" }];
-    const unfitted = Object.keys(found).filter((name) => isUnfitted(found[name]));
+    const unfitted = Object.keys(found).filter((name) => isUnfitted(found[name]) && !isFitted(found[name]));
     if (unfitted.length === 0) return record(featureForm)(found, path);
     const message = "the feature is not fitted: wanted what fit(features, training columns) returns";
     return unfitted.map((name) => ({ path: path + keyText(name), message }));
@@ -257,12 +257,6 @@ const tableForm: Form = object({
     gates: record(object({ mix: list(text) }, { gate: entry, reads: text })),
   })),
 });
-
-/** A feature before it is fitted has a kind, but no encoding. */
-function isUnfitted(found: unknown): boolean {
-  return isRecord(found) && (found.kind === "numeric" || found.kind === "category") &&
-    found.scale === undefined && found.words === undefined;
-}
 
 function mapValues<A, B>(values: Readonly<Record<string, A>>, change: (value: A) => B): Record<string, B> {
   return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, change(value)]));

@@ -1,10 +1,10 @@
-import type { Features } from "../features/feature.ts";
+import type { Features } from "../features/input.ts";
 import { checkOptions } from "../errors/kinds.ts";
 import { censusColumns, censusHeader, censusInputs, type CensusTask, censusTasks } from "./census_columns.ts";
 import { type CensusFile, censusFiles, findCensus } from "./census_files.ts";
 import { type Columns, take } from "../data/columns.ts";
 import { readCsv } from "../data/csv.ts";
-import { category, encode, fit, numeric } from "../features/encode.ts";
+import { encode, fit } from "../features/encode.ts";
 import { permutation, random } from "../data/random.ts";
 import type { Rows } from "../data/rows.ts";
 
@@ -78,13 +78,7 @@ export async function census(options: CensusOptions = {}): Promise<Census> {
     return await readCsv(await findCensus(file, folder), { columns, header: censusHeader, trim: true, sha256, signal });
   };
   const trained = await load(censusFiles.data);
-  const features = fit(
-    Object.fromEntries(read.map(([name, kind]) => [
-      name,
-      kind === "numeric" ? numeric({ transform: "log1p" }) : category(),
-    ])),
-    trained,
-  );
+  const features = fit(read, trained);
   const train = rowsOf(features, tasks, trained);
   const tested = await load(censusFiles.test);
   const order = permutation(tested.count, random(`${seed}:halves`));

@@ -1,54 +1,60 @@
 import type { ColumnKind } from "../data/csv.ts";
+import { category } from "../features/category.ts";
+import { numeric } from "../features/numeric.ts";
+import { columnKinds, type UnfittedFeature } from "../features/table.ts";
 
 /** What a column of Census-Income is to a model. */
-type Role = "numeric" | "category" | "weight" | "label";
+type Role = UnfittedFeature | "weight" | "label";
+
+const amount = numeric({ transform: "log1p" });
+const word = category();
 
 /**
  * The columns of Census-Income in the order in which the files have them, which is that of the list at the end of the
- * .names file. The seven that it calls continuous are numeric; recodes written as digits are categories.
+ * .names file. The seven that it calls continuous are amounts; recodes written as digits are words.
  */
 const roles: Readonly<Record<string, Role>> = {
-  "age": "numeric",
-  "class of worker": "category",
-  "detailed industry recode": "category",
-  "detailed occupation recode": "category",
-  "education": "category",
-  "wage per hour": "numeric",
-  "enroll in edu inst last wk": "category",
-  "marital stat": "category",
-  "major industry code": "category",
-  "major occupation code": "category",
-  "race": "category",
-  "hispanic origin": "category",
-  "sex": "category",
-  "member of a labor union": "category",
-  "reason for unemployment": "category",
-  "full or part time employment stat": "category",
-  "capital gains": "numeric",
-  "capital losses": "numeric",
-  "dividends from stocks": "numeric",
-  "tax filer stat": "category",
-  "region of previous residence": "category",
-  "state of previous residence": "category",
-  "detailed household and family stat": "category",
-  "detailed household summary in household": "category",
+  "age": amount,
+  "class of worker": word,
+  "detailed industry recode": word,
+  "detailed occupation recode": word,
+  "education": word,
+  "wage per hour": amount,
+  "enroll in edu inst last wk": word,
+  "marital stat": word,
+  "major industry code": word,
+  "major occupation code": word,
+  "race": word,
+  "hispanic origin": word,
+  "sex": word,
+  "member of a labor union": word,
+  "reason for unemployment": word,
+  "full or part time employment stat": word,
+  "capital gains": amount,
+  "capital losses": amount,
+  "dividends from stocks": amount,
+  "tax filer stat": word,
+  "region of previous residence": word,
+  "state of previous residence": word,
+  "detailed household and family stat": word,
+  "detailed household summary in household": word,
   "instance weight": "weight",
-  "migration code-change in msa": "category",
-  "migration code-change in reg": "category",
-  "migration code-move within reg": "category",
-  "live in this house 1 year ago": "category",
-  "migration prev res in sunbelt": "category",
-  "num persons worked for employer": "numeric",
-  "family members under 18": "category",
-  "country of birth father": "category",
-  "country of birth mother": "category",
-  "country of birth self": "category",
-  "citizenship": "category",
-  "own business or self employed": "category",
-  "fill inc questionnaire for veteran's admin": "category",
-  "veterans benefits": "category",
-  "weeks worked in year": "numeric",
-  "year": "category",
+  "migration code-change in msa": word,
+  "migration code-change in reg": word,
+  "migration code-move within reg": word,
+  "live in this house 1 year ago": word,
+  "migration prev res in sunbelt": word,
+  "num persons worked for employer": amount,
+  "family members under 18": word,
+  "country of birth father": word,
+  "country of birth mother": word,
+  "country of birth self": word,
+  "citizenship": word,
+  "own business or self employed": word,
+  "fill inc questionnaire for veteran's admin": word,
+  "veterans benefits": word,
+  "weeks worked in year": amount,
+  "year": word,
   "income": "label",
 };
 
@@ -110,20 +116,19 @@ export const censusTasks: Readonly<Record<"income" | "marital" | "education", Ce
 };
 
 /** The columns that a model reads: never the weight, the income, or the marital status. */
-export function censusInputs(education: boolean): readonly (readonly [column: string, kind: "numeric" | "category"])[] {
-  return Object.entries(roles).flatMap(([column, role]) => {
-    if (role === "weight" || role === "label" || column === "marital stat") return [];
-    return column === "education" && !education ? [] : [[column, role] as const];
-  });
+export function censusInputs(education: boolean): Readonly<Record<string, UnfittedFeature>> {
+  return Object.fromEntries(
+    Object.entries(roles).flatMap(([column, role]) => {
+      if (role === "weight" || role === "label" || column === "marital stat") return [];
+      return column === "education" && !education ? [] : [[column, role] as const];
+    }),
+  );
 }
 
 /** What to read of the files: some inputs, and the columns of some tasks, whose words must be known ones. */
-export function censusColumns(inputs: readonly (readonly [string, string])[], tasks: readonly CensusTask[]): Record<
-  string,
-  ColumnKind
-> {
-  return Object.fromEntries<ColumnKind>([
-    ...inputs.map(([column, kind]) => [column, kind === "numeric" ? "number" : "text"] as const),
-    ...tasks.map(({ column, words }) => [column, words] as const),
-  ]);
+export function censusColumns(
+  inputs: Readonly<Record<string, UnfittedFeature>>,
+  tasks: readonly CensusTask[],
+): Record<string, ColumnKind> {
+  return { ...columnKinds(inputs), ...Object.fromEntries(tasks.map(({ column, words }) => [column, words])) };
 }

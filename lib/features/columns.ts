@@ -1,7 +1,9 @@
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
-import type { Feature, Features } from "./feature.ts";
-import type { InputSpec, StreamSpec } from "./feature.ts";
+import { concat, slice } from "../ops/functions.ts";
+import type { Value } from "../ops/value.ts";
+import type { Features, InputSpec, StreamSpec } from "./input.ts";
+import { groupsOf } from "./table.ts";
 
 /**
  * The columns of the stream `input` that make a part of it, as runs `[start, length]` in the order of the part.
@@ -24,20 +26,39 @@ export function columnsOf(input: InputSpec, part: StreamSpec): readonly (readonl
   return runs;
 }
 
+/**
+ * Runs of columns of values that lie side by side, each cut from the values that it covers.
+ *
+ * @param parts `[batch, width]` each.
+ * @returns `[batch, sum of lengths]`.
+ */
+export function cut(parts: readonly Value[], runs: readonly (readonly [start: number, length: number])[]): Value {
+  const pieces = runs.flatMap(([start, length]) => {
+    let from = 0;
+    return parts.flatMap((part) => {
+      const width = part.shape[1] as number;
+      const [first, last] = [Math.max(start - from, 0), Math.min(start + length - from, width)];
+      from += width;
+      if (first >= last) return [];
+      return [last - first === width ? part : slice(part, first, last - first)];
+    });
+  });
+  return concat(pieces);
+}
+
 function columnOf(width: number, item: string | number): number {
   if (Number.isSafeInteger(item) && (item as number) >= 0 && (item as number) < width) return item as number;
   throw new RangeError(`the input has columns 0 to ${width - 1}, found ${textOf(item)}`);
 }
 
-/** Where the features lie in the stream `input`, numeric ones first, and their widths. */
+/** Where the features begin in the stream `input`, and their widths. */
 function placesOf(features: Features): Map<string, readonly [start: number, length: number]> {
   const places = new Map<string, readonly [number, number]>();
   let start = 0;
-  for (const kind of ["numeric", "category"]) {
-    for (const [name, feature] of Object.entries(features)) {
-      if (feature.kind !== kind) continue;
-      places.set(name, [start, featureWidth(feature)]);
-      start += featureWidth(feature);
+  for (const { kind, features: named } of groupsOf(features)) {
+    for (const [name, feature] of named) {
+      places.set(name, [start, kind.width(feature)]);
+      start += kind.width(feature);
     }
   }
   return places;
@@ -51,11 +72,6 @@ function placeIn(
   if (place !== undefined) return place;
   const advised = typeof item === "string" ? advice(item, places.keys()) : ": wanted one";
   throw new RangeError(`no feature is named ${textOf(item)}${advised}`);
-}
-
-/** The units of one feature: 1, or a slot for each word and one for whatever is no word. */
-export function featureWidth(feature: Feature): number {
-  return feature.kind === "numeric" ? 1 : feature.words.length + 1;
 }
 
 function textOf(item: string | number): string {

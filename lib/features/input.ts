@@ -1,18 +1,31 @@
-import type { Features } from "./feature.ts";
-import type { InputSpec } from "./feature.ts";
-import { featureWidth } from "./columns.ts";
-import { finite, fitting, type Form, list, number, object, record, text, whole, word } from "../errors/forms.ts";
+import { type Form, list, number, object, record, text, whole } from "../errors/forms.ts";
 import { isRecord } from "../errors/kinds.ts";
+import { type Feature, featureForm, kinds } from "./table.ts";
 
-export { featureWidth };
+/** A width of real numbers, or named features with their encoding. */
+export type InputSpec =
+  | { readonly width: number }
+  | { readonly features: Features };
+
+/** A part of the input: features by name, or columns by number where the input is a width. */
+export type StreamSpec = readonly string[] | readonly number[];
+
+/**
+ * What a model reads: named features in a fixed order, as stored in its Spec. Plain JSON.
+ *
+ * The encoding (mean, scale, vocabulary) is part of the model and fitted on training rows only; models compute it
+ * inside their graph, from raw numbers `[batch, numbers]` and codes `[batch, categories]`, so that a saved or exported
+ * model needs nothing beside it. Features of one kind come in the order of the record's keys.
+ */
+export type Features = Readonly<Record<string, Feature>>;
 
 /** The most units that an input or a layer can have. */
 export const mostUnits = 2 ** 24;
 
-/** The width of the stream `input`: numeric features first, then the one-hot slots of the categories. */
+/** The width of the stream `input`, in which features lie side by side. */
 export function inputWidth(input: InputSpec): number {
   if ("width" in input) return input.width;
-  return Object.values(input.features).reduce((total, feature) => total + featureWidth(feature), 0);
+  return Object.values(input.features).reduce((total, feature) => total + kinds[feature.kind].width(feature), 0);
 }
 
 /**
@@ -44,30 +57,5 @@ export const inputForm: Form = (found, path) => {
   const issues = object({ features: record(featureForm) })(found, path);
   return isRecord(found.features) && Object.keys(found.features).length === 0
     ? [...issues, { path: `${path}.features`, message: "a model needs at least one feature" }]
-    : issues;
-};
-
-/** What a fitted feature can be. */
-export const featureForm: Form = (found, path) => {
-  const kind = isRecord(found) ? found.kind : undefined;
-  if (kind === "numeric") return numericForm(found, path);
-  if (kind === "category") return categoryForm(found, path);
-  return object({ kind: word("numeric", "category") })(isRecord(found) ? { kind } : found, path);
-};
-
-const numericForm: Form = object({
-  kind: word("numeric"),
-  transform: word("none", "log1p"),
-  mean: finite,
-  scale: fitting("a finite number above 0", (found) => {
-    return typeof found === "number" && Math.fround(found) > 0 && Number.isFinite(Math.fround(found));
-  }),
-});
-
-const categoryForm: Form = (found, path) => {
-  const issues = object({ kind: word("category"), words: list(text) })(found, path);
-  const words = (found as { words?: unknown }).words;
-  return issues.length === 0 && new Set(words as string[]).size !== (words as string[]).length
-    ? [{ path: `${path}.words`, message: "a word stands twice" }]
     : issues;
 };

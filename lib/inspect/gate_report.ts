@@ -5,6 +5,8 @@ import { checkRows } from "../model/check_rows.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { Graph } from "../graph/graph.ts";
 import { optimise } from "../graph/optimise.ts";
+import type { Segments } from "../features/kind.ts";
+import { groupsOf, kinds } from "../features/table.ts";
 import type { Spec } from "../spec/spec.ts";
 import { checkOptions, kindOf } from "../errors/kinds.ts";
 import { inputTensors, readBy } from "../model/feed.ts";
@@ -99,7 +101,7 @@ export async function gateReport(model: Model, data: Rows, options: GateReportOp
   if (!(Number.isSafeInteger(batch) && batch >= 1)) {
     throw new RangeError(`Cannot ${action}: batch must be a whole number of at least 1, found ${kindOf(batch)}`);
   }
-  const values = by === undefined ? undefined : valuesOf(model.spec, by);
+  const values = by === undefined ? undefined : segmentsOf(model.spec, by);
   checkRows(model.spec, data);
   if (data.count === 0) throw new RangeError(`Cannot ${action}: there are no rows, wanted at least one`);
   const gates = gatesOf(model.spec);
@@ -130,7 +132,7 @@ async function collected(
   model: Model,
   data: Rows,
   gates: readonly Gate[],
-  values: Values | undefined,
+  values: Segments | undefined,
   batch: number,
 ): Promise<{
   readonly whole: Sums;
@@ -155,7 +157,7 @@ async function collected(
     for (let row = 0; row < piece.count; row++) {
       add(whole, weights, row);
       if (values === undefined) continue;
-      const code = values.code(piece, row);
+      const code = values.code(piece.inputs, row);
       if (!segments.has(code)) segments.set(code, nothing());
       add(segments.get(code)!, weights, row);
     }
@@ -176,16 +178,6 @@ const fewRows = 100;
 /** A gate, and the experts that it mixes. */
 type Gate = Pick<GateUse, "gate" | "level" | "stream" | "experts">;
 
-/** The values of a category feature. */
-interface Values {
-  /** The code of a row. */
-  readonly code: (rows: Rows, row: number) => number;
-  /** All codes, in the order of a report. */
-  readonly codes: readonly number[];
-  /** The word of a code; null for that of unknown words. */
-  readonly word: (code: number) => string | null;
-}
-
 /** Returns the gates with weights, and the expert of each weight. */
 function gatesOf({ levels }: Spec): Gate[] {
   return levels.flatMap(({ experts, gates }, level) =>
@@ -197,28 +189,25 @@ function gatesOf({ levels }: Spec): Gate[] {
 }
 
 /**
- * Returns the values of a feature.
+ * Returns the segments of rows that have the same value of a feature.
  *
- * @throws {TypeError} if there is no such feature, or if it is not a category.
+ * @throws {TypeError} if there is no such feature, or if its kind has no segments.
  */
-function valuesOf({ input }: Spec, by: string): Values {
+function segmentsOf({ input }: Spec, by: string): Segments {
   const action = `Cannot report gates by ${quoted(String(by))}`;
   if ("width" in input) throw new TypeError(`${action}: the model reads ${input.width} numbers a row, without names`);
-  const names = Object.keys(input.features).filter((name) => input.features[name].kind === "category");
-  const feature = Object.hasOwn(input.features, by) ? input.features[by] : undefined;
-  if (feature === undefined) {
+  const groups = groupsOf(input.features);
+  if (!Object.hasOwn(input.features, by)) {
+    const names = groups.flatMap(({ kind, features }) => kind.segments ? features.map(([name]) => name) : []);
     throw new TypeError(`${action}: the model has no feature of that name${advice(String(by), names)}`);
   }
-  if (feature.kind !== "category") {
+  const { kind, features } = groups.find(({ features }) => features.some(([name]) => name === by))!;
+  if (kind.segments === undefined) {
+    const wanted = Object.entries(kinds).flatMap(([name, { segments }]) => segments ? [`a ${name}`] : []).join(" or ");
     const way = "to compare its ranges, report on the rows of each";
-    throw new TypeError(`${action}: the feature is ${feature.kind}, wanted a category: ${way}`);
+    throw new TypeError(`${action}: the feature is ${input.features[by].kind}, wanted ${wanted}: ${way}`);
   }
-  const [at, width, { words }] = [names.indexOf(by), names.length, feature];
-  return {
-    code: ({ inputs }, row) => inputs.category[row * width + at],
-    codes: [...words.map((_, word) => word + 1), 0],
-    word: (code) => code === 0 ? null : words[code - 1],
-  };
+  return kind.segments(features, by);
 }
 
 /**

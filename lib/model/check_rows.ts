@@ -1,10 +1,9 @@
-import { advice } from "../errors/nearest.ts";
 import { isRecord, kindOf } from "../errors/kinds.ts";
+import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
-import { areFinite } from "../data/finite.ts";
 import type { Rows } from "../data/rows.ts";
-import type { InputSpec } from "../features/feature.ts";
-import { featureWidth, inputWidth } from "../features/input.ts";
+import type { GraphInput } from "../features/kind.ts";
+import { partsOf } from "../features/parts.ts";
 import { groupsOf, heads } from "../heads/heads.ts";
 import type { Spec, TaskSpec } from "../spec/spec.ts";
 
@@ -13,99 +12,45 @@ import type { Spec, TaskSpec } from "../spec/spec.ts";
  * train and to evaluate also labels that its heads can learn. Rows are counted from 0.
  *
  * @param purpose What the rows are for.
- * @throws {TypeError} for what are no rows, and missing and unknown names.
- * @throws {RangeError} for lengths and values, naming the row.
+ * @throws {TypeError} if `rows` does not come from `rows()` or `encode()`, or a name is missing or unknown.
+ * @throws {RangeError} if a length or a value is wrong, naming the row.
  */
 export function checkRows(spec: Spec, rows: Rows, purpose: "predict" | "train" | "evaluate" = "predict"): void {
   const action = `Cannot ${purpose}`;
   if (!isRecord(rows) || !(Number.isSafeInteger(rows.count) && rows.count >= 0) || !isRecord(rows.inputs)) {
     throw new TypeError(`${action}: wanted rows, such as rows([[1, 2], [3, 4]]), found ${kindOf(rows)}`);
   }
-  const wanted = inputsOf(spec.input);
+  const parts = partsOf(spec.input);
+  const names = parts.flatMap(({ inputs }) => inputs.map(({ name }) => name));
   for (const [name, data] of Object.entries(rows.inputs)) {
-    if (!wanted.has(name) && data?.length !== 0) {
-      throw new TypeError(`${action}: the model has no input ${quoted(name)}${advice(name, wanted.keys())}`);
+    if (!names.includes(name) && data?.length !== 0) {
+      throw new TypeError(`${action}: the model has no input ${quoted(name)}${advice(name, names)}`);
     }
   }
-  for (const [name, width] of wanted) {
-    const data = Object.hasOwn(rows.inputs, name) ? rows.inputs[name] : undefined;
-    if (data === undefined) throw new TypeError(`${action}: the rows have no input ${JSON.stringify(name)}`);
-    const type = name === "category" ? Int32Array : Float32Array;
-    if (!(data instanceof type)) {
-      throw new TypeError(
-        `${action}: input ${JSON.stringify(name)} must be of type ${type.name}, found ${kindOf(data)}`,
-      );
-    }
-    if (data.length !== rows.count * width) {
-      const found = rows.count > 0 ? `${data.length / rows.count} a row` : `${data.length}`;
-      throw new RangeError(`${action}: input ${JSON.stringify(name)} needs ${width} numbers a row, found ${found}`);
-    }
-    const logs = logarithms(spec.input, name);
-    const at = firstWrong(data, logs);
-    if (at >= 0) {
-      const column = featureAt(spec.input, name, at % width);
-      const found = `${logs[at % width] ? "log1p of " : ""}${data[at]}`;
-      throw new RangeError(`${action}\n  at row ${Math.floor(at / width)}, ${column}: ${found} is no finite number`);
+  for (const { inputs, wrong } of parts) {
+    for (const input of inputs) checkInput(input, rows, action);
+    const found = wrong(rows.inputs);
+    if (found !== undefined) {
+      throw new RangeError(`${action}\n  at row ${found.row}, ${found.at}: ${found.message}`);
     }
   }
-  checkCodes(spec.input, rows, action);
   if (purpose !== "predict") checkLabels(spec.tasks, rows, action);
 }
 
-/** Codes beyond a feature's words come from another vocabulary. */
-function checkCodes(input: InputSpec, { inputs: { category } }: Rows, action: string): void {
-  if ("width" in input) return;
-  const features = Object.entries(input.features).filter(([, { kind }]) => kind === "category");
-  const most = features.map(([, feature]) => featureWidth(feature) - 1);
-  const at = outOfRange(category ?? [], most);
-  if (at < 0) return;
-  const [name] = features[at % features.length];
-  const found = `code ${category[at]} of feature ${quoted(name)} is none of 0 to ${most[at % most.length]}`;
-  throw new RangeError(
-    `${action}\n  at row ${Math.floor(at / most.length)}: ${found}: encode rows with the model's features`,
-  );
-}
-
-/** The position of the first code that is negative or above its column's greatest. */
-function outOfRange(codes: ArrayLike<number>, most: readonly number[]): number {
-  for (let at = 0; at < codes.length;) {
-    for (let column = 0; column < most.length; column++, at++) {
-      if (codes[at] < 0 || codes[at] > most[column]) return at;
-    }
+/** An input is there, of its type, and as long as the rows are many. */
+function checkInput({ name, type, width }: GraphInput, { count, inputs }: Rows, action: string): void {
+  const data = Object.hasOwn(inputs, name) ? inputs[name] : undefined;
+  if (data === undefined) throw new TypeError(`${action}: the rows have no input ${JSON.stringify(name)}`);
+  const array = type === "int" ? Int32Array : Float32Array;
+  if (!(data instanceof array)) {
+    throw new TypeError(
+      `${action}: input ${JSON.stringify(name)} must be of type ${array.name}, found ${kindOf(data)}`,
+    );
   }
-  return -1;
-}
-
-/** The graph's inputs, and the numbers a row that each needs. */
-function inputsOf(input: InputSpec): Map<string, number> {
-  if ("width" in input) return new Map([["input", inputWidth(input)]]);
-  const kinds = Object.values(input.features).map(({ kind }) => kind as string);
-  const widths = ["numeric", "category"].map((kind) => [kind, kinds.filter((k) => k === kind).length] as const);
-  return new Map(widths.filter(([, width]) => width > 0));
-}
-
-/** Of every column of an input, whether the model takes its logarithm. */
-function logarithms(input: InputSpec, name: string): boolean[] {
-  if ("width" in input || name === "category") return [];
-  return Object.values(input.features).flatMap((f) => f.kind === "numeric" ? [f.transform === "log1p"] : []);
-}
-
-/** The position of the first number that is not finite, or has no finite logarithm where that is taken; else -1. */
-function firstWrong(data: Float32Array | Int32Array, logs: readonly boolean[]): number {
-  const transformed = logs.includes(true);
-  if (!transformed && (data instanceof Int32Array || areFinite(data))) return -1;
-  // A call for each number would take as long as many a prediction.
-  for (let at = 0; at < data.length; at++) {
-    const number = data[at];
-    if (number - number !== 0 || transformed && number <= -1 && logs[at % logs.length]) return at;
+  if (data.length !== count * width) {
+    const found = count > 0 ? `${data.length / count} a row` : `${data.length}`;
+    throw new RangeError(`${action}: input ${JSON.stringify(name)} needs ${width} numbers a row, found ${found}`);
   }
-  return -1;
-}
-
-function featureAt(input: InputSpec, name: string, position: number): string {
-  if ("width" in input) return `column ${position}`;
-  const features = Object.entries(input.features).filter(([, { kind }]) => kind === name);
-  return `feature ${JSON.stringify(features[position][0])}`;
 }
 
 function checkLabels(

@@ -16,7 +16,7 @@ import {
   type TaskSpec,
   version,
 } from "./spec.ts";
-import type { InputSpec, StreamSpec } from "../features/feature.ts";
+import type { InputSpec, StreamSpec } from "../features/input.ts";
 import type { HeadKind, LossSpec } from "../heads/spec.ts";
 
 /**

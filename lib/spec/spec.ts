@@ -1,5 +1,5 @@
 import type { Attrs, Op } from "../ops/value.ts";
-import type { InputSpec, StreamSpec } from "../features/feature.ts";
+import type { InputSpec, StreamSpec } from "../features/input.ts";
 import type { HeadForm } from "../heads/spec.ts";
 
 /** The version of the format, the value of `gatehouse` in every spec. */

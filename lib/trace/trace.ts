@@ -1,13 +1,11 @@
-import { add, concat, div, equal, log, mul, multiHot, reshape, select, slice, sub, sum } from "../ops/functions.ts";
-import { constant } from "../ops/functions.ts";
+import { add, concat, mul, reshape, sum } from "../ops/functions.ts";
 import { heads } from "../heads/heads.ts";
 import { ordered } from "../spec/order.ts";
 import { apply } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
-import type { NumericFeature } from "../features/feature.ts";
-import { columnsOf } from "../features/columns.ts";
+import { columnsOf, cut } from "../features/columns.ts";
+import { inputValues } from "../features/parts.ts";
 import type { Expression, LevelSpec, Spec } from "../spec/spec.ts";
-import type { InputSpec } from "../features/feature.ts";
 import { mapEntries } from "./entries.ts";
 import { auxiliaryOf, distancesOf, movesOf } from "./auxiliary.ts";
 import { withinCapacity } from "./capacity.ts";
@@ -49,10 +47,10 @@ export interface Traced {
  * ```
  */
 export function trace(spec: Spec, training: boolean): Traced {
-  const parts = inputParts(spec.input);
+  const parts = inputValues(spec.input);
   const streams = new Map<string, Value>([["input", concat(parts)]]);
   for (const [name, part] of Object.entries(spec.streams ?? {})) {
-    streams.set(name, columns(parts, columnsOf(spec.input, part)));
+    streams.set(name, cut(parts, columnsOf(spec.input, part)));
   }
   const gates: Record<string, Value> = {};
   const banks: Record<string, readonly Value[]> = {};
@@ -99,39 +97,6 @@ export function trace(spec: Spec, training: boolean): Traced {
   return { logits, predictions, gates, experts: banks, dropped, auxiliary, moves };
 }
 
-/** The values that a batch brings: side by side they are the stream `input`. */
-function inputParts(input: InputSpec): readonly Value[] {
-  if ("width" in input) return [apply("input", [], { name: "input", shape: ["batch", input.width], type: "float" })];
-  const features = Object.values(input.features);
-  const numeric = features.filter((feature) => feature.kind === "numeric");
-  const sizes = features.flatMap((feature) => feature.kind === "category" ? [feature.words.length + 1] : []);
-  const parts: Value[] = [];
-  if (numeric.length > 0) {
-    const raw = apply("input", [], { name: "numeric", shape: ["batch", numeric.length], type: "float" });
-    parts.push(standardised(raw, numeric));
-  }
-  if (sizes.length > 0) {
-    const codes = apply("input", [], { name: "category", shape: ["batch", sizes.length], type: "int" });
-    parts.push(multiHot(codes, sizes));
-  }
-  return parts;
-}
-
-/** Runs of columns of values that lie side by side, each cut from the values that it covers. */
-function columns(parts: readonly Value[], runs: readonly (readonly [start: number, length: number])[]): Value {
-  const cut = runs.flatMap(([start, length]) => {
-    let from = 0;
-    return parts.flatMap((part) => {
-      const width = part.shape[1] as number;
-      const [first, last] = [Math.max(start - from, 0), Math.min(start + length - from, width)];
-      from += width;
-      if (first >= last) return [];
-      return [last - first === width ? part : slice(part, first, last - first)];
-    });
-  });
-  return concat(cut);
-}
-
 /** `h = sum_e G[:, e] f_e`: weights `[batch, experts]` and experts `[batch, units]` to `[batch, units]`. */
 function combine(weights: Value, experts: readonly Value[]): Value {
   const units = experts[0].shape[1];
@@ -163,31 +128,4 @@ function instantiate(entry: Expression, x: Value, path: string, training: boolea
     if (op !== "parameter" && op !== "noise") return undefined;
     return apply(op, [], { ...attrs, name: `${path}/${attrs.name}` });
   }).outputs;
-}
-
-/** `(transform(x) - mean) / scale`, column by column. */
-function standardised(raw: Value, features: readonly NumericFeature[]): Value {
-  const columns = transformed(raw, features);
-  const means = constant(features.map((feature) => feature.mean));
-  const scales = constant(features.map((feature) => feature.scale));
-  return div(sub(columns, means), scales);
-}
-
-/** Neighbours with the same transform are transformed as one piece. */
-function transformed(raw: Value, features: readonly NumericFeature[]): Value {
-  const pieces: Value[] = [];
-  for (let start = 0, end; start < features.length; start = end) {
-    const { transform } = features[start];
-    end = start;
-    while (end < features.length && features[end].transform === transform) end++;
-    const piece = end - start === features.length ? raw : slice(raw, start, end - start);
-    pieces.push(transform === "log1p" ? log1p(piece) : piece);
-  }
-  return concat(pieces);
-}
-
-/** `log(1 + x)` as `x log(u) / (u - 1)` with `u = 1 + x` as it is rounded: exact for small x in float32 too. */
-function log1p(x: Value): Value {
-  const u = add(x, 1);
-  return mul(x, select(equal(u, 1), 1, div(log(u), sub(u, 1))));
 }

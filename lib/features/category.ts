@@ -1,0 +1,114 @@
+import { type Form, list, object, text, whole, word } from "../errors/forms.ts";
+import { checkOptions } from "../errors/kinds.ts";
+import { quoted } from "../errors/quoted.ts";
+import { multiHot } from "../ops/functions.ts";
+import type { FeatureKind } from "./kind.ts";
+import { wordsOf } from "./tabular.ts";
+
+/** A category before its words are known. */
+export interface UnfittedCategory {
+  /** What the feature is. */
+  readonly kind: "category";
+  /** How often a word must occur in the training rows to be known. */
+  readonly minCount: number;
+}
+
+/**
+ * A word that the model reads as a one-hot vector, `words.length + 1` inputs wide.
+ *
+ * Code 0 stands for every unknown word, code `i + 1` for `words[i]`.
+ */
+export interface CategoryFeature {
+  /** What the feature is. */
+  readonly kind: "category";
+  /** The known words, each once. */
+  readonly words: readonly string[];
+}
+
+/**
+ * A feature that is one of some words, read by the model as a one-hot vector with a slot for unknown words.
+ *
+ * @param options `minCount` is how often a word must occur in the training rows to be known, by default once.
+ * @throws {TypeError} if an option is unknown.
+ * @throws {RangeError} if `minCount` is not an integer of at least 1.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { category, fit } from "@gatehouse/gatehouse";
+ *
+ * const features = fit({ job: category({ minCount: 2 }) }, { job: ["smith", "clerk", "cook", "clerk", "smith"] });
+ * assertEquals(features.job, { kind: "category", words: ["clerk", "smith"] });
+ * ```
+ */
+export function category(options: { readonly minCount?: number } = {}): UnfittedCategory {
+  checkOptions("define category", options, ["minCount"]);
+  const { minCount = 1 } = options;
+  if (!(Number.isSafeInteger(minCount) && minCount >= 1)) {
+    throw new RangeError(`Cannot define category\n  at minCount: found ${minCount}, wanted an integer of at least 1`);
+  }
+  return { kind: "category", minCount };
+}
+
+/** Categories: one code each of the int input `category`, one-hot in the stream `input`. */
+export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
+  unfitted: object({ kind: word("category"), minCount: whole(1, Number.MAX_SAFE_INTEGER) }),
+  fitted: (found, path) => {
+    const issues = categoryForm(found, path);
+    if (issues.length > 0) return issues;
+    const { words } = found as CategoryFeature;
+    return new Set(words).size === words.length ? [] : [{ path: `${path}.words`, message: "a word stands twice" }];
+  },
+  columns: (name) => ({ [name]: "text" }),
+  fit: ({ minCount }, name, records) => {
+    const { codes, words } = wordsOf(records, name);
+    const counts = new Float64Array(words.length);
+    for (const code of codes) counts[code]++;
+    return { kind: "category", words: words.filter((_, code) => counts[code] >= minCount).sort() };
+  },
+  width: ({ words }) => words.length + 1,
+  inputs: (features) => [{ name: "category", type: "int", width: features.length }],
+  encode: (features, records) => {
+    const category = new Int32Array(records.count * features.length);
+    features.forEach(([name, feature], column) => {
+      const { codes, words } = wordsOf(records, name);
+      const known = new Map(feature.words.map((word, position) => [word, position + 1]));
+      const slots = Int32Array.from(words, (word) => known.get(word) ?? 0);
+      for (let row = 0; row < codes.length; row++) category[row * features.length + column] = slots[codes[row]];
+    });
+    return { category };
+  },
+  value: (features, { category }) => multiHot(category, features.map(([, { words }]) => words.length + 1)),
+  wrong: (features, { category }) => {
+    const most = features.map(([, { words }]) => words.length);
+    const at = outOfRange(category, most);
+    if (at < 0) return undefined;
+    const column = at % features.length;
+    return {
+      row: Math.floor(at / features.length),
+      at: `feature ${quoted(features[column][0])}`,
+      message: `found code ${category[at]}, wanted 0 to ${most[column]}: encode rows with the model's features`,
+    };
+  },
+  segments: (features, name) => {
+    const column = features.findIndex(([feature]) => feature === name);
+    const [, { words }] = features[column];
+    return {
+      codes: [...words.map((_, position) => position + 1), 0],
+      code: ({ category }, row) => category[row * features.length + column],
+      word: (code) => code === 0 ? null : words[code - 1],
+    };
+  },
+};
+
+const categoryForm: Form = object({ kind: word("category"), words: list(text) });
+
+/** The position of the first code that is negative or above its column's greatest; else -1. */
+function outOfRange(codes: ArrayLike<number>, most: readonly number[]): number {
+  for (let at = 0; at < codes.length;) {
+    for (let column = 0; column < most.length; column++, at++) {
+      if (codes[at] < 0 || codes[at] > most[column]) return at;
+    }
+  }
+  return -1;
+}

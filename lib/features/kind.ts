@@ -1,0 +1,72 @@
+import type { Rows } from "../data/rows.ts";
+import type { Form } from "../errors/forms.ts";
+import type { Type, Value } from "../ops/value.ts";
+import type { Records } from "./tabular.ts";
+
+/**
+ * What is known of a kind of features. Every kind of Gatehouse is one row of `kinds` in `table.ts`; nothing else
+ * distinguishes them.
+ *
+ * Features of one kind share their inputs of the graph and stand side by side in the stream `input`, in the order of
+ * the model's features; what concerns inputs is therefore a function of all of them. How many numbers a feature has
+ * there, and how they are laid out, is known to its kind alone.
+ *
+ * @typeParam Unfitted A feature before it is fitted.
+ * @typeParam Fitted A feature as a spec holds it.
+ */
+export interface FeatureKind<Unfitted, Fitted> {
+  /** What a feature can be before it is fitted. */
+  readonly unfitted: Form;
+  /** What a fitted feature can be. */
+  readonly fitted: Form;
+  // Methods, not properties: TypeScript compares their parameters both ways, so that rows of all kinds fit one table.
+  /** The columns that a feature is made from, by name, and what each of them holds. */
+  columns(name: string): Readonly<Record<string, "number" | "text">>;
+  /** A feature fitted to records, at least one. */
+  fit(feature: Unfitted, name: string, records: Records): Fitted;
+  /** The number of columns that a feature has in the stream `input`. */
+  width(feature: Fitted): number;
+  /** The inputs of the graph that the features share. */
+  inputs(features: readonly Named<Fitted>[]): readonly GraphInput[];
+  /** What records are in these inputs, by their names. */
+  encode(features: readonly Named<Fitted>[], records: Records): Rows["inputs"];
+  /** The columns `[batch, sum of widths]` of the stream `input`, from the inputs by name, `[batch, width]` each. */
+  value(features: readonly Named<Fitted>[], inputs: Readonly<Record<string, Value>>): Value;
+  /** The first number that the features cannot take, of arrays whose types and lengths are right. */
+  wrong(features: readonly Named<Fitted>[], inputs: Rows["inputs"]): Wrong | undefined;
+  /** The segments of rows that have the same value of a feature; absent where values are not counted. */
+  segments?(features: readonly Named<Fitted>[], name: string): Segments;
+}
+
+/** A feature and its name in the model. */
+export type Named<Of> = readonly [name: string, feature: Of];
+
+/** An input of the graph, `[batch, width]`. */
+export interface GraphInput {
+  /** Its name in the graph and in rows. */
+  readonly name: string;
+  /** What its elements are: floats of a Float32Array, or ints of an Int32Array. */
+  readonly type: Type;
+  /** How many of them each row has. */
+  readonly width: number;
+}
+
+/** A number of some rows that a model cannot take. */
+export interface Wrong {
+  /** The row, counted from 0. */
+  readonly row: number;
+  /** Where in the row, such as `feature "age"`. */
+  readonly at: string;
+  /** What was found there, and what was wanted. */
+  readonly message: string;
+}
+
+/** The segments of rows that have the same value of a feature, by code. */
+export interface Segments {
+  /** All codes, in the order of a report. */
+  readonly codes: readonly number[];
+  /** The code of a row. */
+  readonly code: (inputs: Rows["inputs"], row: number) => number;
+  /** The word of a code; null for that of unknown words. */
+  readonly word: (code: number) => string | null;
+}

@@ -1,0 +1,66 @@
+import type { ColumnKind } from "../data/csv.ts";
+import { isRecord } from "../errors/kinds.ts";
+import { type Form, object, word } from "../errors/forms.ts";
+import { type CategoryFeature, categoryKind, type UnfittedCategory } from "./category.ts";
+import type { FeatureKind, Named } from "./kind.ts";
+import { type NumericFeature, numericKind, type UnfittedNumeric } from "./numeric.ts";
+
+/** How one named feature becomes inputs of the model. */
+export type Feature = NumericFeature | CategoryFeature;
+
+/** A feature before its encoding is fitted: what {@linkcode numeric} and {@linkcode category} return. */
+export type UnfittedFeature = UnfittedNumeric | UnfittedCategory;
+
+/** The kinds of features, one row each. Their order is that of the stream `input`. */
+export const kinds: Readonly<Record<Feature["kind"], FeatureKind<UnfittedFeature, Feature>>> = {
+  numeric: numericKind,
+  category: categoryKind,
+};
+
+/** All features of one kind, in the order of the model's features. */
+export interface Group {
+  /** The row of their kind. */
+  readonly kind: FeatureKind<UnfittedFeature, Feature>;
+  /** The features, at least one. */
+  readonly features: readonly Named<Feature>[];
+}
+
+/** Features by kind, in the order of the table, without the kinds of which there is none. */
+export function groupsOf(features: Readonly<Record<string, Feature>>): readonly Group[] {
+  const named = Object.entries(features);
+  return Object.entries(kinds)
+    .map(([name, kind]) => ({ kind, features: named.filter(([, feature]) => feature.kind === name) }))
+    .filter(({ features }) => features.length > 0);
+}
+
+/** What a fitted feature can be. */
+export const featureForm: Form = (found, path) => {
+  const kind = rowOf(found);
+  if (kind !== undefined) return kind.fitted(found, path);
+  return object({ kind: word(...Object.keys(kinds)) })(isRecord(found) ? { kind: found.kind } : found, path);
+};
+
+/** Whether a value is a feature before it is fitted, as `fit` takes it. */
+export function isUnfitted(found: unknown): found is UnfittedFeature {
+  return rowOf(found)?.unfitted(found, "").length === 0;
+}
+
+/**
+ * Whether a value is of a known kind and no feature that only `fit` completes. The rest of its form, such as each of a
+ * million words, was checked with the model.
+ */
+export function isFitted(found: unknown): found is Feature {
+  const kind = rowOf(found);
+  return kind !== undefined && (kind.unfitted(found, "").length > 0 || kind.fitted(found, "").length === 0);
+}
+
+/** What the columns hold that features are made from, by name. */
+export function columnKinds(features: Readonly<Record<string, Pick<Feature, "kind">>>): Record<string, ColumnKind> {
+  return Object.assign({}, ...Object.entries(features).map(([name, { kind }]) => kinds[kind].columns(name)));
+}
+
+/** The row of a value's kind, if it has one. */
+function rowOf(found: unknown): FeatureKind<UnfittedFeature, Feature> | undefined {
+  const name = isRecord(found) ? found.kind : undefined;
+  return typeof name === "string" && Object.hasOwn(kinds, name) ? kinds[name as Feature["kind"]] : undefined;
+}

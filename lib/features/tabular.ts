@@ -1,0 +1,146 @@
+import type { Column, Columns } from "../data/columns.ts";
+import { isRecord, kindOf } from "../errors/kinds.ts";
+import { advice } from "../errors/nearest.ts";
+
+/** Rows to fit or to encode: a table, or plain lists by name, `{ age: [73, 58], job: ["clerk", "smith"] }`. */
+export type Tabular = Columns | Readonly<Record<string, PlainColumn>>;
+
+/** A list of numbers or of texts. */
+type PlainColumn = ArrayLike<number | string>;
+
+/** The columns of some features, which are all there and of one length. */
+export interface Records {
+  /** What they are read for, in errors. */
+  readonly action: string;
+  /** The number of rows. */
+  readonly count: number;
+  /** The columns by name, as they were given. */
+  readonly columns: Readonly<Record<string, Column | PlainColumn>>;
+}
+
+/**
+ * The records of some features.
+ *
+ * @param action What they are read for.
+ * @param wanted The columns of every feature.
+ * @param rows The rows; other columns are left alone.
+ * @throws {TypeError | RangeError} if rows are no columns by name, or a column is missing, no list, or of another
+ * length.
+ */
+export function recordsOf(
+  action: string,
+  wanted: readonly (readonly [feature: string, columns: readonly string[]])[],
+  rows: Tabular,
+): Records {
+  if (!isRecord(rows)) throw new TypeError(`Cannot ${action}: wanted columns by name, found ${kindOf(rows)}`);
+  const columns = isTable(rows) ? rows.columns : rows;
+  const lengths = wanted.flatMap(([feature, names]) =>
+    names.map((name) => [feature, lengthOf(action, feature, name, columns)] as const)
+  );
+  const count = isTable(rows) ? rows.count : lengths[0]?.[1] ?? 0;
+  const odd = lengths.find(([, length]) => length !== count);
+  if (odd !== undefined) {
+    const [feature, length] = odd;
+    throw new RangeError(`${at(action, feature)}: found ${length} rows, wanted ${count}`);
+  }
+  return { action, count, columns };
+}
+
+/** What numbers must be beyond being finite. */
+export interface Domain {
+  /** They are greater than this, as float32. */
+  readonly above: number;
+  /** The same in words. */
+  readonly wanted: string;
+}
+
+/**
+ * The numbers of a column, all finite and in the domain.
+ *
+ * @throws {TypeError | RangeError} naming the row of the first number that is not.
+ */
+export function numbersOf({ action, columns }: Records, name: string, domain?: Domain): Float32Array {
+  const column = columns[name];
+  if (isTyped(column) && column.kind === "text") {
+    throw new TypeError(`${at(action, name)}: found text, wanted numbers`);
+  }
+  const given: PlainColumn = isTyped(column) ? column.values : column;
+  const values = new Float32Array(given.length);
+  for (let row = 0; row < given.length; row++) {
+    const value = given[row];
+    values[row] = typeof value === "number" ? value : NaN;
+    if (!Number.isFinite(values[row])) {
+      throw new TypeError(`${at(action, name)}, row ${row}: found ${textOf(value)}, wanted a finite number`);
+    }
+    if (domain !== undefined && !(values[row] > domain.above)) {
+      throw new RangeError(`${at(action, name)}, row ${row}: found ${textOf(value)}, wanted ${domain.wanted}`);
+    }
+  }
+  return values;
+}
+
+/** A column of words, each distinct one once. */
+export interface Words {
+  /** A position in `words` for each row. */
+  readonly codes: Int32Array;
+  /** The distinct words. */
+  readonly words: readonly string[];
+}
+
+/**
+ * The words of a column. Whole numbers in plain lists are their decimal texts.
+ *
+ * @throws {TypeError} naming the row of the first value that is neither a text nor a whole number.
+ */
+export function wordsOf({ action, columns }: Records, name: string): Words {
+  const column = columns[name];
+  if (isTyped(column)) {
+    if (column.kind === "text") return column;
+    throw new TypeError(`${at(action, name)}: found numbers, wanted text`);
+  }
+  const known = new Map<string, number>();
+  const codes = Int32Array.from(column, (value, row) => {
+    if (typeof value !== "string" && !Number.isSafeInteger(value)) {
+      throw new TypeError(
+        `${at(action, name)}, row ${row}: found ${textOf(value)}, wanted a text or a whole number`,
+      );
+    }
+    const word = String(value);
+    const code = known.get(word) ?? known.size;
+    known.set(word, code);
+    return code;
+  });
+  return { codes, words: [...known.keys()] };
+}
+
+/** Whether a column is one of a table rather than a plain list. */
+export function isTyped(column: Column | PlainColumn): column is Column {
+  return typeof column === "object" && column !== null && "kind" in column;
+}
+
+/** Whether rows are a table rather than plain lists. */
+function isTable(rows: Tabular): rows is Columns {
+  return typeof rows.count === "number";
+}
+
+/** The number of rows of a column. */
+function lengthOf(action: string, feature: string, name: string, columns: Records["columns"]): number {
+  if (!Object.hasOwn(columns, name)) {
+    const absent = name === feature ? "there is no such column" : `there is no column ${JSON.stringify(name)}`;
+    throw new TypeError(`${at(action, feature)}: ${absent}${advice(name, Object.keys(columns))}`);
+  }
+  const column = columns[name];
+  const list = !isTyped(column) ? column : column.kind === "number" ? column.values : column.codes;
+  if (typeof list === "object" && typeof list?.length === "number") return list.length;
+  throw new TypeError(`${at(action, feature)}: found ${typeof list}, wanted a list`);
+}
+
+/** The beginning of an error about a feature. */
+function at(action: string, feature: string): string {
+  return `Cannot ${action}\n  at feature ${JSON.stringify(feature)}`;
+}
+
+/** A value of a column, in errors. */
+function textOf(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value) : String(value);
+}
