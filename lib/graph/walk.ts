@@ -19,8 +19,8 @@ export type Change = (value: Value, of: readonly Value[]) => Value | undefined;
  * Returns values of which some, or some of what they are made of, are replaced. What nothing in it changes stays the very
  * value that it was.
  *
- * @param change What stands in the place of a value, given its new arguments. Or a map from values to others, which are
- * rewritten in their turn: they may be made of the values that they replace others of.
+ * @param change What stands in the place of a value, given its new arguments. Or a map from values to those in their
+ * places, which are made of the values as they were and are rewritten too.
  * @returns The same records and lists; undefined if a value then needs itself, which only a map can bring about.
  *
  * @example
