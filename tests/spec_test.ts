@@ -83,6 +83,37 @@ Deno.test("inspect() returns the issues that check() throws", () => {
   assertEquals(inspect(good), { spec: good, issues: [] });
 });
 
+Deno.test("define() and check() return deeply frozen specs, and check() returns a known one as it is", async () => {
+  const frozen = (found: unknown): boolean =>
+    typeof found !== "object" || found === null || (Object.isFrozen(found) && Object.values(found).every(frozen));
+  for (const [name, spec] of Object.entries(architectures)) {
+    assert(frozen(spec), name);
+    assert(check(spec) === spec, name);
+    const read = JSON.parse(JSON.stringify(spec));
+    const again = check(read);
+    assert(frozen(again) && check(again) === again, name);
+    assert(again !== read && !Object.isFrozen(read.tasks), name);
+    assertEquals(again, spec, name);
+  }
+  assertThrows(() => (good.tasks.income as Any).weight = -1, TypeError, "read only");
+  const model = await compile(good, { engine: reference() });
+  assert(model.spec === good);
+  model.dispose();
+});
+
+Deno.test("check() checks what was changed of a known spec, however like it the rest is", () => {
+  const income = { ...good.tasks.income, weight: -1 };
+  assertEquals(inspect({ ...good, tasks: { ...good.tasks, income } }).issues.map(({ path }) => path), [
+    "tasks.income.weight",
+  ]);
+  const read = JSON.parse(JSON.stringify(good));
+  assertEquals(check(read), good);
+  read.levels[0].gates.income.mix = ["sharde"]; // what was checked once is no part of what was returned
+  assertThrows(() => check(read), SpecError, 'did you mean "shared"?');
+  assertEquals(inspect({ ...good }), { spec: good, issues: [] });
+  assert(check({ ...good }) !== good);
+});
+
 Deno.test("define() gives what an author's function throws as the cause, with its place", () => {
   class Mine extends Error {}
   const causes = [

@@ -72,13 +72,13 @@ function resolveMix(
 
 /** The width of the first bank; it is an issue if that of another is not the same. */
 function commonWidth(issues: Issue[], path: string, banks: readonly string[], units: Banks["units"]) {
-  const [width, ...others] = banks.map((bank) => units.get(bank));
-  const other = 1 + others.findIndex((other) => other !== undefined && width !== undefined && other !== width);
-  if (other > 0) {
-    const found = `${quoted(banks[other])} yields ${others[other - 1]} units, ${quoted(banks[0])} ${width}`;
+  const widths = banks.map((bank) => units.get(bank));
+  const other = widths.findIndex((width) => width !== undefined && widths[0] !== undefined && width !== widths[0]);
+  if (other >= 0) {
+    const found = `${quoted(banks[other])} yields ${widths[other]} units, ${quoted(banks[0])} ${widths[0]}`;
     report(issues, `${path}.mix[${other}]`, `${found}: wanted one width`);
   }
-  return width;
+  return widths[0];
 }
 
 /** Resolves a gate over `count` experts; where they are not known, only what it reads is. */
