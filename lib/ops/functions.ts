@@ -441,7 +441,7 @@ export function mean(x: Value, options: ReduceOptions = {}): Value {
  * assertEquals(softmaxOf(constant([0, Math.log(3)])).shape, [2]);
  * ```
  */
-export function softmaxOf(x: Value): Value {
+export function softmax(x: Value): Value {
   return apply("softmax", [x]);
 }
 

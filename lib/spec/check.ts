@@ -32,7 +32,7 @@ import { isRecord, kindOf } from "../errors/kinds.ts";
  * ```
  */
 export function check(found: unknown): Spec {
-  const { spec, issues } = inspect(found);
+  const { spec, issues } = issuesOf(found);
   if (spec === undefined) throw new SpecError("read model", issues);
   return spec;
 }
@@ -43,15 +43,15 @@ export function check(found: unknown): Spec {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { binary, define, inspect } from "@gatehouse/gatehouse";
+ * import { binary, define, issuesOf } from "@gatehouse/gatehouse";
  *
  * const spec = define({ input: 3, tasks: { click: binary() } });
- * assertEquals(inspect(spec).issues, []);
- * const { issues } = inspect({ ...spec, input: { width: 0 } });
+ * assertEquals(issuesOf(spec).issues, []);
+ * const { issues } = issuesOf({ ...spec, input: { width: 0 } });
  * assertEquals(issues.map(({ path }) => path), ["input.width"]);
  * ```
  */
-export function inspect(found: unknown): { readonly spec?: Spec; readonly issues: readonly Issue[] } {
+export function issuesOf(found: unknown): { readonly spec?: Spec; readonly issues: readonly Issue[] } {
   if (isKnown(found)) return { spec: found, issues: [] };
   if (isRecord(found) && found.gatehouse !== undefined && found.gatehouse !== version) {
     const message = `format ${kindOf(found.gatehouse)} is unknown: this version reads format ${version}`;
