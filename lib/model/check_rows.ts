@@ -29,16 +29,16 @@ export function checkRows(spec: Spec, rows: Rows, purpose: "predict" | "train" |
   }
   for (const [name, width] of wanted) {
     const data = Object.hasOwn(rows.inputs, name) ? rows.inputs[name] : undefined;
-    if (data === undefined) throw new TypeError(`${action}: the rows have no input ${JSON.stringify(name)}`);
+    if (data === undefined) throw new TypeError(`${action}: the rows have no input ${quoted(name)}`);
     const type = name === "category" ? Int32Array : Float32Array;
     if (!(data instanceof type)) {
       throw new TypeError(
-        `${action}: input ${JSON.stringify(name)} must be of type ${type.name}, found ${kindOf(data)}`,
+        `${action}: input ${quoted(name)} must be of type ${type.name}, found ${kindOf(data)}`,
       );
     }
     if (data.length !== rows.count * width) {
       const found = rows.count > 0 ? `${data.length / rows.count} a row` : `${data.length}`;
-      throw new RangeError(`${action}: input ${JSON.stringify(name)} needs ${width} numbers a row, found ${found}`);
+      throw new RangeError(`${action}: input ${quoted(name)} needs ${width} numbers a row, found ${found}`);
     }
     const logs = logarithms(spec.input, name);
     const at = firstWrong(data, logs);
@@ -105,7 +105,7 @@ function firstWrong(data: Float32Array | Int32Array, logs: readonly boolean[]): 
 function featureAt(input: InputSpec, name: string, position: number): string {
   if ("width" in input) return `column ${position}`;
   const features = Object.entries(input.features).filter(([, { kind }]) => kind === name);
-  return `feature ${JSON.stringify(features[position][0])}`;
+  return `feature ${quoted(features[position][0])}`;
 }
 
 function checkLabels(

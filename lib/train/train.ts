@@ -5,6 +5,7 @@ import type { Tensor } from "../ops/tensor.ts";
 import type { Graph } from "../graph/graph.ts";
 import { flatName, type Layout } from "../graph/layout.ts";
 import { checkOptions, kindOf } from "../errors/kinds.ts";
+import { quoted } from "../errors/quoted.ts";
 import { evaluate, type Evaluation } from "../model/evaluate.ts";
 import { batchTensors, noiseTensors } from "../model/feed.ts";
 import { beginning, droppedPrefix } from "../model/graphs.ts";
@@ -386,7 +387,7 @@ function whatIs(name: string): string {
     norm: "the gradient",
     moved: "the sum of the parameters after it",
   };
-  if (name.startsWith("loss/")) return `the loss of task ${JSON.stringify(name.slice("loss/".length))}`;
+  if (name.startsWith("loss/")) return `the loss of task ${quoted(name.slice("loss/".length))}`;
   return others[name] ?? `the loss ${name.slice(auxiliaryPrefix.length)}`;
 }
 
