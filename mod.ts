@@ -53,7 +53,7 @@ export {
   select,
   sigmoid,
   slice,
-  softmaxOf,
+  softmax as softmaxOf,
   softplus,
   sqrt,
   square,
@@ -69,7 +69,16 @@ export type { Dim, Shape } from "./lib/ops/shape.ts";
 export type { Attrs, Json, Op, Type, Value } from "./lib/ops/value.ts";
 
 export { inits } from "./lib/author/inits.ts";
-export { type Gate, type Move, type Net, noise, own, type Slot, type Weighing, widthOf } from "./lib/author/net.ts";
+export {
+  type Gate,
+  layer,
+  type Move,
+  type Net,
+  noise,
+  type ParameterClaim,
+  type Weighing,
+  widthOf,
+} from "./lib/author/net.ts";
 export {
   dense,
   type DenseOptions,
@@ -132,10 +141,10 @@ export { cgc, type CgcPreset, type ExtractionOptions, ple, type PlePreset } from
 export { adatt, type AdattPreset, multiLevelMmoe, type MultiLevelPreset } from "./lib/author/presets/fusion.ts";
 export { home, type HomePreset } from "./lib/author/presets/hierarchy.ts";
 export { type FactorPreset, tensorFactorisation } from "./lib/author/presets/factors.ts";
-export { missing, youtube, type YoutubePreset } from "./lib/author/presets/ranking.ts";
+export { trainingOnly, youtube, type YoutubePreset } from "./lib/author/presets/ranking.ts";
 export { crossStitch, type CrossStitchPreset, snr, type SnrPreset } from "./lib/author/presets/stitched.ts";
 
-export { check, inspect } from "./lib/spec/check.ts";
+export { check, issuesOf } from "./lib/spec/check.ts";
 export { type Issue, SpecError } from "./lib/errors/issues.ts";
 export type {
   BankSpec,

@@ -12,13 +12,13 @@ import {
   describe,
   evaluate,
   type Gate,
+  layer,
   level,
   load,
   matmul,
   mix,
   mul,
   type Net,
-  own,
   pipe,
   random,
   relu,
@@ -39,7 +39,7 @@ const expert = pipe(cross, cross, dense(8), relu);
 
 // A gate with a hidden layer, written with a parameter of its own; the last layer has no bias, as in the paper.
 const deep: Gate = (x, experts) => {
-  const hidden = own((slot, x) => relu(matmul(x, slot("hidden", [4, 16], { kind: "heNormal" }))));
+  const hidden = layer((parameter, x) => relu(matmul(x, parameter("hidden", [4, 16], { kind: "heNormal" }))));
   return softmaxOf(dense(experts, { bias: false })(hidden(x)));
 };
 

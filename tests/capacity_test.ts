@@ -24,7 +24,7 @@ import {
   gateReport,
 } from "../mod.ts";
 import { gateTable, importance, level, loadBalance, mermaid, mix, type Model, print, reference } from "../mod.ts";
-import { initialise, inspect, regression, type Rows, rows, softmax, type Spec, topK, train, wasm } from "../mod.ts";
+import { initialise, issuesOf, regression, type Rows, rows, softmax, type Spec, topK, train, wasm } from "../mod.ts";
 import { pcgrad, trainingStep, uncertainty } from "../mod.ts";
 import { plan, sgd } from "../mod.ts";
 import { onnx } from "../lib/onnx.ts";
@@ -387,7 +387,7 @@ Deno.test("capacity is a column of the table: stored, described, and refused bel
     const [{ experts: { shared, own }, gates }] = spec.levels;
     const levels = [{ experts: { shared: { ...shared, capacity }, own }, gates }];
     const wanted = "wanted a number of at least 1, or none to drop no row";
-    assertEquals(inspect({ ...spec, levels }).issues, [{
+    assertEquals(issuesOf({ ...spec, levels }).issues, [{
       path: "levels[0].experts.shared.capacity",
       message: `the capacity is a multiple of an even share, found ${capacity}: ${wanted}`,
     }]);

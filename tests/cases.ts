@@ -235,12 +235,12 @@ function reductions(): Case[] {
 
 function softmaxes(): Case[] {
   return [
-    of("softmax [batch, 4], batch 5", 5, [some("batch", 4)], ([x]) => f.softmaxOf(x)),
-    of("softmax [batch, 1], batch 1", 1, [some("batch", 1)], ([x]) => f.softmaxOf(x)),
-    of("softmax [3]", 1, [some(3)], ([x]) => f.softmaxOf(x)),
-    of("softmax [2, batch, 3], batch 5", 5, [some(2, "batch", 3)], ([x]) => f.softmaxOf(x)),
-    of("softmax [2, batch], batch 3", 3, [some(2, "batch")], ([x]) => f.softmaxOf(x)),
-    of("softmax of large numbers", 1, [exact([1000, 999, -1000, 0, 80, -80], 2, 3)], ([x]) => f.softmaxOf(x)),
+    of("softmax [batch, 4], batch 5", 5, [some("batch", 4)], ([x]) => f.softmax(x)),
+    of("softmax [batch, 1], batch 1", 1, [some("batch", 1)], ([x]) => f.softmax(x)),
+    of("softmax [3]", 1, [some(3)], ([x]) => f.softmax(x)),
+    of("softmax [2, batch, 3], batch 5", 5, [some(2, "batch", 3)], ([x]) => f.softmax(x)),
+    of("softmax [2, batch], batch 3", 3, [some(2, "batch")], ([x]) => f.softmax(x)),
+    of("softmax of large numbers", 1, [exact([1000, 999, -1000, 0, 80, -80], 2, 3)], ([x]) => f.softmax(x)),
   ];
 }
 
@@ -509,7 +509,7 @@ function composed(): Case[] {
       [some("batch", 4), held(2, 4, 3), held(4, 2)],
       ([x, experts, gate]) => {
         const outputs = f.tanh(f.matmul(f.broadcast(x, [2, "batch", 4]), experts)); // [experts, batch, units]
-        const weights = f.reshape(f.transpose(f.softmaxOf(f.matmul(x, gate))), [2, "batch", 1]); // [experts, batch, 1]
+        const weights = f.reshape(f.transpose(f.softmax(f.matmul(x, gate))), [2, "batch", 1]); // [experts, batch, 1]
         return f.sum(f.mul(weights, outputs), { axes: [0] });
       },
     ),

@@ -14,7 +14,18 @@ import { numeric } from "../lib/features/numeric.ts";
 import type { UnfittedFeature } from "../lib/features/table.ts";
 import type { Tabular } from "../lib/features/tabular.ts";
 import { random } from "../lib/data/random.ts";
-import { compile, cpu, define, inits, matmul, own, parametersOf, regression, type Spec, type Tensor } from "../mod.ts";
+import {
+  compile,
+  cpu,
+  define,
+  inits,
+  layer,
+  matmul,
+  parametersOf,
+  regression,
+  type Spec,
+  type Tensor,
+} from "../mod.ts";
 
 Deno.test("fit() gives mean and standard deviation of the transformed numbers, in float64", () => {
   const source = random("fit");
@@ -208,7 +219,7 @@ Deno.test("fit(), numeric(), category() and take() refuse what is wrong", () => 
 });
 
 Deno.test("numeric() in a model is log(1 + x), small or large, standardised, in float32", async () => {
-  const linear = own((slot, x) => matmul(x, slot("kernel", [1, 1], inits.ones)));
+  const linear = layer((parameter, x) => matmul(x, parameter("kernel", [1, 1], inits.ones)));
   for (const size of [1e-30, 1e-9, 1e-7, 1e-4, 1, 1e6, 1e36]) {
     const x = Float32Array.from({ length: 8 }, (_, row) => size * (row + 1));
     const features = fit({ x: numeric({ transform: "log1p" }) }, { x });

@@ -18,16 +18,16 @@ import {
   gateDropout,
   importance,
   initialise,
-  inspect,
   inTraining,
+  issuesOf,
   level,
   loadBalance,
   mix,
 } from "../mod.ts";
 import {
+  layer,
   mul,
   noise,
-  own,
   reference,
   regression,
   rows,
@@ -302,7 +302,7 @@ Deno.test("define() and check() refuse losses that are none, with their paths", 
   const loss = (of: (x: Value) => Any, name = "wild"): () => Spec => () =>
     gated({ y: (x, experts) => ({ weights: weights(x, experts), losses: { [name]: of(x) } }) }, 2);
   const ofBank = (loss: Any, name = "wild") => () => gated({ y: softmax }, 2, { [name]: loss });
-  const parameter = own((slot, _) => reshape(slot("w", [1], inits.ones), []));
+  const parameter = layer((parameter, _) => reshape(parameter("w", [1], inits.ones), []));
   const table: [wrong: () => unknown, message: string][] = [
     [loss((x) => x), 'at levels[0].gates.y: the loss "wild" must be [batch] or [], found [batch, 3]'],
     [loss((x) => sum(x), "a/b"), 'at levels[0].gates.y: "a/b" is no name of a loss: wanted letters, digits, _ and -'],
@@ -370,7 +370,7 @@ Deno.test("define() and check() refuse losses that are none, with their paths", 
     [{ ...spec, levels: [{ experts, gates: { y: { ...gates.y, gate: renamed } } }] }, '"0" is no name of a loss'],
   ];
   for (const [found, message] of mutated) {
-    const issues = inspect(found).issues.map(({ path, message }) => `${path}: ${message}`);
+    const issues = issuesOf(found).issues.map(({ path, message }) => `${path}: ${message}`);
     assert(issues.some((issue) => issue.includes(message)), issues.join("\n"));
   }
 });

@@ -9,13 +9,13 @@ import {
   dense,
   type Gate,
   initialise,
+  layer,
   level,
   mix,
   mmoe,
   mul,
   type Net,
   omoe,
-  own,
   parametersOf,
   pipe,
   relu,
@@ -335,7 +335,7 @@ function custom() {
   const cross: Net = (x) => add(mul(x, dense(1)(x)), x);
   const uneven = (x: Parameters<Net>[0], experts: number) =>
     mul(softmax(x, experts), constant(Array.from({ length: experts }, (_, at) => at === 0 ? 1 : 0)));
-  const normed = own((slot, x) => mul(x, slot("scale", [3], { kind: "constant", value: 1 })));
+  const normed = layer((parameter, x) => mul(x, parameter("scale", [3], { kind: "constant", value: 1 })));
   const sums: Net = (x) => add(x, mul(sum(x, { keep: true }), 0));
   return define({
     input: 3,

@@ -17,13 +17,13 @@ import {
   type HeadKind,
   huber,
   inits,
+  layer,
   layerNorm,
   level,
   mermaid,
   mix,
   mlp,
   type Model,
-  own,
   parametersOf,
   parseSpec,
   pipe,
@@ -70,7 +70,10 @@ const still = define({
   levels: [
     level({ shared: bank(2, dense(2)) }, { shared: mix("shared", softmax) }),
     level({ click: bank(2, dense(2), { reads: "input" }) }, {
-      click: mix("click", own((slot, _) => broadcast(softmaxOf(slot("weights", [2], inits.zeros)), ["batch", 2]))),
+      click: mix(
+        "click",
+        layer((parameter, _) => broadcast(softmaxOf(parameter("weights", [2], inits.zeros)), ["batch", 2])),
+      ),
     }),
   ],
   tasks: { click: binary() },

@@ -11,6 +11,7 @@ import {
   initialise,
   inits,
   inTraining,
+  layer,
   layerNorm,
   leakyRelu,
   level,
@@ -18,7 +19,6 @@ import {
   mlp,
   type Net,
   noise,
-  own,
   parametersOf,
   pipe,
   reference,
@@ -142,7 +142,9 @@ Deno.test("inits have the size that they document", () => {
 Deno.test("inits of a stack have the sizes of each of its matrices", () => {
   const [stack, width, units] = [20, 30, 50];
   for (const [init, variance] of [[inits.heNormal, 2 / width], [inits.glorotNormal, 2 / (width + units)]] as const) {
-    const net = own((slot, x) => add(x, sum(slot("kernels", [stack, width, units], init), { axes: [0, 1, 2] })));
+    const net = layer((parameter, x) =>
+      add(x, sum(parameter("kernels", [stack, width, units], init), { axes: [0, 1, 2] }))
+    );
     const spec = define({ input: 1, tasks: { y: regression(net) } });
     const { "tasks/y/tower/0/kernels": { data } } = initialise(spec, 1);
     const found = Math.sqrt(Float64Array.from(data).reduce((total, number) => total + number ** 2, 0) / data.length);

@@ -144,7 +144,7 @@ Deno.test("onnx() keeps what is no number, op by op", async () => {
     tanh: f.tanh(x),
     softplus: f.softplus(x),
     sum: f.sum(x),
-    softmax: f.softmaxOf(x),
+    softmax: f.softmax(x),
     greater: f.greater(x, 0),
     equal: f.equal(x, x),
     select: f.select(x, 1, 0),

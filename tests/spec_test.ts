@@ -14,12 +14,12 @@ import {
   exp,
   type Feature,
   inits,
-  inspect,
   inTraining,
+  issuesOf,
+  layer,
   level,
   mix,
   mul,
-  own,
   parametersOf,
   pipe,
   reference,
@@ -71,16 +71,47 @@ Deno.test("define() reports all issues at once, in the order of the table", () =
   ]);
 });
 
-Deno.test("inspect() returns the issues that check() throws", () => {
+Deno.test("issuesOf() returns the issues that check() throws", () => {
   const spec = { ...good, levels: [], tasks: { ...good.tasks, "a/b": good.tasks.income } };
-  const { issues, spec: none } = inspect(spec);
+  const { issues, spec: none } = issuesOf(spec);
   const error = thrownBy(() => check(spec)) as SpecError;
   assertEquals(none, undefined);
   assertEquals(
     error.issues.map(({ path, message }) => `${path}: ${message}`),
     issues.map(({ path, message }) => `${path}: ${message}`),
   );
-  assertEquals(inspect(good), { spec: good, issues: [] });
+  assertEquals(issuesOf(good), { spec: good, issues: [] });
+});
+
+Deno.test("define() and check() return deeply frozen specs, and check() returns a known one as it is", async () => {
+  const frozen = (found: unknown): boolean =>
+    typeof found !== "object" || found === null || (Object.isFrozen(found) && Object.values(found).every(frozen));
+  for (const [name, spec] of Object.entries(architectures)) {
+    assert(frozen(spec), name);
+    assert(check(spec) === spec, name);
+    const read = JSON.parse(JSON.stringify(spec));
+    const again = check(read);
+    assert(frozen(again) && check(again) === again, name);
+    assert(again !== read && !Object.isFrozen(read.tasks), name);
+    assertEquals(again, spec, name);
+  }
+  assertThrows(() => (good.tasks.income as Any).weight = -1, TypeError, "read only");
+  const model = await compile(good, { engine: reference() });
+  assert(model.spec === good);
+  model.dispose();
+});
+
+Deno.test("check() checks what was changed of a known spec, however like it the rest is", () => {
+  const income = { ...good.tasks.income, weight: -1 };
+  assertEquals(issuesOf({ ...good, tasks: { ...good.tasks, income } }).issues.map(({ path }) => path), [
+    "tasks.income.weight",
+  ]);
+  const read = JSON.parse(JSON.stringify(good));
+  assertEquals(check(read), good);
+  read.levels[0].gates.income.mix = ["sharde"]; // what was checked once is no part of what was returned
+  assertThrows(() => check(read), SpecError, 'did you mean "shared"?');
+  assertEquals(issuesOf({ ...good }), { spec: good, issues: [] });
+  assert(check({ ...good }) !== good);
 });
 
 Deno.test("define() gives what an author's function throws as the cause, with its place", () => {
@@ -118,7 +149,9 @@ Deno.test("define() gives what an author's function throws as the cause, with it
 
 Deno.test("define() keeps no array that the author could change", () => {
   const shape = [3];
-  const spec = table({ tasks: { click: binary(own((slot, x) => mul(x, slot("w", shape, inits.ones)))) } })();
+  const spec = table({
+    tasks: { click: binary(layer((parameter, x) => mul(x, parameter("w", shape, inits.ones)))) },
+  })();
   const before = JSON.stringify(spec);
   shape[0] = 7;
   assertEquals(JSON.stringify(spec), before);
@@ -182,7 +215,7 @@ Deno.test("define() keeps a stream that only a gate reads", () => {
 });
 
 Deno.test("define() keeps no stream for what is named to read it, but computes with nothing of it", () => {
-  const weights = own((slot, _x) => slot("weights", [2], inits.zeros));
+  const weights = layer((parameter, _x) => parameter("weights", [2], inits.zeros));
   const even = (x: Value, experts: number) => broadcast(softmaxOf(weights(x)), ["batch", experts]);
   const bottom = level({ shared: bank(2, dense(4)) }, { shared: mix("shared", softmax) });
   const spec = define({
@@ -219,7 +252,9 @@ Deno.test("check() takes a gate with other results beside its weights, which cha
   assertEquals(await predictions(spec, sample(4)), await predictions(good, sample(4)));
   const bare = { ...gates.income, gate: { nodes, outputs: { scores: outputs.weights } } };
   assertEquals(
-    inspect({ ...good, levels: [{ experts, gates: { ...gates, income: bare } }] }).issues.map(({ message }) => message),
+    issuesOf({ ...good, levels: [{ experts, gates: { ...gates, income: bare } }] }).issues.map(({ message }) =>
+      message
+    ),
     ['the outputs must be "weights", found "scores"'],
   );
 });
@@ -317,11 +352,11 @@ Deno.test("check() counts every expert that a gate mixes", () => {
   const gate = { reads: "input", mix: ["shared"], gate: { nodes, outputs: { weights: 1 } } };
   const gates = Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`${i}`, gate]));
   const spec = { ...architectures.linear, levels: [{ experts: { shared: bank }, gates }] };
-  assertEquals(inspect(spec).issues.map(({ path, message }) => `${path}: ${message}`), [
+  assertEquals(issuesOf(spec).issues.map(({ path, message }) => `${path}: ${message}`), [
     "levels: the experts have 1080000 ops in all: wanted at most 1048576",
   ]);
   const { "0": _, ...fewer } = gates;
-  const fits = inspect({ ...spec, levels: [{ experts: { shared: bank }, gates: fewer }] }).issues;
+  const fits = issuesOf({ ...spec, levels: [{ experts: { shared: bank }, gates: fewer }] }).issues;
   assertEquals(fits.map(({ path }) => path), ["levels[0]"]); // only that nothing reads it
 });
 

@@ -102,7 +102,7 @@ Deno.test("tfjs() frees what a run has made when a kernel fails", async () => {
   for (const [name, engine] of Object.entries(engines)) {
     const backend = tf.findBackend(name);
     const x = input("x", "batch", 2);
-    const graph = graphOf({ y: f.softmaxOf(f.reshape(f.exp(f.neg(x)), ["batch", 2])) });
+    const graph = graphOf({ y: f.softmax(f.reshape(f.exp(f.neg(x)), ["batch", 2])) });
     const store = engine.store({});
     const program = engine.load(graph, store);
     await program.run({ x: batchOf(3) });

@@ -7,7 +7,7 @@ import {
   define,
   type Gate,
   initialise,
-  inspect,
+  issuesOf,
   level,
   mix,
   pcgrad,
@@ -236,7 +236,7 @@ Deno.test("check() refuses moves of no parameter, and of another shape", () => {
   ];
   for (const [moves, message] of table) {
     const levels = [{ ...spec.levels[0], gates: { y: { ...y, moves } } }];
-    const issues = inspect({ ...spec, levels }).issues.map(({ path, message }) => `${path}: ${message}`);
+    const issues = issuesOf({ ...spec, levels }).issues.map(({ path, message }) => `${path}: ${message}`);
     assert(issues.some((issue) => issue.includes(message)), `${message}\n${issues.join("\n")}`);
   }
   assertThrows(() => topK(2, { balance: 0 }), RangeError, "Cannot apply topK: balance must be above 0, found 0");

@@ -11,7 +11,7 @@ import {
   reshape,
   select,
   slice,
-  softmaxOf,
+  softmax,
   square,
   sub,
   sum,
@@ -20,7 +20,7 @@ import type { Value } from "../ops/value.ts";
 import { checkOptions, kindOf } from "../errors/kinds.ts";
 import { checkWeight } from "./gate_losses.ts";
 import { inits } from "./inits.ts";
-import { type Gate, own } from "./net.ts";
+import { type Gate, layer } from "./net.ts";
 import { dense, wholeNumber } from "./nets.ts";
 import { checkK } from "./top_k.ts";
 import { misapplied } from "../errors/misapplied.ts";
@@ -91,8 +91,8 @@ export function dselectK(k: number, options: DSelectKOptions = {}): Gate {
     const z = inits.uniform(gamma / 100);
     const [scale, steps] = still
       ? [
-        reshape(own((slot) => slot("selectors", [k], inits.uniform(0.05)))(x), [1, k]),
-        reshape(own((slot) => slot("bits", [k, bits], z))(x), [1, k, bits]),
+        reshape(layer((parameter) => parameter("selectors", [k], inits.uniform(0.05)))(x), [1, k]),
+        reshape(layer((parameter) => parameter("bits", [k, bits], z))(x), [1, k, bits]),
       ]
       : [
         dense(k, { bias: false, init: inits.uniform(0.05) })(x), // [batch, k]
@@ -100,7 +100,7 @@ export function dselectK(k: number, options: DSelectKOptions = {}): Gate {
       ];
     const rows = still ? 1 : "batch" as const;
     const selectors = selected(smoothStep(steps, gamma), experts); // [rows, k, experts]
-    const mixed = sum(mul(reshape(softmaxOf(scale), [rows, k, 1]), selectors), { axes: [1] }); // [rows, experts]
+    const mixed = sum(mul(reshape(softmax(scale), [rows, k, 1]), selectors), { axes: [1] }); // [rows, experts]
     const total = (perSelector: Value) => sum(perSelector, { axes: still ? [0, 1] : [1] }); // [rows, k] to [] or [batch]
     const decided = mul(sum(neg(mul(selectors, log(add(selectors, 1e-6))))), entropy); // [rows, k]
     return {

@@ -1,10 +1,10 @@
-import { broadcast, div, greater, inTraining, mul, select, softmaxOf, sum } from "../ops/functions.ts";
+import { broadcast, div, greater, inTraining, mul, select, softmax as softmaxOf, sum } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
 import type { Init } from "../ops/init.ts";
 import { checkOptions, kindOf } from "../errors/kinds.ts";
 import { mustBeGate } from "./gate_losses.ts";
 import { inits } from "./inits.ts";
-import { type Gate, type Net, noise, own } from "./net.ts";
+import { type Gate, layer, type Net, noise } from "./net.ts";
 import { dense } from "./nets.ts";
 import { weighing } from "./weighing.ts";
 import { misapplied } from "../errors/misapplied.ts";
@@ -99,7 +99,7 @@ export function fixed(options: FixedOptions = {}): Gate {
   const { softmax = true } = options;
   return (x, experts) => {
     const { init = softmax ? inits.zeros : inits.value(1 / experts) } = options;
-    const weights = own((slot, _) => slot("weights", [experts], init))(x);
+    const weights = layer((parameter) => parameter("weights", [experts], init))(x);
     return broadcast(softmax ? softmaxOf(weights) : weights, ["batch", experts]);
   };
 }

@@ -2,7 +2,7 @@ import { add, broadcast, div, inTraining, log, mul, relu, sigmoid, sub, sum } fr
 import type { Value } from "../ops/value.ts";
 import { checkOptions, kindOf } from "../errors/kinds.ts";
 import { inits } from "./inits.ts";
-import { type Gate, noise, own } from "./net.ts";
+import { type Gate, layer, noise } from "./net.ts";
 import { misapplied } from "../errors/misapplied.ts";
 
 /** The options of {@linkcode hardConcrete}. */
@@ -61,7 +61,7 @@ export function hardConcrete(options: HardConcreteOptions = {}): Gate {
   }
   const closed = temperature * Math.log(stretch / (1 + stretch)); // where a draw of 1 / 2 is cut off at 0
   return (x, experts) => {
-    const logAlpha = own((slot) => slot("logAlpha", [experts], inits.normal(0.01)))(x);
+    const logAlpha = layer((parameter) => parameter("logAlpha", [experts], inits.normal(0.01)))(x);
     const u = add(mul(noise([experts]), 1 - 2e-6), 1e-6); // never 0 or 1, whose logarithms are none
     const drawn = sigmoid(div(add(sub(log(u), log(sub(1, u))), logAlpha), temperature));
     const open = inTraining(drawn, sigmoid(logAlpha)); // [experts]

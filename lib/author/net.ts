@@ -41,35 +41,35 @@ export interface Move {
 }
 
 /** Claims a parameter for a net: its name, its shape and how it begins. */
-export type Slot = (name: string, shape: readonly number[], init: Init) => Value;
+export type ParameterClaim = (name: string, shape: readonly number[], init: Init) => Value;
 
 /**
  * A net that owns parameters. What is sharing and what is not follows from one rule: inside one table entry (an expert,
  * a gate, a tower) applying the same net twice uses the same parameters, and every entry has its own copy.
  *
- * @param body What the net computes; it claims parameters by `slot(name, shape, init)`.
+ * @param body What the net computes; it claims parameters by `parameter(name, shape, init)`.
  * @throws {TypeError} while the net is applied, for a name, a shape or an init of a parameter that is none.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { binary, define, inits, mul, own, parametersOf } from "@gatehouse/gatehouse";
+ * import { binary, define, inits, layer, mul, parametersOf } from "@gatehouse/gatehouse";
  *
- * const scale = own((slot, x) => mul(x, slot("scale", [3], inits.ones)));
+ * const scale = layer((parameter, x) => mul(x, parameter("scale", [3], inits.ones)));
  * const spec = define({ input: 3, tasks: { click: binary(scale) } });
  * assertEquals(parametersOf(spec)[0].path, "tasks/click/tower/0/scale");
  * ```
  */
-export function own(body: (slot: Slot, x: Value) => Value): Net {
+export function layer(body: (parameter: ParameterClaim, x: Value) => Value): Net {
   const owner = {};
-  const slot: Slot = (name: unknown, shape, init) => {
+  const parameter: ParameterClaim = (name: unknown, shape, init) => {
     if (typeof name !== "string" || !/^[A-Za-z][\w-]{0,99}$/.test(name)) {
       const wanted = "a name of 1 to 100 letters, digits, _ and -, the first a letter";
       throw misapplied(new TypeError(`Cannot claim parameter: wanted ${wanted}, found ${kindOf(name)}`));
     }
     return apply("parameter", [], { name, shape, init: { ...init } }, owner);
   };
-  return (x) => body(slot, x);
+  return (x) => body(parameter, x);
 }
 
 /**

@@ -18,7 +18,7 @@ import type { Value } from "../ops/value.ts";
 import type { Init } from "../ops/init.ts";
 import { checkOptions, kindOf } from "../errors/kinds.ts";
 import { inits } from "./inits.ts";
-import { type Net, noise, own, widthOf } from "./net.ts";
+import { layer, type Net, noise, widthOf } from "./net.ts";
 import { misapplied } from "../errors/misapplied.ts";
 
 /** The options of {@linkcode dense}. */
@@ -53,9 +53,9 @@ export function dense(units: number, options: DenseOptions = {}): Net {
   wholeNumber("dense", "units", units);
   checkOptions("apply dense", options, denseOptions);
   const { bias = true, init = inits.glorotUniform, biasInit = inits.zeros } = options;
-  return own((slot, x) => {
-    const product = matmul(x, slot("kernel", [widthOf(x), units], init));
-    return bias ? add(product, slot("bias", [units], biasInit)) : product;
+  return layer((parameter, x) => {
+    const product = matmul(x, parameter("kernel", [widthOf(x), units], init));
+    return bias ? add(product, parameter("bias", [units], biasInit)) : product;
   });
 }
 
@@ -210,11 +210,14 @@ export function layerNorm(options: LayerNormOptions = {}): Net {
   if (!(Number.isFinite(epsilon) && epsilon > 0)) {
     throw misapplied(new RangeError(`Cannot apply layerNorm: epsilon must be above 0, found ${kindOf(epsilon)}`));
   }
-  return own((slot, x) => {
+  return layer((parameter, x) => {
     const width = widthOf(x);
     const centred = sub(x, mean(x, { keep: true }));
     const deviation = sqrt(add(mean(square(centred), { keep: true }), epsilon));
-    return add(mul(div(centred, deviation), slot("gain", [width], inits.ones)), slot("bias", [width], inits.zeros));
+    return add(
+      mul(div(centred, deviation), parameter("gain", [width], inits.ones)),
+      parameter("bias", [width], inits.zeros),
+    );
   });
 }
 

@@ -2,7 +2,9 @@ import { heads } from "../heads/heads.ts";
 import { mostUnits, streamForm } from "../features/input.ts";
 import { type Feature, featureForm, isFitted, isUnfitted } from "../features/table.ts";
 import { type Issue, keyText, SpecError } from "../errors/issues.ts";
-import { type Draft, resolve } from "../spec/resolve.ts";
+import type { Draft } from "../spec/draft.ts";
+import { known } from "../spec/known.ts";
+import { resolve } from "../spec/resolve.ts";
 import { lossForm } from "../heads/loss_form.ts";
 import type { Spec } from "../spec/spec.ts";
 import { fitting, type Form, list, number, object, record, text, whole, word } from "../errors/forms.ts";
@@ -93,7 +95,8 @@ export interface ReadOptions {
 }
 
 /**
- * Makes a model of a table: traces every function once, resolves who reads what, and checks it all.
+ * Returns the spec of a table, deeply frozen: every function is traced once, who reads what is resolved, and all of it is
+ * checked.
  *
  * @throws {SpecError} with all issues at once, each with its path.
  *
@@ -124,7 +127,7 @@ export function define<const Tasks extends string>(table: Table<Tasks>): Spec<Ta
   };
   const { spec, issues: found } = resolve(draft, express, expressLoss);
   if (spec === undefined) throw new SpecError("define model", found);
-  return JSON.parse(JSON.stringify(spec)); // no array is the author's any more, and every number is as files hold it
+  return known(JSON.parse(JSON.stringify(spec))) as Spec<Tasks>; // every number is as files hold it
 }
 
 /**

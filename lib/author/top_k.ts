@@ -9,7 +9,7 @@ import {
   neg,
   normalCdf,
   select,
-  softmaxOf,
+  softmax,
   softplus,
   sub,
   sum,
@@ -19,7 +19,7 @@ import type { Value } from "../ops/value.ts";
 import { checkOptions, kindOf } from "../errors/kinds.ts";
 import { inits } from "./inits.ts";
 import type { Routing } from "../spec/routing.ts";
-import { type Gate, noise, own } from "./net.ts";
+import { type Gate, layer, noise } from "./net.ts";
 import { dense, wholeNumber } from "./nets.ts";
 import { misapplied } from "../errors/misapplied.ts";
 
@@ -103,8 +103,8 @@ export function topK(k: number, options: TopKOptions = {}): Gate {
     const seen = deviation === undefined
       ? logits
       : inTraining(add(logits, mul(noise(logits.shape, "normal"), deviation)), logits);
-    const scores = softmaxOf(seen);
-    const bias = balance === undefined ? undefined : own((slot) => slot("bias", [experts], inits.zeros))(x);
+    const scores = softmax(seen);
+    const bias = balance === undefined ? undefined : layer((parameter) => parameter("bias", [experts], inits.zeros))(x);
     const chosenBy = (logits: Value) => bias === undefined ? logits : add(logits, bias);
     const mask = topMask(chosenBy(seen), k);
     const kept = mul(scores, mask);

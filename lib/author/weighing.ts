@@ -1,6 +1,7 @@
 import { isValue } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
 import { checkOptions, isRecord, kindOf } from "../errors/kinds.ts";
+import { quoted } from "../errors/quoted.ts";
 import type { Weighing } from "./net.ts";
 import { misapplied } from "../errors/misapplied.ts";
 
@@ -33,7 +34,7 @@ export function weighing(found: unknown): Weighing {
 /** The same with a loss more. */
 export function withLoss(by: string, found: Weighing, name: string, loss: Value): Weighing {
   if (found.losses !== undefined && Object.hasOwn(found.losses, name)) {
-    throw misapplied(new TypeError(`Cannot apply ${by}: the gate has a loss ${JSON.stringify(name)} already`));
+    throw misapplied(new TypeError(`Cannot apply ${by}: the gate has a loss ${quoted(name)} already`));
   }
   return { ...found, losses: { ...found.losses, [name]: loss } };
 }

@@ -16,7 +16,7 @@ export function object(required: Readonly<Record<string, Form>>, optional: Reado
     if (!isRecord(found)) return [{ path, message: `wanted an object, found ${kindOf(found)}` }];
     const missing = Object.keys(required).filter((key) => found[key] === undefined);
     return [
-      ...missing.map((key) => ({ path, message: `${JSON.stringify(key)} is missing` })),
+      ...missing.map((key) => ({ path, message: `${quoted(key)} is missing` })),
       ...collected(Object.keys(found), (key) => {
         if (!Object.hasOwn(known, key)) {
           return [{ path, message: `${quoted(key)} is unknown${advice(key, Object.keys(known))}` }];

@@ -43,7 +43,7 @@ export function nearest(word: string, words: Iterable<string>): string | undefin
 export function advice(word: string, words: Iterable<string>): string {
   const all = [...words];
   const near = nearest(word, all);
-  if (near !== undefined) return `: did you mean ${JSON.stringify(near)}?`;
+  if (near !== undefined) return `: did you mean ${quoted(near)}?`;
   if (all.length === 0) return "";
   const shown = all.slice(0, 8).map(quoted);
   if (all.length > shown.length) return `: wanted ${shown.join(", ")} or another of ${all.length}`;

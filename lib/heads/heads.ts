@@ -1,4 +1,4 @@
-import { exp, reshape, sigmoid, softmaxOf } from "../ops/functions.ts";
+import { exp, reshape, sigmoid, softmax } from "../ops/functions.ts";
 import type { Shape } from "../ops/shape.ts";
 import type { Value } from "../ops/value.ts";
 import type { HeadForm, HeadKind, LossSpec } from "./spec.ts";
@@ -77,7 +77,7 @@ export const heads: Readonly<Record<HeadKind, Head>> = {
     yesNo: false,
     bias: true,
     shape: (units) => ["batch", units],
-    predicted: softmaxOf,
+    predicted: softmax,
     label: {
       wanted: (units) => `a class 0 to ${units - 1}`,
       fits: (label, units) => Number.isInteger(label) && label >= 0 && label < units,

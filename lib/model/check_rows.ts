@@ -40,16 +40,16 @@ export function checkRows(spec: Spec, rows: Rows, purpose: "predict" | "train" |
 /** An input is there, of its type, and as long as the rows are many. */
 function checkInput({ name, type, width }: GraphInput, { count, inputs }: Rows, action: string): void {
   const data = Object.hasOwn(inputs, name) ? inputs[name] : undefined;
-  if (data === undefined) throw new TypeError(`${action}: the rows have no input ${JSON.stringify(name)}`);
+  if (data === undefined) throw new TypeError(`${action}: the rows have no input ${quoted(name)}`);
   const array = type === "int" ? Int32Array : Float32Array;
   if (!(data instanceof array)) {
     throw new TypeError(
-      `${action}: input ${JSON.stringify(name)} must be of type ${array.name}, found ${kindOf(data)}`,
+      `${action}: input ${quoted(name)} must be of type ${array.name}, found ${kindOf(data)}`,
     );
   }
   if (data.length !== count * width) {
     const found = count > 0 ? `${data.length / count} a row` : `${data.length}`;
-    throw new RangeError(`${action}: input ${JSON.stringify(name)} needs ${width} numbers a row, found ${found}`);
+    throw new RangeError(`${action}: input ${quoted(name)} needs ${width} numbers a row, found ${found}`);
   }
 }
 

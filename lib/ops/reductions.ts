@@ -98,7 +98,7 @@ export function mean(x: Value, options: ReduceOptions = {}): Value {
  * assertEquals(await compute(softmaxOf(constant([0, 0, 7, -1000], [2, 2]))), [[0.5, 0.5], [1, 0]]);
  * ```
  */
-export function softmaxOf(x: Value): Value {
+export function softmax(x: Value): Value {
   return apply("softmax", [x]);
 }
 

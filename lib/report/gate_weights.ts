@@ -1,3 +1,4 @@
+import { quoted } from "../errors/quoted.ts";
 import type { GateReport } from "../inspect/gate_report.ts";
 import type { GateUse } from "../inspect/gate_use.ts";
 import type { GateWeights } from "./gate_columns.ts";
@@ -71,8 +72,8 @@ export function gateWeights(
 export function segmentWeights({ gates, by, segments = [] }: GateReport, gate: string): GateWeights[] {
   const at = gates.findIndex((use) => use.gate === gate);
   if (at < 0 || by === undefined) {
-    const found = at < 0 ? `the report has no gate ${JSON.stringify(gate)}` : "the report is not by a feature";
-    const names = gates.map((use) => JSON.stringify(use.gate)).join(", ");
+    const found = at < 0 ? `the report has no gate ${quoted(gate)}` : "the report is not by a feature";
+    const names = gates.map((use) => quoted(use.gate)).join(", ");
     throw new TypeError(
       `Cannot find weights by segment: ${found}${at < 0 && names !== "" ? `: wanted one of ${names}` : ""}`,
     );

@@ -8,6 +8,7 @@ import { checkExpression, checkOutputs, onlyRouting } from "./expression.ts";
 import { inputForm, mostUnits, streamForm } from "../features/input.ts";
 import { type Issue, SpecError } from "../errors/issues.ts";
 import { lossForm } from "../heads/loss_form.ts";
+import { isKnown, known } from "./known.ts";
 import { quoted } from "../errors/quoted.ts";
 import { resolve } from "./resolve.ts";
 import { type Expression, type ExpressionNode, type LevelSpec, type Spec, version } from "./spec.ts";
@@ -15,7 +16,8 @@ import { fitting, type Form, list, number, object, record, text, whole, word } f
 import { isRecord, kindOf } from "../errors/kinds.ts";
 
 /**
- * Checks what was read from JSON, or comes from anywhere else, and returns it as a spec.
+ * Returns what was read from JSON, or comes from anywhere else, as a spec, once it is checked. The spec is a deeply frozen
+ * copy; one that `define` or `check` returned is known, and returned as it is.
  *
  * @throws {SpecError} with all issues at once, each with its path.
  *
@@ -30,7 +32,7 @@ import { isRecord, kindOf } from "../errors/kinds.ts";
  * ```
  */
 export function check(found: unknown): Spec {
-  const { spec, issues } = inspect(found);
+  const { spec, issues } = issuesOf(found);
   if (spec === undefined) throw new SpecError("read model", issues);
   return spec;
 }
@@ -41,24 +43,26 @@ export function check(found: unknown): Spec {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { binary, define, inspect } from "@gatehouse/gatehouse";
+ * import { binary, define, issuesOf } from "@gatehouse/gatehouse";
  *
  * const spec = define({ input: 3, tasks: { click: binary() } });
- * assertEquals(inspect(spec).issues, []);
- * const { issues } = inspect({ ...spec, input: { width: 0 } });
+ * assertEquals(issuesOf(spec).issues, []);
+ * const { issues } = issuesOf({ ...spec, input: { width: 0 } });
  * assertEquals(issues.map(({ path }) => path), ["input.width"]);
  * ```
  */
-export function inspect(found: unknown): { readonly spec?: Spec; readonly issues: readonly Issue[] } {
+export function issuesOf(found: unknown): { readonly spec?: Spec; readonly issues: readonly Issue[] } {
+  if (isKnown(found)) return { spec: found, issues: [] };
   if (isRecord(found) && found.gatehouse !== undefined && found.gatehouse !== version) {
     const message = `format ${kindOf(found.gatehouse)} is unknown: this version reads format ${version}`;
     return { issues: [{ path: "gatehouse", message }] };
   }
   const malformed = specForm(found, "");
   if (malformed.length > 0) return { issues: malformed.map((issue) => ({ ...issue, path: issue.path || "the top" })) };
-  const spec = found as Spec;
-  const large = tooLarge(spec);
-  return large.length > 0 ? { issues: large } : resolve(spec as never, replay, replayLoss);
+  const large = tooLarge(found as Spec);
+  if (large.length > 0) return { issues: large };
+  const { spec, issues } = resolve(found as never, replay, replayLoss);
+  return spec === undefined ? { issues } : { spec: known(spec), issues };
 }
 
 const mostNodes = 2 ** 20;

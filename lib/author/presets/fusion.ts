@@ -1,8 +1,8 @@
-import { add, constant, pad, softmaxOf } from "../../ops/functions.ts";
+import { add, constant, pad, softmax as softmaxOf } from "../../ops/functions.ts";
 import { checkOptions } from "../../errors/kinds.ts";
 import { softmax } from "../gates.ts";
 import { inits } from "../inits.ts";
-import { type Gate, own as owning } from "../net.ts";
+import { type Gate, layer } from "../net.ts";
 import { dense } from "../nets.ts";
 import { forEvery, type LevelsPreset, netsOf, numbered, recordOf, untaken } from "./preset.ts";
 import { type Bank, bank, level, mix, type Table } from "../table.ts";
@@ -121,7 +121,7 @@ export function adatt<const Tasks extends string>(preset: AdattPreset<Tasks>): T
 function fusion(start: number, count: number): Gate {
   return (x, experts) => {
     const all = softmaxOf(dense(experts, { bias: false })(x));
-    const learned = owning((slot) => slot("residual", [count], inits.uniform(1 / Math.sqrt(count))));
+    const learned = layer((parameter) => parameter("residual", [count], inits.uniform(1 / Math.sqrt(count))));
     const residual = count === 1 ? constant([1]) : learned(x); // [count]
     return add(all, pad(residual, start, experts - start - count));
   };

@@ -1,4 +1,4 @@
-import { add, mul, pad, sigmoid, softmaxOf, swish } from "../../ops/functions.ts";
+import { add, mul, pad, sigmoid, softmax, swish } from "../../ops/functions.ts";
 import { checkOptions, isRecord, kindOf } from "../../errors/kinds.ts";
 import { keyText } from "../../errors/issues.ts";
 import { advice } from "../../errors/nearest.ts";
@@ -127,7 +127,7 @@ function featureGate(rank: number): Net {
 function selfGated(own: number): Gate {
   return (x, experts) => {
     const self = dense(own, { bias: false })(x);
-    const weights = own === 1 ? sigmoid(self) : softmaxOf(self); // [batch, own]
-    return add(softmaxOf(dense(experts, { bias: false })(x)), pad(weights, 0, experts - own));
+    const weights = own === 1 ? sigmoid(self) : softmax(self); // [batch, own]
+    return add(softmax(dense(experts, { bias: false })(x)), pad(weights, 0, experts - own));
   };
 }

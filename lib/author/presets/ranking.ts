@@ -58,7 +58,7 @@ export function youtube<const Tasks extends string>(preset: YoutubePreset<Tasks>
   checkOptions(action, preset, ["input", "expert", "experts", "gate", "tasks", ...own]);
   const { position, shallow = pipe(), drop = 0.1, biased, ...rest } = preset;
   const { input, levels, tasks } = mmoe(rest);
-  const net = (units: number) => pipe(missing(drop), shallow, dense(units, { bias: false }));
+  const net = (units: number) => pipe(trainingOnly(drop), shallow, dense(units, { bias: false }));
   const names = Object.keys(tasks ?? {}) as Tasks[];
   const wrong = biased?.find((task) => !names.includes(task));
   if (wrong !== undefined) throw new TypeError(`Cannot ${action}: biased names ${kindOf(wrong)}, which is no task`);
@@ -87,9 +87,9 @@ function others(input: Input, some: readonly (string | number)[]): readonly stri
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { add, compile, define, initialise, missing, reference, regression, rows } from "@gatehouse/gatehouse";
+ * import { add, compile, define, initialise, reference, regression, rows, trainingOnly } from "@gatehouse/gatehouse";
  *
- * const spec = define({ input: 1, tasks: { y: regression((x) => add(x, missing(0.5)(x))) } });
+ * const spec = define({ input: 1, tasks: { y: regression((x) => add(x, trainingOnly(0.5)(x))) } });
  * const kernel = { shape: [1, 1], data: Float32Array.of(1) };
  * const parameters = { ...initialise(spec, 0), "tasks/y/head/0/kernel": kernel };
  * const model = await compile(spec, { engine: reference(), parameters });
@@ -97,9 +97,9 @@ function others(input: Input, some: readonly (string | number)[]): readonly stri
  * model.dispose();
  * ```
  */
-export function missing(rate: number): Net {
+export function trainingOnly(rate: number): Net {
   if (!(Number.isFinite(rate) && rate >= 0 && rate < 1)) {
-    throw misapplied(new RangeError(`Cannot apply missing: rate must be in [0, 1), found ${kindOf(rate)}`));
+    throw misapplied(new RangeError(`Cannot apply trainingOnly: rate must be in [0, 1), found ${kindOf(rate)}`));
   }
   return (x) => {
     const known = rate === 0 ? x : mul(x, greater(noise(["batch", 1]), rate));

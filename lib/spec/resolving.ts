@@ -1,0 +1,151 @@
+import { columnsOf } from "../features/columns.ts";
+import { inputWidth } from "../features/input.ts";
+import { type Issue, keyText } from "../errors/issues.ts";
+import { advice } from "../errors/nearest.ts";
+import { quoted } from "../errors/quoted.ts";
+import { shapeText } from "../ops/shape.ts";
+import type { Draft, Express, Expressed, ExpressLoss } from "./draft.ts";
+import type { Expression } from "./spec.ts";
+
+/** What is given and what is known so far while a table is resolved, from the input up. */
+export interface Resolving<N, L> {
+  readonly draft: Draft<N, L>;
+  readonly express: Express<N>;
+  readonly expressLoss: ExpressLoss<L>;
+  /** What is wrong, in the order of the table. */
+  readonly issues: Issue[];
+  /** The streams that can be read, with their widths; undefined where an issue already reported hides the width. */
+  readonly streams: Map<string, number | undefined>;
+  /** The streams that something reads. */
+  readonly asked: Set<string>;
+}
+
+/** A net or a gate of the table as an expression, and the width of its result. */
+export interface SizedExpression {
+  readonly expression: Expression;
+  readonly units: number;
+  /** How parameters of a gate move, where its function says so. */
+  readonly moves?: Readonly<Record<string, Expressed>>;
+}
+
+/** The state before anything is resolved: the input and its parts can be read. */
+export function resolving<N, L>(
+  draft: Draft<N, L>,
+  express: Express<N>,
+  expressLoss: ExpressLoss<L>,
+): Resolving<N, L> {
+  const streams = new Map<string, number | undefined>([["input", inputWidth(draft.input)]]);
+  const at: Resolving<N, L> = { draft, express, expressLoss, issues: [], streams, asked: new Set() };
+  for (const name of Object.keys(draft.streams ?? {})) resolvePart(at, name);
+  return at;
+}
+
+/** Adds a stream that is a part of the input. */
+function resolvePart<N, L>({ draft, issues, streams }: Resolving<N, L>, name: string): void {
+  const path = `streams${keyText(name)}`;
+  checkName(issues, path, name);
+  if (name === "input") return report(issues, path, inputIsTaken);
+  try {
+    streams.set(name, columnsOf(draft.input, draft.streams![name]).reduce((width, [, length]) => width + length, 0));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    streams.set(name, report(issues, path, error.message));
+  }
+}
+
+/** The stream that a reader takes: the one that it names, else that of its own name, else `shared`, else the input. */
+export function chosen<N, L>(
+  { draft, issues, streams, asked }: Resolving<N, L>,
+  path: string,
+  own: string,
+  reads: string | undefined,
+): string | undefined {
+  if (reads !== undefined && !streams.has(reads)) {
+    const writer = draft.levels.findIndex(({ gates }) => Object.hasOwn(gates, reads));
+    const advised = writer < 0
+      ? adviceOn(issues, reads, streams.keys())
+      : `, but levels[${writer}] does: wanted a level below that writes it, since streams go up and never in a circle`;
+    return report(issues, `${path}.reads`, `nothing below writes stream ${quoted(reads)}${advised}`);
+  }
+  const stream = reads ?? [own, "shared", "input"].find((name) => streams.has(name))!;
+  asked.add(stream);
+  return stream;
+}
+
+/** The width of a stream; undefined if that of the stream, or the stream itself, is not known. */
+export function widthAt<N, L>({ streams }: Resolving<N, L>, stream: string | undefined): number | undefined {
+  return stream === undefined ? undefined : streams.get(stream);
+}
+
+/** A net, or a gate over so many experts, as an expression; undefined where that fails or the width is not known. */
+export function expressed<N, L>(
+  { express, issues }: Resolving<N, L>,
+  path: string,
+  entry: N,
+  width: number | undefined,
+  experts?: number,
+): SizedExpression | undefined {
+  if (width === undefined) return undefined;
+  return attempted(issues, path, () => {
+    const { expression, shape, moves } = express(entry, width, experts);
+    const [rows, units] = shape;
+    const isWide = shape.length === 2 && rows === "batch" && typeof units === "number";
+    if (isWide && (experts === undefined || units === experts)) return { expression, units, moves };
+    const wanted = experts === undefined ? "[batch, units]" : `[batch, ${experts}], one weight an expert`;
+    return report(issues, path, `the result must be ${wanted}, found ${shapeText(shape)}`);
+  });
+}
+
+/** What a function of the table yields; what an op or the author throws is an issue. */
+export function attempted<T>(issues: Issue[], path: string, express: () => T): T | undefined {
+  try {
+    return express();
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+    issues.push({ path, message: error.message, cause: error.cause ?? error });
+    return undefined;
+  }
+}
+
+/** Adds an issue; returns undefined, what stands for a thing that is wrong. */
+export function report(issues: Issue[], path: string, message: string): undefined {
+  issues.push({ path, message });
+}
+
+/** Makes sure that a name is legal for a bank, a stream or a task. */
+export function checkName(issues: Issue[], path: string, name: string): void {
+  if (isLegalName(name)) return;
+  report(
+    issues,
+    path,
+    `${quoted(name)} is no name: wanted a name of 1 to 100 characters without / and control characters`,
+  );
+}
+
+function isLegalName(name: string): boolean {
+  // deno-lint-ignore no-control-regex
+  return /^[^/\x00-\x1f\x7f]{1,100}$/.test(name) && name.isWellFormed() && name !== "__proto__";
+}
+
+/** The end of an issue about an unknown name. Looking for the nearest takes time, which a hostile file could multiply. */
+export function adviceOn(issues: readonly Issue[], name: string, names: Iterable<string>): string {
+  return issues.length < 100 ? advice(name, names) : "";
+}
+
+/** Whether a number is finite, as a float32 too, and not below a limit. */
+export function isAtLeast(least: number, found: number): boolean {
+  return Number.isFinite(Math.fround(found)) && found >= least;
+}
+
+/** The stream that expressions read one after the other; the input if one of them reads nothing: none is kept for it. */
+export function readBy(stream: string, ...expressions: readonly (Expression | null)[]): string {
+  return expressions.every((expression) => expression?.nodes.some(({ op }) => op === "input")) ? stream : "input";
+}
+
+/** A record without what is absent. */
+export function present<T extends object>(record: T): T {
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as T;
+}
+
+/** The issue of a stream or a task named `input`. */
+export const inputIsTaken = '"input" is the stream that the model reads: wanted another name';

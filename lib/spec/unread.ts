@@ -1,0 +1,120 @@
+import type { StreamSpec } from "../features/input.ts";
+import { type Issue, keyText } from "../errors/issues.ts";
+import { nearest } from "../errors/nearest.ts";
+import { quoted } from "../errors/quoted.ts";
+import type { BankSpec, LevelSpec, Spec, TaskSpec } from "./spec.ts";
+
+type Levels = readonly LevelSpec[];
+type Tasks = Readonly<Record<string, TaskSpec>>;
+
+/** The levels without the gates whose streams nobody reads, and without the experts that no gate mixes. */
+export function alive(levels: Levels, tasks: Tasks): Levels {
+  const wanted = readByTasks(tasks);
+  const kept: LevelSpec[] = [];
+  for (const level of levels.toReversed()) {
+    const gates = Object.entries(level.gates).filter(([stream]) => wanted.has(stream));
+    const experts = Object.entries(mixedBanks(level.experts, gates.flatMap(([, { mix }]) => mix)));
+    gates.forEach(([stream]) => wanted.delete(stream));
+    for (const [, { gate, reads }] of gates) if (gate !== null) wanted.add(reads);
+    for (const [, { reads }] of experts) wanted.add(reads);
+    kept.unshift({ experts: Object.fromEntries(experts), gates: Object.fromEntries(gates) });
+  }
+  return kept;
+}
+
+/** The banks that are mixed and those that they are tied to, near no others than these. */
+function mixedBanks(experts: LevelSpec["experts"], mix: readonly string[]): LevelSpec["experts"] {
+  const mixed = new Set(mix);
+  for (const [bank, { ties }] of Object.entries(experts)) {
+    if (ties !== undefined && mixed.has(bank)) mixed.add(ties);
+  }
+  const kept = Object.entries(experts).filter(([bank]) => mixed.has(bank));
+  return Object.fromEntries(kept.map(([name, bank]) => [name, nearOnly(bank, mixed)]));
+}
+
+function nearOnly(bank: BankSpec, banks: ReadonlySet<string>): BankSpec {
+  const { near = {}, ...alone } = bank;
+  const kept = Object.entries(near).filter(([other]) => banks.has(other));
+  return kept.length === 0 ? alone : { ...bank, near: Object.fromEntries(kept) };
+}
+
+/** The parts of the input that something reads; undefined if there are none. */
+export function readParts(parts: Spec["streams"], levels: Levels, tasks: Tasks): Spec["streams"] {
+  const read = readByAll(levels, tasks);
+  const kept = Object.entries<StreamSpec>(parts ?? {}).filter(([name]) => read.has(name));
+  return kept.length === 0 ? undefined : Object.fromEntries(kept);
+}
+
+/** Whether anything of a model has parameters. */
+export function hasParameters({ levels, tasks }: Spec): boolean {
+  const nets = [
+    ...levels.flatMap(({ experts }) => Object.values(experts).map(({ net }) => net)),
+    ...levels.flatMap(({ gates }) => Object.values(gates).map(({ gate }) => gate)),
+    ...Object.values(tasks).flatMap(({ tower, head, adds = {} }) => [tower, head.net, ...Object.values(adds)]),
+  ];
+  return nets.some((net) => net?.nodes.some(({ op }) => op === "parameter"));
+}
+
+/** Levels that write nothing of what is asked for, so that the towers would read past them. */
+export function unread(levels: Levels, asked: ReadonlySet<string>, tasks: Tasks): Issue[] {
+  const wanted = [...Object.keys(tasks).slice(0, 5).map(quoted), '"shared"'].join(", ");
+  return levels.flatMap(({ gates }, at) => {
+    const streams = Object.keys(gates);
+    if (streams.length === 0 || streams.some((stream) => asked.has(stream))) return [];
+    const message = `nothing reads what the level writes, ${streams.slice(0, 5).map(quoted).join(", ")}`;
+    return [{
+      path: `levels[${at}]`,
+      message: `${message}: towers read the stream of their task, else "shared": wanted one of ${wanted}`,
+    }];
+  });
+}
+
+/** Banks that no gate mixes and streams that nothing reads, if the name of a task or `shared` must be meant by theirs. */
+export function misread(levels: Levels, tasks: Tasks): Issue[] {
+  const banks = levels.flatMap((level, at) => misnamedBanks(`levels[${at}].experts`, level, Object.keys(tasks)));
+  return [...banks.slice(0, most), ...misnamedStreams(levels, tasks)];
+}
+
+/** As many names as can be compared in no time. */
+const most = 100;
+
+/** Banks that no gate mixes, with a name like that of a task without a bank. */
+function misnamedBanks(path: string, { experts, gates }: LevelSpec, tasks: readonly string[]): Issue[] {
+  const mixed = new Set(Object.values(gates).flatMap(({ mix }) => mix));
+  const tied = new Set(Object.values(experts).map(({ ties }) => ties));
+  const unmixed = Object.keys(experts).filter((bank) => !mixed.has(bank) && !tied.has(bank));
+  const free = tasks.slice(0, most).filter((task) => !Object.hasOwn(experts, task));
+  return unmixed.slice(0, most).flatMap((bank) => {
+    const meant = nearest(bank, free);
+    if (meant === undefined) return [];
+    const message = `no gate mixes expert bank ${quoted(bank)}: did you mean ${quoted(meant)}?`;
+    return [{ path: path + keyText(bank), message }];
+  });
+}
+
+/** Streams that nothing reads, with a name like that of a task without a stream, or like `shared`. */
+function misnamedStreams(levels: Levels, tasks: Tasks): Issue[] {
+  const read = readByAll(levels, tasks);
+  const written = new Set(levels.flatMap(({ gates }) => Object.keys(gates)));
+  const free = [...Object.keys(tasks), "shared"].filter((name) => !written.has(name));
+  const strays = levels.flatMap(({ gates }, at) =>
+    Object.keys(gates).filter((stream) => !read.has(stream)).map((stream) => ({ at, stream }))
+  );
+  return strays.slice(0, most).flatMap(({ at, stream }) => {
+    const meant = nearest(stream, [...free.slice(0, most), ...free.slice(-1)]);
+    if (meant === undefined) return [];
+    const message = `nothing reads stream ${quoted(stream)}: did you mean ${quoted(meant)}?`;
+    return [{ path: `levels[${at}].gates${keyText(stream)}`, message }];
+  });
+}
+
+/** The streams that experts, gates and tasks read. */
+function readByAll(levels: Levels, tasks: Tasks): Set<string> {
+  const readers = levels.flatMap(({ experts, gates }) => [...Object.values(experts), ...Object.values(gates)]);
+  return new Set([...readByTasks(tasks), ...readers.map(({ reads }) => reads)]);
+}
+
+/** The streams that towers read, and those of what is added to logits. */
+function readByTasks(tasks: Tasks): Set<string> {
+  return new Set(Object.values(tasks).flatMap(({ reads, adds = {} }) => [reads, ...Object.keys(adds)]));
+}
