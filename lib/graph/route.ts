@@ -8,7 +8,7 @@ import type { Rules } from "./rules.ts";
 import { type Stack, take } from "./stack.ts";
 import { grouped, type Mixture, mixtureOf, type Users, usersOf } from "./users.ts";
 import { leaves, type Values } from "./values.ts";
-import { merged, rewritten } from "./walk.ts";
+import { inOrder, merged, rewritten } from "./walk.ts";
 
 /**
  * Returns values in which rows are sent to the experts that their gates choose, and the others are not computed for them:
@@ -42,6 +42,7 @@ export function route<V extends Values>(
   least: Rules["routeFrom"],
   known?: readonly Stack[],
 ): Fused<V> {
+  if (!inOrder(leaves(values)).some(({ op }) => op === "topMask")) return { values, stacks: [] };
   const { values: once, order } = merged(values);
   const users = usersOf(order);
   const ends = new Set(leaves(once));

@@ -62,7 +62,7 @@ export function describe(spec: Spec, engine?: { readonly rules?: Rules }): strin
   const entries = entriesIn(plan);
   const total = entries.reduce((sum, { parameters }) => sum + parameters, 0);
   const rows = [...entries, { path: "total", reads: "", function: "", output: "", parameters: total }];
-  const { fused, routed } = computedText(plan, rules);
+  const { fused, routed } = computedText(plan, engine !== undefined);
   const chosen = `chosen experts alone${engine === undefined ? ", where that is faster" : ""}`;
   return [
     table(rows.map((entry) => ({ ...entry }))),

@@ -1,4 +1,3 @@
-import { fuse } from "../graph/fuse.ts";
 import { route } from "../graph/route.ts";
 import type { Rules } from "../graph/rules.ts";
 import type { Stack } from "../graph/stack.ts";
@@ -17,14 +16,14 @@ export interface Computed {
  * The entries of a model whose copies are computed together, and how many copies: `levels/0/experts/shared (8)`. A star
  * stands for all names, and braces hold some of them. Where only some of the layers are, it says `in part`.
  *
- * @param rules Those of an engine. Without them, banks are told that an engine may route, among the fused ones too.
+ * @param chosen Whether the plan is that of an engine. If not, the banks that an engine may route are listed, among the
+ * fused ones too.
  * @returns Empty texts where there is nothing of the kind.
  */
-export function computedText(plan: Plan, rules?: Rules): Computed {
-  const { logits } = plan.training;
-  const sparse = route(logits, rules?.routeFrom ?? saving);
-  const { stacks } = fuse(rules === undefined ? logits : sparse.values);
-  return { fused: stackedText(plan, stacks), routed: stackedText(plan, sparse.stacks) };
+export function computedText(plan: Plan, chosen: boolean): Computed {
+  const { stacks: { fused, routed }, training: { logits } } = plan;
+  const sparse = chosen ? routed : route({ logits }, saving).stacks;
+  return { fused: stackedText(plan, fused), routed: stackedText(plan, sparse) };
 }
 
 /** Where rows are sent to fewer experts than there are. */

@@ -20,6 +20,8 @@ export interface Plan<Tasks extends string = string> {
   readonly evaluation: Traced;
   /** The parameters, in the order of the model. */
   readonly parameters: readonly Parameter[];
+  /** Those that are computed together: of experts that are computed for chosen rows alone, and of what is fused. */
+  readonly stacks: Readonly<Record<"routed" | "fused", readonly Stack[]>>;
   /** Where they lie in the flat array, like ones together so that they are computed as one. */
   readonly layout: Layout;
 }
@@ -53,12 +55,12 @@ export function plan<Tasks extends string>(given: Spec<Tasks>, options: PlanOpti
   const spec = check(given) as Spec<Tasks>;
   const [training, evaluation] = [trace(spec, true), trace(spec, false)];
   const parameters = parametersIn([training, evaluation]);
-  const layout = layoutOf(parameters, fused ? stacksOf(training, rules) : []);
-  return { spec, rules, training, evaluation, parameters, layout };
+  const stacks = fused ? stacksOf(training, rules) : { routed: [], fused: [] };
+  const layout = layoutOf(parameters, [...stacks.routed, ...stacks.fused]);
+  return { spec, rules, training, evaluation, parameters, stacks, layout };
 }
 
-/** The parameters that lie together: those of experts that are computed for chosen rows alone, and of what is fused. */
-function stacksOf({ logits, auxiliary, moves, dropped }: Traced, rules: Rules): readonly Stack[] {
+function stacksOf({ logits, auxiliary, moves, dropped }: Traced, rules: Rules): Plan["stacks"] {
   const sparse = route({ logits, auxiliary, moves, dropped }, rules.routeFrom);
-  return [...sparse.stacks, ...fuse(sparse.values).stacks];
+  return { routed: sparse.stacks, fused: fuse(sparse.values).stacks };
 }
