@@ -23,62 +23,10 @@
  *
  * @module
  */
-export {
-  abs,
-  add,
-  broadcast,
-  concat,
-  constant,
-  div,
-  equal,
-  exp,
-  gatherSum,
-  greater,
-  input,
-  inTraining,
-  log,
-  logSumExp,
-  matmul,
-  max,
-  mean,
-  mul,
-  multiHot,
-  neg,
-  normalCdf,
-  type Operand,
-  pad,
-  type ReduceOptions,
-  relu,
-  reshape,
-  select,
-  sigmoid,
-  slice,
-  softmax as softmaxOf,
-  softplus,
-  sqrt,
-  square,
-  stopGradient,
-  sub,
-  sum,
-  swish,
-  tanh,
-  topMask,
-  transpose,
-} from "./lib/ops/functions.ts";
-export type { Dim, Shape } from "./lib/ops/shape.ts";
-export type { Attrs, Json, Op, Type, Value } from "./lib/ops/value.ts";
+export { relu, sigmoid, softplus, swish, tanh } from "./lib/ops/functions.ts";
 
 export { inits } from "./lib/author/inits.ts";
-export {
-  type Gate,
-  layer,
-  type Move,
-  type Net,
-  noise,
-  type ParameterClaim,
-  type Weighing,
-  widthOf,
-} from "./lib/author/net.ts";
+export { type Gate, layer, type Net, noise, widthOf } from "./lib/author/net.ts";
 export {
   dense,
   type DenseOptions,
@@ -97,7 +45,6 @@ export { topK, type TopKOptions } from "./lib/author/top_k.ts";
 export { dselectK, type DSelectKOptions } from "./lib/author/dselect_k.ts";
 export { entropy, zLoss } from "./lib/author/gate_losses.ts";
 export { type BankLoss, importance, loadBalance, smoothLoad } from "./lib/author/bank_losses.ts";
-export type { Routing } from "./lib/spec/routing.ts";
 export { hardConcrete, type HardConcreteOptions } from "./lib/author/hard_concrete.ts";
 export {
   binary,
@@ -146,51 +93,14 @@ export { crossStitch, type CrossStitchPreset, snr, type SnrPreset } from "./lib/
 
 export { check, issuesOf } from "./lib/spec/check.ts";
 export { type Issue, SpecError } from "./lib/errors/issues.ts";
-export type {
-  BankSpec,
-  Expression,
-  ExpressionNode,
-  GateSpec,
-  HeadSpec,
-  LevelSpec,
-  Spec,
-  TaskSpec,
-  version,
-} from "./lib/spec/spec.ts";
-export { type Features, featuresOf, type InputSpec, type StreamSpec } from "./lib/features/input.ts";
-export type {
-  FocalSpec,
-  HeadForm,
-  HeadKind,
-  HuberSpec,
-  LossSpec,
-  PairwiseSpec,
-  QuantileSpec,
-} from "./lib/heads/spec.ts";
-export type { Init } from "./lib/ops/init.ts";
-export { category, type CategoryFeature, type UnfittedCategory } from "./lib/features/category.ts";
-export { numeric, type NumericFeature, type UnfittedNumeric } from "./lib/features/numeric.ts";
-export type { Feature, UnfittedFeature } from "./lib/features/table.ts";
-export type { Tabular } from "./lib/features/tabular.ts";
+export type { Spec } from "./lib/spec/spec.ts";
+export { type Features, featuresOf } from "./lib/features/input.ts";
+export { category, type UnfittedCategory } from "./lib/features/category.ts";
+export { numeric, type UnfittedNumeric } from "./lib/features/numeric.ts";
+export type { UnfittedFeature } from "./lib/features/table.ts";
+export type { PlainColumn, Tabular } from "./lib/features/tabular.ts";
 
-export { differentiate } from "./lib/graph/differentiate.ts";
-export { type Graph, type Node, print } from "./lib/graph/graph.ts";
-export { fuse, type Fused } from "./lib/graph/fuse.ts";
-export type { Stack } from "./lib/graph/stack.ts";
-export type { Values } from "./lib/graph/values.ts";
-export { gather } from "./lib/graph/gather.ts";
-export { route } from "./lib/graph/route.ts";
-export { optimise } from "./lib/graph/optimise.ts";
-export { type Extent, type Layout, layoutOf, type Parameter, type Piece } from "./lib/graph/layout.ts";
-export { parametersOf } from "./lib/trace/parameters.ts";
-export type { Rules } from "./lib/graph/rules.ts";
-export { type Plan, plan, type PlanOptions } from "./lib/trace/plan.ts";
-export { trace, type Traced } from "./lib/trace/trace.ts";
-
-export type { Engine, Program, Store } from "./lib/engines/engine.ts";
-export type { Tensor } from "./lib/ops/tensor.ts";
-export { type GraphModel, graphModel } from "./lib/formats/graph_model.ts";
-export { compute, type ComputeOptions, type Nested } from "./lib/engines/reference/compute.ts";
+export type { Engine } from "./lib/engines/engine.ts";
 export { reference } from "./lib/engines/reference/reference.ts";
 export { bestEngine, cpu, tfjs, wasm } from "./lib/engines/tfjs/tfjs.ts";
 
@@ -200,22 +110,6 @@ export { type GateUse } from "./lib/inspect/gate_use.ts";
 export type { GateCapacity } from "./lib/inspect/gate_capacity.ts";
 export type { GateStatistics } from "./lib/inspect/gate_sums.ts";
 export type { GateWarning } from "./lib/inspect/gate_warnings.ts";
-export { evaluation, forward, prediction } from "./lib/model/graphs.ts";
-export { type Between, type Cut, type Gradients, type OpenStep, openStep, trainingStep } from "./lib/train/step.ts";
-export {
-  accuracy,
-  auc,
-  categoricalAccuracy,
-  categoricalLogLoss,
-  logLoss,
-  mae,
-  type Metric,
-  mse,
-  r2,
-} from "./lib/heads/metrics.ts";
-export { huberLoss, pinballLoss, poissonDeviance } from "./lib/heads/loss_metrics.ts";
-export { pairAuc } from "./lib/heads/pair_auc.ts";
-export { initialise } from "./lib/model/initialise.ts";
 export { compile, type CompileOptions } from "./lib/model/compile.ts";
 export type { Inspection, Model } from "./lib/model/model.ts";
 export { adagrad, type AdagradOptions } from "./lib/optimisers/adagrad.ts";
@@ -231,8 +125,7 @@ export {
   uncertainty,
   type UncertaintyOptions,
 } from "./lib/weighting/loss_weightings.ts";
-export { tasksOf } from "./lib/trace/sharing.ts";
-export type { LossWeights, Products, Seen, Weighting } from "./lib/weighting/weighting.ts";
+export type { Weighting } from "./lib/weighting/weighting.ts";
 export { load, type LoadOptions, parseSpec, save, saveGraphModel } from "./lib/model/save.ts";
 export type { ExportOptions } from "./lib/model/exported.ts";
 export type { Stopping } from "./lib/train/stopping.ts";
@@ -240,24 +133,11 @@ export { train } from "./lib/train/train.ts";
 export type { Data, TrainOptions } from "./lib/train/options.ts";
 export type { Progress } from "./lib/train/progress.ts";
 
-export { decodeSafetensors, encodeSafetensors, type Safetensors } from "./lib/formats/safetensors.ts";
-
 export { type Label, type RowOptions, type Rows, rows } from "./lib/data/rows.ts";
 export { type Column, type Columns, labels, type NumberColumn, take, type TextColumn } from "./lib/data/columns.ts";
 export { type ColumnKind, type CsvOptions, readCsv, streamCsv } from "./lib/data/csv.ts";
 export { encode, fit } from "./lib/features/encode.ts";
 export type { Source } from "./lib/data/source.ts";
-export type { CensusFile } from "./lib/datasets/census_files.ts";
-export { type Census, census, type CensusOptions } from "./lib/datasets/census.ts";
-export { downloadCensus, type DownloadOptions } from "./lib/datasets/census_download.ts";
-export { fillNormal, fillUniform, permutation, type Random, random } from "./lib/data/random.ts";
-export {
-  labelCorrelation,
-  labelMoments,
-  type LabelOptions,
-  synthetic,
-  type SyntheticOptions,
-} from "./lib/datasets/synthetic.ts";
 
 export { describe, entriesOf, type Entry } from "./lib/report/describe.ts";
 export { gateTable } from "./lib/report/gates.ts";

@@ -4,22 +4,21 @@
  */
 import {
   adam,
-  census,
   compile,
   describe,
-  downloadCensus,
   evaluate,
   type GateReport,
   gateReport,
   gateTable,
   type Model,
-  plan,
   report,
   type Rows,
   save,
   table,
   train,
 } from "@gatehouse/gatehouse";
+import { plan } from "@gatehouse/gatehouse/graph";
+import { census, downloadCensus } from "@gatehouse/gatehouse/datasets";
 import { gateChart, gateWeights, page, segmentWeights } from "@gatehouse/gatehouse/svg";
 import { basic, names, tableOf } from "./census_models.ts";
 import { commandLine, type Context, run } from "./cli.ts";

@@ -3,7 +3,6 @@
  */
 import * as tf from "@tensorflow/tfjs";
 import {
-  add,
   bank,
   binary,
   compile,
@@ -15,20 +14,18 @@ import {
   layer,
   level,
   load,
-  matmul,
   mix,
-  mul,
   type Net,
   pipe,
-  random,
   relu,
   report,
   rows,
   save,
   saveGraphModel,
-  softmaxOf,
   train,
 } from "@gatehouse/gatehouse";
+import { add, matmul, mul, softmax as softmaxOf } from "@gatehouse/gatehouse/ops";
+import { random } from "@gatehouse/gatehouse/datasets";
 import { commandLine, run } from "./cli.ts";
 import { engineOf } from "./engine.ts";
 import { folderHandler } from "./folder_handler.ts";

@@ -13,7 +13,6 @@ import {
   type GateReport,
   gateReport,
   gateTable,
-  labelCorrelation,
   mmoe,
   omoe,
   pipe,
@@ -25,10 +24,10 @@ import {
   sharedBottom,
   sideBySide,
   type Spec,
-  synthetic,
   table,
   train,
 } from "@gatehouse/gatehouse";
+import { labelCorrelation, synthetic } from "@gatehouse/gatehouse/datasets";
 import { gateChart, gateWeights, lossChart, page } from "@gatehouse/gatehouse/svg";
 import { commandLine, type Context, run, type Values } from "./cli.ts";
 import { engineOf } from "./engine.ts";

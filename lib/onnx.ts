@@ -4,10 +4,11 @@
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { binary, define, forward } from "@gatehouse/gatehouse";
+ * import { binary, define } from "@gatehouse/gatehouse";
+ * import { forward, plan } from "@gatehouse/gatehouse/graph";
  * import { onnxModel } from "@gatehouse/gatehouse/onnx";
  *
- * const bytes = onnxModel(forward(define({ input: 2, tasks: { click: binary() } })));
+ * const bytes = onnxModel(forward(plan(define({ input: 2, tasks: { click: binary() } }))));
  * assertEquals(bytes[0], 8); // the field of the format's version
  * ```
  *

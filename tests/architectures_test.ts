@@ -19,14 +19,12 @@ import {
   featuresOf,
   hardConcrete,
   home,
-  initialise,
   l2Constrained,
   level,
   mix,
   mmoe,
   multiLevelMmoe,
   omoe,
-  parametersOf,
   pipe,
   ple,
   reference,
@@ -38,11 +36,11 @@ import {
   snr,
   type Spec,
   type Table,
-  type Tensor,
   tensorFactorisation,
   train,
   youtube,
 } from "../mod.ts";
+import { initialise, parametersOf, type Tensor } from "../lib/graph.ts";
 import { architectures, base, predictions, sample, tasks } from "./models.ts";
 
 const names = ["income", "marital"];

@@ -19,14 +19,18 @@ import {
   describe,
   type Engine,
   evaluate,
-  forward,
   type Gate,
   gateReport,
 } from "../mod.ts";
-import { gateTable, importance, level, loadBalance, mermaid, mix, type Model, print, reference } from "../mod.ts";
-import { initialise, issuesOf, regression, type Rows, rows, softmax, type Spec, topK, train, wasm } from "../mod.ts";
-import { pcgrad, trainingStep, uncertainty } from "../mod.ts";
-import { plan, sgd } from "../mod.ts";
+import { forward } from "../lib/graph.ts";
+import { gateTable, importance, level, loadBalance, mermaid, mix, type Model, reference } from "../mod.ts";
+import { print } from "../lib/graph.ts";
+import { issuesOf, regression, type Rows, rows, softmax, type Spec, topK, train, wasm } from "../mod.ts";
+import { initialise } from "../lib/graph.ts";
+import { pcgrad, uncertainty } from "../mod.ts";
+import { trainingStep } from "../lib/graph.ts";
+import { sgd } from "../mod.ts";
+import { plan } from "../lib/graph.ts";
 import { onnx } from "../lib/onnx.ts";
 import { limitOf } from "../lib/trace/capacity.ts";
 import { fillNormal, random } from "../lib/data/random.ts";

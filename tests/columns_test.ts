@@ -6,15 +6,14 @@ import {
   compile,
   define,
   dense,
-  initialise,
   level,
   mix,
-  parametersOf,
   pipe,
   reference,
   softmax,
   type SpecError,
 } from "../mod.ts";
+import { initialise, parametersOf } from "../lib/graph.ts";
 import { base, predictions, sample, tasks } from "./models.ts";
 
 const data = sample(7);

@@ -3,7 +3,6 @@ import {
   bank,
   binary,
   categorical,
-  concat,
   count,
   define,
   dense,
@@ -17,8 +16,6 @@ import {
   mix,
   mlp,
   mmoe,
-  mul,
-  parametersOf,
   pipe,
   product,
   quantile,
@@ -27,9 +24,10 @@ import {
   relu,
   softmax,
   type Spec,
-  sum,
   topK,
 } from "../mod.ts";
+import { concat, mul, sum } from "../lib/ops.ts";
+import { parametersOf } from "../lib/graph.ts";
 import { cautious } from "../lib/graph/rules.ts";
 import { architectures } from "./models.ts";
 

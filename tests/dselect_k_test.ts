@@ -1,5 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { dselectK, type DSelectKOptions, SpecError, type Tensor } from "../mod.ts";
+import { dselectK, type DSelectKOptions, SpecError } from "../mod.ts";
+import type { Tensor } from "../lib/graph.ts";
 import { drawn, gated, product, seen, slopeError, softmaxOf } from "./gated.ts";
 import { sample } from "./models.ts";
 

@@ -14,18 +14,9 @@ import { numeric } from "../lib/features/numeric.ts";
 import type { UnfittedFeature } from "../lib/features/table.ts";
 import type { Tabular } from "../lib/features/tabular.ts";
 import { random } from "../lib/data/random.ts";
-import {
-  compile,
-  cpu,
-  define,
-  inits,
-  layer,
-  matmul,
-  parametersOf,
-  regression,
-  type Spec,
-  type Tensor,
-} from "../mod.ts";
+import { compile, cpu, define, inits, layer, regression, type Spec } from "../mod.ts";
+import { matmul } from "../lib/ops.ts";
+import { parametersOf, type Tensor } from "../lib/graph.ts";
 
 Deno.test("fit() gives mean and standard deviation of the transformed numbers, in float64", () => {
   const source = random("fit");

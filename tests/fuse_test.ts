@@ -1,21 +1,17 @@
 import { assert, assertEquals } from "@std/assert";
 import {
   adam,
-  add,
   bank,
   binary,
   compile,
   define,
   dense,
   dropout,
-  initialise,
   layerNorm,
   level,
   mix,
   mlp,
   mmoe,
-  mul,
-  parametersOf,
   pipe,
   reference,
   relu,
@@ -26,9 +22,11 @@ import {
   tanh,
   train,
 } from "../mod.ts";
+import { add, mul } from "../lib/ops.ts";
+import { initialise, parametersOf } from "../lib/graph.ts";
 import { fuse } from "../lib/graph/fuse.ts";
 import { trace } from "../lib/trace/trace.ts";
-import { plan, prediction, trainingStep } from "../mod.ts";
+import { plan, prediction, trainingStep } from "../lib/graph.ts";
 import { architectures, base, expert, sample, tasks, tower } from "./models.ts";
 
 const specs: Readonly<Record<string, Spec>> = {

@@ -13,32 +13,15 @@ import {
   evaluate,
   fixed,
 } from "../mod.ts";
-import {
-  type Gate,
-  gateDropout,
-  importance,
-  initialise,
-  inTraining,
-  issuesOf,
-  level,
-  loadBalance,
-  mix,
-} from "../mod.ts";
-import {
-  layer,
-  mul,
-  noise,
-  reference,
-  regression,
-  rows,
-  slice,
-  smoothLoad,
-  softmax,
-  type Spec,
-  SpecError,
-} from "../mod.ts";
-import { constant, exp, inits, mlp, relu, reshape, square, sum, temperature, topK, train } from "../mod.ts";
-import { type Value, zLoss } from "../mod.ts";
+import { type Gate, gateDropout, importance, issuesOf, level, loadBalance, mix } from "../mod.ts";
+import { inTraining } from "../lib/ops.ts";
+import { initialise } from "../lib/graph.ts";
+import { layer, noise, reference, regression, rows, smoothLoad, softmax, type Spec, SpecError } from "../mod.ts";
+import { mul, slice } from "../lib/ops.ts";
+import { inits, mlp, relu, temperature, topK, train } from "../mod.ts";
+import { constant, exp, reshape, square, sum } from "../lib/ops.ts";
+import { zLoss } from "../mod.ts";
+import type { Value } from "../lib/ops.ts";
 import type { Any } from "./bad/case.ts";
 import { drawn, gated, product, seen, slopeError, softmaxOf } from "./gated.ts";
 import { expert, predictions, sample, tasks } from "./models.ts";

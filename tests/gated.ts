@@ -3,8 +3,12 @@ import { gradients } from "../lib/graph/differentiate.ts";
 import { noiseTensors } from "../lib/model/feed.ts";
 import { inOrder } from "../lib/graph/walk.ts";
 import { constant, mul, sum } from "../lib/ops/functions.ts";
-import { add, bank, define, dense, type Gate, level, mix, parametersOf, reference, regression } from "../mod.ts";
-import { type Bank, type Rows, type Spec, type Tensor, trace, type Value } from "../mod.ts";
+import { bank, define, dense, type Gate, level, mix, reference, regression } from "../mod.ts";
+import { add } from "../lib/ops.ts";
+import { parametersOf } from "../lib/graph.ts";
+import type { Bank, Rows, Spec } from "../mod.ts";
+import type { Value } from "../lib/ops.ts";
+import { type Tensor, trace } from "../lib/graph.ts";
 import { random } from "../lib/data/random.ts";
 
 /** A model of one gate, or several, over one bank of linear experts: the stream and task of each gate have its name. */

@@ -9,28 +9,23 @@ import {
 import {
   bank,
   binary,
-  broadcast,
   category,
   compile,
-  constant,
   cpu,
   crossStitch,
   define,
   dense,
   encode,
   type Engine,
-  exp,
   fit,
   fixed,
   type Gate,
   gateReport,
   gateTable,
-  initialise,
   level,
   mix,
   mmoe,
   type Model,
-  mul,
   type Net,
   numeric,
   pipe,
@@ -42,10 +37,10 @@ import {
   rows,
   softmax,
   type Spec,
-  type Tensor,
   topK,
-  type Value,
 } from "../mod.ts";
+import { broadcast, constant, exp, mul, type Value } from "../lib/ops.ts";
+import { initialise, type Tensor } from "../lib/graph.ts";
 import { everything } from "../lib/graph/rules.ts";
 import { permutation, random } from "../lib/data/random.ts";
 import { addRow, type GateStatistics, noSums, statistics } from "../lib/inspect/gate_sums.ts";

@@ -1,7 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import {
   adam,
-  add,
   binary,
   category,
   compile,
@@ -14,21 +13,19 @@ import {
   fit,
   mlp,
   mmoe,
-  mul,
   type Net,
   numeric,
   pipe,
-  plan,
-  print,
   reference,
   regression,
   relu,
   type Rows,
   type Spec,
   train,
-  trainingStep,
   wasm,
 } from "../mod.ts";
+import { add, mul } from "../lib/ops.ts";
+import { plan, print, trainingStep } from "../lib/graph.ts";
 import { cautious } from "../lib/graph/rules.ts";
 import { onnx } from "../lib/onnx.ts";
 

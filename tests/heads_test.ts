@@ -9,7 +9,6 @@ import { sliceRows } from "../lib/data/rows.ts";
 import { batchTensors, readBy } from "../lib/model/feed.ts";
 import {
   adam,
-  auc,
   binary,
   check,
   compile,
@@ -19,14 +18,10 @@ import {
   dense,
   esmm,
   evaluate,
-  evaluation,
   focal,
-  initialise,
   load,
   type Model,
-  parametersOf,
   pipe,
-  plan,
   product,
   ranking,
   reference,
@@ -37,10 +32,11 @@ import {
   save,
   type Spec,
   type Task,
-  type Tensor,
   train,
   wasm,
 } from "../mod.ts";
+import { evaluation, initialise, parametersOf, plan, type Tensor } from "../lib/graph.ts";
+import { auc } from "../lib/metrics.ts";
 import { onnx } from "../lib/onnx.ts";
 import { everyHead, sample, sampleFor } from "./models.ts";
 import { withTemp } from "./temp.ts";

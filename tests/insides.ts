@@ -1,5 +1,6 @@
 import { insidesOf } from "../lib/model/insides.ts";
-import type { Layout, Model } from "../mod.ts";
+import type { Model } from "../mod.ts";
+import type { Layout } from "../lib/graph.ts";
 import type { Store } from "../lib/engines/engine.ts";
 
 /** The arrays that a model keeps on its engine. */

@@ -1,38 +1,33 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import {
-  add,
   bank,
   binary,
   check,
-  constant,
   define,
   dense,
   type Gate,
-  initialise,
   layer,
   level,
   mix,
   mmoe,
-  mul,
   type Net,
   omoe,
-  parametersOf,
   pipe,
   relu,
   residual,
   rows,
   sharedBottom,
   softmax,
-  sum,
-  type Tensor,
 } from "../mod.ts";
+import { add, constant, mul, sum } from "../lib/ops.ts";
+import { initialise, parametersOf, type Tensor } from "../lib/graph.ts";
 import { ops } from "../lib/ops/table.ts";
 import type { Op } from "../lib/ops/value.ts";
 import { gradients } from "../lib/graph/differentiate.ts";
 import { inOrder } from "../lib/graph/walk.ts";
 import { trace } from "../lib/trace/trace.ts";
 import { losses } from "../lib/trace/losses.ts";
-import { plan, trainingStep } from "../mod.ts";
+import { plan, trainingStep } from "../lib/graph.ts";
 import { adam } from "../lib/optimisers/adam.ts";
 import { reference } from "../lib/engines/reference/reference.ts";
 import { graphOf } from "../lib/graph/graph.ts";

@@ -14,7 +14,7 @@ import {
 import { heads, measuresOf } from "../lib/heads/heads.ts";
 import { huberLoss, logitLoss, pinballLoss, poissonDeviance } from "../lib/heads/loss_metrics.ts";
 import { pairAuc } from "../lib/heads/pair_auc.ts";
-import type { HeadSpec } from "../mod.ts";
+import type { HeadSpec } from "../lib/graph.ts";
 
 type Head = Pick<HeadSpec, "kind" | "loss">;
 

@@ -6,13 +6,7 @@ import {
   define,
   dense,
   evaluate,
-  initialise,
-  layoutOf,
-  log,
   mmoe,
-  optimise,
-  parametersOf,
-  prediction,
   reference,
   regression,
   type Rows,
@@ -20,11 +14,13 @@ import {
   type Spec,
   train,
 } from "../mod.ts";
+import { log } from "../lib/ops.ts";
+import { initialise, layoutOf, optimise, parametersOf, prediction } from "../lib/graph.ts";
 import { random } from "../lib/data/random.ts";
 import { sliceRows } from "../lib/data/rows.ts";
 import { valuesOf } from "../lib/graph/graph.ts";
 import { inOrder } from "../lib/graph/walk.ts";
-import { plan } from "../mod.ts";
+import { plan } from "../lib/graph.ts";
 import { heads as table } from "../lib/heads/heads.ts";
 import { architectures, expert, sample, tower } from "./models.ts";
 import { layoutIn, storeOf } from "./insides.ts";

@@ -18,7 +18,6 @@ import {
   focal,
   gateDropout,
   hardConcrete,
-  type HeadKind,
   home,
   huber,
   importance,
@@ -46,12 +45,12 @@ import {
   softmax,
   type Spec,
   tanh,
-  type Tensor,
   tensorFactorisation,
   topK,
   youtube,
   zLoss,
 } from "../mod.ts";
+import type { HeadKind, Tensor } from "../lib/graph.ts";
 
 /** The architectures over one small expert, tower and pair of tasks. */
 export const expert = pipe(dense(6), relu, dense(4), relu);

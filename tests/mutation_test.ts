@@ -2,19 +2,15 @@ import { assert, assertEquals } from "@std/assert";
 import {
   bank,
   binary,
-  broadcast,
   categorical,
   check,
   compile,
-  constant,
   count,
   define,
   dense,
   describe,
   dropout,
   focal,
-  graphModel,
-  type HeadKind,
   huber,
   inits,
   layer,
@@ -24,10 +20,8 @@ import {
   mix,
   mlp,
   type Model,
-  parametersOf,
   parseSpec,
   pipe,
-  plan,
   product,
   quantile,
   ranking,
@@ -36,11 +30,11 @@ import {
   residual,
   type Rows,
   softmax,
-  softmaxOf,
   type Spec,
-  sub,
   train,
 } from "../mod.ts";
+import { broadcast, constant, softmax as softmaxOf, sub } from "../lib/ops.ts";
+import { graphModel, type HeadKind, parametersOf, plan } from "../lib/graph.ts";
 import { type Random, random } from "../lib/data/random.ts";
 import { trace } from "../lib/trace/trace.ts";
 import { groupsOf } from "../lib/heads/heads.ts";

@@ -1,16 +1,12 @@
 import { assert, assertAlmostEquals, assertEquals, assertNotEquals } from "@std/assert";
 import {
-  add,
   bank,
   compile,
   define,
   dense,
   dropout,
   gelu,
-  type Init,
-  initialise,
   inits,
-  inTraining,
   layer,
   layerNorm,
   leakyRelu,
@@ -19,7 +15,6 @@ import {
   mlp,
   type Net,
   noise,
-  parametersOf,
   pipe,
   reference,
   regression,
@@ -27,11 +22,11 @@ import {
   residual,
   rows,
   softmax,
-  sum,
   swish,
   tanh,
-  type Tensor,
 } from "../mod.ts";
+import { add, type Init, inTraining, sum } from "../lib/ops.ts";
+import { initialise, parametersOf, type Tensor } from "../lib/graph.ts";
 import { random } from "../lib/data/random.ts";
 import { graphOf } from "../lib/graph/graph.ts";
 import { trace } from "../lib/trace/trace.ts";

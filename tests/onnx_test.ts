@@ -26,18 +26,17 @@ import {
   encode,
   evaluate,
   fit,
-  forward,
   mmoe,
   momentum,
   numeric,
   pipe,
-  plan,
   regression,
   relu,
   rows,
   type Spec,
   train,
 } from "../mod.ts";
+import { forward, plan } from "../lib/graph.ts";
 import { onnx, saveOnnx } from "../lib/onnx.ts";
 import { sliceRows } from "../lib/data/rows.ts";
 import { cases } from "./cases.ts";

@@ -1,5 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertGreater, assertLess, assertMatch } from "@std/assert";
-import { auc, census, compile, evaluate, random, reference } from "../mod.ts";
+import { compile, evaluate, reference } from "../mod.ts";
+import { auc } from "../lib/metrics.ts";
+import { census, random } from "../lib/datasets.ts";
 import { pairedBootstrap, weightedAuc } from "../examples/paper/bootstrap.ts";
 import { aucsOf, cellsOf, gapOf, spreadOf } from "../examples/paper/census_cells.ts";
 import { censusModel, expertsOf, unitsOf } from "../examples/paper/census_methods.ts";

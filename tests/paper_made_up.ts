@@ -1,4 +1,4 @@
-import { random } from "../mod.ts";
+import { random } from "../lib/datasets.ts";
 import { methods } from "../examples/paper/census_space.ts";
 import { figure2Points, figure4Losses, figure4Steps, figure5Losses, tableAucs } from "../examples/paper/printed.ts";
 import { studies } from "../examples/paper/studies.ts";

@@ -1,5 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals, assertGreater, assertLess, assertStringIncludes } from "@std/assert";
-import { random } from "../mod.ts";
+import { random } from "../lib/datasets.ts";
 import { type Cell, claimsOf, type Losses, tested } from "../examples/paper/claims.ts";
 import { figure5Losses, tableAucs } from "../examples/paper/printed.ts";
 import { reportOf } from "../examples/paper/report.ts";

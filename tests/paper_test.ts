@@ -11,7 +11,6 @@ import {
   mlp,
   mmoe,
   omoe,
-  parametersOf,
   reference,
   regression,
   rows,
@@ -21,8 +20,8 @@ import {
   type Spec,
   type Task,
   temperature,
-  type Tensor,
 } from "../mod.ts";
+import { parametersOf, type Tensor } from "../lib/graph.ts";
 import { type Random, random } from "../lib/data/random.ts";
 
 /** A model of the paper: its architecture and its sizes. */

@@ -8,7 +8,6 @@ import {
   gradNorm,
   type Model,
   pcgrad,
-  plan,
   reference,
   rows,
   type Spec,
@@ -16,6 +15,7 @@ import {
   uncertainty,
   type Weighting,
 } from "../mod.ts";
+import { plan } from "../lib/graph.ts";
 
 /** How often a spec is traced while something runs: `trace` goes through the levels of a frozen spec once. */
 async function tracesOf(spec: Spec, run: () => unknown): Promise<number> {

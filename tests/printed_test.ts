@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { type ModelName, models } from "../examples/paper/synthetic_models.ts";
-import { adam, plan, print, trainingStep } from "../mod.ts";
+import { adam } from "../mod.ts";
+import { plan, print, trainingStep } from "../lib/graph.ts";
 
 /** Each file of `tests/printed` is the training step of a model of the paper, as it was before the plan was made. */
 for (const name of Object.keys(models) as ModelName[]) {

@@ -11,7 +11,6 @@ import {
   type Engine,
   gateDropout,
   importance,
-  initialise,
   layerNorm,
   level,
   loadBalance,
@@ -19,9 +18,6 @@ import {
   mlp,
   type Net,
   pipe,
-  plan,
-  prediction,
-  print,
   reference,
   regression,
   relu,
@@ -32,9 +28,9 @@ import {
   tanh,
   topK,
   train,
-  trainingStep,
   wasm,
 } from "../mod.ts";
+import { initialise, plan, prediction, print, trainingStep } from "../lib/graph.ts";
 import { cautious, everything, type Rules } from "../lib/graph/rules.ts";
 import { onnx } from "../lib/onnx.ts";
 import { fillNormal, random } from "../lib/data/random.ts";

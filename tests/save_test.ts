@@ -5,7 +5,6 @@ import {
   compile,
   define,
   dense,
-  initialise,
   load,
   type LoadOptions,
   mmoe,
@@ -20,6 +19,7 @@ import {
   tanh,
   train,
 } from "../mod.ts";
+import { initialise } from "../lib/graph.ts";
 import { decodeSafetensors, encodeSafetensors } from "../lib/formats/safetensors.ts";
 import { architectures, base, expert, sample } from "./models.ts";
 import { withTemp } from "./temp.ts";

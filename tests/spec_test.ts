@@ -1,36 +1,28 @@
 import { assert, assertEquals, assertInstanceOf, assertStringIncludes, assertThrows } from "@std/assert";
 import {
-  add,
   bank,
   binary,
-  broadcast,
   categorical,
   check,
   compile,
-  constant,
   define,
   dense,
   describe,
-  exp,
-  type Feature,
   inits,
-  inTraining,
   issuesOf,
   layer,
   level,
   mix,
-  mul,
-  parametersOf,
   pipe,
   reference,
   regression,
   residual,
   rows,
   softmax,
-  softmaxOf,
   SpecError,
-  type Value,
 } from "../mod.ts";
+import { add, broadcast, constant, exp, inTraining, mul, softmax as softmaxOf, type Value } from "../lib/ops.ts";
+import { type Feature, parametersOf } from "../lib/graph.ts";
 import type { Any } from "./bad/case.ts";
 import { gate, net, table } from "./bad/tables.ts";
 import { architectures, predictions, sample } from "./models.ts";

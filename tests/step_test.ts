@@ -3,24 +3,8 @@ import { batchTensors, noiseTensors, readBy } from "../lib/model/feed.ts";
 import { initialised } from "../lib/model/initialise.ts";
 import { join } from "../lib/model/parameters.ts";
 import { slotName } from "../lib/train/update.ts";
-import {
-  adam,
-  type Between,
-  cpu,
-  type Engine,
-  type Graph,
-  momentum,
-  openStep,
-  type Optimiser,
-  type Plan,
-  plan,
-  reference,
-  type Rows,
-  type Spec,
-  type Tensor,
-  trainingStep,
-  wasm,
-} from "../mod.ts";
+import { adam, cpu, type Engine, momentum, type Optimiser, reference, type Rows, type Spec, wasm } from "../mod.ts";
+import { type Between, type Graph, openStep, type Plan, plan, type Tensor, trainingStep } from "../lib/graph.ts";
 import { onnx } from "../lib/onnx.ts";
 import { sliceRows } from "../lib/data/rows.ts";
 import { architectures, everyHead, sample, sampleFor } from "./models.ts";

@@ -6,7 +6,6 @@ import {
   cpu,
   define,
   type Gate,
-  initialise,
   issuesOf,
   level,
   mix,
@@ -17,18 +16,9 @@ import {
   SpecError,
   topK,
 } from "../mod.ts";
-import {
-  type Bank,
-  bank,
-  dense,
-  reshape,
-  slice,
-  smoothLoad,
-  softmax,
-  type Spec,
-  type TopKOptions,
-  wasm,
-} from "../mod.ts";
+import { initialise } from "../lib/graph.ts";
+import { type Bank, bank, dense, smoothLoad, softmax, type Spec, type TopKOptions, wasm } from "../mod.ts";
+import { reshape, slice } from "../lib/ops.ts";
 import { sgd, train, uncertainty } from "../mod.ts";
 import { onnx } from "../lib/onnx.ts";
 import { drawn, gated, product, seen, slopeError, softmaxOf } from "./gated.ts";

@@ -9,7 +9,6 @@ import {
   dense,
   type Engine,
   evaluate,
-  log,
   mlp,
   mmoe,
   type Model,
@@ -24,6 +23,7 @@ import {
   train,
   type TrainOptions,
 } from "../mod.ts";
+import { log } from "../lib/ops.ts";
 import { sliceRows } from "../lib/data/rows.ts";
 import { architectures, base, sample, tasks, tower } from "./models.ts";
 import { storeOf } from "./insides.ts";

@@ -1,7 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import {
   adam,
-  add,
   binary,
   cagrad,
   compile,
@@ -12,24 +11,15 @@ import {
   dwa,
   type Engine,
   gradNorm,
-  initialise,
   mgda,
-  mul,
   pcgrad,
-  permutation,
-  type Products,
-  random,
   reference,
   regression,
   type Rows,
   rows,
-  type Seen,
   sgd,
   sharedBottom,
   type Spec,
-  stopGradient,
-  sum,
-  tasksOf,
   train,
   type TrainOptions,
   uncertainty,
@@ -37,12 +27,16 @@ import {
   wasm,
   type Weighting,
 } from "../mod.ts";
+import type { Products, Seen } from "../lib/graph.ts";
+import { add, mul, stopGradient, sum } from "../lib/ops.ts";
+import { initialise, tasksOf } from "../lib/graph.ts";
+import { permutation, random } from "../lib/datasets.ts";
 import { onnx } from "../lib/onnx.ts";
 import { differentiate } from "../lib/graph/differentiate.ts";
 import { graphOf } from "../lib/graph/graph.ts";
 import { piecesOf } from "../lib/graph/layout.ts";
 import { onPieces } from "../lib/model/graphs.ts";
-import { plan } from "../mod.ts";
+import { plan } from "../lib/graph.ts";
 import { losses } from "../lib/trace/losses.ts";
 import { split } from "../lib/model/parameters.ts";
 import { batchTensors, noiseTensors, readBy } from "../lib/model/feed.ts";

@@ -1,4 +1,4 @@
-import { random } from "@gatehouse/gatehouse";
+import { random } from "@gatehouse/gatehouse/datasets";
 import { quantileSorted, sampleStandardDeviation } from "simple-statistics";
 
 /** A difference of two methods, how far it would differ on other rows, and its interval of 95 %. */

@@ -1,4 +1,6 @@
-import { adam, type Census, census, compile, evaluate, type Model, plan, type Spec, train } from "@gatehouse/gatehouse";
+import { adam, compile, evaluate, type Model, type Spec, train } from "@gatehouse/gatehouse";
+import { plan } from "@gatehouse/gatehouse/graph";
+import { type Census, census } from "@gatehouse/gatehouse/datasets";
 import { pairedBootstrap } from "./bootstrap.ts";
 import { censusModel, logistic } from "./census_methods.ts";
 import { type Method, methods, space, type Trial, trialOf } from "./census_space.ts";

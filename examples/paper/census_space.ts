@@ -1,4 +1,4 @@
-import { random } from "@gatehouse/gatehouse";
+import { random } from "@gatehouse/gatehouse/datasets";
 
 /** The methods of tables 1 and 2, in the order in which the paper prints them. */
 export const methods = [

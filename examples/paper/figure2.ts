@@ -1,4 +1,5 @@
-import { labelCorrelation, synthetic, table } from "@gatehouse/gatehouse";
+import { table } from "@gatehouse/gatehouse";
+import { labelCorrelation, synthetic } from "@gatehouse/gatehouse/datasets";
 import { resultsOf, runsOf, type Study } from "./study.ts";
 import { figure2Points } from "./printed.ts";
 import { meanOf } from "./moments.ts";

@@ -2,7 +2,6 @@ import {
   adam,
   bank,
   binary,
-  census,
   compile,
   define,
   dense,
@@ -21,6 +20,7 @@ import {
   table,
   train,
 } from "@gatehouse/gatehouse";
+import { census } from "@gatehouse/gatehouse/datasets";
 import { kuairand } from "./kuairand.ts";
 import { figure6Gates } from "./printed.ts";
 import { type Result, resultsOf, runsOf, type Setting, type Study, type Tools } from "./study.ts";

@@ -1,4 +1,4 @@
-import { random } from "@gatehouse/gatehouse";
+import { random } from "@gatehouse/gatehouse/datasets";
 import { quantileSorted, sampleWithReplacement } from "simple-statistics";
 
 /** An estimate and the interval that holds the true value with a chance of `level`. */

@@ -1,4 +1,5 @@
-import { type Engine, random } from "@gatehouse/gatehouse";
+import type { Engine } from "@gatehouse/gatehouse";
+import { random } from "@gatehouse/gatehouse/datasets";
 
 /** A value as JSON has it. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };

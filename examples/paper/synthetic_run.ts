@@ -1,4 +1,5 @@
-import { adam, compile, evaluate, type LabelOptions, synthetic, train } from "@gatehouse/gatehouse";
+import { adam, compile, evaluate, train } from "@gatehouse/gatehouse";
+import { type LabelOptions, synthetic } from "@gatehouse/gatehouse/datasets";
 import { type ModelName, models } from "./synthetic_models.ts";
 import type { Result, Tools } from "./study.ts";
 

@@ -17,7 +17,8 @@ import { misapplied } from "../errors/misapplied.ts";
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { bank, binary, define, dense, level, mix, parametersOf, softmax } from "@gatehouse/gatehouse";
+ * import { bank, binary, define, dense, level, mix, softmax } from "@gatehouse/gatehouse";
+ * import { parametersOf } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define({
  *   input: 5,
@@ -41,7 +42,8 @@ export function softmax(x: Value, experts: number): Value {
  * @example
  * ```ts
  * import { assertAlmostEquals } from "@std/assert";
- * import { bank, compile, define, dense, initialise, level, mix, reference, regression, rows, temperature } from "@gatehouse/gatehouse";
+ * import { bank, compile, define, dense, level, mix, reference, regression, rows, temperature } from "@gatehouse/gatehouse";
+ * import { initialise } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define({
  *   input: 1,
@@ -113,7 +115,8 @@ export function fixed(options: FixedOptions = {}): Gate {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { after, bank, binary, define, dense, level, mix, mlp, parametersOf, softmax } from "@gatehouse/gatehouse";
+ * import { after, bank, binary, define, dense, level, mix, mlp, softmax } from "@gatehouse/gatehouse";
+ * import { parametersOf } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define({
  *   input: 5,

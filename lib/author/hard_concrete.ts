@@ -34,7 +34,8 @@ export interface HardConcreteOptions {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { bank, compile, define, dense, hardConcrete, initialise, level, mix, reference, regression, rows } from "@gatehouse/gatehouse";
+ * import { bank, compile, define, dense, hardConcrete, level, mix, reference, regression, rows } from "@gatehouse/gatehouse";
+ * import { initialise } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define({
  *   input: 1,

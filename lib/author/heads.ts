@@ -73,7 +73,8 @@ export interface RankingOptions extends TaskOptions {
  * @example
  * ```ts
  * import { assertAlmostEquals } from "@std/assert";
- * import { binary, compile, define, initialise, reference, rows } from "@gatehouse/gatehouse";
+ * import { binary, compile, define, reference, rows } from "@gatehouse/gatehouse";
+ * import { initialise } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define({ input: 1, tasks: { y: binary() } });
  * const kernel = { shape: [1, 1], data: Float32Array.of(1) };
@@ -141,7 +142,9 @@ function logitOfAll(logits: Value): Value {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compile, define, initialise, reference, regression, rows, square } from "@gatehouse/gatehouse";
+ * import { compile, define, reference, regression, rows } from "@gatehouse/gatehouse";
+ * import { square } from "@gatehouse/gatehouse/ops";
+ * import { initialise } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define({ input: 1, tasks: { y: regression(square) } });
  * const kernel = { shape: [1, 1], data: Float32Array.of(1) };
@@ -164,7 +167,8 @@ export function regression(tower: Net = pipe(), options: RegressionOptions = {})
  * @example
  * ```ts
  * import { assertAlmostEquals } from "@std/assert";
- * import { categorical, compile, define, initialise, reference, rows } from "@gatehouse/gatehouse";
+ * import { categorical, compile, define, reference, rows } from "@gatehouse/gatehouse";
+ * import { initialise } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define({ input: 1, tasks: { y: categorical(3) } });
  * const kernel = { shape: [1, 3], data: Float32Array.of(0, Math.log(2), Math.log(5)) };
@@ -196,7 +200,8 @@ export function categorical(classes: number, tower: Net = pipe(), options: TaskO
  * @example
  * ```ts
  * import { assertAlmostEquals } from "@std/assert";
- * import { compile, count, define, initialise, reference, rows } from "@gatehouse/gatehouse";
+ * import { compile, count, define, reference, rows } from "@gatehouse/gatehouse";
+ * import { initialise } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define({ input: 1, tasks: { visits: count() } });
  * const kernel = { shape: [1, 1], data: Float32Array.of(1) };
@@ -230,7 +235,8 @@ export function count(tower: Net = pipe(), options: TaskOptions = {}): Task {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compile, define, evaluate, initialise, ranking, reference, rows } from "@gatehouse/gatehouse";
+ * import { compile, define, evaluate, ranking, reference, rows } from "@gatehouse/gatehouse";
+ * import { initialise } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define({ input: 1, tasks: { bought: ranking(undefined, { within: "search" }) } });
  * const kernel = { shape: [1, 1], data: Float32Array.of(1) };

@@ -16,7 +16,8 @@ import type { Init } from "../ops/init.ts";
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { define, dense, initialise, inits, regression } from "@gatehouse/gatehouse";
+ * import { define, dense, inits, regression } from "@gatehouse/gatehouse";
+ * import { initialise } from "@gatehouse/gatehouse/graph";
  *
  * const layer = dense(2, { init: inits.value(0.5), biasInit: inits.ones });
  * const begun = initialise(define({ input: 1, tasks: { y: regression(layer) } }), 7);

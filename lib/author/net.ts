@@ -53,7 +53,9 @@ export type ParameterClaim = (name: string, shape: readonly number[], init: Init
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { binary, define, inits, layer, mul, parametersOf } from "@gatehouse/gatehouse";
+ * import { binary, define, inits, layer } from "@gatehouse/gatehouse";
+ * import { mul } from "@gatehouse/gatehouse/ops";
+ * import { parametersOf } from "@gatehouse/gatehouse/graph";
  *
  * const scale = layer((parameter, x) => mul(x, parameter("scale", [3], inits.ones)));
  * const spec = define({ input: 3, tasks: { click: binary(scale) } });
@@ -82,7 +84,9 @@ export function layer(body: (parameter: ParameterClaim, x: Value) => Value): Net
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { add, compile, define, initialise, inTraining, noise, reference, regression, rows } from "@gatehouse/gatehouse";
+ * import { compile, define, noise, reference, regression, rows } from "@gatehouse/gatehouse";
+ * import { add, inTraining } from "@gatehouse/gatehouse/ops";
+ * import { initialise } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define({ input: 1, tasks: { y: regression((x) => inTraining(add(x, noise(x.shape, "normal")), x)) } });
  * const kernel = { shape: [1, 1], data: Float32Array.of(1) };
@@ -105,7 +109,8 @@ export function noise(shape: Shape, kind: "uniform" | "normal" = "uniform"): Val
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { define, entriesOf, regression, slice, widthOf } from "@gatehouse/gatehouse";
+ * import { define, entriesOf, regression, widthOf } from "@gatehouse/gatehouse";
+ * import { slice } from "@gatehouse/gatehouse/ops";
  *
  * const firstHalf = regression((x) => slice(x, 0, widthOf(x) / 2));
  * const tower = entriesOf(define({ input: 6, tasks: { y: firstHalf } })).find(({ path }) => path === "tasks/y/tower");

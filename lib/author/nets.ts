@@ -43,7 +43,8 @@ export interface DenseOptions {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { binary, define, dense, parametersOf } from "@gatehouse/gatehouse";
+ * import { binary, define, dense } from "@gatehouse/gatehouse";
+ * import { parametersOf } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define({ input: 5, tasks: { click: binary(dense(3)) } });
  * assertEquals(parametersOf(spec)[0].shape, [5, 3]);
@@ -69,7 +70,8 @@ const denseOptions = ["bias", "init", "biasInit"];
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { constant, neg, pipe, relu } from "@gatehouse/gatehouse";
+ * import { pipe, relu } from "@gatehouse/gatehouse";
+ * import { constant, neg } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(pipe(neg, relu)(constant([1, 2], [1, 2])).op, "relu");
  * ```
@@ -121,7 +123,8 @@ export function mlp(units: readonly number[], options: MlpOptions = {}): Net {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compile, define, initialise, reference, regression, relu, residual, rows } from "@gatehouse/gatehouse";
+ * import { compile, define, reference, regression, relu, residual, rows } from "@gatehouse/gatehouse";
+ * import { initialise } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define({ input: 1, tasks: { y: regression(residual(relu)) } });
  * const kernel = { shape: [1, 1], data: Float32Array.of(1) };
@@ -153,7 +156,8 @@ export function residual(net: Net): Net {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compile, define, dropout, initialise, reference, regression, rows } from "@gatehouse/gatehouse";
+ * import { compile, define, dropout, reference, regression, rows } from "@gatehouse/gatehouse";
+ * import { initialise } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define({ input: 1, tasks: { y: regression(dropout(0.5)) } });
  * const kernel = { shape: [1, 1], data: Float32Array.of(1) };
@@ -192,7 +196,8 @@ export interface LayerNormOptions {
  * @example
  * ```ts
  * import { assertAlmostEquals } from "@std/assert";
- * import { compile, define, initialise, layerNorm, reference, regression, rows } from "@gatehouse/gatehouse";
+ * import { compile, define, layerNorm, reference, regression, rows } from "@gatehouse/gatehouse";
+ * import { initialise } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define({ input: 2, tasks: { y: regression(layerNorm()) } });
  * const kernel = { shape: [2, 1], data: Float32Array.of(1, 0) }; // predicts the first element
@@ -227,7 +232,8 @@ export function layerNorm(options: LayerNormOptions = {}): Net {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compile, define, initialise, leakyRelu, reference, regression, rows } from "@gatehouse/gatehouse";
+ * import { compile, define, leakyRelu, reference, regression, rows } from "@gatehouse/gatehouse";
+ * import { initialise } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define({ input: 1, tasks: { y: regression(leakyRelu) } });
  * const kernel = { shape: [1, 1], data: Float32Array.of(1) };
@@ -247,7 +253,8 @@ export function leakyRelu(x: Value): Value {
  * @example
  * ```ts
  * import { assertAlmostEquals } from "@std/assert";
- * import { compile, define, gelu, initialise, reference, regression, rows } from "@gatehouse/gatehouse";
+ * import { compile, define, gelu, reference, regression, rows } from "@gatehouse/gatehouse";
+ * import { initialise } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define({ input: 1, tasks: { y: regression(gelu) } });
  * const kernel = { shape: [1, 1], data: Float32Array.of(1) };

@@ -159,7 +159,8 @@ export function level(experts: Readonly<Record<string, Bank>>, gates: Readonly<R
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { bank, define, dense, level, mix, parametersOf, regression, softmax } from "@gatehouse/gatehouse";
+ * import { bank, define, dense, level, mix, regression, softmax } from "@gatehouse/gatehouse";
+ * import { parametersOf } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define({
  *   input: 5,
@@ -203,7 +204,9 @@ export function bank(count: number, net: Net, options: BankOptions = {}): Bank {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { bank, compile, define, initialise, level, mix, mul, reference, regression, rows } from "@gatehouse/gatehouse";
+ * import { bank, compile, define, level, mix, reference, regression, rows } from "@gatehouse/gatehouse";
+ * import { mul } from "@gatehouse/gatehouse/ops";
+ * import { initialise } from "@gatehouse/gatehouse/graph";
  *
  * const experts = { plain: bank(1, (x) => x), double: bank(1, (x) => mul(x, 2)) };
  * const spec = define({

@@ -63,7 +63,8 @@ export interface TopKOptions {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { bank, compile, define, dense, initialise, level, mix, reference, regression, rows, topK } from "@gatehouse/gatehouse";
+ * import { bank, compile, define, dense, level, mix, reference, regression, rows, topK } from "@gatehouse/gatehouse";
+ * import { initialise } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define({
  *   input: 1,

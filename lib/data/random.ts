@@ -69,7 +69,7 @@ export function random(seed: number | string): Random {
  * @example
  * ```ts
  * import { assert, assertEquals } from "@std/assert";
- * import { fillUniform, random } from "@gatehouse/gatehouse";
+ * import { fillUniform, random } from "@gatehouse/gatehouse/datasets";
  *
  * const numbers = fillUniform(new Float32Array(1000), random(7));
  * assert(numbers.every((number) => number >= 0 && number < 1 && Number.isInteger(number * 2 ** 24)));
@@ -89,7 +89,7 @@ export function fillUniform<A extends Float32Array | Float64Array>(array: A, ran
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { fillNormal, random } from "@gatehouse/gatehouse";
+ * import { fillNormal, random } from "@gatehouse/gatehouse/datasets";
  *
  * const [numbers, source] = [fillNormal(new Float64Array(2), random(7)), random(7)];
  * assertEquals(numbers, Float64Array.of(source.normal(), source.normal()));
@@ -106,7 +106,7 @@ export function fillNormal<A extends Float32Array | Float64Array>(array: A, rand
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { permutation, random } from "@gatehouse/gatehouse";
+ * import { permutation, random } from "@gatehouse/gatehouse/datasets";
  *
  * const order = permutation(5, random(7));
  * assertEquals(order.toSorted(), Uint32Array.of(0, 1, 2, 3, 4));

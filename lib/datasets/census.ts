@@ -52,7 +52,7 @@ export interface Census {
  *
  * @example
  * ```ts ignore
- * import { census } from "@gatehouse/gatehouse";
+ * import { census } from "@gatehouse/gatehouse/datasets";
  *
  * const { train, validation, test, features } = await census({ group: 1 });
  * ```

@@ -35,7 +35,7 @@ const largestText = 1000 * 2 ** 20;
  *
  * @example
  * ```ts ignore
- * import { downloadCensus } from "@gatehouse/gatehouse";
+ * import { downloadCensus } from "@gatehouse/gatehouse/datasets";
  *
  * await downloadCensus();
  * ```

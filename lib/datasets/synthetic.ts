@@ -49,7 +49,7 @@ export interface LabelOptions {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { synthetic } from "@gatehouse/gatehouse";
+ * import { synthetic } from "@gatehouse/gatehouse/datasets";
  *
  * const train = synthetic({ correlation: 0.5, rows: 1000, seed: 7 });
  * const validation = synthetic({ correlation: 0.5, rows: 200, seed: 7, part: "validation" });
@@ -99,7 +99,7 @@ export function synthetic(options: SyntheticOptions): Rows {
  * @example
  * ```ts
  * import { assertAlmostEquals } from "@std/assert";
- * import { labelCorrelation } from "@gatehouse/gatehouse";
+ * import { labelCorrelation } from "@gatehouse/gatehouse/datasets";
  *
  * assertAlmostEquals(labelCorrelation(0.5), 0.08, 0.01);
  * assertAlmostEquals(labelCorrelation(1), 0.9965, 0.0005);
@@ -121,7 +121,7 @@ export function labelCorrelation(correlation: number, options: LabelOptions = {}
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { labelMoments } from "@gatehouse/gatehouse";
+ * import { labelMoments } from "@gatehouse/gatehouse/datasets";
  *
  * assertEquals(labelMoments({ scale: 3, noise: 4, frequencies: [] }), { mean: 0, deviation: 5 });
  * ```

@@ -6,7 +6,7 @@ import { advice } from "../errors/nearest.ts";
 export type Tabular = Columns | Readonly<Record<string, PlainColumn>>;
 
 /** A list of numbers or of texts. */
-type PlainColumn = ArrayLike<number | string>;
+export type PlainColumn = ArrayLike<number | string>;
 
 /** The columns of some features, which are all there and of one length. */
 export interface Records {

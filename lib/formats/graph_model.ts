@@ -29,7 +29,7 @@ export interface GraphModel {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { type Graph, graphModel } from "@gatehouse/gatehouse";
+ * import { type Graph, graphModel } from "@gatehouse/gatehouse/graph";
  *
  * const graph: Graph = {
  *   nodes: [{ op: "constant", of: [], attrs: { shape: [2], data: [1, 2] }, shape: [2], type: "float" }],

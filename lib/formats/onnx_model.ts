@@ -22,7 +22,7 @@ import { type Dtype, type Writer, writerOf } from "./onnx_writer.ts";
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import type { Graph } from "@gatehouse/gatehouse";
+ * import type { Graph } from "@gatehouse/gatehouse/graph";
  * import { onnxModel } from "@gatehouse/gatehouse/onnx";
  *
  * const graph: Graph = {

@@ -27,7 +27,7 @@ export interface Safetensors {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { decodeSafetensors, encodeSafetensors } from "@gatehouse/gatehouse";
+ * import { decodeSafetensors, encodeSafetensors } from "@gatehouse/gatehouse/graph";
  *
  * const bytes = encodeSafetensors({ bias: { shape: [2], data: Float32Array.of(0.5, -1) } }, { format: "1" });
  * const { tensors, metadata } = decodeSafetensors(bytes);
@@ -78,7 +78,7 @@ export function encodeSafetensors(
  * @example
  * ```ts
  * import { assertThrows } from "@std/assert";
- * import { decodeSafetensors } from "@gatehouse/gatehouse";
+ * import { decodeSafetensors } from "@gatehouse/gatehouse/graph";
  *
  * assertThrows(() => decodeSafetensors(new Uint8Array(3)), SyntaxError, "holds 3 bytes");
  * ```

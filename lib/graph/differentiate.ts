@@ -16,10 +16,11 @@ import { inOrder, reaching } from "./walk.ts";
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { define, differentiate, evaluation, layout, reference, regression } from "@gatehouse/gatehouse";
+ * import { define, reference, regression } from "@gatehouse/gatehouse";
+ * import { differentiate, evaluation, plan } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define({ input: 1, tasks: { y: regression() } });
- * const graph = differentiate(evaluation(spec, layout(spec)), "loss/y");
+ * const graph = differentiate(evaluation(plan(spec)), "loss/y");
  * const engine = reference();
  * const store = engine.store({ parameters: { shape: [2], data: Float32Array.of(1, 0) } }); // y = 1 x + 0
  * const found = await engine.load(graph, store).run({

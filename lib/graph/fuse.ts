@@ -28,7 +28,8 @@ export interface Fused<V extends Values> {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { binary, define, dense, fuse, mmoe, trace } from "@gatehouse/gatehouse";
+ * import { binary, define, dense, mmoe } from "@gatehouse/gatehouse";
+ * import { fuse, trace } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define(mmoe({ input: 4, experts: 3, expert: dense(2), tasks: { click: binary(), like: binary() } }));
  * const { stacks } = fuse(trace(spec, true).logits);

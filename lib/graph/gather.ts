@@ -14,7 +14,8 @@ import { rewritten } from "./walk.ts";
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { binary, category, define, fit, gather, numeric, trace } from "@gatehouse/gatehouse";
+ * import { binary, category, define, fit, numeric } from "@gatehouse/gatehouse";
+ * import { gather, trace } from "@gatehouse/gatehouse/graph";
  *
  * const input = fit({ age: numeric(), job: category() }, { age: [20, 40], job: ["smith", "miller"] });
  * const { logits } = trace(define({ input, tasks: { click: binary() } }), false);

@@ -47,7 +47,7 @@ export function graphOf(outputs: Values, updates: Values = {}): Graph {
 }
 
 /** What can be read as values: a graph, or an expression of a spec, whose nodes do not repeat their shapes. */
-interface Readable {
+export interface Readable {
   /** The nodes, each after those it is applied to. */
   readonly nodes: readonly Pick<Node, "op" | "of" | "attrs">[];
   /** Result name to node position. */
@@ -96,9 +96,10 @@ export function namedOutputs(action: string, { outputs }: Graph, names: readonly
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { define, forward, print, regression } from "@gatehouse/gatehouse";
+ * import { define, regression } from "@gatehouse/gatehouse";
+ * import { forward, plan, print } from "@gatehouse/gatehouse/graph";
  *
- * const graph = forward(define({ input: 2, tasks: { y: regression() } }));
+ * const graph = forward(plan(define({ input: 2, tasks: { y: regression() } })));
  * assertEquals(
  *   print(graph),
  *   `%0 = input(name="input", type="float") [batch, 2]

@@ -62,7 +62,8 @@ export interface Layout {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { binary, define, dense, layoutOf, parametersOf } from "@gatehouse/gatehouse";
+ * import { binary, define, dense } from "@gatehouse/gatehouse";
+ * import { layoutOf, parametersOf } from "@gatehouse/gatehouse/graph";
  *
  * const { extents, matrices, size } = layoutOf(parametersOf(define({ input: 4, tasks: { click: binary(dense(3)) } })));
  * assertEquals(extents.map(({ path, start }) => [path, start]), [

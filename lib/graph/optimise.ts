@@ -14,10 +14,11 @@ import { type Graph, graphOf, namedOutputs, type Node, valuesOf } from "./graph.
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { binary, define, forward, optimise } from "@gatehouse/gatehouse";
+ * import { binary, define } from "@gatehouse/gatehouse";
+ * import { forward, optimise, plan } from "@gatehouse/gatehouse/graph";
  *
- * const both = forward(define({ input: 4, tasks: { click: binary(), like: binary() } }));
- * const one = forward(define({ input: 4, tasks: { click: binary() } }));
+ * const both = forward(plan(define({ input: 4, tasks: { click: binary(), like: binary() } })));
+ * const one = forward(plan(define({ input: 4, tasks: { click: binary() } })));
  * assertEquals(optimise(both, ["click"]), one);
  * ```
  */

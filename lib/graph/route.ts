@@ -27,7 +27,8 @@ import { inOrder, merged, rewritten } from "./walk.ts";
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { bank, binary, define, dense, level, mix, route, topK, trace } from "@gatehouse/gatehouse";
+ * import { bank, binary, define, dense, level, mix, topK } from "@gatehouse/gatehouse";
+ * import { route, trace } from "@gatehouse/gatehouse/graph";
  *
  * const shared = bank(8, dense(3));
  * const levels = [level({ shared }, { click: mix("shared", topK(2)) })];

@@ -10,7 +10,7 @@ export type Values = Value | readonly Values[] | { readonly [name: string]: Valu
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { constant } from "@gatehouse/gatehouse";
+ * import { constant } from "@gatehouse/gatehouse/ops";
  * import { leaves } from "./values.ts";
  *
  * const [a, b, c] = [1, 2, 3].map((number) => constant(number));
@@ -30,7 +30,7 @@ export function leaves(values: Values): Value[] {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { constant } from "@gatehouse/gatehouse";
+ * import { constant } from "@gatehouse/gatehouse/ops";
  * import { named } from "./values.ts";
  *
  * const [a, b, c] = [1, 2, 3].map((number) => constant(number));
@@ -51,7 +51,7 @@ export function named(values: Values, name = ""): [name: string, value: Value][]
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { constant, neg } from "@gatehouse/gatehouse";
+ * import { constant, neg } from "@gatehouse/gatehouse/ops";
  * import { mapped } from "./values.ts";
  *
  * const [a, b] = [constant(1), constant(2)];

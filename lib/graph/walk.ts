@@ -26,7 +26,7 @@ export type Change = (value: Value, of: readonly Value[]) => Value | undefined;
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { add, constant, mul, neg } from "@gatehouse/gatehouse";
+ * import { add, constant, mul, neg } from "@gatehouse/gatehouse/ops";
  * import { rewritten } from "./walk.ts";
  *
  * const [one, two] = [constant(1), constant(2)];

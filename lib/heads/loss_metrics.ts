@@ -11,7 +11,7 @@ import type { Metric } from "./metrics.ts";
  * @example One error below delta, one above
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { huberLoss } from "@gatehouse/gatehouse";
+ * import { huberLoss } from "@gatehouse/gatehouse/metrics";
  *
  * assertEquals(huberLoss(2)([1, 5], [0, 0]), (1 / 2 + 2 * (5 - 1)) / 2);
  * ```
@@ -37,7 +37,7 @@ export function huberLoss(delta: number): Metric {
  * @example One label above the prediction, one below
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { pinballLoss } from "@gatehouse/gatehouse";
+ * import { pinballLoss } from "@gatehouse/gatehouse/metrics";
  *
  * assertEquals(pinballLoss(0.75)([2, 2], [4, 0]), (0.75 * 2 + 0.25 * 2) / 2);
  * ```
@@ -66,7 +66,7 @@ export function pinballLoss(level: number): Metric {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { poissonDeviance } from "@gatehouse/gatehouse";
+ * import { poissonDeviance } from "@gatehouse/gatehouse/metrics";
  *
  * assertEquals(poissonDeviance([2, 3], [0, 3]), (2 * 2 + 0) / 2);
  * ```

@@ -31,7 +31,7 @@ export type Metric = (
  * @example Three of four pairs in the right order
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { auc } from "@gatehouse/gatehouse";
+ * import { auc } from "@gatehouse/gatehouse/metrics";
  *
  * assertEquals(auc([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1]), 0.75);
  * ```
@@ -74,7 +74,7 @@ export function auc(scores: ArrayLike<number>, labels: ArrayLike<number>, weight
  * @example
  * ```ts
  * import { assertAlmostEquals } from "@std/assert";
- * import { logLoss } from "@gatehouse/gatehouse";
+ * import { logLoss } from "@gatehouse/gatehouse/metrics";
  *
  * assertAlmostEquals(logLoss([0.5, 0.25], [1, 0]), (Math.log(2) + Math.log(4 / 3)) / 2);
  * ```
@@ -103,7 +103,7 @@ export function logLoss(
  * @example A missing label does not count
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { accuracy } from "@gatehouse/gatehouse";
+ * import { accuracy } from "@gatehouse/gatehouse/metrics";
  *
  * assertEquals(accuracy([0.9, 0.2, 0.6, 0.1], [1, 0, 0, NaN]), 2 / 3);
  * ```
@@ -132,7 +132,7 @@ export function accuracy(
  * @example Two classes, one row labelled
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { categoricalLogLoss } from "@gatehouse/gatehouse";
+ * import { categoricalLogLoss } from "@gatehouse/gatehouse/metrics";
  *
  * assertEquals(categoricalLogLoss([0.5, 0.5, 0, 1], [1, NaN]), Math.log(2));
  * ```
@@ -161,7 +161,7 @@ export function categoricalLogLoss(
  * @example Three classes, one of two rows right
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { categoricalAccuracy } from "@gatehouse/gatehouse";
+ * import { categoricalAccuracy } from "@gatehouse/gatehouse/metrics";
  *
  * assertEquals(categoricalAccuracy([0.2, 0.7, 0.1, 0.6, 0.3, 0.1], [1, 2]), 0.5);
  * ```
@@ -195,7 +195,7 @@ export function categoricalAccuracy(
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { mse } from "@gatehouse/gatehouse";
+ * import { mse } from "@gatehouse/gatehouse/metrics";
  *
  * assertEquals(mse([1, 2, 5], [1, 4, 4]), 5 / 3);
  * ```
@@ -217,7 +217,7 @@ export function mse(predictions: ArrayLike<number>, labels: ArrayLike<number>, w
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { mae } from "@gatehouse/gatehouse";
+ * import { mae } from "@gatehouse/gatehouse/metrics";
  *
  * assertEquals(mae([1, 2, 5], [1, 4, 4]), 1);
  * ```
@@ -239,7 +239,7 @@ export function mae(predictions: ArrayLike<number>, labels: ArrayLike<number>, w
  * @example Half of the variance explained
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { r2 } from "@gatehouse/gatehouse";
+ * import { r2 } from "@gatehouse/gatehouse/metrics";
  *
  * assertEquals(r2([1, 2, 4], [1, 2, 3]), 0.5);
  * ```

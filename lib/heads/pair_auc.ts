@@ -17,7 +17,7 @@ import { checkColumn, checkLengths, counted } from "./counted.ts";
  * @example All rows, and two groups
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { pairAuc } from "@gatehouse/gatehouse";
+ * import { pairAuc } from "@gatehouse/gatehouse/metrics";
  *
  * const [scores, labels] = [[1, 3, 2, 0.5], [1, 2, 3, 4]];
  * assertEquals(pairAuc(scores, labels), 2 / 6);

@@ -73,7 +73,8 @@ export interface GateReportOptions {
  * @example Two experts, used alike
  * ```ts
  * import { assertAlmostEquals, assertEquals } from "@std/assert";
- * import { bank, compile, define, dense, gateReport, initialise } from "@gatehouse/gatehouse";
+ * import { bank, compile, define, dense, gateReport } from "@gatehouse/gatehouse";
+ * import { initialise } from "@gatehouse/gatehouse/graph";
  * import { level, mix, reference, regression, rows, softmax } from "@gatehouse/gatehouse";
  *
  * const spec = define({

@@ -32,7 +32,8 @@ export interface Evaluation<Tasks extends string = string> {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compile, define, evaluate, initialise, reference, regression, rows } from "@gatehouse/gatehouse";
+ * import { compile, define, evaluate, reference, regression, rows } from "@gatehouse/gatehouse";
+ * import { initialise } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define({ input: 1, tasks: { y: regression() } });
  * const kernel = { shape: [1, 1], data: Float32Array.of(1) };

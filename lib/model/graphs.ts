@@ -20,7 +20,8 @@ import type { Plan } from "../trace/plan.ts";
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { define, forward, plan, reference, regression } from "@gatehouse/gatehouse";
+ * import { define, reference, regression } from "@gatehouse/gatehouse";
+ * import { forward, plan } from "@gatehouse/gatehouse/graph";
  *
  * const graph = forward(plan(define({ input: 2, tasks: { y: regression() } })));
  * const engine = reference();
@@ -45,7 +46,8 @@ export function forward(plan: Plan, gates = false): Graph {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { define, plan, prediction, reference, regression } from "@gatehouse/gatehouse";
+ * import { define, reference, regression } from "@gatehouse/gatehouse";
+ * import { plan, prediction } from "@gatehouse/gatehouse/graph";
  *
  * const engine = reference();
  * const store = engine.store({ parameters: { shape: [3], data: Float32Array.of(10, 100, 7) } });
@@ -67,7 +69,8 @@ export function prediction(plan: Plan, gates = false): Graph {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { define, evaluation, plan, reference, regression } from "@gatehouse/gatehouse";
+ * import { define, reference, regression } from "@gatehouse/gatehouse";
+ * import { evaluation, plan } from "@gatehouse/gatehouse/graph";
  *
  * const engine = reference();
  * const store = engine.store({ parameters: { shape: [2], data: Float32Array.of(1, 0) } }); // y = 1 x + 0

@@ -13,7 +13,8 @@ import type { Init } from "../ops/init.ts";
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { binary, define, initialise } from "@gatehouse/gatehouse";
+ * import { binary, define } from "@gatehouse/gatehouse";
+ * import { initialise } from "@gatehouse/gatehouse/graph";
  *
  * const one = initialise(define({ input: 3, tasks: { click: binary() } }), 7);
  * const two = initialise(define({ input: 3, tasks: { like: binary(), click: binary() } }), 7);

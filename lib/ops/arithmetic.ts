@@ -11,7 +11,7 @@ import type { Value } from "./value.ts";
  * @example A number, and a row to each row
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { add, compute, constant } from "@gatehouse/gatehouse";
+ * import { add, compute, constant } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(add(constant([1, 2]), 3)), [4, 5]);
  * const rows = constant([1, 2, 3, 4], [2, 2]);
@@ -31,7 +31,7 @@ export function add(a: Operand, b: Operand): Value {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, sub } from "@gatehouse/gatehouse";
+ * import { compute, constant, sub } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(sub(constant([1, 2]), 3)), [-2, -1]);
  * ```
@@ -49,7 +49,7 @@ export function sub(a: Operand, b: Operand): Value {
  * @example A weight for each row
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, mul } from "@gatehouse/gatehouse";
+ * import { compute, constant, mul } from "@gatehouse/gatehouse/ops";
  *
  * const rows = constant([1, 2, 3, 4], [2, 2]);
  * assertEquals(await compute(mul(rows, constant([10, 100], [2, 1]))), [[10, 20], [300, 400]]);
@@ -68,7 +68,7 @@ export function mul(a: Operand, b: Operand): Value {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, div } from "@gatehouse/gatehouse";
+ * import { compute, constant, div } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(div(1, constant([2, 4]))), [0.5, 0.25]);
  * ```
@@ -85,7 +85,7 @@ export function div(a: Operand, b: Operand): Value {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, neg } from "@gatehouse/gatehouse";
+ * import { compute, constant, neg } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(neg(constant([1, -2]))), [-1, 2]);
  * ```
@@ -105,7 +105,7 @@ export function neg(x: Operand): Value {
  * @example One product, and two at once
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, matmul } from "@gatehouse/gatehouse";
+ * import { compute, constant, matmul } from "@gatehouse/gatehouse/ops";
  *
  * const [rows, kernel] = [constant([1, 2, 3, 4], [2, 2]), constant([1, 10], [2, 1])];
  * assertEquals(await compute(matmul(rows, kernel)), [[21], [43]]);
@@ -125,7 +125,7 @@ export function matmul(a: Value, b: Value): Value {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, square } from "@gatehouse/gatehouse";
+ * import { compute, constant, square } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(square(constant([2, -3]))), [4, 9]);
  * ```

@@ -11,7 +11,7 @@ import type { Value } from "./value.ts";
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, greater } from "@gatehouse/gatehouse";
+ * import { compute, constant, greater } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(greater(constant([1, 2, 3]), 2)), [0, 0, 1]);
  * ```
@@ -29,7 +29,7 @@ export function greater(a: Operand, b: Operand): Value {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, equal } from "@gatehouse/gatehouse";
+ * import { compute, constant, equal } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(equal(constant([1, 2, 3]), 2)), [0, 1, 0]);
  * ```
@@ -47,7 +47,7 @@ export function equal(a: Operand, b: Operand): Value {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, select } from "@gatehouse/gatehouse";
+ * import { compute, constant, select } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(select(constant([1, 0]), constant([2, 3]), -1)), [2, -1]);
  * ```
@@ -69,7 +69,7 @@ export function select(condition: Value, a: Operand, b: Operand): Value {
  * @example The two largest, and the earlier of equals
  * ```ts
  * import { assertEquals, assertThrows } from "@std/assert";
- * import { compute, constant, topMask } from "@gatehouse/gatehouse";
+ * import { compute, constant, topMask } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(topMask(constant([3, 1, 2, 2, 2, 2], [2, 3]), 2)), [[1, 0, 1], [1, 1, 0]]);
  * assertThrows(() => topMask(constant([3, 1, 2]), 4), RangeError, "the last axis of [3] has no 4 elements");

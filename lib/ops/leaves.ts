@@ -15,7 +15,7 @@ export type Operand = Value | number;
  * @example A number, a list, a matrix
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant } from "@gatehouse/gatehouse";
+ * import { compute, constant } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(constant(5)), 5);
  * assertEquals(await compute(constant([1, 2, 3])), [1, 2, 3]);
@@ -40,7 +40,7 @@ export function constant(data: number | readonly number[], shape?: readonly numb
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, input, sum } from "@gatehouse/gatehouse";
+ * import { compute, input, sum } from "@gatehouse/gatehouse/ops";
  *
  * const x = input("x", ["batch", 2]);
  * assertEquals(await compute(sum(x), { inputs: { x: [[1, 2], [3, 4], [5, 6]] } }), [3, 7, 11]);

@@ -9,7 +9,7 @@ import type { Value } from "./value.ts";
  * @example The same numbers
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, stopGradient } from "@gatehouse/gatehouse";
+ * import { compute, constant, stopGradient } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(stopGradient(constant([1, 2]))), [1, 2]);
  * ```
@@ -27,7 +27,7 @@ export function stopGradient(x: Value): Value {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, inTraining } from "@gatehouse/gatehouse";
+ * import { compute, constant, inTraining } from "@gatehouse/gatehouse/ops";
  *
  * const value = inTraining(constant([0, 4]), constant([1, 2]));
  * assertEquals(await compute(value), [1, 2]);

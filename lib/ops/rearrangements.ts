@@ -11,7 +11,7 @@ import type { Value } from "./value.ts";
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, reshape } from "@gatehouse/gatehouse";
+ * import { compute, constant, reshape } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(reshape(constant([1, 2, 3, 4]), [2, 2])), [[1, 2], [3, 4]]);
  * ```
@@ -29,7 +29,7 @@ export function reshape(x: Value, shape: Shape): Value {
  * @example A row for each of three, and a column
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { broadcast, compute, constant } from "@gatehouse/gatehouse";
+ * import { broadcast, compute, constant } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(broadcast(constant([1, 2]), [3, 2])), [[1, 2], [1, 2], [1, 2]]);
  * assertEquals(await compute(broadcast(constant([1, 2], [2, 1]), [2, 3])), [[1, 1, 1], [2, 2, 2]]);
@@ -50,7 +50,7 @@ export function broadcast(x: Value, shape: Shape): Value {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, transpose } from "@gatehouse/gatehouse";
+ * import { compute, constant, transpose } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(transpose(constant([1, 2, 3, 4, 5, 6], [2, 3]))), [[1, 4], [2, 5], [3, 6]]);
  * assertEquals(await compute(transpose(constant([1, 2], [1, 1, 2]), [0, 2, 1])), [[[1], [2]]]);
@@ -70,7 +70,7 @@ export function transpose(x: Value, order?: readonly number[]): Value {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, concat, constant } from "@gatehouse/gatehouse";
+ * import { compute, concat, constant } from "@gatehouse/gatehouse/ops";
  *
  * const [wide, narrow] = [constant([1, 2, 3, 4], [2, 2]), constant([5, 6], [2, 1])];
  * assertEquals(await compute(concat([wide, narrow])), [[1, 2, 5], [3, 4, 6]]);
@@ -92,7 +92,7 @@ export function concat(values: readonly Value[], axis = -1): Value {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, slice } from "@gatehouse/gatehouse";
+ * import { compute, constant, slice } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(slice(constant([1, 2, 3, 4, 5, 6], [2, 3]), 1, 2)), [[2, 3], [5, 6]]);
  * ```
@@ -112,7 +112,7 @@ export function slice(x: Value, start: number, size: number, axis = -1): Value {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, pad } from "@gatehouse/gatehouse";
+ * import { compute, constant, pad } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(pad(constant([1, 2]), 1, 2)), [0, 1, 2, 0, 0]);
  * ```

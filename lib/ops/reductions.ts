@@ -24,7 +24,7 @@ export interface ReduceOptions {
  * @example Over columns, over rows, and with the axis kept
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, sum } from "@gatehouse/gatehouse";
+ * import { compute, constant, sum } from "@gatehouse/gatehouse/ops";
  *
  * const rows = constant([1, 2, 3, 4], [2, 2]);
  * assertEquals(await compute(sum(rows)), [3, 7]);
@@ -46,7 +46,7 @@ export function sum(x: Value, options: ReduceOptions = {}): Value {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, max } from "@gatehouse/gatehouse";
+ * import { compute, constant, max } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(max(constant([1, 2, 4, 3], [2, 2]))), [2, 4]);
  * ```
@@ -65,7 +65,7 @@ export function max(x: Value, options: ReduceOptions = {}): Value {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, mean } from "@gatehouse/gatehouse";
+ * import { compute, constant, mean } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(mean(constant([1, 2, 3, 4], [2, 2]))), [1.5, 3.5]);
  * ```
@@ -93,7 +93,7 @@ export function mean(x: Value, options: ReduceOptions = {}): Value {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, softmaxOf } from "@gatehouse/gatehouse";
+ * import { compute, constant, softmax as softmaxOf } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(softmaxOf(constant([0, 0, 7, -1000], [2, 2]))), [[0.5, 0.5], [1, 0]]);
  * ```
@@ -112,7 +112,7 @@ export function softmax(x: Value): Value {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, logSumExp } from "@gatehouse/gatehouse";
+ * import { compute, constant, logSumExp } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(logSumExp(constant([0, 0, 1000, -1000], [2, 2]))), [Math.LN2, 1000]);
  * ```

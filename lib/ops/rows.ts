@@ -13,7 +13,7 @@ import type { Value } from "./value.ts";
  * @example Two columns, of three codes and of two
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, input, multiHot } from "@gatehouse/gatehouse";
+ * import { compute, input, multiHot } from "@gatehouse/gatehouse/ops";
  *
  * const codes = input("codes", ["batch", 2], "int");
  * const inputs = { codes: [[1, 0], [2, -1]] };
@@ -38,7 +38,7 @@ export function multiHot(codes: Value, sizes: readonly number[]): Value {
  * @example Two columns of two codes
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, gatherSum, input } from "@gatehouse/gatehouse";
+ * import { compute, constant, gatherSum, input } from "@gatehouse/gatehouse/ops";
  *
  * const table = constant([1, 10, 2, 20, 3, 30, 4, 40], [4, 2]);
  * const codes = input("codes", ["batch", 2], "int");

@@ -12,7 +12,7 @@ import type { Value } from "./value.ts";
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, exp } from "@gatehouse/gatehouse";
+ * import { compute, constant, exp } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(exp(constant([0, 1]))), [1, Math.E]);
  * ```
@@ -29,7 +29,7 @@ export function exp(x: Operand): Value {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, log } from "@gatehouse/gatehouse";
+ * import { compute, constant, log } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(log(constant([1, Math.E]))), [0, 1]);
  * ```
@@ -46,7 +46,7 @@ export function log(x: Operand): Value {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, sqrt } from "@gatehouse/gatehouse";
+ * import { compute, constant, sqrt } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(sqrt(constant([4, 9]))), [2, 3]);
  * ```
@@ -63,7 +63,7 @@ export function sqrt(x: Operand): Value {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { abs, compute, constant } from "@gatehouse/gatehouse";
+ * import { abs, compute, constant } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(abs(constant([2, -3]))), [2, 3]);
  * ```
@@ -80,7 +80,8 @@ export function abs(x: Value): Value {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, relu } from "@gatehouse/gatehouse";
+ * import { relu } from "@gatehouse/gatehouse";
+ * import { compute, constant } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(relu(constant([2, -3]))), [2, 0]);
  * ```
@@ -97,7 +98,8 @@ export function relu(x: Value): Value {
  * @example Odds of 1 to 1, and far from it
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, sigmoid } from "@gatehouse/gatehouse";
+ * import { sigmoid } from "@gatehouse/gatehouse";
+ * import { compute, constant } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(sigmoid(constant([0, 1000, -1000]))), [0.5, 1, 0]);
  * ```
@@ -114,7 +116,8 @@ export function sigmoid(x: Value): Value {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, tanh } from "@gatehouse/gatehouse";
+ * import { tanh } from "@gatehouse/gatehouse";
+ * import { compute, constant } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(tanh(constant([0, 0.5, 1000]))), [0, Math.tanh(0.5), 1]);
  * ```
@@ -131,7 +134,8 @@ export function tanh(x: Value): Value {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, softplus } from "@gatehouse/gatehouse";
+ * import { softplus } from "@gatehouse/gatehouse";
+ * import { compute, constant } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(softplus(constant([0, 1000, -1000]))), [Math.LN2, 1000, 0]);
  * ```
@@ -148,7 +152,8 @@ export function softplus(x: Value): Value {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, constant, swish } from "@gatehouse/gatehouse";
+ * import { swish } from "@gatehouse/gatehouse";
+ * import { compute, constant } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(swish(constant([0, 1, 1000]))), [0, 1 / (1 + Math.exp(-1)), 1000]);
  * ```
@@ -168,7 +173,7 @@ export function swish(x: Value): Value {
  * @example Within one standard deviation lie 68.27 %
  * ```ts
  * import { assertAlmostEquals } from "@std/assert";
- * import { compute, constant, normalCdf } from "@gatehouse/gatehouse";
+ * import { compute, constant, normalCdf } from "@gatehouse/gatehouse/ops";
  *
  * const [below, within] = await compute(normalCdf(constant([-1, 1]))) as number[];
  * assertAlmostEquals(below, 0.1586553, 1e-7);

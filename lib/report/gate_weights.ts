@@ -14,7 +14,8 @@ import type { GateWeights } from "./gate_columns.ts";
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { bank, compile, define, dense, gateReport, initialise, level, mix, reference, regression, rows, softmax } from "@gatehouse/gatehouse";
+ * import { bank, compile, define, dense, gateReport, level, mix, reference, regression, rows, softmax } from "@gatehouse/gatehouse";
+ * import { initialise } from "@gatehouse/gatehouse/graph";
  * import { gateChart, gateWeights, page } from "@gatehouse/gatehouse/svg";
  *
  * const spec = define({

@@ -10,7 +10,8 @@ import { trace, type Traced } from "./trace.ts";
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { binary, define, dense, parametersOf } from "@gatehouse/gatehouse";
+ * import { binary, define, dense } from "@gatehouse/gatehouse";
+ * import { parametersOf } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define({ input: 5, tasks: { click: binary(dense(3)) } });
  * assertEquals(parametersOf(spec).map(({ path }) => path), [

@@ -42,7 +42,8 @@ export interface PlanOptions {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { binary, define, dense, mmoe, plan } from "@gatehouse/gatehouse";
+ * import { binary, define, dense, mmoe } from "@gatehouse/gatehouse";
+ * import { plan } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define(mmoe({ input: 4, experts: 3, expert: dense(2), tasks: { click: binary(), like: binary() } }));
  * const [fused, apart] = [true, false].map((fuse) => plan(spec, { fuse }).layout);

@@ -15,7 +15,8 @@ import type { Plan } from "./plan.ts";
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { binary, define, dense, mmoe, plan, tasksOf } from "@gatehouse/gatehouse";
+ * import { binary, define, dense, mmoe } from "@gatehouse/gatehouse";
+ * import { plan, tasksOf } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define(mmoe({ input: 4, experts: 2, expert: dense(3), tasks: { click: binary(), like: binary() } }));
  * const found = tasksOf(plan(spec));

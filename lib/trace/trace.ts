@@ -37,7 +37,8 @@ export interface Traced {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { binary, categorical, define, dense, mmoe, trace } from "@gatehouse/gatehouse";
+ * import { binary, categorical, define, dense, mmoe } from "@gatehouse/gatehouse";
+ * import { trace } from "@gatehouse/gatehouse/graph";
  *
  * const tasks = { click: binary(), kind: categorical(4) };
  * const { logits, predictions, gates } = trace(define(mmoe({ input: 5, experts: 3, expert: dense(2), tasks })), false);

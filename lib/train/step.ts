@@ -62,7 +62,8 @@ export type Between = (gradients: Gradients, cut: Cut) => Value;
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { binary, define, momentum, plan, trainingStep } from "@gatehouse/gatehouse";
+ * import { binary, define, momentum } from "@gatehouse/gatehouse";
+ * import { plan, trainingStep } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define({ input: 4, tasks: { click: binary(), like: binary() } });
  * const { outputs, updates } = trainingStep(plan(spec), momentum(0.1));
@@ -94,7 +95,8 @@ export interface OpenStep {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { binary, define, openStep, plan, sgd } from "@gatehouse/gatehouse";
+ * import { binary, define, sgd } from "@gatehouse/gatehouse";
+ * import { openStep, plan } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define({ input: 4, tasks: { click: binary() } });
  * // The whole gradient leaves the first half and comes back to the second one: what a mean over workers needs.

@@ -15,7 +15,8 @@ import type { Products, Weighting } from "./weighting.ts";
  * @example Two gradients in conflict
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { pcgrad, random } from "@gatehouse/gatehouse";
+ * import { pcgrad } from "@gatehouse/gatehouse";
+ * import { random } from "@gatehouse/gatehouse/datasets";
  *
  * const products = [[1, -1], [-1, 2]]; // of g1 = (1, 0) and g2 = (-1, 1)
  * assertEquals(pcgrad().gradients!(products, random(7)), [2, 1.5]); // 2 g1 + 1.5 g2 = (1/2, 1/2) + (0, 1)
@@ -53,7 +54,8 @@ export function pcgrad(): Weighting {
  * @example The shortest vector between two gradients
  * ```ts
  * import { assertAlmostEquals } from "@std/assert";
- * import { mgda, random } from "@gatehouse/gatehouse";
+ * import { mgda } from "@gatehouse/gatehouse";
+ * import { random } from "@gatehouse/gatehouse/datasets";
  *
  * const products = [[1, -1], [-1, 2]]; // of g1 = (1, 0) and g2 = (-1, 1)
  * const [first, second] = mgda().gradients!(products, random(7)); // twice 3/5 and 2/5: twice (1/5, 2/5)
@@ -85,7 +87,8 @@ export function mgda(): Weighting {
  * @example Two gradients in conflict
  * ```ts
  * import { assertAlmostEquals } from "@std/assert";
- * import { random, upgrad } from "@gatehouse/gatehouse";
+ * import { upgrad } from "@gatehouse/gatehouse";
+ * import { random } from "@gatehouse/gatehouse/datasets";
  *
  * const products = [[1, -1], [-1, 2]]; // of g1 = (1, 0) and g2 = (-1, 1)
  * const [first, second] = upgrad().gradients!(products, random(7)); // (1/2, 1/2) + (0, 1), as pcgrad() of two tasks
@@ -130,7 +133,8 @@ export interface CagradOptions {
  * @example Two gradients at a right angle
  * ```ts
  * import { assertAlmostEquals } from "@std/assert";
- * import { cagrad, random } from "@gatehouse/gatehouse";
+ * import { cagrad } from "@gatehouse/gatehouse";
+ * import { random } from "@gatehouse/gatehouse/datasets";
  *
  * const products = [[1, 0], [0, 1]]; // g_0 = (1/2, 1/2), and g_w is the same
  * const weights = cagrad({ c: 0.5 }).gradients!(products, random(7));

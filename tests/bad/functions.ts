@@ -1,7 +1,5 @@
 import {
-  add,
   categorical,
-  constant,
   dense,
   dropout,
   esmm,
@@ -17,6 +15,7 @@ import {
   softmax,
   temperature,
 } from "../../mod.ts";
+import { add, constant } from "../../lib/ops.ts";
 import { expert } from "../models.ts";
 import type { Any, Case } from "./case.ts";
 

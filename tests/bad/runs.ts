@@ -4,11 +4,9 @@ import {
   binary,
   cagrad,
   compile,
-  constant,
   count,
   define,
   dense,
-  differentiate,
   dwa,
   encode,
   evaluate,
@@ -17,7 +15,6 @@ import {
   mmoe,
   momentum,
   numeric,
-  optimise,
   ranking,
   reference,
   type Rows,
@@ -27,6 +24,8 @@ import {
   type TrainOptions,
   uncertainty,
 } from "../../mod.ts";
+import { constant } from "../../lib/ops.ts";
+import { differentiate, optimise } from "../../lib/graph.ts";
 import { graphOf } from "../../lib/graph/graph.ts";
 import { architectures, sample } from "../models.ts";
 import type { Any, Case } from "./case.ts";

@@ -1,16 +1,5 @@
-import {
-  binary,
-  define,
-  dense,
-  type Features,
-  fillNormal,
-  mmoe,
-  pipe,
-  random,
-  relu,
-  type Rows,
-  type Spec,
-} from "../../mod.ts";
+import { binary, define, dense, type Features, mmoe, pipe, relu, type Rows, type Spec } from "../../mod.ts";
+import { fillNormal, random } from "../../lib/datasets.ts";
 import { sliceRows } from "../../lib/data/rows.ts";
 import { type Census, readCensus } from "./census.ts";
 

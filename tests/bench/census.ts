@@ -1,4 +1,6 @@
-import { census as read, type Feature, type Features, random, type Rows } from "../../mod.ts";
+import type { Features, Rows } from "../../mod.ts";
+import type { Feature } from "../../lib/graph.ts";
+import { census as read, random } from "../../lib/datasets.ts";
 
 /** Rows of Census-Income with its features, or invented ones of the same widths. */
 export interface Census {

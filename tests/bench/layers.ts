@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import "@tensorflow/tfjs-backend-wasm";
-import type { InputSpec, Rows, Tensor } from "../../mod.ts";
+import type { Rows } from "../../mod.ts";
+import type { InputSpec, Tensor } from "../../lib/graph.ts";
 import { sliceRows } from "../../lib/data/rows.ts";
 import type { Loaded } from "./cases.ts";
 import { timesOf } from "./measure.ts";

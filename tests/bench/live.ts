@@ -1,4 +1,4 @@
-import type { Graph } from "../../mod.ts";
+import type { Graph } from "../../lib/graph.ts";
 import { sizeOf, withBatch } from "../../lib/ops/shape.ts";
 
 /** What a graph needs at least, in bytes. */

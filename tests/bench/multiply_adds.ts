@@ -1,4 +1,5 @@
-import { forward, plan, type Spec } from "../../mod.ts";
+import type { Spec } from "../../mod.ts";
+import { forward, plan } from "../../lib/graph.ts";
 
 /** Multiply-adds of a row. */
 export interface MultiplyAdds {

@@ -21,14 +21,13 @@ import {
   pipe,
   regression,
   relu,
-  route,
   type Rows,
   type Spec,
   topK,
-  trace,
   train,
   wasm,
 } from "../../mod.ts";
+import { route, trace } from "../../lib/graph.ts";
 import { onnx } from "../../lib/onnx.ts";
 import { cautious, everything, type Rules } from "../../lib/graph/rules.ts";
 import { fillNormal, random } from "../../lib/data/random.ts";

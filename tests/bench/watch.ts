@@ -1,4 +1,5 @@
-import type { Engine, Graph } from "../../mod.ts";
+import type { Engine } from "../../mod.ts";
+import type { Graph } from "../../lib/graph.ts";
 
 /** An engine that keeps account of what it runs. */
 export interface Watched {

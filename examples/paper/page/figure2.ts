@@ -1,4 +1,4 @@
-import { labelCorrelation } from "@gatehouse/gatehouse";
+import { labelCorrelation } from "@gatehouse/gatehouse/datasets";
 import { mean, quantile } from "simple-statistics";
 import { figure2Points } from "../printed.ts";
 import { resultsOf } from "../study.ts";

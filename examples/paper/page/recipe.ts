@@ -1,4 +1,4 @@
-import { parametersOf } from "@gatehouse/gatehouse";
+import { parametersOf } from "@gatehouse/gatehouse/graph";
 import type { Result } from "../study.ts";
 import { models as specs } from "../synthetic_models.ts";
 import { recipe } from "../synthetic_run.ts";

@@ -1,4 +1,4 @@
-import { labelMoments } from "@gatehouse/gatehouse";
+import { labelMoments } from "@gatehouse/gatehouse/datasets";
 import { mean } from "simple-statistics";
 import { type Claim, claimsOf, type Model, type Tested, tested } from "../claims.ts";
 import { curvesOf, rates as searchedRates, runsOfCurves } from "../curves.ts";

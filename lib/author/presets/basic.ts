@@ -11,7 +11,8 @@ import { bank, type Input, level, mix, type Table } from "../table.ts";
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { binary, define, dense, parametersOf, singleTask } from "@gatehouse/gatehouse";
+ * import { binary, define, dense, singleTask } from "@gatehouse/gatehouse";
+ * import { parametersOf } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define(singleTask({ input: 4, expert: dense(3), tasks: { click: binary(), like: binary() } }));
  * assertEquals(parametersOf(spec)[0].path, "levels/0/experts/click/0/0/kernel");

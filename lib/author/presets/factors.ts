@@ -41,7 +41,8 @@ export interface FactorPreset<Tasks extends string> extends Omit<Preset<Tasks>, 
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { binary, define, parametersOf, tensorFactorisation } from "@gatehouse/gatehouse";
+ * import { binary, define, tensorFactorisation } from "@gatehouse/gatehouse";
+ * import { parametersOf } from "@gatehouse/gatehouse/graph";
  *
  * const tasks = { click: binary(), like: binary(), share: binary() };
  * const parameters = parametersOf(define(tensorFactorisation({ input: 9, units: 4, ranks: [6, 5, 2], tasks })));

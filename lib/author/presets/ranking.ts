@@ -87,7 +87,9 @@ function others(input: Input, some: readonly (string | number)[]): readonly stri
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { add, compile, define, initialise, reference, regression, rows, trainingOnly } from "@gatehouse/gatehouse";
+ * import { compile, define, reference, regression, rows, trainingOnly } from "@gatehouse/gatehouse";
+ * import { add } from "@gatehouse/gatehouse/ops";
+ * import { initialise } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define({ input: 1, tasks: { y: regression((x) => add(x, trainingOnly(0.5)(x))) } });
  * const kernel = { shape: [1, 1], data: Float32Array.of(1) };

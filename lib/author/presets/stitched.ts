@@ -34,7 +34,8 @@ export interface CrossStitchPreset<Tasks extends string> extends LevelsPreset<Ta
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { binary, crossStitch, define, dense, initialise } from "@gatehouse/gatehouse";
+ * import { binary, crossStitch, define, dense } from "@gatehouse/gatehouse";
+ * import { initialise } from "@gatehouse/gatehouse/graph";
  *
  * const tasks = { click: binary(), like: binary(), share: binary() };
  * const parameters = initialise(define(crossStitch({ input: 4, expert: dense(3), tasks, same: 0.5 })), 7);

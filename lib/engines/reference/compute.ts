@@ -31,7 +31,7 @@ export interface ComputeOptions {
  * @example Numbers
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { add, compute, constant } from "@gatehouse/gatehouse";
+ * import { add, compute, constant } from "@gatehouse/gatehouse/ops";
  *
  * assertEquals(await compute(add(constant([1, 2]), 3)), [4, 5]);
  * ```
@@ -39,7 +39,8 @@ export interface ComputeOptions {
  * @example An activation, row by row
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compute, greater, input, mul, type Net, select } from "@gatehouse/gatehouse";
+ * import { type Net } from "@gatehouse/gatehouse";
+ * import { compute, greater, input, mul, select } from "@gatehouse/gatehouse/ops";
  *
  * const leaky: Net = (x) => select(greater(x, 0), x, mul(x, 0.5));
  * const x = input("x", ["batch", 2]);

@@ -1,0 +1,28 @@
+/**
+ * Gatehouse's metrics: numbers that compare predictions with labels, of rows that may lack a label and have weights.
+ * `evaluate` reports those of each task's head by name.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { auc, mse } from "@gatehouse/gatehouse/metrics";
+ *
+ * assertEquals(auc([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1]), 0.75);
+ * assertEquals(mse([1, 2, 5], [1, 4, NaN]), 2); // the third row has no label
+ * ```
+ *
+ * @module
+ */
+export {
+  accuracy,
+  auc,
+  categoricalAccuracy,
+  categoricalLogLoss,
+  logLoss,
+  mae,
+  type Metric,
+  mse,
+  r2,
+} from "./heads/metrics.ts";
+export { huberLoss, pinballLoss, poissonDeviance } from "./heads/loss_metrics.ts";
+export { pairAuc } from "./heads/pair_auc.ts";
