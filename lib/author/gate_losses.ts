@@ -8,9 +8,10 @@ import { weighing, withLoss } from "./weighing.ts";
  * A gate with the router z-loss, `weight * mean(log(sum_e e ** l_e) ** 2)` over rows, which keeps logits small (Zoph et
  * al. 2022, ST-MoE). The logits are those before any noise.
  *
- * @param weight What the loss is multiplied by, such as 0.001.
- * @throws {RangeError} if the weight is not finite.
- * @throws {TypeError} while defining, if the gate tells no logits: it returns neither a softmax nor `{ weights, logits }`.
+ * @param weight The weight of the loss, such as 0.001.
+ * @throws {RangeError} if the weight is not a finite number.
+ * @throws {TypeError} if the gate is not a function; while defining, if it returns neither a softmax nor
+ * `{ weights, logits }`.
  *
  * @example
  * ```ts
@@ -38,8 +39,9 @@ export function zLoss(weight: number, gate: Gate): Gate {
  * A gate with the mean entropy of its scores as a loss, `-weight * mean(sum_e p_e log p_e)` over rows. A weight above 0
  * makes the gate more decided, one below 0 more even.
  *
- * @param weight What the loss is multiplied by.
- * @throws {RangeError} if the weight is not finite.
+ * @param weight The weight of the loss.
+ * @throws {RangeError} if the weight is not a finite number.
+ * @throws {TypeError} if the gate is not a function.
  *
  * @example
  * ```ts
@@ -65,20 +67,28 @@ export function entropy(weight: number, gate: Gate): Gate {
   };
 }
 
-/** What the weights of a gate are a softmax of. */
+/** Returns the logits whose softmax the weights of a gate are. */
 function logitsOf({ logits, weights }: Weighing): Value {
   if (logits !== undefined) return logits;
   if (weights.op === "softmax") return weights.of[0];
   throw new TypeError("Cannot apply zLoss: the gate tells no logits: wanted { weights, logits }");
 }
 
-/** Refuses what no loss can be multiplied by. */
+/**
+ * Makes sure that a loss can be multiplied by a weight.
+ *
+ * @throws {RangeError} if it is not a finite number, as a float32 too.
+ */
 export function checkWeight(name: string, weight: number): void {
   if (Number.isFinite(weight) && Number.isFinite(Math.fround(weight))) return;
   throw new RangeError(`Cannot apply ${name}: the weight must be a finite number, found ${kindOf(weight)}`);
 }
 
-/** Refuses what is no gate. */
+/**
+ * Makes sure that a gate is a function.
+ *
+ * @throws {TypeError} if it is not.
+ */
 export function mustBeGate(name: string, gate: unknown): void {
   if (typeof gate !== "function") {
     throw new TypeError(`Cannot apply ${name}: the gate must be a function, found ${kindOf(gate)}`);

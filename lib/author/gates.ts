@@ -35,7 +35,7 @@ export function softmax(x: Value, experts: number): Value {
  * The softmax gate with its logits divided by a temperature: above 1 the weights are more even, below 1 more decided.
  *
  * @param value The temperature, above 0.
- * @throws {RangeError} if it is not.
+ * @throws {RangeError} if it is not a finite number above 0.
  *
  * @example
  * ```ts
@@ -64,9 +64,9 @@ export function temperature(value: number): Gate {
 
 /** The options of {@linkcode fixed}. */
 export interface FixedOptions {
-  /** Whether the weights are a softmax of the parameters, else the parameters themselves. Default true. */
+  /** If true, the weights are a softmax of the parameters, else the parameters themselves. Default true. */
   readonly softmax?: boolean;
-  /** How the parameters begin. Default: such that all experts weigh `1 / experts`. */
+  /** The values that the parameters begin with. Default: all experts weigh `1 / experts`. */
   readonly init?: Init;
 }
 
@@ -76,7 +76,7 @@ export interface FixedOptions {
  *
  * Parameters: `weights [experts]`. Output: `[batch, experts]`.
  *
- * @throws {TypeError} for unknown options.
+ * @throws {TypeError} if an option is unknown.
  *
  * @example
  * ```ts
@@ -107,7 +107,7 @@ export function fixed(options: FixedOptions = {}): Gate {
  * A gate that reads what a net makes of its stream: hidden layers, `after(mlp([16]), softmax)`, or some columns alone,
  * `after((x) => slice(x, 0, 4), softmax)`.
  *
- * @throws {TypeError} if the net or the gate is no function.
+ * @throws {TypeError} if the net or the gate is not a function.
  *
  * @example
  * ```ts
@@ -132,15 +132,15 @@ export function after(net: Net, gate: Gate): Gate {
 }
 
 /**
- * A gate that drops each expert of each row with probability `rate` in training, and scales the weights of the others so
- * that they sum to what they summed to before, against gates that settle on few experts (Zhao et al. 2019, with
- * a rate of 0.1). A row of which all weights are dropped keeps them all. Evaluation drops nothing.
+ * A gate that drops each expert of each row with probability `rate` in training, and scales the weights of the others
+ * so that they sum to what they summed to before, against gates that settle on few experts (Zhao et al. 2019, with a
+ * rate of 0.1). A row of which all weights are dropped keeps them all. Evaluation drops nothing.
  *
  * For weights of at least 0, such as a softmax. The scores, which losses of banks read, are those before the dropping.
  *
- * @param rate In [0, 1).
- * @throws {RangeError} if `rate` is not.
- * @throws {TypeError} if the gate is no function.
+ * @param rate The probability, in [0, 1).
+ * @throws {RangeError} if `rate` is not in [0, 1).
+ * @throws {TypeError} if the gate is not a function.
  *
  * @example
  * ```ts
