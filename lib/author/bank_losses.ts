@@ -24,16 +24,23 @@ export type BankLoss = (routing: Routing) => Value;
  *
  * @example
  * ```ts
- * import { assertEquals } from "@std/assert";
- * import { bank, binary, define, dense, entriesOf, level, loadBalance, mix, topK } from "@gatehouse/gatehouse";
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { bank, compile, define, dense, evaluate, level, loadBalance, mix, reference, regression, rows } from "@gatehouse/gatehouse";
  *
- * const shared = bank(4, dense(2), { losses: { balance: loadBalance(0.01) } });
+ * const shared = bank(2, dense(1), { losses: { balance: loadBalance(0.01) } });
  * const spec = define({
- *   input: 5,
- *   levels: [level({ shared }, { click: mix("shared", topK(2)), like: mix("shared", topK(2)) })],
- *   tasks: { click: binary(), like: binary() },
+ *   input: 2,
+ *   levels: [level({ shared }, { y: mix("shared", (x) => x) })], // the inputs are the weights
+ *   tasks: { y: regression() },
  * });
- * assertEquals(entriesOf(spec).some(({ path }) => path === "levels/0/experts/shared/balance"), true);
+ * const model = await compile(spec, { engine: reference() });
+ * const loss = async (x: number[][]) => {
+ *   const { auxiliary } = await evaluate(model, rows(x, { labels: { y: [0, 0] } }));
+ *   return auxiliary["levels/0/experts/shared/balance"];
+ * };
+ * assertAlmostEquals(await loss([[1, 0], [0, 1]]), 0.01, 1e-6); // even
+ * assertAlmostEquals(await loss([[1, 0], [1, 0]]), 0.02, 1e-6); // all rows use one of two experts
+ * model.dispose();
  * ```
  */
 export function loadBalance(alpha: number = 0.01): BankLoss {
@@ -54,16 +61,23 @@ export function loadBalance(alpha: number = 0.01): BankLoss {
  *
  * @example
  * ```ts
- * import { assertEquals } from "@std/assert";
- * import { bank, binary, define, dense, importance, level, mix, softmax } from "@gatehouse/gatehouse";
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { bank, compile, define, dense, evaluate, importance, level, mix, reference, regression, rows } from "@gatehouse/gatehouse";
  *
- * const shared = bank(4, dense(2), { losses: { importance: importance(0.1) } });
+ * const shared = bank(2, dense(1), { losses: { importance: importance(0.1) } });
  * const spec = define({
- *   input: 5,
- *   levels: [level({ shared }, { click: mix("shared", softmax) })],
- *   tasks: { click: binary() },
+ *   input: 2,
+ *   levels: [level({ shared }, { y: mix("shared", (x) => x) })], // the inputs are the weights
+ *   tasks: { y: regression() },
  * });
- * assertEquals(Object.keys(spec.levels[0].experts.shared.losses ?? {}), ["importance"]);
+ * const model = await compile(spec, { engine: reference() });
+ * const loss = async (x: number[][]) => {
+ *   const { auxiliary } = await evaluate(model, rows(x, { labels: { y: [0, 0] } }));
+ *   return auxiliary["levels/0/experts/shared/importance"];
+ * };
+ * assertAlmostEquals(await loss([[1, 0], [0, 1]]), 0, 1e-6); // even
+ * assertAlmostEquals(await loss([[1, 0], [1, 0]]), 0.1, 1e-6); // all rows use one of two experts
+ * model.dispose();
  * ```
  */
 export function importance(weight: number = 0.1): BankLoss {
@@ -80,7 +94,28 @@ export function importance(weight: number = 0.1): BankLoss {
  * @param weight The weight of the loss. Default 0.1, as in the paper's appendix.
  * @throws {RangeError} if `weight` is not a finite number.
  *
- * @example
+ * @example Even load, and load on one expert alone
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { bank, compile, define, dense, evaluate, level, mix, reference, regression, rows, smoothLoad } from "@gatehouse/gatehouse";
+ *
+ * const shared = bank(2, dense(1), { losses: { load: smoothLoad(0.1) } });
+ * const spec = define({
+ *   input: 2,
+ *   levels: [level({ shared }, { y: mix("shared", (x) => ({ weights: x, load: x })) })], // the inputs are the weights
+ *   tasks: { y: regression() },
+ * });
+ * const model = await compile(spec, { engine: reference() });
+ * const loss = async (x: number[][]) => {
+ *   const { auxiliary } = await evaluate(model, rows(x, { labels: { y: [0, 0] } }));
+ *   return auxiliary["levels/0/experts/shared/load"];
+ * };
+ * assertAlmostEquals(await loss([[1, 0], [0, 1]]), 0, 1e-6); // even
+ * assertAlmostEquals(await loss([[1, 0], [1, 0]]), 0.1, 1e-6); // all rows use one of two experts
+ * model.dispose();
+ * ```
+ *
+ * @example Gates that return no load are an issue
  * ```ts
  * import { assertThrows } from "@std/assert";
  * import { bank, binary, define, dense, level, mix, smoothLoad, topK } from "@gatehouse/gatehouse";

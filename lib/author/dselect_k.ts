@@ -55,7 +55,27 @@ export interface DSelectKOptions {
  * @throws {RangeError} if an option is out of range; while defining, if there are fewer than `k` experts.
  * @throws {TypeError} if an option is unknown.
  *
- * @example
+ * @example Selectors that have decided
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { bank, compile, define, dense, dselectK, initialise, level, mix, reference, regression, rows } from "@gatehouse/gatehouse";
+ *
+ * const spec = define({
+ *   input: 1,
+ *   levels: [level({ shared: bank(4, dense(1)) }, { y: mix("shared", dselectK(2, { static: true })) })],
+ *   tasks: { y: regression() },
+ * });
+ * const parameters = {
+ *   ...initialise(spec, 0),
+ *   "levels/0/gates/y/0/selectors": { shape: [2], data: Float32Array.of(0, 0) },
+ *   "levels/0/gates/y/1/bits": { shape: [2, 2], data: Float32Array.of(9, -9, 9, 9) }, // experts 1 and 3
+ * };
+ * const model = await compile(spec, { engine: reference(), parameters });
+ * assertEquals((await model.inspect(rows([[1]]))).gates["0/y"], Float32Array.of(0, 0.5, 0, 0.5));
+ * model.dispose();
+ * ```
+ *
+ * @example Losses that are reported
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { bank, binary, define, dense, dselectK, entriesOf, level, mix } from "@gatehouse/gatehouse";

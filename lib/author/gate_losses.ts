@@ -15,15 +15,22 @@ import { weighing, withLoss } from "./weighing.ts";
  *
  * @example
  * ```ts
- * import { assertEquals } from "@std/assert";
- * import { bank, binary, define, dense, entriesOf, level, mix, topK, zLoss } from "@gatehouse/gatehouse";
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { bank, compile, define, dense, evaluate, level, mix, reference, regression, rows, softmaxOf, zLoss } from "@gatehouse/gatehouse";
  *
+ * const gate = zLoss(0.001, (x) => softmaxOf(x));
  * const spec = define({
- *   input: 5,
- *   levels: [level({ shared: bank(4, dense(2)) }, { click: mix("shared", zLoss(0.001, topK(2))) })],
- *   tasks: { click: binary() },
+ *   input: 2,
+ *   levels: [level({ shared: bank(2, dense(1)) }, { y: mix("shared", gate) })],
+ *   tasks: { y: regression() },
  * });
- * assertEquals(entriesOf(spec).some(({ path }) => path === "levels/0/gates/click/zLoss"), true);
+ * const model = await compile(spec, { engine: reference() });
+ * const loss = async (x: number[]) => {
+ *   return (await evaluate(model, rows([x], { labels: { y: [0] } }))).auxiliary["levels/0/gates/y/zLoss"];
+ * };
+ * assertAlmostEquals(await loss([0, 0]), 0.001 * Math.log(2) ** 2, 1e-8);
+ * assertAlmostEquals(await loss([9, 9]), 0.001 * (9 + Math.log(2)) ** 2, 1e-6); // the same weights
+ * model.dispose();
  * ```
  */
 export function zLoss(weight: number, gate: Gate): Gate {
@@ -45,15 +52,22 @@ export function zLoss(weight: number, gate: Gate): Gate {
  *
  * @example
  * ```ts
- * import { assertEquals } from "@std/assert";
- * import { bank, binary, define, dense, entriesOf, entropy, level, mix, softmax } from "@gatehouse/gatehouse";
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { bank, compile, define, dense, entropy, evaluate, level, mix, reference, regression, rows } from "@gatehouse/gatehouse";
  *
+ * const gate = entropy(0.01, (x) => x); // the inputs are the weights
  * const spec = define({
- *   input: 5,
- *   levels: [level({ shared: bank(4, dense(2)) }, { click: mix("shared", entropy(0.01, softmax)) })],
- *   tasks: { click: binary() },
+ *   input: 2,
+ *   levels: [level({ shared: bank(2, dense(1)) }, { y: mix("shared", gate) })],
+ *   tasks: { y: regression() },
  * });
- * assertEquals(entriesOf(spec).some(({ path }) => path === "levels/0/gates/click/entropy"), true);
+ * const model = await compile(spec, { engine: reference() });
+ * const loss = async (x: number[]) => {
+ *   return (await evaluate(model, rows([x], { labels: { y: [0] } }))).auxiliary["levels/0/gates/y/entropy"];
+ * };
+ * assertAlmostEquals(await loss([0.5, 0.5]), 0.01 * Math.log(2), 1e-8);
+ * assertAlmostEquals(await loss([1, 0]), 0, 1e-8);
+ * model.dispose();
  * ```
  */
 export function entropy(weight: number, gate: Gate): Gate {

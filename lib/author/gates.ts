@@ -15,16 +15,20 @@ import { weighing } from "./weighing.ts";
  *
  * @example
  * ```ts
- * import { assertEquals } from "@std/assert";
- * import { bank, binary, define, dense, level, mix, parametersOf, softmax } from "@gatehouse/gatehouse";
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { bank, compile, define, dense, initialise, level, mix, reference, regression, rows, softmax } from "@gatehouse/gatehouse";
  *
  * const spec = define({
- *   input: 5,
- *   levels: [level({ shared: bank(3, dense(2)) }, { shared: mix("shared", softmax) })],
- *   tasks: { click: binary() },
+ *   input: 1,
+ *   levels: [level({ shared: bank(2, dense(1)) }, { shared: mix("shared", softmax) })],
+ *   tasks: { y: regression() },
  * });
- * const gate = parametersOf(spec).find(({ path }) => path === "levels/0/gates/shared/0/kernel");
- * assertEquals(gate?.shape, [5, 3]);
+ * const kernel = { shape: [1, 2], data: Float32Array.of(0, Math.log(3)) };
+ * const parameters = { ...initialise(spec, 0), "levels/0/gates/shared/0/kernel": kernel };
+ * const model = await compile(spec, { engine: reference(), parameters });
+ * const { gates } = await model.inspect(rows([[1]]));
+ * [1 / 4, 3 / 4].forEach((weight, expert) => assertAlmostEquals(gates["0/shared"][expert], weight, 1e-6));
+ * model.dispose();
  * ```
  */
 export function softmax(x: Value, experts: number): Value {

@@ -42,10 +42,15 @@ export interface DenseOptions {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { binary, define, dense, parametersOf } from "@gatehouse/gatehouse";
+ * import { compile, define, dense, initialise, inits, reference, regression, rows } from "@gatehouse/gatehouse";
  *
- * const spec = define({ input: 5, tasks: { click: binary(dense(3)) } });
- * assertEquals(parametersOf(spec)[0].shape, [5, 3]);
+ * const layer = dense(1, { init: inits.value(2), biasInit: inits.ones });
+ * const spec = define({ input: 2, tasks: { y: regression(layer) } });
+ * const kernel = { shape: [1, 1], data: Float32Array.of(1) };
+ * const parameters = { ...initialise(spec, 0), "tasks/y/head/0/kernel": kernel };
+ * const model = await compile(spec, { engine: reference(), parameters });
+ * assertEquals((await model.predict(rows([[3, 4]]))).y, Float32Array.of(2 * 3 + 2 * 4 + 1));
+ * model.dispose();
  * ```
  */
 export function dense(units: number, options: DenseOptions = {}): Net {
@@ -68,9 +73,14 @@ const denseOptions = ["bias", "init", "biasInit"];
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { constant, neg, pipe, relu } from "@gatehouse/gatehouse";
+ * import { compile, define, initialise, neg, pipe, reference, regression, relu, rows } from "@gatehouse/gatehouse";
  *
- * assertEquals(pipe(neg, relu)(constant([1, 2], [1, 2])).op, "relu");
+ * const spec = define({ input: 1, tasks: { y: regression(pipe(neg, relu)) } });
+ * const kernel = { shape: [1, 1], data: Float32Array.of(1) };
+ * const parameters = { ...initialise(spec, 0), "tasks/y/head/0/kernel": kernel };
+ * const model = await compile(spec, { engine: reference(), parameters });
+ * assertEquals((await model.predict(rows([[3], [-2]]))).y, Float32Array.of(0, 2));
+ * model.dispose();
  * ```
  */
 export function pipe(...nets: readonly Net[]): Net {

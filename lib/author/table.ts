@@ -158,7 +158,7 @@ export function level(experts: Readonly<Record<string, Bank>>, gates: Readonly<R
  * A bank of experts: `count` copies of a net, each with its own parameters. Other nets of the same output width go into
  * other banks of the level.
  *
- * @example
+ * @example The parameters of each expert
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { bank, define, dense, level, mix, parametersOf, regression, softmax } from "@gatehouse/gatehouse";
