@@ -23,11 +23,12 @@ import { isRecord, kindOf } from "../errors/kinds.ts";
  *
  * @example
  * ```ts
- * import { assertEquals, assertThrows } from "@std/assert";
+ * import { assert, assertEquals, assertThrows } from "@std/assert";
  * import { binary, check, define, SpecError } from "@gatehouse/gatehouse";
  *
  * const spec = define({ input: 3, tasks: { click: binary() } });
  * assertEquals(check(JSON.parse(JSON.stringify(spec))), spec);
+ * assert(check(spec) === spec);
  * assertThrows(() => check({ gatehouse: 1, input: { width: 3 } }), SpecError, '"levels" is missing');
  * ```
  */
