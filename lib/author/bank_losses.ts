@@ -4,36 +4,43 @@ import type { Routing } from "../spec/routing.ts";
 import { checkWeight } from "./gate_losses.ts";
 
 /**
- * A loss of a bank: a pure function of what all gates over the bank do with the rows of a batch to a number `[]`, without
- * parameters. It is added to what is trained and reported apart.
+ * A loss of a bank: a pure function of what all gates over the bank do with the rows of a batch to a number `[]`,
+ * without parameters. It is added to what is trained and reported apart.
  */
 export type BankLoss = (routing: Routing) => Value;
 
 /**
  * The load-balancing loss, `alpha * experts * sum_e f_e P_e` (Lepikhin et al. 2021, GShard, algorithm 1; Fedus et al.
- * 2022, Switch Transformer, eqs 4 to 6): `f_e` is the share of rows that use expert e, without a gradient, and `P_e` the
- * mean of its scores, the softmax over all experts. Even routing gives `alpha`, collapse on one expert
+ * 2022, Switch Transformer, eqs 4 to 6): `f_e` is the share of rows that use expert e, without a gradient, and `P_e`
+ * the mean of its scores, the softmax over all experts. Even routing gives `alpha`, collapse on one expert
  * `alpha * experts`.
  *
- * With more than one gate over the bank, `f` and `P` are means over them: the sum of what all tasks use is balanced, and
- * a task may well prefer one expert. Of a gate that mixes other banks too, the shares within the bank are
- * taken. With k experts a row each counts 1 / k, so that `f` sums to 1.
+ * With more than one gate over the bank, `f` and `P` are means over them: the sum of what all tasks use is balanced,
+ * and a task may well prefer one expert. Of a gate that mixes other banks too, the shares within the bank are taken.
+ * With k experts a row each counts 1 / k, so that `f` sums to 1.
  *
- * @param alpha What the loss is multiplied by. Default 0.01, as for the Switch Transformer.
- * @throws {RangeError} if it is not finite.
+ * @param alpha The weight of the loss. Default 0.01, as for the Switch Transformer.
+ * @throws {RangeError} if `alpha` is not a finite number.
  *
  * @example
  * ```ts
- * import { assertEquals } from "@std/assert";
- * import { bank, binary, define, dense, entriesOf, level, loadBalance, mix, topK } from "@gatehouse/gatehouse";
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { bank, compile, define, dense, evaluate, level, loadBalance, mix, reference, regression, rows } from "@gatehouse/gatehouse";
  *
- * const shared = bank(4, dense(2), { losses: { balance: loadBalance(0.01) } });
+ * const shared = bank(2, dense(1), { losses: { balance: loadBalance(0.01) } });
  * const spec = define({
- *   input: 5,
- *   levels: [level({ shared }, { click: mix("shared", topK(2)), like: mix("shared", topK(2)) })],
- *   tasks: { click: binary(), like: binary() },
+ *   input: 2,
+ *   levels: [level({ shared }, { y: mix("shared", (x) => x) })], // the inputs are the weights
+ *   tasks: { y: regression() },
  * });
- * assertEquals(entriesOf(spec).some(({ path }) => path === "levels/0/experts/shared/balance"), true);
+ * const model = await compile(spec, { engine: reference() });
+ * const loss = async (x: number[][]) => {
+ *   const { auxiliary } = await evaluate(model, rows(x, { labels: { y: [0, 0] } }));
+ *   return auxiliary["levels/0/experts/shared/balance"];
+ * };
+ * assertAlmostEquals(await loss([[1, 0], [0, 1]]), 0.01, 1e-6); // even
+ * assertAlmostEquals(await loss([[1, 0], [1, 0]]), 0.02, 1e-6); // all rows use one of two experts
+ * model.dispose();
  * ```
  */
 export function loadBalance(alpha: number = 0.01): BankLoss {
@@ -49,21 +56,28 @@ export function loadBalance(alpha: number = 0.01): BankLoss {
  * weights that they get in all (Shazeer et al. 2017, eqs 6 and 7). Even importance gives 0, collapse on one
  * expert `weight * (experts - 1)`. The variance is the mean square, as in the authors' code.
  *
- * @param weight What the loss is multiplied by. Default 0.1, as in the paper's appendix.
- * @throws {RangeError} if it is not finite.
+ * @param weight The weight of the loss. Default 0.1, as in the paper's appendix.
+ * @throws {RangeError} if `weight` is not a finite number.
  *
  * @example
  * ```ts
- * import { assertEquals } from "@std/assert";
- * import { bank, binary, define, dense, importance, level, mix, softmax } from "@gatehouse/gatehouse";
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { bank, compile, define, dense, evaluate, importance, level, mix, reference, regression, rows } from "@gatehouse/gatehouse";
  *
- * const shared = bank(4, dense(2), { losses: { importance: importance(0.1) } });
+ * const shared = bank(2, dense(1), { losses: { importance: importance(0.1) } });
  * const spec = define({
- *   input: 5,
- *   levels: [level({ shared }, { click: mix("shared", softmax) })],
- *   tasks: { click: binary() },
+ *   input: 2,
+ *   levels: [level({ shared }, { y: mix("shared", (x) => x) })], // the inputs are the weights
+ *   tasks: { y: regression() },
  * });
- * assertEquals(Object.keys(spec.levels[0].experts.shared.losses ?? {}), ["importance"]);
+ * const model = await compile(spec, { engine: reference() });
+ * const loss = async (x: number[][]) => {
+ *   const { auxiliary } = await evaluate(model, rows(x, { labels: { y: [0, 0] } }));
+ *   return auxiliary["levels/0/experts/shared/importance"];
+ * };
+ * assertAlmostEquals(await loss([[1, 0], [0, 1]]), 0, 1e-6); // even
+ * assertAlmostEquals(await loss([[1, 0], [1, 0]]), 0.1, 1e-6); // all rows use one of two experts
+ * model.dispose();
  * ```
  */
 export function importance(weight: number = 0.1): BankLoss {
@@ -73,14 +87,35 @@ export function importance(weight: number = 0.1): BankLoss {
 
 /**
  * The load loss, `weight * CV(load) ** 2`: `load` is the number of rows that would use each expert, as a smooth
- * estimate, the sum of the probabilities that the expert stays among the k largest under fresh noise (Shazeer et al. 2017,
- * eqs 8 to 11). All gates over the bank must tell it, as `topK(k, { noise: true })` does. In evaluation, where there
- * is no noise, it is the number itself.
+ * estimate, the sum of the probabilities that the expert stays among the k largest under fresh noise (Shazeer et al.
+ * 2017, eqs 8 to 11). All gates over the bank must return it, as `topK(k, { noise: true })` does. In evaluation, where
+ * there is no noise, it is the number itself.
  *
- * @param weight What the loss is multiplied by. Default 0.1, as in the paper's appendix.
- * @throws {RangeError} if it is not finite.
+ * @param weight The weight of the loss. Default 0.1, as in the paper's appendix.
+ * @throws {RangeError} if `weight` is not a finite number.
  *
- * @example
+ * @example Even load, and load on one expert alone
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { bank, compile, define, dense, evaluate, level, mix, reference, regression, rows, smoothLoad } from "@gatehouse/gatehouse";
+ *
+ * const shared = bank(2, dense(1), { losses: { load: smoothLoad(0.1) } });
+ * const spec = define({
+ *   input: 2,
+ *   levels: [level({ shared }, { y: mix("shared", (x) => ({ weights: x, load: x })) })], // the inputs are the weights
+ *   tasks: { y: regression() },
+ * });
+ * const model = await compile(spec, { engine: reference() });
+ * const loss = async (x: number[][]) => {
+ *   const { auxiliary } = await evaluate(model, rows(x, { labels: { y: [0, 0] } }));
+ *   return auxiliary["levels/0/experts/shared/load"];
+ * };
+ * assertAlmostEquals(await loss([[1, 0], [0, 1]]), 0, 1e-6); // even
+ * assertAlmostEquals(await loss([[1, 0], [1, 0]]), 0.1, 1e-6); // all rows use one of two experts
+ * model.dispose();
+ * ```
+ *
+ * @example Gates that return no load are an issue
  * ```ts
  * import { assertThrows } from "@std/assert";
  * import { bank, binary, define, dense, level, mix, smoothLoad, topK } from "@gatehouse/gatehouse";
@@ -93,7 +128,7 @@ export function importance(weight: number = 0.1): BankLoss {
  *   tasks: { click: binary() },
  * });
  * define(table(true));
- * assertThrows(() => define(table(false)), Error, 'at levels[0].experts.shared.losses.load: gate "click" tells no load');
+ * assertThrows(() => define(table(false)), Error, 'losses.load: gate "click" tells no load');
  * ```
  */
 export function smoothLoad(weight: number = 0.1): BankLoss {
@@ -101,17 +136,18 @@ export function smoothLoad(weight: number = 0.1): BankLoss {
   return ({ load }) => mul(squaredVariation(load), weight);
 }
 
-/** Numbers of at least 0 as shares of their sum; zeros stay zeros. */
+/** Returns numbers of at least 0 as shares of their sum; zeros stay zeros. */
 function shares(x: Value): Value {
   return div(x, aboveZero(sum(x)));
 }
 
-/** The variance over the square of the mean, `[experts]` to `[]`. */
+/** Returns the variance over the square of the mean, `[experts]` to `[]`. */
 function squaredVariation(x: Value): Value {
   const centre = mean(x);
   return div(mean(square(sub(x, centre))), aboveZero(square(centre)));
 }
 
+/** Returns a number of at least 0 as a divisor: 1 in the place of 0. */
 function aboveZero(x: Value): Value {
   return select(greater(x, 0), x, 1);
 }

@@ -29,9 +29,9 @@ import { misapplied } from "../errors/misapplied.ts";
 export interface DSelectKOptions {
   /** The width of the smooth step, above 0: outside of it selectors have decided. Default 1. */
   readonly gamma?: number;
-  /** What the entropy of the selectors is multiplied by as a loss, at least 0. Default 0: no such loss. */
+  /** The weight of the entropy of the selectors as a loss, at least 0. Default 0: no such loss. */
   readonly entropy?: number;
-  /** Whether the weights are the same for every row. Default false. */
+  /** If true, the weights are the same for every row. Default false. */
   readonly static?: boolean;
 }
 
@@ -40,23 +40,44 @@ export interface DSelectKOptions {
  * the bits of its number, mixed by a softmax, `sum_i softmax(a)_i r(z_i)`. At most k experts are used once every
  * selector has decided, which training leads to; until then there may be more.
  *
- * A selector is `r(z)_e = prod_bits S(z_j)` where bit j of e is 1, `1 - S(z_j)` where it is 0, lowest bit first,
- * with the smooth step `S(t) = -2 t ** 3 / gamma ** 3 + 3 t / (2 gamma) + 1 / 2` between `-gamma / 2` and `gamma / 2`, 0
- * below and 1 above. `a` and `z` are linear in the row, without bias as in the paper (the authors' code
- * adds one), or with `static` parameters themselves.
+ * A selector is `r(z)_e = prod_bits S(z_j)` where bit j of e is 1, `1 - S(z_j)` where it is 0, lowest bit first, with
+ * the smooth step `S(t) = -2 t ** 3 / gamma ** 3 + 3 t / (2 gamma) + 1 / 2` between `-gamma / 2` and `gamma / 2`, 0
+ * below and 1 above. `a` and `z` are linear in the row, without bias as in the paper (the authors' code adds one), or
+ * with `static` parameters themselves.
  *
- * Losses: `entropy`, the sum of the selectors' entropies, with `1e-6` inside the logarithm as in the authors' code
- * if asked for; `outside`, where the number of experts is no power of 2, the sum of `1 / sum_e r_e` over selectors (of the
+ * Losses: `entropy`, the sum of the selectors' entropies, with `1e-6` inside the logarithm as in the authors' code if
+ * asked for; `outside`, where the number of experts is no power of 2, the sum of `1 / sum_e r_e` over selectors (of the
  * paper's appendix), which keeps them from numbers that no expert has; it is k at best.
  *
  * Parameters: `kernel [width, k]` and `kernel [width, k * bits]`; static `selectors [k]` and `bits [k, bits]`.
  * Output: `[batch, experts]`.
  *
  * @param k The number of selectors, at most the number of experts.
- * @throws {RangeError} for options out of range; while defining, if there are fewer than `k` experts.
- * @throws {TypeError} for unknown options.
+ * @throws {RangeError} if an option is out of range; while defining, if there are fewer than `k` experts.
+ * @throws {TypeError} if an option is unknown.
  *
- * @example
+ * @example Selectors that have decided
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { bank, compile, define, dense, dselectK, level, mix, reference, regression, rows } from "@gatehouse/gatehouse";
+ * import { initialise } from "@gatehouse/gatehouse/graph";
+ *
+ * const spec = define({
+ *   input: 1,
+ *   levels: [level({ shared: bank(4, dense(1)) }, { y: mix("shared", dselectK(2, { static: true })) })],
+ *   tasks: { y: regression() },
+ * });
+ * const parameters = {
+ *   ...initialise(spec, 0),
+ *   "levels/0/gates/y/0/selectors": { shape: [2], data: Float32Array.of(0, 0) },
+ *   "levels/0/gates/y/1/bits": { shape: [2, 2], data: Float32Array.of(9, -9, 9, 9) }, // experts 1 and 3
+ * };
+ * const model = await compile(spec, { engine: reference(), parameters });
+ * assertEquals((await model.inspect(rows([[1]]))).gates["0/y"], Float32Array.of(0, 0.5, 0, 0.5));
+ * model.dispose();
+ * ```
+ *
+ * @example Losses that are reported
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { bank, binary, define, dense, dselectK, entriesOf, level, mix } from "@gatehouse/gatehouse";
@@ -101,7 +122,7 @@ export function dselectK(k: number, options: DSelectKOptions = {}): Gate {
     const rows = still ? 1 : "batch" as const;
     const selectors = selected(smoothStep(steps, gamma), experts); // [rows, k, experts]
     const mixed = sum(mul(reshape(softmax(scale), [rows, k, 1]), selectors), { axes: [1] }); // [rows, experts]
-    const total = (perSelector: Value) => sum(perSelector, { axes: still ? [0, 1] : [1] }); // [rows, k] to [] or [batch]
+    const total = (perSelector: Value) => sum(perSelector, { axes: still ? [0, 1] : [1] }); // [] or [batch]
     const decided = mul(sum(neg(mul(selectors, log(add(selectors, 1e-6))))), entropy); // [rows, k]
     return {
       weights: still ? broadcast(mixed, ["batch", experts]) : mixed,
@@ -113,13 +134,13 @@ export function dselectK(k: number, options: DSelectKOptions = {}): Gate {
   };
 }
 
-/** 0 below `-gamma / 2`, 1 above `gamma / 2`, a cubic in between. */
+/** Returns 0 below `-gamma / 2`, 1 above `gamma / 2`, and a cubic in between. */
 function smoothStep(t: Value, gamma: number): Value {
   const cubic = add(mul(t, sub(1.5 / gamma, mul(square(t), 2 / gamma ** 3))), 0.5);
   return select(greater(t, gamma / 2), 1, select(greater(-gamma / 2, t), 0, cubic));
 }
 
-/** The products over the bits of each expert's number: `[rows, k, bits]` to `[rows, k, experts]`. */
+/** Returns the products over the bits of each expert's number: `[rows, k, bits]` to `[rows, k, experts]`. */
 function selected(steps: Value, experts: number): Value {
   const [rows, k, bits] = steps.shape;
   let products: Value | undefined;
@@ -132,7 +153,7 @@ function selected(steps: Value, experts: number): Value {
   return slice(all, 0, experts);
 }
 
-/** `1 / sum_e r_e` of each selector, `[rows, k, experts]` to `[rows, k]`; 1e6 at most. */
+/** Returns `1 / sum_e r_e` of each selector, `[rows, k, experts]` to `[rows, k]`; 1e6 at most. */
 function outside(selectors: Value): Value {
   const inside = sum(selectors);
   return div(1, select(greater(inside, 1e-6), inside, 1e-6));

@@ -16,17 +16,21 @@ import { misapplied } from "../errors/misapplied.ts";
  *
  * @example
  * ```ts
- * import { assertEquals } from "@std/assert";
- * import { bank, binary, define, dense, level, mix, softmax } from "@gatehouse/gatehouse";
- * import { parametersOf } from "@gatehouse/gatehouse/graph";
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { bank, compile, define, dense, level, mix, reference, regression, rows, softmax } from "@gatehouse/gatehouse";
+ * import { initialise } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define({
- *   input: 5,
- *   levels: [level({ shared: bank(3, dense(2)) }, { shared: mix("shared", softmax) })],
- *   tasks: { click: binary() },
+ *   input: 1,
+ *   levels: [level({ shared: bank(2, dense(1)) }, { shared: mix("shared", softmax) })],
+ *   tasks: { y: regression() },
  * });
- * const gate = parametersOf(spec).find(({ path }) => path === "levels/0/gates/shared/0/kernel");
- * assertEquals(gate?.shape, [5, 3]);
+ * const kernel = { shape: [1, 2], data: Float32Array.of(0, Math.log(3)) };
+ * const parameters = { ...initialise(spec, 0), "levels/0/gates/shared/0/kernel": kernel };
+ * const model = await compile(spec, { engine: reference(), parameters });
+ * const { gates } = await model.inspect(rows([[1]]));
+ * [1 / 4, 3 / 4].forEach((weight, expert) => assertAlmostEquals(gates["0/shared"][expert], weight, 1e-6));
+ * model.dispose();
  * ```
  */
 export function softmax(x: Value, experts: number): Value {
@@ -37,7 +41,7 @@ export function softmax(x: Value, experts: number): Value {
  * The softmax gate with its logits divided by a temperature: above 1 the weights are more even, below 1 more decided.
  *
  * @param value The temperature, above 0.
- * @throws {RangeError} if it is not.
+ * @throws {RangeError} if it is not a finite number above 0.
  *
  * @example
  * ```ts
@@ -67,9 +71,9 @@ export function temperature(value: number): Gate {
 
 /** The options of {@linkcode fixed}. */
 export interface FixedOptions {
-  /** Whether the weights are a softmax of the parameters, else the parameters themselves. Default true. */
+  /** If true, the weights are a softmax of the parameters, else the parameters themselves. Default true. */
   readonly softmax?: boolean;
-  /** How the parameters begin. Default: such that all experts weigh `1 / experts`. */
+  /** The values that the parameters begin with. Default: all experts weigh `1 / experts`. */
   readonly init?: Init;
 }
 
@@ -79,7 +83,7 @@ export interface FixedOptions {
  *
  * Parameters: `weights [experts]`. Output: `[batch, experts]`.
  *
- * @throws {TypeError} for unknown options.
+ * @throws {TypeError} if an option is unknown.
  *
  * @example
  * ```ts
@@ -110,7 +114,7 @@ export function fixed(options: FixedOptions = {}): Gate {
  * A gate that reads what a net makes of its stream: hidden layers, `after(mlp([16]), softmax)`, or some columns alone,
  * `after((x) => slice(x, 0, 4), softmax)`.
  *
- * @throws {TypeError} if the net or the gate is no function.
+ * @throws {TypeError} if the net or the gate is not a function.
  *
  * @example
  * ```ts
@@ -136,15 +140,15 @@ export function after(net: Net, gate: Gate): Gate {
 }
 
 /**
- * A gate that drops each expert of each row with probability `rate` in training, and scales the weights of the others so
- * that they sum to what they summed to before, against gates that settle on few experts (Zhao et al. 2019, with
- * a rate of 0.1). A row of which all weights are dropped keeps them all. Evaluation drops nothing.
+ * A gate that drops each expert of each row with probability `rate` in training, and scales the weights of the others
+ * so that they sum to what they summed to before, against gates that settle on few experts (Zhao et al. 2019, with a
+ * rate of 0.1). A row of which all weights are dropped keeps them all. Evaluation drops nothing.
  *
  * For weights of at least 0, such as a softmax. The scores, which losses of banks read, are those before the dropping.
  *
- * @param rate In [0, 1).
- * @throws {RangeError} if `rate` is not.
- * @throws {TypeError} if the gate is no function.
+ * @param rate The probability, in [0, 1).
+ * @throws {RangeError} if `rate` is not in [0, 1).
+ * @throws {TypeError} if the gate is not a function.
  *
  * @example
  * ```ts

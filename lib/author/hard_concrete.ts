@@ -7,11 +7,11 @@ import { misapplied } from "../errors/misapplied.ts";
 
 /** The options of {@linkcode hardConcrete}. */
 export interface HardConcreteOptions {
-  /** How soft the choice is in training, above 0. Default 2/3. */
+  /** The temperature `beta` of the choice in training, above 0: the lower, the harder. Default 2/3. */
   readonly temperature?: number;
-  /** How far the numbers are stretched beyond 0 and 1 before they are cut off there, above 0. Default 0.1. */
+  /** The length by which numbers are stretched beyond 0 and 1 before they are cut off there, above 0. Default 0.1. */
   readonly stretch?: number;
-  /** What the expected number of open ways is multiplied by as a loss, at least 0. Default 0: no such loss. */
+  /** The weight of the expected number of open ways as a loss, at least 0. Default 0: no such loss. */
   readonly penalty?: number;
 }
 
@@ -19,17 +19,18 @@ export interface HardConcreteOptions {
  * A gate that opens or closes the way from each expert, whatever the input: numbers in [0, 1], many of them just 0 or 1
  * (Louizos et al. 2018; in Ma et al. 2019 the latent variables of SNR).
  *
- * In training `z = min(1, max(0, s (zeta - gamma) + gamma))` with `s = sigmoid((log u - log(1 - u) + logAlpha) / beta)`,
- * one `u` uniform in (0, 1) for each expert and batch; in evaluation `s = sigmoid(logAlpha)`. `beta` is the temperature,
- * `gamma = -stretch` and `zeta = 1 + stretch`. Weights are not normalised.
+ * In training `z = min(1, max(0, s (zeta - gamma) + gamma))` with
+ * `s = sigmoid((log u - log(1 - u) + logAlpha) / beta)`, one `u` uniform in (0, 1) for each expert and batch; in
+ * evaluation `s = sigmoid(logAlpha)`. `beta` is the temperature, `gamma = -stretch` and `zeta = 1 + stretch`. Weights
+ * are not normalised.
  *
  * Losses: `open`, if asked for, `penalty sum_e sigmoid(logAlpha_e - beta log(-gamma / zeta))`, the expected number of
  * ways that are not closed in training, an L0 norm (Louizos et al. 2018).
  *
  * Parameters: `logAlpha [experts]`, normal around 0: every way begins half open. Output: `[batch, experts]`.
  *
- * @throws {TypeError} for unknown options.
- * @throws {RangeError} if one is out of range.
+ * @throws {TypeError} if an option is unknown.
+ * @throws {RangeError} if an option is out of range.
  *
  * @example
  * ```ts
@@ -63,7 +64,7 @@ export function hardConcrete(options: HardConcreteOptions = {}): Gate {
   const closed = temperature * Math.log(stretch / (1 + stretch)); // where a draw of 1 / 2 is cut off at 0
   return (x, experts) => {
     const logAlpha = layer((parameter) => parameter("logAlpha", [experts], inits.normal(0.01)))(x);
-    const u = add(mul(noise([experts]), 1 - 2e-6), 1e-6); // never 0 or 1, whose logarithms are none
+    const u = add(mul(noise([experts]), 1 - 2e-6), 1e-6); // never 0 or 1, whose logarithm or that of 1 - u is infinite
     const drawn = sigmoid(div(add(sub(log(u), log(sub(1, u))), logAlpha), temperature));
     const open = inTraining(drawn, sigmoid(logAlpha)); // [experts]
     const weights = broadcast(cut(sub(mul(open, 1 + 2 * stretch), stretch)), ["batch", experts]);
@@ -71,7 +72,7 @@ export function hardConcrete(options: HardConcreteOptions = {}): Gate {
   };
 }
 
-/** `min(1, max(0, x))`. */
+/** Returns `min(1, max(0, x))`. */
 function cut(x: Value): Value {
   return sub(relu(x), relu(sub(x, 1)));
 }

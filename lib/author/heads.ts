@@ -10,39 +10,39 @@ import { misapplied } from "../errors/misapplied.ts";
  * {@linkcode ranking} and {@linkcode product}.
  */
 export interface Task extends TaskOptions {
-  /** What is predicted. */
+  /** The kind of the head, which says what is predicted. */
   readonly kind: HeadKind;
   /** The number of logits: 1, or the number of classes. */
   readonly units: number;
-  /** What it is trained by instead of the head's own loss. */
+  /** The loss that it is trained by instead of the head's own. */
   readonly loss?: LossSpec;
-  /** What comes before the head. */
+  /** The net before the head. */
   readonly tower: Net;
   /** The binary tasks whose logits the tower reads instead of a stream. */
   readonly of?: readonly string[];
 }
 
-/** What can be said of a task beside its tower. */
+/** The options of a task. */
 export interface TaskOptions {
   /** The weight of the task's loss in the sum. Default 1. */
   readonly weight?: number;
   /** The stream that the tower reads. Default: the one of the task's name, else `shared`, else the input. */
   readonly reads?: string;
   /**
-   * What is added to the logits, by the stream that it reads: nets to `[batch, units]`, one unit but for classes. A wide
-   * part beside a deep one, or a bias that only some features tell. Default: nothing.
+   * Nets that add to the logits, by the stream that each reads, to `[batch, units]`, one unit but for classes: a wide
+   * part beside a deep one, or a bias that depends on some features alone. Default: none.
    */
   readonly adds?: Readonly<Record<string, Net>>;
   /**
-   * The sample space: a binary task whose label is 1 in the rows that count for this one, in training and in evaluation.
-   * Where its label is missing, a row does not count. Default: all labelled rows count.
+   * The sample space: a binary task whose label is 1 in the rows that count for this one, in training and in
+   * evaluation. Where its label is missing, a row does not count. Default: all labelled rows count.
    */
   readonly only?: string;
 }
 
-/** What can be said of a binary task beside its tower. */
+/** The options of a binary task. */
 export interface BinaryOptions extends TaskOptions {
-  /** What it is trained by: {@linkcode focal}. Default: cross-entropy. */
+  /** The loss that it is trained by: {@linkcode focal}. Default: cross-entropy. */
   readonly loss?: FocalSpec;
   /**
    * The binary tasks whose logits the tower reads, `[batch, tasks]`, instead of a stream; it yields the logit
@@ -51,17 +51,17 @@ export interface BinaryOptions extends TaskOptions {
   readonly of?: readonly string[];
 }
 
-/** What can be said of a regression beside its tower. */
+/** The options of a regression. */
 export interface RegressionOptions extends TaskOptions {
-  /** What it is trained by: {@linkcode huber} or {@linkcode quantile}. Default: the squared error. */
+  /** The loss that it is trained by: {@linkcode huber} or {@linkcode quantile}. Default: the squared error. */
   readonly loss?: HuberSpec | QuantileSpec;
 }
 
-/** What can be said of a ranking beside its tower. */
+/** The options of a ranking. */
 export interface RankingOptions extends TaskOptions {
   /**
-   * A column of labels that tells the groups, such as searches: only rows of one group are compared. Default: all rows
-   * of a batch are.
+   * A column of labels with the number of each row's group, such as a search: only rows of one group are compared.
+   * Default: all rows of a batch are.
    */
   readonly within?: string;
 }
@@ -94,8 +94,8 @@ export function binary(tower: Net = pipe(), options: BinaryOptions = {}): Task {
  * something else has, such as a click and then an order. It has no parameters; its loss trains those of the others.
  *
  * From two logits `a, b` it makes the logit `-log(e ** -a + e ** -b + e ** (-a - b))`, that of `sigmoid(a) sigmoid(b)`;
- * of more, the sum has a term for every choice of some of them. Probabilities are never multiplied, so nothing rounds to
- * 0 or 1 on the way, and the loss is exact for large logits.
+ * of more, the sum has a term for every choice of some of them. Probabilities are never multiplied, so nothing rounds
+ * to 0 or 1 on the way, and the loss is exact for large logits.
  *
  * @param tasks The tasks that are multiplied, products among them too, at most 8.
  * @see Ma et al., Entire space multi-task model, 2018, eq. 1.
@@ -116,10 +116,10 @@ export function product(tasks: readonly string[], options: Omit<BinaryOptions, "
   return { ...binary(logitOfAll, options), of: tasks };
 }
 
-/** The most tasks that are multiplied at once. */
+/** The most tasks that one product multiplies. */
 const mostFactors = 8;
 
-/** From logits `[batch, tasks]` to the logit of the product of their probabilities, `[batch, 1]`. */
+/** Returns, from logits `[batch, tasks]`, the logit of the product of their probabilities, `[batch, 1]`. */
 function logitOfAll(logits: Value): Value {
   const tasks = widthOf(logits);
   if (tasks > mostFactors) {
@@ -162,7 +162,7 @@ export function regression(tower: Net = pipe(), options: RegressionOptions = {})
  * A task with one of several classes as its label (0 to `classes - 1`): predicts a probability for each, trained by
  * cross-entropy.
  *
- * @throws {RangeError} if `classes` is no whole number of at least 2.
+ * @throws {RangeError} if `classes` is not a whole number of at least 2.
  *
  * @example
  * ```ts
@@ -219,16 +219,15 @@ export function count(tower: Net = pipe(), options: TaskOptions = {}): Task {
 /**
  * A task whose labels say which of two rows comes first, the larger one: predicts a score, trained on pairs of rows.
  *
- * The loss is that of Bayesian personalised ranking (BPR), `-log sigmoid(z_i - z_j)`, as `softplus(z_j - z_i)`, its mean
- * over all pairs `y_i > y_j` of the batch, each weighted by the product of the weights of its rows; 0 where there is no
- * pair. With `within`, both rows have the same number in that column of labels; rows without one are in no pair. The
- * published BPR draws one pair at a time; all pairs of a batch have the same mean.
+ * The loss is that of Bayesian personalised ranking (BPR), `-log sigmoid(z_i - z_j)`, as `softplus(z_j - z_i)`, its
+ * mean over all pairs `y_i > y_j` of the batch, each weighted by the product of the weights of its rows; 0 where there
+ * is no pair. With `within`, both rows have the same number in that column of labels; rows without one are in no pair.
+ * The published BPR draws one pair at a time; all pairs of a batch have the same mean.
  *
- * Pairs form within a batch alone, so rows of a group should be in one batch: give `train` a function that yields pieces
- * of whole groups, none larger than a batch, or `shuffle: false`. A batch of n rows takes memory for n x n numbers.
- * Evaluation takes the loss over the pairs within each 1024 rows; the metric `auc`, the share of pairs in the right
- * order, over all.
- * A score means nothing but order, so the head has no bias.
+ * Pairs form within a batch alone, so rows of a group should be in one batch: give `train` a function that yields
+ * pieces of whole groups, none larger than a batch, or `shuffle: false`. A batch of n rows takes memory for n x n
+ * numbers. Evaluation takes the loss over the pairs within each 1024 rows; the metric `auc`, the share of pairs in the
+ * right order, over all. A score means nothing but order, so the head has no bias.
  *
  * @see Rendle et al., BPR: Bayesian personalized ranking from implicit feedback, 2009, section 4.
  *

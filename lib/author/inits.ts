@@ -1,8 +1,8 @@
 import type { Init } from "../ops/init.ts";
 
 /**
- * How parameters begin. Each is drawn for its own matrix `[width, units]`, never for a stack of experts, from the seed
- * and the parameter's path alone.
+ * The ways in which parameters can begin. Each is drawn for its own matrix `[width, units]`, never for a stack of
+ * experts, from the seed and the parameter's path alone.
  *
  * - `glorotUniform`: uniform in ±sqrt(6 / (width + units)) (Glorot and Bengio 2010, eq. 16); the default of `dense`.
  * - `glorotNormal`: normal, variance 2 / (width + units).

@@ -3,9 +3,9 @@ import { checkOptions } from "../errors/kinds.ts";
 
 /** The settings of {@linkcode focal}. */
 export interface FocalOptions {
-  /** How much rows that are predicted well count less, at least 0. Default 2, the best of the paper. */
+  /** The power by which rows that are predicted well count less, at least 0. Default 2, the best of the paper. */
   readonly gamma?: number;
-  /** The weight of rows whose label is 1, between 0 and 1; that of the others is `1 - alpha`. Default: both count fully. */
+  /** The weight of rows whose label is 1, between 0 and 1; of the others `1 - alpha`. Default: both count fully. */
   readonly alpha?: number;
 }
 
@@ -16,9 +16,10 @@ export interface FocalOptions {
  * With `alpha`, the former is weighted by `alpha` and the latter by `1 - alpha`; the paper's best is 0.25 with gamma 2.
  * A label between 0 and 1 mixes both, which torchvision and Keras do otherwise: they mix the probabilities. The loss is
  * the mean over rows, as of other losses, not the sum over the number of positive ones. With gamma 0 and no alpha it is
- * the cross-entropy. Predictions lean towards 1/2, so the log loss among the metrics tells how calibrated they are.
+ * the cross-entropy. Predictions lean towards 1/2, so the log loss among the metrics shows how well they are
+ * calibrated.
  *
- * @throws {TypeError} for unknown options.
+ * @throws {TypeError} if an option is unknown.
  * @see Lin et al., Focal loss for dense object detection, 2017, eqs 4 and 5.
  *
  * @example
@@ -39,8 +40,8 @@ export function focal(options: FocalOptions = {}): FocalSpec {
  * The Huber loss of a regression: the square `e ** 2 / 2` of an error `e` up to `delta`, and beyond it the line
  * `delta (|e| - delta / 2)`, so that far labels pull no harder than near ones.
  *
- * The near part is half the squared error that a regression is trained by without it. PyTorch and Keras define it alike;
- * the "smooth L1" of PyTorch is this over `delta`.
+ * The near part is half the squared error that a regression is trained by without it. PyTorch and Keras define it
+ * alike; the "smooth L1" of PyTorch is this over `delta`.
  *
  * @param delta Where the square becomes a line, above 0, in units of the labels.
  * @see Huber, Robust estimation of a location parameter, 1964.
@@ -72,8 +73,9 @@ export function huber(delta: number): HuberSpec {
  * import { define, dense, quantile, regression } from "@gatehouse/gatehouse";
  *
  * const tower = dense(8);
- * const tasks = { least: regression(tower, { loss: quantile(0.1) }), most: regression(tower, { loss: quantile(0.9) }) };
- * const spec = define({ input: 4, tasks });
+ * const least = regression(tower, { loss: quantile(0.1) });
+ * const most = regression(tower, { loss: quantile(0.9) });
+ * const spec = define({ input: 4, tasks: { least, most } });
  * assertEquals(spec.tasks.most.head.loss, { kind: "quantile", level: 0.9 });
  * ```
  */

@@ -6,7 +6,7 @@ import type { Init } from "../ops/init.ts";
 import { kindOf } from "../errors/kinds.ts";
 import { misapplied } from "../errors/misapplied.ts";
 
-/** A pure function from a value `[batch, width]` to a value `[batch, units]`. Experts, towers and their parts are nets. */
+/** A pure function from a value `[batch, width]` to one `[batch, units]`. Experts, towers and their parts are nets. */
 export type Net = (x: Value) => Value;
 
 /**
@@ -16,17 +16,20 @@ export type Net = (x: Value) => Value;
  */
 export type Gate = (x: Value, experts: number) => Value | Weighing;
 
-/** What a gate may return beside weights. */
+/** The weights of a gate, and what a gate may return beside them. */
 export interface Weighing {
-  /** What the experts are weighed by, `[batch, experts]`; an expert whose weight is 0 is not used by the row. */
+  /** The weights of the experts, `[batch, experts]`; a row does not use an expert whose weight is 0. */
   readonly weights: Value;
-  /** What the weights are a softmax of, `[batch, experts]`. */
+  /** The logits whose softmax the weights are, `[batch, experts]`. */
   readonly logits?: Value;
-  /** The gate's opinion of all experts before any is left out, `[batch, experts]`. Default: the weights. */
+  /** The scores of all experts before any is left out, `[batch, experts]`. Default: the weights. */
   readonly scores?: Value;
   /** The probability that each expert would be used if noise were drawn anew, `[batch, experts]`. */
   readonly load?: Value;
-  /** Losses of the gate's own by name: `[batch]`, of which the mean over rows is taken, or `[]`. All are added to what is trained. */
+  /**
+   * Losses of the gate's own by name: `[batch]`, of which the mean over rows is taken, or `[]`. All are added to what
+   * is trained.
+   */
   readonly losses?: Readonly<Record<string, Value>>;
   /** Parameters `[experts]` of the gate that no gradient reaches, and what is added to each after a step. */
   readonly moves?: readonly Move[];
@@ -36,19 +39,19 @@ export interface Weighing {
 export interface Move {
   /** The parameter, `[experts]`. */
   readonly parameter: Value;
-  /** What is added to it after a training step, `[experts]`, given what all gates over the same banks did in the step. */
+  /** The rule: what a training step adds to it, `[experts]`, from the routing of all gates over the same banks. */
   readonly by: (routing: Routing) => Value;
 }
 
-/** Claims a parameter for a net: its name, its shape and how it begins. */
+/** A function that claims a parameter of a net, by its name, shape and initial values, and returns its value. */
 export type ParameterClaim = (name: string, shape: readonly number[], init: Init) => Value;
 
 /**
  * A net that owns parameters. What is sharing and what is not follows from one rule: inside one table entry (an expert,
  * a gate, a tower) applying the same net twice uses the same parameters, and every entry has its own copy.
  *
- * @param body What the net computes; it claims parameters by `parameter(name, shape, init)`.
- * @throws {TypeError} while the net is applied, for a name, a shape or an init of a parameter that is none.
+ * @param body The function that the net computes; it claims parameters by `parameter(name, shape, init)`.
+ * @throws {TypeError} while the net is applied, if the name, the shape or the init of a parameter is not valid.
  *
  * @example
  * ```ts
@@ -79,7 +82,7 @@ export function layer(body: (parameter: ParameterClaim, x: Value) => Value): Net
  * with mean 0 and variance 1. Use it inside {@linkcode inTraining}, so that evaluation stays deterministic.
  *
  * @param shape The shape, such as `["batch", 64]`.
- * @throws {TypeError} if the shape or the kind is none.
+ * @throws {TypeError} if the shape or the kind is not valid.
  *
  * @example
  * ```ts
@@ -101,10 +104,10 @@ export function noise(shape: Shape, kind: "uniform" | "normal" = "uniform"): Val
 }
 
 /**
- * The last length of a value `[batch, width]`.
+ * Returns the last length of a value `[batch, width]`.
  *
- * @throws {TypeError} if it is no value.
- * @throws {RangeError} if its shape is another.
+ * @throws {TypeError} if `x` is not a value.
+ * @throws {RangeError} if it has another shape.
  *
  * @example
  * ```ts

@@ -23,11 +23,11 @@ import { misapplied } from "../errors/misapplied.ts";
 
 /** The options of {@linkcode dense}. */
 export interface DenseOptions {
-  /** Whether a bias is added. Default true. */
+  /** If true, a bias is added. Default true. */
   readonly bias?: boolean;
-  /** How the kernel begins. Default `inits.glorotUniform`. */
+  /** The values that the kernel begins with. Default `inits.glorotUniform`. */
   readonly init?: Init;
-  /** How the bias begins. Default `inits.zeros`. */
+  /** The values that the bias begins with. Default `inits.zeros`. */
   readonly biasInit?: Init;
 }
 
@@ -37,17 +37,22 @@ export interface DenseOptions {
  * Parameters: `kernel [width, units]`, `bias [units]`. Output: `[batch, units]`.
  *
  * @param units The output width, a whole number of at least 1.
- * @throws {RangeError} if `units` is not.
- * @throws {TypeError} for unknown options.
+ * @throws {RangeError} if `units` is not a whole number of at least 1.
+ * @throws {TypeError} if an option is unknown.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { binary, define, dense } from "@gatehouse/gatehouse";
- * import { parametersOf } from "@gatehouse/gatehouse/graph";
+ * import { compile, define, dense, inits, reference, regression, rows } from "@gatehouse/gatehouse";
+ * import { initialise } from "@gatehouse/gatehouse/graph";
  *
- * const spec = define({ input: 5, tasks: { click: binary(dense(3)) } });
- * assertEquals(parametersOf(spec)[0].shape, [5, 3]);
+ * const layer = dense(1, { init: inits.value(2), biasInit: inits.ones });
+ * const spec = define({ input: 2, tasks: { y: regression(layer) } });
+ * const kernel = { shape: [1, 1], data: Float32Array.of(1) };
+ * const parameters = { ...initialise(spec, 0), "tasks/y/head/0/kernel": kernel };
+ * const model = await compile(spec, { engine: reference(), parameters });
+ * assertEquals((await model.predict(rows([[3, 4]]))).y, Float32Array.of(2 * 3 + 2 * 4 + 1));
+ * model.dispose();
  * ```
  */
 export function dense(units: number, options: DenseOptions = {}): Net {
@@ -65,15 +70,21 @@ const denseOptions = ["bias", "init", "biasInit"];
 /**
  * Nets one after the other: `pipe(f, g)(x) = g(f(x))`. Without nets: the identity.
  *
- * @throws {TypeError} if one of them is no function.
+ * @throws {TypeError} if one of them is not a function.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { pipe, relu } from "@gatehouse/gatehouse";
- * import { constant, neg } from "@gatehouse/gatehouse/ops";
+ * import { compile, define, pipe, reference, regression, relu, rows } from "@gatehouse/gatehouse";
+ * import { neg } from "@gatehouse/gatehouse/ops";
+ * import { initialise } from "@gatehouse/gatehouse/graph";
  *
- * assertEquals(pipe(neg, relu)(constant([1, 2], [1, 2])).op, "relu");
+ * const spec = define({ input: 1, tasks: { y: regression(pipe(neg, relu)) } });
+ * const kernel = { shape: [1, 1], data: Float32Array.of(1) };
+ * const parameters = { ...initialise(spec, 0), "tasks/y/head/0/kernel": kernel };
+ * const model = await compile(spec, { engine: reference(), parameters });
+ * assertEquals((await model.predict(rows([[3], [-2]]))).y, Float32Array.of(0, 2));
+ * model.dispose();
  * ```
  */
 export function pipe(...nets: readonly Net[]): Net {
@@ -83,7 +94,7 @@ export function pipe(...nets: readonly Net[]): Net {
 
 /** The options of {@linkcode mlp}. */
 export interface MlpOptions extends DenseOptions {
-  /** What follows every layer. Default `relu`. */
+  /** The net after every layer. Default `relu`. */
   readonly activation?: Net;
   /** The share of units dropped after every activation in training, in [0, 1). Default 0. */
   readonly dropout?: number;
@@ -92,7 +103,8 @@ export interface MlpOptions extends DenseOptions {
 /**
  * Layers of the given units, each followed by an activation and, if asked for, dropout: `mlp([64, 32])`.
  *
- * @throws {TypeError | RangeError} for units that are no list, and what {@linkcode dense} and {@linkcode dropout} refuse.
+ * @throws {TypeError} if `units` is not a list, or an option is unknown.
+ * @throws {RangeError} if a number of units, or the rate of dropout, is out of range.
  *
  * @example
  * ```ts
@@ -115,9 +127,9 @@ export function mlp(units: readonly number[], options: MlpOptions = {}): Net {
 }
 
 /**
- * `net(x) + x`: a net around which its input is carried (He et al. 2016).
+ * A residual net, `net(x) + x`: its input is carried around it (He et al. 2016).
  *
- * @throws {TypeError} if the net is no function.
+ * @throws {TypeError} if the net is not a function.
  * @throws {RangeError} while defining, if the net changes the width.
  *
  * @example
@@ -147,11 +159,11 @@ export function residual(net: Net): Net {
 }
 
 /**
- * Drops each element with probability `rate` in training and scales the others by `1 / (1 - rate)` (inverted dropout,
- * Srivastava et al. 2014); the identity in evaluation.
+ * A net that drops each element with probability `rate` in training and scales the others by `1 / (1 - rate)` (inverted
+ * dropout, Srivastava et al. 2014); the identity in evaluation.
  *
- * @param rate In [0, 1).
- * @throws {RangeError} if `rate` is not.
+ * @param rate The probability, in [0, 1).
+ * @throws {RangeError} if `rate` is not in [0, 1).
  *
  * @example
  * ```ts
@@ -180,17 +192,17 @@ export function dropout(rate: number): Net {
 
 /** The options of {@linkcode layerNorm}. */
 export interface LayerNormOptions {
-  /** Added to the variance. Default 1e-5. */
+  /** The number that is added to the variance, above 0. Default 1e-5. */
   readonly epsilon?: number;
 }
 
 /**
- * Normalises each row to mean 0 and variance 1, then scales and shifts it (Ba et al. 2016): a row's result depends on
- * that row alone.
+ * A net that normalises each row to mean 0 and variance 1, then scales and shifts it (Ba et al. 2016): a row's result
+ * depends on that row alone.
  *
  * Parameters: `gain [width]`, `bias [width]`. Output: `[batch, width]`.
  *
- * @throws {TypeError} for unknown options.
+ * @throws {TypeError} if an option is unknown.
  * @throws {RangeError} if `epsilon` is not above 0.
  *
  * @example
@@ -227,7 +239,7 @@ export function layerNorm(options: LayerNormOptions = {}): Net {
 }
 
 /**
- * `x` where positive, else `0.01 x` (Maas et al. 2013).
+ * The leaky rectifier: `x` where it is above 0, else `0.01 x` (Maas et al. 2013).
  *
  * @example
  * ```ts
@@ -248,7 +260,7 @@ export function leakyRelu(x: Value): Value {
 }
 
 /**
- * `x * sigmoid(1.702 x)`, the sigmoid approximation of GELU (Hendrycks and Gimpel 2016, section 2), not the tanh one.
+ * The sigmoid approximation of GELU, `x * sigmoid(1.702 x)` (Hendrycks and Gimpel 2016, section 2), not the tanh one.
  *
  * @example
  * ```ts
@@ -270,7 +282,11 @@ export function gelu(x: Value): Value {
   return mul(x, sigmoid(mul(x, 1.702)));
 }
 
-/** Refuses what is no whole number of at least 1. */
+/**
+ * Makes sure that a number is whole and at least 1.
+ *
+ * @throws {RangeError} if it is not.
+ */
 export function wholeNumber(name: string, what: string, value: number): void {
   if (!Number.isSafeInteger(value) || value < 1) {
     throw misapplied(

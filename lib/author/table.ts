@@ -15,16 +15,17 @@ import type { Task } from "./heads.ts";
 import type { Gate, Net } from "./net.ts";
 import { dense, pipe } from "./nets.ts";
 
-/** What a model reads: a width of real numbers, or fitted features by name. */
+/** The input of a model: a width of real numbers, or fitted features by name. */
 export type Input = number | Readonly<Record<string, Feature>>;
 
-/** A table: what the model reads, its levels, and its tasks. */
+/** A table: the input of a model, its levels, and its tasks. */
 export interface Table<Tasks extends string> {
   /** A width, or features as `fit` returns them. */
   readonly input: Input;
   /**
    * Streams beside `input` that are parts of it, by name: lists of features, or of column numbers where the input is a
-   * width. Like all streams, a part is read by who names it, by who has its name, and by all others if it is named `shared`.
+   * width. Like all streams, a part is read by who names it, by who has its name, and by all others if it is named
+   * `shared`.
    */
   readonly streams?: Readonly<Record<string, readonly string[] | readonly number[]>>;
   /** The levels from the input up. Without levels the towers read the input. */
@@ -37,11 +38,11 @@ export interface Table<Tasks extends string> {
 export interface Level {
   /** The banks by name. */
   readonly experts: Readonly<Record<string, Bank>>;
-  /** What is mixed, by the stream that is written. */
+  /** The mixtures, by the stream that each writes. */
   readonly gates: Readonly<Record<string, Mix>>;
 }
 
-/** What can be said of a bank beside its experts. */
+/** The options of a bank. */
 export interface BankOptions extends ReadOptions {
   /**
    * Another bank of the level, whose parameters these experts have, so that the same experts read two streams. Both
@@ -55,14 +56,15 @@ export interface BankOptions extends ReadOptions {
    */
   readonly near?: Readonly<Record<string, number>>;
   /**
-   * How many rows an expert takes in a training step, as a multiple c of an even share, at least 1, such as 1.25:
-   * `ceil(c * k * batch / experts)`, where k is the number of experts that a row uses, summed over all gates over the bank
-   * (Lepikhin et al. 2021, GShard, algorithm 1; Fedus et al. 2022, Switch Transformer, eq. 3). Rows find room in the order
-   * of the batch, the gates of a row together, the last row even if it needs more than is left; for those that come too
-   * late the expert weighs 0, and their other weights stay as they are. Losses of the bank see what was chosen before.
+   * The most rows that an expert takes in a training step, as a multiple c of an even share, at least 1, such as 1.25:
+   * `ceil(c * k * batch / experts)`, where k is the number of experts that a row uses, summed over all gates over the
+   * bank (Lepikhin et al. 2021, GShard, algorithm 1; Fedus et al. 2022, Switch Transformer, eq. 3). Rows find room in
+   * the order of the batch, the gates of a row together, the last row even if it needs more than is left; for those
+   * that come too late the expert weighs 0, and their other weights stay as they are. Losses of the bank see what was
+   * chosen before.
    *
-   * Predictions and evaluations drop nothing, so that a row's depend on that row alone. Where all gates over the bank use
-   * all experts, as `softmax` does, their load is even, and nothing is dropped. Default: no row is dropped.
+   * Predictions and evaluations drop nothing, so that a row's depend on that row alone. Where all gates over the bank
+   * use all experts, as `softmax` does, their load is even, and nothing is dropped. Default: no row is dropped.
    */
   readonly capacity?: number;
   /**
@@ -76,7 +78,7 @@ export interface BankOptions extends ReadOptions {
 export interface Bank extends BankOptions {
   /** The number of experts. */
   readonly count: number;
-  /** What each computes. */
+  /** The net of each. */
   readonly net: Net;
 }
 
@@ -84,21 +86,21 @@ export interface Bank extends BankOptions {
 export interface Mix extends ReadOptions {
   /** The banks. */
   readonly mix: readonly string[];
-  /** What weighs their experts. */
+  /** The gate that weighs their experts. */
   readonly gate?: Gate;
 }
 
-/** What can be said of a bank or a mix beside what it is made of. */
+/** The options of a bank and of a mix. */
 export interface ReadOptions {
   /** The stream that is read. Default: the one of the reader's own name, else `shared`, else the input. */
   readonly reads?: string;
 }
 
 /**
- * Returns the spec of a table, deeply frozen: every function is traced once, who reads what is resolved, and all of it is
- * checked.
+ * Returns the spec of a table, deeply frozen: every function is traced once, who reads what is resolved, and all of it
+ * is checked.
  *
- * @throws {SpecError} with all issues at once, each with its path.
+ * @throws {SpecError} if anything is wrong: all issues at once, each with its path.
  *
  * @example
  * ```ts
@@ -156,7 +158,7 @@ export function level(experts: Readonly<Record<string, Bank>>, gates: Readonly<R
  * A bank of experts: `count` copies of a net, each with its own parameters. Other nets of the same output width go into
  * other banks of the level.
  *
- * @example
+ * @example The parameters of each expert
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { bank, define, dense, level, mix, regression, softmax } from "@gatehouse/gatehouse";
@@ -227,7 +229,7 @@ export function mix(banks: string | readonly string[], gate?: Gate, options: Rea
   return { mix: Array.isArray(banks) ? [...banks] : [banks], gate, ...options };
 }
 
-/** What is wrong with a table before anything is traced: keys, and kinds of values. */
+/** Returns the issues of a table before anything is traced: keys, and kinds of values. */
 function malformed(table: unknown): Issue[] {
   const issues = tableForm(table, "");
   return issues.map(({ path, message }) => ({ path: path || "the table", message }));

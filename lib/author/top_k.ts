@@ -25,11 +25,11 @@ import { misapplied } from "../errors/misapplied.ts";
 
 /** The options of {@linkcode topK}. */
 export interface TopKOptions {
-  /** Whether noise of a learned size is added to the logits in training. Default false. */
+  /** If true, noise of a learned size is added to the logits in training. Default false. */
   readonly noise?: boolean;
-  /** Whether the weights that are kept are scaled to sum to 1. Default true, but for `k = 1`, where it cannot be. */
+  /** If true, the weights that are kept are scaled to sum to 1. Default true, but for `k = 1`, where it cannot be. */
   readonly normalise?: boolean;
-  /** How far a bias of each expert moves in a training step, above 0, towards even load; see there. Default: no bias. */
+  /** The step, above 0, by which a bias of each expert moves towards even load in a training step. Default: no bias. */
   readonly balance?: number;
 }
 
@@ -40,25 +40,25 @@ export interface TopKOptions {
  * The weights are the softmax over the kept logits (Shazeer et al. 2017, eqs 3 and 5), which is the same as the softmax
  * over all, the kept ones scaled to sum to 1 (Lepikhin et al. 2021, GShard): `e ** l_i / sum_kept e ** l_j`. With
  * `normalise: false` they are the softmax over all, not scaled (Fedus et al. 2022, Switch Transformer, eq. 2): for
- * `k = 1` that is the only way, as a single scaled weight is 1 and its gradient 0. With `k` the number of experts the gate
- * is {@linkcode softmax}.
+ * `k = 1` that is the only way, as a single scaled weight is 1 and its gradient 0. With `k` the number of experts the
+ * gate is {@linkcode softmax}.
  *
  * With `noise`, training uses `l + z softplus(x V)`, z normal, for the choice and for the weights (Shazeer et al. 2017,
- * eq. 4), and the gate tells the load that {@linkcode smoothLoad} reads; evaluation uses `l`. The scores that
+ * eq. 4), and the gate returns the load that {@linkcode smoothLoad} reads; evaluation uses `l`. The scores that
  * {@linkcode loadBalance} reads are the softmax over all experts.
  *
- * With `balance`, the choice is made by logits plus a bias of each expert, which the weights do not see; a training step
- * adds `balance` to the bias of every expert whose load is below the mean, and takes it from those above (Wang et al. 2024,
- * and DeepSeek-V3, 2024, section 2.1.2, where the bias is added to a sigmoid of the logits). It balances without a loss.
- * The load of a bank is that of all gates over it.
+ * With `balance`, the choice is made by logits plus a bias of each expert, which the weights do not see; a training
+ * step adds `balance` to the bias of every expert whose load is below the mean, and takes it from those above (Wang et
+ * al. 2024, and DeepSeek-V3, 2024, section 2.1.2, where the bias is added to a sigmoid of the logits). It balances
+ * without a loss. The load of a bank is that of all gates over it.
  *
- * Parameters: `kernel [width, experts]`, with balance `bias [experts]`, at first 0, and with noise another `kernel [width, experts]` for V, at first 0. Output:
- * `[batch, experts]`.
+ * Parameters: `kernel [width, experts]`, with balance `bias [experts]`, at first 0, and with noise another
+ * `kernel [width, experts]` for V, at first 0. Output: `[batch, experts]`.
  *
  * @param k The number of experts that a row uses.
- * @throws {RangeError} if `k` is no whole number of at least 1, or weights are to be normalised with `k = 1`; while
+ * @throws {RangeError} if `k` is not a whole number of at least 1, or weights are to be normalised with `k = 1`; while
  * defining, if there are fewer than `k` experts.
- * @throws {TypeError} for unknown options.
+ * @throws {TypeError} if an option is unknown.
  *
  * @example
  * ```ts
@@ -122,7 +122,11 @@ export function topK(k: number, options: TopKOptions = {}): Gate {
   };
 }
 
-/** Refuses a gate that is to choose among fewer experts than it uses. */
+/**
+ * Makes sure that a gate uses no more experts than there are.
+ *
+ * @throws {RangeError} if it does.
+ */
 export function checkK(name: string, k: number, experts: number): void {
   if (k <= experts) return;
   throw misapplied(
@@ -130,7 +134,7 @@ export function checkK(name: string, k: number, experts: number): void {
   );
 }
 
-/** The step towards even load: up where an expert's share is below the mean, down where it is above. */
+/** Returns the rule of a step towards even load: up if an expert's share is below the mean, down if it is above. */
 function towardsEven(step: number): (routing: Routing) => Value {
   return ({ routed }) => {
     const even = mean(routed);
@@ -139,8 +143,9 @@ function towardsEven(step: number): (routing: Routing) => Value {
 }
 
 /**
- * The probability that each expert is among the k largest if its own noise is drawn anew, the others' kept (Shazeer et
- * al. 2017, eqs 8 and 9): `cdf((l_i - t_i) / deviation_i)`, where `t_i` is the k-th largest of the other experts' logits.
+ * Returns the probability that each expert is among the k largest if its own noise is drawn anew, the others' kept
+ * (Shazeer et al. 2017, eqs 8 and 9): `cdf((l_i - t_i) / deviation_i)`, where `t_i` is the k-th largest of the other
+ * experts' logits.
  */
 function loadOf({ logits, seen, deviation, mask, k }: {
   readonly logits: Value;
@@ -155,5 +160,5 @@ function loadOf({ logits, seen, deviation, mask, k }: {
   return normalCdf(div(sub(logits, select(mask, next, least)), deviation));
 }
 
-/** Above all logits in size. */
+/** A number above all logits in size. */
 const far = 1e30;

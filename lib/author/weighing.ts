@@ -6,9 +6,9 @@ import type { Weighing } from "./net.ts";
 import { misapplied } from "../errors/misapplied.ts";
 
 /**
- * What a gate returned, in its long form.
+ * Returns what a gate returned in its long form.
  *
- * @throws {TypeError} if it is no value and no {@linkcode Weighing}.
+ * @throws {TypeError} if it is neither a value nor a {@linkcode Weighing}.
  */
 export function weighing(found: unknown): Weighing {
   if (isValue(found)) return { weights: found };
@@ -31,7 +31,11 @@ export function weighing(found: unknown): Weighing {
   return found as unknown as Weighing;
 }
 
-/** The same with a loss more. */
+/**
+ * Returns the same with one more loss.
+ *
+ * @throws {TypeError} if there is a loss of that name already.
+ */
 export function withLoss(by: string, found: Weighing, name: string, loss: Value): Weighing {
   if (found.losses !== undefined && Object.hasOwn(found.losses, name)) {
     throw misapplied(new TypeError(`Cannot apply ${by}: the gate has a loss ${quoted(name)} already`));

@@ -3,13 +3,13 @@ import { type Issue, keyText } from "./issues.ts";
 import { quoted } from "./quoted.ts";
 import { advice } from "./nearest.ts";
 
-/** Checks the form of a plain value found at a path, and returns what is wrong with it. */
+/** A function that returns what is wrong with the form of a plain value at a path: no issue if it is right. */
 export type Form = (found: unknown, path: string) => Issue[];
 
 /** The most issues that are looked for in one object or list: a hostile file could have millions. */
 const mostIssues = 1000;
 
-/** An object with just these keys; the optional ones may be absent or undefined. */
+/** The form of an object with just these keys; the optional ones may be absent or undefined. */
 export function object(required: Readonly<Record<string, Form>>, optional: Readonly<Record<string, Form>> = {}): Form {
   const known = { ...required, ...optional };
   return (found, path) => {
@@ -27,7 +27,7 @@ export function object(required: Readonly<Record<string, Form>>, optional: Reado
   };
 }
 
-/** An object with any keys but one, and values of one form. */
+/** The form of an object with values of one form, under any keys but `__proto__`. */
 export function record(of: Form): Form {
   const valueOf = (found: unknown, path: string, key: string): Issue[] =>
     key === "__proto__" ? [{ path, message: `${quoted(key)} is no name: wanted another` }] : of(found, path);
@@ -37,7 +37,7 @@ export function record(of: Form): Form {
       : [{ path, message: `wanted an object, found ${kindOf(found)}` }];
 }
 
-/** A list of values of one form. */
+/** The form of a list of values of one form. */
 export function list(of: Form): Form {
   return (found, path) =>
     Array.isArray(found)
@@ -45,12 +45,12 @@ export function list(of: Form): Form {
       : [{ path, message: `wanted a list, found ${kindOf(found)}` }];
 }
 
-/** Whatever a test accepts; `wanted` says what that is. */
+/** The form of whatever a test accepts; `wanted` names it in errors. */
 export function fitting(wanted: string, test: (found: unknown) => boolean): Form {
   return (found, path) => test(found) ? [] : [{ path, message: `wanted ${wanted}, found ${kindOf(found)}` }];
 }
 
-/** One of several words. */
+/** The form of one of several words. */
 export function word(...words: readonly string[]): Form {
   return (found, path) => {
     if (typeof found !== "string") return [{ path, message: `wanted a word, found ${kindOf(found)}` }];
@@ -58,18 +58,18 @@ export function word(...words: readonly string[]): Form {
   };
 }
 
-/** A text. */
+/** The form of a text. */
 export const text: Form = fitting("a text", (found) => typeof found === "string");
 
-/** A number of any size; its range is checked where its meaning is known. */
+/** The form of a number of any size; its range is checked where its meaning is known. */
 export const number: Form = fitting("a number", (found) => typeof found === "number");
 
-/** A finite number, as a float32 too. */
+/** The form of a number that is finite, as a float32 too. */
 export const finite: Form = fitting("a finite number", (found) => {
   return typeof found === "number" && Number.isFinite(Math.fround(found));
 });
 
-/** A whole number from `least` to `most`. */
+/** The form of a whole number from `least` to `most`. */
 export function whole(least: number, most: number): Form {
   return fitting(
     `a whole number from ${least} to ${most}`,

@@ -1,17 +1,17 @@
 import { quoted } from "./quoted.ts";
 
-/** One thing that is wrong, and where. */
+/** A mistake in a table or a spec, and its place. */
 export interface Issue {
   /** The path in the table, such as `levels[0].gates.income.mix[0]`. */
   readonly path: string;
-  /** What was found, what was wanted, and the nearest right name where there is one. */
+  /** The text: what was found, what was wanted, and the nearest right name if there is one. */
   readonly message: string;
-  /** What a function of the table threw. */
+  /** The error that a function of the table threw; absent if none did. */
   readonly cause?: unknown;
 }
 
 /**
- * The error of a malformed model: all issues at once.
+ * The error of a model that is wrong: all issues at once, each with its path.
  *
  * @example
  * ```ts
@@ -22,15 +22,14 @@ export interface Issue {
  * ```
  */
 export class SpecError extends TypeError {
-  /** What is wrong, in the order of the table. */
+  /** The issues, in the order of the table. */
   readonly issues: readonly Issue[];
 
   /**
-   * An error of all issues; the first twenty are part of the message, and what the first of them was thrown for is the
-   * cause.
+   * An error of all issues. The message shows the first twenty; the cause is that of the first issue that has one.
    *
-   * @param action What failed, such as `define model`.
-   * @param issues What is wrong.
+   * @param action The action that failed, such as `define model`.
+   * @param issues The issues, in the order of the table.
    */
   constructor(action: string, issues: readonly Issue[]) {
     const shown = issues.slice(0, 20).map(({ path, message }) => `\n  at ${path}: ${message}`);
@@ -42,7 +41,7 @@ export class SpecError extends TypeError {
   }
 }
 
-/** A key as it follows a path: `.income`, or `["never married"]`. */
+/** Returns a key as it follows a path: `.income`, or `["never married"]`. */
 export function keyText(key: string): string {
   return /^[A-Za-z_]\w{0,99}$/.test(key) ? `.${key}` : `[${quoted(key)}]`;
 }

@@ -1,12 +1,12 @@
 import { advice } from "./nearest.ts";
 import { quoted } from "./quoted.ts";
 
-/** Whether a value is an object that holds values by name. */
+/** Returns whether something is an object that holds values by name: no list, and not null. */
 export function isRecord(found: unknown): found is Record<string, unknown> {
   return typeof found === "object" && found !== null && !Array.isArray(found);
 }
 
-/** A value in a few words, for errors. */
+/** Returns what something is, in a few words for errors: `"text"`, `a list`, `Float32Array`, `3n`. */
 export function kindOf(found: unknown): string {
   if (found === undefined) return "nothing";
   if (found === null) return "null";
@@ -20,9 +20,9 @@ export function kindOf(found: unknown): string {
 }
 
 /**
- * Makes sure that options are an object with known names only.
+ * Makes sure that options are an object with known names alone.
  *
- * @throws {TypeError} naming the nearest right name.
+ * @throws {TypeError} if they are not an object, or if a name is unknown: the error names the nearest known one.
  */
 export function checkOptions(action: string, options: unknown, known: readonly string[]): void {
   if (!isRecord(options)) throw new TypeError(`Cannot ${action}: options must be an object, found ${kindOf(options)}`);
@@ -32,7 +32,7 @@ export function checkOptions(action: string, options: unknown, known: readonly s
   }
 }
 
-/** Whether an object is a value of a graph, by its form: what ops return is frozen. */
+/** Returns whether an object is a value of a graph, by its form: what ops return is frozen. */
 function isValueLike(found: object): boolean {
   return Object.isFrozen(found) && "op" in found && "of" in found && "shape" in found;
 }

@@ -1,7 +1,7 @@
 import { quoted } from "./quoted.ts";
 
 /**
- * The word most like a misspelt one, or undefined where none is like it.
+ * Returns the word most like a misspelt one, or undefined if none is like it.
  *
  * Likeness is the number of letters to insert, drop, change, or swap with a neighbour (optimal string alignment
  * distance, capitals and small letters being equal), at most 40 % of the longer word; of equal ones the first wins.
@@ -28,8 +28,8 @@ export function nearest(word: string, words: Iterable<string>): string | undefin
 }
 
 /**
- * The end of an error about an unknown word: the nearest right word or, where none is near, the first of the right
- * words. Begins with a colon; empty where there are no right words.
+ * Returns the end of an error about an unknown word: the nearest right word or, if none is near, the first eight of the
+ * right words. It begins with a colon, and is empty if there are no right words.
  *
  * @example
  * ```ts
@@ -51,7 +51,7 @@ export function advice(word: string, words: Iterable<string>): string {
   return `: wanted ${shown.length > 0 ? `${shown.join(", ")} or ` : ""}${last}`;
 }
 
-/** The optimal string alignment distance of two words. */
+/** Returns the optimal string alignment distance of two words. */
 function distance(from: string, to: string): number {
   let before: number[] = [];
   let above = Array.from({ length: to.length + 1 }, (_, j) => j);

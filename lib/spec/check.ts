@@ -16,18 +16,19 @@ import { fitting, type Form, list, number, object, record, text, whole, word } f
 import { isRecord, kindOf } from "../errors/kinds.ts";
 
 /**
- * Returns what was read from JSON, or comes from anywhere else, as a spec, once it is checked. The spec is a deeply frozen
- * copy; one that `define` or `check` returned is known, and returned as it is.
+ * Returns what was read from JSON, or comes from anywhere else, as a spec, once it is checked. The spec is a deeply
+ * frozen copy; one that `define` or `check` returned is known, and returned as it is.
  *
- * @throws {SpecError} with all issues at once, each with its path.
+ * @throws {SpecError} if anything is wrong: all issues at once, each with its path.
  *
  * @example
  * ```ts
- * import { assertEquals, assertThrows } from "@std/assert";
+ * import { assert, assertEquals, assertThrows } from "@std/assert";
  * import { binary, check, define, SpecError } from "@gatehouse/gatehouse";
  *
  * const spec = define({ input: 3, tasks: { click: binary() } });
  * assertEquals(check(JSON.parse(JSON.stringify(spec))), spec);
+ * assert(check(spec) === spec);
  * assertThrows(() => check({ gatehouse: 1, input: { width: 3 } }), SpecError, '"levels" is missing');
  * ```
  */
@@ -38,7 +39,7 @@ export function check(found: unknown): Spec {
 }
 
 /**
- * As {@linkcode check}, but returns the issues rather than throwing them.
+ * Returns the issues that {@linkcode check} would throw, and the spec if there are none.
  *
  * @example
  * ```ts
@@ -102,7 +103,7 @@ const specForm: Form = object({
   }, { of: list(text), only: text, adds: record(expressionForm) })),
 }, { streams: record(streamForm) });
 
-/** A spec that is well-formed but could only exhaust the machine is an issue too. */
+/** Returns the issue of a spec that is well-formed but could only exhaust the machine. */
 function tooLarge(spec: Spec): Issue[] {
   const size = spec.levels.reduce((total, level) => total + sizeOfLevel(level), 0);
   return size > mostNodes
@@ -110,7 +111,7 @@ function tooLarge(spec: Spec): Issue[] {
     : [];
 }
 
-/** The ops of all experts and of their distances to others, and one for every expert that a gate mixes. */
+/** Returns the ops of all experts and of their distances to others, and one for every expert that a gate mixes. */
 function sizeOfLevel({ experts, gates }: LevelSpec): number {
   const counts = new Map(Object.entries(experts).map(([name, { count }]) => [name, Math.max(count, 0)]));
   const built = Object.entries(experts).map(([name, { net, near = {} }]) => {
@@ -121,12 +122,12 @@ function sizeOfLevel({ experts, gates }: LevelSpec): number {
   return [...built, ...mixed].reduce((total, size) => total + size, 0);
 }
 
-/** An op is copied for every expert; so are the numbers of a constant, which are quicker. */
+/** Returns the cost of an op for each expert: the numbers of a constant are copied too, but quicker. */
 function cost({ attrs }: ExpressionNode): number {
   return Array.isArray(attrs.data) ? 1 + attrs.data.length / 64 : 1;
 }
 
-/** Runs the shape rules over an expression that was read, for the width that it will read. */
+/** Returns an expression that was read and the shape of its result, by the shape rules for the width that it reads. */
 function replay(
   expression: Expression,
   width: number,
@@ -139,7 +140,7 @@ function replay(
   return { expression, shape: outputs[result].shape };
 }
 
-/** The same for a loss of a bank of so many experts. */
+/** Returns the same of a loss of a bank of so many experts. */
 function replayLoss(
   expression: Expression,
   experts: number,
@@ -158,7 +159,7 @@ function replayLoss(
   return { expression, shape: outputs.output.shape };
 }
 
-/** The results of an expression: the one that is wanted and, where it has them, others. */
+/** Returns the results of an expression: the one that is wanted and any others that it may have. */
 function replayed(
   expression: Expression,
   result: string,
@@ -191,7 +192,7 @@ function replayed(
   return outputs;
 }
 
-/** Leaves carry names and shapes from outside, so they are checked beyond what the op table asks for. */
+/** Checks a leaf beyond what the op table asks for, since its name and shape come from outside. */
 function checkLeaf({ op, attrs, shape, type }: Value, width: number, claimed: Map<string, string>): void {
   const name = attrs.name as string;
   if (op === "input" && (name !== "x" || !sameShape(shape, ["batch", width]) || type !== "float")) {

@@ -4,8 +4,8 @@ import type { HeadKind, LossSpec } from "../heads/spec.ts";
 import type { Expression } from "./spec.ts";
 
 /**
- * A table before its names are resolved. `N` is how its nets and gates are given, `L` how the losses of its banks are: as
- * functions, or as expressions.
+ * A table before its names are resolved. Its nets and gates are given as `N`, the losses of its banks as `L`: as
+ * functions of an author, or as expressions that were read.
  */
 export interface Draft<N, L> {
   readonly input: InputSpec;
@@ -57,12 +57,12 @@ export interface Expressed {
 }
 
 /**
- * Turns a net of the table, or a gate if a number of experts is given, into an expression over the width that it reads.
- * Throws where that is not possible; the error's message becomes the issue.
+ * A function that turns a net of the table, or a gate if a number of experts is given, into an expression over the
+ * width that it reads. It throws a TypeError or a RangeError if that is not possible, whose message becomes the issue.
  */
 export type Express<N> = (entry: N, width: number, experts?: number) => Expressed & {
   readonly moves?: Readonly<Record<string, Expressed>>;
 };
 
-/** Does the same with a loss of a bank of so many experts. */
+/** A function that does the same with a loss of a bank of so many experts. */
 export type ExpressLoss<L> = (entry: L, experts: number) => Expressed;

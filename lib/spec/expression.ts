@@ -7,10 +7,10 @@ import type { Value } from "../ops/value.ts";
 import type { Expression } from "./spec.ts";
 
 /**
- * Makes sure that the results of an expression can be served: a row's result depends on that row alone, evaluation draws
- * no noise, and nothing is larger than machines are.
+ * Makes sure that the results of an expression can be served: a row's result depends on that row alone, evaluation
+ * draws no noise, and nothing is larger than machines are.
  *
- * @throws {RangeError} naming the op.
+ * @throws {RangeError} if they cannot; the error names the op.
  */
 export function checkExpression(results: readonly Value[]): void {
   for (const value of inOrder(results)) {
@@ -20,20 +20,21 @@ export function checkExpression(results: readonly Value[]): void {
   quietInEvaluation(results);
 }
 
-/** The names of the inputs that an expression reads. */
+/** Returns the names of the inputs that an expression reads. */
 export function inputsOf({ nodes }: Expression): string[] {
   return nodes.flatMap(({ op, attrs }) => op === "input" ? [attrs.name as string] : []);
 }
 
-/** Whether a loss may have a name: it follows the path of what it is a loss of. */
+/** Returns whether a name is legal for a loss, where it follows the path of the gate or bank. */
 export function isLossName(name: string): boolean {
   return /^[A-Za-z][\w-]{0,99}$/.test(name);
 }
 
 /**
- * Makes sure that what a gate yields beside its weights has the shapes that are needed.
+ * Makes sure that the results of a gate beside its weights have the shapes that are needed.
  *
- * @throws {TypeError | RangeError} naming the result.
+ * @throws {RangeError} if a shape is wrong; the error names the result.
+ * @throws {TypeError} if the name of a loss is not legal.
  */
 export function checkOutputs(outputs: Readonly<Record<string, Value>>, experts: number): void {
   for (const name of ["scores", "load"]) {
@@ -49,7 +50,7 @@ export function checkOutputs(outputs: Readonly<Record<string, Value>>, experts: 
 }
 
 /**
- * Makes sure that a loss of a bank is made of the bank's routing alone.
+ * Makes sure that a loss of a bank is a function of the bank's routing alone.
  *
  * @throws {TypeError} if it has parameters or draws noise.
  */
@@ -58,7 +59,7 @@ export function onlyRouting(results: readonly Value[]): void {
   if (other !== undefined) throw new TypeError(`a loss of a bank has no ${other.op}: wanted what its gates do alone`);
 }
 
-/** Whatever else is in the batch: nothing is summed, normalised, multiplied or moved along it. */
+/** Makes sure that nothing is summed, normalised, multiplied or moved along the batch. */
 function ownRowsOnly(value: Value): void {
   const shape = value.of[0]?.shape ?? [];
   if (ops[value.op].along(value).some((axis) => shape[axis] === "batch")) {

@@ -3,19 +3,19 @@ import type { Spec } from "./spec.ts";
 /** The specs that were resolved without an issue. They are frozen, so that what is known of them stays true. */
 const resolved = new WeakSet<object>();
 
-/** A deeply frozen copy of a spec that was resolved; {@linkcode isKnown} knows it from now on. */
+/** Returns a deeply frozen copy of a spec that was resolved, which {@linkcode isKnown} knows from now on. */
 export function known(spec: Spec): Spec {
   const copy = frozen(spec);
   resolved.add(copy);
   return copy;
 }
 
-/** Whether something is a spec that {@linkcode known} returned, the very same object. */
+/** Returns whether something is a spec that {@linkcode known} returned, the very same object. */
 export function isKnown(found: unknown): found is Spec {
   return typeof found === "object" && found !== null && resolved.has(found);
 }
 
-/** A deeply frozen copy of plain data. */
+/** Returns a deeply frozen copy of plain data. */
 function frozen<T>(found: T): T {
   if (typeof found !== "object" || found === null) return found;
   if (Array.isArray(found)) return Object.freeze(found.map(frozen)) as T;

@@ -1,6 +1,6 @@
 /**
- * Names in an order in which each comes after those that it needs, else as they are given. A need that leads in a circle
- * is left out of the order and returned, as the name and what it needs. Safe for long chains.
+ * Returns names in an order in which each comes after those that it needs, else as they are given, and the needs that
+ * close a circle, which the order leaves out. Chains may be of any length.
  */
 export function ordered(names: Iterable<string>, needs: (name: string) => readonly string[]): {
   readonly order: readonly string[];

@@ -8,8 +8,8 @@ import { type LevelSpec, type Spec, version } from "./spec.ts";
 import { alive, hasParameters, misread, readParts, unread } from "./unread.ts";
 
 /**
- * Resolves a table: who reads which stream, which gates are constant, what nothing reads and so is not built. Reports
- * every issue, and returns the normal form if there is none.
+ * Returns the normal form of a table, or every issue if there are any: who reads which stream, which gates are
+ * constant, and what nothing reads, so that it is not built.
  *
  * A reader takes the stream that it names, else the stream of its own name, else `shared`, else the input.
  */

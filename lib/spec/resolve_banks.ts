@@ -18,7 +18,7 @@ import {
 } from "./resolving.ts";
 import type { BankSpec, Expression } from "./spec.ts";
 
-/** The banks of a level as they are given, those without issues, and how wide what each yields is, where it is known. */
+/** The banks of a level as they are given, those without issues, and the width of each one's result, if it is known. */
 export interface Banks {
   readonly given: Readonly<Record<string, DraftBank<unknown, unknown>>>;
   readonly experts: Readonly<Record<string, BankSpec>>;
@@ -27,7 +27,7 @@ export interface Banks {
 
 const mostExperts = 65536;
 
-/** Resolves the banks of a level, each by itself and then what it has to do with others. */
+/** Resolves the banks of a level, each by itself and then its ties to others. */
 export function resolveBanks<N, L>(
   at: Resolving<N, L>,
   level: string,
@@ -77,7 +77,7 @@ function resolveBank<N, L>(
   };
 }
 
-/** The losses of a bank as expressions; undefined if it has none. */
+/** Returns the losses of a bank as expressions; undefined if it has none. */
 function expressedLosses<N, L>(
   { expressLoss, issues }: Resolving<N, L>,
   path: string,
@@ -97,7 +97,7 @@ function expressedLosses<N, L>(
   return Object.keys(found).length > 0 ? found : undefined;
 }
 
-/** Checks whose parameters a bank has, and by whose its own are held. */
+/** Makes sure that the banks can be shared or held near whose parameters a bank has, or by whose its own are held. */
 function checkTies(issues: Issue[], path: string, name: string, banks: Banks): void {
   const { ties, near: others = {} } = banks.given[name];
   const further = ties === undefined ? undefined : banks.given[ties]?.ties;
@@ -130,7 +130,7 @@ function checkFellow(issues: Issue[], path: string, name: string, wanted: string
   }
 }
 
-/** The names, shapes and inits of an expression's parameters, equal for expressions that can share them. */
+/** Returns the names, shapes and inits of an expression's parameters as a text, equal if they can be shared. */
 function parametersText({ nodes }: Expression): string {
   const parameters = nodes.filter(({ op }) => op === "parameter");
   return JSON.stringify(

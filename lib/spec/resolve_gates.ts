@@ -20,7 +20,7 @@ import {
 } from "./resolving.ts";
 import type { Expression, GateSpec, LevelSpec } from "./spec.ts";
 
-/** The gates of a level without issues, and the width of the stream that each of all gates writes, where it is known. */
+/** The gates of a level without issues, and the width of the stream that each of all writes, if it is known. */
 export interface Gates {
   readonly gates: Readonly<Record<string, GateSpec>>;
   readonly written: ReadonlyMap<string, number | undefined>;
@@ -48,7 +48,7 @@ export function resolveGates<N, L>(
   return { gates, written };
 }
 
-/** The number of experts that are mixed, and their width; undefined if a bank of them is wrong or there are none. */
+/** Returns the number of experts that are mixed, and their width; undefined if there is none, or a name is wrong. */
 function resolveMix(
   issues: Issue[],
   path: string,
@@ -70,7 +70,7 @@ function resolveMix(
   return { count: mix.reduce((total, bank) => total + given[bank].count, 0), width };
 }
 
-/** The width of the first bank; it is an issue if that of another is not the same. */
+/** Returns the width of the first bank; it is an issue if that of another is not the same. */
 function commonWidth(issues: Issue[], path: string, banks: readonly string[], units: Banks["units"]) {
   const widths = banks.map((bank) => units.get(bank));
   const other = widths.findIndex((width) => width !== undefined && widths[0] !== undefined && width !== widths[0]);
@@ -81,7 +81,7 @@ function commonWidth(issues: Issue[], path: string, banks: readonly string[], un
   return widths[0];
 }
 
-/** Resolves a gate over `count` experts; where they are not known, only what it reads is. */
+/** Resolves a gate over `count` experts; if they are not known, only the stream that it reads is. */
 function resolveGate<N, L>(
   at: Resolving<N, L>,
   path: string,
@@ -96,7 +96,7 @@ function resolveGate<N, L>(
   return present({ reads: readBy(reads, gate), mix: entry.mix, gate, moves });
 }
 
-/** The weights of a gate, and how its parameters move; undefined for a single expert, whose weight is 1. */
+/** Returns the weights of a gate, and how its parameters move; undefined for a single expert, whose weight is 1. */
 function expressedGate<N, L>(
   at: Resolving<N, L>,
   path: string,
@@ -115,7 +115,7 @@ function expressedGate<N, L>(
   return { expression: found.expression, moves: expressedMoves(at, `${path}.moves`, found, moves, count) };
 }
 
-/** The rules by which parameters of a gate move: those that its function gave, or those that were read. */
+/** Returns the rules by which parameters of a gate move: those that its function gave, or those that were read. */
 function expressedMoves<N, L>(
   { expressLoss, issues }: Resolving<N, L>,
   path: string,

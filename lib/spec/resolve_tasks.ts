@@ -54,7 +54,7 @@ function resolveTask<N, L>(at: Resolving<N, L>, path: string, name: string, task
   return present({ reads: stream, of, tower: tower.expression, head, adds, only, weight });
 }
 
-/** The number of the logits that a tower reads instead of a stream; undefined if some cannot be read. */
+/** Returns the number of the logits that a tower reads instead of a stream; undefined if some cannot be read. */
 function logitsRead<N>(
   issues: Issue[],
   path: string,
@@ -80,7 +80,7 @@ function checkYesNo<N>(issues: Issue[], path: string, tasks: Draft<N, unknown>["
   return heads[kind].yesNo;
 }
 
-/** What is added to the logits of a task, by the stream that it reads; undefined if nothing is. */
+/** Returns the nets that add to the logits of a task, by the stream that each reads; undefined if there are none. */
 function expressedAdds<N, L>(
   at: Resolving<N, L>,
   path: string,

@@ -7,12 +7,12 @@ import { shapeText } from "../ops/shape.ts";
 import type { Draft, Express, Expressed, ExpressLoss } from "./draft.ts";
 import type { Expression } from "./spec.ts";
 
-/** What is given and what is known so far while a table is resolved, from the input up. */
+/** The state of a table that is being resolved, from the input up. */
 export interface Resolving<N, L> {
   readonly draft: Draft<N, L>;
   readonly express: Express<N>;
   readonly expressLoss: ExpressLoss<L>;
-  /** What is wrong, in the order of the table. */
+  /** The issues so far, in the order of the table. */
   readonly issues: Issue[];
   /** The streams that can be read, with their widths; undefined where an issue already reported hides the width. */
   readonly streams: Map<string, number | undefined>;
@@ -24,11 +24,11 @@ export interface Resolving<N, L> {
 export interface SizedExpression {
   readonly expression: Expression;
   readonly units: number;
-  /** How parameters of a gate move, where its function says so. */
+  /** The rules by which parameters of a gate move, if its function gave any. */
   readonly moves?: Readonly<Record<string, Expressed>>;
 }
 
-/** The state before anything is resolved: the input and its parts can be read. */
+/** Returns the state before any level is resolved: the input and its parts can be read. */
 export function resolving<N, L>(
   draft: Draft<N, L>,
   express: Express<N>,
@@ -53,7 +53,7 @@ function resolvePart<N, L>({ draft, issues, streams }: Resolving<N, L>, name: st
   }
 }
 
-/** The stream that a reader takes: the one that it names, else that of its own name, else `shared`, else the input. */
+/** Returns the stream of a reader: the one that it names, else that of its own name, else `shared`, else the input. */
 export function chosen<N, L>(
   { draft, issues, streams, asked }: Resolving<N, L>,
   path: string,
@@ -72,12 +72,12 @@ export function chosen<N, L>(
   return stream;
 }
 
-/** The width of a stream; undefined if that of the stream, or the stream itself, is not known. */
+/** Returns the width of a stream; undefined if the stream or its width is not known. */
 export function widthAt<N, L>({ streams }: Resolving<N, L>, stream: string | undefined): number | undefined {
   return stream === undefined ? undefined : streams.get(stream);
 }
 
-/** A net, or a gate over so many experts, as an expression; undefined where that fails or the width is not known. */
+/** Returns a net, or a gate over so many experts, as an expression; undefined if that fails or no width is known. */
 export function expressed<N, L>(
   { express, issues }: Resolving<N, L>,
   path: string,
@@ -96,7 +96,7 @@ export function expressed<N, L>(
   });
 }
 
-/** What a function of the table yields; what an op or the author throws is an issue. */
+/** Returns what a function of the table yields; undefined if it throws, which is an issue. */
 export function attempted<T>(issues: Issue[], path: string, express: () => T): T | undefined {
   try {
     return express();
@@ -107,7 +107,7 @@ export function attempted<T>(issues: Issue[], path: string, express: () => T): T
   }
 }
 
-/** Adds an issue; returns undefined, what stands for a thing that is wrong. */
+/** Adds an issue, and returns undefined, which stands for whatever is wrong. */
 export function report(issues: Issue[], path: string, message: string): undefined {
   issues.push({ path, message });
 }
@@ -127,22 +127,22 @@ function isLegalName(name: string): boolean {
   return /^[^/\x00-\x1f\x7f]{1,100}$/.test(name) && name.isWellFormed() && name !== "__proto__";
 }
 
-/** The end of an issue about an unknown name. Looking for the nearest takes time, which a hostile file could multiply. */
+/** Returns the end of an issue about an unknown name, but not of hundreds: the nearest name takes time to find. */
 export function adviceOn(issues: readonly Issue[], name: string, names: Iterable<string>): string {
   return issues.length < 100 ? advice(name, names) : "";
 }
 
-/** Whether a number is finite, as a float32 too, and not below a limit. */
+/** Returns whether a number is finite, as a float32 too, and not below a limit. */
 export function isAtLeast(least: number, found: number): boolean {
   return Number.isFinite(Math.fround(found)) && found >= least;
 }
 
-/** The stream that expressions read one after the other; the input if one of them reads nothing: none is kept for it. */
+/** Returns the stream that a chain of expressions reads; the input if one of them reads nothing, to keep no other. */
 export function readBy(stream: string, ...expressions: readonly (Expression | null)[]): string {
   return expressions.every((expression) => expression?.nodes.some(({ op }) => op === "input")) ? stream : "input";
 }
 
-/** A record without what is absent. */
+/** Returns a record without its undefined values. */
 export function present<T extends object>(record: T): T {
   return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as T;
 }

@@ -13,7 +13,7 @@ export const version = 1;
 export interface Spec<Tasks extends string = string> {
   /** The version of the format. */
   readonly gatehouse: typeof version;
-  /** What the model reads. */
+  /** The input: a width, or features by name. */
   readonly input: InputSpec;
   /** Streams beside `input` that are parts of it, by name; absent: none. */
   readonly streams?: Readonly<Record<string, StreamSpec>>;
@@ -39,20 +39,20 @@ export interface BankSpec {
   readonly count: number;
   /** The bank of the level whose parameters they have; absent: their own. */
   readonly ties?: string;
-  /** Banks of the level by whose parameters theirs are held, and what the squared distance weighs; absent: none. */
+  /** Banks of the level by whose parameters theirs are held, and the weights of the squared distances; absent: none. */
   readonly near?: Readonly<Record<string, number>>;
-  /** What each of them computes: `[batch, width]` to `[batch, units]`. */
+  /** The net of each of them: `[batch, width]` to `[batch, units]`. */
   readonly net: Expression;
-  /** How many rows each of them takes in a training step, as a multiple of an even share, at least 1; absent: all. */
+  /** The most rows that each takes in a training step, as a multiple of an even share, at least 1; absent: all. */
   readonly capacity?: number;
   /**
-   * Losses of the bank by name, from `routed`, `scores`, `weights` and `load` `[experts]`, means over the rows of a batch
-   * and the gates that mix the bank, to `output` `[]`; absent: none.
+   * Losses of the bank by name, from `routed`, `scores`, `weights` and `load` `[experts]`, means over the rows of a
+   * batch and the gates that mix the bank, to `output` `[]`; absent: none.
    */
   readonly losses?: Readonly<Record<string, Expression>>;
 }
 
-/** What mixes experts into a stream: `h = sum_e G[:, e] f_e`. */
+/** A gate, which mixes experts into a stream: `h = sum_e G[:, e] f_e`. */
 export interface GateSpec {
   /** The stream that the gate reads. */
   readonly reads: string;
@@ -60,18 +60,19 @@ export interface GateSpec {
   readonly mix: readonly string[];
   /**
    * From `[batch, width]` to `weights` `[batch, experts]`, and to any other results: `scores` and `load`
-   * `[batch, experts]`, which losses of banks read, and losses `losses/<name>`, `[batch]` or `[]`. Null for the constant
-   * weight 1 of a single expert.
+   * `[batch, experts]`, which losses of banks read, and losses `losses/<name>`, `[batch]` or `[]`. Null for the
+   * constant weight 1 of a single expert.
    */
   readonly gate: Expression | null;
   /**
    * Parameters of the gate, by their names within it, that move by a rule and not by a gradient: from what a loss of a
-   * bank reads, `[experts]` of all banks that are mixed, to `output` `[experts]`, what a training step adds; absent: none.
+   * bank reads, `[experts]` of all banks that are mixed, to `output` `[experts]`, what a training step adds; absent:
+   * none.
    */
   readonly moves?: Readonly<Record<string, Expression>>;
 }
 
-/** What a task is: a tower, and a head. */
+/** A task: a tower, and a head. */
 export interface TaskSpec {
   /** The stream that the tower reads; the input if it reads logits. */
   readonly reads: string;
@@ -79,9 +80,9 @@ export interface TaskSpec {
   readonly of?: readonly string[];
   /** The tower: `[batch, width]` to `[batch, units]`. */
   readonly tower: Expression;
-  /** What is predicted. */
+  /** The head, which says what is predicted. */
   readonly head: HeadSpec;
-  /** What is added to the logits, by the stream that it reads: `[batch, width]` to `[batch, units]`; absent: nothing. */
+  /** Nets that add to the logits, by the stream that each reads: `[batch, width]` to `[batch, units]`; absent: none. */
   readonly adds?: Readonly<Record<string, Expression>>;
   /** The task whose label is 1 in the rows that count for this one; absent: all rows count. */
   readonly only?: string;
@@ -89,7 +90,7 @@ export interface TaskSpec {
   readonly weight: number;
 }
 
-/** What a task predicts, and the layer that leads there. */
+/** A head, and the layer that leads there. */
 export interface HeadSpec extends HeadForm {
   /** From the tower's output to the logits `[batch, units]`. */
   readonly net: Expression;

@@ -7,7 +7,7 @@ import type { BankSpec, LevelSpec, Spec, TaskSpec } from "./spec.ts";
 type Levels = readonly LevelSpec[];
 type Tasks = Readonly<Record<string, TaskSpec>>;
 
-/** The levels without the gates whose streams nobody reads, and without the experts that no gate mixes. */
+/** Returns the levels without the gates whose streams nobody reads, and without the experts that no gate mixes. */
 export function alive(levels: Levels, tasks: Tasks): Levels {
   const wanted = readByTasks(tasks);
   const kept: LevelSpec[] = [];
@@ -22,7 +22,7 @@ export function alive(levels: Levels, tasks: Tasks): Levels {
   return kept;
 }
 
-/** The banks that are mixed and those that they are tied to, near no others than these. */
+/** Returns the banks that are mixed and those that they are tied to, near no others than these. */
 function mixedBanks(experts: LevelSpec["experts"], mix: readonly string[]): LevelSpec["experts"] {
   const mixed = new Set(mix);
   for (const [bank, { ties }] of Object.entries(experts)) {
@@ -38,14 +38,14 @@ function nearOnly(bank: BankSpec, banks: ReadonlySet<string>): BankSpec {
   return kept.length === 0 ? alone : { ...bank, near: Object.fromEntries(kept) };
 }
 
-/** The parts of the input that something reads; undefined if there are none. */
+/** Returns the parts of the input that something reads; undefined if there are none. */
 export function readParts(parts: Spec["streams"], levels: Levels, tasks: Tasks): Spec["streams"] {
   const read = readByAll(levels, tasks);
   const kept = Object.entries<StreamSpec>(parts ?? {}).filter(([name]) => read.has(name));
   return kept.length === 0 ? undefined : Object.fromEntries(kept);
 }
 
-/** Whether anything of a model has parameters. */
+/** Returns whether anything of a model has parameters. */
 export function hasParameters({ levels, tasks }: Spec): boolean {
   const nets = [
     ...levels.flatMap(({ experts }) => Object.values(experts).map(({ net }) => net)),
@@ -55,7 +55,7 @@ export function hasParameters({ levels, tasks }: Spec): boolean {
   return nets.some((net) => net?.nodes.some(({ op }) => op === "parameter"));
 }
 
-/** Levels that write nothing of what is asked for, so that the towers would read past them. */
+/** Returns the issues of levels that write no stream that is read, so that the towers would read past them. */
 export function unread(levels: Levels, asked: ReadonlySet<string>, tasks: Tasks): Issue[] {
   const wanted = [...Object.keys(tasks).slice(0, 5).map(quoted), '"shared"'].join(", ");
   return levels.flatMap(({ gates }, at) => {
@@ -69,16 +69,16 @@ export function unread(levels: Levels, asked: ReadonlySet<string>, tasks: Tasks)
   });
 }
 
-/** Banks that no gate mixes and streams that nothing reads, if the name of a task or `shared` must be meant by theirs. */
+/** Returns the issues of banks that no gate mixes and streams that nothing reads, if their names must be misspelt. */
 export function misread(levels: Levels, tasks: Tasks): Issue[] {
   const banks = levels.flatMap((level, at) => misnamedBanks(`levels[${at}].experts`, level, Object.keys(tasks)));
   return [...banks.slice(0, most), ...misnamedStreams(levels, tasks)];
 }
 
-/** As many names as can be compared in no time. */
+/** The most names that are compared with each other. */
 const most = 100;
 
-/** Banks that no gate mixes, with a name like that of a task without a bank. */
+/** Returns the issues of banks that no gate mixes, with a name like that of a task without a bank. */
 function misnamedBanks(path: string, { experts, gates }: LevelSpec, tasks: readonly string[]): Issue[] {
   const mixed = new Set(Object.values(gates).flatMap(({ mix }) => mix));
   const tied = new Set(Object.values(experts).map(({ ties }) => ties));
@@ -92,7 +92,7 @@ function misnamedBanks(path: string, { experts, gates }: LevelSpec, tasks: reado
   });
 }
 
-/** Streams that nothing reads, with a name like that of a task without a stream, or like `shared`. */
+/** Returns the issues of streams that nothing reads, with a name like `shared` or that of a task without a stream. */
 function misnamedStreams(levels: Levels, tasks: Tasks): Issue[] {
   const read = readByAll(levels, tasks);
   const written = new Set(levels.flatMap(({ gates }) => Object.keys(gates)));
@@ -108,13 +108,13 @@ function misnamedStreams(levels: Levels, tasks: Tasks): Issue[] {
   });
 }
 
-/** The streams that experts, gates and tasks read. */
+/** Returns the streams that experts, gates and tasks read. */
 function readByAll(levels: Levels, tasks: Tasks): Set<string> {
   const readers = levels.flatMap(({ experts, gates }) => [...Object.values(experts), ...Object.values(gates)]);
   return new Set([...readByTasks(tasks), ...readers.map(({ reads }) => reads)]);
 }
 
-/** The streams that towers read, and those of what is added to logits. */
+/** Returns the streams that tasks read: those of their towers, and of the nets that add to logits. */
 function readByTasks(tasks: Tasks): Set<string> {
   return new Set(Object.values(tasks).flatMap(({ reads, adds = {} }) => [reads, ...Object.keys(adds)]));
 }

@@ -8,6 +8,8 @@ import { bank, type Input, level, mix, type Table } from "../table.ts";
 /**
  * A model for each task, side by side: every task has an expert of its own, and nothing is shared.
  *
+ * @throws {TypeError} if an option is unknown.
+ *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
@@ -29,7 +31,7 @@ export function singleTask<const Tasks extends string>(preset: Preset<Tasks>): T
 /**
  * One expert for all tasks, the shared bottom: `y_k = h_k(f(x))` (Caruana 1997; Ma et al. 2018, eq. 1).
  *
- * @throws {TypeError} for unknown options.
+ * @throws {TypeError} if an option is unknown.
  *
  * @example
  * ```ts
@@ -50,7 +52,7 @@ export function sharedBottom<const Tasks extends string>(preset: Preset<Tasks>):
 /**
  * A mixture of experts with one gate for all tasks: `y_k = h_k(sum_i g(x)_i f_i(x))` (Ma et al. 2018, eq. 5).
  *
- * @throws {TypeError} for unknown options.
+ * @throws {TypeError} if an option is unknown.
  *
  * @example
  * ```ts
@@ -72,7 +74,7 @@ export function omoe<const Tasks extends string>(preset: MixturePreset<Tasks>): 
 /**
  * A mixture of experts with a gate for each task: `y_k = h_k(sum_i g^k(x)_i f_i(x))` (Ma et al. 2018, eqs 6 and 7).
  *
- * @throws {TypeError} for unknown options.
+ * @throws {TypeError} if an option is unknown.
  *
  * @example
  * ```ts
@@ -92,9 +94,9 @@ export function mmoe<const Tasks extends string>(preset: MixturePreset<Tasks>): 
   return { input, levels: [level({ shared: bank(experts, expert) }, gates)], tasks };
 }
 
-/** What {@linkcode l2Constrained} is made of. */
+/** The parts of {@linkcode l2Constrained}. */
 export interface L2Preset<Tasks extends string> extends Preset<Tasks> {
-  /** What the squared distance between two tasks' parameters weighs in the loss, at least 0. Default 1e-3. */
+  /** The weight of the squared distance between two tasks' parameters in the loss, at least 0. Default 1e-3. */
   readonly near?: number;
 }
 
@@ -112,7 +114,7 @@ export interface L2Preset<Tasks extends string> extends Preset<Tasks> {
  * larger it is, the more like {@linkcode sharedBottom}. Each distance is a loss of its own in what is reported,
  * `levels/0/experts/like/near/click`.
  *
- * @throws {TypeError} for unknown options.
+ * @throws {TypeError} if an option is unknown.
  *
  * @example
  * ```ts
@@ -134,26 +136,26 @@ export function l2Constrained<const Tasks extends string>(preset: L2Preset<Tasks
   return { input, levels: [level(experts, recordOf(names, (task) => mix(task)))], tasks };
 }
 
-/** What {@linkcode esmm} is made of. */
+/** The parts of {@linkcode esmm}. */
 export interface EsmmPreset {
   /** A width, or fitted features. */
   readonly input: Input;
-  /** What both towers read, the shared embedding of the paper. */
+  /** The net whose result both towers read, the shared embedding of the paper. */
   readonly expert: Net;
   /** The tower of each of the two probabilities. */
   readonly tower: Net;
 }
 
 /**
- * The entire space multi-task model: the probability of a click, `ctr`, of a conversion after a click, `cvr`, and of both,
- * `ctcvr = ctr cvr` (Ma et al. 2018, ESMM, eq. 1). The losses are those of `ctr` and `ctcvr` over all rows that were
- * shown, so `cvr` is learnt where nobody clicked too, without a loss of its own.
+ * The entire space multi-task model: the probability of a click, `ctr`, of a conversion after a click, `cvr`, and of
+ * both, `ctcvr = ctr cvr` (Ma et al. 2018, ESMM, eq. 1). The losses are those of `ctr` and `ctcvr` over all rows that
+ * were shown, so `cvr` is learnt where nobody clicked too, without a loss of its own.
  *
  * Labels are `ctr` (was clicked) and `ctcvr` (was clicked and converted). Those of `cvr`, if given, are for evaluation
  * alone, over the rows that were clicked. Other names, gates or longer chains of events are three lines of a table:
  * `{ click: binary(tower), order: binary(tower, { weight: 0, only: "click" }), both: product(["click", "order"]) }`.
  *
- * @throws {TypeError} for unknown options.
+ * @throws {TypeError} if an option is unknown.
  *
  * @example
  * ```ts

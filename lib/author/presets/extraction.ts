@@ -4,20 +4,20 @@ import type { Gate } from "../net.ts";
 import { type LevelsPreset, netsOf, type Preset, recordOf, untaken } from "./preset.ts";
 import { bank, level, mix, type Table } from "../table.ts";
 
-/** How many experts a level has. */
+/** The experts of a level, and its gate. */
 export interface ExtractionOptions {
   /** The number of experts that all tasks read. Default 1; with 0, every task has its own alone. */
   readonly shared?: number;
-  /** The number of experts of each task's own. Default 1; with 0, only the shared ones. */
+  /** The number of experts that each task has to itself. Default 1; with 0, only the shared ones. */
   readonly own?: number;
   /** The gate. Default `softmax`. */
   readonly gate?: Gate;
 }
 
-/** What {@linkcode cgc} is made of. */
+/** The parts of {@linkcode cgc}. */
 export interface CgcPreset<Tasks extends string> extends Preset<Tasks>, ExtractionOptions {}
 
-/** What {@linkcode ple} is made of. */
+/** The parts of {@linkcode ple}. */
 export interface PlePreset<Tasks extends string> extends LevelsPreset<Tasks>, ExtractionOptions {}
 
 /**
@@ -33,7 +33,7 @@ export interface PlePreset<Tasks extends string> extends LevelsPreset<Tasks>, Ex
  * Without own experts it is `mmoe`, without shared ones `singleTask` of several experts; it is {@linkcode ple} of one
  * level. The logits have no bias, as in the paper.
  *
- * @throws {TypeError} for unknown options, and for a task named `shared`.
+ * @throws {TypeError} if an option is unknown, or a task is named `shared`.
  *
  * @example
  * ```ts
@@ -69,8 +69,8 @@ export function cgc<const Tasks extends string>(preset: CgcPreset<Tasks>): Table
  * `width (shared + tasks own)` of the shared gate in all levels but the last. Some implementations let every gate read
  * the input; here, as in the paper, they read what is below.
  *
- * @throws {TypeError} for unknown options, and for a task named `shared`.
- * @throws {RangeError} if the number of levels is none, or is not that of the nets.
+ * @throws {TypeError} if an option is unknown, or a task is named `shared`.
+ * @throws {RangeError} if the number of levels is not a whole number of at least 1, or is not that of the nets.
  *
  * @example
  * ```ts

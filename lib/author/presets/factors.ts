@@ -7,13 +7,13 @@ import { dense, pipe } from "../nets.ts";
 import { type Preset, recordOf } from "./preset.ts";
 import { bank, level, mix, type Table } from "../table.ts";
 
-/** What {@linkcode tensorFactorisation} is made of. */
+/** The parts of {@linkcode tensorFactorisation}. */
 export interface FactorPreset<Tasks extends string> extends Omit<Preset<Tasks>, "expert"> {
   /** The width of the layer whose matrices are factorised. */
   readonly units: number;
   /** The ranks over the input, the units and the tasks. Default: `units`, `units` and the number of tasks. */
   readonly ranks?: readonly [input: number, units: number, tasks: number];
-  /** What follows the layer. Default `relu`. */
+  /** The net after the layer. Default `relu`. */
   readonly activation?: Net;
 }
 
@@ -31,12 +31,12 @@ export interface FactorPreset<Tasks extends string> extends Omit<Preset<Tasks>, 
  *          gates     click: mix click (weight 1)            like: mix like
  * ```
  *
- * Parameters: `width r1 + r1 r2 r3 + tasks r3 + r2 units` below the towers, all of them trained from random numbers. The
- * layer has no bias. With the third rank 1 (and no number for each task) all tasks share one layer, as in
+ * Parameters: `width r1 + r1 r2 r3 + tasks r3 + r2 units` below the towers, all of them trained from random numbers.
+ * The layer has no bias. With the third rank 1 (and no number for each task) all tasks share one layer, as in
  * `sharedBottom`; with full ranks any matrices can be had, as in `singleTask`.
  *
- * @throws {TypeError} for unknown options.
- * @throws {RangeError} for units or ranks that are no whole numbers.
+ * @throws {TypeError} if an option is unknown.
+ * @throws {RangeError} if the units or a rank are not a whole number of at least 1.
  *
  * @example
  * ```ts

@@ -7,7 +7,7 @@ import { dense } from "../nets.ts";
 import { forEvery, type LevelsPreset, netsOf, numbered, recordOf, untaken } from "./preset.ts";
 import { type Bank, bank, level, mix, type Table } from "../table.ts";
 
-/** What {@linkcode multiLevelMmoe} is made of. */
+/** The parts of {@linkcode multiLevelMmoe}. */
 export interface MultiLevelPreset<Tasks extends string> extends LevelsPreset<Tasks> {
   /** The number of experts of each level. Default 8. */
   readonly experts?: number;
@@ -30,8 +30,8 @@ export interface MultiLevelPreset<Tasks extends string> extends LevelsPreset<Tas
  * Parameters: of each level `experts e` with `e` those of an expert over the width that it reads, and
  * `input experts ** 2` of its gates, in the last level `input experts tasks`. Of one level it is `mmoe`.
  *
- * @throws {TypeError} for unknown options.
- * @throws {RangeError} for numbers of levels or experts that are none.
+ * @throws {TypeError} if an option is unknown.
+ * @throws {RangeError} if a number of levels or experts is not a whole number in its range.
  *
  * @example
  * ```ts
@@ -59,17 +59,18 @@ export function multiLevelMmoe<const Tasks extends string>(preset: MultiLevelPre
   return { input, levels, tasks };
 }
 
-/** What {@linkcode adatt} is made of. */
+/** The parts of {@linkcode adatt}. */
 export interface AdattPreset<Tasks extends string> extends LevelsPreset<Tasks> {
-  /** The number of experts of each task's own. Default 1. */
+  /** The number of experts that each task has to itself. Default 1. */
   readonly own?: number;
   /** The number of experts that belong to no task. Default 0: AdaTT-sp of the paper; with more, the general AdaTT. */
   readonly shared?: number;
 }
 
 /**
- * Adaptive task-to-task fusion: in every level, each task mixes the experts of all tasks by a softmax of its own stream,
- * and adds a learned linear combination of its own experts (Li et al. 2023: `AllExpertGF` and `NativeExpertLF`).
+ * Adaptive task-to-task fusion: in every level, each task mixes the experts of all tasks by a softmax of its own
+ * stream, and adds a learned linear combination of its own experts (Li et al. 2023: `AllExpertGF` and
+ * `NativeExpertLF`).
  *
  * ```text
  * level 0: experts   click: own     like: own     (shared: shared)          all read the input
@@ -83,11 +84,11 @@ export interface AdattPreset<Tasks extends string> extends LevelsPreset<Tasks> {
  * expert is added as it is (`v = 1`, without a parameter), as in the paper; others begin uniform in
  * ±1 / sqrt(own), as in its published code. Logits have no bias here; in that code they have one.
  *
- * Parameters: of each level `n e + streams (width n + own)` with `n = tasks own + shared` experts of `e` parameters, and
- * `streams` the tasks, in all levels but the last also `shared`. Without the residual, one level is `mmoe`.
+ * Parameters: of each level `n e + streams (width n + own)` with `n = tasks own + shared` experts of `e` parameters,
+ * and `streams` the tasks, in all levels but the last also `shared`. Without the residual, one level is `mmoe`.
  *
- * @throws {TypeError} for unknown options, and for a task named `shared`.
- * @throws {RangeError} for numbers of levels or experts that are none.
+ * @throws {TypeError} if an option is unknown, or a task is named `shared`.
+ * @throws {RangeError} if a number of levels or experts is not a whole number in its range.
  *
  * @example
  * ```ts

@@ -7,15 +7,15 @@ import { dense, layerNorm, pipe } from "../nets.ts";
 import { netsOf, type Preset, recordOf, untaken } from "./preset.ts";
 import { bank, level, mix, type Table } from "../table.ts";
 
-/** What {@linkcode home} is made of. */
+/** The parts of {@linkcode home}. */
 export interface HomePreset<Tasks extends string> extends Omit<Preset<Tasks>, "expert"> {
-  /** What each expert computes before it is normalised: linear in its last layer. A list: of the two levels. */
+  /** The net of each expert before it is normalised, linear in its last layer; a list holds those of the two levels. */
   readonly expert: Net | readonly [Net, Net];
   /** The tasks that belong together, by the name of their group; each task is in one. */
   readonly groups: Readonly<Record<string, readonly NoInfer<Tasks>[]>>;
-  /** The number of experts that all read. Default 1. */
+  /** The number of experts that all gates read. Default 1. */
   readonly shared?: number;
-  /** The number of experts of each group's own, and of each task's. Default 1. */
+  /** The number of experts that each group, and each task, has to itself. Default 1. */
   readonly own?: number;
   /** The rank of the feature gates. Default 8. */
   readonly rank?: number;
@@ -23,8 +23,8 @@ export interface HomePreset<Tasks extends string> extends Omit<Preset<Tasks>, "e
 
 /**
  * HoME, the hierarchy of multi-gate experts: a level of groups of tasks below one of tasks, in which masks say which
- * experts a gate can see; experts are normalised, read through feature gates, and own experts pass self gates beside the
- * mixture (Wang et al. 2024).
+ * experts a gate can see; experts are normalised, read through feature gates, and own experts pass self gates beside
+ * the mixture (Wang et al. 2024).
  *
  * ```text
  * level 0: experts   watch: own     talk: own     shared: shared                  all read the input
@@ -42,11 +42,11 @@ export interface HomePreset<Tasks extends string> extends Omit<Preset<Tasks>, "e
  * running means are kept; one feature gate for each expert, not a mixture of several; the gate of a task
  * reads the stream of its group, where the paper joins that of all tasks to it.
  *
- * Parameters: `e + 2 width rank + 2 units` for each expert, with `e` those of the given net, the number of experts being
- * `shared + groups own` in level 0 and `shared + (groups + tasks) own` in level 1. Gates of level 0:
+ * Parameters: `e + 2 width rank + 2 units` for each expert, with `e` those of the given net, the number of experts
+ * being `shared + groups own` in level 0 and `shared + (groups + tasks) own` in level 1. Gates of level 0:
  * `width groups (2 own + shared) + width (2 shared + groups own)`; of level 1: `units tasks (3 own + shared)`.
  *
- * @throws {TypeError} for unknown options, and if tasks and groups do not fit each other.
+ * @throws {TypeError} if an option is unknown, or tasks and groups do not fit each other.
  *
  * @example
  * ```ts
@@ -90,7 +90,7 @@ export function home<const Tasks extends string>(preset: HomePreset<Tasks>): Tab
   return { input, levels, tasks };
 }
 
-/** The group of every task. */
+/** Returns the group of every task. */
 function grouped(action: string, groups: unknown, tasks: unknown): Record<string, string> {
   if (!isRecord(groups)) throw new TypeError(`Cannot ${action}: groups must be an object, found ${kindOf(groups)}`);
   const found = new Map<string, string>();
@@ -115,7 +115,7 @@ function grouped(action: string, groups: unknown, tasks: unknown): Record<string
   return Object.fromEntries(names.map((task) => [task, found.get(task)!]));
 }
 
-/** `x * 2 sigmoid(x B A)`: as it is where the matrices are 0. */
+/** Returns the net `x * 2 sigmoid(x B A)`, the identity where the matrices are 0. */
 function featureGate(rank: number): Net {
   return (x) => {
     const low = dense(rank, { bias: false })(x);
@@ -123,7 +123,7 @@ function featureGate(rank: number): Net {
   };
 }
 
-/** Softmax over all experts, and a gate of their own more on the first of them. */
+/** Returns a gate: softmax over all experts, to which the self gate of the first of them is added. */
 function selfGated(own: number): Gate {
   return (x, experts) => {
     const self = dense(own, { bias: false })(x);

@@ -3,11 +3,11 @@ import type { Task } from "../heads.ts";
 import type { Gate, Net } from "../net.ts";
 import type { Input } from "../table.ts";
 
-/** What a preset is made of. */
+/** The parts of a preset. */
 export interface Preset<Tasks extends string> {
   /** A width, or fitted features. */
   readonly input: Input;
-  /** What each expert computes. */
+  /** The net of each expert. */
   readonly expert: Net;
   /** The tasks by name. */
   readonly tasks: Readonly<Record<Tasks, Task>>;
@@ -23,7 +23,7 @@ export interface MixturePreset<Tasks extends string> extends Preset<Tasks> {
 
 /** A preset with levels of experts, one above the other. */
 export interface LevelsPreset<Tasks extends string> extends Omit<Preset<Tasks>, "expert"> {
-  /** What each expert computes; a list says it level by level, from the input up. */
+  /** The net of each expert; a list holds one for each level, from the input up. */
   readonly expert: Net | readonly Net[];
   /** The number of levels. Default 2, or as many as `expert` lists. */
   readonly levels?: number;
@@ -33,9 +33,9 @@ export interface LevelsPreset<Tasks extends string> extends Omit<Preset<Tasks>, 
 const mostLevels = 1000;
 
 /**
- * The net of each level.
+ * Returns the net of each level.
  *
- * @throws {RangeError} if the number of levels is none, or is not that of the nets.
+ * @throws {RangeError} if the number of levels is not a whole number of at least 1, or is not that of the nets.
  */
 export function netsOf(action: string, expert: Net | readonly Net[], levels?: number): readonly Net[] {
   const nets = Array.isArray(expert) ? expert as readonly Net[] : undefined;
@@ -55,9 +55,9 @@ export function netsOf(action: string, expert: Net | readonly Net[], levels?: nu
 const mostNumbered = 1000;
 
 /**
- * The names `0`, `1`, ... of experts that each have a stream of their own.
+ * Returns the names `0`, `1`, ... of experts that each have a stream of their own.
  *
- * @throws {RangeError} for a number of experts that is none.
+ * @throws {RangeError} if the number of experts is not a whole number of at least 1.
  */
 export function numbered(action: string, what: string, count: number): readonly string[] {
   if (!Number.isSafeInteger(count) || count < 1 || count > mostNumbered) {
@@ -68,12 +68,12 @@ export function numbered(action: string, what: string, count: number): readonly 
   return Array.from({ length: count }, (_, at) => String(at));
 }
 
-/** A record of something for every name. */
+/** Returns a record of something for every name. */
 export function recordOf<T>(names: readonly string[], of: (name: string, at: number) => T): Record<string, T> {
   return Object.fromEntries(names.map((name, at) => [name, of(name, at)]));
 }
 
-/** A record of something for every task; what is no record of tasks is refused by `define`. */
+/** Returns a record of something for every task; `define` reports tasks that are not a record. */
 export function forEvery<T>(
   tasks: Readonly<Record<string, Task>> | undefined,
   of: (task: string) => T,

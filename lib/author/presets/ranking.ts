@@ -7,11 +7,11 @@ import { mmoe } from "./basic.ts";
 import type { Input, Table } from "../table.ts";
 import { misapplied } from "../../errors/misapplied.ts";
 
-/** What {@linkcode youtube} is made of. */
+/** The parts of {@linkcode youtube}. */
 export interface YoutubePreset<Tasks extends string> extends MixturePreset<Tasks> {
   /** The features that only the shallow towers read, or columns where the input is a width: position, device. */
   readonly position: readonly string[] | readonly number[];
-  /** What a shallow tower computes before its logits. Default: nothing, it is linear. */
+  /** The net of a shallow tower before its logits. Default: none, the tower is linear. */
   readonly shallow?: Net;
   /** The share of rows whose position is missing in training, in [0, 1). Default 0.1, as in the paper. */
   readonly drop?: number;
@@ -20,9 +20,9 @@ export interface YoutubePreset<Tasks extends string> extends MixturePreset<Tasks
 }
 
 /**
- * MMoE with shallow towers against selection bias: the logit of a task is that of its tower plus that of a shallow tower,
- * which alone reads where an item was shown, and which is not there when items are ranked (Zhao et al. 2019,
- * on position and selection biases).
+ * MMoE with shallow towers against selection bias: the logit of a task is that of its tower plus that of a shallow
+ * tower, which alone reads where an item was shown, and which is not there when items are ranked (Zhao et al. 2019, on
+ * position and selection biases).
  *
  * ```text
  * streams   position: its features     shared: all others of the input
@@ -31,11 +31,12 @@ export interface YoutubePreset<Tasks extends string> extends MixturePreset<Tasks
  * tasks     click: tower over click, adds a shallow tower over position
  * ```
  *
- * In training, the position of each row is missing with probability `drop`; in evaluation and prediction it is missing in
- * all rows, whatever the data hold: all its columns are 0, which is not the same as an unknown word. Parameters: those
- * of `mmoe` over the other features, and of each shallow tower those of its net and `units` of its logits, without bias.
+ * In training, the position of each row is missing with probability `drop`; in evaluation and prediction it is missing
+ * in all rows, whatever the data hold: all its columns are 0, which is not the same as an unknown word. Parameters:
+ * those of `mmoe` over the other features, and of each shallow tower those of its net and `units` of its logits,
+ * without bias.
  *
- * @throws {TypeError} for unknown options.
+ * @throws {TypeError} if an option is unknown.
  * @throws {RangeError} if `drop` is out of range.
  *
  * @example
@@ -70,7 +71,7 @@ export function youtube<const Tasks extends string>(preset: YoutubePreset<Tasks>
   return { input, streams: { shared: others(input, position), position }, levels, tasks: towers as typeof tasks };
 }
 
-/** All features or columns but some. */
+/** Returns all features or columns but some. */
 function others(input: Input, some: readonly (string | number)[]): readonly string[] | readonly number[] {
   const left = new Set(some);
   if (isRecord(input)) return Object.keys(input).filter((name) => !left.has(name));
@@ -78,11 +79,11 @@ function others(input: Input, some: readonly (string | number)[]): readonly stri
 }
 
 /**
- * What is known in training alone, and there not of every row: with probability `rate` a row is 0, in evaluation all are.
- * What is left is not scaled, unlike that of `dropout`.
+ * A net that passes its input in training alone: there each row is 0 with probability `rate`, in evaluation all are. It
+ * is for what is not known when predictions are made. Unlike `dropout`, it does not scale the rows that are left.
  *
- * @param rate In [0, 1).
- * @throws {RangeError} if `rate` is not.
+ * @param rate The probability, in [0, 1).
+ * @throws {RangeError} if `rate` is not in [0, 1).
  *
  * @example
  * ```ts

@@ -7,15 +7,15 @@ import { dense } from "../nets.ts";
 import { forEvery, type LevelsPreset, netsOf, numbered, recordOf } from "./preset.ts";
 import { bank, level, mix, type Table } from "../table.ts";
 
-/** What {@linkcode crossStitch} is made of. */
+/** The parts of {@linkcode crossStitch}. */
 export interface CrossStitchPreset<Tasks extends string> extends LevelsPreset<Tasks> {
-  /** What each task's expert weighs for the task itself at first. Default 0.9; the others share what is left of 1. */
+  /** The first weight of each task's expert for the task itself. Default 0.9; the others share what is left of 1. */
   readonly same?: number;
 }
 
 /**
  * Cross-stitch networks: one expert for each task and level; after each level every task's stream is a linear
- * combination of all of them, by a learned matrix that is no function of the input and is not normalised (Misra et al.
+ * combination of all of them, by a learned matrix that does not depend on the input and is not normalised (Misra et al.
  * 2016, eq. 1, `x'_A = a_AA x_A + a_AB x_B`).
  *
  * ```text
@@ -24,12 +24,13 @@ export interface CrossStitchPreset<Tasks extends string> extends LevelsPreset<Ta
  * level 1: the same, each expert over the stream of its own name
  * ```
  *
- * Parameters: of each level `tasks e + tasks ** 2`, with `e` those of an expert over the width that it reads. One number
- * for each pair of tasks; the paper has also one for each channel. It begins at 0.9 for the task's own expert, the best
- * that the paper tries. With the identity as matrix it is `singleTask`.
+ * Parameters: of each level `tasks e + tasks ** 2`, with `e` those of an expert over the width that it reads. One
+ * number for each pair of tasks; the paper has also one for each channel. It begins at 0.9 for the task's own expert,
+ * the best that the paper tries. With the identity as matrix it is `singleTask`.
  *
- * @throws {TypeError} for unknown options.
- * @throws {RangeError} if the number of levels is none, or is not that of the nets, or `same` is no number.
+ * @throws {TypeError} if an option is unknown.
+ * @throws {RangeError} if the number of levels is not a whole number of at least 1, or is not that of the nets, or
+ * `same` is not a finite number.
  *
  * @example
  * ```ts
@@ -60,25 +61,25 @@ export function crossStitch<const Tasks extends string>(preset: CrossStitchPrese
   return { input, levels, tasks };
 }
 
-/** What {@linkcode snr} is made of. */
+/** The parts of {@linkcode snr}. */
 export interface SnrPreset<Tasks extends string> extends LevelsPreset<Tasks> {
   /** The number of sub-networks of each level. Default 2. */
   readonly experts?: number;
-  /** What a way does to what goes along it: a matrix of its own (`transform`, SNR-Trans), or nothing (`average`). */
+  /** The kind of the ways: each with a matrix of its own (`transform`, SNR-Trans), or as they are (`average`). */
   readonly ways?: "transform" | "average";
-  /** What opens and closes ways. Default {@linkcode hardConcrete} without its penalty. */
+  /** The gate that opens and closes ways. Default {@linkcode hardConcrete} without its penalty. */
   readonly gate?: Gate;
 }
 
 /**
  * Sub-network routing: every sub-network of a level, and every task above the last, reads what ways from all
- * sub-networks below bring; gates that are no function of the input open and close the ways (Ma et al. 2019:
+ * sub-networks below bring; gates that do not depend on the input open and close the ways (Ma et al. 2019:
  * `v_i = sum_j z_ij W_ij u_j` of SNR-Trans, `v_i = sum_j z_ij u_j` of SNR-Aver).
  *
  * ```text
  * level 0: experts   0: 1     1: 1     ...      the sub-networks, all read the input
  *          gates     0: mix 0 (weight 1)        1: mix 1        ...
- * level 1: experts   0 to click: 1 (reads 0)    1 to click: 1 (reads 1)    0 to like ...       matrices, SNR-Trans alone
+ * level 1: experts   0 to click: 1 (reads 0)    1 to click: 1 (reads 1)    0 to like ...      matrices, SNR-Trans alone
  *          gates     click: mix 0 to click + 1 to click, by hard concrete numbers       like: ...
  * ```
  *
@@ -86,12 +87,13 @@ export interface SnrPreset<Tasks extends string> extends LevelsPreset<Tasks> {
  * in the place of the tasks.
  *
  * Parameters: of each level `experts e`, and of its ways `experts targets (units ** 2 + 1)`, or `experts targets` where
- * they transform nothing; the targets are the sub-networks above, at last the tasks. The paper's L0 penalty on the number
- * of open ways is a loss of each gate: `gate: hardConcrete({ penalty: 1e-4 })`. With all ways open and nothing transformed, it is
- * {@linkcode crossStitch} with ones as matrix.
+ * they transform nothing; the targets are the sub-networks above, at last the tasks. The paper's L0 penalty on the
+ * number of open ways is a loss of each gate: `gate: hardConcrete({ penalty: 1e-4 })`. With all ways open and nothing
+ * transformed, it is {@linkcode crossStitch} with ones as matrix.
  *
- * @throws {TypeError} for unknown options.
- * @throws {RangeError} for numbers of levels or experts that are none, or a word for `ways` that is not known.
+ * @throws {TypeError} if an option is unknown.
+ * @throws {RangeError} if a number of levels or experts is not a whole number in its range, or `ways` is an unknown
+ * word.
  *
  * @example
  * ```ts
@@ -129,5 +131,5 @@ export function snr<const Tasks extends string>(preset: SnrPreset<Tasks>): Table
   return { input, levels, tasks };
 }
 
-/** A matrix that keeps the width. */
+/** A net that multiplies by a matrix and keeps the width. */
 const square: Net = (x) => dense(widthOf(x), { bias: false })(x);
