@@ -1,11 +1,11 @@
 import { checkGraph } from "../check_graph.ts";
-import type { Engine, Store } from "../engine.ts";
+import type { Engine } from "../engine.ts";
+import { storesOf } from "../held.ts";
 import { isTranslated } from "../../formats/onnx_ops.ts";
 import { programOf } from "./program.ts";
+import { keeping, pairing } from "./regions.ts";
 import { start } from "./runtime.ts";
 import type { Open } from "./session.ts";
-import { type Arrays, storeOf } from "./store.ts";
-import type { Op } from "../../ops/value.ts";
 
 /** The options of {@linkcode onnx}. */
 export interface OnnxOptions {
@@ -41,24 +41,16 @@ export async function onnx({ threads }: OnnxOptions = {}): Promise<Engine> {
 
 /** The engine on ONNX Runtime, however that was started. */
 export function engineOf(open: Open): Engine {
-  const known = new WeakMap<Store, Arrays>();
+  const { store, heldBy } = storesOf(keeping);
+  const otherOf = pairing();
   return {
     name: "onnx",
     rules: { gatherFrom: 32, routeFrom: { ratio: 1, saved: 50_000 } },
-    store: (values) => {
-      const { store, arrays } = storeOf(values);
-      known.set(store, arrays);
-      return store;
-    },
+    store,
     load: (graph, store) => {
-      const arrays = known.get(store);
-      if (arrays === undefined) throw new TypeError("Cannot load graph: the store is of another engine");
-      checkGraph(graph, (name) => arrays.find(name)?.shape, { name: "onnx", has });
-      return programOf(graph, arrays, open);
+      const held = heldBy(store);
+      checkGraph(graph, held, { name: "onnx", computes: isTranslated });
+      return programOf(graph, held, otherOf, open);
     },
   };
-}
-
-function has(op: string): boolean {
-  return isTranslated(op as Op) || ["input", "noise", "parameter", "constant"].includes(op);
 }

@@ -9,10 +9,10 @@ import type { RowLoops } from "./wasm_rows.ts";
 type Step = (of: readonly TensorInfo[]) => TensorInfo;
 
 /** Puts numbers on the backend, where they stay as long as the step. */
-export type Hold = (data: Numbers, shape: readonly number[]) => TensorInfo;
+export type Pin = (data: Numbers, shape: readonly number[]) => TensorInfo;
 
 /** How an op is settled for its place. */
-export type Kernel = (place: Place, backend: Backend, hold: Hold) => Step;
+export type Kernel = (place: Place, backend: Backend, pin: Pin) => Step;
 
 /**
  * How each op is computed by tfjs kernels, on any backend: op to kernel.
@@ -48,10 +48,10 @@ export const kernels: Readonly<Record<Computed | "reshape" | "stopGradient", Ker
     const call = backend.kernel("Softmax");
     return ([logits]) => call({ logits }, { dim: place.shape.length - 1 }); // -1 yields garbage on wasm
   },
-  topMask: ({ attrs, shape }, backend, hold) => {
+  topMask: ({ attrs, shape }, backend, pin) => {
     const [largest, sum] = [backend.kernel("TopK"), backend.kernel("Sum")];
     const width = shape[shape.length - 1];
-    const marked = choice(hold(Int32Array.from({ length: width }, (_, at) => at), [width]), backend);
+    const marked = choice(pin(Int32Array.from({ length: width }, (_, at) => at), [width]), backend);
     const [k, axis] = [attrs.k as number, shape.length - 1];
     return ([x]) => {
       const [values, places] = largest({ x }, { k, sorted: true }) as unknown as TensorInfo[]; // [..., k]
@@ -66,10 +66,10 @@ export const kernels: Readonly<Record<Computed | "reshape" | "stopGradient", Ker
 
   reshape,
   stopGradient: reshape,
-  broadcast: ({ shape, of: [from] }, backend, hold) => {
+  broadcast: ({ shape, of: [from] }, backend, pin) => {
     const call = backend.kernel("Multiply");
     const stretch = ones(
-      hold,
+      pin,
       shape.map((length, axis) => length === from[axis - shape.length + from.length] ? 1 : length),
     );
     return ([a]) => call({ a, b: stretch });
@@ -89,14 +89,14 @@ export const kernels: Readonly<Record<Computed | "reshape" | "stopGradient", Ker
   })),
 
   multiHot,
-  gatherSum: (place, backend, hold) => {
+  gatherSum: (place, backend, pin) => {
     const product = backend.kernel("BatchMatMul");
-    const marked = multiHot(place, backend, hold);
+    const marked = multiHot(place, backend, pin);
     return ([table, codes]) => using(backend, marked([codes]), (a) => product({ a, b: table }, untransposed));
   },
-  scatterAdd: (place, backend, hold) => {
+  scatterAdd: (place, backend, pin) => {
     const [product, transpose] = [backend.kernel("BatchMatMul"), backend.kernel("Transpose")];
-    const marked = multiHot(place, backend, hold);
+    const marked = multiHot(place, backend, pin);
     return ([codes, b]) =>
       using(
         backend,
@@ -157,7 +157,7 @@ export function settle(
   op: keyof typeof kernels,
   place: Place,
   backend: Backend,
-  hold: Hold,
+  pin: Pin,
 ): Step {
   const { fill, rows } = backend;
   const own = isOverRows(op) ? rows?.[op](place) : undefined;
@@ -165,7 +165,7 @@ export function settle(
   const aboveZero = op === "greater" && place.zeros[1] && sameShape(place.of[0], place.shape);
   if (aboveZero && backend.name === "wasm") return positive(backend);
   if (fill === undefined || !Object.hasOwn(loops, op) || !(backend.plain || looped.has(op))) {
-    return kernels[op](place, backend, hold);
+    return kernels[op](place, backend, pin);
   }
   const loop = loops[op as Computed](place);
   return (of) => fill(place.shape, of, loop);
@@ -216,7 +216,7 @@ const [fewRows, leastCopied] = [4, 2 ** 12];
 /** The most elements that wasm sums by a product with a row of ones: it copies them first. */
 const mostSummed = 2 ** 21;
 
-function sum(place: Place, backend: Backend, hold: Hold): Step {
+function sum(place: Place, backend: Backend, pin: Pin): Step {
   const [from] = place.of;
   const axes = place.attrs.axes as number[];
   const rows = axes.reduce((product, axis) => product * from[axis], 1);
@@ -229,7 +229,7 @@ function sum(place: Place, backend: Backend, hold: Hold): Step {
     return (of) => fill(place.shape, of, loop);
   }
   const call = backend.kernel("BatchMatMul");
-  const row = ones(hold, [1, rows]);
+  const row = ones(pin, [1, rows]);
   return ([x]) => ({ ...call({ a: row, b: { ...x, shape: [rows, width] } }, untransposed), shape: [...place.shape] });
 }
 
@@ -240,10 +240,10 @@ function reduction(name: string, place: Place, backend: Backend, setting: string
   return ([x]) => ({ ...call({ x }, { [setting]: axes, keepDims: false }), shape: [...place.shape] });
 }
 
-function select({ shape }: Place, backend: Backend, hold: Hold): Step {
+function select({ shape }: Place, backend: Backend, pin: Pin): Step {
   const [differs, stretch, choose] = [backend.kernel("NotEqual"), backend.kernel("Multiply"), backend.kernel("Select")];
   const zero = backend.kernel("ZerosLike");
-  const full = ones(hold, shape);
+  const full = ones(pin, shape);
   const whole = (a: TensorInfo, use: (x: TensorInfo) => TensorInfo) => using(backend, stretch({ a, b: full }), use);
   return ([c, a, b]) =>
     whole(
@@ -258,12 +258,12 @@ function select({ shape }: Place, backend: Backend, hold: Hold): Step {
 }
 
 /** Each column's code once for every size that the column has, compared with the codes in order. */
-function multiHot({ attrs }: Place, backend: Backend, hold: Hold): Step {
+function multiHot({ attrs }: Place, backend: Backend, pin: Pin): Step {
   const sizes = attrs.sizes as number[];
   const columns = Int32Array.from(sizes.flatMap((size, column) => Array(size).fill(column)));
-  const indices = hold(columns, [columns.length]);
+  const indices = pin(columns, [columns.length]);
   const wanted = sizes.flatMap((size) => Array.from({ length: size }, (_, code) => code));
-  const chosen = choice(hold(Int32Array.from(wanted), [wanted.length]), backend);
+  const chosen = choice(pin(Int32Array.from(wanted), [wanted.length]), backend);
   const gather = backend.kernel("GatherV2");
   return ([x]) => using(backend, gather({ x, indices }, { axis: 1, batchDims: 0 }), chosen);
 }
@@ -452,8 +452,8 @@ function choice(wanted: TensorInfo, backend: Backend): (codes: TensorInfo) => Te
   return (codes) => using(backend, equal({ a: codes, b: wanted }), (x) => cast({ x }, { dtype: "float32" }));
 }
 
-function ones(hold: Hold, shape: readonly number[]): TensorInfo {
-  return hold(new Float32Array(sizeOf(shape)).fill(1), shape);
+function ones(pin: Pin, shape: readonly number[]): TensorInfo {
+  return pin(new Float32Array(sizeOf(shape)).fill(1), shape);
 }
 
 function reshape({ shape }: Place, backend: Backend): Step {

@@ -1,10 +1,11 @@
+import type { TensorInfo } from "@tensorflow/tfjs";
 import { cautious, type Rules } from "../../graph/rules.ts";
-import type { Engine, Store } from "../engine.ts";
+import type { Engine } from "../engine.ts";
 import { checkGraph } from "../check_graph.ts";
+import { storesOf } from "../held.ts";
 import { type Backend, start } from "./backend.ts";
 import { isComputed } from "./kernels.ts";
 import { programOf } from "./program.ts";
-import { type Arrays, storeOf } from "./store.ts";
 
 /**
  * An engine on any registered TensorFlow.js backend: `wasm` and `cpu` come with this package, `webgl` with
@@ -38,20 +39,20 @@ export async function tfjs(backend: string): Promise<Engine> {
 /** The engine on a backend that has been started. */
 export function engineOf(started: Backend): Engine {
   const name = `tfjs:${started.name}`;
-  const known = new WeakMap<Store, Arrays>();
+  // Numbers are never written over others: products on wasm remember a matrix by its array.
+  const { store, heldBy } = storesOf<TensorInfo>({
+    put: ({ shape, data }) => started.write(Float32Array.from(data), shape),
+    read: started.read,
+    free: started.free,
+  });
   return {
     name,
     rules: rulesOf(started),
-    store: (values) => {
-      const { store, arrays } = storeOf(values, started);
-      known.set(store, arrays);
-      return store;
-    },
+    store,
     load: (graph, store) => {
-      const arrays = known.get(store);
-      if (arrays === undefined) throw new TypeError("Cannot load graph: the store is of another engine");
-      checkGraph(graph, (parameter) => arrays.find(parameter)?.shape, { name, has });
-      return programOf(graph, arrays, started);
+      const held = heldBy(store);
+      checkGraph(graph, held, { name, computes: isComputed });
+      return programOf(graph, held, started);
     },
   };
 }
@@ -113,10 +114,6 @@ export async function bestEngine(): Promise<Engine> {
 function rulesOf({ fill, plain, rows }: Backend): Rules {
   if (fill === undefined) return cautious;
   return { gatherFrom: rows === undefined ? 10 : 4, routeFrom: { ratio: 1, saved: plain ? 500 : 10_000 } };
-}
-
-function has(op: string): boolean {
-  return isComputed(op) || ["input", "noise", "parameter", "constant"].includes(op);
 }
 
 /** Whether the `.wasm` file may be read, as known or as the user says when asked; granted where Deno does not rule. */
