@@ -3,7 +3,8 @@ import { sameShape, shapeText, sizeOf } from "../ops/shape.ts";
 import type { Op } from "../ops/value.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import { isTranslated, translations } from "./onnx_ops.ts";
-import { type Dtype, type Writer, writerOf } from "./onnx_writer.ts";
+import type { Dtype } from "./onnx_messages.ts";
+import { type Writer, writerOf } from "./onnx_writer.ts";
 
 /**
  * A graph as an ONNX model, made of standard ops alone: the bytes of an `.onnx` file.
