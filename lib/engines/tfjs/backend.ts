@@ -5,7 +5,7 @@ import { advice } from "../../errors/nearest.ts";
 import { sizeOf } from "../../ops/shape.ts";
 import { multiplier } from "./wasm_multiplier.ts";
 import { type RowLoops, rowLoops } from "./wasm_rows.ts";
-import type { Loop, Numbers } from "./numbers.ts";
+import type { Loop, Numbers } from "./loop.ts";
 
 /** Calls one kernel of a backend. */
 export type Call = (inputs: NamedTensorInfoMap | readonly TensorInfo[], attrs?: NamedAttrMap) => TensorInfo;

@@ -5,7 +5,7 @@ import type { Held } from "../held.ts";
 import { batchLength } from "../inputs.ts";
 import { programFrom, type Run } from "../program.ts";
 import type { Backend } from "./backend.ts";
-import type { Numbers } from "./numbers.ts";
+import type { Numbers } from "./loop.ts";
 import { phasesOf, residentOf } from "./resident.ts";
 import { execute, release, type Schedule, scheduleOf } from "./schedule.ts";
 

@@ -2,7 +2,7 @@ import type { TensorInfo } from "@tensorflow/tfjs";
 import type { Graph } from "../../graph/graph.ts";
 import type { Held } from "../held.ts";
 import type { Backend } from "./backend.ts";
-import { isComputed } from "./kernels.ts";
+import { isComputed } from "./settle.ts";
 import { type Arrays, execute, release, scheduleOf } from "./schedule.ts";
 
 /** The positions of a graph's nodes by when they are computed and how long they stay. */

@@ -3,7 +3,8 @@ import type { Graph, Node } from "../../graph/graph.ts";
 import { withBatch } from "../../ops/shape.ts";
 import type { Tensor } from "../../ops/tensor.ts";
 import { type Backend, plain } from "./backend.ts";
-import { isComputed, type Pin, settle } from "./kernels.ts";
+import type { Pin } from "./kernel.ts";
+import { isComputed, settle } from "./settle.ts";
 
 /** The arrays of a run by node position; undefined before a node's turn and after its last use. */
 export type Arrays = (TensorInfo | undefined)[];

@@ -4,7 +4,7 @@ import type { Engine } from "../engine.ts";
 import { checkGraph } from "../check_graph.ts";
 import { storesOf } from "../held.ts";
 import { type Backend, start } from "./backend.ts";
-import { isComputed } from "./kernels.ts";
+import { isComputed } from "./settle.ts";
 import { programOf } from "./program.ts";
 
 /**
