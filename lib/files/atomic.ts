@@ -1,3 +1,4 @@
+import { quoted } from "../errors/quoted.ts";
 import { explained, kindOf, message, type Place, placeOf } from "./place.ts";
 
 /** How a folder is written. */
@@ -152,7 +153,7 @@ async function writeSynced(path: string, content: Uint8Array | string): Promise<
 function checkNames(names: readonly string[], place: Place): void {
   const wrong = names.find((name) => name === "" || name === "." || name === ".." || /[\\/\0]/.test(name));
   if (wrong !== undefined) {
-    throw new TypeError(message(place, `${JSON.stringify(wrong)} is no name of a file in the folder`));
+    throw new TypeError(message(place, `${quoted(wrong)} is no name of a file in the folder`));
   }
 }
 

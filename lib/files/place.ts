@@ -1,3 +1,5 @@
+import { quoted } from "../errors/quoted.ts";
+
 /** Where something is written or read, and the words of the errors about it. */
 export interface Place {
   /** What failed, such as `save model`. */
@@ -21,7 +23,7 @@ export function placeOf(path: string, action: string): Place {
   const at = Math.max(clean.lastIndexOf("/"), windows ? clean.lastIndexOf("\\") : -1);
   const name = clean.slice(at + 1);
   if (name === "" || name === "." || name === "..") {
-    throw new TypeError(`Cannot ${action}\n  at ${JSON.stringify(path)}: wanted a path that ends in a name`);
+    throw new TypeError(`Cannot ${action}\n  at ${quoted(path)}: wanted a path that ends in a name`);
   }
   return { action, path, parent: at < 0 ? "." : clean.slice(0, Math.max(at, 1)), name };
 }

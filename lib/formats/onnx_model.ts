@@ -1,10 +1,11 @@
+import { quoted } from "../errors/quoted.ts";
 import type { Graph, Node } from "../graph/graph.ts";
-import { sameShape, shapeText, sizeOf } from "../ops/shape.ts";
-import type { Op } from "../ops/value.ts";
 import type { Tensor } from "../ops/tensor.ts";
+import { checkStored } from "./check_stored.ts";
 import { isTranslated, translations } from "./onnx_ops.ts";
 import type { Dtype } from "./onnx_messages.ts";
 import { type Writer, writerOf } from "./onnx_writer.ts";
+import { isFed } from "./translation.ts";
 
 /**
  * A graph as an ONNX model, made of standard ops alone: the bytes of an `.onnx` file.
@@ -131,10 +132,6 @@ function passed(write: Writer, name: string): string {
   return write.node("HardSigmoid", [name], { alpha: { real: 3e38 }, beta: { real: 0 } });
 }
 
-function isFed(op: Op): boolean {
-  return op === "input" || op === "noise";
-}
-
 function dtypeOf({ type }: Node): Dtype {
   return type === "int" ? "int32" : "float";
 }
@@ -142,21 +139,9 @@ function dtypeOf({ type }: Node): Dtype {
 function check(graph: Graph, stored: Readonly<Record<string, Tensor>> | undefined): void {
   const [updated] = Object.keys(graph.updates);
   if (stored !== undefined && updated !== undefined) {
-    fail(`the graph updates "${updated}", which cannot be stored in the model`);
+    throw new TypeError(
+      `Cannot write ONNX model: the graph updates ${quoted(updated)}, which cannot be stored in the model`,
+    );
   }
-  for (const { op, attrs, shape } of graph.nodes) {
-    if (op === "inTraining") fail("the op inTraining is left: trace for training or for evaluation first");
-    if (op !== "parameter" || stored === undefined) continue;
-    const name = attrs.name as string;
-    if (!Object.hasOwn(stored, name)) fail(`the parameter "${name}" is missing`);
-    const found = stored[name];
-    if (!sameShape(found.shape, shape) || found.data.length !== sizeOf(shape)) {
-      const numbers = `${shapeText(found.shape)} with ${found.data.length} numbers`;
-      fail(`the parameter "${name}" must be ${shapeText(shape)}, found ${numbers}`);
-    }
-  }
-}
-
-function fail(what: string): never {
-  throw new TypeError(`Cannot write ONNX model: ${what}`);
+  checkStored(graph, stored, { action: "write ONNX model", advice: "trace for training or for evaluation" });
 }

@@ -1,5 +1,5 @@
+import { quoted } from "../errors/quoted.ts";
 import type { Tensor } from "../ops/tensor.ts";
-import { quoted } from "./cursor.ts";
 import { dtypes } from "./dtypes.ts";
 import { parseHeader } from "./safetensors_header.ts";
 
