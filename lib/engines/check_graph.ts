@@ -9,7 +9,7 @@ import type { Held, Shaped } from "./held.ts";
  *
  * @param held The arrays behind the store.
  * @param engine The engine's name, and whether it computes an op.
- * @throws {TypeError} if it cannot.
+ * @throws {TypeError} if a phase is left, the engine lacks an op, or the store lacks an array or has it in another shape.
  */
 export function checkGraph(
   graph: Graph,
@@ -36,7 +36,7 @@ export function checkGraph(
   }
 }
 
-/** What every engine is fed or keeps, and does not compute. */
+/** The ops that no engine computes: they are fed or kept. */
 const leaves: ReadonlySet<Op> = new Set<Op>(["input", "noise", "parameter", "constant"]);
 
 function fail(what: string): never {

@@ -9,7 +9,7 @@ export interface Shaped {
   readonly shape: readonly number[];
 }
 
-/** How an engine keeps arrays: all in which the stores of engines differ. */
+/** An engine's way to keep arrays: all in which the stores of engines differ. */
 export interface Keeping<Kept extends Shaped> {
   /** Copies numbers to the engine: as many as the shape has places. */
   readonly put: (tensor: Tensor) => Kept;

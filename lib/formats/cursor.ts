@@ -108,7 +108,7 @@ export function place({ text, file, at, within }: Cursor): string {
   return `Cannot read ${file}\n  at byte ${byte}${within === undefined ? "" : `, ${quoted(within)}`}`;
 }
 
-/** What stands at a place, as errors show it. */
+/** The text that follows a place, as errors show it. */
 export function found({ text, at }: Cursor): string {
   return at < text.length ? quoted(text.slice(at, at + 16)) : "the header's end";
 }

@@ -25,7 +25,7 @@ export interface GraphModel {
  *
  * @param graph A graph without updates, whose phases are resolved.
  * @param parameters The graph's parameters by name; others are left out.
- * @param metadata What else `model.json` tells whoever serves it, as `userDefinedMetadata`.
+ * @param metadata Further contents of `model.json` for whoever serves the model, as `userDefinedMetadata`.
  * @throws {TypeError} if a parameter is missing or misshapen, a phase is not resolved, or the graph updates something.
  *
  * @example
@@ -81,7 +81,7 @@ export function graphModel(
  * alone.
  *
  * @param path The folder; its parent exists. Needs the permissions to read and write there.
- * @throws {TypeError} as {@linkcode graphModel}.
+ * @throws {TypeError} if the graph cannot be written; see {@linkcode graphModel}.
  * @throws {Deno.errors.AlreadyExists} if the folder holds anything but a GraphModel.
  *
  * @example

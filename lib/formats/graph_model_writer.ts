@@ -20,7 +20,7 @@ export interface Writer {
   ints(numbers: readonly number[], shape?: readonly number[]): string;
   /** The lengths of a shape, the rows of the batch counted when the graph runs. */
   lengths(shape: Shape): string;
-  /** What was written: the nodes, what each weight is, and the weights. */
+  /** The nodes, the type and shape of each weight, and the weights one after the other. */
   finished(): { readonly nodes: Json[]; readonly manifest: Json[]; readonly weights: Uint8Array<ArrayBuffer> };
 }
 

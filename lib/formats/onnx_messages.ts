@@ -1,10 +1,10 @@
 import type { Shape } from "../ops/shape.ts";
 import { type Field, joined, lengthOf, type Message, message, type Real } from "./onnx_protobuf.ts";
 
-/** What the elements of a tensor are, as ONNX numbers them. */
+/** The types of elements, as ONNX numbers them. */
 export const dtypes = { float: 1, int32: 6, int64: 7 } as const;
 
-/** What the elements of a tensor are. */
+/** The type of the elements of a tensor. */
 export type Dtype = keyof typeof dtypes;
 
 /** The settings of a node: whole numbers, lists of them, real numbers, or words. */
@@ -22,17 +22,17 @@ export interface OnnxNode {
   readonly settings: Settings;
 }
 
-/** What a file is made of. */
+/** The parts of a file. */
 export interface Contents {
   /** The nodes, each after those that it is applied to. */
   readonly nodes: readonly OnnxNode[];
   /** The numbers that are stored. */
   readonly weights: readonly Message[];
-  /** What the model is fed. */
+  /** The inputs of the model. */
   readonly inputs: readonly Message[];
-  /** What the model returns. */
+  /** The outputs of the model. */
   readonly outputs: readonly Message[];
-  /** Names in the place of others, wherever nodes have those. */
+  /** The names that values take in the place of those in the nodes. */
   readonly renamed: ReadonlyMap<string, string>;
 }
 

@@ -40,7 +40,7 @@ export function onnxModel(graph: Graph, parameters?: Readonly<Record<string, Ten
   return written(graph, parameters).bytes;
 }
 
-/** An ONNX model, and what its inputs and outputs are. */
+/** An ONNX model, and the names of its inputs and outputs. */
 export interface Written {
   /** The bytes of the model. */
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -54,7 +54,14 @@ export interface Written {
   readonly updates: ReadonlyMap<string, string>;
 }
 
-/** As {@linkcode onnxModel}, with the names that inputs and outputs have been given. */
+/**
+ * Writes a graph as {@linkcode onnxModel} does, and returns the names of its inputs and outputs beside the bytes.
+ *
+ * @param stored The graph's parameters by name, undefined if they are inputs.
+ * @throws {TypeError} if a parameter is missing or misshapen, a phase is not resolved, or a graph with stored parameters
+ * updates something.
+ * @throws {RangeError} if the file would be larger than 2 GiB.
+ */
 export function written(graph: Graph, stored?: Readonly<Record<string, Tensor>>): Written {
   check(graph, stored);
   const write = writerOf();
@@ -117,7 +124,7 @@ function neededBy({ nodes, outputs, updates }: Graph): ReadonlySet<number> {
   return needed;
 }
 
-/** Whether a node says where relu let something through, as in its gradient. */
+/** Returns whether a node marks where relu let something through, as in its gradient. */
 function isPassed({ op, of: [x, least] }: Node, nodes: Graph["nodes"]): boolean {
   return op === "greater" && nodes[x].op === "relu" && nodes[least].op === "constant" &&
     (nodes[least].attrs.data as number[]).every((number) => number === 0) &&

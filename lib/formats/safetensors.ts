@@ -3,7 +3,7 @@ import type { Tensor } from "../ops/tensor.ts";
 import { dtypes } from "./dtypes.ts";
 import { parseHeader } from "./safetensors_header.ts";
 
-/** What a safetensors file holds. */
+/** The contents of a safetensors file. */
 export interface Safetensors {
   /** The tensors by name. */
   readonly tensors: Readonly<Record<string, Tensor>>;

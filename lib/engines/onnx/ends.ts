@@ -5,9 +5,9 @@ import type { Type } from "../../ops/value.ts";
 import { emptyCodes, emptyReals, type Region } from "./regions.ts";
 import type { Session } from "./session.ts";
 
-/** What one run reads of what it is fed, and where it writes its outputs. */
+/** The memory that one run reads its inputs from and writes its outputs to. */
 export interface Ends {
-  /** What is fed, in order. */
+  /** The inputs, in order. */
   readonly feeds: readonly Region[];
   /** The outputs by name, in order. The next run writes them again. */
   readonly results: ReadonlyMap<string, Region>;
@@ -19,7 +19,7 @@ const fewest = 2 ** 12;
 /**
  * Keeps memory for the small inputs and the outputs of a graph, as long as batches have the same number of rows.
  *
- * @param leaves What is fed, in order.
+ * @param leaves The inputs and noise, in order.
  * @param outputs The names of the outputs, in order.
  */
 export function endsFor(

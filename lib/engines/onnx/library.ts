@@ -54,7 +54,7 @@ function opening(call: Interface, threads: number): Open {
 
 /**
  * Has all sessions take memory from one arena that grows by what is needed: each would have its own, which doubles. Once
- * it is there for a program it stays, and it is no error to ask for it again.
+ * it is there for a program it stays: asking for it again fails, and does no harm.
  */
 function shareArena(call: Interface, environment: Thing): void {
   const memory = call.made((out) => call.createMemoryInfo(arenaAllocator, defaultMemory, out));

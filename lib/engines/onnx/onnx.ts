@@ -16,11 +16,11 @@ export interface OnnxOptions {
 /**
  * The engine on ONNX Runtime's native library, float32.
  *
- * Needs the package `onnxruntime-node` and, in Deno, `--allow-ffi`. All models share the memory that a run takes for what
- * it computes on the way; it stays for the next run until the program ends.
- * Batches that grow from run to run each add to it: begin with the largest.
+ * Needs the package `onnxruntime-node` and, in Deno, `--allow-ffi`. All models share the memory of what a run computes on
+ * the way, which is kept until the program ends. Batches that grow from run to run each add to it: begin with the
+ * largest.
  *
- * @throws {RangeError} if the threads are no whole number of at least 1.
+ * @throws {RangeError} if `threads` is not a whole number of at least 1.
  * @throws {Error} if the package is missing, may not be loaded, or has no library for this machine.
  *
  * @example
@@ -39,7 +39,7 @@ export async function onnx({ threads }: OnnxOptions = {}): Promise<Engine> {
   return engineOf(await start(threads ?? navigator.hardwareConcurrency));
 }
 
-/** The engine on ONNX Runtime, however that was started. */
+/** The engine on an ONNX Runtime that has been started. */
 export function engineOf(open: Open): Engine {
   const { store, heldBy } = storesOf(keeping);
   const otherOf = pairing();

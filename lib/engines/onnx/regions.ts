@@ -15,7 +15,7 @@ export interface Region<Data extends Tensor["data"] = Float32Array<ArrayBuffer> 
 /** A region of real numbers, as stores keep them. */
 export type Reals = Region<Float32Array<ArrayBuffer>>;
 
-/** How stores keep regions: an array stays where it is, whatever is written to it. */
+/** Keeps stored arrays in regions, which stay where they are whatever is written to them. */
 export const keeping: Keeping<Reals> = {
   put: (tensor) => written(emptyReals(tensor.shape), tensor),
   read: ({ data }) => data.slice(),

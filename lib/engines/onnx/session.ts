@@ -21,13 +21,13 @@ export interface Session {
   dispose(): void;
 }
 
-/** What a model reads and writes, and how it is run. */
+/** The names of what a model reads and writes, and how it is run. */
 export interface Signature {
   /** The names of what it reads. */
   readonly inputs: readonly string[];
   /** The names of what it writes. */
   readonly outputs: readonly string[];
-  /** Whether the memory of a run is planned once and kept: a run is 40 us faster, and holds twice the memory. */
+  /** True if the memory of a run is planned once and kept: a run is 40 us faster, and holds twice the memory. */
   readonly plan: boolean;
 }
 

@@ -8,11 +8,11 @@ export interface Doubles extends Tensor {
   readonly data: Float64Array;
 }
 
-/** What a run is given: the number of rows in its batch, what it is fed, and what its parameters hold. */
+/** The number of rows in a run's batch, its inputs and its parameters. */
 export interface Context {
   /** The number of rows in the batch. */
   readonly batch: number;
-  /** Inputs and noise by name, as a graph's check has found them. */
+  /** Inputs and noise by name: all that the graph reads. */
   readonly inputs: ReadonlyMap<string, Doubles>;
   /** Finds a parameter. Throws a TypeError if the store no longer has it. */
   readonly parameter: (name: string) => Doubles;
@@ -276,7 +276,7 @@ function positions(shape: readonly number[], steps: readonly number[], start = 0
   return found;
 }
 
-/** How many places one step along each axis is. */
+/** The number of places that one step along each axis is. */
 function stepsOf(shape: readonly number[]): number[] {
   return shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
 }

@@ -13,7 +13,26 @@ import { type Doubles, kernels } from "./kernels.ts";
  *
  * Slow and obviously right. Arrays and results are `Float64Array`s whatever is fed.
  *
- * @example
+ * @example A graph, run on a batch of two rows
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { type Graph, reference } from "@gatehouse/gatehouse";
+ *
+ * const graph: Graph = {
+ *   nodes: [
+ *     { op: "input", of: [], attrs: { name: "x", shape: ["batch"], type: "float" }, shape: ["batch"], type: "float" },
+ *     { op: "sqrt", of: [0], attrs: {}, shape: ["batch"], type: "float" },
+ *   ],
+ *   outputs: { y: 1 },
+ *   updates: {},
+ * };
+ * const engine = reference();
+ * const program = engine.load(graph, engine.store({}));
+ * const { y } = await program.run({ x: { shape: [2], data: Float64Array.of(4, 9) } });
+ * assertEquals(y, { shape: [2], data: Float64Array.of(2, 3) });
+ * ```
+ *
+ * @example An array that stays on the engine
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { reference } from "@gatehouse/gatehouse";

@@ -9,7 +9,7 @@ export type Step = (of: readonly TensorInfo[]) => TensorInfo;
 /** Puts numbers on the backend, where they stay as long as the step. */
 export type Pin = (data: Numbers, shape: readonly number[]) => TensorInfo;
 
-/** How an op is settled for its place. */
+/** Settles an op for its place. Throws a TypeError if the backend lacks a kernel. */
 export type Kernel = (place: Place, backend: Backend, pin: Pin) => Step;
 
 /** Frees an intermediate once it is used, whatever happens. */

@@ -8,7 +8,7 @@ import { matmul } from "./products.ts";
 import { routed, routedKernels } from "./routed.ts";
 
 /**
- * How each op is computed by tfjs kernels, on any backend: op to kernel.
+ * The ops by tfjs kernels, on any backend: op to kernel.
  *
  * Kernels of our own (`multiply`, `rows`) come first where a backend has them. Else products never carry a transpose flag
  * or more than two matrices at once where that can be avoided: the wasm backend computes those 10 times slower. Sums over

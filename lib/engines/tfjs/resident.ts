@@ -32,7 +32,7 @@ export function phasesOf({ nodes, outputs, updates }: Graph): Phases {
   return { first: select((position) => still[position] && isComputed(nodes[position].op)), moving, ends, keep };
 }
 
-/** What a program need not compute in every run. */
+/** The arrays that a program need not compute in every run. */
 export interface Resident {
   /** Constants, parameters, and what follows from them, as they are now. */
   readonly arrays: () => Arrays;

@@ -11,7 +11,7 @@ export type Arrays = (TensorInfo | undefined)[];
 
 /** Some nodes of a graph in order, settled for one batch size. */
 export interface Schedule {
-  /** What is fed or computed. */
+  /** The nodes that are fed or computed, in order. */
   readonly turns: readonly Turn[];
   /** Arrays that steps need, which live as long as the schedule. */
   readonly pinned: readonly TensorInfo[];
@@ -21,7 +21,7 @@ interface Turn {
   readonly position: number;
   readonly shape: number[];
   readonly of: readonly number[];
-  /** How the array is computed from those, or taken from what is fed. */
+  /** Computes the array from those, or takes it from the inputs. */
   readonly step: (of: readonly TensorInfo[], inputs: Readonly<Record<string, Tensor>>) => TensorInfo;
   /** The positions whose arrays are used here for the last time. */
   readonly done: readonly number[];
@@ -30,7 +30,7 @@ interface Turn {
 /**
  * Settles nodes for a batch size.
  *
- * @param mine The positions that the schedule sees to; constants and parameters are no one's.
+ * @param mine The positions that the schedule computes: neither constants nor parameters.
  * @param keep The positions whose arrays stay until they are released.
  * @throws {TypeError} if the backend lacks a kernel.
  * @throws {RangeError} if the batch does not fit into the backend's memory.

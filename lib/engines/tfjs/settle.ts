@@ -23,7 +23,7 @@ export function settle(op: Computed, place: Place, backend: Backend, pin: Pin): 
   return (of) => fill(place.shape, of, loop);
 }
 
-/** Whether an op is computed by a kernel, and not fed or held. */
+/** Returns whether an op is computed, and not fed or kept. */
 export function isComputed(op: Op): op is Computed {
   return Object.hasOwn(kernels, op);
 }
@@ -32,7 +32,7 @@ function isLooped(op: Computed): op is Looped {
   return Object.hasOwn(loops, op);
 }
 
-/** What is faster on wasm: its kernel, or our loop, also where wasm has no kernel. On plain backends loops are. */
+/** The faster way on wasm: its kernel, or our loop, also where wasm has no kernel. On plain backends loops are faster. */
 const fasterOnWasm: Readonly<Record<Looped, "kernel" | "loop">> = {
   matmul: "kernel",
 
@@ -81,7 +81,7 @@ function isAboveZero({ of: [x], shape, zeros }: Place): boolean {
 
 /**
  * 1 where an element is greater than 0, as in the gradient of every relu: 8 times faster on wasm than a comparison.
- * `Step` alone keeps what is no number; clipping makes that 0 there.
+ * `Step` alone keeps NaN; clipping makes it 0 on wasm.
  */
 function positive(backend: Backend): Step {
   const [clip, step] = [backend.kernel("ClipByValue"), backend.kernel("Step")];

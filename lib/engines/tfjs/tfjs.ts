@@ -21,10 +21,22 @@ import { programOf } from "./program.ts";
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { tfjs } from "@gatehouse/gatehouse";
+ * import { type Graph, tfjs } from "@gatehouse/gatehouse";
  *
+ * const graph: Graph = {
+ *   nodes: [
+ *     { op: "input", of: [], attrs: { name: "x", shape: ["batch"], type: "float" }, shape: ["batch"], type: "float" },
+ *     { op: "neg", of: [0], attrs: {}, shape: ["batch"], type: "float" },
+ *   ],
+ *   outputs: { y: 1 },
+ *   updates: {},
+ * };
  * const engine = await tfjs("cpu");
  * assertEquals(engine.name, "tfjs:cpu");
+ * const program = engine.load(graph, engine.store({}));
+ * const { y } = await program.run({ x: { shape: [2], data: Float32Array.of(1, -2) } });
+ * assertEquals(y, { shape: [2], data: Float32Array.of(-1, 2) });
+ * program.dispose();
  * ```
  */
 export async function tfjs(backend: string): Promise<Engine> {
@@ -68,7 +80,11 @@ export function engineOf(started: Backend): Engine {
  * import { assertEquals } from "@std/assert";
  * import { wasm } from "@gatehouse/gatehouse";
  *
- * assertEquals((await wasm()).name, "tfjs:wasm");
+ * const engine = await wasm();
+ * assertEquals(engine.name, "tfjs:wasm");
+ * const store = engine.store({ kernel: { shape: [2], data: Float64Array.of(0.1, 2) } });
+ * assertEquals(await store.read("kernel"), { shape: [2], data: Float32Array.of(0.1, 2) });
+ * store.dispose();
  * ```
  */
 export async function wasm(): Promise<Engine> {
@@ -76,14 +92,18 @@ export async function wasm(): Promise<Engine> {
 }
 
 /**
- * The engine on TensorFlow.js's plain JavaScript backend: no permission, 3 to 10 times slower than {@linkcode wasm}.
+ * The engine on TensorFlow.js's plain JavaScript backend, which needs no permission: 3 to 10 times slower than {@linkcode wasm}.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { cpu } from "@gatehouse/gatehouse";
  *
- * assertEquals((await cpu()).name, "tfjs:cpu");
+ * const engine = await cpu();
+ * assertEquals(engine.name, "tfjs:cpu");
+ * const store = engine.store({ kernel: { shape: [2], data: Float64Array.of(0.1, 2) } });
+ * assertEquals(await store.read("kernel"), { shape: [2], data: Float32Array.of(0.1, 2) });
+ * store.dispose();
  * ```
  */
 export async function cpu(): Promise<Engine> {
@@ -110,13 +130,13 @@ export async function bestEngine(): Promise<Engine> {
   }
 }
 
-/** What pays off where the backend's memory can be reached; plain loops copy nothing to reach a chosen expert. */
+/** The rewrites that pay off: where a backend's memory can be reached, plain loops copy nothing to reach an expert. */
 function rulesOf({ fill, plain, rows }: Backend): Rules {
   if (fill === undefined) return cautious;
   return { gatherFrom: rows === undefined ? 10 : 4, routeFrom: { ratio: 1, saved: plain ? 500 : 10_000 } };
 }
 
-/** Whether the `.wasm` file may be read, as known or as the user says when asked; granted where Deno does not rule. */
+/** Asks whether the `.wasm` file may be read: Deno, or by `request` the user. Granted where Deno does not rule. */
 async function reading(action: "query" | "request"): Promise<"granted" | "prompt" | "denied"> {
   if (typeof Deno === "undefined") return "granted";
   return (await Deno.permissions[action]({ name: "read", path: wasmFolder() })).state;

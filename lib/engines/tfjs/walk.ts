@@ -43,7 +43,7 @@ export function merge(
   return { lengths, steps };
 }
 
-/** How many places one step along each axis is. */
+/** The number of places that one step along each axis is. */
 export function stepsOf(shape: readonly number[]): number[] {
   return shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
 }
