@@ -2,12 +2,7 @@ import type { Graph } from "../graph/graph.ts";
 import type { Rules } from "../graph/rules.ts";
 import type { Tensor } from "../ops/tensor.ts";
 
-/**
- * Something that runs graphs. It knows ops; it knows nothing of experts, gates or towers.
- *
- * An engine is a folder of its own. What all of them share is here: `storesOf` keeps arrays, `checkGraph` and
- * `batchLength` check what comes in, `programFrom` makes programs. The reference engine shows the least that is needed.
- */
+/** Something that runs graphs. It knows ops; it knows nothing of experts, gates or towers. */
 export interface Engine {
   /** The engine's name, such as `reference` or `tfjs:wasm`. */
   readonly name: string;

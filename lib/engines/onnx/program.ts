@@ -1,4 +1,5 @@
 import { written } from "../../formats/onnx_model.ts";
+import { isFed } from "../../formats/translation.ts";
 import type { Graph } from "../../graph/graph.ts";
 import { sizeOf } from "../../ops/shape.ts";
 import type { Program } from "../engine.ts";
@@ -26,7 +27,7 @@ export function programOf(graph: Graph, held: Held<Reals>, otherOf: (array: Real
     outputs: [...outputs.values(), ...updates.values()],
     plan: isSmall(graph),
   });
-  const fed = { ...graph, nodes: graph.nodes.filter(({ op }) => op === "input" || op === "noise") };
+  const fed = { ...graph, nodes: graph.nodes.filter(({ op }) => isFed(op)) };
   const leaves = new Map(fed.nodes.map((leaf) => [leaf.attrs.name as string, leaf]));
   const ends = endsFor(graph, [...inputs.keys()].map((name) => leaves.get(name)!), [...outputs.keys()], session);
   const partOf = partsOf(graph, session);
