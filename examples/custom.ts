@@ -20,9 +20,9 @@ import {
   type Net,
   own,
   pipe,
+  progressBar,
   random,
   relu,
-  report,
   rows,
   save,
   saveGraphModel,
@@ -74,7 +74,7 @@ await run(command, async ({ epochs, out, seed, engine: name }, { say, record, si
 
   const engine = await engineOf(name);
   const model = await compile(spec, { engine, seed });
-  const progress = report("custom");
+  const progress = progressBar("custom");
   for await (const at of train(model, data, { epochs, batch: 64, signal })) progress.update({ ...at, epochs });
   progress.end(signal.aborted ? "stopped" : "done");
 

@@ -1,4 +1,4 @@
-import { labelCorrelation, synthetic, table } from "@gatehouse/gatehouse";
+import { labelCorrelation, synthetic, textTable } from "@gatehouse/gatehouse";
 import { resultsOf, runsOf, type Study } from "./study.ts";
 import { figure2Points } from "./printed.ts";
 import { meanOf } from "./moments.ts";
@@ -29,7 +29,7 @@ export const figure2: Study = {
         difference: (mean - paper).toFixed(4),
       };
     });
-    return table(lines);
+    return textTable(lines);
   },
 };
 
