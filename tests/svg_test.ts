@@ -132,7 +132,7 @@ Deno.test("lossChart() has a panel for every task, and a line, markers and a nam
   );
 });
 
-Deno.test("lossChart() tells 30 lines apart, and their names do not overlap", () => {
+Deno.test("lossChart() draws 30 lines that differ, whose names do not overlap", () => {
   const many = Array.from({ length: 30 }, (_, i) => ({ name: `model ${i}`, points: curve(0.3, 30) }));
   const nodes = descendants(...parse(`<g>${lossChart(many).body}</g>`));
   const lines = nodes.filter(({ attributes }) => attributes.class?.startsWith("gh-line"));
@@ -180,6 +180,47 @@ Deno.test("lossChart() leaves a gap where a loss cannot be drawn", () => {
   assertStringIncludes(body, "no finite loss");
   assertEquals(description, "m has no finite loss.");
   assertEquals(lossChart([]).body, "");
+});
+
+Deno.test("lossChart() draws bands between their edges, beneath all lines, and within the axis", () => {
+  const points = [0, 1, 2, 3].map((step) => ({
+    step,
+    loss: 1 - step / 10,
+    low: 0.9 - step / 5,
+    high: 1.2 + step / 10,
+  }));
+  const series = [{ name: "a", points }, { name: "b", points: points.map(({ step, loss }) => ({ step, loss })) }];
+  const { body, description } = lossChart(series, { note: "range of 8 runs" });
+  assertEquals(description, "a ends at 0.7 (0.3 to 1.5), b ends at 0.7.");
+  const nodes = descendants(...parse(`<g>${body}</g>`));
+  assertEquals(nodes.filter(({ text }) => text === "range of 8 runs").length, 1);
+  const paths = nodes.filter(({ name }) => name === "path");
+  const [shape, ...others] = paths.filter(({ attributes }) => attributes["fill-opacity"] !== undefined);
+  assertEquals([others.length, paths[0] === shape, shape.attributes.class], [0, true, "gh-fill0"]);
+  const corners = shape.attributes.d.replace("M", "").replace("Z", "").split("L").map((pair) =>
+    pair.split(",").map(Number)
+  );
+  const down = lossAxis([0.3, 1.5], 174, 24, false);
+  const edges = [...points.map(({ high }) => high), ...points.map(({ low }) => low).reverse()];
+  assertEquals(corners.length, 8);
+  corners.forEach(([, y], at) => assert(Math.abs(down.place(edges[at]) - y) < 0.06, `${y} is not ${edges[at]}`));
+  for (let at = 0; at < 4; at++) assertEquals(corners[at][0], corners[7 - at][0]);
+});
+
+Deno.test("lossChart() averages bands with their losses, and leaves a gap where an edge cannot be drawn", () => {
+  const many = Array.from({ length: 5000 }, (_, step) => ({ step, loss: 2, low: step % 2, high: 3 }));
+  const band = (points: Series["points"], scale: "linear" | "log" = "linear") => {
+    const { body } = lossChart([{ name: "m", points }], { scale });
+    const [path] = descendants(...parse(`<g>${body}</g>`)).filter(({ attributes: a }) => a["fill-opacity"]);
+    return path?.attributes.d.split("M").length - 1;
+  };
+  assertEquals(band(many), 1);
+  assertStringIncludes(lossChart([{ name: "m", points: many.slice(0, 4999) }]).description, "m ends at 2 (0.");
+  const at = (...lows: (number | undefined)[]) => lows.map((low, step) => ({ step, loss: 2, low, high: 3 }));
+  assertEquals(band(at(1, 1, undefined, 1, 1)), 2);
+  assertEquals(band(at(1, 1, 0, 1, 1)), 1);
+  assertEquals(band(at(1, 1, 0, 1, 1), "log"), 2);
+  assertEquals(band(at(undefined, NaN)), NaN);
 });
 
 Deno.test("lossAxis() writes two to eight numbers, in their places and apart", () => {
