@@ -11,10 +11,10 @@ import {
   gateReport,
   gateTable,
   type Model,
-  report,
+  progressBar,
   type Rows,
   save,
-  table,
+  textTable,
   train,
 } from "@gatehouse/gatehouse";
 import { plan } from "@gatehouse/gatehouse/graph";
@@ -111,7 +111,7 @@ await run(command, async (options, context) => {
       model.dispose();
     }
   }
-  if (results.length > 0) say(`\nOn ${test.count} test rows, seed ${options.seed}\n${table(results)}`);
+  if (results.length > 0) say(`\nOn ${test.count} test rows, seed ${options.seed}\n${textTable(results)}`);
   for (const [name, found] of Object.entries(gates)) {
     say(`\nWhat the gates of ${name} do on test rows\n${gateTable(found)}`);
   }
@@ -142,7 +142,7 @@ async function learn(
   validation: Rows,
   { epochs, batch, rate, context: { signal } }: { epochs: number; batch: number; rate: number; context: Context },
 ): Promise<void> {
-  const progress = report(name.padEnd("shared-bottom".length));
+  const progress = progressBar(name.padEnd("shared-bottom".length));
   const task = Object.fromEntries(Object.keys(model.spec.tasks).map((task) => [task, 1]));
   const stopping = { task, metric: "loss", patience: 2 };
   for await (const at of train(model, rows, { epochs, batch, optimiser: adam(rate), validation, stopping, signal })) {

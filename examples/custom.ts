@@ -17,8 +17,8 @@ import {
   mix,
   type Net,
   pipe,
+  progressBar,
   relu,
-  report,
   rows,
   save,
   saveGraphModel,
@@ -71,7 +71,7 @@ await run(command, async ({ epochs, out, seed, engine: name }, { say, record, si
 
   const engine = await engineOf(name);
   const model = await compile(spec, { engine, seed });
-  const progress = report("custom");
+  const progress = progressBar("custom");
   for await (const at of train(model, data, { epochs, batch: 64, signal })) progress.update({ ...at, epochs });
   progress.end(signal.aborted ? "stopped" : "done");
 

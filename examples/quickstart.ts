@@ -16,15 +16,15 @@ import {
   mmoe,
   omoe,
   pipe,
+  progressBar,
   regression,
   relu,
-  report,
   type Rows,
   save,
   sharedBottom,
   sideBySide,
   type Spec,
-  table,
+  textTable,
   train,
 } from "@gatehouse/gatehouse";
 import { labelCorrelation, synthetic } from "@gatehouse/gatehouse/datasets";
@@ -96,7 +96,9 @@ await run(command, async (options, context) => {
   say(
     `\nMean squared error on held-out rows, in units of the label's variance, after steps of ${options.batch} rows`,
   );
-  say(table(Object.entries(results).map(([model, { steps, loss, seconds }]) => ({ model, steps, ...loss, seconds }))));
+  say(
+    textTable(Object.entries(results).map(([model, { steps, loss, seconds }]) => ({ model, steps, ...loss, seconds }))),
+  );
   const reports = Object.entries(results).filter(([, { gates }]) => gates.gates.length > 0);
   for (const [name, { gates }] of reports) say(`\nWhat the gates of ${name} do on held-out rows\n${gateTable(gates)}`);
 
@@ -125,7 +127,7 @@ async function trained(
   const start = performance.now();
   const { steps, batch, rate, seed } = options;
   const model = await compile(spec, { engine, seed });
-  const progress = report(name.padEnd("shared-bottom".length));
+  const progress = progressBar(name.padEnd("shared-bottom".length));
   const every = Math.max(1, Math.round(steps / 50));
   const points: Result["points"] & Record<Task, { step: number; loss: number }[]> = { first: [], second: [] };
   const sums = { first: 0, second: 0, count: 0 };
@@ -163,5 +165,5 @@ function summary(spec: Spec): string {
   const entries = entriesOf(spec).slice(1);
   const total = entries.reduce((sum, { parameters }) => sum + parameters, 0);
   const lines = entries.map(({ path, parameters }) => ({ path: path.replace("levels/0/", ""), parameters }));
-  return table([...lines, { path: "total", parameters: total }]);
+  return textTable([...lines, { path: "total", parameters: total }]);
 }

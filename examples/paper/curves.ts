@@ -1,4 +1,4 @@
-import { table } from "@gatehouse/gatehouse";
+import { textTable } from "@gatehouse/gatehouse";
 import { correlations, figure5Losses } from "./printed.ts";
 import { type Budget, type Result, resultsOf, runsOf, type Setting, type Study } from "./study.ts";
 import type { ModelName } from "./synthetic_models.ts";
@@ -85,7 +85,7 @@ function study(name: string, about: string, models: readonly ModelName[]): Study
     summary(results, budget) {
       const { search } = runsOfCurves(budget);
       const found = models.map((model) => ({ model, tried: searched(results, name, model, search) ?? [] }));
-      const losses = table(found.map(({ model, tried }) => ({
+      const losses = textTable(found.map(({ model, tried }) => ({
         model,
         ...Object.fromEntries(rates.map((rate) => [`rate ${rate}`, lossAt(tried, rate)])),
         best: String(tried[0]?.rate ?? ""),
@@ -101,7 +101,7 @@ function study(name: string, about: string, models: readonly ModelName[]): Study
         )
       );
       return `Mean final loss over all correlations, ${search} runs each\n${losses}\n\n` +
-        `Final training loss of the first task at the two best rates\n${table(cells)}`;
+        `Final training loss of the first task at the two best rates\n${textTable(cells)}`;
     },
   };
 }

@@ -17,7 +17,7 @@ import {
   type Rows,
   softmax,
   type Spec,
-  table,
+  textTable,
   train,
 } from "@gatehouse/gatehouse";
 import { census } from "@gatehouse/gatehouse/datasets";
@@ -79,14 +79,14 @@ export const figure6: Study = {
     return [
       "Mean weights of 4 experts on test rows, means over runs. Experts have no order of their own: in every run they are put",
       "in that of the first gate's weights, the largest first. In the paper and on KuaiRand MMoE is above a shared layer.",
-      table([...weightsOf("kuairand", of(kuairand)), ...weightsOf("census", of(census)), ...printed]),
+      textTable([...weightsOf("kuairand", of(kuairand)), ...weightsOf("census", of(census)), ...printed]),
       "",
       "How concentrated gates are, and how far they are apart: half the sum of differences of mean weights, 0 to 1.",
       "Mean and standard deviation over runs",
-      table([...spreadOf("kuairand", of(kuairand)), ...spreadOf("census", of(census)), ...printedSpread]),
+      textTable([...spreadOf("kuairand", of(kuairand)), ...spreadOf("census", of(census)), ...printedSpread]),
       "",
       "AUC: mean and standard deviation over runs",
-      table([
+      textTable([
         ...aucsOf("kuairand", "MMoE", of(kuairand)),
         ...aucsOf("kuairand", "logistic regression", of(logistic)),
         ...aucsOf("census", "MMoE", of(census)),

@@ -1,4 +1,4 @@
-import { table } from "@gatehouse/gatehouse";
+import { textTable } from "@gatehouse/gatehouse";
 import type { Curve } from "./curves.ts";
 import { type Budget, type Result, resultsOf, runsOf, type Study } from "./study.ts";
 import type { ModelName } from "./synthetic_models.ts";
@@ -47,7 +47,7 @@ export const sensitivity: Study = {
     const lines = Object.keys(variations).flatMap((choice) =>
       names.flatMap((model) => tried.map((rate) => ({ choice, model, rate })))
     );
-    return table(lines.map((line) => {
+    return textTable(lines.map((line) => {
       const cells = ends.map((correlation) => finals(results, { ...line, correlation }));
       return {
         ...line,

@@ -11,7 +11,7 @@ import type { BankSpec, Expression, HeadSpec, Spec } from "../spec/spec.ts";
 import { isRecord, kindOf } from "../errors/kinds.ts";
 import { cautious, type Rules } from "../graph/rules.ts";
 import { computedText } from "./fused.ts";
-import { table } from "./table.ts";
+import { textTable } from "./text_table.ts";
 
 /** A line of a description: one entry of the table. */
 export interface Entry {
@@ -65,7 +65,7 @@ export function describe(spec: Spec, engine?: { readonly rules?: Rules }): strin
   const { fused, routed } = computedText(plan, engine !== undefined);
   const chosen = `chosen experts alone${engine === undefined ? ", where that is faster" : ""}`;
   return [
-    table(rows.map((entry) => ({ ...entry }))),
+    textTable(rows.map((entry) => ({ ...entry }))),
     ...(fused === "" ? [] : [`computed as one: ${fused}`]),
     ...(routed === "" ? [] : [`${chosen}: ${routed}`]),
   ].join("\n");

@@ -1,5 +1,5 @@
 /** The colours of one kind of screen. */
-interface Colors {
+export interface Colors {
   /** What is drawn on. */
   readonly paper: string;
   /** Text. */

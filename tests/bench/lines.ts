@@ -1,4 +1,4 @@
-import { table } from "../../mod.ts";
+import { textTable } from "../../mod.ts";
 import { type Spread, spread } from "./measure.ts";
 
 /** One result, a line of JSON. */
@@ -64,7 +64,7 @@ export function ratioOf(metric: string, ours: number, peers: number): number {
 
 /** Lines as a table for people. */
 export function lineTable(lines: readonly Line[]): string {
-  return table(lines.map(({ case: of, engine, metric, median, p10, p90, peer, ratio }) => ({
+  return textTable(lines.map(({ case: of, engine, metric, median, p10, p90, peer, ratio }) => ({
     case: of,
     engine,
     metric,

@@ -1,4 +1,4 @@
-import { colors, style } from "./style.ts";
+import { colors, darkened, style } from "./style.ts";
 
 /** A section of the report. */
 export interface Section {
@@ -28,6 +28,7 @@ export function page(title: string, intro: string, sections: readonly Section[])
 <title>${escape(title)}</title>
 <style>
 ${colors(":root")}
+${darkened(".plot")}
 ${style}</style>
 </head>
 <body>

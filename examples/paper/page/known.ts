@@ -3,6 +3,7 @@ import { type Curve, curvesOf, rates, runsOfCurves, searched } from "../curves.t
 import { meanOf } from "../moments.ts";
 import { correlations, figure5Losses } from "../printed.ts";
 import type { Budget, Result } from "../study.ts";
+import { light } from "./style.ts";
 
 /** All that is known when the report is written. */
 export interface Known {
@@ -21,9 +22,9 @@ export const models = ["shared-bottom", "omoe", "mmoe"] as const;
 
 /** How each model is written, and its colour. */
 export const looks: Readonly<Record<Model, { readonly name: string; readonly color: string }>> = {
-  "shared-bottom": { name: "Shared-Bottom", color: "var(--bottom)" },
-  omoe: { name: "OMoE", color: "var(--omoe)" },
-  mmoe: { name: "MMoE", color: "var(--mmoe)" },
+  "shared-bottom": { name: "Shared-Bottom", color: light.bottom },
+  omoe: { name: "OMoE", color: light.omoe },
+  mmoe: { name: "MMoE", color: light.mmoe },
 };
 
 /** A learning rate of a model, and whether all rates were searched before it was chosen. */

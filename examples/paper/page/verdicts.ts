@@ -1,4 +1,4 @@
-import { table as textTable } from "@gatehouse/gatehouse";
+import { textTable } from "@gatehouse/gatehouse";
 import { claimsOf, type Tested, tested } from "../claims.ts";
 import type { Estimate, Verdict } from "../statistics.ts";
 import { absent, digits, escape, numbers, paragraph, type Section, table } from "./html.ts";
