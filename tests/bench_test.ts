@@ -15,7 +15,7 @@ import { sweepText } from "./bench/sweep_table.ts";
 import { graphOf } from "../lib/graph/graph.ts";
 import { matmul, neg, reshape } from "../lib/ops/functions.ts";
 import { apply } from "../lib/ops/table.ts";
-import { page } from "../lib/report/svg.ts";
+import { page } from "../lib/svg.ts";
 
 Deno.test("spread() is the quantiles between neighbours, whatever the order", () => {
   assertEquals(spread([11, 1, 6, 3, 2, 4, 5, 7, 8, 9, 10]), { median: 6, p10: 2, p90: 10 });

@@ -45,7 +45,7 @@ import { everything } from "../lib/graph/rules.ts";
 import { permutation, random } from "../lib/data/random.ts";
 import { addRow, type GateStatistics, noSums, statistics } from "../lib/inspect/gate_sums.ts";
 import { warningsOf } from "../lib/inspect/gate_warnings.ts";
-import { gateWeights, segmentWeights } from "../lib/report/svg.ts";
+import { gateWeights, segmentWeights } from "../lib/svg.ts";
 import { architectures, sample } from "./models.ts";
 
 Deno.test("statistics() are as written from their definitions", () => {

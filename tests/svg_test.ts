@@ -4,7 +4,7 @@ import { lossAxis, stepAxis } from "../lib/report/axes.ts";
 import { lookOf } from "../lib/report/looks.ts";
 import { escape, WIDTH } from "../lib/report/marks.ts";
 import { dashes, DENSEST, palette } from "../lib/report/palette.ts";
-import { gateChart, lossChart, page, type Series } from "../lib/report/svg.ts";
+import { gateChart, lossChart, page, type Series } from "../lib/svg.ts";
 
 const models = ["shared-bottom", "omoe", "mmoe"];
 const losses = ["income", "marital"].flatMap((task, t) =>

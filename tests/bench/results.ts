@@ -2,7 +2,7 @@
  * Writes RESULTS.md and growth.svg from the lines of a run:
  * `deno task bench --peers --json > out/bench.jsonl && deno task bench:results`.
  */
-import { page } from "../../lib/report/svg.ts";
+import { page } from "../../lib/svg.ts";
 import { type Bar, bars, standing } from "./bars.ts";
 import { cases } from "./cases.ts";
 import { axes, base } from "./growth.ts";

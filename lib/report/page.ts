@@ -1,12 +1,6 @@
 import { font, styleSheet } from "./looks.ts";
 import { type Chart, element, escape, label, WIDTH } from "./marks.ts";
 
-export type { Chart } from "./marks.ts";
-export { gateChart, type GateChartOptions } from "./gate_chart.ts";
-export type { GateWeights } from "./gate_columns.ts";
-export { gateWeights, segmentWeights } from "./gate_weights.ts";
-export { lossChart, type LossChartOptions, type LossPoint, type Series } from "./loss_chart.ts";
-
 /**
  * Charts below one another as one SVG file, which needs no font and no script.
  *
