@@ -5,7 +5,7 @@ import type { Rules } from "../graph/rules.ts";
 import { trace } from "../trace/trace.ts";
 import type { Spec } from "../spec/spec.ts";
 
-/** What a model's graphs compute otherwise than entry by entry, on an engine or wherever it pays off. */
+/** The entries that a model's graphs do not compute one by one, on an engine or wherever it pays off. */
 export interface Computed {
   /** The entries whose copies are computed as one. */
   readonly fused: string;
@@ -17,7 +17,7 @@ export interface Computed {
  * The entries of a model whose copies are computed together, and how many copies: `levels/0/experts/shared (8)`. A star
  * stands for all names, and braces hold some of them. Where only some of the layers are, it says `in part`.
  *
- * @param rules Those of an engine. Without them, banks are told that an engine may route, among the fused ones too.
+ * @param rules Those of an engine. Without them, banks that an engine may route are listed, also if they are fused.
  * @returns Empty texts where there is nothing of the kind.
  */
 export function computedText(spec: Spec, rules?: Rules): Computed {
@@ -27,7 +27,7 @@ export function computedText(spec: Spec, rules?: Rules): Computed {
   return { fused: stackedText(spec, stacks), routed: stackedText(spec, sparse.stacks) };
 }
 
-/** Where rows are sent to fewer experts than there are. */
+/** The rules of an engine that routes wherever rows have fewer experts than there are. */
 const saving: Rules["routeFrom"] = { ratio: 1, saved: 1 };
 
 function stackedText(spec: Spec, stacks: readonly Stack[]): string {
