@@ -1,6 +1,6 @@
 /**
- * Shared-bottom, MoE with one gate and MMoE with matched parameters on the paper's synthetic data: several seeds of each
- * at two learning rates, how far the models are apart and how sure that is, what the gates do, and a picture.
+ * Shared-bottom, MoE with one gate and MMoE with matched parameters on the paper's synthetic data: several seeds of
+ * each at two learning rates, how far the models are apart and how sure that is, what the gates do, and a picture.
  */
 import {
   entriesOf,

@@ -9,7 +9,7 @@ export interface Done {
   readonly outcome: Outcome;
 }
 
-/** The training losses at each rate, with the range of the seeds as bands, and the gates of the models that were kept. */
+/** The training losses at each rate, the range of the seeds as bands, and the gates of the models that were kept. */
 export function pictureOf(done: readonly Done[]): string {
   const rates = [...new Set(done.map(({ run }) => run.rate))];
   const losses = rates.map((rate) => lossesAt(rate, done.filter(({ run }) => run.rate === rate)));

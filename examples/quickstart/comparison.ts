@@ -23,8 +23,8 @@ export interface Difference {
 export const [baseline] = modelNames;
 
 /**
- * How far each model is from the first. Differences are taken seed by seed, for the models of a seed learn from the same
- * rows; the interval is that of Student's t.
+ * The differences of each model from the first. They are taken seed by seed, for the models of a seed learn from the
+ * same rows; the interval is that of Student's t.
  */
 export function differencesOf({ losses }: Findings): Difference[] {
   return modelNames.filter((model) => model !== baseline).flatMap((model) => {

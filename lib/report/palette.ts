@@ -18,8 +18,8 @@ export interface Colors {
  * The colours of the charts, of light and of dark screens.
  *
  * The series are the hues of Okabe and Ito (Color Universal Design, 2008), which people who do not see red or green
- * can distinguish, each darkened or lightened until it contrasts with the paper by 4.5 to 1, so that it can colour text too
- * (WCAG 2.2, 1.4.3).
+ * can distinguish, each darkened or lightened until it contrasts with the paper by 4.5 to 1, so that it can colour text
+ * too (WCAG 2.2, 1.4.3).
  */
 export const palette: { readonly light: Colors; readonly dark: Colors } = {
   light: {
