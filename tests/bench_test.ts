@@ -170,7 +170,7 @@ Deno.test("nodesOf() and partsOf() sum a profile, large products apart and at th
   );
 });
 
-Deno.test("profileText() tells what is asked for, what ops take and what is outside of them", () => {
+Deno.test("profileText() states what is asked for, what ops take and what is outside of them", () => {
   const text = profileText([
     own("W3", "onnx", "predict_ms", [30, 30]),
     against("W3", "onnx", "predict_ms", "torch eager", [26, 26], [30]), // the bar is 1.3

@@ -15,7 +15,7 @@ import { findKuairand, type KuairandFile, kuairandFiles } from "./kuairand_files
 
 /** Which tasks of KuaiRand-Pure, and where its files are. */
 export interface KuairandOptions {
-  /** What tells of engagement: whether the video was played at all, or for long. By default `is_click`. */
+  /** The label of engagement: whether the video was played at all, or for long. By default `is_click`. */
   readonly engagement?: "is_click" | "long_view";
   /** Where the files are. By default GATEHOUSE_DATA, then `data`. */
   readonly folder?: string;

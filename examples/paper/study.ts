@@ -4,7 +4,7 @@ import { random } from "@gatehouse/gatehouse/datasets";
 /** A value as JSON has it. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
 
-/** What tells the cells of a study apart: a model, a correlation, a learning rate. */
+/** The settings that distinguish the cells of a study: a model, a correlation, a learning rate. */
 export type Setting = Readonly<Record<string, string | number>>;
 
 /** One run of a cell. */

@@ -144,7 +144,7 @@ function bankTable(names: readonly string[], lines: readonly Line[]): string {
   return textTable(rows, { digits: 2 });
 }
 
-/** What a line is about, without its numbers. */
+/** The first two cells of a line, which say what it is about. */
 function firstTwo(cells: Cells): Cells {
   return Object.fromEntries(Object.entries(cells).slice(0, 2));
 }
@@ -159,7 +159,7 @@ function cut(word: string): string {
   return letters.length > 40 ? `${letters.slice(0, 39).join("")}…` : word;
 }
 
-/** A cell; empty for what cannot be told. */
+/** A cell; empty for a number that is not known. */
 function known(number: number | null): string | number {
   return number ?? "";
 }

@@ -222,7 +222,7 @@ function apart(places: readonly number[], gap: number, limit: number): number[] 
   return moved;
 }
 
-/** What a screen reader says of a panel. */
+/** The sentence on a panel for screen readers. */
 function inWords(task: string, lines: readonly Line[]): string {
   const words = lines.map(({ name, points }) => {
     const last = points.findLast(({ loss }) => Number.isFinite(loss));

@@ -2,9 +2,9 @@ import { lookOf } from "./looks.ts";
 
 /** A chart, drawn in SVG: plain data for {@linkcode page}. */
 export interface Chart {
-  /** What it shows, in a few words. */
+  /** Its subject, in a few words. */
   readonly title: string;
-  /** What can be seen in it, in words. */
+  /** Its content in words, for screen readers. */
   readonly description: string;
   /** Its height; its width is always {@linkcode WIDTH}. */
   readonly height: number;

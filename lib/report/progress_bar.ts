@@ -1,6 +1,6 @@
 import { widthOf } from "./text_table.ts";
 
-/** How far a run has come. */
+/** The state of a run: how far it has come. */
 export interface ProgressState {
   /** Steps done. */
   readonly step: number;
@@ -10,7 +10,7 @@ export interface ProgressState {
   readonly epoch?: number;
   /** Epochs in all, where known. */
   readonly epochs?: number;
-  /** What a step is called: `step` by default. */
+  /** The name of a step: `step` by default. */
   readonly unit?: string;
   /** The loss of each task. */
   readonly loss?: Readonly<Record<string, number>>;
@@ -26,11 +26,11 @@ export interface Reporter {
   end(word?: string): void;
 }
 
-/** Where progress is written. */
+/** A terminal, or another place for lines of text. */
 export interface Terminal {
-  /** Whether a line can be drawn over. */
+  /** True if a line can be drawn over. */
   readonly interactive: boolean;
-  /** Whether colours are wanted. */
+  /** True if colours are wanted. */
   readonly color: boolean;
   /** The characters of a line. */
   width(): number;

@@ -70,7 +70,7 @@ function column(name: string, values: readonly (string | number)[], digits: numb
   return [head, body[body.length - 1], ...body.slice(0, -1)];
 }
 
-/** How the numbers of one column are written. */
+/** The form in which the numbers of one column are written. */
 function numberForm(numbers: readonly number[], digits: number): (value: number) => string {
   const finite = numbers.filter(Number.isFinite);
   const whole = finite.every(Number.isInteger);

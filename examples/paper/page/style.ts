@@ -76,8 +76,8 @@ function onDark(rules: string): string {
 }
 
 /**
- * The colours of light screens, those of drawings too. The series are the hues of Okabe and Ito (Color Universal Design,
- * 2008), darkened until they contrast with the paper by 4.5 to 1.
+ * The colours of light screens, those of drawings too. The series are the hues of Okabe and Ito (Color Universal
+ * Design, 2008), darkened until they contrast with the paper by 4.5 to 1.
  */
 export const light = {
   paper: "#ffffff",
