@@ -123,7 +123,7 @@ await run(command, async (options, context) => {
   if (signal.aborted) say("Stopped before its time: the numbers and models are of what was trained");
 });
 
-/** The mean weights of the gates, model by model and, if they were told apart by a feature, by its values. */
+/** The mean weights of the gates, model by model and, if the report is broken down by a feature, by its values. */
 function picture(gates: Readonly<Record<string, GateReport>>): string {
   const charts = Object.entries(gates).flatMap(([name, report]) => [
     gateChart(gateWeights(report), { title: `${name}: mean gate weights` }),

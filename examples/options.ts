@@ -70,7 +70,7 @@ export function helpText(name: string, description: string, options: Options, ex
   return [description, "", `Usage: ${usage}${bare} [options]`, "", "Options:", ...lines, ...end, ""].join("\n");
 }
 
-/** The words of a command line, told apart by the platform's own parser. */
+/** The words of a command line, sorted by the platform's own parser. */
 function tokensOf(options: Options, args: readonly string[]) {
   const types = Object.entries(options).map(([key, option]) => {
     const type = option.kind === "flag" ? "boolean" as const : "string" as const;

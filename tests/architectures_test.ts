@@ -464,7 +464,7 @@ Deno.test("home() says which task is in no group, in two, or none", () => {
   const small = { input: 5, expert: dense(4), tasks };
   const cases: [Record<string, unknown>, string][] = [
     [{ a: ["income"] }, 'task "marital" is in no group: wanted one'],
-    [{ a: ["income", "maritl"] }, 'groups.a names "maritl", which is no task: did you mean "marital"?'],
+    [{ a: ["income", "maritl"] }, 'groups.a names "maritl", which is not a task: did you mean "marital"?'],
     [{ a: ["income"], b: ["marital", "income"] }, 'groups.b names "income", which is in group "a" already'],
     [{ income: ["income", "marital"] }, 'a task is named "income"'],
     [{ a: "income" }, 'groups.a must be a list of tasks, found "income"'],

@@ -127,7 +127,7 @@ Deno.test("Program.run() on onnx changes the store only if every output is finit
 });
 
 // But max, of which ONNX does not say what it is.
-Deno.test("onnx() keeps what is no number, op by op", async () => {
+Deno.test("onnx() keeps NaN, op by op", async () => {
   const x = input("x", "batch", 3);
   const kept: Readonly<Record<string, Value>> = {
     matmul: f.matmul(x, f.constant([1, 1, 1], [3, 1])),
@@ -379,7 +379,7 @@ Deno.test("a session reads what it keeps as it is at every run, and numbers that
 });
 
 Deno.test("onnx() says what helps where ONNX Runtime does not start", () => {
-  const told: readonly (readonly [Partial<Error> & { code?: string }, string])[] = [
+  const explanations: readonly (readonly [Partial<Error> & { code?: string }, string])[] = [
     [{ code: "ERR_MODULE_NOT_FOUND" }, "the package onnxruntime-node is missing: add it with `deno add npm:"],
     [{ name: "NotCapable" }, "the library of ONNX Runtime may not be loaded: run with --allow-ffi"],
     [
@@ -387,7 +387,7 @@ Deno.test("onnx() says what helps where ONNX Runtime does not start", () => {
       "the library of ONNX Runtime does not load on this machine, wasm() needs none: Cannot find module '../bin/sunos'",
     ],
   ];
-  for (const [error, message] of told) {
+  for (const [error, message] of explanations) {
     const found = explained({ name: "Error", message: "", ...error });
     assertEquals(found.slice(0, message.length), message);
   }

@@ -1,14 +1,14 @@
 import { quoted } from "../errors/quoted.ts";
 import { explained, kindOf, message, type Place, placeOf } from "./place.ts";
 
-/** How a folder is written. */
+/** Options of {@linkcode writeFolder}. */
 interface FolderOptions {
   /**
-   * What an existing folder may hold to be replaced: file names, or a test of all its file names. By default the names
-   * of the new files.
+   * The files that an existing folder may hold to be replaced: their names, or a test of all their names. By default
+   * the names of the new files.
    */
   readonly owns?: readonly string[] | ((names: readonly string[]) => boolean);
-  /** What is being done, for errors, by default `write folder`. */
+  /** The action, for errors. By default `write folder`. */
   readonly action?: string;
 }
 
@@ -153,7 +153,7 @@ async function writeSynced(path: string, content: Uint8Array | string): Promise<
 function checkNames(names: readonly string[], place: Place): void {
   const wrong = names.find((name) => name === "" || name === "." || name === ".." || /[\\/\0]/.test(name));
   if (wrong !== undefined) {
-    throw new TypeError(message(place, `${quoted(wrong)} is no name of a file in the folder`));
+    throw new TypeError(message(place, `${quoted(wrong)} is not a name of a file in the folder`));
   }
 }
 
@@ -172,5 +172,5 @@ async function checkOwned(path: string, place: Place, owns: NonNullable<FolderOp
   );
 }
 
-/** What file managers leave in folders that they show. */
+/** The files that file managers leave in folders that they show. */
 const litter = [".DS_Store", "Thumbs.db", "desktop.ini"];

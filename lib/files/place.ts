@@ -1,7 +1,7 @@
 import { quoted } from "../errors/quoted.ts";
-/** Where something is written or read, and the words of the errors about it. */
+/** A place to write or read, and the words of the errors about it. */
 export interface Place {
-  /** What failed, such as `save model`. */
+  /** The action that failed, such as `save model`. */
   readonly action: string;
   /** The path, as errors show it. */
   readonly path: string;
@@ -27,7 +27,7 @@ export function placeOf(path: string, action: string): Place {
   return { action, path, parent: at < 0 ? "." : clean.slice(0, Math.max(at, 1)), name };
 }
 
-/** What lies at a path, symbolic links followed; undefined if nothing does. */
+/** Returns what lies at a path, symbolic links followed; undefined if nothing does. */
 export async function kindOf(path: string): Promise<"file" | "folder" | "other" | undefined> {
   try {
     const { isFile, isDirectory } = await Deno.stat(path);
@@ -56,7 +56,7 @@ export function explained(error: unknown, place: Place): unknown {
     return new Deno.errors.NotFound(message(place, `no folder ${parent} found`), { cause: error });
   }
   if (error instanceof Deno.errors.NotADirectory) {
-    return new Deno.errors.NotADirectory(message(place, `${parent} is no folder`), { cause: error });
+    return new Deno.errors.NotADirectory(message(place, `${parent} is not a folder`), { cause: error });
   }
   if (error instanceof Deno.errors.PermissionDenied) {
     const found = `the system denies access to ${parent}`;

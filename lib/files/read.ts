@@ -1,12 +1,12 @@
 import { explained, kindOf, message, type Place, placeOf } from "./place.ts";
 
-/** How a file of a folder is read. */
+/** Options of reading a file of a folder. */
 export interface ReadOptions {
   /** The most bytes that the file may hold. */
   readonly limit: number;
   /** The files that such a folder holds, for errors. */
   readonly wanted: readonly string[];
-  /** What is being done, for errors, by default `read folder`. */
+  /** The action, for errors. By default `read folder`. */
   readonly action?: string;
 }
 
@@ -36,7 +36,7 @@ export async function readFolderFile(
     if (kind !== "folder") throw await noFolder(place, kind);
     const there = await kindOf(path);
     if (there !== "file") {
-      const found = there === undefined ? `no ${name} found` : `${name} is no file`;
+      const found = there === undefined ? `no ${name} found` : `${name} is not a file`;
       throw new Deno.errors.NotFound(message(place, `${found}, wanted ${wanted.join(" and ")}`));
     }
     return await readWithin(path, limit, { ...place, path });

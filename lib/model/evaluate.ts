@@ -9,7 +9,7 @@ import { evaluation } from "./graphs.ts";
 import { insidesOf } from "./insides.ts";
 import type { Model } from "./model.ts";
 
-/** What rows with labels say of a model. */
+/** Losses and metrics of a model on rows with labels. */
 export interface Evaluation<Tasks extends string = string> {
   /** The mean loss over the labelled rows, by task; NaN where no row is labelled. */
   readonly loss: Readonly<Record<Tasks, number>>;

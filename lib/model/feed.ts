@@ -63,7 +63,7 @@ export function readBy(graph: Graph, tensors: Readonly<Record<string, Tensor>>):
   return Object.fromEntries(Object.entries(tensors).filter(([name]) => read.has(name)));
 }
 
-/** What graphs read, found once for each. */
+/** The names that graphs read, found once for each graph. */
 const reads = new WeakMap<Graph, ReadonlySet<unknown>>();
 
 function namesRead({ nodes }: Graph): Set<unknown> {

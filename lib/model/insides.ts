@@ -4,15 +4,15 @@ import type { Graph } from "../graph/graph.ts";
 import type { Plan } from "../trace/plan.ts";
 import type { Model } from "./model.ts";
 
-/** What a model keeps to itself. */
+/** The insides of a model, which its interface does not show. */
 export interface Insides<Tasks extends string = string> {
-  /** What it computes. */
+  /** The plan of its values. */
   readonly plan: Plan<Tasks>;
   /** The parameters and whatever else training keeps on the engine. */
   readonly store: Store;
   /** Returns a program that the model runs more than once, loaded when it is first wanted. */
   readonly programOf: (name: string, write: () => Graph) => Loaded;
-  /** Whether the model is being trained, and whether it has been disposed. */
+  /** The state: true while the model is being trained, and true once it is disposed. */
   readonly state: { training: boolean; disposed: boolean };
 }
 

@@ -35,7 +35,7 @@ export interface Model<Tasks extends string = string> {
   dispose(): void;
 }
 
-/** What {@linkcode Model.inspect} returns. */
+/** The result of {@linkcode Model.inspect}. */
 export interface Inspection<Tasks extends string> {
   /** As {@linkcode Model.predict} returns them. */
   readonly predictions: Record<Tasks, Float32Array>;

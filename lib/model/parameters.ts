@@ -46,7 +46,7 @@ export function* runs({ start, size, row }: Extent): Generator<{ at: number; sta
 
 const mostShown = 20;
 
-/** What keeps parameters from fitting a model: one line each. */
+/** Returns the reasons why parameters do not fit a model: one line each. */
 function misfits(layout: Layout, parameters: Readonly<Record<string, Tensor>>): string[] {
   const wanted = new Map(layout.extents.map((extent) => [extent.path, extent]));
   const missing = layout.extents.filter(({ path }) => !Object.hasOwn(parameters, path)).map(({ path }) => path);

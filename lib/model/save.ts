@@ -50,7 +50,7 @@ export async function save(model: Model, path: string): Promise<void> {
  * `model.json`.
  *
  * @param path The folder; its parent exists. Needs the permissions to read and write there.
- * @throws {TypeError} for unknown options and tasks.
+ * @throws {TypeError} if an option or a task is unknown.
  * @throws {Deno.errors.AlreadyExists} if the folder holds anything but a GraphModel.
  *
  * @example
@@ -85,9 +85,9 @@ export interface LoadOptions<Tasks extends string = string> extends Omit<Compile
  *
  * @param path The folder. Needs the permission to read it.
  * @param options The engine, the seed (by default the saved one), and the tasks that the model must have.
- * @throws {SyntaxError} if a file is no JSON, or no safetensors.
+ * @throws {SyntaxError} if a file is not JSON, or not safetensors.
  * @throws {SpecError} if the spec is malformed.
- * @throws {TypeError} for unknown options, and for other tasks than the model's.
+ * @throws {TypeError} if an option is unknown, or the tasks are not the model's.
  * @throws {TypeError} listing all parameters that are missing, unexpected and misshapen, or if the two files were not
  * saved together.
  * @throws {Deno.errors.NotFound} if the folder or a file is missing.
@@ -131,7 +131,7 @@ async function readPair(path: string): Promise<Safetensors & { readonly spec: Sp
   }
 }
 
-/** What tells one spec from another, however its file is laid out. */
+/** Returns a digest of a spec: equal for equal specs, however their files are laid out. */
 async function digest(spec: Spec): Promise<string> {
   const bytes = new TextEncoder().encode(JSON.stringify(spec));
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
@@ -152,8 +152,8 @@ async function checkOurs(path: string, file: string, mark: string, action: strin
 /**
  * Reads a spec from the text of its file.
  *
- * @throws {SyntaxError} if it is no JSON, naming the file.
- * @throws {SpecError} if it is no spec.
+ * @throws {SyntaxError} if it is not JSON, naming the file.
+ * @throws {SpecError} if it is not a spec.
  *
  * @example
  * ```ts

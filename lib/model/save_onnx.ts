@@ -11,7 +11,7 @@ import { type ExportOptions, served } from "./exported.ts";
  * rows. The file is written whole or not at all.
  *
  * @param path The file; its folder exists. Needs the permissions to read and write there.
- * @throws {TypeError} for unknown options and tasks.
+ * @throws {TypeError} if an option or a task is unknown.
  * @throws {RangeError} if the file would be larger than 2 GiB.
  * @throws {Deno.errors.AlreadyExists} if something else than a file is there.
  *

@@ -87,7 +87,7 @@ function parametersUnder(prefix: string, values: readonly Value[]): Map<string, 
 }
 
 /**
- * What is added to parameters of a level's gates after a step, by the rules of their moves: `gates/<stream>/<parameter>`.
+ * Returns what a step adds to parameters of a level's gates, by the rules of their moves: `gates/<stream>/<parameter>`.
  * What is known of a bank is a mean over all gates that mix it, as for its losses.
  */
 export function movesOf(

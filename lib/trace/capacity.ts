@@ -17,7 +17,7 @@ import type { Value } from "../ops/value.ts";
 import type { LevelSpec } from "../spec/spec.ts";
 import { startOf } from "../spec/routing.ts";
 
-/** What gates over banks with a capacity do with a batch, by stream. */
+/** The gates over banks with a capacity, by stream: what they do with a batch. */
 export interface Roomed {
   /** The weights where experts have room, 0 where they have none: `[batch, experts]`; as they were of all other gates. */
   readonly weights: Readonly<Record<string, Value>>;
@@ -70,7 +70,7 @@ export function limitOf(capacity: number): number {
   return capacity * (1 - 1e-6);
 }
 
-/** How many gates use each expert of a bank for a row, `[batch, experts]`; undefined where none weighs it. */
+/** Returns how many gates use each expert of a bank for a row, `[batch, experts]`; undefined if none weighs it. */
 function usesOf(level: LevelSpec, bank: string, weights: Readonly<Record<string, Value>>): Value | undefined {
   const readers = Object.entries(weights).filter(([stream]) => level.gates[stream].mix.includes(bank));
   if (readers.length === 0) return undefined;

@@ -11,7 +11,7 @@ import type { Traced } from "./trace.ts";
 export interface Losses {
   /** The mean loss over the labelled rows, by task, shape `[]`; 0 where no row is labelled. */
   readonly byTask: Readonly<Record<string, Value>>;
-  /** What each is the mean over, shape `[]`: the weight of the labelled rows, or of the pairs. */
+  /** The weights that each loss is a mean over, shape `[]`: their sum over the labelled rows, or over the pairs. */
   readonly weights: Readonly<Record<string, Value>>;
   /** The losses of tasks as they are added to the total: times their weight, and any factor, shape `[]`. */
   readonly weighted: Readonly<Record<string, Value>>;

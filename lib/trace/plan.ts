@@ -14,15 +14,15 @@ export interface Plan<Tasks extends string = string> {
   readonly spec: Spec<Tasks>;
   /** The rules of the engine that it is made for. */
   readonly rules: Rules;
-  /** What is computed in training. */
+  /** The values in training. */
   readonly training: Traced;
-  /** What is computed in evaluation and prediction. */
+  /** The values in evaluation and prediction. */
   readonly evaluation: Traced;
   /** The parameters, in the order of the model. */
   readonly parameters: readonly Parameter[];
   /** Those that are computed together: of experts that are computed for chosen rows alone, and of what is fused. */
   readonly stacks: Readonly<Record<"routed" | "fused", readonly Stack[]>>;
-  /** Where they lie in the flat array, like ones together so that they are computed as one. */
+  /** Their places in the flat array, like ones together so that they are computed as one. */
   readonly layout: Layout;
 }
 
@@ -30,7 +30,7 @@ export interface Plan<Tasks extends string = string> {
 export interface PlanOptions {
   /** The rules of an engine. Default: nothing is rewritten but what is fused. */
   readonly rules?: Rules;
-  /** Whether like experts, gates and towers are computed as one. Default true. */
+  /** True if like experts, gates and towers are computed as one. Default true. */
   readonly fuse?: boolean;
 }
 

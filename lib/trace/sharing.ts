@@ -39,7 +39,7 @@ export function tasksOf<Tasks extends string>(
 export interface SharedPiece extends Piece {
   /** The tasks whose losses depend on some of it. */
   readonly tasks: readonly string[];
-  /** Whether parameters of several tasks lie in it, parameters of one task at most, or both. */
+  /** Its parameters: of several tasks each (`shared`), of one task at most (`own`), or of both kinds. */
   readonly holds: "shared" | "own" | "both";
   /** 1 where a parameter is shared and 0 elsewhere, of a shape that broadcasts to the piece's. */
   readonly mask: { readonly shape: readonly number[]; readonly data: readonly number[] };

@@ -11,7 +11,7 @@ import { auxiliaryOf, distancesOf, movesOf } from "./auxiliary.ts";
 import { withinCapacity } from "./capacity.ts";
 import { valuesOf } from "../graph/graph.ts";
 
-/** What a model computes, as values over one batch. */
+/** The values that a model computes over one batch. */
 export interface Traced {
   /** Logits by task, `[batch, units]`. */
   readonly logits: Readonly<Record<string, Value>>;
@@ -19,13 +19,13 @@ export interface Traced {
   readonly predictions: Readonly<Record<string, Value>>;
   /** Gate weights `[batch, experts]` by `level/stream`; in training 0 for rows that an expert has no room for. */
   readonly gates: Readonly<Record<string, Value>>;
-  /** What the experts of a bank compute, `[batch, units]` each, by `level/bank`. */
+  /** The outputs of the experts of a bank, `[batch, units]` each, by `level/bank`. */
   readonly experts: Readonly<Record<string, readonly Value[]>>;
   /** The share of a gate's uses that are dropped `[]`, by `level/stream`; in training, over banks with a capacity. */
   readonly dropped: Readonly<Record<string, Value>>;
   /** Losses of gates and banks `[]`, by path: `levels/<level>/gates/<stream>/<name>`, `levels/<level>/experts/<bank>/<name>`. */
   readonly auxiliary: Readonly<Record<string, Value>>;
-  /** What a training step adds to parameters of gates that no gradient moves, by the parameter's path. */
+  /** The changes of gate parameters that no gradient moves, which a training step adds, by the parameter's path. */
   readonly moves: Readonly<Record<string, Value>>;
 }
 

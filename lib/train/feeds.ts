@@ -16,11 +16,11 @@ export interface Feed {
   readonly tensors: Readonly<Record<string, Tensor>>;
 }
 
-/** How an epoch goes through the data. */
+/** The order in which an epoch goes through the data. */
 export interface Order {
   /** The rows of a batch. */
   readonly batch: number;
-  /** Whether rows are shuffled. */
+  /** True if rows are shuffled. */
   readonly shuffle: boolean;
   /** The epoch, from 1, by which the order of rows is drawn. */
   readonly epoch: number;

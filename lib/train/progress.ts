@@ -35,6 +35,6 @@ export interface Progress<Tasks extends string = string> {
   readonly rate: number;
   /** After the last step of an epoch, if there are validation rows: what they say. */
   readonly validation?: Evaluation<Tasks>;
-  /** Why this is the last record, if training ends before its time. An abort after a record was given leaves none. */
+  /** The reason why this is the last record, if training ends early. An abort after a record was given leaves none. */
   readonly ended?: "aborted" | "stopped early";
 }

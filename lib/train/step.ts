@@ -28,7 +28,7 @@ export interface Gradients {
   readonly flat: (loss: Value) => Value;
 }
 
-/** Where a step is cut in two: what passes from the first half to the second one. */
+/** A step cut in two: the values that pass from the first half to the second. */
 export interface Cut {
   /** Leaves a value of the first half on the engine, and returns it as the second half reads it. */
   readonly keep: (name: string, value: Value) => Value;
@@ -39,9 +39,8 @@ export interface Cut {
 }
 
 /**
- * What stands between the gradients of a step and its update: a function from the gradients to the one gradient `[size]`
- * with respect to the flat array that the parameters follow. A weighting of gradients is one, a mean over workers
- * another.
+ * A function between the gradients of a step and its update: from the gradients to the one gradient `[size]`, with
+ * respect to the flat array, that the parameters follow. A weighting of gradients is one, a mean over workers another.
  */
 export type Between = (gradients: Gradients, cut: Cut) => Value;
 

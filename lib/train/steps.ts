@@ -14,7 +14,7 @@ import { openStep, trainingStep } from "./step.ts";
 import { slotName } from "./update.ts";
 import { weighted } from "./weighted.ts";
 
-/** How the steps of a training are run. */
+/** The steps of a training: one function runs them, another ends them. */
 export interface Steps {
   /** The graph that reads the batch and its noise. */
   readonly graph: Graph;
@@ -28,7 +28,7 @@ export interface Steps {
   readonly dispose: () => void;
 }
 
-/** What one step gives. */
+/** The result of one step. */
 export interface Stepped {
   /** The outputs of its graphs, of one number each. */
   readonly outputs: Tensors;
@@ -70,7 +70,7 @@ interface Loaded {
   readonly run: (inputs: Tensors) => Promise<Tensors>;
 }
 
-/** What steps hold on the engine: arrays beside the parameters, and programs. */
+/** Returns a holder of what steps keep on the engine: arrays beside the parameters, and programs. */
 function holder(model: Model): {
   readonly write: (name: string, shape: readonly number[], value: number) => void;
   readonly load: (graph: Graph) => Loaded;
@@ -149,7 +149,7 @@ function weightedSteps(
 /** Makes sure that a weighting gave as many finite weights as wanted. */
 type Checked = (weights: readonly number[], count: number) => readonly number[];
 
-/** Whether each task shares parameters with another. */
+/** Returns, for each task, true if it shares parameters with another. */
 function sharing(model: Model): boolean[] {
   const lists = Object.values(tasksOf(insidesOf(model, "train").plan)).filter((list) => list.length > 1);
   return Object.keys(model.spec.tasks).map((task) => lists.some((list) => list.includes(task)));

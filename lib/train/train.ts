@@ -22,7 +22,7 @@ import { type Stopwatch, stopwatch } from "./stopwatch.ts";
  * The same seed, engine, data and kind of machine give the same parameters. A step whose losses, gradients or new
  * parameters are not finite changes nothing and ends the training with an error.
  *
- * @throws {TypeError | RangeError} for rows that do not fit, and options out of range.
+ * @throws {TypeError | RangeError} if rows do not fit the model, or an option is out of range.
  * @throws {RangeError} if a loss is not finite, naming the step, the task and the largest parameter.
  *
  * @example

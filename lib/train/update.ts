@@ -4,13 +4,13 @@ import { apply } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
 import type { Optimiser } from "../optimisers/optimiser.ts";
 
-/** What becomes of parameters after a step. */
+/** An update of parameters after a step. */
 export interface Update {
   /** The norm of the whole gradient, before clipping, `[]`. */
   readonly norm: Value;
   /** The sum of the new parameters, `[]`: not finite if one of them is not. */
   readonly moved: Value;
-  /** What replaces the flat array and the optimiser's slots, by their names on the engine. */
+  /** The new flat array and optimiser's slots, by their names on the engine. */
   readonly updates: Readonly<Record<string, Value>>;
 }
 

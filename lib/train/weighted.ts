@@ -62,7 +62,7 @@ function lengthOf(parts: readonly SharedPiece[]): number {
   return parts.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 }
 
-/** A gradient, 0 for what is not asked for. */
+/** A gradient; 0 if it was not asked for. */
 function masked(gradient: Value, { holds, mask }: SharedPiece, wanted: "shared" | "own"): Value {
   if (holds !== "both") return gradient;
   const ones = constant(mask.data, mask.shape);

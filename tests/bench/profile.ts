@@ -18,7 +18,7 @@ export interface Part {
   readonly name: string;
   /** How many there are in a run. */
   readonly count: number;
-  /** The milliseconds of a run that they take, as the engine tells. */
+  /** The milliseconds of a run that they take, as the engine reports. */
   readonly ms: number;
   /** What a product reaches, in 10^9 floating-point operations a second. */
   readonly gflops?: number;

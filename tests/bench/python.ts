@@ -49,7 +49,7 @@ const remedy = `python3 -m venv out/peers && out/peers/bin/pip install -r tests/
 /**
  * The peers of the virtual environment in `out/peers`, else those of the Python that GATEHOUSE_PYTHON names.
  *
- * @param say Told in a line what is missing, and how to add it.
+ * @param say Called with a line that says what is missing, and how to add it.
  * @returns Undefined where Python, torch or the permission to run them is missing.
  */
 export async function python(say: (line: string) => void = console.error): Promise<Peers | undefined> {

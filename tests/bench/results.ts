@@ -128,8 +128,8 @@ ${sweepText(lines)}
 
 ## Census epoch
 
-W4, whole epochs; cpu is told from ten steps: plain, graphs as they are written, nothing fused and one-hot inputs as
-products; and with fusion off alone.
+W4, whole epochs; cpu is estimated from ten steps: plain, graphs as they are written, nothing fused and one-hot inputs
+as products; and with fusion off alone.
 
 ${
     grid(

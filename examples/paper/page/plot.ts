@@ -12,7 +12,7 @@ export interface Drawing {
 /** A specification in the language of Vega-Lite. */
 export type Picture = Readonly<Record<string, unknown>>;
 
-/** Draws a specification without a browser. What it shows is told in words too. */
+/** Draws a specification without a browser. Its content is described in words too. */
 export async function draw(spec: Picture, about: string): Promise<Drawing> {
   const view = new View(
     parse(compile({ config, background: "transparent", ...spec } as unknown as TopLevelSpec).spec),
