@@ -79,7 +79,7 @@ const models: Readonly<Record<string, readonly [Banks, Gates]>> = {
   "a bank without": [{ a: [3, [1, 1]], b: [2] }, { y: [["b", "a"], topK(2)], z: ["b", topK(1)] }],
 };
 
-/** Which uses find room, `[gate][row][expert]`, by plain loops over rows, gates and experts. */
+/** The uses that find room, `[gate][row][expert]`, by plain loops over rows, gates and experts. */
 function roomOf(
   [banks, gates]: readonly [Banks, Gates],
   weights: Readonly<Record<string, number[][]>>,

@@ -7,7 +7,7 @@ import { fillUniform, random } from "../lib/data/random.ts";
 
 /** An expression and numbers to run it on. The numbers are float32, and so is every result within about 1e-6. */
 export interface Case {
-  /** What is sampled, unique. */
+  /** The name of the case, unique. */
   readonly name: string;
   /** The expression, made anew by each call. */
   readonly build: () => Value;
@@ -15,7 +15,7 @@ export interface Case {
   readonly inputs: () => Readonly<Record<string, Tensor>>;
   /** Its parameters by name; absent: none. */
   readonly store?: Readonly<Record<string, Tensor>>;
-  /** Whether the numbers lie on a kink or a jump, where finite differences say nothing. */
+  /** True if the numbers lie on a kink or a jump, where finite differences say nothing. */
   readonly kink?: boolean;
 }
 

@@ -487,7 +487,7 @@ Deno.test("saveOnnx() writes one file that an ONNX runtime serves, its tasks and
     model.dispose();
   }));
 
-/** What a model in a file computes, into memory of the shapes that its outputs are said to have. */
+/** Returns the outputs of a model in a file, computed into memory of the shapes that its outputs are said to have. */
 function served(
   open: Open,
   file: Uint8Array<ArrayBuffer>,
@@ -510,7 +510,7 @@ function own(numbers: ArrayLike<number>): Float32Array<ArrayBuffer> {
   return Float32Array.from(numbers);
 }
 
-/** What twelve steps of training say and leave. */
+/** Returns the records and the parameters of twelve steps of training. */
 async function trained(spec: Spec, engine: Engine, fuse: boolean) {
   const data = spec === everyHead ? sampleFor(spec, 50) : sample(50);
   const model = await compile(spec, { engine, seed: 5, fuse });
@@ -586,7 +586,7 @@ function fieldsOf(bytes: Uint8Array): Read[] {
   return found;
 }
 
-/** What an ONNX file holds, in words. */
+/** Returns the content of an ONNX file, in words. */
 function summary(file: Uint8Array) {
   const all = (bytes: Uint8Array, field: number) => fieldsOf(bytes).filter((found) => found.field === field);
   const one = (bytes: Uint8Array, ...path: number[]): Uint8Array =>

@@ -58,7 +58,7 @@ Deno.test("functions promise the shape that is returned, at every size that is s
   }
 });
 
-/** What a function is sampled on: rows `[batch, width]`, codes `[batch, units]`, and three lengths. */
+/** The arguments of a function's samples: rows `[batch, width]`, codes `[batch, units]`, and three lengths. */
 interface Sampled {
   readonly rows: Value;
   readonly codes: Value;

@@ -7,7 +7,7 @@ export interface MeanDifference {
   readonly sd: number;
   /** The degrees of freedom of Student's t; infinitely many where there is no spread. */
   readonly freedom: number;
-  /** How many standard errors the interval of 95 % reaches to either side. */
+  /** The number of standard errors that the interval of 95 % reaches to either side. */
   readonly reach: number;
 }
 
@@ -31,9 +31,9 @@ export function meanDifference(a: readonly number[], b: readonly number[]): Mean
 const normal = 1.959964;
 
 /**
- * How many standard errors the interval of a level reaches to either side: a quantile of Student's t, that of 0.975 where
- * the level is 0.95, by its expansion about that of the normal distribution. Good to 0.0003 from 5 degrees of freedom on
- * for the level 0.95, and to 0.01 from 9 on for 0.99.
+ * Returns the number of standard errors that the interval of a level reaches to either side: a quantile of Student's t,
+ * that of 0.975 if the level is 0.95, by its expansion about that of the normal distribution. Good to 0.0003 from 5
+ * degrees of freedom on for the level 0.95, and to 0.01 from 9 on for 0.99.
  *
  * @see Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.5.
  */

@@ -1,7 +1,7 @@
 import type { Graph } from "../../lib/graph.ts";
 import { sizeOf, withBatch } from "../../lib/ops/shape.ts";
 
-/** What a graph needs at least, in bytes. */
+/** The least memory that a graph needs, in bytes. */
 export interface Live {
   /** Parameters and slots. */
   readonly resident: number;
