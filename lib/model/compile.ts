@@ -73,7 +73,7 @@ export async function compile<Tasks extends string>(
   return modelOf(plan, engine, seed, store);
 }
 
-/** A model whose parameters are in a store. */
+/** Returns a model whose parameters are in a store. */
 function modelOf<Tasks extends string>(plan: Plan<Tasks>, engine: Engine, seed: number, store: Store): Model<Tasks> {
   const { spec, layout } = plan;
   const state = { training: false, disposed: false };
@@ -111,7 +111,7 @@ function modelOf<Tasks extends string>(plan: Plan<Tasks>, engine: Engine, seed: 
   return model;
 }
 
-/** The programs of a model by name, each loaded when it is first wanted. */
+/** Returns the programs of a model by name, each loaded when it is first wanted. */
 function programs(engine: Engine, store: Store): Pick<Insides, "programOf"> & { readonly dispose: () => void } {
   const loaded = new Map<string, Loaded>();
   return {
@@ -139,7 +139,7 @@ async function outputsFor({ plan, programOf }: Insides, rows: Rows, gates: boole
 
 type Outputs = Readonly<Record<string, Float32Array>>;
 
-/** Refuses a prediction that is not finite. */
+/** Makes sure that predictions are finite. */
 function checkPredictions(predictions: Readonly<Record<string, Float32Array>>, rows: number): void {
   for (const [task, numbers] of Object.entries(predictions)) {
     if (areFinite(numbers)) continue;
@@ -171,10 +171,11 @@ async function inPieces(program: Program, rows: Rows, graph: Graph): Promise<Rec
   return Object.fromEntries(joined);
 }
 
+/** Returns the outputs of some names; empty ones if no rows were run. */
 function pick<Names extends string>(
   values: Readonly<Record<string, Float32Array>>,
   names: readonly Names[],
 ): Record<Names, Float32Array> {
-  const found = names.map((name) => [name, Object.hasOwn(values, name) ? values[name] : new Float32Array()]);
-  return Object.fromEntries(found);
+  const entries = names.map((name) => [name, Object.hasOwn(values, name) ? values[name] : new Float32Array()]);
+  return Object.fromEntries(entries);
 }

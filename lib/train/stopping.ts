@@ -27,7 +27,7 @@ export function watcher<Tasks extends string>(
   stopping: Stopping<Tasks>,
   spec: Spec<Tasks>,
   validated: boolean,
-): (found: Evaluation<Tasks>) => { readonly best: boolean; readonly stop: boolean } {
+): (evaluation: Evaluation<Tasks>) => { readonly best: boolean; readonly stop: boolean } {
   checkOptions("stop early", stopping, ["task", "metric", "patience"]);
   const { task, metric = "loss", patience = 1 } = stopping;
   const weights = (typeof task === "string" ? { [task]: 1 } : task) as Record<Tasks, number>;
