@@ -1,5 +1,5 @@
 /**
- * An expert and a gate of one's own: trained, saved, loaded, and served as a GraphModel that needs TensorFlow.js alone.
+ * A custom expert and gate: trained, saved, loaded, and served as a GraphModel that needs TensorFlow.js alone.
  */
 import * as tf from "@tensorflow/tfjs";
 import {
@@ -51,7 +51,7 @@ const spec = define({
 
 const command = commandLine(
   "custom",
-  "Trains, saves, loads and serves a model with an expert and a gate of one's own.",
+  "Trains, saves, loads and serves a model with a custom expert and gate.",
   {
     epochs: { kind: "number", help: "passes over the rows", default: 20, from: 1, whole: true },
     out: { kind: "path", help: "the folder of the saved and the served model", default: "out/custom" },

@@ -124,7 +124,7 @@ function unknownOption(flag: string, flags: readonly string[]): string {
   return `no option is named ${flag}${near === undefined ? "" : `: did you mean ${near}?`}`;
 }
 
-/** Whether an option is a word without a flag. */
+/** Returns true if an option is a word without a flag. */
 function isBare(option: Option): boolean {
   return option.kind === "choice" && option.bare === true;
 }

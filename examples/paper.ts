@@ -12,14 +12,14 @@ import { studies } from "./paper/studies.ts";
 import { type Job, keyOf, type Study } from "./paper/study.ts";
 import { answers } from "./paper/workers.ts";
 
-/** What can be asked for: the studies, figures that other studies' runs show, all of them, the report. */
+/** The things to ask for: the studies, figures that other studies' runs show, all of them, the report. */
 const wanted: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(Object.keys(studies).map((name) => [name, [name]])),
   figure5: ["figure4"],
   all: Object.keys(studies),
   report: [],
 };
-/** What ends with the report. */
+/** The ones that end with the report. */
 const reported: readonly string[] = ["all", "report"];
 
 const command = commandLine(

@@ -80,7 +80,7 @@ Deno.test("live() counts parameters, and values from their op to their last use"
   const kernel = apply("parameter", [], { name: "w", shape: [2, 3], init: { kind: "constant", value: 0 } });
   const product = reshape(matmul(x, kernel), ["batch", 3, 1]); // no value of its own
   const found = live(graphOf({ y: neg(product) }), 5);
-  assertEquals(found, { resident: 4 * 6, activations: 4 * (15 + 15) }); // x is no more when y comes
+  assertEquals(found, { resident: 4 * 6, activations: 4 * (15 + 15) }); // x is freed before y comes
 });
 
 Deno.test("standing() reads a bar from the line that it names", () => {

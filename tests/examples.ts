@@ -140,7 +140,7 @@ async function loads(path: string): Promise<void> {
   (await load(path, { engine: reference() })).dispose();
 }
 
-/** Whether a value is what its key promises. NaN, as the AUC of one class, is null in JSON. */
+/** Returns true if a value is what its key promises. NaN, as the AUC of one class, is null in JSON. */
 function isRight(key: string, value: unknown): boolean {
   const finite = (number: unknown) => typeof number === "number" && Number.isFinite(number);
   if (key === "model" || key === "task" || key === "less") return typeof value === "string";

@@ -141,7 +141,7 @@ async function outcome(spec: Spec, text: string): Promise<void> {
   }
 }
 
-/** What predictions lie between. */
+/** The bounds of predictions. */
 const bounds: Readonly<Record<HeadKind, readonly [least: number, most: number]>> = {
   binary: [0, 1],
   regression: [-Infinity, Infinity],
@@ -162,7 +162,7 @@ async function trainedOnce(model: Model): Promise<void> {
   }
 }
 
-/** Whether no size in a model is so large that the reference engine would need long. */
+/** Returns true if no size in a model is so large that the reference engine would need long. */
 function isSmall(spec: Spec): boolean {
   return !/(?<![.\d])\d{4,}/.test(JSON.stringify(spec));
 }

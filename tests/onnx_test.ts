@@ -128,7 +128,7 @@ Deno.test("Program.run() on onnx changes the store only if every output is finit
 });
 
 // But max, of which ONNX does not say what it is.
-Deno.test("onnx() keeps what is no number, op by op", async () => {
+Deno.test("onnx() keeps NaN, op by op", async () => {
   const x = input("x", "batch", 3);
   const kept: Readonly<Record<string, Value>> = {
     matmul: f.matmul(x, f.constant([1, 1, 1], [3, 1])),
@@ -380,7 +380,7 @@ Deno.test("a session reads what it keeps as it is at every run, and numbers that
 });
 
 Deno.test("onnx() says what helps where ONNX Runtime does not start", () => {
-  const told: readonly (readonly [Partial<Error> & { code?: string }, string])[] = [
+  const explanations: readonly (readonly [Partial<Error> & { code?: string }, string])[] = [
     [{ code: "ERR_MODULE_NOT_FOUND" }, "the package onnxruntime-node is missing: add it with `deno add npm:"],
     [{ name: "NotCapable" }, "the library of ONNX Runtime may not be loaded: run with --allow-ffi"],
     [
@@ -388,7 +388,7 @@ Deno.test("onnx() says what helps where ONNX Runtime does not start", () => {
       "the library of ONNX Runtime does not load on this machine, wasm() needs none: Cannot find module '../bin/sunos'",
     ],
   ];
-  for (const [error, message] of told) {
+  for (const [error, message] of explanations) {
     const found = explained({ name: "Error", message: "", ...error });
     assertEquals(found.slice(0, message.length), message);
   }
@@ -488,7 +488,7 @@ Deno.test("saveOnnx() writes one file that an ONNX runtime serves, its tasks and
     model.dispose();
   }));
 
-/** What a model in a file computes, into memory of the shapes that its outputs are said to have. */
+/** Returns the outputs of a model in a file, computed into memory of the shapes that its outputs are said to have. */
 function served(
   open: Open,
   file: Uint8Array<ArrayBuffer>,
@@ -514,7 +514,7 @@ function own(numbers: ArrayLike<number>): Float32Array<ArrayBuffer> {
   return Float32Array.from(numbers);
 }
 
-/** What twelve steps of training say and leave. */
+/** Returns the records and the parameters of twelve steps of training. */
 async function trained(spec: Spec, engine: Engine, fuse: boolean) {
   const data = spec === everyHead ? sampleFor(spec, 50) : sample(50);
   const model = await compile(spec, { engine, seed: 5, fuse });
@@ -590,7 +590,7 @@ function fieldsOf(bytes: Uint8Array): Read[] {
   return found;
 }
 
-/** What an ONNX file holds, in words. */
+/** Returns the content of an ONNX file, in words. */
 function summary(file: Uint8Array) {
   const all = (bytes: Uint8Array, field: number) => fieldsOf(bytes).filter((found) => found.field === field);
   const one = (bytes: Uint8Array, ...path: number[]): Uint8Array =>

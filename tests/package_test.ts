@@ -133,7 +133,7 @@ Deno.test("deno.json fixes the version of every npm package", () => {
   assertEquals(loose, []);
 });
 
-/** The comments that tell tools what to do. */
+/** The comments that are directives to tools. */
 function directives(source: string): string {
   return (source.match(/^\s*\/\/ (?:deno|@ts)-.*$/gm) ?? []).join("\n");
 }

@@ -227,14 +227,14 @@ Deno.test("tableAucs has the paper's claims", () => {
   }
 });
 
-/** How many jobs there are of each stage. */
+/** Returns the number of jobs of each stage. */
 function stages(jobs: readonly Job[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { setting } of jobs) counts[setting.stage] = (counts[setting.stage] ?? 0) + 1;
   return counts;
 }
 
-/** What a job might find: the trial whose number is that of its method is the best. */
+/** Returns a possible result of a job: the trial whose number is that of its method is the best. */
 function invented(job: Job, main: string): Result {
   const { stage, method, trial } = job.setting;
   const score = 0.9 - Math.abs(Number(trial ?? 0) - methods.indexOf(method as Method)) / 100 + job.run / 1000;

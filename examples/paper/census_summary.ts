@@ -36,7 +36,7 @@ export function censusSummary(results: readonly Result[], of: CensusTable, budge
   return parts.map(([title, text]) => `${title}\n${text}`).join("\n\n");
 }
 
-/** What the runs of each method found, and the paper's. */
+/** The results of each method's runs, and the paper's. */
 function aucTable(results: readonly Result[], of: CensusTable, budget: Budget, task: "main" | "marital"): string {
   return textTable(
     Object.entries(cellsOf(results, of, budget)).map(([method, setting]) => {
@@ -82,7 +82,7 @@ function trialTable(results: readonly Result[], of: CensusTable, trials: number)
   return `${textTable(chosen)}\nlogistic, not searched: ${trialText(logisticTrial)}`;
 }
 
-/** How far each method is from MMoE. */
+/** The distance of each method from MMoE. */
 function gapTable(results: readonly Result[], of: CensusTable, budget: Budget, task: "main" | "marital"): string {
   const cells = cellsOf(results, of, budget);
   return textTable(
@@ -119,7 +119,7 @@ function keptTable(results: readonly Result[], of: CensusTable): string {
   );
 }
 
-/** Which of the two is better, where the interval says so. */
+/** The better of the two, where the interval decides it. */
 function better({ low, high }: Difference, method: string): string {
   if (low > 0) return method;
   return high < 0 ? "mmoe" : "undecided";

@@ -33,7 +33,7 @@ export const figure6Cells = {
   logistic: { data: "kuairand", model: "logistic" },
 } as const satisfies Readonly<Record<string, Setting>>;
 
-/** What the gate of a task does with the experts on the test rows. */
+/** The use that the gate of a task makes of the experts on the test rows. */
 export interface GateFound {
   readonly task: string;
   /** The mean weight of each expert. */
@@ -46,7 +46,7 @@ export interface GateFound {
   readonly effective: number;
 }
 
-/** What one run found; without gates for logistic regression. */
+/** The result of one run; without gates for logistic regression. */
 export interface Figure6Found {
   readonly epochs: number;
   readonly auc: Readonly<Record<"validation" | "test", Readonly<Record<string, number | null>>>>;
@@ -184,7 +184,7 @@ function weightColumns(weights: readonly number[]): Line {
   return Object.fromEntries(weights.map((weight, expert) => [`expert ${expert + 1}`, weight.toFixed(3)]));
 }
 
-/** How concentrated every gate is, and how far the two are apart. */
+/** The concentration of every gate, and the distance of the two. */
 function spreadOf(data: string, results: readonly Result[]): Line[] {
   const runs = sortedGates(results);
   const found = (of: (gates: readonly GateFound[]) => number) => spread(runs.map(of));

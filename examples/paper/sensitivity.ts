@@ -5,7 +5,7 @@ import type { ModelName } from "./synthetic_models.ts";
 import { type Recipe, recipe, syntheticRun } from "./synthetic_run.ts";
 import { meanOf } from "./moments.ts";
 
-/** What the paper leaves out, chosen otherwise, one choice at a time. */
+/** The choices that the paper leaves open, made otherwise, one at a time. */
 export const variations: Readonly<Record<string, Partial<Recipe>>> = {
   "10,000 rows": { rows: 10_000 },
   "every row once": { rows: 640_000 },

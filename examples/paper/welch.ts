@@ -7,7 +7,7 @@ export interface MeanDifference {
   readonly sd: number;
   /** The degrees of freedom of Student's t; infinitely many where there is no spread. */
   readonly freedom: number;
-  /** How many standard errors the interval of 95 % reaches to either side. */
+  /** The number of standard errors that the interval of 95 % reaches to either side. */
   readonly reach: number;
 }
 

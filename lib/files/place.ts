@@ -57,7 +57,7 @@ export function explained(error: unknown, place: FilePlace): unknown {
     return new Deno.errors.NotFound(message(place, `no folder ${parent} found`), { cause: error });
   }
   if (error instanceof Deno.errors.NotADirectory) {
-    return new Deno.errors.NotADirectory(message(place, `${parent} is no folder`), { cause: error });
+    return new Deno.errors.NotADirectory(message(place, `${parent} is not a folder`), { cause: error });
   }
   if (error instanceof Deno.errors.PermissionDenied) {
     const found = `the system denies access to ${parent}`;

@@ -36,7 +36,7 @@ export async function readFolderFile(
     if (kind !== "folder") throw await noFolder(place, kind);
     const there = await kindAt(path);
     if (there !== "file") {
-      const found = there === undefined ? `no ${name} found` : `${name} is no file`;
+      const found = there === undefined ? `no ${name} found` : `${name} is not a file`;
       throw new Deno.errors.NotFound(message(place, `${found}, wanted ${wanted.join(" and ")}`));
     }
     return await readWithin(path, limit, { ...place, path });

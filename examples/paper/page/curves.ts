@@ -80,7 +80,7 @@ export async function figure4Section(known: Known): Promise<Section> {
   return { ...head, missing, files, body: parts.join("\n") };
 }
 
-/** How many times as large as the paper's our losses are, early and late: the geometric mean over models and correlations. */
+/** Our losses as multiples of the paper's, early and late: the geometric mean over models and correlations. */
 function ratios(lines: readonly Line[]): string {
   if (lines.some(({ curves }) => curves.every(({ curve }) => curve.length < marks.length))) return "";
   const at = [1000, 4000, 9900].map((step) => {
@@ -123,7 +123,7 @@ function linesOf(known: Known, correlation: number, rateOf: Reading["rateOf"]): 
   }));
 }
 
-/** Which cells have fewer runs than are wanted at the best rate. */
+/** The cells that have fewer runs than are wanted at the best rate. */
 function gaps(known: Known, study: string, names: readonly string[]): string[] {
   const { all } = runsOfCurves(known.budget);
   return names.flatMap((model) => {

@@ -10,7 +10,7 @@ export interface Sample {
   readonly paper: number | undefined;
 }
 
-/** How final losses are distributed: a row for each model, a solid line at the mean, a dashed one at the paper's. */
+/** The distribution of final losses: a row for each model, a solid line at the mean, a dashed one at the paper's. */
 export function histogram(title: string, samples: readonly Sample[], most: number): Picture {
   const width = most / bins;
   const values = samples.flatMap(({ name, losses }) => {

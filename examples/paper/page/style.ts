@@ -1,4 +1,4 @@
-/** How the page looks, on wide screens and on narrow ones. */
+/** The style of the page, on wide screens and on narrow ones. */
 export const style: string = `
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
