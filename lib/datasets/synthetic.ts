@@ -48,13 +48,15 @@ export interface LabelOptions {
  *
  * @example
  * ```ts
- * import { assertEquals } from "@std/assert";
- * import { synthetic } from "@gatehouse/gatehouse/datasets";
+ * import { assertAlmostEquals, assertEquals } from "@std/assert";
+ * import { labelCorrelation, synthetic } from "@gatehouse/gatehouse/datasets";
  *
- * const train = synthetic({ correlation: 0.5, rows: 1000, seed: 7 });
- * const validation = synthetic({ correlation: 0.5, rows: 200, seed: 7, part: "validation" });
- * assertEquals(train.inputs.input.length, 1000 * 100);
- * assertEquals(Object.keys(validation.labels!), ["first", "second"]);
+ * const { first, second } = synthetic({ correlation: 0.9, rows: 1000, seed: 7 }).labels!;
+ * const products = first.map((label, row) => label * second[row]);
+ * assertAlmostEquals(products.reduce((sum, product) => sum + product) / 1000, labelCorrelation(0.9), 0.1);
+ *
+ * const few = synthetic({ correlation: 0.9, rows: 2, seed: 7 });
+ * assertEquals(few.labels!.first, first.slice(0, 2));
  * ```
  */
 export function synthetic(options: SyntheticOptions): Rows {
