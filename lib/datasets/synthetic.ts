@@ -40,8 +40,8 @@ export interface LabelOptions {
  * Labels are standardised by the closed form of their mean and variance, not by the rows at hand, so that all parts
  * are transformed alike. The first rows do not depend on how many are drawn.
  *
- * @returns inputs `{ input: [rows x width] }` and labels `{ first: [rows], second: [rows] }`
- * @throws {RangeError} if an option is out of range
+ * @returns Inputs `{ input: [rows x width] }` and labels `{ first: [rows], second: [rows] }`.
+ * @throws {RangeError} if an option is out of range.
  *
  * Source: Ma et al., KDD 2018, section 3.2, equations 2 to 4. The paper prints neither `c`, `a` nor `b`; the defaults
  * reproduce its Figure 2 within 0.012.
@@ -92,9 +92,9 @@ export function synthetic(options: SyntheticOptions): Rows {
  * With `v = c^2` and `f(u) = u + sum_i sin(a_i u + b_i)`, it is `Cov(p) / (Cov(1) + noise^2)`, where `Cov(p)` is the
  * covariance of `f(U)` and `f(V)` for normal `U` and `V` of variance `v` and correlation `p`.
  *
- * @param correlation `p`, -1 to 1
- * @returns the Pearson correlation of `first` and `second`
- * @throws {RangeError} if an option is out of range
+ * @param correlation `p`, -1 to 1.
+ * @returns The Pearson correlation of `first` and `second`.
+ * @throws {RangeError} if an option is out of range.
  *
  * Source: the expectations of sines of normal variables; Figure 2 of Ma et al., KDD 2018, shows sampled values.
  *

@@ -3,7 +3,7 @@ import { type Issue, keyText } from "./issues.ts";
 import { quoted } from "./quoted.ts";
 import { advice } from "./nearest.ts";
 
-/** A function that returns what is wrong with the form of a plain value at a path: no issue if it is right. */
+/** A function that returns the issues of the form of a plain value at a path: none if it is right. */
 export type Form = (found: unknown, path: string) => Issue[];
 
 /** The most issues that are looked for in one object or list: a hostile file could have millions. */

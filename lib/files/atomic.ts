@@ -57,7 +57,7 @@ export async function writeFolder(
  *
  * @param path The file; its folder exists.
  * @param data The contents; text is written as UTF-8.
- * @param action What is being done, for errors.
+ * @param action The action, for errors.
  * @throws {Deno.errors.AlreadyExists} if something else than a file is there.
  * @throws {Deno.errors.NotFound} if the folder is missing.
  * @throws {Deno.errors.NotCapable} if a permission is missing, with the flag that gives it.

@@ -16,8 +16,8 @@ import { fitting, type Form, list, number, object, record, text, whole, word } f
 import { isRecord, kindOf } from "../errors/kinds.ts";
 
 /**
- * Returns what was read from JSON, or comes from anywhere else, as a spec, once it is checked. The spec is a deeply
- * frozen copy; one that `define` or `check` returned is known, and returned as it is.
+ * Returns a value from JSON, or from anywhere else, as a spec, once it is checked. The spec is a deeply frozen copy; one
+ * that `define` or `check` returned is known, and returned as it is.
  *
  * @throws {SpecError} if anything is wrong: all issues at once, each with its path.
  *

@@ -25,7 +25,7 @@ export function inputsOf({ nodes }: Expression): string[] {
   return nodes.flatMap(({ op, attrs }) => op === "input" ? [attrs.name as string] : []);
 }
 
-/** Returns whether a name is legal for a loss, where it follows the path of the gate or bank. */
+/** Returns true if a name is legal for a loss, where it follows the path of the gate or bank. */
 export function isLossName(name: string): boolean {
   return /^[A-Za-z][\w-]{0,99}$/.test(name);
 }
