@@ -16,8 +16,8 @@
  *   tasks: { click: binary(), like: binary() },
  * });
  * const model = await compile(mmoe, { engine: reference(), seed: 7 });
- * const { click, like } = await model.predict(rows([[1, 2, 3], [4, 5, 6]]));
- * assertEquals([click.length, like.length], [2, 2]);
+ * const { click, like } = await model.predict(rows([[0, 0, 0], [1, 2, 3]]));
+ * assertEquals([click[0], like[0]], [0.5, 0.5]); // biases begin at 0
  * model.dispose();
  * ```
  *

@@ -46,7 +46,7 @@ export interface Context {
  * A command with typed options: its help text and how its words are read.
  *
  * @param name The name of the task that runs it: `deno task <name>`.
- * @param description What it does, in a sentence.
+ * @param description Its purpose, in a sentence.
  * @param options Its own options; they come before, or in the place of, the common ones.
  * @param example Words to try.
  */

@@ -110,9 +110,9 @@ Deno.test("writeFolder() and writeFileAtomic() say what is wrong with a path or 
       ["", {}, TypeError, "wanted a path that ends in a name"],
       ["/", {}, TypeError, "wanted a path that ends in a name"],
       [`${dir}/..`, {}, TypeError, "wanted a path that ends in a name"],
-      [`${dir}/m`, { "../x": "" }, TypeError, '"../x" is not a name of a file in the folder'],
-      [`${dir}/m`, { "": "" }, TypeError, '"" is not a name of a file in the folder'],
-      [`${dir}/m`, { "..": "" }, TypeError, '".." is not a name of a file in the folder'],
+      [`${dir}/m`, { "../x": "" }, TypeError, '"../x" cannot name a file in the folder'],
+      [`${dir}/m`, { "": "" }, TypeError, '"" cannot name a file in the folder'],
+      [`${dir}/m`, { "..": "" }, TypeError, '".." cannot name a file in the folder'],
     ];
     for (const [path, files, error, found] of cases) {
       const { message } = await assertRejects(() => writeFolder(path, files, { action: "save model" }), error);

@@ -290,7 +290,7 @@ Deno.test("define() and check() refuse losses that are none, with their paths", 
     [loss((x) => x), 'at levels[0].gates.y: the loss "wild" must be [batch] or [], found [batch, 3]'],
     [
       loss((x) => sum(x), "a/b"),
-      'at levels[0].gates.y: "a/b" is not a name of a loss: wanted letters, digits, _ and -',
+      'at levels[0].gates.y: "a/b" cannot name a loss: wanted letters, digits, _ and -',
     ],
     [loss(() => 3), "at levels[0].gates.y: Cannot apply gate: wild must be a value, found 3"],
     [loss((x) => sum(x, { axes: [0, 1] })), "at levels[0].gates.y: sum runs along the batch"],
@@ -318,7 +318,7 @@ Deno.test("define() and check() refuse losses that are none, with their paths", 
     [ofBank(() => 7), "at levels[0].experts.shared.losses.wild: the function must return a value, found 7"],
     [ofBank(({ routed }: Any) => mul(sum(routed), parameter(routed))), "a loss of a bank has no parameter"],
     [ofBank(() => inTraining(noise([]), constant(0))), "a loss of a bank has no noise"],
-    [ofBank(loadBalance(), "0"), 'at levels[0].experts.shared.losses["0"]: "0" is not a name of a loss'],
+    [ofBank(loadBalance(), "0"), 'at levels[0].experts.shared.losses["0"]: "0" cannot name a loss'],
     [ofBank(3), "at levels[0].experts.shared.losses.wild: wanted a function, found 3"],
     [
       ofBank(smoothLoad()),
@@ -353,7 +353,7 @@ Deno.test("define() and check() refuse losses that are none, with their paths", 
     ],
     [bankWith({ balance: { nodes, outputs: { ...outputs, more: 0 } } }), 'the outputs must be just "output"'],
     [bankWith(3), "levels[0].experts.shared.losses: wanted an object, found 3"],
-    [{ ...spec, levels: [{ experts, gates: { y: { ...gates.y, gate: renamed } } }] }, '"0" is not a name of a loss'],
+    [{ ...spec, levels: [{ experts, gates: { y: { ...gates.y, gate: renamed } } }] }, '"0" cannot name a loss'],
   ];
   for (const [found, message] of mutated) {
     const issues = issuesOf(found).issues.map(({ path, message }) => `${path}: ${message}`);

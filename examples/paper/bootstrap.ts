@@ -15,7 +15,7 @@ export interface Difference {
  * difference where rows are drawn anew, with replacement, the same rows for all methods. Resamples that lack a class are
  * left out; where hardly one has both, only the difference is a number.
  *
- * @param scores What each method says of each row.
+ * @param scores The scores of the rows, by method.
  * @param labels 0 or 1.
  * @see Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
  */

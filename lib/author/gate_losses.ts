@@ -10,6 +10,7 @@ import { misapplied } from "../errors/misapplied.ts";
  * al. 2022, ST-MoE). The logits are those before any noise.
  *
  * @param weight The weight of the loss, such as 0.001.
+ * @returns The gate, its weights `[batch, experts]` unchanged, and the loss `[batch]` beside them.
  * @throws {RangeError} if the weight is not a finite number.
  * @throws {TypeError} if the gate is not a function; while defining, if it returns neither a softmax nor
  * `{ weights, logits }`.
@@ -49,6 +50,7 @@ export function zLoss(weight: number, gate: Gate): Gate {
  * makes the gate more decided, one below 0 more even.
  *
  * @param weight The weight of the loss.
+ * @returns The gate, its weights `[batch, experts]` unchanged, and the loss `[batch]` beside them.
  * @throws {RangeError} if the weight is not a finite number.
  * @throws {TypeError} if the gate is not a function.
  *

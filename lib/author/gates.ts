@@ -41,6 +41,7 @@ export function softmax(x: Value, experts: number): Value {
  * The softmax gate with its logits divided by a temperature: above 1 the weights are more even, below 1 more decided.
  *
  * @param value The temperature, above 0.
+ * @returns A gate with weights `[batch, experts]`.
  * @throws {RangeError} if it is not a finite number above 0.
  *
  * @example
@@ -147,6 +148,7 @@ export function after(net: Net, gate: Gate): Gate {
  * For weights of at least 0, such as a softmax. The scores, which losses of banks read, are those before the dropping.
  *
  * @param rate The probability, in [0, 1).
+ * @returns A gate with weights `[batch, experts]`.
  * @throws {RangeError} if `rate` is not in [0, 1).
  * @throws {TypeError} if the gate is not a function.
  *

@@ -43,7 +43,7 @@ export function focal(options: FocalOptions = {}): FocalSpec {
  * The near part is half the squared error that a regression is trained by without it. PyTorch and Keras define it
  * alike; the "smooth L1" of PyTorch is this over `delta`.
  *
- * @param delta Where the square becomes a line, above 0, in units of the labels.
+ * @param delta The error at which the square becomes a line, above 0, in units of the labels.
  * @see Huber, Robust estimation of a location parameter, 1964.
  *
  * @example

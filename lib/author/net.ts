@@ -82,21 +82,19 @@ export function layer(body: (parameter: ParameterClaim, x: Value) => Value): Net
  * with mean 0 and variance 1. Use it inside {@linkcode inTraining}, so that evaluation stays deterministic.
  *
  * @param shape The shape, such as `["batch", 64]`.
+ * @returns A value of that shape.
  * @throws {TypeError} if the shape or the kind is not valid.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compile, define, noise, reference, regression, rows } from "@gatehouse/gatehouse";
- * import { add, inTraining } from "@gatehouse/gatehouse/ops";
- * import { initialise } from "@gatehouse/gatehouse/graph";
+ * import { type Net, noise } from "@gatehouse/gatehouse";
+ * import { add, compute, input, inTraining } from "@gatehouse/gatehouse/ops";
  *
- * const spec = define({ input: 1, tasks: { y: regression((x) => inTraining(add(x, noise(x.shape, "normal")), x)) } });
- * const kernel = { shape: [1, 1], data: Float32Array.of(1) };
- * const parameters = { ...initialise(spec, 0), "tasks/y/head/0/kernel": kernel };
- * const model = await compile(spec, { engine: reference(), parameters });
- * assertEquals((await model.predict(rows([[3], [-2]]))).y, Float32Array.of(3, -2));
- * model.dispose();
+ * const noisy: Net = (x) => inTraining(add(x, noise(x.shape, "normal")), x);
+ * const y = noisy(input("x", ["batch", 2]));
+ * assertEquals(await compute(y, { inputs: { x: [[3, -2]] } }), [[3, -2]]);
+ * assertEquals(await compute(y, { inputs: { x: [[3, -2]], noise: [[0.5, 1]] }, training: true }), [[3.5, -1]]);
  * ```
  */
 export function noise(shape: Shape, kind: "uniform" | "normal" = "uniform"): Value {

@@ -129,21 +129,17 @@ export function mlp(units: readonly number[], options: MlpOptions = {}): Net {
 /**
  * A residual net, `net(x) + x`: its input is carried around it (He et al. 2016).
  *
+ * @returns A net from `[batch, width]` to `[batch, width]`.
  * @throws {TypeError} if the net is not a function.
  * @throws {RangeError} while defining, if the net changes the width.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compile, define, reference, regression, relu, residual, rows } from "@gatehouse/gatehouse";
- * import { initialise } from "@gatehouse/gatehouse/graph";
+ * import { relu, residual } from "@gatehouse/gatehouse";
+ * import { compute, constant } from "@gatehouse/gatehouse/ops";
  *
- * const spec = define({ input: 1, tasks: { y: regression(residual(relu)) } });
- * const kernel = { shape: [1, 1], data: Float32Array.of(1) };
- * const parameters = { ...initialise(spec, 0), "tasks/y/head/0/kernel": kernel };
- * const model = await compile(spec, { engine: reference(), parameters });
- * assertEquals((await model.predict(rows([[3], [-2]]))).y, Float32Array.of(6, -2));
- * model.dispose();
+ * assertEquals(await compute(residual(relu)(constant([3, -2]))), [6, -2]);
  * ```
  */
 export function residual(net: Net): Net {
@@ -163,20 +159,16 @@ export function residual(net: Net): Net {
  * dropout, Srivastava et al. 2014); the identity in evaluation.
  *
  * @param rate The probability, in [0, 1).
+ * @returns A net from `[batch, width]` to `[batch, width]`.
  * @throws {RangeError} if `rate` is not in [0, 1).
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compile, define, dropout, reference, regression, rows } from "@gatehouse/gatehouse";
- * import { initialise } from "@gatehouse/gatehouse/graph";
+ * import { dropout } from "@gatehouse/gatehouse";
+ * import { compute, constant } from "@gatehouse/gatehouse/ops";
  *
- * const spec = define({ input: 1, tasks: { y: regression(dropout(0.5)) } });
- * const kernel = { shape: [1, 1], data: Float32Array.of(1) };
- * const parameters = { ...initialise(spec, 0), "tasks/y/head/0/kernel": kernel };
- * const model = await compile(spec, { engine: reference(), parameters });
- * assertEquals((await model.predict(rows([[3], [-2]]))).y, Float32Array.of(3, -2)); // nothing is dropped now
- * model.dispose();
+ * assertEquals(await compute(dropout(0.5)(constant([3, -2]))), [3, -2]); // nothing is dropped in evaluation
  * ```
  */
 export function dropout(rate: number): Net {
@@ -241,18 +233,15 @@ export function layerNorm(options: LayerNormOptions = {}): Net {
 /**
  * The leaky rectifier: `x` where it is above 0, else `0.01 x` (Maas et al. 2013).
  *
+ * @returns A value of the shape of `x`.
+ *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { compile, define, leakyRelu, reference, regression, rows } from "@gatehouse/gatehouse";
- * import { initialise } from "@gatehouse/gatehouse/graph";
+ * import { leakyRelu } from "@gatehouse/gatehouse";
+ * import { compute, constant } from "@gatehouse/gatehouse/ops";
  *
- * const spec = define({ input: 1, tasks: { y: regression(leakyRelu) } });
- * const kernel = { shape: [1, 1], data: Float32Array.of(1) };
- * const parameters = { ...initialise(spec, 0), "tasks/y/head/0/kernel": kernel };
- * const model = await compile(spec, { engine: reference(), parameters });
- * assertEquals((await model.predict(rows([[3], [-2]]))).y, Float32Array.of(3, -0.02));
- * model.dispose();
+ * assertEquals(await compute(leakyRelu(constant([3, -2]))), [3, -0.02]);
  * ```
  */
 export function leakyRelu(x: Value): Value {
@@ -262,20 +251,16 @@ export function leakyRelu(x: Value): Value {
 /**
  * The sigmoid approximation of GELU, `x * sigmoid(1.702 x)` (Hendrycks and Gimpel 2016, section 2), not the tanh one.
  *
+ * @returns A value of the shape of `x`.
+ *
  * @example
  * ```ts
  * import { assertAlmostEquals } from "@std/assert";
- * import { compile, define, gelu, reference, regression, rows } from "@gatehouse/gatehouse";
- * import { initialise } from "@gatehouse/gatehouse/graph";
+ * import { gelu } from "@gatehouse/gatehouse";
+ * import { compute, constant } from "@gatehouse/gatehouse/ops";
  *
- * const spec = define({ input: 1, tasks: { y: regression(gelu) } });
- * const kernel = { shape: [1, 1], data: Float32Array.of(1) };
- * const parameters = { ...initialise(spec, 0), "tasks/y/head/0/kernel": kernel };
- * const model = await compile(spec, { engine: reference(), parameters });
- * const { y } = await model.predict(rows([[0], [Math.log(3) / 1.702]]));
- * assertAlmostEquals(y[0], 0);
- * assertAlmostEquals(y[1], 0.75 * Math.log(3) / 1.702, 1e-6);
- * model.dispose();
+ * assertAlmostEquals(await compute(gelu(constant(0))) as number, 0);
+ * assertAlmostEquals(await compute(gelu(constant(1))) as number, 1 / (1 + Math.exp(-1.702)), 1e-7);
  * ```
  */
 export function gelu(x: Value): Value {

@@ -112,7 +112,8 @@ export interface ReadOptions {
  *   levels: [level({ shared: bank(8, dense(16)) }, { click: mix("shared", softmax), like: mix("shared", softmax) })],
  *   tasks: { click: binary(dense(8)), like: binary(dense(8)) },
  * });
- * assertEquals(Object.keys(mmoe.levels[0].gates), ["click", "like"]);
+ * const { experts, gates } = mmoe.levels[0];
+ * assertEquals([experts.shared.count, gates.click.reads, mmoe.tasks.click.reads], [8, "input", "click"]);
  * ```
  */
 export function define<const Tasks extends string>(table: Table<Tasks>): Spec<Tasks> {

@@ -35,9 +35,9 @@ export interface TextColumn {
 /**
  * Some rows of a table, in the order given: a part, a sample or a shuffle.
  *
- * @param columns the table
- * @param rows the positions of the rows, from 0
- * @throws {RangeError} if the table has no such row
+ * @param columns The table.
+ * @param rows The positions of the rows, from 0.
+ * @throws {RangeError} if the table has no such row.
  *
  * @example
  * ```ts
@@ -69,11 +69,11 @@ export function take(columns: Columns, rows: ArrayLike<number>): Columns {
  * Columns of a table as labels: numbers as they are; text that was read with a list of words, `["no", "yes"]`, as the
  * words' places in the list, 0 and 1. NaN where a label is missing.
  *
- * @param columns the table
- * @param tasks the column of every task
- * @returns labels `[rows]` by task
+ * @param columns The table.
+ * @param tasks The column of every task.
+ * @returns Labels `[rows]` by task.
  * @throws {TypeError} if there is no such column, or it holds text whose words were not listed: their codes would be those
- * of first appearance
+ * of first appearance.
  *
  * @example
  * ```ts

@@ -38,12 +38,12 @@ export interface CsvOptions {
  * mark; empty lines are left out. Numbers are decimal; text is stored once per distinct value. Memory is that of the
  * columns twice over, whatever the length of the text.
  *
- * @param source a path, a file URL, or a stream of bytes
- * @param options the columns to read, and the format
+ * @param source A path, a file URL, or a stream of bytes.
+ * @param options The columns to read, and the format.
  * @throws {SyntaxError} with file and line, if a record has too few or too many fields or cannot be parsed, a number
- * is none, or a word is not among those listed
- * @throws {TypeError | RangeError} if an option is wrong
- * @throws {Error} if the file cannot be read, is damaged, or has another hash
+ * is none, or a word is not among those listed.
+ * @throws {TypeError | RangeError} if an option is wrong.
+ * @throws {Error} if the file cannot be read, is damaged, or has another hash.
  *
  * @example
  * ```ts
@@ -86,9 +86,9 @@ export async function readCsv(source: Source, options: CsvOptions): Promise<Colu
  *
  * All chunks share the words of a column, which may grow after a chunk was yielded; a word's code never changes.
  *
- * @param options as for readCsv, and the number of rows of every chunk but the last, by default 8192
- * @returns chunks, at least one
- * @throws as readCsv; a wrong hash is found after the last full chunk
+ * @param options As for readCsv, and the number of rows of every chunk but the last, by default 8192.
+ * @returns Chunks, at least one.
+ * @throws as readCsv; a wrong hash is found after the last full chunk.
  *
  * @example
  * ```ts

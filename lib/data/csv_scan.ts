@@ -53,9 +53,9 @@ const newline = 0x0a, carriageReturn = 0x0d, quote = 0x22, space = 0x20, tab = 0
  * bytes with no string made. Every other record is parsed by `@std/csv`; both agree on every text (which the tests
  * sample). Lines end with or without a carriage return; empty lines are left out.
  *
- * @param last whether the block ends the text, so that its last line is whole without a newline
- * @returns where the first record begins that was not read
- * @throws {SyntaxError} with file and line, if a record is malformed
+ * @param last True if the block ends the text, so that its last line is whole without a newline.
+ * @returns The offset of the first record that was not read.
+ * @throws {SyntaxError} with file and line, if a record is malformed.
  */
 export function scan(sheet: Sheet, block: Uint8Array, from: number, last: boolean): number {
   let quoted = block.indexOf(quote, from);
@@ -96,7 +96,7 @@ type Grammar = Pick<Sheet, "name" | "separator" | "trim" | "line">;
 /**
  * Reads one record with `@std/csv`: the lines up to the first at whose end no quote is open.
  *
- * @returns the record, or undefined if the block ends before it does and is not the last one
+ * @returns The record, or undefined if the block ends before it does and is not the last one.
  */
 export function readRecord(grammar: Grammar, block: Uint8Array, from: number, last: boolean): CsvRecord | undefined {
   let open = false;
@@ -131,7 +131,7 @@ export function readRecord(grammar: Grammar, block: Uint8Array, from: number, la
 /**
  * Stores the fields of a line without quotes.
  *
- * @returns true if it could; false if a field may begin with white space other than spaces and tabs
+ * @returns True if it could; false if a field may begin with white space other than spaces and tabs.
  */
 function splitLine(sheet: Sheet, bytes: Uint8Array, start: number, end: number): boolean {
   const { sinks, separator, trim, count } = sheet;

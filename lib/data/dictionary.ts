@@ -49,8 +49,8 @@ export function hashOf(bytes: Uint8Array, start: number, end: number): number {
 /**
  * The code of the text of the bytes from `start` to `end`, which is added as a word if it is new.
  *
- * @param hash the {@linkcode hashOf} these bytes
- * @returns the code, or -1 if the bytes are not UTF-8
+ * @param hash The {@linkcode hashOf} these bytes.
+ * @returns The code, or -1 if the bytes are not UTF-8.
  */
 export function codeOf(known: Dictionary, bytes: Uint8Array, start: number, end: number, hash: number): number {
   const { slots, hashes, starts } = known;

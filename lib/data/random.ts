@@ -15,7 +15,7 @@ export interface Random {
  * The generator is sfc32 (Doty-Humphrey, PractRand), a counter and three mixed words of state, so no seed is a weak
  * one and no cycle is shorter than 2^32. Normal numbers are made in pairs by the polar method (Marsaglia, 1964).
  *
- * @param seed any text or number
+ * @param seed Any text or number.
  *
  * @example
  * ```ts
@@ -64,7 +64,7 @@ export function random(seed: number | string): Random {
  * Fills an array with numbers of the uniform distribution on [0, 1), multiples of 2^-24, so that float32 holds each
  * exactly and none is rounded up to 1.
  *
- * @returns the array
+ * @returns The array.
  *
  * @example
  * ```ts
@@ -84,7 +84,7 @@ export function fillUniform<A extends Float32Array | Float64Array>(array: A, ran
 /**
  * Fills an array with numbers of the normal distribution of mean 0 and variance 1.
  *
- * @returns the array
+ * @returns The array.
  *
  * @example
  * ```ts

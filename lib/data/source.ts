@@ -7,12 +7,12 @@ export function sourceName(source: Source): string {
 }
 
 /**
- * The bytes of a source, decompressed where they begin with gzip's magic number.
+ * Yields the bytes of a source, decompressed if they begin with gzip's magic number.
  *
- * @param source what to read
- * @param name how it is called in errors
- * @param sha256 what the hash of the decompressed bytes must be, if it matters
- * @throws {Error} if the source cannot be read, its compressed bytes are damaged, or its hash is another
+ * @param source The source.
+ * @param name Its name in errors.
+ * @param sha256 The hash that the decompressed bytes must have. Default: any.
+ * @throws {Error} if the source cannot be read, its compressed bytes are damaged, or its hash is another.
  */
 export async function* bytesOf(source: Source, name: string, sha256?: string): AsyncGenerator<Uint8Array> {
   const hash = sha256 === undefined ? undefined : (await import("node:crypto")).createHash("sha256");

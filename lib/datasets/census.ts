@@ -43,9 +43,9 @@ export interface Census {
  * validation and test rows. Labels are named `income` and `marital` (never married) in group 1, `education` and
  * `marital` in group 2.
  *
- * @throws {SyntaxError} with file and line, if a row is malformed or a label unknown
- * @throws {RangeError} if the group or the inputs are others
- * @throws {Error} if the files are not found, which says where to get them, or are not the official ones
+ * @throws {SyntaxError} with file and line, if a row is malformed or a label unknown.
+ * @throws {RangeError} if the group or the inputs are others.
+ * @throws {Error} if the files are not found, which says where to get them, or are not the official ones.
  *
  * Source: Ma et al., KDD 2018, section 6.2. Data: Census-Income (KDD), UCI Machine Learning Repository, 2000,
  * doi 10.24432/C5N30T, CC BY 4.0.

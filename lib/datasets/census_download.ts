@@ -29,7 +29,7 @@ const largestText = 1000 * 2 ** 20;
  * The files are written as gzip under other names beside the final ones, and renamed when the SHA-256 of both texts
  * has been checked, so that after any failure there is either the old file or none.
  *
- * @returns the paths of the files
+ * @returns The paths of the files.
  * @throws {Error} if the download fails, is damaged, or holds other files; nothing is left behind. The signal's reason
  * if it is stopped.
  *

@@ -30,7 +30,7 @@ export const censusFolder = "data/census";
  * The path of a file of Census-Income, plain or gzip: in a folder that was named, and otherwise in GATEHOUSE_DATA and
  * then in `data`, in each of these in `census` and then in itself.
  *
- * @throws {Error} if it is in none of them; the error says how to come by it
+ * @throws {Error} if it is in none of them; the error says how to come by it.
  */
 export async function findCensus(file: CensusFile, folder?: string): Promise<string> {
   const { path, places } = await findFile("census", file.name, folder);

@@ -40,21 +40,23 @@ export interface LabelOptions {
  * Labels are standardised by the closed form of their mean and variance, not by the rows at hand, so that all parts
  * are transformed alike. The first rows do not depend on how many are drawn.
  *
- * @returns inputs `{ input: [rows x width] }` and labels `{ first: [rows], second: [rows] }`
- * @throws {RangeError} if an option is out of range
+ * @returns Inputs `{ input: [rows x width] }` and labels `{ first: [rows], second: [rows] }`.
+ * @throws {RangeError} if an option is out of range.
  *
  * Source: Ma et al., KDD 2018, section 3.2, equations 2 to 4. The paper prints neither `c`, `a` nor `b`; the defaults
  * reproduce its Figure 2 within 0.012.
  *
  * @example
  * ```ts
- * import { assertEquals } from "@std/assert";
- * import { synthetic } from "@gatehouse/gatehouse/datasets";
+ * import { assertAlmostEquals, assertEquals } from "@std/assert";
+ * import { labelCorrelation, synthetic } from "@gatehouse/gatehouse/datasets";
  *
- * const train = synthetic({ correlation: 0.5, rows: 1000, seed: 7 });
- * const validation = synthetic({ correlation: 0.5, rows: 200, seed: 7, part: "validation" });
- * assertEquals(train.inputs.input.length, 1000 * 100);
- * assertEquals(Object.keys(validation.labels!), ["first", "second"]);
+ * const { first, second } = synthetic({ correlation: 0.9, rows: 1000, seed: 7 }).labels!;
+ * const products = first.map((label, row) => label * second[row]);
+ * assertAlmostEquals(products.reduce((sum, product) => sum + product) / 1000, labelCorrelation(0.9), 0.1);
+ *
+ * const few = synthetic({ correlation: 0.9, rows: 2, seed: 7 });
+ * assertEquals(few.labels!.first, first.slice(0, 2));
  * ```
  */
 export function synthetic(options: SyntheticOptions): Rows {
@@ -90,9 +92,9 @@ export function synthetic(options: SyntheticOptions): Rows {
  * With `v = c^2` and `f(u) = u + sum_i sin(a_i u + b_i)`, it is `Cov(p) / (Cov(1) + noise^2)`, where `Cov(p)` is the
  * covariance of `f(U)` and `f(V)` for normal `U` and `V` of variance `v` and correlation `p`.
  *
- * @param correlation `p`, -1 to 1
- * @returns the Pearson correlation of `first` and `second`
- * @throws {RangeError} if an option is out of range
+ * @param correlation `p`, -1 to 1.
+ * @returns The Pearson correlation of `first` and `second`.
+ * @throws {RangeError} if an option is out of range.
  *
  * Source: the expectations of sines of normal variables; Figure 2 of Ma et al., KDD 2018, shows sampled values.
  *

@@ -12,9 +12,9 @@ interface ArchiveEntry {
  * The decompressed bytes of one file in a zip archive in memory: what is needed to read a download, no more (no
  * encryption, no archives in parts; checksums are left to the caller's hash).
  *
- * @param zip the archive
- * @param wanted which file, by its path in the archive
- * @throws {SyntaxError} if the archive is malformed or has no such file
+ * @param zip The archive.
+ * @param wanted The path of the file in the archive.
+ * @throws {SyntaxError} if the archive is malformed or has no such file.
  *
  * Source: the APPNOTE of PKWARE, sections 4.3.7, 4.3.12, 4.3.14 to 4.3.16 and 4.5.3.
  */
@@ -85,7 +85,7 @@ function* directory(view: DataView<ArrayBuffer>): Generator<Listed> {
 /**
  * The files in a tar archive, in order, as they stream by.
  *
- * @throws {SyntaxError} if the archive is malformed or ends within a file
+ * @throws {SyntaxError} if the archive is malformed or ends within a file.
  *
  * Source: POSIX.1-1988, the ustar interchange format; other entries than files are skipped.
  */

@@ -3,7 +3,7 @@ import { type Issue, keyText } from "./issues.ts";
 import { quoted } from "./quoted.ts";
 import { advice } from "./nearest.ts";
 
-/** A function that returns what is wrong with the form of a plain value at a path: no issue if it is right. */
+/** A function that returns the issues of the form of a plain value at a path: none if it is right. */
 export type Form = (found: unknown, path: string) => Issue[];
 
 /** The most issues that are looked for in one object or list: a hostile file could have millions. */
@@ -30,7 +30,7 @@ export function object(required: Readonly<Record<string, Form>>, optional: Reado
 /** The form of an object with values of one form, under any keys but `__proto__`. */
 export function record(of: Form): Form {
   const valueOf = (found: unknown, path: string, key: string): Issue[] =>
-    key === "__proto__" ? [{ path, message: `${quoted(key)} is not a name: wanted another` }] : of(found, path);
+    key === "__proto__" ? [{ path, message: `${quoted(key)} cannot be a name: wanted another` }] : of(found, path);
   return (found, path) =>
     isRecord(found)
       ? collected(Object.keys(found), (key) => valueOf(found[key], inside(path, key), key))

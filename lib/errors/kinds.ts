@@ -1,7 +1,7 @@
 import { advice } from "./nearest.ts";
 import { quoted } from "./quoted.ts";
 
-/** Returns whether something is an object that holds values by name: no list, and not null. */
+/** Returns true if something is an object that holds values by name: not a list, and not null. */
 export function isRecord(found: unknown): found is Record<string, unknown> {
   return typeof found === "object" && found !== null && !Array.isArray(found);
 }
@@ -32,7 +32,7 @@ export function checkOptions(action: string, options: unknown, known: readonly s
   }
 }
 
-/** Returns whether an object is a value of a graph, by its form: what ops return is frozen. */
+/** Returns true if an object is a value of a graph, by its form: what ops return is frozen. */
 function isValueLike(found: object): boolean {
   return Object.isFrozen(found) && "op" in found && "of" in found && "shape" in found;
 }

@@ -21,7 +21,7 @@ export interface Records {
 /**
  * The records of some features.
  *
- * @param action What they are read for.
+ * @param action The purpose they are read for, in errors.
  * @param wanted The columns of every feature.
  * @param rows The rows; other columns are left alone.
  * @throws {TypeError | RangeError} if rows are not columns by name, or a column is missing, is not a list, or has

@@ -153,7 +153,7 @@ async function writeSynced(path: string, content: Uint8Array | string): Promise<
 function checkNames(names: readonly string[], place: FilePlace): void {
   const wrong = names.find((name) => name === "" || name === "." || name === ".." || /[\\/\0]/.test(name));
   if (wrong !== undefined) {
-    throw new TypeError(message(place, `${quoted(wrong)} is not a name of a file in the folder`));
+    throw new TypeError(message(place, `${quoted(wrong)} cannot name a file in the folder`));
   }
 }
 

@@ -31,11 +31,11 @@ export interface Graph {
 }
 
 /**
- * Returns values as a graph. Only what the results need becomes a node (no dead code), and equal expressions
+ * Returns values as a graph. Only values that the results need become nodes (no dead code), and equal expressions
  * become one node (common subexpressions).
  *
  * @param outputs The results; those in nested records have their keys joined by "/" as names, `loss/click`.
- * @param updates What replaces parameters and slots after a run, by their names.
+ * @param updates The new parameters and slots after a run, by their names.
  */
 export function graphOf(outputs: Values, updates: Values = {}): Graph {
   const { values, order } = merged({ outputs, updates });
@@ -59,7 +59,8 @@ export interface Readable {
 /**
  * Returns the results and updates of a graph as values again.
  *
- * @param change What stands in the place of a node, given its arguments; undefined to keep it. Default: all are kept.
+ * @param change A function to the value that replaces a node, given its arguments; undefined keeps it. Default: all
+ * stay.
  */
 export function valuesOf(
   graph: Readable,

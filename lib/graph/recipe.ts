@@ -21,7 +21,7 @@ export type Step =
   | { readonly kind: "stack"; readonly stack: Stack }
   | { readonly kind: "own"; readonly value: Value; readonly of: readonly number[] };
 
-/** Returns what experts compute, if it is the same with other parameters; undefined if it is not. */
+/** Returns the recipe of experts that differ by their parameters alone; undefined if they differ otherwise. */
 export function recipeOf(experts: readonly Value[]): Recipe | undefined {
   const orders = experts.map((expert) => inOrder([expert]));
   const places = orders.map((order) => new Map(order.map((value, at) => [value, at])));

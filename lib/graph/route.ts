@@ -21,7 +21,7 @@ import { inOrder, merged, rewritten } from "./walk.ts";
  * different others: the shared ones of `cgc` and `ple`. Fuse and differentiate after.
  *
  * @param values Values whose parameters are named by their paths.
- * @param least Where experts are left as they are; see {@linkcode Rules.routeFrom}.
+ * @param least The least profit for which experts are routed; see {@linkcode Rules.routeFrom}.
  * @param known The stacks that may be used, as found when the model's layout was made. Default: any.
  *
  * @example

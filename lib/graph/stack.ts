@@ -31,7 +31,7 @@ export function stackValue(stack: Stack): Value {
 }
 
 /**
- * Takes stacks, all or none, and returns whether they were taken: if each is allowed, holds no parameter twice, and none
+ * Takes stacks, all or none, and returns true if they were taken: if each is allowed, holds no parameter twice, and none
  * of its parameters is in another stack.
  *
  * @param taken The stacks taken so far, by the paths of their parameters; it grows.

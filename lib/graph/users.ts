@@ -12,7 +12,7 @@ export interface Use {
   readonly position: number;
 }
 
-/** Returns what uses each of some values, among these. */
+/** Returns the uses of each of some values, by others among them. */
 export function usersOf(order: readonly Value[]): Users {
   const users = new Map<Value, Use[]>();
   for (const value of order) {

@@ -25,7 +25,7 @@ export function leaves(values: Values): Value[] {
  * Returns the values in records and lists with their names: the keys that lead to a value, joined by "/". An empty key
  * adds nothing to a name.
  *
- * @param name What all names begin with. Default: nothing.
+ * @param name The prefix of all names. Default: none.
  *
  * @example
  * ```ts

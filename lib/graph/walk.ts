@@ -3,10 +3,10 @@ import type { Value } from "../ops/value.ts";
 import { leaves, mapped, type Values } from "./values.ts";
 
 /**
- * Returns what some values are made of, themselves included: each value once, after those it is applied to. Safe for
- * deep expressions.
+ * Returns the values that some are made of, themselves included: each value once, after those it is applied to. Safe
+ * for deep expressions.
  *
- * @param of Which arguments of a value are followed. Default: all.
+ * @param of The arguments of a value that are followed. Default: all.
  */
 export function inOrder(roots: readonly Value[], of: (value: Value) => readonly Value[] = argumentsOf): Value[] {
   return ordered(roots, of)!; // values are made of older ones, so there is no circle
@@ -19,8 +19,8 @@ export type Change = (value: Value, of: readonly Value[]) => Value | undefined;
  * Returns values with some of them, or of the values that they are made of, replaced. A value that contains no replaced
  * one stays the very same object.
  *
- * @param change What stands in the place of a value, given its new arguments. Or a map from values to those in their
- * places, which are made of the values as they were and are rewritten too.
+ * @param change A function to the value that replaces another, given its new arguments; or a map from values to those
+ * that replace them, which are made of the values as they were and are rewritten too.
  * @returns The same records and lists; undefined if a value then needs itself, which only a map can bring about.
  *
  * @example
@@ -80,7 +80,7 @@ export function merged<V extends Values>(values: V): Merged<V> {
 }
 
 /**
- * Returns which of some values depend on others, these included.
+ * Returns the values among some that depend on others, these included.
  *
  * @param order The values, each after those it is applied to.
  */

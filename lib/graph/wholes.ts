@@ -7,10 +7,10 @@ import { stackValue } from "./stack.ts";
 import { sameList } from "./users.ts";
 
 /**
- * Returns what stands in the places of values where families are computed as one: members are cut from the whole, and
- * members side by side in their order are the whole. It is made of the values as they were, to be rewritten with it.
+ * Returns the values that replace others if families are computed as one: members are cut from the whole, and
+ * members side by side in their order are the whole. They are made of the values as they were, to be rewritten with them.
  *
- * @param order The values of which these are the families.
+ * @param order The values whose families these are.
  */
 export function wholesOf(families: readonly Family[], order: readonly Value[]): Map<Value, Value> {
   const wholes: Wholes = { family: new Map(), computed: new Map(), forms: new Map() };

@@ -40,12 +40,14 @@ export interface CompileOptions {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { binary, compile, define, reference, rows } from "@gatehouse/gatehouse";
+ * import { compile, define, reference, regression, rows } from "@gatehouse/gatehouse";
  *
- * const spec = define({ input: 2, tasks: { click: binary(), like: binary() } });
- * const model = await compile(spec, { engine: reference(), seed: 7 });
- * const { click, like } = await model.predict(rows([[0, 0], [1, 2], [3, 4]]));
- * assertEquals([click.length, like.length, click[0]], [3, 3, 0.5]);
+ * const parameters = {
+ *   "tasks/y/head/0/kernel": { shape: [2, 1], data: Float32Array.of(10, 100) },
+ *   "tasks/y/head/0/bias": { shape: [1], data: Float32Array.of(7) },
+ * };
+ * const model = await compile(define({ input: 2, tasks: { y: regression() } }), { engine: reference(), parameters });
+ * assertEquals((await model.predict(rows([[0, 0], [1, 2], [3, 4]]))).y, Float32Array.of(7, 217, 437));
  * model.dispose();
  * ```
  */

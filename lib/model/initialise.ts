@@ -10,6 +10,8 @@ import type { Init } from "../ops/init.ts";
  * Returns the initial values of a model's parameters, by path. Each depends on the seed and the path alone: adding a
  * task or an expert changes no other value, and every engine begins with the same numbers.
  *
+ * @returns Tensors of the parameters' shapes, such as `[width, units]`, by path.
+ *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";

@@ -35,6 +35,7 @@ export function constant(data: number | readonly number[], shape?: readonly numb
  * @param name The name, not empty.
  * @param shape The shape; `"batch"` stands for the rows of the batch.
  * @param type The type of the elements: `"float"` by default, `"int"` for codes.
+ * @returns A value of that shape and type.
  * @throws {TypeError} if the name is empty, or the shape has a length that is not a whole number of at least 1.
  *
  * @example

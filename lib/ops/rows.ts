@@ -5,7 +5,7 @@ import type { Value } from "./value.ts";
  * One-hot columns side by side, from codes. A code out of range yields zeros.
  *
  * @param codes Of type int, `[batch, columns]`.
- * @param sizes How many codes each column has.
+ * @param sizes The number of codes of each column.
  * @returns `[batch, sum of sizes]`.
  * @throws {TypeError} if the codes are real numbers.
  * @throws {RangeError} if there is not one size for each column.
@@ -30,7 +30,7 @@ export function multiHot(codes: Value, sizes: readonly number[]): Value {
  *
  * @param table One row for each code of each column, column after column: `[sum of sizes, width]`.
  * @param codes Of type int, `[batch, columns]`.
- * @param sizes How many codes each column has.
+ * @param sizes The number of codes of each column.
  * @returns `[batch, width]`.
  * @throws {TypeError} if the codes are real numbers.
  * @throws {RangeError} if the shapes do not fit.

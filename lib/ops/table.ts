@@ -360,7 +360,7 @@ export function apply(op: Op, of: readonly Value[], attrs: Attrs = {}, owner?: o
   for (const [name, fits] of Object.entries(rule.attrs)) {
     if (!fits(attrs[name])) {
       throw misapplied(
-        new TypeError(`Cannot apply ${op}: ${brief(attrs[name])} is not a valid ${JSON.stringify(name)}`),
+        new TypeError(`Cannot apply ${op}: ${brief(attrs[name])} is an invalid ${JSON.stringify(name)}`),
       );
     }
   }

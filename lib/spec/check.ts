@@ -16,8 +16,8 @@ import { fitting, type Form, list, number, object, record, text, whole, word } f
 import { isRecord, kindOf } from "../errors/kinds.ts";
 
 /**
- * Returns what was read from JSON, or comes from anywhere else, as a spec, once it is checked. The spec is a deeply
- * frozen copy; one that `define` or `check` returned is known, and returned as it is.
+ * Returns a value from JSON, or from anywhere else, as a spec, once it is checked. The spec is a deeply frozen copy; one
+ * that `define` or `check` returned is known, and returned as it is.
  *
  * @throws {SpecError} if anything is wrong: all issues at once, each with its path.
  *
@@ -200,7 +200,7 @@ function checkLeaf({ op, attrs, shape, type }: Value, width: number, claimed: Ma
   }
   if (op === "parameter" || op === "noise") {
     const pattern = op === "parameter" ? /^\d{1,6}\/[A-Za-z][\w-]{0,99}$/ : /^noise\/\d{1,6}$/;
-    if (!pattern.test(name)) throw new TypeError(`${quoted(name)} is not a name of a ${op}`);
+    if (!pattern.test(name)) throw new TypeError(`${quoted(name)} cannot name a ${op}`);
     const form = JSON.stringify([shape, attrs.init, attrs.kind]);
     if ((claimed.get(name) ?? form) !== form) throw new RangeError(`${op} ${name} is claimed twice, differently`);
     claimed.set(name, form);

@@ -25,7 +25,7 @@ export function inputsOf({ nodes }: Expression): string[] {
   return nodes.flatMap(({ op, attrs }) => op === "input" ? [attrs.name as string] : []);
 }
 
-/** Returns whether a name is legal for a loss, where it follows the path of the gate or bank. */
+/** Returns true if a name is legal for a loss, where it follows the path of the gate or bank. */
 export function isLossName(name: string): boolean {
   return /^[A-Za-z][\w-]{0,99}$/.test(name);
 }
@@ -44,7 +44,7 @@ export function checkOutputs(outputs: Readonly<Record<string, Value>>, experts: 
   }
   for (const [name, { shape }] of Object.entries(lossesOf(outputs))) {
     if (!isLossName(name)) {
-      throw new TypeError(`${quoted(name)} is not a name of a loss: wanted letters, digits, _ and -`);
+      throw new TypeError(`${quoted(name)} cannot name a loss: wanted letters, digits, _ and -`);
     }
     if (sameShape(shape, ["batch"]) || shape.length === 0) continue;
     throw new RangeError(`the loss ${quoted(name)} must be [batch] or [], found ${shapeText(shape)}`);

@@ -10,7 +10,7 @@ export function known(spec: Spec): Spec {
   return copy;
 }
 
-/** Returns whether something is a spec that {@linkcode known} returned, the very same object. */
+/** Returns true if something is a spec that {@linkcode known} returned, the very same object. */
 export function isKnown(found: unknown): found is Spec {
   return typeof found === "object" && found !== null && resolved.has(found);
 }

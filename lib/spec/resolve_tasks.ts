@@ -69,7 +69,7 @@ function logitsRead<N>(
   return known.length < of.length ? undefined : of.length;
 }
 
-/** Makes sure that a name is that of a task whose labels are yes or no; returns whether it is. */
+/** Makes sure that a name is that of a task whose labels are yes or no; returns true if it is. */
 function checkYesNo<N>(issues: Issue[], path: string, tasks: Draft<N, unknown>["tasks"], name: string): boolean {
   if (!Object.hasOwn(tasks, name)) {
     report(issues, path, `no task is named ${quoted(name)}${adviceOn(issues, name, Object.keys(tasks))}`);

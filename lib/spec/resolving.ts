@@ -118,7 +118,7 @@ export function checkName(issues: Issue[], path: string, name: string): void {
   report(
     issues,
     path,
-    `${quoted(name)} is not a name: wanted a name of 1 to 100 characters without / and control characters`,
+    `${quoted(name)} cannot be a name: wanted a name of 1 to 100 characters without / and control characters`,
   );
 }
 
@@ -132,7 +132,7 @@ export function adviceOn(issues: readonly Issue[], name: string, names: Iterable
   return issues.length < 100 ? advice(name, names) : "";
 }
 
-/** Returns whether a number is finite, as a float32 too, and not below a limit. */
+/** Returns true if a number is finite, as a float32 too, and not below a limit. */
 export function isAtLeast(least: number, found: number): boolean {
   return Number.isFinite(Math.fround(found)) && found >= least;
 }

@@ -45,7 +45,7 @@ export function readParts(parts: Spec["streams"], levels: Levels, tasks: Tasks):
   return kept.length === 0 ? undefined : Object.fromEntries(kept);
 }
 
-/** Returns whether anything of a model has parameters. */
+/** Returns true if anything of a model has parameters. */
 export function hasParameters({ levels, tasks }: Spec): boolean {
   const nets = [
     ...levels.flatMap(({ experts }) => Object.values(experts).map(({ net }) => net)),

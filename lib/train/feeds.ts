@@ -26,7 +26,7 @@ export interface Order {
   readonly epoch: number;
   /** Aborting it ends the waiting for data. */
   readonly signal: AbortSignal | undefined;
-  /** Returns whether no more batches are wanted. */
+  /** Returns true if no more batches are wanted. */
   readonly enough: () => boolean;
 }
 

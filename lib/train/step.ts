@@ -59,14 +59,24 @@ export type Between = (gradients: Gradients, cut: Cut) => Value;
  *
  * @example
  * ```ts
- * import { assertEquals } from "@std/assert";
- * import { binary, define, momentum } from "@gatehouse/gatehouse";
+ * import { assertAlmostEquals, assertEquals } from "@std/assert";
+ * import { define, reference, regression, sgd } from "@gatehouse/gatehouse";
  * import { plan, trainingStep } from "@gatehouse/gatehouse/graph";
  *
- * const spec = define({ input: 4, tasks: { click: binary(), like: binary() } });
- * const { outputs, updates } = trainingStep(plan(spec), momentum(0.1));
- * assertEquals(Object.keys(outputs), ["loss/click", "loss/like", "loss", "norm", "moved"]);
- * assertEquals(Object.keys(updates), ["parameters", "optimiser/velocity"]);
+ * const engine = reference();
+ * const store = engine.store({ parameters: { shape: [2], data: Float32Array.of(1, 0) } }); // y = 1 x + 0
+ * const step = trainingStep(plan(define({ input: 1, tasks: { y: regression() } })), sgd(0.1));
+ * const { loss } = await engine.load(step, store).run({
+ *   input: { shape: [1, 1], data: Float32Array.of(2) },
+ *   "labels/y": { shape: [1], data: Float32Array.of(1) },
+ *   "weights/y": { shape: [1], data: Float32Array.of(1) },
+ *   rate: { shape: [], data: Float32Array.of(0.1) },
+ * });
+ * assertEquals(loss.data[0], 1); // (2 - 1) ** 2
+ * const [slope, intercept] = (await store.read("parameters")).data;
+ * assertAlmostEquals(slope, 1 - 0.1 * 4, 1e-6);
+ * assertAlmostEquals(intercept, 0 - 0.1 * 2, 1e-6);
+ * store.dispose();
  * ```
  */
 export function trainingStep(plan: Plan, optimiser: Optimiser, factors = false): Graph {
@@ -92,18 +102,28 @@ export interface OpenStep {
  *
  * @example
  * ```ts
- * import { assertEquals } from "@std/assert";
- * import { binary, define, sgd } from "@gatehouse/gatehouse";
+ * import { assertAlmostEquals, assertEquals } from "@std/assert";
+ * import { define, reference, regression, sgd } from "@gatehouse/gatehouse";
  * import { openStep, plan } from "@gatehouse/gatehouse/graph";
  *
- * const spec = define({ input: 4, tasks: { click: binary() } });
  * // The whole gradient leaves the first half and comes back to the second one: what a mean over workers needs.
+ * const spec = define({ input: 1, tasks: { y: regression() } });
  * const { gradients, update } = openStep(plan(spec), sgd(0.1), ({ flat, total }, { ask, give }) => {
  *   ask("gradient", flat(total));
- *   return give("mean", [5]);
+ *   return give("mean", [2]);
  * });
- * assertEquals(Object.keys(gradients.outputs), ["loss/click", "weight/click", "loss", "gradient"]);
- * assertEquals(Object.keys(update.outputs), ["norm", "moved"]);
+ * const engine = reference();
+ * const store = engine.store({ parameters: { shape: [2], data: Float32Array.of(1, 0) } }); // y = 1 x + 0
+ * const { gradient } = await engine.load(gradients, store).run({
+ *   input: { shape: [1, 1], data: Float32Array.of(2) },
+ *   "labels/y": { shape: [1], data: Float32Array.of(1) },
+ *   "weights/y": { shape: [1], data: Float32Array.of(1) },
+ *   "factor/y": { shape: [], data: Float32Array.of(1) },
+ * });
+ * assertEquals([...gradient.data], [4, 2]);
+ * await engine.load(update, store).run({ mean: gradient, rate: { shape: [], data: Float32Array.of(0.1) } });
+ * assertAlmostEquals((await store.read("parameters")).data[0], 0.6, 1e-6);
+ * store.dispose();
  * ```
  */
 export function openStep(plan: Plan, optimiser: Optimiser, between: Between): OpenStep {

@@ -17,7 +17,7 @@ const patience = 3000;
 /**
  * Asks a worker that answers every line of JSON with a line of JSON, `{ "error" }` where it failed.
  *
- * @param name What the worker is called in errors.
+ * @param name The name of the worker in errors.
  * @throws {Error} from `ask`: what the worker says, or, if it ended or its reply is not JSON, its last lines
  */
 export function converse(worker: Worker, name: string): Conversation {

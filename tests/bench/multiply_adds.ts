@@ -36,7 +36,7 @@ export function multiplyAdds(spec: Spec): MultiplyAdds {
  * The share of a peak that a run reaches.
  *
  * @param work The run's multiply-adds, two floating-point operations each.
- * @param milliseconds How long the run takes.
+ * @param milliseconds The duration of the run.
  * @param gflops The peak, in 10^9 floating-point operations a second.
  */
 export function peakShare(work: number, milliseconds: number, gflops: number): number {

@@ -26,7 +26,7 @@ export interface Ours {
 /**
  * Compiles a case.
  *
- * @param fuse Whether like parts are computed as one: the default of `compile` where undefined.
+ * @param fuse True if like parts are computed as one. Default: as `compile` does.
  */
 export async function ours(of: Loaded, on: Engine, seed: number, fuse?: boolean): Promise<Ours> {
   const { engine, running } = watched(on);

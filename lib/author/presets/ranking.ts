@@ -83,6 +83,7 @@ function others(input: Input, some: readonly (string | number)[]): readonly stri
  * is for inputs that are unknown when predictions are made. Unlike `dropout`, it does not scale the rows that are left.
  *
  * @param rate The probability, in [0, 1).
+ * @returns A net from `[batch, width]` to `[batch, width]`.
  * @throws {RangeError} if `rate` is not in [0, 1).
  *
  * @example

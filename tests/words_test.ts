@@ -1,0 +1,37 @@
+import { assertEquals } from "@std/assert";
+import { filesUnder } from "./sources.ts";
+
+/** Words and phrases that plain English replaces, each as it would be found in a text. */
+const banned: readonly RegExp[] = [
+  /\btell(?:s|ing)?\b/i, // reports, lists, shows, distinguishes
+  /\btold\b/i, // reported, listed, shown
+  /\bfor what (?:is|are) (?:no|not)\b/i, // if an input is not a list
+  /\bwhat (?:is|are) no\b/i, // rows that do not come from rows()
+  /\bif it is none\b/i, // if it is missing
+  /\bone's own\b/i, // your own
+];
+
+/** The texts that a reader meets: the library, the examples, and the pages of both. */
+const files: readonly string[] = ["mod.ts", "README.md", ...filesUnder("lib"), ...filesUnder("examples")];
+
+Deno.test("the library, its examples and pages are in plain English", () => {
+  const found = files.filter((path) => /\.(?:ts|md)$/.test(path)).flatMap((path) => {
+    return Deno.readTextFileSync(path).split("\n").flatMap((line, at) => {
+      const words = banned.flatMap((pattern) => pattern.exec(line)?.[0] ?? []);
+      return words.map((word) => `${path}:${at + 1}: ${word}`);
+    });
+  });
+  assertEquals(found, []);
+});
+
+/** The files whose docs still ask. */
+const pending = /^lib\/(?:engines|formats|report)\/|^examples\/quickstart\.ts$/;
+
+Deno.test("first sentences of docs state: none of them asks what, whether or how", () => {
+  const asking = /^[ \t]*\/\*\*(?:\s|\*)+(?:What|Whether|How|Where|Why|When|Which|Who)\b/gm;
+  const found = files.filter((path) => path.endsWith(".ts") && !pending.test(path)).flatMap((path) => {
+    const text = Deno.readTextFileSync(path);
+    return [...text.matchAll(asking)].map(({ index }) => `${path}:${text.slice(0, index).split("\n").length}`);
+  });
+  assertEquals(found, []);
+});
