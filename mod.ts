@@ -141,6 +141,6 @@ export type { Source } from "./lib/data/source.ts";
 
 export { describe, entriesOf, type Entry } from "./lib/report/describe.ts";
 export { gateTable } from "./lib/report/gates.ts";
-export { report, type Reporter, type Standing, type Terminal } from "./lib/report/progress.ts";
+export { progressBar, type ProgressState, type Reporter, type Terminal } from "./lib/report/progress_bar.ts";
 export { mermaid } from "./lib/report/mermaid.ts";
-export { sideBySide, table } from "./lib/report/table.ts";
+export { sideBySide, textTable } from "./lib/report/text_table.ts";

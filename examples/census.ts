@@ -11,10 +11,10 @@ import {
   gateReport,
   gateTable,
   type Model,
-  report,
+  progressBar,
   type Rows,
   save,
-  table,
+  textTable,
   train,
 } from "@gatehouse/gatehouse";
 import { plan } from "@gatehouse/gatehouse/graph";
@@ -111,7 +111,7 @@ await run(command, async (options, context) => {
       model.dispose();
     }
   }
-  if (results.length > 0) say(`\nOn ${test.count} test rows, seed ${options.seed}\n${table(results)}`);
+  if (results.length > 0) say(`\nOn ${test.count} test rows, seed ${options.seed}\n${textTable(results)}`);
   for (const [name, found] of Object.entries(gates)) {
     say(`\nWhat the gates of ${name} do on test rows\n${gateTable(found)}`);
   }
@@ -123,7 +123,7 @@ await run(command, async (options, context) => {
   if (signal.aborted) say("Stopped before its time: the numbers and models are of what was trained");
 });
 
-/** The mean weights of the gates, model by model and, if they were told apart by a feature, by its values. */
+/** The mean weights of the gates, model by model and, if a feature was named, by its values. */
 function picture(gates: Readonly<Record<string, GateReport>>): string {
   const charts = Object.entries(gates).flatMap(([name, report]) => [
     gateChart(gateWeights(report), { title: `${name}: mean gate weights` }),
@@ -142,7 +142,7 @@ async function learn(
   validation: Rows,
   { epochs, batch, rate, context: { signal } }: { epochs: number; batch: number; rate: number; context: Context },
 ): Promise<void> {
-  const progress = report(name.padEnd("shared-bottom".length));
+  const progress = progressBar(name.padEnd("shared-bottom".length));
   const task = Object.fromEntries(Object.keys(model.spec.tasks).map((task) => [task, 1]));
   const stopping = { task, metric: "loss", patience: 2 };
   for await (const at of train(model, rows, { epochs, batch, optimiser: adam(rate), validation, stopping, signal })) {

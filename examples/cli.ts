@@ -22,7 +22,7 @@ export type Values<O extends Options> = ValuesOf<Omit<typeof common, keyof O> & 
 export interface Command<O extends Options> {
   /** The name of the task that runs it. */
   readonly name: string;
-  /** What `--help` shows. */
+  /** The text that `--help` shows. */
   readonly help: string;
   /**
    * Reads the words of a command line.
@@ -32,7 +32,7 @@ export interface Command<O extends Options> {
   read(args: readonly string[]): Values<O>;
 }
 
-/** What the code of a command is given, beside its options. */
+/** The arguments of a command's code, beside its options. */
 export interface Context {
   /** Aborts at the first Ctrl-C: stop soon, and save what is worth saving. */
   readonly signal: AbortSignal;
@@ -95,7 +95,7 @@ export async function run<O extends Options>(
   Deno.exit(code);
 }
 
-/** How a program ends: its exit code, and what it says on standard error. */
+/** The end of a program: its exit code, and its text on standard error. */
 export function ending(
   failure: unknown,
   { interrupted, debug, name }: { readonly interrupted: boolean; readonly debug: boolean; readonly name: string },
@@ -110,14 +110,14 @@ export function ending(
   return { code: 1, text: `Cannot finish ${name}: ${message}\n--debug shows where this happened\n` };
 }
 
-/** Whether an error is what a stopped run throws. */
+/** Returns true if an error is one that a stopped run throws. */
 function isAbort(error: unknown): boolean {
   return error instanceof Error && error.name === "AbortError";
 }
 
 /**
- * Whether an error's message says all that its reader needs: those of Gatehouse begin with what cannot be done, those
- * of the system have a class of their own. What JavaScript itself throws may begin alike, and is not expected.
+ * Returns true if an error's message is all that its reader needs: Gatehouse's begin with what cannot be done, those
+ * of the system have a class of their own. JavaScript's own errors may begin alike, and are not expected.
  */
 function isExpected(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
@@ -126,7 +126,7 @@ function isExpected(error: unknown): boolean {
     !/^Cannot ([\w ]+ propert|destructure|convert|access '|mix BigInt|perform)/.test(error.message);
 }
 
-/** What a command writes with. */
+/** The output of a command. */
 function contextOf(json: boolean, signal: AbortSignal): Context {
   return {
     signal,

@@ -1,5 +1,5 @@
 /**
- * An expert and a gate of one's own: trained, saved, loaded, and served as a GraphModel that needs TensorFlow.js alone.
+ * A custom expert and gate: trained, saved, loaded, and served as a GraphModel that needs TensorFlow.js alone.
  */
 import * as tf from "@tensorflow/tfjs";
 import {
@@ -17,8 +17,8 @@ import {
   mix,
   type Net,
   pipe,
+  progressBar,
   relu,
-  report,
   rows,
   save,
   saveGraphModel,
@@ -51,7 +51,7 @@ const spec = define({
 
 const command = commandLine(
   "custom",
-  "Trains, saves, loads and serves a model with an expert and a gate of one's own.",
+  "Trains, saves, loads and serves a model with a custom expert and gate.",
   {
     epochs: { kind: "number", help: "passes over the rows", default: 20, from: 1, whole: true },
     out: { kind: "path", help: "the folder of the saved and the served model", default: "out/custom" },
@@ -71,7 +71,7 @@ await run(command, async ({ epochs, out, seed, engine: name }, { say, record, si
 
   const engine = await engineOf(name);
   const model = await compile(spec, { engine, seed });
-  const progress = report("custom");
+  const progress = progressBar("custom");
   for await (const at of train(model, data, { epochs, batch: 64, signal })) progress.update({ ...at, epochs });
   progress.end(signal.aborted ? "stopped" : "done");
 

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { nearest } from "../lib/errors/nearest.ts";
 
-/** What a command takes by one of its options. */
+/** An option of a command: its kind, its help, and its limits. */
 export type Option =
   | { kind: "flag"; help: string }
   | { kind: "number"; help: string; default?: number; from?: number; to?: number; whole?: boolean }
@@ -70,7 +70,7 @@ export function helpText(name: string, description: string, options: Options, ex
   return [description, "", `Usage: ${usage}${bare} [options]`, "", "Options:", ...lines, ...end, ""].join("\n");
 }
 
-/** The words of a command line, told apart by the platform's own parser. */
+/** The words of a command line, as the platform's own parser splits them. */
 function tokensOf(options: Options, args: readonly string[]) {
   const types = Object.entries(options).map(([key, option]) => {
     const type = option.kind === "flag" ? "boolean" as const : "string" as const;
@@ -118,13 +118,13 @@ function readChoice(name: string, flag: string, of: readonly string[], word: str
   throw wrong(name, `${flag} is ${JSON.stringify(word)}: ${wanted}`);
 }
 
-/** What is said of an option that does not exist. */
+/** The words on an option that does not exist. */
 function unknownOption(flag: string, flags: readonly string[]): string {
   const near = nearest(flag.replace(/^-*/, "--"), flags);
   return `no option is named ${flag}${near === undefined ? "" : `: did you mean ${near}?`}`;
 }
 
-/** Whether an option is a word without a flag. */
+/** Returns true if an option is a word without a flag. */
 function isBare(option: Option): boolean {
   return option.kind === "choice" && option.bare === true;
 }
@@ -138,13 +138,13 @@ function flagOf(key: string): string {
   return "--" + key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-/** What stands for an option's value in the help text. */
+/** The word for an option's value in the help text. */
 function wordOf(option: Option): string {
   const words = { flag: "", number: " <number>", choice: " <name>", choices: " <names>", path: " <path>" };
   return words[option.kind];
 }
 
-/** What the help text adds to the help of an option: its range or names, and its default. */
+/** The end of an option's help: its range or names, and its default. */
 function noteOf(option: Option): string {
   if (option.kind === "flag") return "";
   const notes: string[] = [];

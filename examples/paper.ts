@@ -2,7 +2,7 @@
  * The figures and tables of the MMoE paper, made again: runs on all workers, results that are kept as they come, tables
  * beside the paper's numbers, and a report with tests of its claims.
  */
-import { report } from "@gatehouse/gatehouse";
+import { progressBar } from "@gatehouse/gatehouse";
 import { commandLine, common, type Context, run } from "./cli.ts";
 import { UsageError } from "./options.ts";
 import { keepMachine } from "./paper/machines.ts";
@@ -12,14 +12,14 @@ import { studies } from "./paper/studies.ts";
 import { type Job, keyOf, type Study } from "./paper/study.ts";
 import { answers } from "./paper/workers.ts";
 
-/** What can be asked for: the studies, figures that other studies' runs show, all of them, the report. */
+/** The things to ask for: the studies, figures that other studies' runs show, all of them, the report. */
 const wanted: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(Object.keys(studies).map((name) => [name, [name]])),
   figure5: ["figure4"],
   all: Object.keys(studies),
   report: [],
 };
-/** What ends with the report. */
+/** The ones that end with the report. */
 const reported: readonly string[] = ["all", "report"];
 
 const command = commandLine(
@@ -73,7 +73,7 @@ async function made(
   };
   say(`\n${study.name}: ${study.about}`);
   const before = results.all.length;
-  const progress = report(study.name);
+  const progress = progressBar(study.name);
   let end = "failed";
   try {
     for (let jobs = left(); jobs.length > 0 && !signal.aborted; jobs = left()) {

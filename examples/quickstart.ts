@@ -1,161 +1,167 @@
 /**
- * Shared-bottom, MoE with one gate and MMoE with matched parameters on the paper's synthetic data: the model tables, the
- * losses of both tasks, what the gates do, and a picture.
+ * Shared-bottom, MoE with one gate and MMoE with matched parameters on the paper's synthetic data: several seeds of
+ * each at two learning rates, how far the models are apart and how sure that is, what the gates do, and a picture.
  */
-import {
-  adam,
-  compile,
-  define,
-  dense,
-  type Engine,
-  entriesOf,
-  evaluate,
-  type GateReport,
-  gateReport,
-  gateTable,
-  mmoe,
-  omoe,
-  pipe,
-  regression,
-  relu,
-  report,
-  type Rows,
-  save,
-  sharedBottom,
-  sideBySide,
-  type Spec,
-  table,
-  train,
-} from "@gatehouse/gatehouse";
-import { labelCorrelation, synthetic } from "@gatehouse/gatehouse/datasets";
-import { gateChart, gateWeights, lossChart, page } from "@gatehouse/gatehouse/svg";
+import { entriesOf, gateTable, progressBar, sideBySide, type Spec, textTable } from "@gatehouse/gatehouse";
+import { labelCorrelation } from "@gatehouse/gatehouse/datasets";
 import { commandLine, type Context, run, type Values } from "./cli.ts";
-import { engineOf } from "./engine.ts";
 import { gateRecords } from "./gates.ts";
 import { writePicture } from "./picture.ts";
+import type { Options } from "./options.ts";
+import { type Done, pictureOf } from "./quickstart/charts.ts";
+import { baseline, comparisonText, differencesOf, type Findings, verdicts } from "./quickstart/comparison.ts";
+import { crewOf } from "./quickstart/crew.ts";
+import { type ModelName, modelNames, models, taskNames } from "./quickstart/models.ts";
+import type { Moment, Request } from "./quickstart/training.ts";
 
-type Task = "first" | "second";
-
-// Section 5.1 of the paper: 8 experts of 16 units, or one of 113, have about as many parameters.
-const layer = (units: number) => pipe(dense(units), relu);
-const tasks = { first: regression(layer(8)), second: regression(layer(8)) };
-const models: Readonly<Record<string, Spec<Task>>> = {
-  "shared-bottom": define(sharedBottom({ input: 100, expert: layer(113), tasks })),
-  omoe: define(omoe({ input: 100, expert: layer(16), experts: 8, tasks })),
-  mmoe: define(mmoe({ input: 100, expert: layer(16), experts: 8, tasks })),
-};
+const settings = {
+  seeds: { kind: "number", help: "runs of each model, each with data of its own", default: 8, from: 1, whole: true },
+  steps: { kind: "number", help: "training steps of each run", default: 1500, from: 1, whole: true },
+  rows: { kind: "number", help: "training rows", default: 50000, from: 1, whole: true },
+  correlation: { kind: "number", help: "how related the tasks are", default: 0.5, from: -1, to: 1 },
+  batch: { kind: "number", help: "rows of a step", default: 256, from: 1, whole: true },
+  rate: { kind: "number", help: "learning rate of Adam; without it both 0.01 and 0.003", from: 1e-9 },
+  workers: { kind: "number", help: "runs at once; without it as many as processors", from: 1, to: 64, whole: true },
+  save: {
+    kind: "path",
+    help: "the folder in which the models of the first seed are saved by name",
+    default: "out/quickstart",
+  },
+  svg: { kind: "path", help: "where the picture is written", default: "out/quickstart.svg" },
+} as const satisfies Options;
 
 const command = commandLine(
   "quickstart",
-  "Trains shared-bottom, OMoE and MMoE on two synthetic tasks and compares them.",
-  {
-    steps: { kind: "number", help: "training steps of each model", default: 2000, from: 1, whole: true },
-    rows: { kind: "number", help: "training rows", default: 50000, from: 1, whole: true },
-    correlation: { kind: "number", help: "how related the tasks are", default: 0.5, from: -1, to: 1 },
-    batch: { kind: "number", help: "rows of a step", default: 256, from: 1, whole: true },
-    rate: { kind: "number", help: "learning rate of Adam", default: 0.01, from: 1e-9 },
-    save: { kind: "path", help: "the folder in which every model is saved under its name", default: "out/quickstart" },
-    svg: { kind: "path", help: "where the picture is written", default: "out/quickstart.svg" },
-  },
-  "--steps 500 --correlation 0.9",
+  "Compares shared-bottom, OMoE and MMoE on two synthetic tasks over several seeds, in about a minute.",
+  settings,
+  "--seeds 1 --correlation 0.9",
 );
-
-/** What is known of one trained model. */
-interface Result {
-  readonly points: Readonly<Record<Task, readonly { readonly step: number; readonly loss: number }[]>>;
-  readonly loss: Readonly<Record<Task, number>>;
-  readonly gates: GateReport;
-  readonly steps: number;
-  readonly seconds: number;
-}
 
 await run(command, async (options, context) => {
   const { say, signal } = context;
-  const { seed, correlation } = options;
-  const data = synthetic({ correlation, rows: options.rows, seed });
-  const held = synthetic({ correlation, rows: 10000, seed, part: "validation" });
-  say(
-    `Two tasks whose labels correlate at ${
-      labelCorrelation(correlation).toFixed(3)
-    } (task correlation ${correlation}), ` +
-      `${options.rows} training rows, ${held.count} held out\n`,
-  );
-  say(sideBySide(Object.entries(models).map(([name, spec]) => `${name}\n${summary(spec)}`)));
+  const requests = requestsOf(options);
+  say(introduction(options));
+  say(sideBySide(modelNames.map((name) => `${name}\n${summary(models[name])}`)));
 
-  const engine = await engineOf(options.engine);
   await Deno.mkdir(options.save, { recursive: true });
-  const results: Record<string, Result> = {};
-  for (const [name, spec] of Object.entries(models)) {
-    if (signal.aborted) break;
-    const result = await trained(name, spec, { engine, data, held, options, context });
-    if (result !== undefined) results[name] = result;
+  const done = await made(requests, options, context);
+  if (done.length === 0) return say("\nStopped before a run was complete: there is nothing to compare");
+
+  say(`\nMean squared error on held-out rows by seed, mean of both tasks, in units of the label's variance,`);
+  say(`after ${options.steps.toLocaleString("en-US")} steps\n`);
+  const findings = [...new Set(done.map(({ run }) => run.rate))].map((rate) => findingsAt(rate, done));
+  say(comparisonText(findings));
+  const said = verdicts(findings);
+  if (said.length > 0) say(`\n${said.join("\n")}`);
+  for (const { rate, losses } of findings) {
+    for (const { model, seeds, difference, interval: [low, high] = [] } of differencesOf({ rate, losses })) {
+      context.record({ model, rate, less: baseline, seeds, difference, ...(low === undefined ? {} : { low, high }) });
+    }
   }
 
-  if (Object.keys(results).length === 0) return say("Stopped before a model was trained: nothing was written");
-
-  say(
-    `\nMean squared error on held-out rows, in units of the label's variance, after steps of ${options.batch} rows`,
-  );
-  say(table(Object.entries(results).map(([model, { steps, loss, seconds }]) => ({ model, steps, ...loss, seconds }))));
-  const reports = Object.entries(results).filter(([, { gates }]) => gates.gates.length > 0);
-  for (const [name, { gates }] of reports) say(`\nWhat the gates of ${name} do on held-out rows\n${gateTable(gates)}`);
-
-  const losses = Object.entries(results).flatMap(([name, { points }]) =>
-    (["first", "second"] as const).map((task) => ({ name, task, points: points[task] }))
-  );
-  const weights = reports.flatMap(([name, { gates }]) => gateWeights(gates, { prefix: `${name} ` }));
-  const charts = [lossChart(losses, { title: "Training loss" }), ...(weights.length > 0 ? [gateChart(weights)] : [])];
-  await writePicture(options.svg, page(charts));
-  say(`\nThe picture is ${options.svg}, the models are saved in ${options.save}`);
-  if (signal.aborted) say("Stopped before its time: numbers, picture and models are of what was trained");
+  for (const { run: { model, seed, rate }, outcome: { gates } } of done) {
+    if (gates === undefined || gates.gates.length === 0) continue;
+    say(`\nWhat the gates of ${model} do on held-out rows, seed ${seed}, rate ${rate}\n${gateTable(gates)}`);
+  }
+  await writePicture(options.svg, pictureOf(done));
+  say(`\nThe picture is ${options.svg}; the models of seed ${options.seed} are saved in ${options.save}`);
+  say("Runs of 10,000 steps at three rates are in examples/paper/report/index.html");
+  if (signal.aborted) say(`Stopped before its time: the numbers are of ${done.length} of ${requests.length} runs`);
 });
 
-/** Trains one model, with progress on standard error. */
-async function trained(
-  name: string,
-  spec: Spec<Task>,
-  { engine, data, held, options, context }: {
-    readonly engine: Engine;
-    readonly data: Rows;
-    readonly held: Rows;
-    readonly options: Values<Record<never, never>> & { steps: number; batch: number; rate: number; save: string };
-    readonly context: Context;
-  },
-): Promise<Result | undefined> {
-  const start = performance.now();
-  const { steps, batch, rate, seed } = options;
-  const model = await compile(spec, { engine, seed });
-  const progress = report(name.padEnd("shared-bottom".length));
-  const every = Math.max(1, Math.round(steps / 50));
-  const points: Result["points"] & Record<Task, { step: number; loss: number }[]> = { first: [], second: [] };
-  const sums = { first: 0, second: 0, count: 0 };
-  let done = 0;
+/** The runs in the order in which they are made. Models are kept of the first seed at the first rate. */
+function requestsOf(options: Values<typeof settings>): Request[] {
+  const { engine, correlation, rows, batch, steps, save } = options;
+  const rates = options.rate === undefined ? [0.01, 0.003] : [options.rate];
+  const seeds = Array.from({ length: options.seeds }, (_, at) => options.seed + at);
+  return rates.flatMap((rate) =>
+    modelNames.flatMap((model) =>
+      seeds.map((seed): Request => {
+        const keep = rate === rates[0] && seed === seeds[0] ? { keep: `${save}/${model}` } : {};
+        return { model, rate, seed, engine, correlation, rows, batch, steps, ...keep };
+      })
+    )
+  );
+}
+
+/** Makes the runs, those of a model at a rate together with a line of progress, and returns those that are complete. */
+async function made(
+  requests: readonly Request[],
+  { seeds, workers = navigator.hardwareConcurrency }: Values<typeof settings>,
+  { signal, record }: Context,
+): Promise<readonly Done[]> {
+  const crew = crewOf(Math.min(workers, seeds), signal);
+  const done: Done[] = [];
   try {
-    const { signal } = context;
-    for await (const at of train(model, data, { steps, batch, optimiser: adam(rate), signal })) {
-      progress.update(at);
-      done = at.step;
-      sums.first += at.loss.first;
-      sums.second += at.loss.second;
-      sums.count++;
-      if (at.step % every !== 0 && at.step !== steps) continue;
-      for (const task of ["first", "second"] as const) {
-        const point = { step: at.step, loss: sums[task] / sums.count };
-        points[task].push(point);
-        context.record({ model: name, task, ...point });
-      }
-      Object.assign(sums, { first: 0, second: 0, count: 0 });
+    for (let first = 0; first < requests.length && !signal.aborted; first += seeds) {
+      const group = requests.slice(first, first + seeds);
+      const show = progressOf(group);
+      const outcomes = await crew.make(group, show.update);
+      show.end(signal.aborted ? "stopped" : "done");
+      outcomes.forEach((outcome, at) => {
+        if (outcome === undefined || outcome.steps < group[at].steps) return;
+        const found = { run: group[at], outcome };
+        recordsOf(found).forEach(record);
+        done.push(found);
+      });
     }
-    progress.end(signal.aborted ? "stopped" : "done");
-    if (done === 0) return undefined; // stopped before its first step: there is nothing to keep
-    await save(model, `${options.save}/${name}`);
-    const { loss } = await evaluate(model, held);
-    const gates = await gateReport(model, held);
-    gateRecords(name, gates).forEach(context.record);
-    return { points, loss, gates, steps: done, seconds: (performance.now() - start) / 1000 };
   } finally {
-    model.dispose();
+    crew.dismiss();
   }
+  return done;
+}
+
+/** A line of progress for runs of one model at one rate: the steps of all, the mean of their losses. */
+function progressOf(group: readonly Request[]) {
+  const [{ model, rate, batch, steps }] = group;
+  const bar = progressBar(`rate ${String(rate).padEnd(5)}  ${model.padEnd(baseline.length)}`);
+  const start = performance.now();
+  const latest = new Map<number, Moment>();
+  return {
+    update(at: number, moment: Moment): void {
+      latest.set(at, moment);
+      const moments = [...latest.values()];
+      const step = moments.reduce((sum, { step }) => sum + step, 0);
+      const loss = Object.fromEntries(
+        taskNames.map((task) => [task, moments.reduce((sum, { loss }) => sum + loss[task], 0) / moments.length]),
+      );
+      bar.update({ step, steps: steps * group.length, loss, rate: batch * step / (performance.now() - start) * 1000 });
+    },
+    end: bar.end,
+  };
+}
+
+/** A run as records: its training losses, its losses on held-out rows, and its gates if it has a report on them. */
+function recordsOf({ run: { model, rate, seed }, outcome: { curve, held, gates } }: Done): Record<string, unknown>[] {
+  const of = { model, rate, seed };
+  return [
+    ...curve.flatMap(({ step, loss }) => taskNames.map((task) => ({ ...of, task, step, loss: loss[task] }))),
+    ...taskNames.map((task) => ({ ...of, task, held: held[task] })),
+    ...(gates === undefined ? [] : gateRecords(model, gates).map((record) => ({ ...of, ...record }))),
+  ];
+}
+
+/** The held-out losses of the runs at one rate. */
+function findingsAt(rate: number, done: readonly Done[]): Findings {
+  const lossesOf = (model: ModelName) =>
+    new Map(
+      done.filter(({ run }) => run.rate === rate && run.model === model)
+        .map(({ run, outcome: { held } }) => [run.seed, (held.first + held.second) / 2]),
+    );
+  return {
+    rate,
+    losses: { "shared-bottom": lossesOf("shared-bottom"), omoe: lossesOf("omoe"), mmoe: lossesOf("mmoe") },
+  };
+}
+
+/** What is about to be done. */
+function introduction({ correlation, rows, seeds, rate, batch, steps }: Values<typeof settings>): string {
+  const count = (number: number, what: string) => `${number.toLocaleString("en-US")} ${what}${number === 1 ? "" : "s"}`;
+  return `Two tasks whose labels correlate at ${labelCorrelation(correlation).toFixed(3)} ` +
+    `(task correlation ${correlation}), ${count(rows, "training row")}, 10,000 held out.\n` +
+    `${count(modelNames.length, "model")}, ${count(seeds, "seed")} of each` +
+    `${rate === undefined ? " at learning rates 0.01 and 0.003" : ` at learning rate ${rate}`}: ` +
+    `${count(steps, "step")} of ${count(batch, "row")} each time\n`;
 }
 
 /** The entries of a model in few columns, so that three fit side by side. */
@@ -163,5 +169,5 @@ function summary(spec: Spec): string {
   const entries = entriesOf(spec).slice(1);
   const total = entries.reduce((sum, { parameters }) => sum + parameters, 0);
   const lines = entries.map(({ path, parameters }) => ({ path: path.replace("levels/0/", ""), parameters }));
-  return table([...lines, { path: "total", parameters: total }]);
+  return textTable([...lines, { path: "total", parameters: total }]);
 }

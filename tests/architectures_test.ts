@@ -49,7 +49,7 @@ const data = sample(7);
 /** The parameters of a model by path, none of them 0 or alike. */
 type Parameters = Readonly<Record<string, Tensor>>;
 
-/** What a task's tower reads, from one row, written with plain loops from the formulas of the paper. */
+/** The input of a task's tower, from one row, written with plain loops from the formulas of the paper. */
 type Oracle = (x: readonly number[], parameters: Parameters, task: string) => readonly number[];
 
 const oracles: Readonly<Record<string, Oracle>> = {
@@ -187,7 +187,7 @@ const oracles: Readonly<Record<string, Oracle>> = {
   },
 };
 
-/** What a hard-concrete gate says in evaluation. */
+/** The weights of a hard-concrete gate in evaluation. */
 function opened(logAlpha: number): number {
   const stretched = 1.2 / (1 + Math.exp(-logAlpha)) - 0.1;
   return stretched < 0 ? 0 : stretched > 1 ? 1 : stretched;
@@ -464,7 +464,7 @@ Deno.test("home() says which task is in no group, in two, or none", () => {
   const small = { input: 5, expert: dense(4), tasks };
   const cases: [Record<string, unknown>, string][] = [
     [{ a: ["income"] }, 'task "marital" is in no group: wanted one'],
-    [{ a: ["income", "maritl"] }, 'groups.a names "maritl", which is no task: did you mean "marital"?'],
+    [{ a: ["income", "maritl"] }, 'groups.a names "maritl", which is not a task: did you mean "marital"?'],
     [{ a: ["income"], b: ["marital", "income"] }, 'groups.b names "income", which is in group "a" already'],
     [{ income: ["income", "marital"] }, 'a task is named "income"'],
     [{ a: "income" }, 'groups.a must be a list of tasks, found "income"'],

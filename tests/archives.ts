@@ -12,7 +12,7 @@ export async function archive(
   return await zip({ "readme": new Uint8Array(99), "census.tar.gz": await gzip(await tar(within)) }, method);
 }
 
-/** How a zip archive is written: bytes as they are, deflated, or deflated with sizes in 64 bits. */
+/** The form of a zip archive: bytes as they are, deflated, or deflated with sizes in 64 bits. */
 export type ZipMethod = "stored" | "deflated" | "zip64";
 
 /** A zip archive, with checksums of 0. */

@@ -110,9 +110,9 @@ Deno.test("writeFolder() and writeFileAtomic() say what is wrong with a path or 
       ["", {}, TypeError, "wanted a path that ends in a name"],
       ["/", {}, TypeError, "wanted a path that ends in a name"],
       [`${dir}/..`, {}, TypeError, "wanted a path that ends in a name"],
-      [`${dir}/m`, { "../x": "" }, TypeError, '"../x" is no name of a file in the folder'],
-      [`${dir}/m`, { "": "" }, TypeError, '"" is no name of a file in the folder'],
-      [`${dir}/m`, { "..": "" }, TypeError, '".." is no name of a file in the folder'],
+      [`${dir}/m`, { "../x": "" }, TypeError, '"../x" is not a name of a file in the folder'],
+      [`${dir}/m`, { "": "" }, TypeError, '"" is not a name of a file in the folder'],
+      [`${dir}/m`, { "..": "" }, TypeError, '".." is not a name of a file in the folder'],
     ];
     for (const [path, files, error, found] of cases) {
       const { message } = await assertRejects(() => writeFolder(path, files, { action: "save model" }), error);
@@ -170,7 +170,7 @@ Deno.test("readFolderFile() says what is missing", () =>
     const cases: [path: string, error: new () => Error, found: string][] = [
       ["nope", Deno.errors.NotFound, "no folder found"],
       ["empty", Deno.errors.NotFound, "no spec.json found, wanted spec.json and params.safetensors"],
-      ["odd", Deno.errors.NotFound, "spec.json is no file, wanted spec.json and params.safetensors"],
+      ["odd", Deno.errors.NotFound, "spec.json is not a file, wanted spec.json and params.safetensors"],
       ["file", Deno.errors.NotADirectory, "found a file, wanted a folder"],
       ["killed", Deno.errors.NotFound, `no folder found, but a killed run left the version before at ${dir}/.killed`],
     ];

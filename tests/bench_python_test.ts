@@ -31,7 +31,7 @@ Deno.test("converse() rejects all requests to a worker that ended, with its last
   await close();
 });
 
-Deno.test("converse() rejects a reply that is no JSON", async () => {
+Deno.test("converse() rejects a reply that is not JSON", async () => {
   const { ask, close } = converse(worker([], () => "no JSON"), "a worker");
   await assertRejects(() => ask({ at: 0 }), Error, 'found "no JSON", wanted JSON');
   await close();

@@ -15,7 +15,7 @@ import { sweepText } from "./bench/sweep_table.ts";
 import { graphOf } from "../lib/graph/graph.ts";
 import { matmul, neg, reshape } from "../lib/ops/functions.ts";
 import { apply } from "../lib/ops/table.ts";
-import { page } from "../lib/report/svg.ts";
+import { page } from "../lib/svg.ts";
 
 Deno.test("spread() is the quantiles between neighbours, whatever the order", () => {
   assertEquals(spread([11, 1, 6, 3, 2, 4, 5, 7, 8, 9, 10]), { median: 6, p10: 2, p90: 10 });
@@ -80,7 +80,7 @@ Deno.test("live() counts parameters, and values from their op to their last use"
   const kernel = apply("parameter", [], { name: "w", shape: [2, 3], init: { kind: "constant", value: 0 } });
   const product = reshape(matmul(x, kernel), ["batch", 3, 1]); // no value of its own
   const found = live(graphOf({ y: neg(product) }), 5);
-  assertEquals(found, { resident: 4 * 6, activations: 4 * (15 + 15) }); // x is no more when y comes
+  assertEquals(found, { resident: 4 * 6, activations: 4 * (15 + 15) }); // x is freed before y comes
 });
 
 Deno.test("standing() reads a bar from the line that it names", () => {
@@ -170,7 +170,7 @@ Deno.test("nodesOf() and partsOf() sum a profile, large products apart and at th
   );
 });
 
-Deno.test("profileText() tells what is asked for, what ops take and what is outside of them", () => {
+Deno.test("profileText() states what is asked for, what ops take and what is outside of them", () => {
   const text = profileText([
     own("W3", "onnx", "predict_ms", [30, 30]),
     against("W3", "onnx", "predict_ms", "torch eager", [26, 26], [30]), // the bar is 1.3

@@ -79,7 +79,7 @@ const models: Readonly<Record<string, readonly [Banks, Gates]>> = {
   "a bank without": [{ a: [3, [1, 1]], b: [2] }, { y: [["b", "a"], topK(2)], z: ["b", topK(1)] }],
 };
 
-/** Which uses find room, `[gate][row][expert]`, by plain loops over rows, gates and experts. */
+/** The uses that find room, `[gate][row][expert]`, by plain loops over rows, gates and experts. */
 function roomOf(
   [banks, gates]: readonly [Banks, Gates],
   weights: Readonly<Record<string, number[][]>>,
@@ -139,7 +139,7 @@ Deno.test("capacity drops the rows that come too late, as written from its defin
   }
 });
 
-Deno.test("limitOf() tells capacities apart alike in float32 and float64, as whole numbers do", () => {
+Deno.test("limitOf() separates capacities alike in float32 and float64, as whole numbers do", () => {
   const fractions: Fraction[] = [[1, 1], [11, 10], [6, 5], [5, 4], [13, 10], [4, 3], [3, 2], [17, 10], [11, 5], [3, 1]];
   for (const [numerator, denominator] of fractions) {
     const limit = limitOf(numerator / denominator);
@@ -254,7 +254,7 @@ Deno.test("predictions and evaluations drop nothing, and are what is served", as
   other.dispose();
 });
 
-Deno.test("training with capacity is the same on every engine, and tells what it drops", async () => {
+Deno.test("training with capacity is the same on every engine, and reports what it drops", async () => {
   const engines: Readonly<Record<string, Engine>> = { cpu: await cpu(), wasm: await wasm(), onnx: await onnx() };
   for (const name of ["2 of 5, a quarter more", "three gates", "two banks"]) {
     const spec = model(...models[name]);
@@ -293,7 +293,7 @@ Deno.test("Progress.dropped is what the step dropped, under every weighting, and
   assertEquals(Object.keys(outputs), ["loss/y", "loss/z", "dropped/0/y", "dropped/0/z", "loss", "norm", "moved"]);
 });
 
-Deno.test("gateReport() tells what training would drop in batches, by gate and by expert", async () => {
+Deno.test("gateReport() reports what training would drop in batches, by gate and by expert", async () => {
   for (const [name, shape] of Object.entries(models)) {
     const [banks, gates] = shape;
     const spec = model(banks, gates);

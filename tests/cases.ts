@@ -7,7 +7,7 @@ import { fillUniform, random } from "../lib/data/random.ts";
 
 /** An expression and numbers to run it on. The numbers are float32, and so is every result within about 1e-6. */
 export interface Case {
-  /** What is sampled, unique. */
+  /** The name of the case, unique. */
   readonly name: string;
   /** The expression, made anew by each call. */
   readonly build: () => Value;
@@ -15,7 +15,7 @@ export interface Case {
   readonly inputs: () => Readonly<Record<string, Tensor>>;
   /** Its parameters by name; absent: none. */
   readonly store?: Readonly<Record<string, Tensor>>;
-  /** Whether the numbers lie on a kink or a jump, where finite differences say nothing. */
+  /** True if the numbers lie on a kink or a jump, where finite differences say nothing. */
   readonly kink?: boolean;
 }
 
@@ -182,7 +182,7 @@ function choices(): Case[] {
       true,
     ),
     of("equal of equals", 1, [exact([-1, 0, 0.1, 3], 4), exact([-1, -0, 0.1, 2], 4)], ([a, b]) => f.equal(a, b), true),
-    of("equal tells what is no number", 1, [exact([NaN, 0, NaN, 2], 4)], ([x]) => f.equal(x, x), true),
+    of("equal finds NaN", 1, [exact([NaN, 0, NaN, 2], 4)], ([x]) => f.equal(x, x), true),
     of(
       "select where any number but 0 chooses the first",
       1,
@@ -191,7 +191,7 @@ function choices(): Case[] {
       true,
     ),
     of(
-      "select leaves out what is no number",
+      "select leaves out NaN",
       1,
       [exact([NaN, 0.5, NaN, 2], 4)],
       ([x]) => f.select(f.equal(x, x), x, 0),

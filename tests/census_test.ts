@@ -200,8 +200,8 @@ Deno.test("downloadCensus() leaves nothing behind and the old files alone, whate
   const cases: [() => Promise<Response> | Response, string][] = [
     [() => new Response("gone", { status: 404, statusText: "Not Found" }), "found status 404 Not Found, wanted 200"],
     [() => Promise.reject(new TypeError("no network")), "no network"],
-    [() => new Response("<html>"), "it is no zip archive, or is cut short"],
-    [() => new Response(good.subarray(0, good.length / 2)), "it is no zip archive, or is cut short"],
+    [() => new Response("<html>"), "it is not a zip archive, or is cut short"],
+    [() => new Response(good.subarray(0, good.length / 2)), "it is not a zip archive, or is cut short"],
     [async () => new Response(await pack(inner, "other.txt")), "zip archive holds only other.txt"],
     [async () => new Response(await pack(inner.subarray(0, inner.length / 2))), "Cannot read census.tar.gz: "],
     [async () => new Response(await pack(await gzip(wrongSum))), "tar archive has no valid header"],

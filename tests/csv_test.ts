@@ -307,7 +307,7 @@ function records({ count, columns }: Columns): string[][] {
   );
 }
 
-/** What a promise resolves to, or undefined where it is rejected for the text's sake. */
+/** Returns what a promise resolves to, or undefined if it is rejected because of the text. */
 async function settle<T>(promise: Promise<T>): Promise<T | undefined> {
   try {
     return await promise;

@@ -15,26 +15,26 @@ export async function papers(folder: string): Promise<void> {
   assertMatch(error, /^Cannot run paper: what is "figure99": [^\n]+ \(see --help\)\n$/);
 }
 
-/** Ctrl-C keeps whole results, those that were told of; the next start makes the others; one more has nothing to do. */
+/** Ctrl-C keeps the whole results that were reported; the next start makes the others; one more has nothing to do. */
 async function resumes(results: string, report: string): Promise<void> {
   const args = ["--smoke", "--json", "--results", results, "--out", report];
   const begun = await interrupted(start("paper", ["all", ...args]), (out) => out.includes('"study":"figure3"'));
   assertEquals(begun.code, 130, begun.error);
   assert(!/^\s+at .*\.ts:\d/m.test(begun.error), begun.error);
-  const first = told(begun.out);
+  const first = reported(begun.out);
   assertEquals(await kept(results), sorted(first));
   assert(first.length < wanted(first).size, "it ended before it was stopped");
 
   const resumed = await finished(start("paper", ["all", ...args]));
   assertEquals(resumed.code, 0, resumed.error);
-  const all = [...first, ...told(resumed.out)];
+  const all = [...first, ...reported(resumed.out)];
   assertEquals(await kept(results), sorted(all)); // so none is there twice, and none is lost
   assertEquals(new Set(all.map(keyOf)), wanted(all));
 
   for (const what of ["all", "report"]) {
     await Deno.remove(report, { recursive: true });
     const again = await finished(start("paper", [what, ...args]));
-    assertEquals([again.code, told(again.out)], [0, []], again.error);
+    assertEquals([again.code, reported(again.out)], [0, []], again.error);
     assertEquals(await kept(results), sorted(all));
     const page = await Deno.readTextFile(`${report}/index.html`);
     assert(
@@ -67,7 +67,7 @@ async function fails(results: string): Promise<void> {
 }
 
 /** The results among lines of JSON. */
-function told(out: string): Result[] {
+function reported(out: string): Result[] {
   return out.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line)).filter((line) =>
     "found" in line
   );
@@ -79,7 +79,7 @@ async function kept(folder: string): Promise<Result[]> {
   for await (const { name } of Deno.readDir(folder)) {
     const text = await Deno.readTextFile(`${folder}/${name}`);
     assert(text === "" || text.endsWith("\n"), name);
-    results.push(...told(text));
+    results.push(...reported(text));
   }
   return sorted(results);
 }

@@ -288,7 +288,10 @@ Deno.test("define() and check() refuse losses that are none, with their paths", 
   const parameter = layer((parameter, _) => reshape(parameter("w", [1], inits.ones), []));
   const table: [wrong: () => unknown, message: string][] = [
     [loss((x) => x), 'at levels[0].gates.y: the loss "wild" must be [batch] or [], found [batch, 3]'],
-    [loss((x) => sum(x), "a/b"), 'at levels[0].gates.y: "a/b" is no name of a loss: wanted letters, digits, _ and -'],
+    [
+      loss((x) => sum(x), "a/b"),
+      'at levels[0].gates.y: "a/b" is not a name of a loss: wanted letters, digits, _ and -',
+    ],
     [loss(() => 3), "at levels[0].gates.y: Cannot apply gate: wild must be a value, found 3"],
     [loss((x) => sum(x, { axes: [0, 1] })), "at levels[0].gates.y: sum runs along the batch"],
     [
@@ -305,7 +308,7 @@ Deno.test("define() and check() refuse losses that are none, with their paths", 
     ],
     [
       () => gated({ y: zLoss(1, (x) => relu(slice(x, 0, 2))) }, 2),
-      "the gate tells no logits: wanted { weights, logits }",
+      "the gate returns no logits: wanted { weights, logits }",
     ],
     [() => gated({ y: zLoss(1, zLoss(1, softmax)) }, 2), 'the gate has a loss "zLoss" already'],
     [
@@ -315,11 +318,11 @@ Deno.test("define() and check() refuse losses that are none, with their paths", 
     [ofBank(() => 7), "at levels[0].experts.shared.losses.wild: the function must return a value, found 7"],
     [ofBank(({ routed }: Any) => mul(sum(routed), parameter(routed))), "a loss of a bank has no parameter"],
     [ofBank(() => inTraining(noise([]), constant(0))), "a loss of a bank has no noise"],
-    [ofBank(loadBalance(), "0"), 'at levels[0].experts.shared.losses["0"]: "0" is no name of a loss'],
+    [ofBank(loadBalance(), "0"), 'at levels[0].experts.shared.losses["0"]: "0" is not a name of a loss'],
     [ofBank(3), "at levels[0].experts.shared.losses.wild: wanted a function, found 3"],
     [
       ofBank(smoothLoad()),
-      'at levels[0].experts.shared.losses.wild: gate "y" tells no load: wanted topK(k, { noise: true })',
+      'at levels[0].experts.shared.losses.wild: gate "y" returns no load: wanted topK(k, { noise: true })',
     ],
   ];
   for (const [wrong, message] of table) assertStringIncludes(assertThrows(wrong, SpecError).message, message);
@@ -350,7 +353,7 @@ Deno.test("define() and check() refuse losses that are none, with their paths", 
     ],
     [bankWith({ balance: { nodes, outputs: { ...outputs, more: 0 } } }), 'the outputs must be just "output"'],
     [bankWith(3), "levels[0].experts.shared.losses: wanted an object, found 3"],
-    [{ ...spec, levels: [{ experts, gates: { y: { ...gates.y, gate: renamed } } }] }, '"0" is no name of a loss'],
+    [{ ...spec, levels: [{ experts, gates: { y: { ...gates.y, gate: renamed } } }] }, '"0" is not a name of a loss'],
   ];
   for (const [found, message] of mutated) {
     const issues = issuesOf(found).issues.map(({ path, message }) => `${path}: ${message}`);

@@ -41,7 +41,7 @@ export function drawn(spec: Spec, seed: string): Record<string, Tensor> {
   );
 }
 
-/** What is known of the gates of a model for some rows: weights, losses, shares dropped, and the noise that was drawn. */
+/** The gates of a model for some rows: weights, losses, shares dropped, and the noise that was drawn. */
 export interface Seen {
   readonly gates: Readonly<Record<string, number[][]>>;
   readonly auxiliary: Readonly<Record<string, number>>;

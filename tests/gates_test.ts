@@ -45,7 +45,7 @@ import { everything } from "../lib/graph/rules.ts";
 import { permutation, random } from "../lib/data/random.ts";
 import { addRow, type GateStatistics, noSums, statistics } from "../lib/inspect/gate_sums.ts";
 import { warningsOf } from "../lib/inspect/gate_warnings.ts";
-import { gateWeights, segmentWeights } from "../lib/report/svg.ts";
+import { gateWeights, segmentWeights } from "../lib/svg.ts";
 import { architectures, sample } from "./models.ts";
 
 Deno.test("statistics() are as written from their definitions", () => {
@@ -220,7 +220,7 @@ Deno.test("warningsOf() draws its lines where it says", () => {
     [both([500, [0.6, 0.37, 0.03]], [500, [0.4, 0.57, 0.03]]), ["dead shared/2"]],
     [both([500, [0.6, 0.4]], [500, [0.601, 0.399]]), ["constant"]], // a deviation of 0.0005
     [both([500, [0.6, 0.4]], [500, [0.603, 0.397]]), []], // 0.0015
-    [both([500, [2, -1]], [500, [3, -1]]), []], // no shares: nothing is told
+    [both([500, [2, -1]], [500, [3, -1]]), []], // no shares: nothing is reported
   ];
   for (const [weights, wanted] of cases) assertEquals(kinds(weights), wanted);
 });
@@ -323,9 +323,9 @@ Deno.test("gateReport() looks for experts that are constant in all of 1024 rows"
   model.dispose();
 });
 
-Deno.test("gateReport() says nothing of outputs that no row can tell apart, or that overflow", async () => {
+Deno.test("gateReport() says nothing of outputs that are the same for every row, or that overflow", async () => {
   const still: Net = () => broadcast(constant(1), ["batch", 3]);
-  const told = async (net: Net, data: Rows, engine: Engine) => {
+  const reported = async (net: Net, data: Rows, engine: Engine) => {
     const [levels, tasks] = [[level({ shared: bank(2, net) }, { y: mix("shared", softmax) })], { y: regression() }];
     const model = await compile(define({ input: 2, levels, tasks }), { engine });
     const { warnings } = await gateReport(model, data);
@@ -335,10 +335,10 @@ Deno.test("gateReport() says nothing of outputs that no row can tell apart, or t
   const same = rows(Array(100).fill([1, 2]));
   const huge = pipe(dense(3), (x: Value) => exp(mul(x, 1e6)));
   for (const engine of [reference(), await cpu()]) {
-    assertEquals(await told(still, twoWide(100), engine), 0); // none of the experts reads the rows
-    assertEquals(await told(dense(3), same, engine), 0);
-    assertEquals(await told(pipe(dense(3), (x: Value) => mul(x, 0)), twoWide(100), engine), 1);
-    assertEquals(await told(huge, twoWide(100), engine), 0); // infinite in some of the rows
+    assertEquals(await reported(still, twoWide(100), engine), 0); // none of the experts reads the rows
+    assertEquals(await reported(dense(3), same, engine), 0);
+    assertEquals(await reported(pipe(dense(3), (x: Value) => mul(x, 0)), twoWide(100), engine), 1);
+    assertEquals(await reported(huge, twoWide(100), engine), 0); // infinite in some of the rows
   }
 });
 
@@ -368,7 +368,7 @@ Deno.test("gateReport() finds the peers that start all experts from one seed", a
   other.dispose();
 });
 
-Deno.test("gateReport() does not warn of gates that are meant to ignore the row, or are no shares", async () => {
+Deno.test("gateReport() does not warn of gates that are meant to ignore the row, or are not shares", async () => {
   const tasks = { a: binary(), b: binary() };
   const spec = define(crossStitch({ input: 2, expert: dense(3), tasks, levels: 2 }));
   const model = await compile(spec, { engine: reference() });
@@ -572,7 +572,7 @@ Deno.test("gateReport() runs rows in pieces, each at most 1,024, and keeps none 
   const model = await compile(architectures.mmoe, { engine: watched });
   await gateReport(model, sample(2500));
   await gateReport(model, sample(10));
-  assertEquals(counts, [1024, 1024, 452, 64, 10]); // 64 rows tell what the experts compute apart
+  assertEquals(counts, [1024, 1024, 452, 64, 10]); // 64 rows distinguish what the experts compute
   model.dispose();
 });
 

@@ -333,7 +333,7 @@ async function assertServed<Tasks extends string>(
   }
 }
 
-/** What `model.json` of a folder says. */
+/** Returns the content of a folder's `model.json`. */
 async function description(path: string) {
   const found = JSON.parse(await Deno.readTextFile(`${path}/model.json`));
   return found as {
@@ -365,7 +365,7 @@ async function loaded(files: Readonly<Record<string, Uint8Array<ArrayBuffer>>>):
   });
 }
 
-/** What the model predicts, by name; frees every tensor. */
+/** Returns the predictions of the model, by name; frees every tensor. */
 function predicted(model: tf.GraphModel, inputs: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
   const fed = Object.fromEntries(
     Object.entries(inputs).map((

@@ -354,7 +354,7 @@ async function trained(model: Model, data: Rows) {
   return parameters;
 }
 
-/** What training leaves, and what evaluation says then. */
+/** Returns the parameters after training, and an evaluation with them. */
 async function outcome(spec: Spec, data: Rows) {
   const model = await compile(spec, { engine: reference(), seed: 4 });
   const losses = [];

@@ -8,7 +8,7 @@ export function storeOf<Tasks extends string>(model: Model<Tasks>): Store {
   return insidesOf(model, "test").store;
 }
 
-/** Where a model's parameters lie in its flat array. */
+/** Returns the places of a model's parameters in its flat array. */
 export function layoutIn<Tasks extends string>(model: Model<Tasks>): Layout {
   return insidesOf(model, "test").plan.layout;
 }

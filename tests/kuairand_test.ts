@@ -154,7 +154,7 @@ async function plain(name: string): Promise<Record<string, string>[]> {
     })));
 }
 
-/** What encoded rows stand for: numbers, words, and null for no word. */
+/** Returns the content of encoded rows: numbers, words, and null for no word. */
 function decoded(features: Features, { count, inputs }: Rows): Record<string, string | number | null>[] {
   const names = Object.keys(features);
   const numbers = names.filter((name) => features[name].kind === "numeric");

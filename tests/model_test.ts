@@ -186,7 +186,7 @@ Deno.test("predict() encodes features as their Spec says, numbers first", async 
     await assertRejects(
       () => model.predict({ count: 3, inputs: bad }),
       RangeError,
-      `Cannot predict\n  at row ${at < 4 ? 0 : 1}, feature "${feature}": log1p of ${wanted} is no finite number`,
+      `Cannot predict\n  at row ${at < 4 ? 0 : 1}, feature "${feature}": log1p of ${wanted} is not a finite number`,
     );
   }
   model.dispose();
@@ -297,7 +297,7 @@ Deno.test("predict() sees what training has changed, in the middle of it", async
   await assertRejects(() => train(model, sample(8)).next(), TypeError, "Cannot train: the model is disposed");
 });
 
-Deno.test("predict() refuses to return what is no number", async () => {
+Deno.test("predict() refuses to return NaN", async () => {
   const spec = define({ input: 1, tasks: { y: regression((x) => log(x)) } });
   const model = await compile(spec, { engine: reference() });
   await model.predict(rows([[1], [2]]));

@@ -141,7 +141,7 @@ async function outcome(spec: Spec, text: string): Promise<void> {
   }
 }
 
-/** What predictions lie between. */
+/** The bounds of predictions. */
 const bounds: Readonly<Record<HeadKind, readonly [least: number, most: number]>> = {
   binary: [0, 1],
   regression: [-Infinity, Infinity],
@@ -162,7 +162,7 @@ async function trainedOnce(model: Model): Promise<void> {
   }
 }
 
-/** Whether no size in a model is so large that the reference engine would need long. */
+/** Returns true if no size in a model is so large that the reference engine would need long. */
 function isSmall(spec: Spec): boolean {
   return !/(?<![.\d])\d{4,}/.test(JSON.stringify(spec));
 }
@@ -183,12 +183,15 @@ function rowsFor({ input }: Spec): Rows {
   };
 }
 
+/** The words of the language's own errors. */
+const internal =
+  /undefined|\[object |Cannot (read prop|destructure|convert|set|access|mix)|stack size|is not an? (function|constructor|object|iterator|symbol|number|promise)|not iterable|Invalid/i;
+
 /** An error that was meant for a user, not one of the language. */
 function isClear(error: unknown): boolean {
   const kinds = ["SpecError", "SyntaxError", "TypeError", "RangeError"];
   return error instanceof Error && kinds.includes(error.name) && error.message.startsWith("Cannot ") &&
-    !/undefined|\[object |Cannot (read prop|destructure|convert|set|access|mix)|stack size|is not a|not iterable|Invalid/
-      .test(error.message);
+    !internal.test(error.message);
 }
 
 // Mutations.

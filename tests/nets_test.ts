@@ -205,7 +205,7 @@ Deno.test("noise() is uniform or normal, fresh for every run", async () => {
   assertAlmostEquals(one, 1, 0.03);
 });
 
-/** What a net makes of rows of two 1s, in one of the phases. */
+/** Returns the output of a net for rows of two 1s, in one of the phases. */
 async function inPhase(net: Net, count: number, training: boolean, seed: string): Promise<number[]> {
   const spec = define({
     input: 2,

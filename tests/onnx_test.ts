@@ -13,7 +13,8 @@ import { engineOf } from "../lib/engines/onnx/onnx.ts";
 import { binding } from "../lib/engines/onnx/binding.ts";
 import { library } from "../lib/engines/onnx/library.ts";
 import { explained, start } from "../lib/engines/onnx/runtime.ts";
-import type { Numbers, Open } from "../lib/engines/onnx/session.ts";
+import type { Region } from "../lib/engines/onnx/regions.ts";
+import type { Open } from "../lib/engines/onnx/session.ts";
 import { reference } from "../lib/engines/reference/reference.ts";
 import {
   adam,
@@ -127,7 +128,7 @@ Deno.test("Program.run() on onnx changes the store only if every output is finit
 });
 
 // But max, of which ONNX does not say what it is.
-Deno.test("onnx() keeps what is no number, op by op", async () => {
+Deno.test("onnx() keeps NaN, op by op", async () => {
   const x = input("x", "batch", 3);
   const kept: Readonly<Record<string, Value>> = {
     matmul: f.matmul(x, f.constant([1, 1, 1], [3, 1])),
@@ -335,10 +336,10 @@ Deno.test("onnx() names the action that ONNX Runtime refuses", async () => {
   for (const open of [(await library(1))!, await binding(1)]) {
     assertThrows(() => open(new Uint8Array([1, 2, 3]), ends), Error, "Cannot load graph: ONNX Runtime says: ");
     const session = open(onnxModel(graphOf({ y: f.neg(input("x", 2)) })), ends);
-    const [two, three] = [[1, 2], [1, 2, 3]].map((numbers) => ({ dims: [numbers.length], data: f32(numbers) }));
+    const [two, three] = [[1, 2], [1, 2, 3]].map((numbers) => ({ shape: [numbers.length], data: f32(numbers) }));
     const refused = () => session.run([three], [three]);
     assertThrows(refused, Error, "Cannot run graph: ONNX Runtime says: Got invalid dimensions for input: x");
-    const y = { dims: [2], data: f32([0, 0]) };
+    const y = { shape: [2], data: f32([0, 0]) };
     session.run([two], [y]);
     assertEquals([...y.data], [-1, -2]); // what went wrong before changes nothing
     session.dispose();
@@ -360,7 +361,7 @@ Deno.test("a session reads what it keeps as it is at every run, and numbers that
   for (const open of [(await library(1))!, await binding(1)]) {
     const graph = graphOf({ y: f.add(input("x", "batch"), parameter("w", 1)) });
     const session = open(onnxModel(graph), { inputs: ["x", "w"], outputs: ["y"], plan: true });
-    const [x, w, y] = [[1, 2], [5], [0, 0]].map((numbers) => ({ dims: [numbers.length], data: f32(numbers) }));
+    const [x, w, y] = [[1, 2], [5], [0, 0]].map((numbers) => ({ shape: [numbers.length], data: f32(numbers) }));
     [w, y].forEach(session.keep);
     session.keep(w);
     session.run([x, w], [y]);
@@ -370,7 +371,7 @@ Deno.test("a session reads what it keeps as it is at every run, and numbers that
     assertEquals([...y.data], [11, 12]);
     session.forget(y);
     session.forget(y);
-    const longer = [{ dims: [3], data: f32([1, 2, 3]) }, { dims: [3], data: f32([0, 0, 0]) }];
+    const longer = [{ shape: [3], data: f32([1, 2, 3]) }, { shape: [3], data: f32([0, 0, 0]) }];
     session.run([longer[0], w], [longer[1]]);
     session.run([x, w], [y]);
     assertEquals([...longer[1].data, ...y.data], [11, 12, 13, 11, 12]);
@@ -379,7 +380,7 @@ Deno.test("a session reads what it keeps as it is at every run, and numbers that
 });
 
 Deno.test("onnx() says what helps where ONNX Runtime does not start", () => {
-  const told: readonly (readonly [Partial<Error> & { code?: string }, string])[] = [
+  const explanations: readonly (readonly [Partial<Error> & { code?: string }, string])[] = [
     [{ code: "ERR_MODULE_NOT_FOUND" }, "the package onnxruntime-node is missing: add it with `deno add npm:"],
     [{ name: "NotCapable" }, "the library of ONNX Runtime may not be loaded: run with --allow-ffi"],
     [
@@ -387,7 +388,7 @@ Deno.test("onnx() says what helps where ONNX Runtime does not start", () => {
       "the library of ONNX Runtime does not load on this machine, wasm() needs none: Cannot find module '../bin/sunos'",
     ],
   ];
-  for (const [error, message] of told) {
+  for (const [error, message] of explanations) {
     const found = explained({ name: "Error", message: "", ...error });
     assertEquals(found.slice(0, message.length), message);
   }
@@ -408,7 +409,7 @@ Deno.test("onnxModel() stores parameters, and an ONNX runtime computes from the 
         ...Object.entries(gates).map(([gate, data]) => [`gates/${gate}`, data] as const),
       ];
       const outputs = Object.fromEntries(wanted.map(([output, { length }]) => [output, shaped(length, count)]));
-      const found = served(open, file, { input: { dims: [count, 5], data: own(data.inputs.input) } }, outputs);
+      const found = served(open, file, { input: { shape: [count, 5], data: own(data.inputs.input) } }, outputs);
       for (const [output, numbers] of wanted) assertClose(found[output], numbers, `${name}: ${output}`, 1e-6);
     }
     model.dispose();
@@ -465,8 +466,8 @@ Deno.test("saveOnnx() writes one file that an ONNX runtime serves, its tasks and
     await saveOnnx(model, path, { gates: true });
     const { numeric: numbers, category: codes } = data.inputs;
     const found = served(await start(1), await Deno.readFile(path), {
-      numeric: { dims: [2, 1], data: own(numbers) },
-      category: { dims: [2, 1], data: codes as Int32Array<ArrayBuffer> },
+      numeric: { shape: [2, 1], data: own(numbers) },
+      category: { shape: [2, 1], data: codes as Int32Array<ArrayBuffer> },
     }, { click: [2], numeric_1: [2, 3], age: [2], "gates/0/click": [2, 2] });
     assertClose(found.click, want.click, "click", 1e-6);
     assertClose(found.numeric_1, want.numeric, "numeric", 1e-6);
@@ -487,15 +488,18 @@ Deno.test("saveOnnx() writes one file that an ONNX runtime serves, its tasks and
     model.dispose();
   }));
 
-/** What a model in a file computes, into memory of the shapes that its outputs are said to have. */
+/** Returns the outputs of a model in a file, computed into memory of the shapes that its outputs are said to have. */
 function served(
   open: Open,
   file: Uint8Array<ArrayBuffer>,
-  inputs: Readonly<Record<string, Numbers>>,
+  inputs: Readonly<Record<string, Region>>,
   outputs: Readonly<Record<string, readonly number[]>>,
 ): Record<string, Float32Array> {
   const session = open(file, { inputs: Object.keys(inputs), outputs: Object.keys(outputs), plan: true });
-  const found = Object.values(outputs).map((dims) => ({ dims, data: new Float32Array(dims.reduce((a, b) => a * b)) }));
+  const found = Object.values(outputs).map((shape) => ({
+    shape,
+    data: new Float32Array(shape.reduce((a, b) => a * b)),
+  }));
   session.run(Object.values(inputs), found);
   session.dispose();
   return Object.fromEntries(Object.keys(outputs).map((name, i) => [name, found[i].data]));
@@ -510,7 +514,7 @@ function own(numbers: ArrayLike<number>): Float32Array<ArrayBuffer> {
   return Float32Array.from(numbers);
 }
 
-/** What twelve steps of training say and leave. */
+/** Returns the records and the parameters of twelve steps of training. */
 async function trained(spec: Spec, engine: Engine, fuse: boolean) {
   const data = spec === everyHead ? sampleFor(spec, 50) : sample(50);
   const model = await compile(spec, { engine, seed: 5, fuse });
@@ -586,7 +590,7 @@ function fieldsOf(bytes: Uint8Array): Read[] {
   return found;
 }
 
-/** What an ONNX file holds, in words. */
+/** Returns the content of an ONNX file, in words. */
 function summary(file: Uint8Array) {
   const all = (bytes: Uint8Array, field: number) => fieldsOf(bytes).filter((found) => found.field === field);
   const one = (bytes: Uint8Array, ...path: number[]): Uint8Array =>

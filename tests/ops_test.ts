@@ -58,7 +58,7 @@ Deno.test("functions promise the shape that is returned, at every size that is s
   }
 });
 
-/** What a function is sampled on: rows `[batch, width]`, codes `[batch, units]`, and three lengths. */
+/** The arguments of a function's samples: rows `[batch, width]`, codes `[batch, units]`, and three lengths. */
 interface Sampled {
   readonly rows: Value;
   readonly codes: Value;
@@ -70,7 +70,7 @@ interface Sampled {
 /** Zeros of a shape. */
 const zeroed = (...shape: number[]): Value => f.constant(Array(sizeOf(shape)).fill(0), shape);
 
-/** Every function that yields a value, written for some sizes; `inTraining` is no op of an engine. */
+/** Every function that yields a value, written for some sizes; `inTraining` is not an op of an engine. */
 const sampled: Readonly<Record<Exclude<keyof typeof f, "inTraining">, (of: Sampled) => Value>> = {
   constant: ({ width, units }) => zeroed(width, units),
   input: ({ rows }) => rows,
@@ -223,8 +223,8 @@ Deno.test("apply() refuses shapes that do not fit", () => {
     [() => f.broadcast(a(2), [3]), "Cannot apply broadcast: [2] cannot be stretched to [3]"],
     [() => f.broadcast(a(2, 3), [3]), "Cannot apply broadcast: [2, 3] cannot be stretched to [3]"],
     [() => f.broadcast(a("batch"), [1]), "Cannot apply broadcast: [batch] cannot be stretched to [1]"],
-    [() => f.transpose(a(2, 3), [0]), "Cannot apply transpose: [0] is no order of the axes of [2, 3]"],
-    [() => f.transpose(a(2, 3), [0, 2]), "Cannot apply transpose: [0,2] is no order of the axes of [2, 3]"],
+    [() => f.transpose(a(2, 3), [0]), "Cannot apply transpose: [0] is not an order of the axes of [2, 3]"],
+    [() => f.transpose(a(2, 3), [0, 2]), "Cannot apply transpose: [0,2] is not an order of the axes of [2, 3]"],
     [() => f.concat([a(2, 3), a(3, 3)]), "Cannot apply concat: [2, 3], [3, 3] cannot be joined along axis 1"],
     [() => f.concat([a(2, 3), a(2)]), "Cannot apply concat: "],
     [() => f.concat([a(2, 3), a(2, 3)], 2), "Cannot apply concat: "],
@@ -290,32 +290,35 @@ Deno.test("apply() refuses settings, types and counts that the op does not take"
   const table: [wrong: () => Value, message: string][] = [
     [() => apply("add", [a(2)]), "Cannot apply add: it takes 2 values, found 1"],
     [() => apply("concat", [], { axis: 0 }), "Cannot apply concat: it takes at least 1 values, found 0"],
-    [() => apply("input", [], { ...attrs, name: "" }), 'Cannot apply input: "" is no valid "name"'],
-    [() => apply("input", [], { ...attrs, shape: [0] }), 'Cannot apply input: [0] is no valid "shape"'],
-    [() => apply("input", [], { ...attrs, shape: ["rows"] }), 'Cannot apply input: ["rows"] is no valid "shape"'],
-    [() => apply("input", [], { ...attrs, type: "text" }), 'Cannot apply input: "text" is no valid "type"'],
+    [() => apply("input", [], { ...attrs, name: "" }), 'Cannot apply input: "" is not a valid "name"'],
+    [() => apply("input", [], { ...attrs, shape: [0] }), 'Cannot apply input: [0] is not a valid "shape"'],
+    [() => apply("input", [], { ...attrs, shape: ["rows"] }), 'Cannot apply input: ["rows"] is not a valid "shape"'],
+    [() => apply("input", [], { ...attrs, type: "text" }), 'Cannot apply input: "text" is not a valid "type"'],
     [() => apply("input", [], { ...attrs, init: 0 }), 'Cannot apply input: it has no setting "init"'],
     [() => apply("parameter", [], { name: "w", shape: ["batch"], init: zeros }), 'Cannot apply parameter: ["batch"]'],
     [() => apply("parameter", [], { name: "w", shape: [2], init: { kind: "zeros" } }), "Cannot apply parameter: "],
     [() => apply("parameter", [], { name: "w", shape: [2], init: { ...zeros, scale: 1 } }), "Cannot apply parameter: "],
-    [() => apply("noise", [], { name: "n", shape: [2], kind: "cauchy" }), 'Cannot apply noise: "cauchy" is no valid'],
-    [() => f.constant([NaN]), 'Cannot apply constant: [NaN] is no valid "data"'],
+    [
+      () => apply("noise", [], { name: "n", shape: [2], kind: "cauchy" }),
+      'Cannot apply noise: "cauchy" is not a valid',
+    ],
+    [() => f.constant([NaN]), 'Cannot apply constant: [NaN] is not a valid "data"'],
     [() => f.constant(Infinity), "Cannot apply constant: "],
-    [() => apply("sum", [a(2)], { axes: [0] }), ' is no valid "keep"'],
-    [() => f.sum(a(2, 2), { axes: [0, 0] }), 'Cannot apply sum: [0,0] is no valid "axes"'],
-    [() => f.sum(a(2), { axes: [-2] }), 'Cannot apply sum: [-1] is no valid "axes"'],
-    [() => f.sum(a()), 'Cannot apply sum: [-1] is no valid "axes"'],
-    [() => f.topMask(a(3), 0), 'Cannot apply topMask: 0 is no valid "k"'],
-    [() => f.topMask(a(3), 1.5), 'Cannot apply topMask: 1.5 is no valid "k"'],
-    [() => f.slice(a(3), -1, 1), 'Cannot apply slice: -1 is no valid "start"'],
-    [() => f.slice(a(3), 0, 0), 'Cannot apply slice: 0 is no valid "size"'],
-    [() => f.pad(a(3), -1, 0), 'Cannot apply pad: -1 is no valid "before"'],
-    [() => f.transpose(a(2, 2), [0, 0]), 'Cannot apply transpose: [0,0] is no valid "order"'],
-    [() => f.reshape(a(2), [-1]), 'Cannot apply reshape: [-1] is no valid "shape"'],
-    [() => f.multiHot(codes("batch", 1), [0]), 'Cannot apply multiHot: [0] is no valid "sizes"'],
+    [() => apply("sum", [a(2)], { axes: [0] }), ' is not a valid "keep"'],
+    [() => f.sum(a(2, 2), { axes: [0, 0] }), 'Cannot apply sum: [0,0] is not a valid "axes"'],
+    [() => f.sum(a(2), { axes: [-2] }), 'Cannot apply sum: [-1] is not a valid "axes"'],
+    [() => f.sum(a()), 'Cannot apply sum: [-1] is not a valid "axes"'],
+    [() => f.topMask(a(3), 0), 'Cannot apply topMask: 0 is not a valid "k"'],
+    [() => f.topMask(a(3), 1.5), 'Cannot apply topMask: 1.5 is not a valid "k"'],
+    [() => f.slice(a(3), -1, 1), 'Cannot apply slice: -1 is not a valid "start"'],
+    [() => f.slice(a(3), 0, 0), 'Cannot apply slice: 0 is not a valid "size"'],
+    [() => f.pad(a(3), -1, 0), 'Cannot apply pad: -1 is not a valid "before"'],
+    [() => f.transpose(a(2, 2), [0, 0]), 'Cannot apply transpose: [0,0] is not a valid "order"'],
+    [() => f.reshape(a(2), [-1]), 'Cannot apply reshape: [-1] is not a valid "shape"'],
+    [() => f.multiHot(codes("batch", 1), [0]), 'Cannot apply multiHot: [0] is not a valid "sizes"'],
     [
       () => apply("scatterAdd", [codes(3, 1), a(3, 2)], { sizes: [1.5] }),
-      'Cannot apply scatterAdd: [1.5] is no valid "sizes"',
+      'Cannot apply scatterAdd: [1.5] is not a valid "sizes"',
     ],
     [() => f.multiHot(a("batch", 1), [2]), "Cannot apply multiHot: argument 0 must be int, found float"],
     [() => f.gatherSum(a(4, 2), a("batch", 1), [4]), "Cannot apply gatherSum: argument 1 must be int, found float"],

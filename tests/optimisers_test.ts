@@ -15,7 +15,7 @@ import {
 } from "../mod.ts";
 import { storeOf } from "./insides.ts";
 
-/** What an optimiser takes off each parameter, from the gradient, the number of the step and what it remembers. */
+/** A function from the gradient, the step's number and the state to what an optimiser takes off each parameter. */
 type Rule = (gradient: number, step: number, memory: Record<string, number>) => number;
 
 const rules: Readonly<Record<string, Rule>> = {

@@ -64,12 +64,28 @@ Deno.test("lib has no default export, any, printing or absolute path", () => {
   assertEquals(wrong, []);
 });
 
-Deno.test("mod.ts has export lines alone", () => {
-  const statements = code(Deno.readTextFileSync("mod.ts")).split(";").map((statement) => statement.trim());
-  const wrong = statements.filter((statement) =>
-    statement !== "" && !/^export (?:type )?(?:\{[^{}]*\}|\*) from "\.\/lib\/[\w/]+\.ts"$/.test(statement)
-  );
+Deno.test("no function of lib is longer than 60 lines", () => {
+  const wrong = Object.entries(sources).flatMap(([path, source]) => {
+    const lines = source.split("\n");
+    return lines.flatMap((line, start) => {
+      if (!/^(?:export )?(?:async )?function\b/.test(line)) return [];
+      const length = lines.indexOf("}", start) - start + 1;
+      return length > 60 ? [`${path}:${start + 1} has ${length} lines`] : [];
+    });
+  });
   assertEquals(wrong, []);
+});
+
+Deno.test("the doors of the package have export lines alone, and a module's documentation", () => {
+  for (const path of Object.values(settings.exports)) {
+    const source = Deno.readTextFileSync(path);
+    const statements = code(source).split(";").map((statement) => statement.trim());
+    const wrong = statements.filter((statement) =>
+      statement !== "" && !/^export (?:type )?(?:\{[^{}]*\}|\*) from "\.\/[\w/]+\.ts"$/.test(statement)
+    );
+    assertEquals(wrong, [], path);
+    assert(/^\/\*\*[^]*? \* @module\n \*\//.test(source), path);
+  }
 });
 
 Deno.test("deno.json exports files that exist and are published", () => {
@@ -117,7 +133,7 @@ Deno.test("deno.json fixes the version of every npm package", () => {
   assertEquals(loose, []);
 });
 
-/** The comments that tell tools what to do. */
+/** The comments that are directives to tools. */
 function directives(source: string): string {
   return (source.match(/^\s*\/\/ (?:deno|@ts)-.*$/gm) ?? []).join("\n");
 }

@@ -145,7 +145,10 @@ Deno.test("meanDifference() is Welch's interval", () => {
   assertAlmostEquals(difference - reach * sd, -3.3654832, 2e-6);
   assertAlmostEquals(difference + reach * sd, 0.2054832, 2e-6);
   assertEquals(meanDifference([1, 1], [3, 3]), { difference: -2, sd: 0, freedom: Infinity, reach: 1.959964 });
-  const table: readonly (readonly [number, number])[] = [[5, 2.5706], [9, 2.2622], [18, 2.1009], [120, 1.9799]];
+  const table: readonly (readonly [number, number])[] = [[1, 12.7062], [2, 4.3027], [5, 2.5706], [9, 2.2622], [
+    18,
+    2.1009,
+  ], [120, 1.9799]];
   for (const [freedom, wanted] of table) assertAlmostEquals(studentReach(freedom), wanted, 3e-4);
   const far: readonly (readonly [number, number])[] = [[9, 3.2498], [18, 2.8784], [120, 2.6174], [Infinity, 2.5758]];
   for (const [freedom, wanted] of far) assertAlmostEquals(studentReach(freedom, 0.99), wanted, 0.01);
@@ -224,14 +227,14 @@ Deno.test("tableAucs has the paper's claims", () => {
   }
 });
 
-/** How many jobs there are of each stage. */
+/** Returns the number of jobs of each stage. */
 function stages(jobs: readonly Job[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { setting } of jobs) counts[setting.stage] = (counts[setting.stage] ?? 0) + 1;
   return counts;
 }
 
-/** What a job might find: the trial whose number is that of its method is the best. */
+/** Returns a possible result of a job: the trial whose number is that of its method is the best. */
 function invented(job: Job, main: string): Result {
   const { stage, method, trial } = job.setting;
   const score = 0.9 - Math.abs(Number(trial ?? 0) - methods.indexOf(method as Method)) / 100 + job.run / 1000;

@@ -21,7 +21,7 @@ export function madeUp(names: readonly string[], budget: Budget): Record<string,
   }));
 }
 
-/** What a run would have found. */
+/** Returns a possible result of a run. */
 function found(job: Job): Result["found"] {
   const { study, setting } = job;
   const { normal } = random(keyOf(job));

@@ -182,7 +182,7 @@ Deno.test("reportOf() has every section, stands alone, and says what is missing"
   assertEquals(page.split("no runs</span>").length - 1, 2 * 6 + 6 + 6);
 });
 
-Deno.test("differences() tells what is in the runs, and nothing before they are there", () => {
+Deno.test("differences() states what is in the runs, and nothing before they are there", () => {
   const results: Record<string, readonly Result[]> = {
     figure4: madeUp(["figure4"], whole).figure4.map((result) => {
       const { model, rate } = result.setting;

@@ -49,7 +49,7 @@ Deno.test("openResults() cuts an unfinished last line off and leaves the rest by
   assertEquals((await opened(lineOf({}).slice(0, 30))).bytes, new Uint8Array());
 });
 
-Deno.test("openResults() refuses another line that is no result, with file and line", async () => {
+Deno.test("openResults() refuses another line that is not a result, with file and line", async () => {
   const lines = ["{", "7", "null", "[]", lineOf({}).slice(0, -9), lineOf({ study: "figure3" }), lineOf({ run: 0.5 })];
   for (const line of lines) {
     await withTemp(async (dir) => {
@@ -95,7 +95,7 @@ Deno.test("openResults() refuses results that are open, until they are closed", 
   });
 });
 
-Deno.test("keyOf() and seedOf() tell studies, settings, runs and base seeds apart, but not orders of keys", () => {
+Deno.test("keyOf() and seedOf() distinguish studies, settings, runs and base seeds, but not orders of keys", () => {
   const job: Job = { study: "figure4", setting: { model: "mmoe", rate: 0.01 }, run: 3 };
   const same = { ...job, setting: { rate: 0.01, model: "mmoe" } };
   assertEquals([keyOf(same), seedOf(same, 7)], [keyOf(job), seedOf(job, 7)]);

@@ -165,7 +165,7 @@ Deno.test("softmax() owns one kernel [input x experts] and no bias, equation 8",
 
 // The paper's formulas over plain numbers.
 
-/** What one row is predicted, and the gate weights by level and stream. */
+/** Returns the predictions of one row, and the gate weights by level and stream. */
 function equations(
   { architecture, experts, expert, tower, tasks }: Sizes,
   x: readonly number[],

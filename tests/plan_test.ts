@@ -17,7 +17,7 @@ import {
 } from "../mod.ts";
 import { plan } from "../lib/graph.ts";
 
-/** How often a spec is traced while something runs: `trace` goes through the levels of a frozen spec once. */
+/** Returns how often a spec is traced while something runs: `trace` goes through the levels of a frozen spec once. */
 async function tracesOf(spec: Spec, run: () => unknown): Promise<number> {
   const original = Array.prototype.forEach;
   let count = 0;

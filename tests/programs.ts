@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 
-/** What a program that has ended wrote, and its exit code. */
+/** The outputs of a program that has ended, and its exit code. */
 export interface Ended {
   readonly code: number;
   readonly out: string;

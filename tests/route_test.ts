@@ -95,7 +95,7 @@ const specs: Readonly<Record<string, Spec>> = {
   }),
 };
 
-/** What stays dense. */
+/** The specs that stay dense. */
 const others: Readonly<Record<string, Spec>> = {
   "a gate that chooses none": single(5, dense(4), softmax),
   "a gate that chooses none beside one that does": define({

@@ -16,7 +16,7 @@ const some: Record<string, Tensor> = {
   z: { shape: [1], data: Float32Array.of(7) },
 };
 
-/** What the public writer (Python, safetensors 0.8.0) makes of the same tensors. */
+/** The bytes that the public writer (Python, safetensors 0.8.0) makes of the same tensors. */
 const golden = "d000000000000000" +
   hex('{"__metadata__":{"format":"1"},"a/kernel":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},') +
   hex('"z":{"dtype":"F32","shape":[1],"data_offsets":[24,28]},') +

@@ -105,7 +105,7 @@ Deno.test("save() gives equal bytes for equal models, and replaces an older one"
   });
 });
 
-Deno.test("load() says what is missing, or is no model", async () => {
+Deno.test("load() reports what is missing, or is not a model", async () => {
   await withTemp(async (dir) => {
     const model = await compile(architectures.linear, { engine });
     await assertRejects(() => load(`${dir}/none`), Deno.errors.NotFound, "Cannot load model");
@@ -115,7 +115,7 @@ Deno.test("load() says what is missing, or is no model", async () => {
       const wanted = `no ${file} found, wanted spec.json and params.safetensors`;
       await assertRejects(() => load(`${dir}/model`, { engine }), Deno.errors.NotFound, wanted);
       Deno.mkdirSync(`${dir}/model/${file}`);
-      await assertRejects(() => load(`${dir}/model`, { engine }), Deno.errors.NotFound, `${file} is no file`);
+      await assertRejects(() => load(`${dir}/model`, { engine }), Deno.errors.NotFound, `${file} is not a file`);
       Deno.removeSync(`${dir}/model`, { recursive: true });
     }
     Deno.writeTextFileSync(`${dir}/file`, "");

@@ -1,4 +1,4 @@
-/** What a file imports or exports from, and whether for its types alone. */
+/** Returns the imports and exports of a file: where from, and whether for types alone. */
 export function importsOf(source: string): { readonly from: string; readonly type: boolean }[] {
   const statements = /\b(import|export)\s+(type\s+)?(?:[\w*\s{},$]+?\s+from\s+)?["']([^"']+)["']/g;
   const calls = /\bimport\(\s*["'`]([^"'`]+)["'`]/g;

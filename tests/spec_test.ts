@@ -100,7 +100,7 @@ Deno.test("check() checks what was changed of a known spec, however like it the 
   ]);
   const read = JSON.parse(JSON.stringify(good));
   assertEquals(check(read), good);
-  read.levels[0].gates.income.mix = ["sharde"]; // what was checked once is no part of what was returned
+  read.levels[0].gates.income.mix = ["sharde"]; // what was checked once is not part of what was returned
   assertThrows(() => check(read), SpecError, 'did you mean "shared"?');
   assertEquals(issuesOf({ ...good }), { spec: good, issues: [] });
   assert(check({ ...good }) !== good);
@@ -206,7 +206,7 @@ Deno.test("define() keeps a stream that only a gate reads", () => {
   assertEquals(check(JSON.parse(JSON.stringify(spec))), spec);
 });
 
-Deno.test("define() keeps no stream for what is named to read it, but computes with nothing of it", () => {
+Deno.test("define() keeps no stream for a reader that is named, but computes with nothing of it", () => {
   const weights = layer((parameter, _x) => parameter("weights", [2], inits.zeros));
   const even = (x: Value, experts: number) => broadcast(softmaxOf(weights(x)), ["batch", experts]);
   const bottom = level({ shared: bank(2, dense(4)) }, { shared: mix("shared", softmax) });

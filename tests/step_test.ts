@@ -37,7 +37,7 @@ function onEngine({ layout, parameters }: Plan, engine: Engine, optimiser: Optim
   };
 }
 
-/** What a step of some rows is fed. */
+/** Returns what a step of some rows is fed. */
 function feed(planned: Plan, graph: Graph, rows: Rows, optimiser: Optimiser, step: number): Tensors {
   const numbers = { rate: 0.05, ...optimiser.scalars(step, 0.05) };
   const factors = Object.keys(planned.spec.tasks).map((task) => [`factor/${task}`, 1] as const);

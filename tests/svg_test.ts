@@ -1,9 +1,10 @@
 import { assert, assertEquals, assertGreaterOrEqual, assertLess, assertStringIncludes } from "@std/assert";
 import { random } from "../lib/data/random.ts";
 import { lossAxis, stepAxis } from "../lib/report/axes.ts";
+import { lookOf } from "../lib/report/looks.ts";
 import { escape, WIDTH } from "../lib/report/marks.ts";
 import { dashes, DENSEST, palette } from "../lib/report/palette.ts";
-import { gateChart, lossChart, page, type Series } from "../lib/report/svg.ts";
+import { gateChart, lossChart, page, type Series } from "../lib/svg.ts";
 
 const models = ["shared-bottom", "omoe", "mmoe"];
 const losses = ["income", "marital"].flatMap((task, t) =>
@@ -24,6 +25,46 @@ Deno.test("page() is well-formed XML with a name and a description, and loads no
   assertStringIncludes(root.children[1].text, "mmoe marital: most weight on expert 1 (0.78, 4 experts).");
   assert(!/href|url\(|@import|<script|<image|NaN|undefined|Infinity/.test(svg));
   assertEquals(page([lossChart(losses, { scale: "log" }), gateChart(gates)], "Quickstart"), svg);
+});
+
+Deno.test("page() draws by attributes what its style sheet says, for programs that read no style sheet", () => {
+  const many = gateChart([{ name: "many", experts: Array.from({ length: 30 }, () => 1 / 30) }, ...gates]);
+  const svg = page([lossChart(losses, { scale: "log" }), gateChart(gates), many]);
+  const [root] = parse(svg);
+  const rules = new Map(
+    [...svg.split("@media")[0].matchAll(/^(\.gh.*) { (.*) }$/gm)].map(([, selector, text]) => {
+      return [selector, Object.fromEntries(text.split("; ").map((rule) => rule.split(": ")))] as const;
+    }),
+  );
+  assertEquals(rules.size, 1 + 5 + 5 + 2 * 6);
+  const { "font-variant-numeric": _, ...font } = rules.get(".gh")!;
+  for (const [key, value] of Object.entries(font)) assertEquals(root.attributes[key], value);
+  const drawn = descendants(root).filter(({ name }) => /^(text|rect|path|line)$/.test(name));
+  assertGreaterOrEqual(drawn.length, 100);
+  for (const { name, attributes } of drawn) {
+    const looks = attributes.class.split(" ").map((each) => rules.get(`.gh .${each}`)!);
+    for (const [key, value] of Object.entries(Object.assign({}, ...looks))) assertEquals(attributes[key], value, key);
+    const painted = name === "line" ? [attributes.stroke] : [attributes.fill, attributes.stroke];
+    assert(painted.some((paint) => /^#[0-9a-f]{6}$/.test(paint)), `${name} ${attributes.class}`);
+    if (name !== "line") assert(attributes.fill !== undefined, `${name} ${attributes.class} is filled black`);
+  }
+});
+
+Deno.test("the pictures of the repository need no style sheet", () => {
+  const report = [...Deno.readDirSync("examples/paper/report")].map(({ name }) => `examples/paper/report/${name}`);
+  const files = ["tests/bench/growth.svg", ...report.filter((path) => path.endsWith(".svg"))];
+  assertGreaterOrEqual(files.length, 11);
+  for (const file of files) {
+    const tags = Deno.readTextFileSync(file).match(/<(text|rect|path|line)\s[^>]*>/g)!;
+    assertGreaterOrEqual(tags.length, 20, file);
+    for (const tag of tags) {
+      assert(!tag.includes("var("), `${file}: ${tag}`);
+      const [, classes = ""] = /\sclass="([^"]*)"/.exec(tag) ?? [];
+      for (const [key, value] of Object.entries(lookOf(classes))) {
+        assert(tag.includes(` ${key}="${value}"`), `${file}: ${tag}`);
+      }
+    }
+  }
 });
 
 Deno.test("page() keeps every text and rectangle inside the picture, and charts below one another", () => {
@@ -91,7 +132,7 @@ Deno.test("lossChart() has a panel for every task, and a line, markers and a nam
   );
 });
 
-Deno.test("lossChart() tells 30 lines apart, and their names do not overlap", () => {
+Deno.test("lossChart() draws 30 lines that differ, whose names do not overlap", () => {
   const many = Array.from({ length: 30 }, (_, i) => ({ name: `model ${i}`, points: curve(0.3, 30) }));
   const nodes = descendants(...parse(`<g>${lossChart(many).body}</g>`));
   const lines = nodes.filter(({ attributes }) => attributes.class?.startsWith("gh-line"));
@@ -139,6 +180,47 @@ Deno.test("lossChart() leaves a gap where a loss cannot be drawn", () => {
   assertStringIncludes(body, "no finite loss");
   assertEquals(description, "m has no finite loss.");
   assertEquals(lossChart([]).body, "");
+});
+
+Deno.test("lossChart() draws bands between their edges, beneath all lines, and within the axis", () => {
+  const points = [0, 1, 2, 3].map((step) => ({
+    step,
+    loss: 1 - step / 10,
+    low: 0.9 - step / 5,
+    high: 1.2 + step / 10,
+  }));
+  const series = [{ name: "a", points }, { name: "b", points: points.map(({ step, loss }) => ({ step, loss })) }];
+  const { body, description } = lossChart(series, { note: "range of 8 runs" });
+  assertEquals(description, "a ends at 0.7 (0.3 to 1.5), b ends at 0.7.");
+  const nodes = descendants(...parse(`<g>${body}</g>`));
+  assertEquals(nodes.filter(({ text }) => text === "range of 8 runs").length, 1);
+  const paths = nodes.filter(({ name }) => name === "path");
+  const [shape, ...others] = paths.filter(({ attributes }) => attributes["fill-opacity"] !== undefined);
+  assertEquals([others.length, paths[0] === shape, shape.attributes.class], [0, true, "gh-fill0"]);
+  const corners = shape.attributes.d.replace("M", "").replace("Z", "").split("L").map((pair) =>
+    pair.split(",").map(Number)
+  );
+  const down = lossAxis([0.3, 1.5], 174, 24, false);
+  const edges = [...points.map(({ high }) => high), ...points.map(({ low }) => low).reverse()];
+  assertEquals(corners.length, 8);
+  corners.forEach(([, y], at) => assert(Math.abs(down.place(edges[at]) - y) < 0.06, `${y} is not ${edges[at]}`));
+  for (let at = 0; at < 4; at++) assertEquals(corners[at][0], corners[7 - at][0]);
+});
+
+Deno.test("lossChart() averages bands with their losses, and leaves a gap where an edge cannot be drawn", () => {
+  const many = Array.from({ length: 5000 }, (_, step) => ({ step, loss: 2, low: step % 2, high: 3 }));
+  const band = (points: Series["points"], scale: "linear" | "log" = "linear") => {
+    const { body } = lossChart([{ name: "m", points }], { scale });
+    const [path] = descendants(...parse(`<g>${body}</g>`)).filter(({ attributes: a }) => a["fill-opacity"]);
+    return path?.attributes.d.split("M").length - 1;
+  };
+  assertEquals(band(many), 1);
+  assertStringIncludes(lossChart([{ name: "m", points: many.slice(0, 4999) }]).description, "m ends at 2 (0.");
+  const at = (...lows: (number | undefined)[]) => lows.map((low, step) => ({ step, loss: 2, low, high: 3 }));
+  assertEquals(band(at(1, 1, undefined, 1, 1)), 2);
+  assertEquals(band(at(1, 1, 0, 1, 1)), 1);
+  assertEquals(band(at(1, 1, 0, 1, 1), "log"), 2);
+  assertEquals(band(at(undefined, NaN)), NaN);
 });
 
 Deno.test("lossAxis() writes two to eight numbers, in their places and apart", () => {
@@ -254,23 +336,23 @@ Deno.test("gateChart() draws a small picture just so", () => {
   assertEquals(height, 108);
   assertEquals(
     body,
-    `<text x="58" y="12" class="gh-ink">b&amp;</text>
-<text x="0" y="30" class="gh-soft">expert</text>
-<text x="85" y="30" class="gh-soft" text-anchor="middle">0</text>
-<text x="141" y="30" class="gh-soft" text-anchor="middle">1</text>
-<text x="0" y="57" class="gh-ink">a</text>
-<rect x="58" y="39" width="54" height="28" rx="3" class="gh-heat gh-grid" fill-opacity="0.163"/>` +
-      `<text x="85" y="57" class="gh-ink gh-small" text-anchor="middle">0.25</text>
-<rect x="114" y="39" width="54" height="28" rx="3" class="gh-heat gh-grid" fill-opacity="0.650"/>` +
-      `<text x="141" y="57" class="gh-ink gh-small gh-strong" text-anchor="middle">1.00</text>
-<text x="51" y="96" class="gh-soft gh-small" text-anchor="end">0</text>
-<rect x="57" y="86" width="22" height="12" class="gh-heat gh-grid" fill-opacity="0.000"/>
-<rect x="79" y="86" width="22" height="12" class="gh-heat gh-grid" fill-opacity="0.130"/>
-<rect x="101" y="86" width="22" height="12" class="gh-heat gh-grid" fill-opacity="0.260"/>
-<rect x="123" y="86" width="22" height="12" class="gh-heat gh-grid" fill-opacity="0.390"/>
-<rect x="145" y="86" width="22" height="12" class="gh-heat gh-grid" fill-opacity="0.520"/>
-<rect x="167" y="86" width="22" height="12" class="gh-heat gh-grid" fill-opacity="0.650"/>
-<text x="195" y="96" class="gh-soft gh-small">1 weight</text>`,
+    `<text x="58" y="12" class="gh-ink" fill="#1f2328">b&amp;</text>
+<text x="0" y="30" class="gh-soft" fill="#59636e">expert</text>
+<text x="85" y="30" class="gh-soft" text-anchor="middle" fill="#59636e">0</text>
+<text x="141" y="30" class="gh-soft" text-anchor="middle" fill="#59636e">1</text>
+<text x="0" y="57" class="gh-ink" fill="#1f2328">a</text>
+<rect x="58" y="39" width="54" height="28" rx="3" class="gh-heat gh-grid" fill-opacity="0.163" fill="#0072b2" stroke="#d8dee4"/>` +
+      `<text x="85" y="57" class="gh-ink gh-small" text-anchor="middle" fill="#1f2328" font-size="12px">0.25</text>
+<rect x="114" y="39" width="54" height="28" rx="3" class="gh-heat gh-grid" fill-opacity="0.650" fill="#0072b2" stroke="#d8dee4"/>` +
+      `<text x="141" y="57" class="gh-ink gh-small gh-strong" text-anchor="middle" fill="#1f2328" font-size="12px" font-weight="600">1.00</text>
+<text x="51" y="96" class="gh-soft gh-small" text-anchor="end" fill="#59636e" font-size="12px">0</text>
+<rect x="57" y="86" width="22" height="12" class="gh-heat gh-grid" fill-opacity="0.000" fill="#0072b2" stroke="#d8dee4"/>
+<rect x="79" y="86" width="22" height="12" class="gh-heat gh-grid" fill-opacity="0.130" fill="#0072b2" stroke="#d8dee4"/>
+<rect x="101" y="86" width="22" height="12" class="gh-heat gh-grid" fill-opacity="0.260" fill="#0072b2" stroke="#d8dee4"/>
+<rect x="123" y="86" width="22" height="12" class="gh-heat gh-grid" fill-opacity="0.390" fill="#0072b2" stroke="#d8dee4"/>
+<rect x="145" y="86" width="22" height="12" class="gh-heat gh-grid" fill-opacity="0.520" fill="#0072b2" stroke="#d8dee4"/>
+<rect x="167" y="86" width="22" height="12" class="gh-heat gh-grid" fill-opacity="0.650" fill="#0072b2" stroke="#d8dee4"/>
+<text x="195" y="96" class="gh-soft gh-small" fill="#59636e" font-size="12px">1 weight</text>`,
   );
 });
 

@@ -100,7 +100,7 @@ Deno.test("topK() has the gradient of its formula, for k = 1 too", async () => {
   assert(gates["0/y"].every((row) => row.filter((weight) => weight > 0 && weight < 1).length === 1));
 });
 
-Deno.test("topK() with noise tells the chance that fresh noise keeps an expert", async () => {
+Deno.test("topK() with noise returns the chance that fresh noise keeps an expert", async () => {
   for (const [k, experts] of [[1, 2], [2, 4], [3, 4], [3, 3]]) {
     const spec = gated({ y: topK(k, { noise: true }) }, experts, {
       load: ({ load }) => reshape(slice(load, 0, 1), []),

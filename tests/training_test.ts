@@ -529,7 +529,7 @@ Deno.test("train() ends at a loss that is not finite, before its step", async ()
   cut.dispose();
 });
 
-Deno.test("train() ends at a loss that is no number at its first step", async () => {
+Deno.test("train() ends at a loss that is not a number at its first step", async () => {
   const logarithm = define({ input: 1, tasks: { other: regression(), price: regression((x) => log(dense(1)(x))) } });
   const data = rows([[1], [-1]], { labels: { price: [1, 2], other: [0, 0] } });
   const model = await compile(logarithm, { engine: reference(), seed: 1 });
@@ -540,7 +540,7 @@ Deno.test("train() ends at a loss that is no number at its first step", async ()
   model.dispose();
 });
 
-Deno.test("train() refuses a learning rate that is no number, before its step", async () => {
+Deno.test("train() refuses a learning rate that is not a number, before its step", async () => {
   for (const [rate, found] of [[NaN, "NaN"], [-1, "-1"], [undefined, "nothing"], [Infinity, "Infinity"]] as const) {
     const model = await compile(spec, { engine: reference() });
     const before = await storeOf(model).read("parameters");
@@ -608,7 +608,7 @@ async function trained<Tasks extends string>(
   }
 }
 
-/** Rows of a task `price` with labels 1, 2, 4 and so on, which tell one row from another. */
+/** Rows of a task `price` with labels 1, 2, 4 and so on, by which rows can be distinguished. */
 function doubling(count: number): Rows {
   return rows(Array.from({ length: count }, () => [0]), {
     labels: { price: Array.from({ length: count }, (_, row) => 2 ** row) },
@@ -724,7 +724,7 @@ Deno.test("train() prepares the next batch while the engine computes, and does n
   await drained(train(model, source, { epochs: 1 }));
   const wanted = ["piece 2", "piece 3"].flatMap((next) => ["begins", next, "ends"]);
   assertEquals(events, ["piece 1", ...wanted, "begins", "ends"]);
-  label = 1e30; // whose square is no float32
+  label = 1e30; // whose square is not a float32
   const wide = await compile(define({ input: 1, tasks: { y: regression() } }), { engine: cpu() });
   await assertRejects(() => drained(train(wide, source, { epochs: 1, shuffle: false })), RangeError, "at step 1");
   [model, wide].forEach((model) => model.dispose());

@@ -58,7 +58,7 @@ Deno.test("multiplier() multiplies several matrices, one after the other", () =>
   }
 });
 
-Deno.test("multiplier() keeps what is no number, and where it is", () => {
+Deno.test("multiplier() keeps NaN, and where it is", () => {
   for (const relaxed of [undefined, false]) {
     const { heap } = heapOf(8);
     const [m, k, n] = [13, 9, 11];
@@ -66,7 +66,7 @@ Deno.test("multiplier() keeps what is no number, and where it is", () => {
     const views = [[left, m * k], [right, k * n], [result, m * n]] as const;
     const [a, b, c] = views.map(([at, length]) => new Float32Array(heap.memory.buffer, at, length).fill(0));
     a[3 * k + 2] = NaN;
-    b[4 * n + 10] = Infinity; // 0 * Infinity is no number either
+    b[4 * n + 10] = Infinity; // 0 * Infinity is NaN too
     multiplier(heap, relaxed)!(left, right, result, { count: 1, m, k, n });
     const wrong = Array.from(
       c,

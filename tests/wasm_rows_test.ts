@@ -19,7 +19,7 @@ const engines = {
 Deno.test("wasm() has kernels of its own where WebAssembly has SIMD", () => {
   assert(started.multiply !== undefined && started.rows !== undefined);
   const place = { attrs: { axes: [0] }, shape: [6], of: [[4, 6]], zeros: [] };
-  assertEquals(started.rows.sum(place), undefined); // 6 is no multiple of 4
+  assertEquals(started.rows.sum(place), undefined); // 6 is not a multiple of 4
 });
 
 Deno.test("rows of a table are gathered, summed and scattered as on the reference engine, whatever their width", async () => {

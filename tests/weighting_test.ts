@@ -232,7 +232,7 @@ Deno.test("dwa() weighs by the losses of the two epochs before, from the third o
   };
   state = await state.next(seen(1, [0, 2], [true, false]));
   state = await state.next(seen(2, [3, 2], [true, true]));
-  assertEquals(state.weights(3), [1, 1]); // a loss of 0, and an epoch without a label, are no ratio
+  assertEquals(state.weights(3), [1, 1]); // a loss of 0, and an epoch without a label, give no ratio
 });
 
 Deno.test("gradNorm() trains the weights of losses by its formulas, from the first step on", async () => {
@@ -514,7 +514,7 @@ Deno.test("train() takes no weighted step that is not finite, and frees what the
   }
 });
 
-Deno.test("train() refuses what is no weighting, and weights that do not fit", async () => {
+Deno.test("train() refuses a value that is not a weighting, and weights that do not fit", async () => {
   const data = sample(4);
   const wrong = async (weighting: unknown, kind: typeof TypeError | typeof RangeError, text: string) => {
     const options = { steps: 2, weighting: weighting as Weighting };
@@ -548,7 +548,7 @@ Deno.test("train() refuses what is no weighting, and weights that do not fit", a
 
 const stepRate = 0.5;
 
-/** A weighting that tells tasks and steps apart. */
+/** A weighting whose weights differ by task and step. */
 const mine: Weighting = { name: "mine", gradients: (products, random) => products.map((_, i) => i + random.uniform()) };
 
 /** The tasks weighed by the table too. */

@@ -6,13 +6,13 @@ import { deviationOf, meanOf } from "./moments.ts";
 import { type Budget, type Result, resultsOf, type Setting } from "./study.ts";
 import { meanDifference } from "./welch.ts";
 
-/** What the runs of a cell found on the test rows, by task; NaN where there is no AUC. */
+/** The results of a cell's runs on the test rows, by task; NaN where there is no AUC. */
 export interface Aucs {
   readonly main: readonly number[];
   readonly marital: readonly number[];
 }
 
-/** Where the middle of a sample is, and how far it is spread. */
+/** The middle and the spread of a sample. */
 export interface Middle {
   readonly mean: number;
   readonly sd: number;
@@ -60,7 +60,7 @@ export function spreadOf({ main, marital }: Aucs): Spread {
   };
 }
 
-/** How far a method is from MMoE on a task, and what is known of it: intervals of 95 %. */
+/** The distance of a method from MMoE on a task, with intervals of 95 %. */
 export interface Gap {
   /** Over seeds: other initial values and orders, the same test rows. Of the means, Welch's. */
   readonly seeds: Difference;
@@ -72,7 +72,7 @@ export interface Gap {
   readonly freedom: number;
 }
 
-/** How far a cell is from MMoE; undefined until its runs are known. */
+/** The distance of a cell from MMoE; undefined until its runs are known. */
 export function gapOf(
   results: readonly Result[],
   table: CensusTable,
@@ -89,7 +89,7 @@ export function gapOf(
   return { seeds: within(sd), rows, both: within(Math.hypot(sd, rows.sd)), freedom };
 }
 
-/** What the paired bootstraps say, of their numbers the mean, and of standard deviations the root of the mean square. */
+/** Paired bootstraps as one: the mean of their numbers, and of standard deviations the root of the mean square. */
 function rowsGap(
   results: readonly Result[],
   { name: study }: CensusTable,

@@ -45,7 +45,7 @@ export function logistic(input: Features, labels: readonly string[]): Spec {
   return define({ input, tasks: Object.fromEntries(labels.map((task) => [task, binary()])) });
 }
 
-/** How many experts share the hidden units of a layer. */
+/** The number of experts that share the hidden units of a layer. */
 export function expertsOf(method: Method, trial: Trial, tasks: number): number {
   if (method === "omoe" || method === "mmoe") return trial.experts;
   return method === "shared-bottom" ? 1 : tasks;

@@ -6,7 +6,7 @@ import { censusModel, logistic } from "./census_methods.ts";
 import { type Method, methods, space, type Trial, trialOf } from "./census_space.ts";
 import type { Job, Json, Result, Tools } from "./study.ts";
 
-/** What a run is of: tasks, inputs, and the models to train. */
+/** The settings of a run: tasks, inputs, and the models to train. */
 export interface CensusJob {
   readonly group: 1 | 2;
   readonly setting: Job["setting"];
@@ -57,7 +57,7 @@ export async function censusRun({ group, setting }: CensusJob, tools: Tools): Pr
   return stage === "search" ? { ...found, space: space[method] as Json } : found;
 }
 
-/** What is kept of a trained model: its AUC by split and task. */
+/** The result of a trained model: its AUC by split and task. */
 async function measures(model: Model, { validation, test }: Census): Promise<Result["found"]> {
   const of = async (rows: Census["test"]) => {
     const { metrics } = await evaluate(model, rows);
@@ -128,7 +128,7 @@ async function trained(
   }
 }
 
-/** What was read in this worker, for its next runs. */
+/** The data that were read in this worker, for its next runs. */
 const known = new Map<string, Promise<Census>>();
 
 function read(group: 1 | 2, inputs: "paper" | "education kept", { budget: { smoke }, data }: Tools): Promise<Census> {

@@ -14,13 +14,13 @@ export const methods = [
 /** One of them. */
 export type Method = typeof methods[number];
 
-/** What a hyper-parameter is drawn from: some values, or a range on whose logarithmic scale all are equally likely. */
+/** A range of a hyper-parameter: some values, or bounds on whose logarithmic scale all are equally likely. */
 export type Choice = readonly number[] | { readonly from: number; readonly to: number };
 
 /** Hyper-parameters by name. */
 export type Trial = Readonly<Record<string, number>>;
 
-/** What all methods share. */
+/** The settings that all methods share. */
 const common = {
   /** The learning rate of Adam. */
   rate: { from: 5e-4, to: 1e-2 },
@@ -35,7 +35,7 @@ const common = {
 /** The layers of an expert, the second half as wide as the first; in cross-stitch networks the levels. */
 const layers: Choice = [1, 2];
 
-/** What is searched, by method: as many hidden units for each of them, divided among their experts. */
+/** The settings that are searched, by method: as many hidden units for each of them, divided among their experts. */
 export const space: Readonly<Record<Method, Readonly<Record<string, Choice>>>> = {
   "single-task": { ...common, layers },
   "shared-bottom": { ...common, layers },

@@ -1,7 +1,7 @@
 import type { Method } from "./census_space.ts";
 import { type Budget, type Result, resultsOf } from "./study.ts";
 
-/** What a table of the paper is of. */
+/** The subject of a table of the paper. */
 export interface CensusTable {
   readonly name: string;
   readonly group: 1 | 2;
@@ -9,7 +9,7 @@ export interface CensusTable {
   readonly main: string;
 }
 
-/** How many trials of a method are searched, and how many runs the later stages have. */
+/** The number of trials of a method in the search, and of runs in the later stages. */
 export function runsOfTables({ smoke, runs = smoke ? 2 : 10 }: Budget): Readonly<Record<string, number>> {
   return { trials: smoke ? 2 : 8, seeds: runs, kept: Math.min(3, runs), bootstrap: Math.min(smoke ? 1 : 3, runs) };
 }

@@ -1,4 +1,4 @@
-import { table } from "@gatehouse/gatehouse";
+import { textTable } from "@gatehouse/gatehouse";
 import type { Difference } from "./bootstrap.ts";
 import { aucsOf, cellsOf, gapOf, spreadOf } from "./census_cells.ts";
 import { keptTrials, logisticTrial, mostEpochs } from "./census_run.ts";
@@ -36,9 +36,9 @@ export function censusSummary(results: readonly Result[], of: CensusTable, budge
   return parts.map(([title, text]) => `${title}\n${text}`).join("\n\n");
 }
 
-/** What the runs of each method found, and the paper's. */
+/** The results of each method's runs, and the paper's. */
 function aucTable(results: readonly Result[], of: CensusTable, budget: Budget, task: "main" | "marital"): string {
-  return table(
+  return textTable(
     Object.entries(cellsOf(results, of, budget)).map(([method, setting]) => {
       const { runs, ...spread } = spreadOf(aucsOf(results, of, setting));
       const printed = tableAucs[of.name][method];
@@ -79,13 +79,13 @@ function trialTable(results: readonly Result[], of: CensusTable, trials: number)
       "hyper-parameters": trialText(trialOf(method, trial)),
     }];
   });
-  return `${table(chosen)}\nlogistic, not searched: ${trialText(logisticTrial)}`;
+  return `${textTable(chosen)}\nlogistic, not searched: ${trialText(logisticTrial)}`;
 }
 
-/** How far each method is from MMoE. */
+/** The distance of each method from MMoE. */
 function gapTable(results: readonly Result[], of: CensusTable, budget: Budget, task: "main" | "marital"): string {
   const cells = cellsOf(results, of, budget);
-  return table(
+  return textTable(
     Object.keys(cells).filter((method) => method !== "mmoe").flatMap((method) => {
       const gap = gapOf(results, of, cells, method, task);
       if (gap === undefined) return [];
@@ -104,7 +104,7 @@ function gapTable(results: readonly Result[], of: CensusTable, budget: Budget, t
 
 /** The peers' example. */
 function keptTable(results: readonly Result[], of: CensusTable): string {
-  return table(
+  return textTable(
     Object.entries(keptTrials).map(([method, trial]) => {
       const { runs, main, marital } = spreadOf(aucsOf(results, of, { stage: "education kept", method }));
       return {
@@ -119,7 +119,7 @@ function keptTable(results: readonly Result[], of: CensusTable): string {
   );
 }
 
-/** Which of the two is better, where the interval says so. */
+/** The better of the two, where the interval decides it. */
 function better({ low, high }: Difference, method: string): string {
   if (low > 0) return method;
   return high < 0 ? "mmoe" : "undecided";

@@ -14,9 +14,9 @@ import { correlations as printedCorrelations, figure5Losses } from "./printed.ts
 /** A claim of the paper as a test. */
 export interface Claim {
   readonly name: string;
-  /** What the paper says, in our words. */
+  /** The claim of the paper, in our words. */
   readonly says: string;
-  /** What is tested, and when it holds. */
+  /** The test, and when it holds. */
   readonly test: string;
   /** All of them have to hold. */
   readonly parts: readonly Part[];
@@ -29,7 +29,7 @@ export interface Part {
   readonly cells: readonly Cell[];
   readonly statistic: (samples: Samples) => number;
   readonly bounds: Bounds;
-  /** What it is in the paper, where means and deviations tell. */
+  /** What it is in the paper, where means and deviations say. */
   readonly paper?: number;
 }
 
@@ -45,7 +45,7 @@ export type Model = "shared-bottom" | "omoe" | "mmoe";
 /** Final losses of all runs of a cell; empty where there are none. */
 export type Losses = (cell: Cell) => readonly number[];
 
-/** What was found of a claim. */
+/** The result of a claim. */
 export interface Tested {
   readonly claim: Claim;
   readonly parts: readonly {
@@ -83,9 +83,9 @@ export function tested(claim: Claim, losses: Losses, resamples?: number): Tested
 const models = ["shared-bottom", "omoe", "mmoe"] as const;
 const words: Readonly<Record<Model, string>> = { "shared-bottom": "Shared-Bottom", omoe: "OMoE", mmoe: "MMoE" };
 
-/** How near two means are that nearly tie: a third of what separates OMoE from MMoE at p = 0.5 in figure 4. */
+/** The largest distance of two means that nearly tie: a third of OMoE's from MMoE at p = 0.5 in figure 4. */
 const tie = 0.02;
-/** How near lowest losses are that are comparable: a twentieth of the variance of the labels. */
+/** The largest distance of lowest losses that are comparable: a twentieth of the variance of the labels. */
 const comparable = 0.05;
 
 /** The claims of section 5, tested at these correlations of the tasks, which begin with the lowest and end with 1. */

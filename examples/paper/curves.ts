@@ -1,4 +1,4 @@
-import { table } from "@gatehouse/gatehouse";
+import { textTable } from "@gatehouse/gatehouse";
 import { correlations, figure5Losses } from "./printed.ts";
 import { type Budget, type Result, resultsOf, runsOf, type Setting, type Study } from "./study.ts";
 import type { ModelName } from "./synthetic_models.ts";
@@ -18,7 +18,7 @@ export const figure4: Study = study("figure4", "the losses of shared-bottom, OMo
   "mmoe",
 ]);
 
-/** What one run found. */
+/** The result of one run. */
 export interface Curve {
   /** The mean training loss of the first task over the 100 steps before each mark. */
   readonly curve: readonly number[];
@@ -56,7 +56,7 @@ export function searched(
   return tried.map(({ rate, loss }) => ({ rate, loss })).sort((a, b) => a.loss - b.loss);
 }
 
-/** How many runs search for the rate, and how many its cells have in the end. */
+/** The number of runs that search for the rate, and of runs that its cells have in the end. */
 export function runsOfCurves(
   { smoke, runs = smoke ? 2 : 30 }: Budget,
 ): { readonly search: number; readonly all: number } {
@@ -85,7 +85,7 @@ function study(name: string, about: string, models: readonly ModelName[]): Study
     summary(results, budget) {
       const { search } = runsOfCurves(budget);
       const found = models.map((model) => ({ model, tried: searched(results, name, model, search) ?? [] }));
-      const losses = table(found.map(({ model, tried }) => ({
+      const losses = textTable(found.map(({ model, tried }) => ({
         model,
         ...Object.fromEntries(rates.map((rate) => [`rate ${rate}`, lossAt(tried, rate)])),
         best: String(tried[0]?.rate ?? ""),
@@ -101,7 +101,7 @@ function study(name: string, about: string, models: readonly ModelName[]): Study
         )
       );
       return `Mean final loss over all correlations, ${search} runs each\n${losses}\n\n` +
-        `Final training loss of the first task at the two best rates\n${table(cells)}`;
+        `Final training loss of the first task at the two best rates\n${textTable(cells)}`;
     },
   };
 }
@@ -124,7 +124,7 @@ function spread(curves: readonly Curve[]): Record<string, string | number> {
   };
 }
 
-/** What the paper shows of a cell. */
+/** The paper's values of a cell. */
 function paper(model: string, correlation: number): Record<string, string> {
   const printed = figure5Losses[model]?.[correlation];
   return printed === undefined ? {} : { "paper's mean": printed.mean.toFixed(3), "paper's sd": printed.sd.toFixed(3) };

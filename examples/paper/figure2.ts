@@ -1,4 +1,4 @@
-import { table } from "@gatehouse/gatehouse";
+import { textTable } from "@gatehouse/gatehouse";
 import { labelCorrelation, synthetic } from "@gatehouse/gatehouse/datasets";
 import { resultsOf, runsOf, type Study } from "./study.ts";
 import { figure2Points } from "./printed.ts";
@@ -30,7 +30,7 @@ export const figure2: Study = {
         difference: (mean - paper).toFixed(4),
       };
     });
-    return table(lines);
+    return textTable(lines);
   },
 };
 

@@ -17,7 +17,7 @@ import {
   type Rows,
   softmax,
   type Spec,
-  table,
+  textTable,
   train,
 } from "@gatehouse/gatehouse";
 import { census } from "@gatehouse/gatehouse/datasets";
@@ -33,7 +33,7 @@ export const figure6Cells = {
   logistic: { data: "kuairand", model: "logistic" },
 } as const satisfies Readonly<Record<string, Setting>>;
 
-/** What the gate of a task does with the experts on the test rows. */
+/** The use that the gate of a task makes of the experts on the test rows. */
 export interface GateFound {
   readonly task: string;
   /** The mean weight of each expert. */
@@ -46,7 +46,7 @@ export interface GateFound {
   readonly effective: number;
 }
 
-/** What one run found; without gates for logistic regression. */
+/** The result of one run; without gates for logistic regression. */
 export interface Figure6Found {
   readonly epochs: number;
   readonly auc: Readonly<Record<"validation" | "test", Readonly<Record<string, number | null>>>>;
@@ -79,14 +79,14 @@ export const figure6: Study = {
     return [
       "Mean weights of 4 experts on test rows, means over runs. Experts have no order of their own: in every run they are put",
       "in that of the first gate's weights, the largest first. In the paper and on KuaiRand MMoE is above a shared layer.",
-      table([...weightsOf("kuairand", of(kuairand)), ...weightsOf("census", of(census)), ...printed]),
+      textTable([...weightsOf("kuairand", of(kuairand)), ...weightsOf("census", of(census)), ...printed]),
       "",
       "How concentrated gates are, and how far they are apart: half the sum of differences of mean weights, 0 to 1.",
       "Mean and standard deviation over runs",
-      table([...spreadOf("kuairand", of(kuairand)), ...spreadOf("census", of(census)), ...printedSpread]),
+      textTable([...spreadOf("kuairand", of(kuairand)), ...spreadOf("census", of(census)), ...printedSpread]),
       "",
       "AUC: mean and standard deviation over runs",
-      table([
+      textTable([
         ...aucsOf("kuairand", "MMoE", of(kuairand)),
         ...aucsOf("kuairand", "logistic regression", of(logistic)),
         ...aucsOf("census", "MMoE", of(census)),
@@ -184,7 +184,7 @@ function weightColumns(weights: readonly number[]): Line {
   return Object.fromEntries(weights.map((weight, expert) => [`expert ${expert + 1}`, weight.toFixed(3)]));
 }
 
-/** How concentrated every gate is, and how far the two are apart. */
+/** The concentration of every gate, and the distance of the two. */
 function spreadOf(data: string, results: readonly Result[]): Line[] {
   const runs = sortedGates(results);
   const found = (of: (gates: readonly GateFound[]) => number) => spread(runs.map(of));

@@ -13,13 +13,13 @@ import {
 } from "@gatehouse/gatehouse";
 import { findKuairand, type KuairandFile, kuairandFiles } from "./kuairand_files.ts";
 
-/** Which tasks of KuaiRand-Pure, and where its files are. */
+/** Options of KuaiRand-Pure: which tasks, and where its files are. */
 export interface KuairandOptions {
-  /** What tells of engagement: whether the video was played at all, or for long. By default `is_click`. */
+  /** The label of engagement: whether the video was played at all, or for long. By default `is_click`. */
   readonly engagement?: "is_click" | "long_view";
-  /** Where the files are. By default GATEHOUSE_DATA, then `data`. */
+  /** The folder of the files. By default GATEHOUSE_DATA, then `data`. */
   readonly folder?: string;
-  /** Whether the files must be those that we describe, by their SHA-256. By default true. */
+  /** True if the files must be those that we describe, by their SHA-256. By default true. */
   readonly verify?: boolean;
 }
 
@@ -35,7 +35,7 @@ export interface Kuairand {
   readonly features: Features;
 }
 
-/** What is known of a user before a video is shown. */
+/** The features of a user before a video is shown. */
 const ofUser = {
   user_active_degree: category(),
   is_live_streamer: category(),
@@ -51,7 +51,7 @@ const ofUser = {
   ...Object.fromEntries(Array.from({ length: 18 }, (_, i) => [`onehot_feat${i}`, category({ minCount: 5 })])),
 };
 
-/** What is known of a video. */
+/** The features of a video. */
 const ofVideo = {
   author_id: category({ minCount: 20 }),
   video_type: category(),
@@ -61,7 +61,7 @@ const ofVideo = {
   tag: category({ minCount: 5 }),
 };
 
-/** What is known of a showing: who, what, when, where. The length of the video stands with it. */
+/** The features of a showing: who, what, when, where. The length of the video stands with it. */
 const ofShowing = {
   user_id: category({ minCount: 2 }),
   video_id: category({ minCount: 2 }),
@@ -115,7 +115,7 @@ export async function kuairand(options: KuairandOptions = {}): Promise<Kuairand>
   return { train: rowsOf(trained), validation: rowsOf(validated), test: rowsOf(tested), features };
 }
 
-/** How the columns of some features are read. */
+/** The kinds of the columns of some features. */
 function kinds(features: Readonly<Record<string, { readonly kind: "numeric" | "category" }>>) {
   return Object.fromEntries(
     Object.entries(features).map((

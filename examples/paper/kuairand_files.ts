@@ -8,7 +8,7 @@ export interface KuairandFile {
   readonly sha256: string;
 }
 
-/** Who was shown what and what came of it, 25 April to 6 May 2022; the users; the videos. */
+/** The files: showings and their outcome, 25 April to 6 May 2022; the users; the videos. */
 export const kuairandFiles: Readonly<Record<"log" | "users" | "videos", KuairandFile>> = {
   log: {
     name: "log_standard_4_25_to_5_06_pure.csv",

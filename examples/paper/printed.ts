@@ -1,5 +1,5 @@
 /**
- * What the paper shows: numbers that are printed in its tables, and points read off its vector figures, good to about
+ * The paper's numbers: those that are printed in its tables, and points read off its vector figures, good to about
  * 0.001.
  *
  * Source: Ma et al., KDD 2018, figures 2 and 4 to 6, tables 1 and 2, sections 5 and 6.
@@ -75,7 +75,7 @@ export const figure6Gates: Readonly<Record<"engagement" | "satisfaction", readon
 /** AUC of the main task and of marital status: of the best run by the main task, and the mean over 400 runs. */
 export interface PrintedAuc {
   readonly main: { readonly best: number; readonly mean: number };
-  /** What the run has that is best by the main task. */
+  /** The numbers of the run that is best by the main task. */
   readonly marital: { readonly withBest: number; readonly mean: number };
 }
 

@@ -15,7 +15,7 @@ export interface Results {
  * killed run left unfinished at the end is cut off: its run is made again. Of two results of one run the first counts.
  *
  * @param seed The base seed: results of another are left out.
- * @throws {SyntaxError} with file and line, if another line is no result.
+ * @throws {SyntaxError} with file and line, if another line is not a result.
  * @throws {Error} if another program has them open.
  */
 export async function openResults(folder: string, study: string, seed: number): Promise<Results> {
@@ -51,9 +51,9 @@ export async function openResults(folder: string, study: string, seed: number): 
 const newline = 0x0a;
 
 /**
- * Reads the results of a study without touching its file; none where there is no file.
+ * Reads the results of a study without touching its file; none where there is not a file.
  *
- * @throws {SyntaxError} with file and line, if a line is no result.
+ * @throws {SyntaxError} with file and line, if a line is not a result.
  */
 export async function readResults(folder: string, study: string, seed: number): Promise<readonly Result[]> {
   const path = pathOf(folder, study);

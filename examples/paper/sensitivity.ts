@@ -1,11 +1,11 @@
-import { table } from "@gatehouse/gatehouse";
+import { textTable } from "@gatehouse/gatehouse";
 import type { Curve } from "./curves.ts";
 import { type Budget, type Result, resultsOf, runsOf, type Study } from "./study.ts";
 import type { ModelName } from "./synthetic_models.ts";
 import { type Recipe, recipe, syntheticRun } from "./synthetic_run.ts";
 import { meanOf } from "./moments.ts";
 
-/** What the paper leaves out, chosen otherwise, one choice at a time. */
+/** The choices that the paper leaves open, made otherwise, one at a time. */
 export const variations: Readonly<Record<string, Partial<Recipe>>> = {
   "10,000 rows": { rows: 10_000 },
   "every row once": { rows: 640_000 },
@@ -47,7 +47,7 @@ export const sensitivity: Study = {
     const lines = Object.keys(variations).flatMap((choice) =>
       names.flatMap((model) => tried.map((rate) => ({ choice, model, rate })))
     );
-    return table(lines.map((line) => {
+    return textTable(lines.map((line) => {
       const cells = ends.map((correlation) => finals(results, { ...line, correlation }));
       return {
         ...line,

@@ -32,7 +32,7 @@ export function bootstrap(
   return { value: statistic(samples), ...middle(drawn, level), level };
 }
 
-/** What is known of an estimate that is wanted within bounds. */
+/** A verdict on an estimate that is wanted within bounds. */
 export type Verdict = "holds" | "does not hold" | "undecided";
 
 /** Bounds of a claim: the value is above one, below the other. */

@@ -4,7 +4,7 @@ import { random } from "@gatehouse/gatehouse/datasets";
 /** A value as JSON has it. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
 
-/** What tells the cells of a study apart: a model, a correlation, a learning rate. */
+/** The settings that distinguish the cells of a study: a model, a correlation, a learning rate. */
 export type Setting = Readonly<Record<string, string | number>>;
 
 /** One run of a cell. */
@@ -12,30 +12,30 @@ export interface Job {
   /** The name of the study. */
   readonly study: string;
   readonly setting: Setting;
-  /** Which run of the cell, from 0. */
+  /** The number of the run in its cell, from 0. */
   readonly run: number;
 }
 
-/** What a run found: a line of the study's file of results. */
+/** The result of a run: a line of the study's file of results. */
 export interface Result extends Job {
   /** The base seed, which with study, setting and run gives the seed of the run. */
   readonly seed: number;
   /** The name of the engine. */
   readonly engine: string;
-  /** How long the run took, on one of the workers. */
+  /** The time that the run took, on one of the workers. */
   readonly seconds: number;
   readonly found: Readonly<Record<string, Json>>;
 }
 
-/** How much is spent. */
+/** The budget of a study. */
 export interface Budget {
-  /** Whether it is only shown that everything runs: tiny data, few steps. */
+  /** True if it is only shown that everything runs: tiny data, few steps. */
   readonly smoke: boolean;
   /** The runs of a cell, where they are not the study's own number. */
   readonly runs?: number;
 }
 
-/** What a run is given. */
+/** The tools that a run is given. */
 export interface Tools {
   readonly engine: Engine;
   /** The seed of data, initial values and order: independent between runs. */
@@ -49,7 +49,7 @@ export interface Tools {
 export interface Study {
   /** Its name, and that of its file of results. */
   readonly name: string;
-  /** What it shows, in a sentence. */
+  /** The result that it shows, in a sentence. */
   readonly about: string;
   /**
    * The runs that are wanted, as far as they follow from what is known: those of a later stage, such as the seeds of the
@@ -62,12 +62,12 @@ export interface Study {
   summary(results: readonly Result[], budget: Budget): string;
 }
 
-/** What a job is known by: equal for equal settings, in whatever order their keys are. */
+/** Returns the key of a job: equal for equal settings, in whatever order their keys are. */
 export function keyOf({ study, setting, run }: Job): string {
   return `${cellOf({ study, setting })}#${run}`;
 }
 
-/** What a cell is known by. */
+/** Returns the key of a cell. */
 export function cellOf({ study, setting }: Pick<Job, "study" | "setting">): string {
   const parts = Object.keys(setting).sort().map((name) => `${name}=${setting[name]}`);
   return `${study}(${parts.join(" ")})`;

@@ -3,15 +3,15 @@ import { type LabelOptions, synthetic } from "@gatehouse/gatehouse/datasets";
 import { type ModelName, models } from "./synthetic_models.ts";
 import type { Result, Tools } from "./study.ts";
 
-/** What the paper does not print of its synthetic experiments, as we chose it. */
+/** The settings of the synthetic experiments that the paper does not print, as we chose them. */
 export interface Recipe {
   /** The rows to train on, passed over as often as the steps need. */
   readonly rows: number;
   /** The rows of a step. */
   readonly batch: number;
-  /** Whether labels have mean 0 and variance 1. */
+  /** True if labels have mean 0 and variance 1. */
   readonly standardise: boolean;
-  /** How labels follow from the inputs. */
+  /** The form of the labels as functions of the inputs. */
   readonly labels: LabelOptions;
 }
 

@@ -22,7 +22,7 @@ export interface TableVerdict {
 /** One quantity of a claim. */
 export interface TablePart {
   readonly what: string;
-  /** What it is in the paper. */
+  /** The paper's value. */
   readonly paper?: number;
   /** Undefined until its runs are there. */
   readonly estimate?: Estimate;
@@ -35,7 +35,7 @@ export const tables: readonly CensusTable[] = [
   { name: "table2", group: 2, main: "education" },
 ];
 
-/** How each method is written. */
+/** The name of each method. */
 export const methodNames: Readonly<Record<string, string>> = {
   "single-task": "Single-Task",
   "shared-bottom": "Shared-Bottom",
@@ -47,9 +47,9 @@ export const methodNames: Readonly<Record<string, string>> = {
   logistic: "logistic regression",
 };
 
-/** How far behind a method is that is far behind; in the paper Tensor-Factorization is 0.15 or more. */
+/** The least distance of a method that is far behind; in the paper Tensor-Factorization is 0.15 or more behind. */
 const far = 0.05;
-/** How far below the paper's mean ours may be. */
+/** The most that our mean may be below the paper's. */
 const margin = 0.003;
 
 /** The claims about the tables, tested on what is known of them. */
@@ -138,7 +138,7 @@ function claim(name: string, says: string, test: string, asked: readonly Asked[]
   return { name, says, test, verdict: together(parts.map(({ verdict }) => verdict)), runs, parts };
 }
 
-/** What is asked of a table. */
+/** The test of a table. */
 function tableOf(results: readonly Result[], table: CensusTable, budget: Budget) {
   const cells = cellsOf(results, table, budget);
   const aucs = (method: string) => cells[method] === undefined ? undefined : aucsOf(results, table, cells[method]);

@@ -3,7 +3,7 @@ import { type EngineName, engineOf } from "../engine.ts";
 import { studies } from "./studies.ts";
 import { type Budget, type Job, type Result, seedOf } from "./study.ts";
 
-/** What a worker is asked: a run, or to get ready. */
+/** A request to a worker: a run, or to get ready. */
 export interface Request {
   readonly job: Job;
   readonly seed: number;
@@ -12,7 +12,7 @@ export interface Request {
   readonly data: string | undefined;
 }
 
-/** What it answers. */
+/** The answer of a worker. */
 export type Answer = { readonly result: Result } | { readonly error: string; readonly stack?: string };
 
 const scope = self as unknown as {

@@ -4,8 +4,8 @@ import type { Routing } from "../spec/routing.ts";
 import { checkWeight } from "./gate_losses.ts";
 
 /**
- * A loss of a bank: a pure function of what all gates over the bank do with the rows of a batch to a number `[]`,
- * without parameters. It is added to what is trained and reported apart.
+ * A loss of a bank: a pure function without parameters from the routing of a batch, by all gates over the bank, to a
+ * number `[]`. It is added to the trained loss and reported apart.
  */
 export type BankLoss = (routing: Routing) => Value;
 
@@ -128,7 +128,7 @@ export function importance(weight: number = 0.1): BankLoss {
  *   tasks: { click: binary() },
  * });
  * define(table(true));
- * assertThrows(() => define(table(false)), Error, 'losses.load: gate "click" tells no load');
+ * assertThrows(() => define(table(false)), Error, 'losses.load: gate "click" returns no load');
  * ```
  */
 export function smoothLoad(weight: number = 0.1): BankLoss {

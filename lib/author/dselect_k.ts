@@ -46,7 +46,7 @@ export interface DSelectKOptions {
  * with `static` parameters themselves.
  *
  * Losses: `entropy`, the sum of the selectors' entropies, with `1e-6` inside the logarithm as in the authors' code if
- * asked for; `outside`, where the number of experts is no power of 2, the sum of `1 / sum_e r_e` over selectors (of the
+ * asked for; `outside`, if the number of experts is not a power of 2, the sum of `1 / sum_e r_e` over selectors (of the
  * paper's appendix), which keeps them from numbers that no expert has; it is k at best.
  *
  * Parameters: `kernel [width, k]` and `kernel [width, k * bits]`; static `selectors [k]` and `bits [k, bits]`.

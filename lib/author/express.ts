@@ -89,7 +89,7 @@ function valueOf(result: unknown): Value {
   throw new TypeError(`the function must return a value, found ${kindOf(result)}`);
 }
 
-/** What an author's function returns; what it throws is the cause of a TypeError, but for mistakes in what it applies. */
+/** Returns what an author's function returns. An error in it causes a TypeError, unless an op was misapplied. */
 function called(entry: () => unknown): unknown {
   try {
     return entry();

@@ -87,7 +87,7 @@ export function entropy(weight: number, gate: Gate): Gate {
 function logitsOf({ logits, weights }: Weighing): Value {
   if (logits !== undefined) return logits;
   if (weights.op === "softmax") return weights.of[0];
-  throw misapplied(new TypeError("Cannot apply zLoss: the gate tells no logits: wanted { weights, logits }"));
+  throw misapplied(new TypeError("Cannot apply zLoss: the gate returns no logits: wanted { weights, logits }"));
 }
 
 /**

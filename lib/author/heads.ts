@@ -220,9 +220,9 @@ export function count(tower: Net = pipe(), options: TaskOptions = {}): Task {
  * A task whose labels say which of two rows comes first, the larger one: predicts a score, trained on pairs of rows.
  *
  * The loss is that of Bayesian personalised ranking (BPR), `-log sigmoid(z_i - z_j)`, as `softplus(z_j - z_i)`, its
- * mean over all pairs `y_i > y_j` of the batch, each weighted by the product of the weights of its rows; 0 where there
- * is no pair. With `within`, both rows have the same number in that column of labels; rows without one are in no pair.
- * The published BPR draws one pair at a time; all pairs of a batch have the same mean.
+ * mean over all pairs `y_i > y_j` of the batch, each weighted by the product of the weights of its rows; 0 if
+ * there are none. With `within`, both rows have the same number in that column of labels, and rows without one are in
+ * no pair. The published BPR draws one pair at a time; all pairs of a batch have the same mean.
  *
  * Pairs form within a batch alone, so rows of a group should be in one batch: give `train` a function that yields
  * pieces of whole groups, none larger than a batch, or `shuffle: false`. A batch of n rows takes memory for n x n

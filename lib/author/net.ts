@@ -27,8 +27,8 @@ export interface Weighing {
   /** The probability that each expert would be used if noise were drawn anew, `[batch, experts]`. */
   readonly load?: Value;
   /**
-   * Losses of the gate's own by name: `[batch]`, of which the mean over rows is taken, or `[]`. All are added to what
-   * is trained.
+   * Losses of the gate's own by name: `[batch]`, of which the mean over rows is taken, or `[]`. All are added to the
+   * trained loss.
    */
   readonly losses?: Readonly<Record<string, Value>>;
   /** Parameters `[experts]` of the gate that no gradient reaches, and what is added to each after a step. */

@@ -51,7 +51,7 @@ export interface BankOptions extends ReadOptions {
   readonly ties?: string;
   /**
    * Banks of the level by whose parameters theirs are held: the squared distance between the parameters of the one and
-   * the other, times the number, is added to what is trained, and reported as
+   * the other, times the number, is added to the trained loss, and reported as
    * `levels/<level>/experts/<bank>/near/<other>`. Both have as many experts of one net. Default: none.
    */
   readonly near?: Readonly<Record<string, number>>;
@@ -68,8 +68,8 @@ export interface BankOptions extends ReadOptions {
    */
   readonly capacity?: number;
   /**
-   * Losses of the bank by name, such as {@linkcode loadBalance}: functions of what all gates over the bank do. They are
-   * added to what is trained, and reported as `levels/<level>/experts/<bank>/<name>`.
+   * Losses of the bank by name, such as {@linkcode loadBalance}: functions of the routing of all gates over the bank.
+   * They are added to the trained loss, and reported as `levels/<level>/experts/<bank>/<name>`.
    */
   readonly losses?: Readonly<Record<string, BankLoss>>;
 }

@@ -14,7 +14,7 @@ export type Column = NumberColumn | TextColumn;
 
 /** A column of numbers, NaN where one is missing. */
 export interface NumberColumn {
-  /** What the column holds. */
+  /** The kind of the column. */
   readonly kind: "number";
   /** One number a row. */
   readonly values: Float32Array;
@@ -22,13 +22,13 @@ export interface NumberColumn {
 
 /** A column of text, in which every distinct text is stored once. */
 export interface TextColumn {
-  /** What the column holds. */
+  /** The kind of the column. */
   readonly kind: "text";
   /** One position in `words` a row, -1 where the text is missing. */
   readonly codes: Int32Array;
   /** The distinct texts. */
   readonly words: readonly string[];
-  /** Whether the words were listed by whoever read the column, not found in it: then their order has a meaning. */
+  /** True if the reader of the column listed the words, rather than found them: then their order has a meaning. */
   readonly listed?: boolean;
 }
 

@@ -5,27 +5,27 @@ import { flaw, readRecord, scan, type Sheet, type Sink, takeRows } from "./csv_s
 import { dictionary } from "./dictionary.ts";
 import { bytesOf, type Source, sourceName } from "./source.ts";
 
-/** What a column of a CSV file holds: numbers, text, or text that is one of some words. */
+/** The kind of a column of a CSV file: numbers, text, or text that is one of some words. */
 export type ColumnKind = "number" | "text" | readonly string[];
 
-/** How a CSV file is read. */
+/** Options of {@linkcode readCsv}. */
 export interface CsvOptions {
   /** The columns to read, by name. Others are skipped. A list of words gives them the codes 0, 1, ... in its order. */
   readonly columns: Readonly<Record<string, ColumnKind>>;
   /** The names of all columns in order, for a file whose first line is not their names. */
   readonly header?: readonly string[];
-  /** What stands between fields, one ASCII character. By default a comma. */
+  /** The separator of fields, one ASCII character. By default a comma. */
   readonly separator?: string;
-  /** Whether white space in front of a field is left out. By default it belongs to the field. */
+  /** True if white space in front of a field is left out. By default it belongs to the field. */
   readonly trim?: boolean;
   /**
-   * Texts that stand for what is missing, such as `""`: a number is then NaN, and one of listed words has code -1, so that
-   * {@linkcode labels} gives NaN. By default what is missing is an error.
+   * Texts that stand for a missing value, such as `""`: a number is then NaN, and one of listed words has code -1, so
+   * that {@linkcode labels} gives NaN. By default what is missing is an error.
    */
   readonly missing?: readonly string[];
-  /** What the SHA-256 of the decompressed file must be, in hexadecimal. By default it is not computed. */
+  /** The SHA-256 that the decompressed file must have, in hexadecimal. By default it is not computed. */
   readonly sha256?: string;
-  /** How the file is called in errors. By default its path. */
+  /** The name of the file in errors. By default its path. */
   readonly name?: string;
   /** Stops the reading. */
   readonly signal?: AbortSignal;

@@ -6,15 +6,15 @@ import { codeOf, decoded, type Dictionary, hashOf, hashStart, hashStep } from ".
 
 /** Rows as they are read: what to do with every field, and the columns so far. */
 export interface Sheet {
-  /** How the file is called in errors. */
+  /** The name of the file in errors. */
   readonly name: string;
   /** The byte between fields. */
   readonly separator: number;
-  /** Whether white space in front of a field is left out. */
+  /** True if white space in front of a field is left out. */
   readonly trim: boolean;
   /** Texts that stand for a missing number, or a missing one of the listed words. */
   readonly missing: ReadonlySet<string>;
-  /** What becomes of each field of a record. */
+  /** A sink for each field of a record. */
   readonly sinks: readonly Sink[];
   /** The number of rows to hold at most. */
   readonly limit: number;
@@ -24,7 +24,7 @@ export interface Sheet {
   line: number;
 }
 
-/** What becomes of one field of every record: it is skipped, or a number, or a text. */
+/** The sink of one field of every record: the field is skipped, or read as a number or as a text. */
 export type Sink =
   | { readonly kind: "skip" }
   | { readonly kind: "number"; readonly column: string; readonly values: Float32Array }
@@ -36,7 +36,7 @@ interface TextSink {
   readonly column: string;
   readonly codes: Int32Array;
   readonly known: Dictionary;
-  /** Whether the words known at first are the only ones. */
+  /** True if the words known at first are the only ones. */
   readonly closed: boolean;
 }
 
@@ -90,7 +90,7 @@ export interface CsvRecord {
   readonly lines: number;
 }
 
-/** How a record is read. */
+/** The settings by which a record is read. */
 type Grammar = Pick<Sheet, "name" | "separator" | "trim" | "line">;
 
 /**
@@ -131,7 +131,7 @@ export function readRecord(grammar: Grammar, block: Uint8Array, from: number, la
 /**
  * Stores the fields of a line without quotes.
  *
- * @returns whether it could: not if a field begins with what may be white space other than spaces and tabs
+ * @returns true if it could; false if a field may begin with white space other than spaces and tabs
  */
 function splitLine(sheet: Sheet, bytes: Uint8Array, start: number, end: number): boolean {
   const { sinks, separator, trim, count } = sheet;
@@ -203,7 +203,7 @@ function number(sheet: Sheet, column: string, bytes: Uint8Array, from: number, t
   throw flaw(sheet, `found ${found}, wanted a number${hint}`, undefined, column);
 }
 
-/** What counts as a number: decimal digits, with a sign, a point and an exponent or without. */
+/** The form of a number: decimal digits, with a sign, a point and an exponent or without. */
 const numeral = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 const powers = Float64Array.from({ length: 16 }, (_, digits) => Number(`1e${digits}`));
@@ -246,7 +246,7 @@ function fieldsWanted(found: number, wanted: number): string {
   return `found ${found} ${found === 1 ? "field" : "fields"}, wanted ${wanted}`;
 }
 
-/** What is wrong in a line. */
+/** Returns the error of a line. */
 export function flaw(where: Pick<Sheet, "name" | "line">, what: string, cause?: unknown, column?: string): SyntaxError {
   const place = column === undefined ? "" : `, column ${JSON.stringify(column)}`;
   return new SyntaxError(`Cannot read ${where.name}\n  at line ${where.line}${place}: ${what}`, { cause });

@@ -9,7 +9,7 @@ export interface Dictionary {
   slots: Int32Array;
   /** The hash of every text. */
   hashes: Int32Array;
-  /** Where the bytes of every text begin, and where the last one's end. */
+  /** The offsets at which the bytes of each text begin, and the one at which the last text ends. */
   starts: Uint32Array;
   /** The bytes of all texts. */
   bytes: Uint8Array;
@@ -31,7 +31,7 @@ export function dictionary(words: readonly string[] = []): Dictionary {
   return made;
 }
 
-/** Where hashes of texts begin. */
+/** The value from which hashes of texts start. */
 export const hashStart = 0x811c9dc5 | 0;
 
 /** A text's hash with one more byte (FNV-1a). */
@@ -47,7 +47,7 @@ export function hashOf(bytes: Uint8Array, start: number, end: number): number {
 }
 
 /**
- * The code of the text of the bytes from `start` to `end`, which becomes a word if it is none yet.
+ * The code of the text of the bytes from `start` to `end`, which is added as a word if it is new.
  *
  * @param hash the {@linkcode hashOf} these bytes
  * @returns the code, or -1 if the bytes are not UTF-8
@@ -63,7 +63,7 @@ export function codeOf(known: Dictionary, bytes: Uint8Array, start: number, end:
   return add(known, bytes.subarray(start, end), hash, slot);
 }
 
-/** Whether two ranges hold the same bytes. */
+/** Returns true if two ranges hold the same bytes. */
 function equal(x: Uint8Array, from: number, to: number, y: Uint8Array, start: number, end: number): boolean {
   if (to - from !== end - start) return false;
   while (from < to) if (x[from++] !== y[start++]) return false;

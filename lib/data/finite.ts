@@ -1,6 +1,6 @@
 /**
- * Whether all numbers are finite: only those times 0 add up to 0. No branch and four sums at once, for this is asked of
- * all that is predicted from: a plain loop took as long as half the products of a wide model.
+ * Returns true if all numbers are finite: only those times 0 add up to 0. No branch and four sums at once, since every
+ * row to predict from is checked: a plain loop took as long as half the products of a wide model.
  */
 export function areFinite(data: Float32Array): boolean {
   const whole = data.length - data.length % 4;

@@ -24,7 +24,7 @@ export interface Rows {
 /** A label of a row: a number, yes or no, or none. */
 export type Label = number | boolean | null | undefined;
 
-/** What can be said of rows beside their inputs. */
+/** Options of {@linkcode rows}. */
 export interface RowOptions {
   /** Labels by task, and the groups within which a task is ranked, one a row; null, undefined and NaN where there is none. */
   readonly labels?: Readonly<Record<string, ArrayLike<Label>>>;
@@ -33,9 +33,9 @@ export interface RowOptions {
 }
 
 /**
- * Rows from a list of lists of numbers, or from what `encode` returns.
+ * Returns rows from a list of lists of numbers, or from the result of `encode`.
  *
- * @throws {TypeError} for what is no list, no number and no label.
+ * @throws {TypeError} if an input is not a list of numbers, or a label is not a number, boolean or null.
  * @throws {RangeError} if lengths differ.
  *
  * @example

@@ -1,7 +1,7 @@
-/** Where text is read from: a file by its path or file URL, or bytes from anywhere. */
+/** A source of text: a file by its path or file URL, or bytes from anywhere. */
 export type Source = string | URL | ReadableStream<Uint8Array>;
 
-/** How a source is called in errors. */
+/** Returns the name of a source in errors. */
 export function sourceName(source: Source): string {
   return typeof source === "string" ? source : source instanceof URL ? source.pathname : "stream";
 }

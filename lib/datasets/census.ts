@@ -8,17 +8,17 @@ import { encode, fit } from "../features/encode.ts";
 import { permutation, random } from "../data/random.ts";
 import type { Rows } from "../data/rows.ts";
 
-/** Which tasks, inputs and rows of Census-Income. */
+/** Options of {@linkcode census}: its tasks, inputs and rows. */
 export interface CensusOptions {
   /** 1: income over 50,000 dollars, and never married. 2: education of Associates degree or above, and never married. */
   readonly group?: 1 | 2;
   /** `"paper"`: without education, marital status and instance weight. `"education kept"`: with education; group 1. */
   readonly inputs?: "paper" | "education kept";
-  /** What the halves of the test file follow from. By default 0. */
+  /** The seed of the split of the test file into halves. By default 0. */
   readonly seed?: number | string;
-  /** Where the files are. By default GATEHOUSE_DATA, then `data`. */
+  /** The folder of the files. By default GATEHOUSE_DATA, then `data`. */
   readonly folder?: string;
-  /** Whether the files must be the official ones, by their SHA-256. By default true. */
+  /** True if the files must be the official ones, by their SHA-256. By default true. */
   readonly verify?: boolean;
   /** Stops the reading. */
   readonly signal?: AbortSignal;

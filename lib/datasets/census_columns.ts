@@ -3,7 +3,7 @@ import { category } from "../features/category.ts";
 import { numeric } from "../features/numeric.ts";
 import { columnKinds, type UnfittedFeature } from "../features/table.ts";
 
-/** What a column of Census-Income is to a model. */
+/** The role of a column of Census-Income in a model. */
 type Role = UnfittedFeature | "weight" | "label";
 
 const amount = numeric({ transform: "log1p" });
@@ -98,7 +98,7 @@ const educations: readonly string[] = [
   ...college,
 ];
 
-/** What a task predicts: whether a column's word is among some. */
+/** A task: true if a column's word is among some. */
 export interface CensusTask {
   /** The column. */
   readonly column: string;
@@ -125,7 +125,7 @@ export function censusInputs(education: boolean): Readonly<Record<string, Unfitt
   );
 }
 
-/** What to read of the files: some inputs, and the columns of some tasks, whose words must be known ones. */
+/** Returns the columns to read from the files: some inputs, and those of some tasks, whose words must be known ones. */
 export function censusColumns(
   inputs: Readonly<Record<string, UnfittedFeature>>,
   tasks: readonly CensusTask[],

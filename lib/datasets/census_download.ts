@@ -3,24 +3,24 @@ import { censusAddress, type CensusFile, censusFiles, censusFolder } from "./cen
 import { bytesOf } from "../data/source.ts";
 import { untar, unzip } from "./zip.ts";
 
-/** Where Census-Income is downloaded from and to. */
+/** Options of {@linkcode downloadCensus}. */
 export interface DownloadOptions {
-  /** Where the files are written. By default `data/census`, where {@linkcode census} finds them. */
+  /** The folder to write. By default `data/census`, where {@linkcode census} finds the files. */
   readonly folder?: string;
   /** The address of the zip archive. By default the official one. */
   readonly address?: string;
   /** The files and their hashes. By default the official ones. */
   readonly files?: readonly CensusFile[];
-  /** How the address is fetched. */
+  /** The function that fetches the address. */
   readonly fetch?: (address: string, init: { readonly signal?: AbortSignal }) => Promise<Response>;
   /** Stops the download. */
   readonly signal?: AbortSignal;
 }
 
-/** More than this is no archive of Census-Income (which has 9 MB), and is not kept in memory. */
+/** More than this is not an archive of Census-Income (which has 9 MB), and is not kept in memory. */
 const largest = 100 * 2 ** 20;
 
-/** More than this in the archive is no Census-Income (which has 160 MB), and is not written. */
+/** More than this in the archive is not Census-Income (which has 160 MB), and is not written. */
 const largestText = 1000 * 2 ** 20;
 
 /**

@@ -23,7 +23,7 @@ export const censusFiles: Readonly<Record<"data" | "test", CensusFile>> = {
 /** The official address: a zip archive that holds census.tar.gz, which holds the files. */
 export const censusAddress = "https://archive.ics.uci.edu/static/public/117/census+income+kdd.zip";
 
-/** Where the download is written, and looked for. */
+/** The folder in which the download is written, and searched. */
 export const censusFolder = "data/census";
 
 /**

@@ -1,4 +1,4 @@
-/** Where a file of a data set is, or where it was looked for in vain. */
+/** The place of a file of a data set, or the places that were searched in vain. */
 export interface Found {
   readonly path: string | undefined;
   readonly places: readonly string[];
@@ -28,7 +28,7 @@ async function variable(name: string): Promise<string | undefined> {
   return state === "granted" ? Deno.env.get(name) || undefined : undefined;
 }
 
-/** Whether there is such a file. */
+/** Returns true if there is such a file. */
 async function isFile(path: string): Promise<boolean> {
   try {
     return (await Deno.stat(path)).isFile;

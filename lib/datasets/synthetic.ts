@@ -2,23 +2,23 @@ import { checkOptions } from "../errors/kinds.ts";
 import { fillNormal, random } from "../data/random.ts";
 import type { Rows } from "../data/rows.ts";
 
-/** What {@linkcode synthetic} draws. Whatever has a default is our calibration of the paper's unprinted values. */
+/** Options of {@linkcode synthetic}. The defaults are our calibration of the paper's unprinted values. */
 export interface SyntheticOptions extends LabelOptions {
   /** The cosine `p` of the angle between the two tasks, -1 to 1. */
   readonly correlation: number;
   /** The number of rows. */
   readonly rows: number;
-  /** What all numbers follow from: the two tasks from the seed, the rows from the seed and the part. */
+  /** The seed of all numbers: the two tasks follow from the seed, the rows from the seed and the part. */
   readonly seed: number | string;
-  /** Which rows: another name gives other rows of the same two tasks, to validate or to test on. By default `train`. */
+  /** The part of the rows: another name gives other rows of the same tasks, to test on. By default `train`. */
   readonly part?: string;
   /** The number of inputs `d`, at least 2. By default 100, as in the paper. */
   readonly width?: number;
-  /** Whether labels are brought to mean 0 and variance 1, by the closed form of both. By default true. */
+  /** True if labels are brought to mean 0 and variance 1, by the closed form of both. By default true. */
   readonly standardise?: boolean;
 }
 
-/** How labels follow from the inputs. */
+/** Options of labels: how they follow from the inputs. */
 export interface LabelOptions {
   /** The length `c` of both tasks' weights, greater than 0. By default 0.5. */
   readonly scale?: number;
@@ -115,7 +115,7 @@ export function labelCorrelation(correlation: number, options: LabelOptions = {}
 /**
  * The mean and the standard deviation of a synthetic label before it is standardised, in closed form.
  *
- * @throws {TypeError} for unknown options.
+ * @throws {TypeError} if an option is unknown.
  * @throws {RangeError} if an option is out of range.
  *
  * @example

@@ -55,7 +55,7 @@ function* directory(view: DataView<ArrayBuffer>): Generator<Listed> {
   const large = (at: number) => Number(view.getBigUint64(at, true));
   let end = view.byteLength - 22;
   while (end >= 0 && view.getUint32(end, true) !== 0x06054b50) end--;
-  if (end < 0) throw new SyntaxError("it is no zip archive, or is cut short");
+  if (end < 0) throw new SyntaxError("it is not a zip archive, or is cut short");
   let count = view.getUint16(end + 10, true), at = view.getUint32(end + 16, true);
   if (end >= 20 && view.getUint32(end - 20, true) === 0x07064b50) {
     const end64 = large(end - 12);

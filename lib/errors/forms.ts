@@ -30,7 +30,7 @@ export function object(required: Readonly<Record<string, Form>>, optional: Reado
 /** The form of an object with values of one form, under any keys but `__proto__`. */
 export function record(of: Form): Form {
   const valueOf = (found: unknown, path: string, key: string): Issue[] =>
-    key === "__proto__" ? [{ path, message: `${quoted(key)} is no name: wanted another` }] : of(found, path);
+    key === "__proto__" ? [{ path, message: `${quoted(key)} is not a name: wanted another` }] : of(found, path);
   return (found, path) =>
     isRecord(found)
       ? collected(Object.keys(found), (key) => valueOf(found[key], inside(path, key), key))

@@ -10,7 +10,7 @@ export function misapplied<E extends Error>(error: E): E {
   return error;
 }
 
-/** Whether what was thrown is a mistake in how something is applied to values. */
+/** Returns true if what was thrown is a mistake in how something is applied to values. */
 export function isMisapplied(thrown: unknown): boolean {
   return typeof thrown === "object" && thrown !== null && known.has(thrown);
 }

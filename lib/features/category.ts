@@ -7,9 +7,9 @@ import { wordsOf } from "./tabular.ts";
 
 /** A category before its words are known. */
 export interface UnfittedCategory {
-  /** What the feature is. */
+  /** The kind of the feature. */
   readonly kind: "category";
-  /** How often a word must occur in the training rows to be known. */
+  /** The number of training rows that a word must occur in to be known. */
   readonly minCount: number;
 }
 
@@ -19,7 +19,7 @@ export interface UnfittedCategory {
  * Code 0 stands for every unknown word, code `i + 1` for `words[i]`.
  */
 export interface CategoryFeature {
-  /** What the feature is. */
+  /** The kind of the feature. */
   readonly kind: "category";
   /** The known words, each once. */
   readonly words: readonly string[];

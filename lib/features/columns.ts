@@ -51,7 +51,7 @@ function columnOf(width: number, item: string | number): number {
   throw new RangeError(`the input has columns 0 to ${width - 1}, found ${textOf(item)}`);
 }
 
-/** Where the features begin in the stream `input`, and their widths. */
+/** Returns the place of each feature in the stream `input`: its first column and its width. */
 function placesOf(features: Features): Map<string, readonly [start: number, length: number]> {
   const places = new Map<string, readonly [number, number]>();
   let start = 0;

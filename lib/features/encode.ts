@@ -46,7 +46,7 @@ export function fit(features: Readonly<Record<string, UnfittedFeature>>, rows: T
  * predicts; `rows(encode(features, table), { labels: labels(table, { ... }) })` is what it trains on.
  *
  * @param features The features of the model.
- * @param rows The rows; columns that are no feature are left out.
+ * @param rows The rows; columns that are not features are left out.
  * @returns Rows without labels: `numeric`, raw numbers `[rows x numbers]`, and `category`, codes `[rows x categories]` with
  * 0 for an unknown word; one of them alone if all features are of that kind.
  * @throws {TypeError | RangeError} if a column is missing, columns are of different lengths, or a number is not

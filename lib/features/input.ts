@@ -11,7 +11,7 @@ export type InputSpec =
 export type StreamSpec = readonly string[] | readonly number[];
 
 /**
- * What a model reads: named features in a fixed order, as stored in its Spec. Plain JSON.
+ * The input of a model: named features in a fixed order, as stored in its Spec. Plain JSON.
  *
  * The encoding (mean, scale, vocabulary) is part of the model and fitted on training rows only; models compute it
  * inside their graph, from raw numbers `[batch, numbers]` and codes `[batch, categories]`, so that a saved or exported
@@ -47,11 +47,11 @@ export function featuresOf({ input }: { readonly input: InputSpec }): Features {
   throw new TypeError(`Cannot find features: the model reads ${input.width} numbers a row, without names`);
 }
 
-/** What a part of the input can be: names of features, or numbers of columns. */
+/** The form of a stream, a part of the input: names of features, or numbers of columns. */
 export const streamForm: Form = (found, path) =>
   list(Array.isArray(found) && typeof found[0] === "number" ? number : text)(found, path);
 
-/** What an input can be: a width, or features. */
+/** The form of an input: a width, or features. */
 export const inputForm: Form = (found, path) => {
   if (!isRecord(found) || found.features === undefined) return object({ width: whole(1, mostUnits) })(found, path);
   const issues = object({ features: record(featureForm) })(found, path);

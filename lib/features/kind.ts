@@ -4,8 +4,7 @@ import type { Type, Value } from "../ops/value.ts";
 import type { Records } from "./tabular.ts";
 
 /**
- * What is known of a kind of features. Every kind of Gatehouse is one row of `kinds` in `table.ts`; nothing else
- * distinguishes them.
+ * A kind of features. Every kind of Gatehouse is one row of `kinds` in `table.ts`; nothing else distinguishes them.
  *
  * Features of one kind share their inputs of the graph and stand side by side in the stream `input`, in the order of
  * the model's features; what concerns inputs is therefore a function of all of them. How many numbers a feature has
@@ -15,9 +14,9 @@ import type { Records } from "./tabular.ts";
  * @typeParam Fitted A feature as a spec holds it.
  */
 export interface FeatureKind<Unfitted, Fitted> {
-  /** What a feature can be before it is fitted. */
+  /** The form of a feature before it is fitted. */
   readonly unfitted: Form;
-  /** What a fitted feature can be. */
+  /** The form of a fitted feature. */
   readonly fitted: Form;
   // Methods, not properties: TypeScript compares their parameters both ways, so that rows of all kinds fit one table.
   /** The columns that a feature is made from, by name, and what each of them holds. */
@@ -28,7 +27,7 @@ export interface FeatureKind<Unfitted, Fitted> {
   width(feature: Fitted): number;
   /** The inputs of the graph that the features share. */
   inputs(features: readonly Named<Fitted>[]): readonly GraphInput[];
-  /** What records are in these inputs, by their names. */
+  /** Returns records as these inputs, by the inputs' names. */
   encode(features: readonly Named<Fitted>[], records: Records): Rows["inputs"];
   /** The columns `[batch, sum of widths]` of the stream `input`, from the inputs by name, `[batch, width]` each. */
   value(features: readonly Named<Fitted>[], inputs: Readonly<Record<string, Value>>): Value;
@@ -45,9 +44,9 @@ export type Named<Of> = readonly [name: string, feature: Of];
 export interface GraphInput {
   /** Its name in the graph and in rows. */
   readonly name: string;
-  /** What its elements are: floats of a Float32Array, or ints of an Int32Array. */
+  /** The type of its elements: floats of a Float32Array, or ints of an Int32Array. */
   readonly type: Type;
-  /** How many of them each row has. */
+  /** The number of elements of each row. */
   readonly width: number;
 }
 
@@ -55,9 +54,9 @@ export interface GraphInput {
 export interface Wrong {
   /** The row, counted from 0. */
   readonly row: number;
-  /** Where in the row, such as `feature "age"`. */
+  /** The place in the row, such as `feature "age"`. */
   readonly at: string;
-  /** What was found there, and what was wanted. */
+  /** The mistake: what was found there, and what was wanted. */
   readonly message: string;
 }
 

@@ -10,19 +10,19 @@ import { transforms } from "./transforms.ts";
 
 /** A number before its mean and scale are known. */
 export interface UnfittedNumeric {
-  /** What the feature is. */
+  /** The kind of the feature. */
   readonly kind: "numeric";
-  /** What is done first: nothing, or `log(1 + x)`. */
+  /** The transform of the numbers before all else: none, or `log(1 + x)`. */
   readonly transform: "none" | "log1p";
-  /** Whether the transformed numbers are brought to mean 0 and variance 1. */
+  /** True if the transformed numbers are brought to mean 0 and variance 1. */
   readonly standardise: boolean;
 }
 
 /** A number `x` that the model reads as `(transform(x) - mean) / scale`. One input wide. */
 export interface NumericFeature {
-  /** What the feature is. */
+  /** The kind of the feature. */
   readonly kind: "numeric";
-  /** What is done first: nothing, or `log(1 + x)`, for which `x` must be greater than -1. */
+  /** The transform of the numbers before all else: none, or `log(1 + x)`, for which `x` must be greater than -1. */
   readonly transform: "none" | "log1p";
   /** The mean of the transformed numbers in the training rows, or 0. */
   readonly mean: number;
@@ -104,7 +104,7 @@ export const numericKind: FeatureKind<UnfittedNumeric, NumericFeature> = {
     return {
       row: Math.floor(at / features.length),
       at: `feature ${quoted(name)}`,
-      message: `${found} is no finite number`,
+      message: `${found} is not a finite number`,
     };
   },
 };
@@ -131,14 +131,14 @@ function standard(
   return { mean, scale: scale > 0 ? scale : 1 };
 }
 
-/** Whether the numbers of a plain list, which are equal in float32, differ by more than errors of rounding. */
+/** Returns true if the numbers of a plain list, which are equal in float32, differ by more than errors of rounding. */
 function differ(column: Records["columns"][string]): boolean {
   if (isTyped(column)) return false;
   const numbers = Float64Array.from(column as ArrayLike<number>);
   return numbers.some((number) => Math.abs(number - numbers[0]) > 1e-12 * Math.abs(numbers[0]));
 }
 
-/** What the numbers of a feature must be; undefined where all finite ones will do. */
+/** Returns the domain of a feature's numbers; undefined if all finite ones will do. */
 function domainOf(transform: NumericFeature["transform"]): Domain | undefined {
   const { above } = transforms[transform];
   return above === -Infinity ? undefined : { above, wanted: `a number greater than ${above} for ${transform}` };

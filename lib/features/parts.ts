@@ -44,7 +44,7 @@ function numbers(width: number): InputPart {
       if (areFinite(input as Float32Array)) return undefined;
       const at = input.findIndex((number) => !Number.isFinite(number));
       const [row, column] = [Math.floor(at / width), at % width];
-      return { row, at: `column ${column}`, message: `${input[at]} is no finite number` };
+      return { row, at: `column ${column}`, message: `${input[at]} is not a finite number` };
     },
   };
 }

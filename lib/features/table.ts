@@ -5,7 +5,7 @@ import { type CategoryFeature, categoryKind, type UnfittedCategory } from "./cat
 import type { FeatureKind, Named } from "./kind.ts";
 import { type NumericFeature, numericKind, type UnfittedNumeric } from "./numeric.ts";
 
-/** How one named feature becomes inputs of the model. */
+/** A named feature: how a column becomes inputs of the model. */
 export type Feature = NumericFeature | CategoryFeature;
 
 /** A feature before its encoding is fitted: what {@linkcode numeric} and {@linkcode category} return. */
@@ -33,20 +33,20 @@ export function groupsOf(features: Readonly<Record<string, Feature>>): readonly 
     .filter(({ features }) => features.length > 0);
 }
 
-/** What a fitted feature can be. */
+/** The form of a fitted feature. */
 export const featureForm: Form = (found, path) => {
   const kind = rowOf(found);
   if (kind !== undefined) return kind.fitted(found, path);
   return object({ kind: word(...Object.keys(kinds)) })(isRecord(found) ? { kind: found.kind } : found, path);
 };
 
-/** Whether a value is a feature before it is fitted, as `fit` takes it. */
+/** Returns true if a value is a feature before it is fitted, as `fit` takes it. */
 export function isUnfitted(found: unknown): found is UnfittedFeature {
   return rowOf(found)?.unfitted(found, "").length === 0;
 }
 
 /**
- * Whether a value is of a known kind and no feature that only `fit` completes. The rest of its form, such as each of a
+ * Returns true if a value is of a known kind and not an unfitted feature. The rest of its form, such as each of a
  * million words, was checked with the model.
  */
 export function isFitted(found: unknown): found is Feature {
@@ -54,7 +54,7 @@ export function isFitted(found: unknown): found is Feature {
   return kind !== undefined && (kind.unfitted(found, "").length > 0 || kind.fitted(found, "").length === 0);
 }
 
-/** What the columns hold that features are made from, by name. */
+/** Returns the kinds of the columns that features are made from, by name. */
 export function columnKinds(features: Readonly<Record<string, Pick<Feature, "kind">>>): Record<string, ColumnKind> {
   return Object.assign({}, ...Object.entries(features).map(([name, { kind }]) => kinds[kind].columns(name)));
 }

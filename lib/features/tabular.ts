@@ -10,7 +10,7 @@ export type PlainColumn = ArrayLike<number | string>;
 
 /** The columns of some features, which are all there and of one length. */
 export interface Records {
-  /** What they are read for, in errors. */
+  /** The purpose they are read for, in errors. */
   readonly action: string;
   /** The number of rows. */
   readonly count: number;
@@ -24,8 +24,8 @@ export interface Records {
  * @param action What they are read for.
  * @param wanted The columns of every feature.
  * @param rows The rows; other columns are left alone.
- * @throws {TypeError | RangeError} if rows are no columns by name, or a column is missing, no list, or of another
- * length.
+ * @throws {TypeError | RangeError} if rows are not columns by name, or a column is missing, is not a list, or has
+ * another length.
  */
 export function recordsOf(
   action: string,
@@ -46,7 +46,7 @@ export function recordsOf(
   return { action, count, columns };
 }
 
-/** What numbers must be beyond being finite. */
+/** The numbers that a feature takes, beyond being finite. */
 export interface Domain {
   /** They are greater than this, as float32. */
   readonly above: number;
@@ -113,12 +113,12 @@ export function wordsOf({ action, columns }: Records, name: string): Words {
   return { codes, words: [...known.keys()] };
 }
 
-/** Whether a column is one of a table rather than a plain list. */
+/** Returns true if a column is one of a table rather than a plain list. */
 export function isTyped(column: Column | PlainColumn): column is Column {
   return typeof column === "object" && column !== null && "kind" in column;
 }
 
-/** Whether rows are a table rather than plain lists. */
+/** Returns true if rows are a table rather than plain lists. */
 function isTable(rows: Tabular): rows is Columns {
   return typeof rows.count === "number";
 }

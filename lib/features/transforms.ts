@@ -1,13 +1,13 @@
 import { add, div, equal, log, mul, select, sub } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
 
-/** What is done to numbers before they are standardised. */
+/** A transform of numbers before they are standardised. */
 export interface Transform {
   /** It is defined for the finite numbers greater than this. */
   readonly above: number;
-  /** What it makes of a number. */
+  /** Returns the transform of a number. */
   readonly ofNumber: (x: number) => number;
-  /** What it makes of a value, element by element. */
+  /** Returns the transform of a value, element by element. */
   readonly ofValue: (x: Value) => Value;
 }
 

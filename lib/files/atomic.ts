@@ -1,14 +1,14 @@
 import { quoted } from "../errors/quoted.ts";
-import { explained, kindOf, message, type Place, placeOf } from "./place.ts";
+import { explained, type FilePlace, kindAt, message, placeOf } from "./place.ts";
 
-/** How a folder is written. */
+/** The options of {@linkcode writeFolder}. */
 interface FolderOptions {
   /**
-   * What an existing folder may hold to be replaced: file names, or a test of all its file names. By default the names
+   * The file names that an existing folder may hold to be replaced, or a test of all its file names. Default: the names
    * of the new files.
    */
   readonly owns?: readonly string[] | ((names: readonly string[]) => boolean);
-  /** What is being done, for errors, by default `write folder`. */
+  /** The action that errors name. Default: `write folder`. */
   readonly action?: string;
 }
 
@@ -43,7 +43,7 @@ export async function writeFolder(
   const place = placeOf(path, action);
   checkNames(Object.keys(files), place);
   await replace(place, async (target, staged) => {
-    const there = await kindOf(target.path);
+    const there = await kindAt(target.path);
     if (there !== undefined) await checkOwned(target.path, place, owns);
     await Deno.mkdir(staged);
     for (const [name, content] of Object.entries(files)) await writeSynced(`${staged}/${name}`, content);
@@ -57,7 +57,7 @@ export async function writeFolder(
  *
  * @param path The file; its folder exists.
  * @param data The contents; text is written as UTF-8.
- * @param action What is being done, for errors.
+ * @param action The action that errors name.
  * @throws {Deno.errors.AlreadyExists} if something else than a file is there.
  * @throws {Deno.errors.NotFound} if the folder is missing.
  * @throws {Deno.errors.NotCapable} if a permission is missing, with the flag that gives it.
@@ -74,7 +74,7 @@ export async function writeFileAtomic(
 ): Promise<void> {
   const place = placeOf(path, action);
   await replace(place, async (target, staged) => {
-    const there = await kindOf(target.path);
+    const there = await kindAt(target.path);
     if (there !== undefined && there !== "file") {
       throw new Deno.errors.AlreadyExists(message(place, `found a ${there}, wanted a file or nothing`));
     }
@@ -85,8 +85,8 @@ export async function writeFileAtomic(
 
 /** Stages a new version, puts it in its place (the old one moved away first, where the stage asks so), and cleans up. */
 async function replace(
-  place: Place,
-  stage: (target: Place, staged: string) => Promise<boolean>,
+  place: FilePlace,
+  stage: (target: FilePlace, staged: string) => Promise<boolean>,
 ): Promise<void> {
   try {
     const target = await followed(place);
@@ -109,7 +109,7 @@ async function replace(
   }
 }
 
-async function followed(place: Place): Promise<Place> {
+async function followed(place: FilePlace): Promise<FilePlace> {
   try {
     if (!(await Deno.lstat(place.path)).isSymlink) return place;
   } catch (error) {
@@ -120,7 +120,7 @@ async function followed(place: Place): Promise<Place> {
 }
 
 /** Removes what killed runs left: unfinished versions that nothing was added to for a minute, and old versions. */
-async function sweep(target: Place): Promise<void> {
+async function sweep(target: FilePlace): Promise<void> {
   const prefix = beside({ ...target, parent: "" });
   for await (const { name } of Deno.readDir(target.parent)) {
     const kind = `/${name}`.startsWith(prefix) && /^(new|old)-[0-9a-f]{8}$/.exec(name.slice(prefix.length - 1))?.[1];
@@ -131,7 +131,7 @@ async function sweep(target: Place): Promise<void> {
   }
 }
 
-function beside({ parent, name }: Place): string {
+function beside({ parent, name }: FilePlace): string {
   return `${parent}/.${name}.gatehouse-`;
 }
 
@@ -150,15 +150,15 @@ async function writeSynced(path: string, content: Uint8Array | string): Promise<
   await file.sync();
 }
 
-function checkNames(names: readonly string[], place: Place): void {
+function checkNames(names: readonly string[], place: FilePlace): void {
   const wrong = names.find((name) => name === "" || name === "." || name === ".." || /[\\/\0]/.test(name));
   if (wrong !== undefined) {
-    throw new TypeError(message(place, `${quoted(wrong)} is no name of a file in the folder`));
+    throw new TypeError(message(place, `${quoted(wrong)} is not a name of a file in the folder`));
   }
 }
 
-async function checkOwned(path: string, place: Place, owns: NonNullable<FolderOptions["owns"]>): Promise<void> {
-  if (await kindOf(path) !== "folder") {
+async function checkOwned(path: string, place: FilePlace, owns: NonNullable<FolderOptions["owns"]>): Promise<void> {
+  if (await kindAt(path) !== "folder") {
     throw new Deno.errors.AlreadyExists(message(place, `found a file, wanted a folder or nothing`));
   }
   const entries = (await Array.fromAsync(Deno.readDir(path))).filter(({ name }) => !litter.includes(name));
@@ -172,5 +172,5 @@ async function checkOwned(path: string, place: Place, owns: NonNullable<FolderOp
   );
 }
 
-/** What file managers leave in folders that they show. */
+/** The files that file managers leave in folders that they show. */
 const litter = [".DS_Store", "Thumbs.db", "desktop.ini"];

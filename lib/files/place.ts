@@ -1,7 +1,8 @@
 import { quoted } from "../errors/quoted.ts";
-/** Where something is written or read, and the words of the errors about it. */
-export interface Place {
-  /** What failed, such as `save model`. */
+
+/** A path that is written or read, and the action on it that errors name. */
+export interface FilePlace {
+  /** The action, such as `save model`. */
   readonly action: string;
   /** The path, as errors show it. */
   readonly path: string;
@@ -14,9 +15,9 @@ export interface Place {
 /**
  * Splits a path into a folder and a name in it.
  *
- * @throws {TypeError} if it ends in no name.
+ * @throws {TypeError} if it does not end in a name.
  */
-export function placeOf(path: string, action: string): Place {
+export function placeOf(path: string, action: string): FilePlace {
   const windows = Deno.build.os === "windows";
   const clean = path.replace(windows ? /[\\/]+$/ : /\/+$/, "");
   const at = Math.max(clean.lastIndexOf("/"), windows ? clean.lastIndexOf("\\") : -1);
@@ -27,8 +28,8 @@ export function placeOf(path: string, action: string): Place {
   return { action, path, parent: at < 0 ? "." : clean.slice(0, Math.max(at, 1)), name };
 }
 
-/** What lies at a path, symbolic links followed; undefined if nothing does. */
-export async function kindOf(path: string): Promise<"file" | "folder" | "other" | undefined> {
+/** The kind of what lies at a path, symbolic links followed; undefined if nothing does. */
+export async function kindAt(path: string): Promise<"file" | "folder" | "other" | undefined> {
   try {
     const { isFile, isDirectory } = await Deno.stat(path);
     return isFile ? "file" : isDirectory ? "folder" : "other";
@@ -39,12 +40,12 @@ export async function kindOf(path: string): Promise<"file" | "folder" | "other" 
 }
 
 /** The message of an error at a place. */
-export function message({ action, path }: Place, found: string): string {
+export function message({ action, path }: FilePlace, found: string): string {
   return `Cannot ${action}\n  at ${path}: ${found}`;
 }
 
 /** The file system's error in words that say what to do, of the same class; errors with such words pass unchanged. */
-export function explained(error: unknown, place: Place): unknown {
+export function explained(error: unknown, place: FilePlace): unknown {
   if (!(error instanceof Error) || error.message.startsWith("Cannot ")) return error;
   const { parent } = place;
   if (error instanceof Deno.errors.NotCapable) {
@@ -56,7 +57,7 @@ export function explained(error: unknown, place: Place): unknown {
     return new Deno.errors.NotFound(message(place, `no folder ${parent} found`), { cause: error });
   }
   if (error instanceof Deno.errors.NotADirectory) {
-    return new Deno.errors.NotADirectory(message(place, `${parent} is no folder`), { cause: error });
+    return new Deno.errors.NotADirectory(message(place, `${parent} is not a folder`), { cause: error });
   }
   if (error instanceof Deno.errors.PermissionDenied) {
     const found = `the system denies access to ${parent}`;

@@ -1,12 +1,12 @@
-import { explained, kindOf, message, type Place, placeOf } from "./place.ts";
+import { explained, type FilePlace, kindAt, message, placeOf } from "./place.ts";
 
-/** How a file of a folder is read. */
+/** The options of {@linkcode readFolderFile}. */
 export interface ReadOptions {
   /** The most bytes that the file may hold. */
   readonly limit: number;
   /** The files that such a folder holds, for errors. */
   readonly wanted: readonly string[];
-  /** What is being done, for errors, by default `read folder`. */
+  /** The action that errors name. Default: `read folder`. */
   readonly action?: string;
 }
 
@@ -32,11 +32,11 @@ export async function readFolderFile(
   const place = { ...placeOf(`${folder}/${name}`, action), path: folder };
   const path = `${folder}/${name}`;
   try {
-    const kind = await kindOf(folder);
+    const kind = await kindAt(folder);
     if (kind !== "folder") throw await noFolder(place, kind);
-    const there = await kindOf(path);
+    const there = await kindAt(path);
     if (there !== "file") {
-      const found = there === undefined ? `no ${name} found` : `${name} is no file`;
+      const found = there === undefined ? `no ${name} found` : `${name} is not a file`;
       throw new Deno.errors.NotFound(message(place, `${found}, wanted ${wanted.join(" and ")}`));
     }
     return await readWithin(path, limit, { ...place, path });
@@ -45,7 +45,7 @@ export async function readFolderFile(
   }
 }
 
-async function readWithin(path: string, limit: number, place: Place): Promise<Uint8Array<ArrayBuffer>> {
+async function readWithin(path: string, limit: number, place: FilePlace): Promise<Uint8Array<ArrayBuffer>> {
   using file = await Deno.open(path);
   const { size } = await file.stat();
   if (size > limit) throw new RangeError(message(place, `the file holds ${size} bytes, wanted at most ${limit}`));
@@ -59,7 +59,7 @@ async function readWithin(path: string, limit: number, place: Place): Promise<Ui
   return bytes;
 }
 
-async function noFolder(place: Place, kind: string | undefined): Promise<Error> {
+async function noFolder(place: FilePlace, kind: string | undefined): Promise<Error> {
   if (kind !== undefined) return new Deno.errors.NotADirectory(message(place, `found a ${kind}, wanted a folder`));
   const { parent, name } = placeOf(place.path, place.action);
   const start = `.${name}.gatehouse-old-`;

@@ -1,3 +1,5 @@
+import { quoted } from "../errors/quoted.ts";
+
 /** A place in a JSON text, and the file that the text starts at byte 8 of. */
 export interface Cursor {
   /** The text. */
@@ -106,14 +108,9 @@ export function place({ text, file, at, within }: Cursor): string {
   return `Cannot read ${file}\n  at byte ${byte}${within === undefined ? "" : `, ${quoted(within)}`}`;
 }
 
-/** What stands at a place, as errors show it. */
+/** The text that follows a place, as errors show it. */
 export function found({ text, at }: Cursor): string {
-  return at < text.length ? brief(JSON.stringify(text.slice(at, at + 16))) : "the header's end";
-}
-
-/** A name as errors show it. */
-export function quoted(name: string): string {
-  return JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name);
+  return at < text.length ? quoted(text.slice(at, at + 16)) : "the header's end";
 }
 
 /** A list as errors show it. */

@@ -1,4 +1,4 @@
-/** How one element is read from its bytes, little-endian. */
+/** A type of elements: reads one from its bytes, little-endian. */
 export interface Element {
   /** The number of bytes. */
   readonly size: 2 | 4 | 8;
@@ -18,7 +18,7 @@ export const dtypes: Readonly<Record<Dtype, Element>> = {
 /** The name of a type of elements. */
 export type Dtype = "F64" | "F32" | "F16" | "BF16" | "I32";
 
-/** Whether elements of a type are read. */
+/** Returns whether elements of a type are read. */
 export function isDtype(name: string): name is Dtype {
   return Object.hasOwn(dtypes, name);
 }

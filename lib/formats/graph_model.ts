@@ -1,10 +1,12 @@
+import { quoted } from "../errors/quoted.ts";
 import { writeFolder } from "../files/atomic.ts";
 import type { Graph } from "../graph/graph.ts";
-import { sameShape, shapeText, sizeOf } from "../ops/shape.ts";
-import type { Json, Op } from "../ops/value.ts";
+import type { Json } from "../ops/value.ts";
 import type { Tensor } from "../ops/tensor.ts";
+import { checkStored } from "./check_stored.ts";
 import { isTranslated, translations } from "./graph_model_ops.ts";
 import { type DataType, dimsOf, type Writer, writerOf } from "./graph_model_writer.ts";
+import { isFed } from "./translation.ts";
 
 /** A TensorFlow.js GraphModel. */
 export interface GraphModel {
@@ -23,7 +25,7 @@ export interface GraphModel {
  *
  * @param graph A graph without updates, whose phases are resolved.
  * @param parameters The graph's parameters by name; others are left out.
- * @param metadata What else `model.json` tells whoever serves it, as `userDefinedMetadata`.
+ * @param metadata Further contents of `model.json` for whoever serves the model, as `userDefinedMetadata`.
  * @throws {TypeError} if a parameter is missing or misshapen, a phase is not resolved, or the graph updates something.
  *
  * @example
@@ -46,7 +48,7 @@ export function graphModel(
   parameters: Readonly<Record<string, Tensor>>,
   metadata: { readonly [key: string]: Json } = {},
 ): GraphModel {
-  checkGraph(graph, parameters);
+  check(graph, parameters);
   const write = writerOf();
   const names = written(graph, parameters, write);
   const inputs = graph.nodes.flatMap(({ op, attrs }, position) =>
@@ -79,7 +81,7 @@ export function graphModel(
  * alone.
  *
  * @param path The folder; its parent exists. Needs the permissions to read and write there.
- * @throws {TypeError} as {@linkcode graphModel}.
+ * @throws {TypeError} if the graph cannot be written; see {@linkcode graphModel}.
  * @throws {Deno.errors.AlreadyExists} if the folder holds anything but a GraphModel.
  *
  * @example
@@ -134,29 +136,15 @@ function written(graph: Graph, parameters: Readonly<Record<string, Tensor>>, wri
   return names;
 }
 
-function isFed(op: Op): boolean {
-  return op === "input" || op === "noise";
-}
-
 function dtypeOf(graph: Graph, position: number): DataType {
   return graph.nodes[position].type === "int" ? "DT_INT32" : "DT_FLOAT";
 }
 
-function checkGraph(graph: Graph, parameters: Readonly<Record<string, Tensor>>): void {
-  const fail = (what: string): never => {
-    throw new TypeError(`Cannot write GraphModel: ${what}`);
-  };
+function check(graph: Graph, parameters: Readonly<Record<string, Tensor>>): void {
   const [updated] = Object.keys(graph.updates);
-  if (updated !== undefined) fail(`the graph updates "${updated}": a GraphModel computes outputs only`);
-  for (const { op, attrs, shape } of graph.nodes) {
-    if (op === "inTraining") fail("the op inTraining is left: trace for evaluation first");
-    if (op !== "parameter") continue;
-    const name = attrs.name as string;
-    if (!Object.hasOwn(parameters, name)) fail(`the parameter "${name}" is missing`);
-    const found = parameters[name];
-    if (!sameShape(found.shape, shape) || found.data.length !== sizeOf(shape)) {
-      const numbers = `${shapeText(found.shape)} with ${found.data.length} numbers`;
-      fail(`the parameter "${name}" must be ${shapeText(shape)}, found ${numbers}`);
-    }
+  if (updated !== undefined) {
+    const what = `the graph updates ${quoted(updated)}: a GraphModel computes outputs only`;
+    throw new TypeError(`Cannot write GraphModel: ${what}`);
   }
+  checkStored(graph, parameters, { action: "write GraphModel", advice: "trace for evaluation" });
 }

@@ -121,7 +121,7 @@ export const translations: Readonly<Record<Translated, Translation<Writer>>> = {
   stopGradient: direct("Identity"),
 };
 
-/** Whether an op is translated, and not a leaf. */
+/** Returns whether an op is translated, and not fed or stored. */
 export function isTranslated(op: Op): op is Translated {
   return Object.hasOwn(translations, op);
 }

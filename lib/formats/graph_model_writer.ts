@@ -20,7 +20,7 @@ export interface Writer {
   ints(numbers: readonly number[], shape?: readonly number[]): string;
   /** The lengths of a shape, the rows of the batch counted when the graph runs. */
   lengths(shape: Shape): string;
-  /** What was written: the nodes, what each weight is, and the weights. */
+  /** The nodes, the type and shape of each weight, and the weights one after the other. */
   finished(): { readonly nodes: Json[]; readonly manifest: Json[]; readonly weights: Uint8Array<ArrayBuffer> };
 }
 
@@ -30,10 +30,7 @@ export function writerOf(): Writer {
   const manifest: Json[] = [];
   const chunks: Uint8Array[] = [];
   const taken = new Set<string>();
-  const known = new Map<string, string>();
-  let rows: { readonly input: string; readonly axis: number; readonly dtype: DataType } | undefined;
-
-  const add = (wanted: string, op: string, input: readonly string[], attr: Readonly<Record<string, Json>>): string => {
+  const add: Add = (wanted, op, input, attr) => {
     const name = unused(wanted, taken);
     taken.add(name);
     nodes.push({ name, op, input, attr });
@@ -43,48 +40,71 @@ export function writerOf(): Writer {
   const weight: Writer["weight"] = (wanted, numbers, shape) => {
     const whole = numbers instanceof Int32Array;
     const dtype: DataType = whole ? "DT_INT32" : "DT_FLOAT";
-    const name = add(wanted, "Const", [], {
-      dtype: type(dtype),
-      value: { tensor: { dtype, tensorShape: dimsOf(shape) } },
-    });
+    const tensor = { dtype, tensorShape: dimsOf(shape) };
+    const name = add(wanted, "Const", [], { dtype: type(dtype), value: { tensor } });
     manifest.push({ name, shape, dtype: whole ? "int32" : "float32" });
     chunks.push(new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength));
     return name;
   };
-  const once = (key: string, write: () => string): string => {
-    const name = known.get(key) ?? write();
-    known.set(key, name);
-    return name;
-  };
-  const ints: Writer["ints"] = (numbers, shape = [numbers.length]) =>
-    once(`int [${shape}] ${numbers}`, () => weight("Const", Int32Array.from(numbers), shape));
-  const batch = (): string =>
-    once("batch", () => {
-      if (rows === undefined) throw new TypeError("Cannot write GraphModel: no input tells the number of rows");
-      const shape = node("Shape", [rows.input], { T: type(rows.dtype), out_type: type("DT_INT32") });
-      const place = { T: type("DT_INT32"), Index: type("DT_INT32") };
-      return node("Slice", [shape, ints([rows.axis]), ints([1])], place);
-    });
-
+  const { floats, ints } = constantsBy(weight);
+  const { lengths, countIn } = lengthsBy(node, ints);
   return {
     node,
     weight,
+    floats,
     ints,
+    lengths,
     placeholder: (wanted, shape, dtype) => {
       const name = add(wanted, "Placeholder", [], { dtype: type(dtype), shape: { shape: dimsOf(shape) } });
-      if (shape.includes("batch")) rows ??= { input: name, axis: shape.indexOf("batch"), dtype };
+      countIn(name, shape, dtype);
       return name;
     },
     output: (name, of, dtype) => add(name, "Identity", [of], { T: type(dtype) }),
-    floats: (numbers, shape) =>
-      once(`float [${shape}] ${numbers}`, () => weight("Const", Float32Array.from(numbers), shape)),
+    finished: () => ({ nodes, manifest, weights: joined(chunks) }),
+  };
+}
+
+/** Adds a node, and returns its name: the wanted one where that is allowed and free. */
+type Add = (wanted: string, op: string, input: readonly string[], attr: Readonly<Record<string, Json>>) => string;
+
+/** Constants, equal ones once. */
+function constantsBy(weight: Writer["weight"]): Pick<Writer, "floats" | "ints"> {
+  const known = new Map<string, string>();
+  const constant = (numbers: Float32Array | Int32Array, shape: readonly number[]): string => {
+    const key = `${numbers.constructor.name} [${shape}] ${numbers}`;
+    const name = known.get(key) ?? weight("Const", numbers, shape);
+    known.set(key, name);
+    return name;
+  };
+  return {
+    floats: (numbers, shape) => constant(Float32Array.from(numbers), shape),
+    ints: (numbers, shape = [numbers.length]) => constant(Int32Array.from(numbers), shape),
+  };
+}
+
+/** Lengths of shapes, where the rows of the batch are counted once, in the first input that has them. */
+function lengthsBy(
+  node: Writer["node"],
+  ints: Writer["ints"],
+): Pick<Writer, "lengths"> & { readonly countIn: (input: string, shape: Shape, dtype: DataType) => void } {
+  const int = type("DT_INT32");
+  let rows: { readonly input: string; readonly axis: number; readonly dtype: DataType } | undefined;
+  let counted: string | undefined;
+  const batch = (): string => {
+    if (rows === undefined) throw new TypeError("Cannot write GraphModel: no input tells the number of rows");
+    if (counted !== undefined) return counted;
+    const shape = node("Shape", [rows.input], { T: type(rows.dtype), out_type: int });
+    return counted = node("Slice", [shape, ints([rows.axis]), ints([1])], { T: int, Index: int });
+  };
+  return {
+    countIn: (input, shape, dtype) => {
+      if (shape.includes("batch")) rows ??= { input, axis: shape.indexOf("batch"), dtype };
+    },
     lengths: (shape) => {
       const parts = shape.map((dim) => dim === "batch" ? batch() : ints([dim]));
       if (parts.length === 1) return parts[0];
-      const attrs = { T: type("DT_INT32"), Tidx: type("DT_INT32"), N: { i: `${parts.length}` } };
-      return node("ConcatV2", [...parts, ints([0], [])], attrs);
+      return node("ConcatV2", [...parts, ints([0], [])], { T: int, Tidx: int, N: { i: `${parts.length}` } });
     },
-    finished: () => ({ nodes, manifest, weights: joined(chunks) }),
   };
 }
 

@@ -1,9 +1,11 @@
+import { quoted } from "../errors/quoted.ts";
 import type { Graph, Node } from "../graph/graph.ts";
-import { sameShape, shapeText, sizeOf } from "../ops/shape.ts";
-import type { Op } from "../ops/value.ts";
 import type { Tensor } from "../ops/tensor.ts";
+import { checkStored } from "./check_stored.ts";
 import { isTranslated, translations } from "./onnx_ops.ts";
-import { type Dtype, type Writer, writerOf } from "./onnx_writer.ts";
+import type { Dtype } from "./onnx_messages.ts";
+import { type Writer, writerOf } from "./onnx_writer.ts";
+import { isFed } from "./translation.ts";
 
 /**
  * A graph as an ONNX model, made of standard ops alone: the bytes of an `.onnx` file.
@@ -38,7 +40,7 @@ export function onnxModel(graph: Graph, parameters?: Readonly<Record<string, Ten
   return written(graph, parameters).bytes;
 }
 
-/** An ONNX model, and what its inputs and outputs are. */
+/** An ONNX model, and the names of its inputs and outputs. */
 export interface Written {
   /** The bytes of the model. */
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -52,7 +54,14 @@ export interface Written {
   readonly updates: ReadonlyMap<string, string>;
 }
 
-/** As {@linkcode onnxModel}, with the names that inputs and outputs have been given. */
+/**
+ * Writes a graph as {@linkcode onnxModel} does, and returns the names of its inputs and outputs beside the bytes.
+ *
+ * @param stored The graph's parameters by name, undefined if they are inputs.
+ * @throws {TypeError} if a parameter is missing or misshapen, a phase is not resolved, or a graph with stored parameters
+ * updates something.
+ * @throws {RangeError} if the file would be larger than 2 GiB.
+ */
 export function written(graph: Graph, stored?: Readonly<Record<string, Tensor>>): Written {
   check(graph, stored);
   const write = writerOf();
@@ -115,7 +124,7 @@ function neededBy({ nodes, outputs, updates }: Graph): ReadonlySet<number> {
   return needed;
 }
 
-/** Whether a node says where relu let something through, as in its gradient. */
+/** Returns whether a node marks where relu let something through, as in its gradient. */
 function isPassed({ op, of: [x, least] }: Node, nodes: Graph["nodes"]): boolean {
   return op === "greater" && nodes[x].op === "relu" && nodes[least].op === "constant" &&
     (nodes[least].attrs.data as number[]).every((number) => number === 0) &&
@@ -130,10 +139,6 @@ function passed(write: Writer, name: string): string {
   return write.node("HardSigmoid", [name], { alpha: { real: 3e38 }, beta: { real: 0 } });
 }
 
-function isFed(op: Op): boolean {
-  return op === "input" || op === "noise";
-}
-
 function dtypeOf({ type }: Node): Dtype {
   return type === "int" ? "int32" : "float";
 }
@@ -141,21 +146,9 @@ function dtypeOf({ type }: Node): Dtype {
 function check(graph: Graph, stored: Readonly<Record<string, Tensor>> | undefined): void {
   const [updated] = Object.keys(graph.updates);
   if (stored !== undefined && updated !== undefined) {
-    fail(`the graph updates "${updated}", which cannot be stored in the model`);
+    throw new TypeError(
+      `Cannot write ONNX model: the graph updates ${quoted(updated)}, which cannot be stored in the model`,
+    );
   }
-  for (const { op, attrs, shape } of graph.nodes) {
-    if (op === "inTraining") fail("the op inTraining is left: trace for training or for evaluation first");
-    if (op !== "parameter" || stored === undefined) continue;
-    const name = attrs.name as string;
-    if (!Object.hasOwn(stored, name)) fail(`the parameter "${name}" is missing`);
-    const found = stored[name];
-    if (!sameShape(found.shape, shape) || found.data.length !== sizeOf(shape)) {
-      const numbers = `${shapeText(found.shape)} with ${found.data.length} numbers`;
-      fail(`the parameter "${name}" must be ${shapeText(shape)}, found ${numbers}`);
-    }
-  }
-}
-
-function fail(what: string): never {
-  throw new TypeError(`Cannot write ONNX model: ${what}`);
+  checkStored(graph, stored, { action: "write ONNX model", advice: "trace for training or for evaluation" });
 }

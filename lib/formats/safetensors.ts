@@ -1,9 +1,9 @@
+import { quoted } from "../errors/quoted.ts";
 import type { Tensor } from "../ops/tensor.ts";
-import { quoted } from "./cursor.ts";
 import { dtypes } from "./dtypes.ts";
 import { parseHeader } from "./safetensors_header.ts";
 
-/** What a safetensors file holds. */
+/** The contents of a safetensors file. */
 export interface Safetensors {
   /** The tensors by name. */
   readonly tensors: Readonly<Record<string, Tensor>>;

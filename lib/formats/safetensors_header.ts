@@ -1,5 +1,6 @@
+import { quoted } from "../errors/quoted.ts";
 import { type Dtype, dtypes, isDtype } from "./dtypes.ts";
-import { brief, type Cursor, found, integers, members, place, quoted, space, stop, text, texts } from "./cursor.ts";
+import { brief, type Cursor, found, integers, members, place, space, stop, text, texts } from "./cursor.ts";
 
 /** Where one tensor lies in the data. */
 export interface Entry {

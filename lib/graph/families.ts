@@ -8,7 +8,7 @@ import { grouped, mixtureOf, sameList, type Use, type Users, usersOf } from "./u
 export interface Family {
   /** The values. */
   readonly members: readonly Value[];
-  /** What each member is applied to, position by position. */
+  /** The sources that the members are applied to, position by position. */
   readonly of: readonly Source[];
 }
 
@@ -74,7 +74,7 @@ function layerKey(layer: Value, users: Users): unknown[] {
   return [layer.of[0], String(layer.of[1].shape), next.sort().join(" ")];
 }
 
-/** What several gates make of the same experts. */
+/** Returns the families of mixtures that several gates make of the same experts. */
 function mixtures(order: readonly Value[]): Family[] {
   const all = grouped(order.flatMap((value) => mixtureOf(value) ?? []), ({ experts }) => [experts]);
   return all.filter((group) => group.length > 1).map((group): Family => ({
@@ -107,13 +107,13 @@ function useKey({ value, position }: Use): unknown[] {
   return [value.op, position, JSON.stringify(value.attrs), String(value.shape)];
 }
 
-/** Whether an op can follow in all members at once: it runs along their units, or along nothing. */
+/** Returns true if an op can follow in all members at once: it runs along their units, or along nothing. */
 function canFollow(value: Value): boolean {
   const { along, inPlace } = ops[value.op];
   return value.op === "matmul" || (inPlace && along(value).every((axis) => axis === 1));
 }
 
-/** How one argument of all members can be had at once, or undefined. */
+/** Returns the source of one argument of all members at once, or undefined. */
 function sourceOf(
   members: readonly Value[],
   position: number,

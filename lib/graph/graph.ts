@@ -16,7 +16,7 @@ export interface Node {
   readonly attrs: Attrs;
   /** The shape of the result. */
   readonly shape: Shape;
-  /** What the elements of the result are. */
+  /** The type of the elements of the result. */
   readonly type: Type;
 }
 
@@ -46,7 +46,7 @@ export function graphOf(outputs: Values, updates: Values = {}): Graph {
   return { nodes, outputs: places(values.outputs), updates: places(values.updates) };
 }
 
-/** What can be read as values: a graph, or an expression of a spec, whose nodes do not repeat their shapes. */
+/** A readable list of values: a graph, or an expression of a spec, whose nodes do not repeat their shapes. */
 export interface Readable {
   /** The nodes, each after those it is applied to. */
   readonly nodes: readonly Pick<Node, "op" | "of" | "attrs">[];

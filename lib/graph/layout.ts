@@ -13,11 +13,11 @@ export interface Parameter {
   readonly path: string;
   /** Its shape. */
   readonly shape: readonly number[];
-  /** How it begins. */
+  /** The initial values. */
   readonly init: Init;
 }
 
-/** Where a parameter lies in the one flat array that holds them all. */
+/** The place of a parameter in the one flat array that holds them all. */
 export interface Extent extends Parameter {
   /** The position of its first element. */
   readonly start: number;

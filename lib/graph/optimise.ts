@@ -36,7 +36,7 @@ function simpler({ op, attrs }: Pick<Node, "op" | "attrs">, given: readonly Valu
   return cheaper({ op, attrs }, of) ?? (same ? undefined : apply(op, of, attrs));
 }
 
-/** What arithmetic needs of two values, where they need not be stretched before. */
+/** Returns two values as arithmetic needs them, without a stretching that it does itself. */
 function unstretched([a, b]: readonly Value[]): readonly Value[] {
   const shape = broadcastShapes(a.shape, b.shape)!;
   const same = (a: Value, b: Value) => sameShape(broadcastShapes(a.shape, b.shape) ?? [], shape);
@@ -121,7 +121,7 @@ function flat(value: Value): Value {
   return simpler({ op: "reshape", attrs }, [value]) ?? apply("reshape", [value], attrs);
 }
 
-/** Rows of what is a part of an array already are a part of the array. */
+/** Rows of a part of an array are a part of the array. */
 function cut(a: Value, { axis, start, size }: Attrs): Value | undefined {
   const [from] = a.of;
   if (a.op === "slice" && a.attrs.axis === axis) {

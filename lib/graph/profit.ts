@@ -34,7 +34,7 @@ export function profitable(families: readonly Family[], order: readonly Value[])
   return kept;
 }
 
-/** Whether a value is the members of a family side by side, in their order. */
+/** Returns true if a value is the members of a family side by side, in their order. */
 function joins({ op, of, attrs }: Value, members: readonly Value[]): boolean {
   if (op !== "concat" || attrs.axis !== 1) return false;
   const start = of.indexOf(members[0]);

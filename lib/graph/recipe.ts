@@ -5,9 +5,9 @@ import type { Value } from "../ops/value.ts";
 import { type Stack, stackOf, stackValue } from "./stack.ts";
 import { inOrder } from "./walk.ts";
 
-/** How an expert is computed, its parameters those of all experts. */
+/** A recipe of an expert: how it is computed, its parameters those of all experts. */
 export interface Recipe {
-  /** What is computed one after the other, the result last. */
+  /** The steps, one after the other, the result last. */
   readonly steps: readonly Step[];
   /** The parameters that are the experts' own. */
   readonly stacks: readonly Stack[];
@@ -91,7 +91,7 @@ function stepOf(
   return same && fits ? { kind: "own", value: first, of } : undefined;
 }
 
-/** Whether rows are multiplied with a matrix of each expert. One-hot columns are not sent: their rows are gathered. */
+/** Returns true if rows are multiplied with a matrix of each expert. One-hot columns are gathered, not multiplied. */
 function isProduct([left, right]: readonly Step[]): boolean {
   if (right.kind !== "stack" || right.stack.member.length !== 2 || left.kind === "stack") return false;
   const { value } = left;

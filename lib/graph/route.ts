@@ -69,7 +69,7 @@ export function route<V extends Values>(
 /** A mixture that weighs only the experts whose logits are among the k largest. */
 interface Sparse extends Mixture {
   readonly k: number;
-  /** What the experts are chosen by, `[batch, experts]`. */
+  /** The logits that experts are chosen by, `[batch, experts]`. */
   readonly logits: Value;
 }
 
@@ -104,7 +104,7 @@ function expertsOf(stacked: Value, users: Users, ends: ReadonlySet<Value>): read
   return own && parts ? joined.of : undefined;
 }
 
-/** What mixtures of the same experts are, with only the chosen ones computed: `[batch, units]` each. */
+/** Returns mixtures of the same experts, `[batch, units]` each, with only the chosen experts computed. */
 function mixed(recipe: Recipe, experts: number, mixtures: readonly Sparse[]): readonly Value[] {
   const [gates, k] = [mixtures.length, mixtures[0].k];
   const codes = apply("topPlaces", mixtures.map(({ logits }) => logits), { k }); // [batch, gates k]

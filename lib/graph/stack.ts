@@ -53,7 +53,7 @@ export function take(
   return free;
 }
 
-/** Whether two stacks hold the same parameters in the same way. */
+/** Returns true if two stacks hold the same parameters in the same way. */
 function sameStack(a: Stack, b: Stack): boolean {
   return a.arranged === b.arranged && a.paths.join("\n") === b.paths.join("\n");
 }

@@ -63,7 +63,7 @@ export function grouped<T>(items: readonly T[], key: (item: T) => readonly unkno
   return [...groups.values()];
 }
 
-/** Whether two lists hold the same values in the same order. */
+/** Returns true if two lists hold the same values in the same order. */
 export function sameList(a: readonly Value[], b: readonly Value[]): boolean {
   return a.length === b.length && a.every((value, i) => value === b[i]);
 }

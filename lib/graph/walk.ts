@@ -12,12 +12,12 @@ export function inOrder(roots: readonly Value[], of: (value: Value) => readonly 
   return ordered(roots, of)!; // values are made of older ones, so there is no circle
 }
 
-/** What stands in the place of a value, given its new arguments; undefined to keep it. */
+/** Returns what replaces a value, given its new arguments; undefined to keep it. */
 export type Change = (value: Value, of: readonly Value[]) => Value | undefined;
 
 /**
- * Returns values of which some, or some of what they are made of, are replaced. What nothing in it changes stays the very
- * value that it was.
+ * Returns values with some of them, or of the values that they are made of, replaced. A value that contains no replaced
+ * one stays the very same object.
  *
  * @param change What stands in the place of a value, given its new arguments. Or a map from values to those in their
  * places, which are made of the values as they were and are rewritten too.
@@ -59,7 +59,7 @@ export function rewritten(values: Values, change: Change | ReadonlyMap<Value, Va
 export interface Merged<V extends Values> {
   /** The values. */
   readonly values: V;
-  /** What they are made of, themselves included: each once, after those it is applied to. */
+  /** The values that they are made of, themselves included: each once, after those it is applied to. */
   readonly order: readonly Value[];
 }
 

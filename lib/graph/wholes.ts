@@ -29,7 +29,7 @@ export function wholesOf(families: readonly Family[], order: readonly Value[]): 
   return found;
 }
 
-/** What is known of families while they are computed. */
+/** Families and their values while they are computed. */
 interface Wholes {
   /** The family of a member. */
   readonly family: Map<Value, Family>;

@@ -11,7 +11,7 @@ import type { Spec, TaskSpec } from "../spec/spec.ts";
  * Makes sure that rows fit a model: the inputs it reads and no others (but empty ones), of its width, all finite; to
  * train and to evaluate also labels that its heads can learn. Rows are counted from 0.
  *
- * @param purpose What the rows are for.
+ * @param purpose The purpose of the rows.
  * @throws {TypeError} if `rows` does not come from `rows()` or `encode()`, or a name is missing or unknown.
  * @throws {RangeError} if a length or a value is wrong, naming the row.
  */
@@ -29,15 +29,15 @@ export function checkRows(spec: Spec, rows: Rows, purpose: "predict" | "train" |
   }
   for (const { inputs, wrong } of parts) {
     for (const input of inputs) checkInput(input, rows, action);
-    const found = wrong(rows.inputs);
-    if (found !== undefined) {
-      throw new RangeError(`${action}\n  at row ${found.row}, ${found.at}: ${found.message}`);
+    const first = wrong(rows.inputs);
+    if (first !== undefined) {
+      throw new RangeError(`${action}\n  at row ${first.row}, ${first.at}: ${first.message}`);
     }
   }
   if (purpose !== "predict") checkLabels(spec.tasks, rows, action);
 }
 
-/** An input is there, of its type, and as long as the rows are many. */
+/** Makes sure that an input is there, of its type, with its width for each row. */
 function checkInput({ name, type, width }: GraphInput, { count, inputs }: Rows, action: string): void {
   const data = Object.hasOwn(inputs, name) ? inputs[name] : undefined;
   if (data === undefined) throw new TypeError(`${action}: the rows have no input ${quoted(name)}`);
@@ -53,6 +53,7 @@ function checkInput({ name, type, width }: GraphInput, { count, inputs }: Rows, 
   }
 }
 
+/** Makes sure that labels and weights are of the model's tasks, one a row, and that its heads can learn them. */
 function checkLabels(
   tasks: Readonly<Record<string, TaskSpec>>,
   { count, labels = {}, weights = {} }: Rows,
@@ -97,7 +98,7 @@ function checkLabels(
   }
 }
 
-/** Larger numbers of groups would be one number in float32. */
+/** The largest number of a group: above it, neighbours are one number in float32. */
 const mostGroups = 2 ** 24;
 
 function checkGroups(column: string, values: Float32Array, action: string): void {
@@ -107,7 +108,7 @@ function checkGroups(column: string, values: Float32Array, action: string): void
   throw new RangeError(`${action}\n  at row ${at}, labels ${quoted(column)}: the group is ${values[at]}, ${wanted}`);
 }
 
-/** The columns of labels that are groups. Makes sure that no task lacks a column that says which rows count for it. */
+/** Returns the columns of labels that are groups. Makes sure that no task lacks a column that says which rows count. */
 function groupsOfTasks(
   tasks: Readonly<Record<string, TaskSpec>>,
   labels: Readonly<Record<string, unknown>>,

@@ -20,22 +20,22 @@ import { join, split } from "./parameters.ts";
 
 /** The options of {@linkcode compile}. */
 export interface CompileOptions {
-  /** What runs the model. Default: tfjs on wasm where its files may be read, else tfjs on cpu. */
+  /** The engine that runs the model. Default: tfjs on wasm if its files may be read, else tfjs on cpu. */
   readonly engine?: Engine | Promise<Engine>;
   /** The seed, a whole number. Default 0. */
   readonly seed?: number;
   /** The parameters to begin with. Default: initial values from the seed. */
   readonly parameters?: Readonly<Record<string, Tensor>>;
-  /** Whether like experts and gates are computed as one. The numbers are the same up to rounding. Default true. */
+  /** True if like experts and gates are computed as one. The numbers are the same up to rounding. Default true. */
   readonly fuse?: boolean;
 }
 
 /**
- * Puts a model on an engine.
+ * Returns a model on an engine.
  *
  * @throws {SpecError} if the spec is malformed.
- * @throws {TypeError} for unknown options, no engine, or parameters that do not fit the spec.
- * @throws {RangeError} if the seed is no whole number, or the model has more parameters than fit in memory.
+ * @throws {TypeError} if an option is unknown, the engine is not one, or parameters do not fit the spec.
+ * @throws {RangeError} if the seed is not a whole number, or the model has more parameters than fit in memory.
  *
  * @example
  * ```ts
@@ -73,7 +73,7 @@ export async function compile<Tasks extends string>(
   return modelOf(plan, engine, seed, store);
 }
 
-/** A model whose parameters are in a store. */
+/** Returns a model whose parameters are in a store. */
 function modelOf<Tasks extends string>(plan: Plan<Tasks>, engine: Engine, seed: number, store: Store): Model<Tasks> {
   const { spec, layout } = plan;
   const state = { training: false, disposed: false };
@@ -111,7 +111,7 @@ function modelOf<Tasks extends string>(plan: Plan<Tasks>, engine: Engine, seed: 
   return model;
 }
 
-/** The programs of a model by name, each loaded when it is first wanted. */
+/** Returns the programs of a model by name, each loaded when it is first wanted. */
 function programs(engine: Engine, store: Store): Pick<Insides, "programOf"> & { readonly dispose: () => void } {
   const loaded = new Map<string, Loaded>();
   return {
@@ -127,7 +127,7 @@ function programs(engine: Engine, store: Store): Pick<Insides, "programOf"> & { 
   };
 }
 
-/** What a program computes for rows: predictions by task, and gate weights as `gates/<level>/<stream>` if asked for. */
+/** Returns the outputs for rows: predictions by task and, if asked for, gate weights as `gates/<level>/<stream>`. */
 async function outputsFor({ plan, programOf }: Insides, rows: Rows, gates: boolean): Promise<Outputs> {
   const tasks = Object.keys(plan.spec.tasks);
   checkRows(plan.spec, rows);
@@ -139,7 +139,7 @@ async function outputsFor({ plan, programOf }: Insides, rows: Rows, gates: boole
 
 type Outputs = Readonly<Record<string, Float32Array>>;
 
-/** Refuses a prediction that is not finite. */
+/** Makes sure that predictions are finite. */
 function checkPredictions(predictions: Readonly<Record<string, Float32Array>>, rows: number): void {
   for (const [task, numbers] of Object.entries(predictions)) {
     if (areFinite(numbers)) continue;
@@ -171,10 +171,11 @@ async function inPieces(program: Program, rows: Rows, graph: Graph): Promise<Rec
   return Object.fromEntries(joined);
 }
 
+/** Returns the outputs of some names; empty ones if no rows were run. */
 function pick<Names extends string>(
   values: Readonly<Record<string, Float32Array>>,
   names: readonly Names[],
 ): Record<Names, Float32Array> {
-  const found = names.map((name) => [name, Object.hasOwn(values, name) ? values[name] : new Float32Array()]);
-  return Object.fromEntries(found);
+  const entries = names.map((name) => [name, Object.hasOwn(values, name) ? values[name] : new Float32Array()]);
+  return Object.fromEntries(entries);
 }

@@ -9,7 +9,7 @@ import { evaluation } from "./graphs.ts";
 import { insidesOf } from "./insides.ts";
 import type { Model } from "./model.ts";
 
-/** What rows with labels say of a model. */
+/** Losses and metrics of a model on rows with labels. */
 export interface Evaluation<Tasks extends string = string> {
   /** The mean loss over the labelled rows, by task; NaN where no row is labelled. */
   readonly loss: Readonly<Record<Tasks, number>>;
@@ -18,16 +18,16 @@ export interface Evaluation<Tasks extends string = string> {
   /**
    * The metrics of each task's head, by name: `auc`, `logloss`, `accuracy`; `mse`, `mae`, `r2`, and `huber` or `pinball`
    * with that loss; `deviance` of a count; `auc` over the pairs of a ranking. AUC ranks by logits, and `logloss` is the
-   * loss or of logits: neither suffers where probabilities round to 0 or 1.
+   * loss itself or computed from logits, so that probabilities which round to 0 or 1 distort neither.
    */
   readonly metrics: Readonly<Record<Tasks, Readonly<Record<string, number>>>>;
 }
 
 /**
- * Predicts rows and compares with their labels. Rows without a label for a task, or outside its sample space,
- * do not count for it.
+ * Returns the losses and metrics of a model on rows with labels. Rows without a label for a task, or outside its sample
+ * space, do not count for it.
  *
- * @throws {TypeError | RangeError} for rows that do not fit the model.
+ * @throws {TypeError | RangeError} if rows do not fit the model.
  *
  * @example
  * ```ts

@@ -12,15 +12,15 @@ import type { Model } from "./model.ts";
 export interface ExportOptions<Tasks extends string = string> {
   /** The tasks that are served; what only others need is left out. Default: all. */
   readonly tasks?: readonly Tasks[];
-  /** Whether the weights of the gates that these tasks need are outputs too, as `gates/<level>/<stream>`. Default false. */
+  /** True if the weights of gates that these tasks need are outputs too, `gates/<level>/<stream>`. Default false. */
   readonly gates?: boolean;
 }
 
 /**
- * The graph of what is served, its parameters named by their paths.
+ * Returns the graph of the served tasks, its parameters named by their paths.
  *
- * @param action What is being done, for errors.
- * @throws {TypeError} for unknown options and tasks.
+ * @param action The action, for errors.
+ * @throws {TypeError} if an option or a task is unknown.
  */
 export function served<Tasks extends string>(
   model: Model<Tasks>,

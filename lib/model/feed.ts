@@ -6,7 +6,7 @@ import { groupsOf, heads } from "../heads/heads.ts";
 import { sizeOf, withBatch } from "../ops/shape.ts";
 import type { Spec } from "../spec/spec.ts";
 
-/** A batch as a training step or an evaluation takes it: inputs, and for every task labels, weights and any groups. */
+/** Returns a batch as a step or an evaluation takes it: inputs, and for every task labels, weights and any groups. */
 export function batchTensors(spec: Spec, rows: Rows): Record<string, Tensor> {
   const tensors = inputTensors(rows);
   for (const [task, { head }] of Object.entries(spec.tasks)) {
@@ -23,16 +23,16 @@ export function batchTensors(spec: Spec, rows: Rows): Record<string, Tensor> {
   return tensors;
 }
 
-/** The inputs of rows as the graph takes them; empty ones are of models with other features. */
+/** Returns the inputs of rows as the graph takes them; empty ones are of models with other features. */
 export function inputTensors({ count, inputs }: Rows): Record<string, Tensor> {
   const given = Object.entries(inputs).filter(([, data]) => data.length > 0);
   return Object.fromEntries(given.map(([name, data]) => [name, { shape: [count, data.length / count], data }]));
 }
 
 /**
- * The labels of a task with 0 in the place of missing ones, the weights of its rows, 0 where a row does not count, and
- * their groups, where the task compares rows of one group. A row does not count without a label, without a group, or
- * outside the sample space of the task, where another's label is 1.
+ * Returns the labels of a task, 0 for missing ones, the weights of its rows, 0 if a row does not count, and their groups
+ * if the task compares rows of one group; `[rows]` each. A row does not count without a label, without a group, or
+ * outside the sample space of the task: the rows where another task's label is 1.
  */
 export function labelled({ tasks }: Spec, { count, labels, weights }: Rows, task: string): {
   readonly labels: Float32Array;
@@ -46,36 +46,36 @@ export function labelled({ tasks }: Spec, { count, labels, weights }: Rows, task
   const column = groupsOf(head);
   const groups = column === undefined ? undefined : columnOf(labels, column) ?? absent();
   const space = only === undefined ? undefined : columnOf(labels, only) ?? absent();
-  const found = { labels: new Float32Array(count), weights: new Float32Array(count), groups };
+  const counted = { labels: new Float32Array(count), weights: new Float32Array(count), groups };
   for (let row = 0; row < count; row++) {
     const known = !Number.isNaN(given[row]);
-    if (known) found.labels[row] = given[row];
+    if (known) counted.labels[row] = given[row];
     const inside = (groups === undefined || !Number.isNaN(groups[row])) && (space === undefined || space[row] === 1);
-    if (known && inside) found.weights[row] = weight === undefined ? 1 : weight[row];
+    if (known && inside) counted.weights[row] = weight === undefined ? 1 : weight[row];
   }
-  return found;
+  return counted;
 }
 
-/** The tensors that a graph reads: not every model reads all inputs, nor every optimiser the step's number. */
+/** Returns the tensors that a graph reads: not every model reads all inputs, nor every optimiser the step's number. */
 export function readBy(graph: Graph, tensors: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
   const read = reads.get(graph) ?? namesRead(graph);
   reads.set(graph, read);
   return Object.fromEntries(Object.entries(tensors).filter(([name]) => read.has(name)));
 }
 
-/** What graphs read, found once for each. */
+/** The names that graphs read, found once for each graph. */
 const reads = new WeakMap<Graph, ReadonlySet<unknown>>();
 
 function namesRead({ nodes }: Graph): Set<unknown> {
   return new Set(nodes.flatMap(({ op, attrs }) => op === "input" || op === "noise" ? [attrs.name] : []));
 }
 
-/** The column of a task, whatever its name: `constructor` is a name like any other. */
+/** Returns the column of a task, whatever its name: `constructor` is a name like any other. */
 export function columnOf(columns: Rows["labels"], task: string): Float32Array | undefined {
   return columns !== undefined && Object.hasOwn(columns, task) ? columns[task] : undefined;
 }
 
-/** Random numbers for every noise of a graph: the same for the same seed and name, whatever else the graph holds. */
+/** Returns random numbers for every noise of a graph, which depend on the seed and the noise's name alone. */
 export function noiseTensors(graph: Graph, batch: number, seed: string): Record<string, Tensor> {
   const tensors: Record<string, Tensor> = {};
   for (const { op, attrs, shape } of graph.nodes) {

@@ -12,10 +12,10 @@ import { losses } from "../trace/losses.ts";
 import type { Plan } from "../trace/plan.ts";
 
 /**
- * Returns what a model computes from a batch as a graph: predictions by task and, if asked for, gate weights as
- * `gates/<level>/<stream>`. Its parameters have their paths as names: it is what other programs are given.
+ * Returns the forward graph of a model, from a batch to predictions by task and, if asked for, gate weights as
+ * `gates/<level>/<stream>`. Its parameters have their paths as names: exports are written from it.
  *
- * @param gates Whether gate weights are outputs too. Default false.
+ * @param gates True if gate weights are outputs too. Default false.
  *
  * @example
  * ```ts
@@ -41,7 +41,7 @@ export function forward(plan: Plan, gates = false): Graph {
 /**
  * Returns the graph of {@linkcode forward} with the parameters in one flat array, computed as the plan's engine does.
  *
- * @param gates Whether gate weights are outputs too. Default false.
+ * @param gates True if gate weights are outputs too. Default false.
  *
  * @example
  * ```ts
@@ -90,7 +90,7 @@ export function evaluation(plan: Plan): Graph {
   return optimise(graphOf(onPieces({ "": predictions, loss: byTask, auxiliary, weight: weights, logits }, plan)));
 }
 
-/** Returns the graph of what experts compute, side by side, `[batch, experts * units]`, as `experts/<level>/<bank>`. */
+/** Returns the graph of expert outputs, side by side, `[batch, experts * units]`, as `experts/<level>/<bank>`. */
 export function expertOutputs(plan: Plan): Graph {
   const experts = mapEntries(plan.evaluation.experts, (_, values) => concat(values));
   return optimise(graphOf(onPieces({ experts }, plan)));

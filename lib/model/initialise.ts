@@ -7,8 +7,8 @@ import type { Spec } from "../spec/spec.ts";
 import type { Init } from "../ops/init.ts";
 
 /**
- * The initial values of a model's parameters, by path. Each depends on the seed and the path alone: adding a task or an
- * expert changes no other value, and every engine begins with the same numbers.
+ * Returns the initial values of a model's parameters, by path. Each depends on the seed and the path alone: adding a
+ * task or an expert changes no other value, and every engine begins with the same numbers.
  *
  * @example
  * ```ts
@@ -41,7 +41,10 @@ function initial({ path, shape, init }: Parameter, seed: number): Tensor {
   return { shape, data };
 }
 
-/** A constant, the limit of a uniform distribution around 0, or the standard deviation of a normal one. */
+/**
+ * Returns how values are drawn, and their size: a constant, the limit of a uniform distribution around 0, or the
+ * standard deviation of a normal one.
+ */
 function distribution(
   init: Exclude<Init, { readonly kind: "values" }>,
   shape: readonly number[],

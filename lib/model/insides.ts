@@ -4,15 +4,15 @@ import type { Graph } from "../graph/graph.ts";
 import type { Plan } from "../trace/plan.ts";
 import type { Model } from "./model.ts";
 
-/** What a model keeps to itself. */
+/** The insides of a model, which its interface does not show. */
 export interface Insides<Tasks extends string = string> {
-  /** What it computes. */
+  /** The plan of its values. */
   readonly plan: Plan<Tasks>;
-  /** The parameters and whatever else training keeps on the engine. */
+  /** The arrays on the engine: parameters, and those of training. */
   readonly store: Store;
   /** Returns a program that the model runs more than once, loaded when it is first wanted. */
   readonly programOf: (name: string, write: () => Graph) => Loaded;
-  /** Whether the model is being trained, and whether it has been disposed. */
+  /** The state: true while the model is being trained, and true once it is disposed. */
   readonly state: { training: boolean; disposed: boolean };
 }
 
@@ -25,22 +25,22 @@ export interface Loaded {
 }
 
 /**
- * Returns what a model keeps to itself.
+ * Returns the insides of a model.
  *
- * @param action What is to be done with the model, for errors.
+ * @param action The action, for errors.
  * @throws {TypeError} if it is not a model, such as a promise of one or a spec, or if it is disposed.
  */
 export function insidesOf<Tasks extends string>(model: Model<Tasks>, action: string): Insides<Tasks> {
-  const found = isRecord(model) ? insides.get(model) : undefined;
-  if (found === undefined) {
+  const known = isRecord(model) ? insides.get(model) : undefined;
+  if (known === undefined) {
     const wanted = "wanted a model, as `await compile(...)` returns it";
     throw new TypeError(`Cannot ${action}: ${wanted}, found ${kindOf(model)}`);
   }
-  if (found.state.disposed) throw new TypeError(`Cannot ${action}: the model is disposed`);
-  return found as Insides<Tasks>;
+  if (known.state.disposed) throw new TypeError(`Cannot ${action}: the model is disposed`);
+  return known as Insides<Tasks>;
 }
 
-/** Keeps what only this library sees of a model. */
+/** Keeps the insides of a model, which only this library sees. */
 export function keepInsides<Tasks extends string>(model: Model<Tasks>, kept: Insides<Tasks>): void {
   insides.set(model, kept);
 }

@@ -15,7 +15,7 @@ export interface Model<Tasks extends string = string> {
    * Predictions by task, one a row: probabilities, numbers, or for `categorical` tasks class probabilities, row-major
    * `[rows x classes]`. Rows are run some at a time, so any number can be given.
    *
-   * @throws {TypeError | RangeError} for rows that do not fit.
+   * @throws {TypeError | RangeError} if rows do not fit the model.
    * @throws {RangeError} if a prediction is not finite, naming row and task.
    */
   predict(rows: Rows): Promise<Record<Tasks, Float32Array>>;
@@ -35,7 +35,7 @@ export interface Model<Tasks extends string = string> {
   dispose(): void;
 }
 
-/** What {@linkcode Model.inspect} returns. */
+/** The result of {@linkcode Model.inspect}. */
 export interface Inspection<Tasks extends string> {
   /** As {@linkcode Model.predict} returns them. */
   readonly predictions: Record<Tasks, Float32Array>;

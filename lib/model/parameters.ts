@@ -6,7 +6,7 @@ import { nearest } from "../errors/nearest.ts";
 import { isRecord, kindOf } from "../errors/kinds.ts";
 
 /**
- * Parameters by path as one flat array.
+ * Returns parameters by path as one flat array, `[size]`.
  *
  * @throws {TypeError} listing all that are missing, unexpected, misshapen and not finite.
  */
@@ -28,7 +28,7 @@ export function join(layout: Layout, parameters: Readonly<Record<string, Tensor>
   return { shape: [layout.size], data };
 }
 
-/** The flat array as parameters by path. */
+/** Returns the flat array, `[size]`, as parameters by path. */
 export function split(layout: Layout, { data }: Tensor): Record<string, Tensor> {
   return Object.fromEntries(layout.extents.map((extent) => {
     const to = new Float32Array(extent.size);
@@ -37,16 +37,17 @@ export function split(layout: Layout, { data }: Tensor): Record<string, Tensor> 
   }));
 }
 
-/** The runs of the flat array that hold a parameter, from its element `at` on. */
+/** Yields the runs of the flat array that hold a parameter, from its element `at` on. */
 export function* runs({ start, size, row }: Extent): Generator<{ at: number; start: number; end: number }> {
   for (let at = 0, from = start; at < size; at += row.length, from += row.apart) {
     yield { at, start: from, end: from + row.length };
   }
 }
 
+/** The most lines that an error lists. */
 const mostShown = 20;
 
-/** What keeps parameters from fitting a model: one line each. */
+/** Returns the reasons why parameters do not fit a model: one line each. */
 function misfits(layout: Layout, parameters: Readonly<Record<string, Tensor>>): string[] {
   const wanted = new Map(layout.extents.map((extent) => [extent.path, extent]));
   const missing = layout.extents.filter(({ path }) => !Object.hasOwn(parameters, path)).map(({ path }) => path);

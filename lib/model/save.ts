@@ -42,7 +42,7 @@ export async function save(model: Model, path: string): Promise<void> {
 }
 
 /**
- * Saves what a model computes as a TensorFlow.js GraphModel, which `tf.loadGraphModel` runs in any program with
+ * Saves the forward graph of a model as a TensorFlow.js GraphModel, which `tf.loadGraphModel` runs in any program with
  * TensorFlow.js, in browsers too, without this package: `model.json` and its weights.
  *
  * Its inputs are the model's, by name: `input` `[batch, width]`, or `numeric` and `category` as `encode` returns them.
@@ -50,7 +50,7 @@ export async function save(model: Model, path: string): Promise<void> {
  * `model.json`.
  *
  * @param path The folder; its parent exists. Needs the permissions to read and write there.
- * @throws {TypeError} for unknown options and tasks.
+ * @throws {TypeError} if an option or a task is unknown.
  * @throws {Deno.errors.AlreadyExists} if the folder holds anything but a GraphModel.
  *
  * @example
@@ -81,13 +81,13 @@ export interface LoadOptions<Tasks extends string = string> extends Omit<Compile
 }
 
 /**
- * Loads a model that was saved. Nothing in its files is executed: the spec is data, and so are the parameters.
+ * Returns a model that was saved. Nothing in its files is executed: the spec is data, and so are the parameters.
  *
  * @param path The folder. Needs the permission to read it.
  * @param options The engine, the seed (by default the saved one), and the tasks that the model must have.
- * @throws {SyntaxError} if a file is no JSON, or no safetensors.
+ * @throws {SyntaxError} if a file is not JSON, or not safetensors.
  * @throws {SpecError} if the spec is malformed.
- * @throws {TypeError} for unknown options, and for other tasks than the model's.
+ * @throws {TypeError} if an option is unknown, or the tasks are not the model's.
  * @throws {TypeError} listing all parameters that are missing, unexpected and misshapen, or if the two files were not
  * saved together.
  * @throws {Deno.errors.NotFound} if the folder or a file is missing.
@@ -111,7 +111,7 @@ export async function load<Tasks extends string = string>(
   return await compile(spec as Spec<Tasks>, { ...rest, seed, parameters: tensors });
 }
 
-/** Reads the two files of a model; again where another program replaces them meanwhile. */
+/** Reads the two files of a model, up to three times if another program replaces them meanwhile. */
 async function readPair(path: string): Promise<Safetensors & { readonly spec: Spec }> {
   const wanted = [specFile, parametersFile];
   const read = (name: string, limit: number) => readFolderFile(path, name, { limit, wanted, action: "load model" });
@@ -119,9 +119,9 @@ async function readPair(path: string): Promise<Safetensors & { readonly spec: Sp
     const spec = parseSpec(await read(specFile, 2 ** 26), `${path}/${specFile}`);
     const { extents, size } = layoutOf(parametersOf(spec));
     const limit = 8 * size + 1024 * extents.length + 2 ** 20;
-    const found = decodeSafetensors(await read(parametersFile, limit), `${path}/${parametersFile}`);
-    const { spec: partner } = found.metadata;
-    if (partner === undefined || partner === await digest(spec)) return { ...found, spec };
+    const stored = decodeSafetensors(await read(parametersFile, limit), `${path}/${parametersFile}`);
+    const { spec: partner } = stored.metadata;
+    if (partner === undefined || partner === await digest(spec)) return { ...stored, spec };
     if (attempt === 3) {
       const wanted = "wanted two files that were saved together";
       throw new TypeError(
@@ -131,29 +131,29 @@ async function readPair(path: string): Promise<Safetensors & { readonly spec: Sp
   }
 }
 
-/** What tells one spec from another, however its file is laid out. */
+/** Returns a digest of a spec: equal for equal specs, however their files are laid out. */
 async function digest(spec: Spec): Promise<string> {
   const bytes = new TextEncoder().encode(JSON.stringify(spec));
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
 }
 
 /**
- * Makes sure that a folder's main file, if there is one, is what this package has written, before it is replaced.
+ * Makes sure that a folder's main file, if there is one, was written by this package, before it is replaced.
  *
  * @throws {Deno.errors.AlreadyExists} if it is not.
  */
 async function checkOurs(path: string, file: string, mark: string, action: string): Promise<void> {
-  const text = await Deno.readTextFile(`${path}/${file}`).catch(() => mark); // what cannot be read is found by writing
+  const text = await Deno.readTextFile(`${path}/${file}`).catch(() => mark); // writing reports a file that cannot be read
   if (text.includes(mark)) return;
   const wanted = "wanted a new or empty folder, or one that was written by this package";
   throw new Deno.errors.AlreadyExists(`Cannot ${action}\n  at ${path}: ${file} there is of another program, ${wanted}`);
 }
 
 /**
- * Reads a spec from the text of its file.
+ * Returns the spec in the text of its file.
  *
- * @throws {SyntaxError} if it is no JSON, naming the file.
- * @throws {SpecError} if it is no spec.
+ * @throws {SyntaxError} if it is not JSON, naming the file.
+ * @throws {SpecError} if it is not a spec.
  *
  * @example
  * ```ts
@@ -166,14 +166,14 @@ async function checkOurs(path: string, file: string, mark: string, action: strin
  * ```
  */
 export function parseSpec(text: Uint8Array | string, file: string = specFile): Spec {
-  let found: unknown;
+  let json: unknown;
   try {
-    found = JSON.parse(typeof text === "string" ? text : new TextDecoder("utf-8", { fatal: true }).decode(text));
+    json = JSON.parse(typeof text === "string" ? text : new TextDecoder("utf-8", { fatal: true }).decode(text));
   } catch (error) {
     const cause = error instanceof TypeError ? "the text is not UTF-8" : (error as Error).message;
     throw new SyntaxError(`Cannot read model\n  at ${file}: ${cause}`);
   }
-  return check(found);
+  return check(json);
 }
 
 function checkTasks(spec: Spec, tasks: readonly unknown[]): void {

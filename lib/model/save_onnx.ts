@@ -4,14 +4,14 @@ import type { Model } from "./model.ts";
 import { type ExportOptions, served } from "./exported.ts";
 
 /**
- * Saves what a model computes as one `.onnx` file of standard ops, which any ONNX runtime runs without this package.
+ * Saves the forward graph of a model as one `.onnx` file of standard ops, which any ONNX runtime runs without this package.
  *
  * Its inputs are the model's, by name: `input` `[batch, width]`, or `numeric` and `category` (int32) as `encode` returns
  * them. Its outputs are the tasks, by name, with a number after a name that an input has; `batch` is any number of
  * rows. The file is written whole or not at all.
  *
  * @param path The file; its folder exists. Needs the permissions to read and write there.
- * @throws {TypeError} for unknown options and tasks.
+ * @throws {TypeError} if an option or a task is unknown.
  * @throws {RangeError} if the file would be larger than 2 GiB.
  * @throws {Deno.errors.AlreadyExists} if something else than a file is there.
  *

@@ -10,7 +10,7 @@ import type { Value } from "./value.ts";
 export interface ReduceOptions {
   /** The axes to reduce; negative ones count from the end. Default `[-1]`. */
   readonly axes?: readonly number[];
-  /** Whether the reduced axes stay, with length 1. Default false. */
+  /** True if the reduced axes stay, with length 1. Default false. */
   readonly keep?: boolean;
 }
 

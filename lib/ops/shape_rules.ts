@@ -75,7 +75,7 @@ export function stretched(from: Shape, to: Shape): Shape {
  */
 export function permuted(shape: Shape, order: readonly number[]): Shape {
   if (order.length !== shape.length || order.some((axis) => axis >= shape.length)) {
-    fail("transpose", `[${order}] is no order of the axes of ${shapeText(shape)}`);
+    fail("transpose", `[${order}] is not an order of the axes of ${shapeText(shape)}`);
   }
   return order.map((axis) => shape[axis]);
 }

@@ -359,7 +359,9 @@ export function apply(op: Op, of: readonly Value[], attrs: Attrs = {}, owner?: o
   }
   for (const [name, fits] of Object.entries(rule.attrs)) {
     if (!fits(attrs[name])) {
-      throw misapplied(new TypeError(`Cannot apply ${op}: ${brief(attrs[name])} is no valid ${JSON.stringify(name)}`));
+      throw misapplied(
+        new TypeError(`Cannot apply ${op}: ${brief(attrs[name])} is not a valid ${JSON.stringify(name)}`),
+      );
     }
   }
   const extra = Object.keys(attrs).find((name) => !Object.hasOwn(rule.attrs, name));

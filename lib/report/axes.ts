@@ -1,7 +1,7 @@
 // @ts-types="@types/d3-scale"
 import { scaleLinear, scaleLog } from "d3-scale";
 
-/** How numbers become places on a chart. */
+/** An axis: the places of numbers on a chart. */
 export interface Axis {
   /** The place of the smallest number. */
   readonly start: number;

@@ -7,11 +7,11 @@ import { shapeText, sizeOf } from "../ops/shape.ts";
 import type { Value } from "../ops/value.ts";
 import { columnsOf } from "../features/columns.ts";
 import { inputWidth } from "../features/input.ts";
-import type { BankSpec, Expression, HeadSpec, Spec } from "../spec/spec.ts";
+import type { BankSpec, Expression, HeadSpec, LevelSpec, Spec } from "../spec/spec.ts";
 import { isRecord, kindOf } from "../errors/kinds.ts";
 import { cautious, type Rules } from "../graph/rules.ts";
 import { computedText } from "./fused.ts";
-import { table } from "./table.ts";
+import { textTable } from "./text_table.ts";
 
 /** A line of a description: one entry of the table. */
 export interface Entry {
@@ -29,12 +29,12 @@ export interface Entry {
 
 /**
  * A model as a text table: path, what it reads, what it computes, the shape of the result, the number of parameters.
- * Last lines say which entries are computed as one, unless `compile` is told otherwise (`fuse: false`), and how many: the
+ * Last lines say which entries are computed as one, unless `compile` has the option `fuse: false`, and how many: the
  * experts of a bank, gates that read one stream, towers alike; and of which banks only the experts that top-k gates
  * choose for a row are computed.
  *
  * @param engine What the model runs on, by whose rules that is decided. Without one, a line says which banks it may be.
- * @throws {TypeError} if the engine is none, or a promise of one.
+ * @throws {TypeError} if `engine` is not an engine, such as a promise of one.
  *
  * @example
  * ```ts
@@ -65,7 +65,7 @@ export function describe(spec: Spec, engine?: { readonly rules?: Rules }): strin
   const { fused, routed } = computedText(plan, engine !== undefined);
   const chosen = `chosen experts alone${engine === undefined ? ", where that is faster" : ""}`;
   return [
-    table(rows.map((entry) => ({ ...entry }))),
+    textTable(rows.map((entry) => ({ ...entry }))),
     ...(fused === "" ? [] : [`computed as one: ${fused}`]),
     ...(routed === "" ? [] : [`${chosen}: ${routed}`]),
   ].join("\n");
@@ -100,50 +100,76 @@ function entriesIn({ spec, parameters, training: { auxiliary } }: Plan): Entry[]
   const entry = (path: string, reads: string, fn: string, output: string): Entry => {
     return { path, reads, function: fn, output, parameters: sizeUnder(path) };
   };
-  const lossEntry = (path: string, made: Expression, result: string): Entry[] =>
-    Object.hasOwn(auxiliary, path) ? [entry(path, "", `loss ${functionText(made, result)}`, shapeText([]))] : [];
+  const lossEntry = (path: string, text: string): Entry[] =>
+    Object.hasOwn(auxiliary, path) ? [entry(path, "", `loss ${text}`, shapeText([]))] : [];
   const features = "features" in spec.input ? `${Object.keys(spec.input.features).length} features` : "numbers";
-  const lines = [entry("input", "", features, shapeText(["batch", inputWidth(spec.input)]))];
-  for (const [name, part] of Object.entries(spec.streams ?? {})) {
-    const width = columnsOf(spec.input, part).reduce((sum, [, length]) => sum + length, 0);
-    const what = typeof part[0] === "number" ? `${part.length} columns` : cut(part.join(", "), 48);
-    lines.push(entry(`streams/${name}`, "input", what, shapeText(["batch", width])));
-  }
-  spec.levels.forEach(({ experts, gates }, at) => {
-    for (const [name, bank] of Object.entries(experts)) {
-      const { reads, count, near = {}, net, losses = {} } = bank;
-      const path = `levels/${at}/experts/${name}`;
-      lines.push(entry(path, reads, bankText(bank), `${count} x ${shapeText(resultOf(net).shape)}`));
-      for (const [other, weight] of Object.entries(near)) {
-        if (!Object.hasOwn(auxiliary, `${path}/near/${other}`)) continue;
-        lines.push(entry(`${path}/near/${other}`, "", `loss ${weight} x squared distance`, shapeText([])));
-      }
-      for (const [loss, made] of Object.entries(losses)) lines.push(...lossEntry(`${path}/${loss}`, made, "output"));
-    }
-    for (const [stream, { reads, mix, gate }] of Object.entries(gates)) {
-      const from = mix.join(" + ");
-      const how = gate === null ? from : `mix ${from} by ${functionText(gate)}`;
-      const shape = resultOf(experts[mix[0]].net).shape;
-      const path = `levels/${at}/gates/${stream}`;
-      lines.push(entry(path, gate === null ? "" : reads, how, shapeText(shape)));
-      for (const loss of Object.keys(lossesOf(gate?.outputs ?? {}))) {
-        lines.push(...lossEntry(`${path}/${loss}`, gate!, lossName(loss)));
-      }
-    }
+  return [
+    entry("input", "", features, shapeText(["batch", inputWidth(spec.input)])),
+    ...streamEntries(spec, entry),
+    ...spec.levels.flatMap((level, at) => [
+      ...bankEntries(level, `levels/${at}/experts`, entry, lossEntry),
+      ...gateEntries(level, `levels/${at}/gates`, entry, lossEntry),
+    ]),
+    ...taskEntries(spec, entry),
+  ];
+}
+
+/** The line of a path. */
+type EntryOf = (path: string, reads: string, fn: string, output: string) => Entry;
+
+/** The line of a loss, if the model has it. */
+type LossEntryOf = (path: string, text: string) => readonly Entry[];
+
+function streamEntries({ input, streams = {} }: Spec, entry: EntryOf): Entry[] {
+  return Object.entries(streams).map(([name, part]) => {
+    const width = columnsOf(input, part).reduce((sum, [, length]) => sum + length, 0);
+    const columns = typeof part[0] === "number" ? `${part.length} columns` : cut(part.join(", "), 48);
+    return entry(`streams/${name}`, "input", columns, shapeText(["batch", width]));
   });
-  for (const [task, { reads, of, tower, head, adds = {}, only }] of Object.entries(spec.tasks)) {
-    const from = of?.join(", ") ?? reads;
+}
+
+function bankEntries({ experts }: LevelSpec, above: string, entry: EntryOf, lossEntry: LossEntryOf): Entry[] {
+  return Object.entries(experts).flatMap(([name, bank]) => {
+    const { reads, count, near = {}, net, losses = {} } = bank;
+    const path = `${above}/${name}`;
+    return [
+      entry(path, reads, bankText(bank), `${count} x ${shapeText(resultOf(net).shape)}`),
+      ...Object.entries(near).flatMap(([other, weight]) =>
+        lossEntry(`${path}/near/${other}`, `${weight} x squared distance`)
+      ),
+      ...Object.entries(losses).flatMap(([loss, made]) => lossEntry(`${path}/${loss}`, functionText(made, "output"))),
+    ];
+  });
+}
+
+function gateEntries({ experts, gates }: LevelSpec, above: string, entry: EntryOf, lossEntry: LossEntryOf): Entry[] {
+  return Object.entries(gates).flatMap(([stream, { reads, mix, gate }]) => {
+    const path = `${above}/${stream}`;
+    const from = mix.join(" + ");
+    const shape = shapeText(resultOf(experts[mix[0]].net).shape);
+    if (gate === null) return [entry(path, "", from, shape)];
+    return [
+      entry(path, reads, `mix ${from} by ${functionText(gate)}`, shape),
+      ...Object.keys(lossesOf(gate.outputs))
+        .flatMap((loss) => lossEntry(`${path}/${loss}`, functionText(gate, lossName(loss)))),
+    ];
+  });
+}
+
+function taskEntries({ tasks }: Spec, entry: EntryOf): Entry[] {
+  return Object.entries(tasks).flatMap(([task, { reads, of, tower, head, adds = {}, only }]) => {
     const net = of === undefined ? `${functionText(head.net)}, ` : "";
     const space = only === undefined ? "" : ` only where ${only}`;
     const shape = heads[head.kind].shape(head.units);
-    lines.push(entry(`tasks/${task}/tower`, from, functionText(tower), shapeText(resultOf(tower).shape)));
-    lines.push(entry(`tasks/${task}/head`, "tower", net + headText(head) + space, shapeText(shape)));
-    for (const [stream, added] of Object.entries(adds)) {
-      const output = shapeText(resultOf(added).shape);
-      lines.push(entry(`tasks/${task}/adds/${stream}`, stream, `${functionText(added)}, added to the logits`, output));
-    }
-  }
-  return lines;
+    return [
+      entry(`tasks/${task}/tower`, of?.join(", ") ?? reads, functionText(tower), shapeText(resultOf(tower).shape)),
+      entry(`tasks/${task}/head`, "tower", net + headText(head) + space, shapeText(shape)),
+      ...Object.entries(adds).map(([stream, added]) => {
+        const output = shapeText(resultOf(added).shape);
+        return entry(`tasks/${task}/adds/${stream}`, stream, `${functionText(added)}, added to the logits`, output);
+      }),
+    ];
+  });
 }
 
 /** An expression in the order of computation: `dense(64) > relu > dense(32) > relu`. Long ones are cut. */
@@ -161,7 +187,7 @@ export function bankText({ count, net, ties, capacity }: BankSpec): string {
   return `${count} x ${functionText(net)}${same}${capacity === undefined ? "" : `, capacity ${capacity}`}`;
 }
 
-/** What a head predicts, and what it is trained by if that is not its own loss: `binary by focal(gamma 2)`. */
+/** The text of a head: the kind of its prediction, and what it is trained by if that is not its own loss: `binary by focal(gamma 2)`. */
 export function headText({ kind, loss }: HeadSpec): string {
   if (loss === undefined) return kind;
   const { kind: by, ...settings } = loss;
@@ -194,7 +220,7 @@ function cut(text: string, most: number): string {
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }
 
-/** What `log(sum(exp(x - top))) + top` is taken of, where `top` is the largest of x. */
+/** The `x` of `log(sum(exp(x - top))) + top`, if the value is that and `top` is the largest of `x`. */
 function logSumExpOf({ op, of: [total, top] }: Value): Value | undefined {
   if (op !== "add" || total.op !== "log" || top.op !== "stopGradient" || top.of[0].op !== "max") return undefined;
   const [sum] = total.of;
@@ -203,7 +229,7 @@ function logSumExpOf({ op, of: [total, top] }: Value): Value | undefined {
   return shifted?.op === "sub" && shifted.of[0] === x && shifted.of[1] === top ? x : undefined;
 }
 
-/** A product with a parameter, and the parameter that may be added, is a dense layer. */
+/** The input and the text of a dense layer: a product with a parameter, to which another may be added. */
 function denseOf(value: Value): { readonly x: Value; readonly text: string } | undefined {
   const biased = value.op === "add" && value.of[1].op === "parameter" && value.of[0].op === "matmul";
   const product = biased ? value.of[0] : value;

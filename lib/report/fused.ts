@@ -4,7 +4,7 @@ import type { Stack } from "../graph/stack.ts";
 import type { Plan } from "../trace/plan.ts";
 import type { Spec } from "../spec/spec.ts";
 
-/** What a model's graphs compute otherwise than entry by entry, on an engine or wherever it pays off. */
+/** The entries that a model's graphs do not compute one by one, on an engine or wherever it pays off. */
 export interface Computed {
   /** The entries whose copies are computed as one. */
   readonly fused: string;
@@ -26,7 +26,7 @@ export function computedText(plan: Plan, chosen: boolean): Computed {
   return { fused: stackedText(plan, fused), routed: stackedText(plan, sparse) };
 }
 
-/** Where rows are sent to fewer experts than there are. */
+/** The rules of an engine that routes wherever rows have fewer experts than there are. */
 const saving: Rules["routeFrom"] = { ratio: 1, saved: 1 };
 
 function stackedText({ spec, parameters }: Plan, stacks: readonly Stack[]): string {

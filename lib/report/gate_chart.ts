@@ -15,7 +15,7 @@ export interface GateChartOptions {
  * the largest of each gate in bold; where a gate does not mix an expert there is no cell. Beyond eight experts it goes
  * on in another block below; beyond 24 cells are small, and show their numbers where the pointer rests.
  *
- * The colours are shades of one hue, told apart by people who do not see some colours, and below them is what they mean.
+ * The colours are shades of one hue, which people who do not see some colours can distinguish, with a legend below.
  *
  * @param gates Gates in the order in which they are drawn; they may have different experts. Of a report:
  * {@linkcode gateWeights} and {@linkcode segmentWeights}.
@@ -57,7 +57,7 @@ export function gateChart(gates: readonly GateWeights[], options: GateChartOptio
   return { title: options.title ?? "Mean gate weights", description, height, body: parts.join("\n") };
 }
 
-/** What all lines of a heat map have in common. */
+/** The sizes and the scale that all lines of a heat map share. */
 interface Look {
   /** The width of their names. */
   readonly names: number;
@@ -132,7 +132,7 @@ function widthOfNames({ name, note = "" }: GateWeights): number {
   return Math.max(textWidth(name), textWidth(note));
 }
 
-/** What the colours mean: cells from 0 to the densest. */
+/** The legend: cells of the colours from 0 to the densest. */
 function legend(look: Look, y: number): string[] {
   const steps = 6;
   const [width, x] = [22, look.names];
@@ -173,7 +173,7 @@ function nameOf({ bank, index }: Column): string {
   return bank === undefined ? index : `${bank}/${index}`;
 }
 
-/** What a screen reader says of a gate. */
+/** The sentence on a gate for screen readers. */
 function inWords({ name, experts, names }: GateWeights): string {
   if (experts.length === 0) return `${name}: no expert.`;
   const most = experts.indexOf(Math.max(...experts));

@@ -2,7 +2,7 @@
 export interface GateWeights {
   /** The name of the line, such as the gate's task. */
   readonly name: string;
-  /** What is written below the name, such as the number of rows. */
+  /** A text below the name, such as the number of rows. */
   readonly note?: string;
   /** The mean weight of each expert, `[experts]`. */
   readonly experts: readonly number[];
@@ -16,11 +16,11 @@ export interface Column {
   readonly bank: string | undefined;
   /** The expert's number in its bank. */
   readonly index: string;
-  /** Which of its weights each gate has in the column; gates that do not mix the expert are not in it. */
+  /** The index of each gate's weight in the column; gates that do not mix the expert are not in it. */
   readonly of: ReadonlyMap<GateWeights, number>;
 }
 
-/** Where a column lies. */
+/** The place of a column. */
 export interface Place {
   /** The column. */
   readonly column: Column;

@@ -1,6 +1,6 @@
 import type { GateReport, GateSegment } from "../inspect/gate_report.ts";
 import type { GateUse } from "../inspect/gate_use.ts";
-import { sideBySide, table } from "./table.ts";
+import { sideBySide, textTable } from "./text_table.ts";
 
 /**
  * A report on gates as text: a table for each level, in which every gate has a line of mean weights and one of the
@@ -127,7 +127,7 @@ function wide(heads: readonly Cells[], lines: readonly Line[]): string {
     const columns = experts.slice(block * size, (block + 1) * size);
     const banks = [...new Set(columns.map(bankOf))];
     return sideBySide([
-      table(block === 0 ? heads : heads.map(firstTwo), { digits: 2 }),
+      textTable(block === 0 ? heads : heads.map(firstTwo), { digits: 2 }),
       ...banks.map((bank) => bankTable(columns.filter((name) => bankOf(name) === bank), lines)),
     ], 2);
   }).join("\n\n");
@@ -141,10 +141,10 @@ function bankTable(names: readonly string[], lines: readonly Line[]): string {
       return [name === names[0] ? name : name.slice(name.lastIndexOf("/")), numbers[gate.experts.indexOf(name)]];
     }));
   });
-  return table(rows, { digits: 2 });
+  return textTable(rows, { digits: 2 });
 }
 
-/** What a line is about, without its numbers. */
+/** The first two cells of a line, which say what it is about. */
 function firstTwo(cells: Cells): Cells {
   return Object.fromEntries(Object.entries(cells).slice(0, 2));
 }
@@ -159,7 +159,7 @@ function cut(word: string): string {
   return letters.length > 40 ? `${letters.slice(0, 39).join("")}…` : word;
 }
 
-/** A cell; empty for what cannot be told. */
+/** A cell; empty for a number that is not known. */
 function known(number: number | null): string | number {
   return number ?? "";
 }

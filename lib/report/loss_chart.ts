@@ -1,5 +1,5 @@
 // @ts-types="@types/d3-shape"
-import { line, symbol, symbolsFill } from "d3-shape";
+import { area, line, symbol, symbolsFill } from "d3-shape";
 import { type Axis, lossAxis, stepAxis } from "./axes.ts";
 import { type Chart, element, escape, label, textWidth, WIDTH } from "./marks.ts";
 import { dashes, palette } from "./palette.ts";
@@ -10,8 +10,20 @@ export interface Series {
   readonly name: string;
   /** The task: tasks are drawn below one another. All series without one are drawn together. */
   readonly task?: string;
-  /** Losses in the order of their steps. A loss that is not finite, or not positive on a log scale, leaves a gap. */
-  readonly points: readonly { readonly step: number; readonly loss: number }[];
+  /** Losses in the order of their steps. */
+  readonly points: readonly LossPoint[];
+}
+
+/** A loss, and a band about it. A number that is not finite, or not positive on a log scale, leaves a gap. */
+export interface LossPoint {
+  /** The step after which, or the mean of the steps up to which, it is. */
+  readonly step: number;
+  /** The loss; of several runs, such as their mean. */
+  readonly loss: number;
+  /** The lower edge of the band, such as the least loss of several runs. */
+  readonly low?: number;
+  /** The upper edge of the band. */
+  readonly high?: number;
 }
 
 /** The options of {@linkcode lossChart}. */
@@ -20,10 +32,13 @@ export interface LossChartOptions {
   readonly title?: string;
   /** The scale of losses, `linear` by default. */
   readonly scale?: "linear" | "log";
+  /** A few words above every panel, such as what its bands are. */
+  readonly note?: string;
 }
 
 /**
- * Losses against steps, a panel for every task and a line for every model, named at its end.
+ * Losses against steps, a panel for every task and a line for every model, named at its end; about the line a band,
+ * if its points have one.
  *
  * Points that would fall on one another are averaged, so any number of steps may be given.
  *
@@ -37,6 +52,10 @@ export interface LossChartOptions {
  * const points = [{ step: 1, loss: 1 }, { step: 100, loss: 0.25 }];
  * const { description } = lossChart([{ name: "mmoe", task: "income", points }]);
  * assertEquals(description, "income: mmoe ends at 0.25.");
+ *
+ * const runs = [{ step: 1, loss: 1, low: 0.8, high: 1.3 }, { step: 100, loss: 0.25, low: 0.2, high: 0.31 }];
+ * const several = lossChart([{ name: "mmoe", task: "income", points: runs }], { note: "range of 8 runs" });
+ * assertEquals(several.description, "income: mmoe ends at 0.25 (0.2 to 0.31).");
  * ```
  */
 export function lossChart(series: readonly Series[], options: LossChartOptions = {}): Chart {
@@ -52,10 +71,13 @@ export function lossChart(series: readonly Series[], options: LossChartOptions =
     return { task, lines: own.map(({ name, points }) => lineOf(name, names.indexOf(name), points, across, log)) };
   });
   const height = Math.max(150, LABEL * names.length);
+  const note = [options.note ?? "", log ? "log scale" : ""].filter((words) => words !== "").join(", ");
   const bodies = panels.map(({ task, lines }, i) => {
-    const heading = label(task === "" ? "loss" : `${task} loss`, 0, 10, { class: "gh-ink gh-strong" }, 250);
-    const scale = log ? label("log scale", right, 10, { class: "gh-soft", "text-anchor": "end" }) : "";
-    const body = `\n${heading}${scale}\n${panel(lines, across, height, log)}\n`;
+    const heading = task === "" ? "loss" : `${task} loss`;
+    const room = note === "" ? 250 : Math.max(60, WIDTH - textWidth(note) - 12);
+    const heads = label(heading, 0, 10, { class: "gh-ink gh-strong" }, room) +
+      (note === "" ? "" : label(note, WIDTH, 10, { class: "gh-soft", "text-anchor": "end" }, WIDTH - 72));
+    const body = `\n${heads}\n${panel(lines, across, height, log)}\n`;
     return element("g", { transform: `translate(0 ${i * (height + AROUND)})` }, body);
   });
   return {
@@ -71,32 +93,47 @@ const LABEL = 16;
 /** The height of what stands above and below a panel. */
 const AROUND = 72;
 
-/** A line to draw; a loss of NaN is a gap. */
+/** A line to draw and its band; NaN is a gap. */
 interface Line {
   readonly name: string;
   readonly look: number;
-  readonly points: readonly { readonly place: number; readonly loss: number }[];
+  readonly points: readonly Point[];
+}
+
+interface Point {
+  readonly place: number;
+  readonly loss: number;
+  readonly low: number;
+  readonly high: number;
 }
 
 /** The points of a series, those that fall into one unit of the drawing averaged. */
 function lineOf(name: string, look: number, points: Series["points"], across: Axis, log: boolean): Line {
-  const units = new Map<number, { count: number; place: number; loss: number }>();
-  for (const { step, loss } of points) {
+  const units = new Map<number, Point[]>();
+  const drawable = (loss: number) => Number.isFinite(loss) && (!log || loss > 0);
+  for (const { step, loss, low = NaN, high = NaN } of points) {
     const place = across.place(step);
-    const unit = units.get(Math.round(place)) ?? { count: 0, place: 0, loss: 0 };
+    const unit = units.get(Math.round(place)) ?? [];
     units.set(Math.round(place), unit);
-    if (!Number.isFinite(loss) || !Number.isFinite(place) || (log && loss <= 0)) continue;
-    unit.count++;
-    unit.place += place;
-    unit.loss += loss;
+    if (!drawable(loss) || !Number.isFinite(place)) continue;
+    const banded = drawable(low) && drawable(high);
+    unit.push({ place, loss, low: banded ? low : NaN, high: banded ? high : NaN });
   }
-  const means = [...units.values()].map(({ count, place, loss }) => ({ place: place / count, loss: loss / count }));
+  const mean = (unit: readonly Point[], of: keyof Point) =>
+    unit.reduce((sum, point) => sum + point[of], 0) / unit.length;
+  const means = [...units.values()].map((unit) => ({
+    place: mean(unit, "place"),
+    loss: mean(unit, "loss"),
+    low: mean(unit, "low"),
+    high: mean(unit, "high"),
+  }));
   return { name, look, points: means };
 }
 
-/** The axes and lines of a panel. */
+/** The axes, bands and lines of a panel. */
 function panel(lines: readonly Line[], across: Axis, height: number, log: boolean): string {
-  const losses = lines.flatMap(({ points }) => points.map(({ loss }) => loss)).filter(Number.isFinite);
+  const losses = lines.flatMap(({ points }) => points.flatMap(({ loss, low, high }) => [loss, low, high]))
+    .filter(Number.isFinite);
   if (losses.length === 0) return label("no finite loss", across.start, 50, { class: "gh-soft" });
   const [top, bottom] = [24, 24 + height];
   const { place, ticks } = lossAxis(losses, bottom, top, log);
@@ -109,21 +146,31 @@ function panel(lines: readonly Line[], across: Axis, height: number, log: boolea
     element("line", { x1: place, x2: place, y1: bottom, y2: bottom + 4, class: "gh-grid" }) +
     label(text, place, bottom + 18, { class: "gh-soft", "text-anchor": "middle" })
   );
-  const axis = label("step", 0, bottom + 18, { class: "gh-soft" });
   return [
     ...rows,
     ...columns,
-    axis,
+    label("step", 0, bottom + 18, { class: "gh-soft" }),
+    ...lines.filter(({ points }) => points.some(isBanded)).map((one) => band(one, place)),
     ...lines.map((one) => stroke(one, place)),
     ...ends(lines, across, place, bottom - 4),
-  ]
-    .join("\n");
+  ].join("\n");
 }
 
-/** A line with its markers, which tell it from others where colours do not. */
+/** The band of a line, so pale that the lines of others can be seen in it. */
+function band({ look, points }: Line, place: (loss: number) => number): string {
+  const path = area<Point>(({ place }) => place, ({ low }) => place(low), ({ high }) => place(high))
+    .defined(isBanded).digits(1)(points) ?? "";
+  return element("path", { class: `gh-fill${look % colors}`, "fill-opacity": "0.16", d: path });
+}
+
+function isBanded({ low, high }: Point): boolean {
+  return Number.isFinite(low) && Number.isFinite(high);
+}
+
+/** A line with its markers, which distinguish it from others where colours do not. */
 function stroke({ name, look, points }: Line, place: (loss: number) => number): string {
   const drawn = points.filter(({ loss }) => Number.isFinite(loss));
-  const path = line<(typeof points)[number]>((point) => point.place, ({ loss }) => place(loss))
+  const path = line<Point>((point) => point.place, ({ loss }) => place(loss))
     .defined(({ loss }) => Number.isFinite(loss)).digits(1)(points) ?? "";
   const dash = dashes[look % dashes.length];
   const attributes = { class: `gh-line gh-stroke${look % colors}`, d: path };
@@ -175,11 +222,13 @@ function apart(places: readonly number[], gap: number, limit: number): number[] 
   return moved;
 }
 
-/** What a screen reader says of a panel. */
+/** The sentence on a panel for screen readers. */
 function inWords(task: string, lines: readonly Line[]): string {
   const words = lines.map(({ name, points }) => {
     const last = points.findLast(({ loss }) => Number.isFinite(loss));
-    return last === undefined ? `${name} has no finite loss` : `${name} ends at ${numberText(last.loss)}`;
+    if (last === undefined) return `${name} has no finite loss`;
+    const about = isBanded(last) ? ` (${numberText(last.low)} to ${numberText(last.high)})` : "";
+    return `${name} ends at ${numberText(last.loss)}${about}`;
   });
   return `${task === "" ? "" : `${task}: `}${words.join(", ")}.`;
 }

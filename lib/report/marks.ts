@@ -1,8 +1,10 @@
+import { lookOf } from "./looks.ts";
+
 /** A chart, drawn in SVG: plain data for {@linkcode page}. */
 export interface Chart {
-  /** What it shows, in a few words. */
+  /** Its subject, in a few words. */
   readonly title: string;
-  /** What can be seen in it, in words. */
+  /** Its content in words, for screen readers. */
   readonly description: string;
   /** Its height; its width is always {@linkcode WIDTH}. */
   readonly height: number;
@@ -13,9 +15,14 @@ export interface Chart {
 /** The width of every chart, in the units of its drawing: narrow, so that its text can be read on a phone. */
 export const WIDTH = 396;
 
-/** An SVG element. The values of attributes are escaped; the content is SVG text already. */
+/**
+ * An SVG element, with the attributes that its classes stand for.
+ *
+ * The values of attributes are escaped; the content is SVG text already.
+ */
 export function element(name: string, attributes: Readonly<Record<string, string | number>>, content = ""): string {
-  const words = Object.entries(attributes).map(([key, value]) =>
+  const all = { ...attributes, ...lookOf(String(attributes.class ?? "")) };
+  const words = Object.entries(all).map(([key, value]) =>
     ` ${key}="${typeof value === "number" ? rounded(value) : escape(value)}"`
   );
   return content === "" ? `<${name}${words.join("")}/>` : `<${name}${words.join("")}>${content}</${name}>`;

@@ -1,6 +1,6 @@
 /** The colours of one kind of screen. */
-interface Colors {
-  /** What is drawn on. */
+export interface Colors {
+  /** The ground of the picture. */
   readonly paper: string;
   /** Text. */
   readonly ink: string;
@@ -17,9 +17,9 @@ interface Colors {
 /**
  * The colours of the charts, of light and of dark screens.
  *
- * The series are the hues of Okabe and Ito (Color Universal Design, 2008), told apart by people who do not see red or
- * green, each darkened or lightened until it contrasts with the paper by 4.5 to 1, so that it can colour text too
- * (WCAG 2.2, 1.4.3).
+ * The series are the hues of Okabe and Ito (Color Universal Design, 2008), which people who do not see red or green
+ * can distinguish, each darkened or lightened until it contrasts with the paper by 4.5 to 1, so that it can colour text
+ * too (WCAG 2.2, 1.4.3).
  */
 export const palette: { readonly light: Colors; readonly dark: Colors } = {
   light: {
@@ -43,5 +43,5 @@ export const palette: { readonly light: Colors; readonly dark: Colors } = {
 /** The opacity of a heat map's cell of weight 1: text in ink can still be read on it. */
 export const DENSEST = 0.65;
 
-/** The dashes of lines by place, told apart without colour. Their number and that of the colours have no divisor. */
+/** The dashes of lines by place, which differ without colour. Their number and that of the colours have no divisor. */
 export const dashes: readonly string[] = ["", "7 3", "2 3", "9 3 2 3", "14 4"];

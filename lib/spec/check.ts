@@ -200,7 +200,7 @@ function checkLeaf({ op, attrs, shape, type }: Value, width: number, claimed: Ma
   }
   if (op === "parameter" || op === "noise") {
     const pattern = op === "parameter" ? /^\d{1,6}\/[A-Za-z][\w-]{0,99}$/ : /^noise\/\d{1,6}$/;
-    if (!pattern.test(name)) throw new TypeError(`${quoted(name)} is no name of a ${op}`);
+    if (!pattern.test(name)) throw new TypeError(`${quoted(name)} is not a name of a ${op}`);
     const form = JSON.stringify([shape, attrs.init, attrs.kind]);
     if ((claimed.get(name) ?? form) !== form) throw new RangeError(`${op} ${name} is claimed twice, differently`);
     claimed.set(name, form);

@@ -43,7 +43,9 @@ export function checkOutputs(outputs: Readonly<Record<string, Value>>, experts: 
     throw new RangeError(`the ${name} must be [batch, ${experts}], found ${shapeText(shape)}`);
   }
   for (const [name, { shape }] of Object.entries(lossesOf(outputs))) {
-    if (!isLossName(name)) throw new TypeError(`${quoted(name)} is no name of a loss: wanted letters, digits, _ and -`);
+    if (!isLossName(name)) {
+      throw new TypeError(`${quoted(name)} is not a name of a loss: wanted letters, digits, _ and -`);
+    }
     if (sameShape(shape, ["batch"]) || shape.length === 0) continue;
     throw new RangeError(`the loss ${quoted(name)} must be [batch] or [], found ${shapeText(shape)}`);
   }

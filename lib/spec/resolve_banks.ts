@@ -87,7 +87,7 @@ function expressedLosses<N, L>(
   for (const [name, loss] of Object.entries(losses)) {
     const where = `${path}${keyText(name)}`;
     if (!isLossName(name)) {
-      report(issues, where, `${quoted(name)} is no name of a loss: wanted letters, digits, _ and -`);
+      report(issues, where, `${quoted(name)} is not a name of a loss: wanted letters, digits, _ and -`);
     }
     const made = attempted(issues, where, () => expressLoss(loss, count));
     if (made === undefined) continue;

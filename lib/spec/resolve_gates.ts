@@ -152,7 +152,7 @@ function checkLoads(issues: Issue[], level: string, { experts, gates }: LevelSpe
     if (silent === undefined) continue;
     for (const name of reading) {
       const path = `${level}.experts${keyText(bank)}.losses${keyText(name)}`;
-      report(issues, path, `gate ${quoted(silent[0])} tells no load: wanted topK(k, { noise: true })`);
+      report(issues, path, `gate ${quoted(silent[0])} returns no load: wanted topK(k, { noise: true })`);
     }
   }
 }

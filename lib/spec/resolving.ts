@@ -118,7 +118,7 @@ export function checkName(issues: Issue[], path: string, name: string): void {
   report(
     issues,
     path,
-    `${quoted(name)} is no name: wanted a name of 1 to 100 characters without / and control characters`,
+    `${quoted(name)} is not a name: wanted a name of 1 to 100 characters without / and control characters`,
   );
 }
 

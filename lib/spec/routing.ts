@@ -17,7 +17,7 @@ export interface Routing {
   readonly load: Value;
 }
 
-/** The names of what a loss of a bank may read. */
+/** The names of the inputs that a loss of a bank may read. */
 export const routingNames = ["routed", "scores", "weights", "load"] as const satisfies (keyof Routing)[];
 
 /** Returns the position at which the experts of a bank begin among those that a gate mixes. */

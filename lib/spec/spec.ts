@@ -65,9 +65,9 @@ export interface GateSpec {
    */
   readonly gate: Expression | null;
   /**
-   * Parameters of the gate, by their names within it, that move by a rule and not by a gradient: from what a loss of a
-   * bank reads, `[experts]` of all banks that are mixed, to `output` `[experts]`, what a training step adds; absent:
-   * none.
+   * Parameters of the gate, by their names within it, that move by a rule and not by a gradient: from the inputs of a
+   * loss of a bank, `[experts]` of all banks that are mixed, to `output` `[experts]`, which a training step adds;
+   * absent if there are none.
    */
   readonly moves?: Readonly<Record<string, Expression>>;
 }

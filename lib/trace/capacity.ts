@@ -17,16 +17,16 @@ import type { Value } from "../ops/value.ts";
 import type { LevelSpec } from "../spec/spec.ts";
 import { startOf } from "../spec/routing.ts";
 
-/** What gates over banks with a capacity do with a batch, by stream. */
+/** The gates of a level over a batch, by stream, after rows have found room at experts. */
 export interface Roomed {
-  /** The weights where experts have room, 0 where they have none: `[batch, experts]`; as they were of all other gates. */
+  /** The weights `[batch, experts]`, 0 where an expert has no room; those of all other gates are as they were. */
   readonly weights: Readonly<Record<string, Value>>;
-  /** The share of a gate's uses of experts for which these have no room, `[]`; only of gates over banks with a capacity. */
+  /** The share of a gate's uses of experts that find no room, `[]`; only of gates over banks with a capacity. */
   readonly dropped: Readonly<Record<string, Value>>;
 }
 
 /**
- * Gives the rows of a batch room at the experts of a level, in their order.
+ * Returns gate weights after the rows of a batch have found room at the experts of a level, in their order.
  *
  * Of a bank with n experts and the capacity c an expert has room for a row if gates use it fewer than
  * `ceil(c * uses / n)` times in the rows before, where uses counts those of all experts of the bank, in all rows and by
@@ -37,7 +37,7 @@ export interface Roomed {
  * GShard serves all first choices of rows before the second ones; here those of a row come together, as by position in
  * DeepSpeed's top-k gating. Unlike there, and as in GShard, weights that stay are not scaled up.
  *
- * @param weights The weights as the gates have them, by stream; none where a single expert has weight 1.
+ * @param weights The weights that the gates give, by stream; none of a gate over a single expert, whose weight is 1.
  */
 export function withinCapacity(level: LevelSpec, weights: Readonly<Record<string, Value>>): Roomed {
   const rooms = new Map<string, Value>();
@@ -50,7 +50,7 @@ export function withinCapacity(level: LevelSpec, weights: Readonly<Record<string
   for (const [stream, value] of Object.entries(weights)) {
     const { mix } = level.gates[stream];
     if (!mix.some((bank) => rooms.has(bank))) continue;
-    const room = concat(
+    const room = concat( // [batch, experts]
       mix.map((bank) => rooms.get(bank) ?? broadcast(constant(1), ["batch", level.experts[bank].count])),
     );
     const use = used(value);
@@ -62,7 +62,7 @@ export function withinCapacity(level: LevelSpec, weights: Readonly<Record<string
 }
 
 /**
- * A capacity as it is compared: an expert that was used `taken` times has room where
+ * Returns a capacity as it is compared: an expert that was used `taken` times has room where
  * `limit * uses > taken * experts`, which is `ceil(capacity * uses / experts) > taken`. It is just below the capacity, so
  * that where both sides are one whole number they compare alike at every precision.
  */
@@ -70,7 +70,7 @@ export function limitOf(capacity: number): number {
   return capacity * (1 - 1e-6);
 }
 
-/** How many gates use each expert of a bank for a row, `[batch, experts]`; undefined where none weighs it. */
+/** Returns how many gates use each expert of a bank for a row, `[batch, experts]`; undefined if none weighs it. */
 function usesOf(level: LevelSpec, bank: string, weights: Readonly<Record<string, Value>>): Value | undefined {
   const readers = Object.entries(weights).filter(([stream]) => level.gates[stream].mix.includes(bank));
   if (readers.length === 0) return undefined;
@@ -79,13 +79,13 @@ function usesOf(level: LevelSpec, bank: string, weights: Readonly<Record<string,
     .reduce((all, use) => add(all, use));
 }
 
-/** 1 where weights are not 0. */
+/** Returns 1 where weights are not 0, `[batch, experts]`. */
 function used(weights: Value): Value {
   return sub(1, equal(weights, 0));
 }
 
-/** 1 where an expert of a bank has room for a row, `[batch, experts]`. */
+/** Returns 1 where an expert of a bank has room for a row, `[batch, experts]`. */
 function roomOf(uses: Value, experts: number, capacity: number): Value {
-  const taken = apply("runningSum", [uses]);
+  const taken = apply("runningSum", [uses]); // [batch, experts], of the rows before
   return greater(mul(sum(uses, { axes: [0, 1] }), limitOf(capacity)), mul(taken, experts));
 }

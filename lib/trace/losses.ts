@@ -11,7 +11,7 @@ import type { Traced } from "./trace.ts";
 export interface Losses {
   /** The mean loss over the labelled rows, by task, shape `[]`; 0 where no row is labelled. */
   readonly byTask: Readonly<Record<string, Value>>;
-  /** What each is the mean over, shape `[]`: the weight of the labelled rows, or of the pairs. */
+  /** The weights that each loss is a mean over, shape `[]`: their sum over the labelled rows, or over the pairs. */
   readonly weights: Readonly<Record<string, Value>>;
   /** The losses of tasks as they are added to the total: times their weight, and any factor, shape `[]`. */
   readonly weighted: Readonly<Record<string, Value>>;
@@ -30,28 +30,28 @@ export interface Losses {
  *
  * @param logits The logits by task, `[batch, units]`.
  * @param auxiliary The losses of gates and banks by path, `[]`, which are passed on as they are.
- * @param factors What each task's loss is multiplied by beside its weight, by task, `[]`. Default: nothing.
+ * @param factors The factor of each task's loss beside its weight, by task, `[]`. Default: none.
  */
 export function losses(
   tasks: Readonly<Record<string, TaskSpec>>,
   { logits, auxiliary }: Pick<Traced, "logits" | "auxiliary">,
   factors?: Readonly<Record<string, Value>>,
 ): Losses {
-  const found = mapEntries(tasks, (task, { head }) => lossOfTask(task, head, logits[task]));
-  const weighted = mapEntries(found, (task, { loss }) => {
+  const means = mapEntries(tasks, (task, { head }) => lossOfTask(task, head, logits[task]));
+  const weighted = mapEntries(means, (task, { loss }) => {
     const fixed = mul(loss, tasks[task].weight);
     return factors === undefined ? fixed : mul(fixed, factors[task]);
   });
   return {
-    byTask: mapEntries(found, (_, { loss }) => loss),
-    weights: mapEntries(found, (_, { weight }) => weight),
+    byTask: mapEntries(means, (_, { loss }) => loss),
+    weights: mapEntries(means, (_, { weight }) => weight),
     weighted,
     auxiliary,
     total: [...Object.values(weighted), ...Object.values(auxiliary)].reduce((total, loss) => add(total, loss)),
   };
 }
 
-/** The mean loss of one task `[]`, and the sum of weights that it is the mean over. */
+/** Returns the mean loss of one task, `[]`, and the sum of weights that it is the mean over, `[]`. */
 function lossOfTask(task: string, head: HeadSpec, logits: Value): { readonly loss: Value; readonly weight: Value } {
   const { totals, weights } = lossOf(head)({
     logits,

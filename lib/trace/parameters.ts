@@ -26,7 +26,7 @@ export function parametersOf(spec: Spec): Parameter[] {
   return parametersIn([trace(spec, true), trace(spec, false)]);
 }
 
-/** Returns the parameters of what was traced in all phases, in the order of the model. */
+/** Returns the parameters of the values of all phases, in the order of the model. */
 export function parametersIn(phases: readonly Traced[]): Parameter[] {
   const sections = new Map<number, Map<string, Parameter>>();
   const results = (["logits", "gates", "auxiliary"] as const).flatMap((part) =>
@@ -43,8 +43,7 @@ export function parametersIn(phases: readonly Traced[]): Parameter[] {
   return inModel.flatMap((section) => [...sections.get(section)!.values()]);
 }
 
-/** The number of a parameter's part of the model: experts before gates, level by level, then the tasks. */
-
+/** Returns the number of a parameter's part of the model: experts before gates, level by level, then the tasks. */
 function sectionOf(path: string): number {
   const [part, at, kind] = path.split("/");
   return part === "tasks" ? Infinity : Number(at) * 2 + (kind === "gates" ? 1 : 0);

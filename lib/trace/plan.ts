@@ -8,29 +8,29 @@ import type { Spec } from "../spec/spec.ts";
 import { parametersIn } from "./parameters.ts";
 import { trace, type Traced } from "./trace.ts";
 
-/** A spec as it is computed: traced once for each phase. Models, graphs and reports are made of it. */
+/** A spec as it is computed: its values in training and in evaluation. Models, graphs and reports are made of it. */
 export interface Plan<Tasks extends string = string> {
   /** The spec, checked. */
   readonly spec: Spec<Tasks>;
   /** The rules of the engine that it is made for. */
   readonly rules: Rules;
-  /** What is computed in training. */
+  /** The values in training. */
   readonly training: Traced;
-  /** What is computed in evaluation and prediction. */
+  /** The values in evaluation and prediction. */
   readonly evaluation: Traced;
   /** The parameters, in the order of the model. */
   readonly parameters: readonly Parameter[];
-  /** Those that are computed together: of experts that are computed for chosen rows alone, and of what is fused. */
+  /** The parameters that are computed together: of experts that run for chosen rows alone, and of fused entries. */
   readonly stacks: Readonly<Record<"routed" | "fused", readonly Stack[]>>;
-  /** Where they lie in the flat array, like ones together so that they are computed as one. */
+  /** Their places in the flat array, like ones together so that they are computed as one. */
   readonly layout: Layout;
 }
 
-/** The options of {@linkcode plan}. */
+/** Options of {@linkcode plan}. */
 export interface PlanOptions {
-  /** The rules of an engine. Default: nothing is rewritten but what is fused. */
+  /** The rules of an engine. Default: entries are fused, and nothing else is rewritten. */
   readonly rules?: Rules;
-  /** Whether like experts, gates and towers are computed as one. Default true. */
+  /** True if like experts, gates and towers are computed as one. Default true. */
   readonly fuse?: boolean;
 }
 
@@ -61,6 +61,7 @@ export function plan<Tasks extends string>(given: Spec<Tasks>, options: PlanOpti
   return { spec, rules, training, evaluation, parameters, stacks, layout };
 }
 
+/** Returns the stacks of parameters that training computes together. */
 function stacksOf({ logits, auxiliary, moves, dropped }: Traced, rules: Rules): Plan["stacks"] {
   const sparse = route({ logits, auxiliary, moves, dropped }, rules.routeFrom);
   return { routed: sparse.stacks, fused: fuse(sparse.values).stacks };

@@ -6,11 +6,11 @@ import { losses } from "./losses.ts";
 import type { Plan } from "./plan.ts";
 
 /**
- * The tasks whose losses depend on each parameter, by the parameter's path, in the order of the model: it is shared
- * where there are several. Found from what is computed in training, not from names: in MMoE experts are shared and each
+ * Returns the tasks whose losses depend on each parameter, by the parameter's path, in the order of the model. A
+ * parameter of several tasks is shared. The values of training decide, not names: in MMoE experts are shared and each
  * gate is a task's own, in OMoE the one gate is shared, and in a model of single tasks nothing is.
  *
- * A parameter that reaches no loss but through `stopGradient` or a comparison serves no task.
+ * A parameter that reaches losses through `stopGradient` or a comparison alone serves no task.
  *
  * @example
  * ```ts
@@ -29,23 +29,22 @@ export function tasksOf<Tasks extends string>(
 ): Record<string, readonly Tasks[]> {
   const { byTask } = losses(spec.tasks, training);
   const reached = (Object.keys(spec.tasks) as Tasks[]).map((task) => [task, parametersBehind(byTask[task])] as const);
-  const found = parameters.map(({ path }) => {
-    return [path, reached.filter(([, paths]) => paths.has(path)).map(([task]) => task)] as const;
-  });
-  return Object.fromEntries(found);
+  return Object.fromEntries(parameters.map(({ path }) => {
+    return [path, reached.filter(([, paths]) => paths.has(path)).map(([task]) => task)];
+  }));
 }
 
-/** A piece of the flat array, and whose it is. */
+/** A piece of the flat array, and the tasks that depend on it. */
 export interface SharedPiece extends Piece {
   /** The tasks whose losses depend on some of it. */
   readonly tasks: readonly string[];
-  /** Whether parameters of several tasks lie in it, parameters of one task at most, or both. */
+  /** Its parameters: of several tasks each (`shared`), of one task at most (`own`), or of both kinds. */
   readonly holds: "shared" | "own" | "both";
   /** 1 where a parameter is shared and 0 elsewhere, of a shape that broadcasts to the piece's. */
   readonly mask: { readonly shape: readonly number[]; readonly data: readonly number[] };
 }
 
-/** The pieces of a layout, in its order, and what of them is shared. */
+/** Returns the pieces of a layout, in its order, each with the tasks that depend on it and a mask of what is shared. */
 export function sharedPieces(plan: Plan): SharedPiece[] {
   const { layout, spec } = plan;
   const byPath = new Map(Object.entries(tasksOf(plan)));
@@ -62,7 +61,7 @@ export function sharedPieces(plan: Plan): SharedPiece[] {
   });
 }
 
-/** The paths of the parameters to which a value's gradient flows. */
+/** Returns the paths of the parameters to which a value's gradient flows. */
 function parametersBehind(value: Value): Set<string> {
   const reached = inOrder([value], ({ op, of }) => ops[op].gradient === undefined ? [] : of);
   return new Set(reached.flatMap(({ op, attrs }) => op === "parameter" ? [attrs.name as string] : []));

@@ -7,11 +7,11 @@ import { columnsOf, cut } from "../features/columns.ts";
 import { inputValues } from "../features/parts.ts";
 import type { Expression, LevelSpec, Spec } from "../spec/spec.ts";
 import { mapEntries } from "./entries.ts";
-import { auxiliaryOf, distancesOf, movesOf } from "./auxiliary.ts";
+import { auxiliaryOf, distancesOf, type GateResults, movesOf } from "./auxiliary.ts";
 import { withinCapacity } from "./capacity.ts";
 import { valuesOf } from "../graph/graph.ts";
 
-/** What a model computes, as values over one batch. */
+/** The values that a model computes over one batch. */
 export interface Traced {
   /** Logits by task, `[batch, units]`. */
   readonly logits: Readonly<Record<string, Value>>;
@@ -19,20 +19,24 @@ export interface Traced {
   readonly predictions: Readonly<Record<string, Value>>;
   /** Gate weights `[batch, experts]` by `level/stream`; in training 0 for rows that an expert has no room for. */
   readonly gates: Readonly<Record<string, Value>>;
-  /** What the experts of a bank compute, `[batch, units]` each, by `level/bank`. */
+  /** The outputs of the experts of a bank, `[batch, units]` each, by `level/bank`. */
   readonly experts: Readonly<Record<string, readonly Value[]>>;
   /** The share of a gate's uses that are dropped `[]`, by `level/stream`; in training, over banks with a capacity. */
   readonly dropped: Readonly<Record<string, Value>>;
-  /** Losses of gates and banks `[]`, by path: `levels/<level>/gates/<stream>/<name>`, `levels/<level>/experts/<bank>/<name>`. */
+  /**
+   * Losses of gates and banks `[]`, by path: `levels/<level>/gates/<stream>/<name>` and
+   * `levels/<level>/experts/<bank>/<name>`.
+   */
   readonly auxiliary: Readonly<Record<string, Value>>;
-  /** What a training step adds to parameters of gates that no gradient moves, by the parameter's path. */
+  /** The changes of gate parameters that no gradient moves, which a training step adds, by the parameter's path. */
   readonly moves: Readonly<Record<string, Value>>;
 }
 
 /**
- * Spec to values: every expression is copied once for each expert, gate and tower, its parameters named by their paths.
+ * Returns the values of a spec: every expression is copied once for each expert, gate and tower, its parameters named by
+ * their paths.
  *
- * @param training Which side of `inTraining` is taken, and whether banks have their capacity.
+ * @param training True for the training side of `inTraining`, and for banks with their capacity.
  *
  * @example
  * ```ts
@@ -48,64 +52,68 @@ export interface Traced {
  * ```
  */
 export function trace(spec: Spec, training: boolean): Traced {
-  const parts = inputValues(spec.input);
-  const streams = new Map<string, Value>([["input", concat(parts)]]);
-  for (const [name, part] of Object.entries(spec.streams ?? {})) {
-    streams.set(name, cut(parts, columnsOf(spec.input, part)));
-  }
-  const gates: Record<string, Value> = {};
-  const banks: Record<string, readonly Value[]> = {};
-  const dropped: Record<string, Value> = {};
-  const auxiliary: Record<string, Value> = {};
-  const moves: Record<string, Value> = {};
   const copy: Copy = (entry, x, path) => instantiate(entry, x, path, training);
+  const streams = inputStreams(spec);
+  const levels: TracedLevel[] = [];
   spec.levels.forEach((level, at) => {
-    const experts = traceExperts(level, `levels/${at}/experts`, streams, copy);
-    for (const [bank, values] of Object.entries(experts)) banks[`${at}/${bank}`] = values;
-    const results: Record<string, Readonly<Record<string, Value>>> = {};
-    for (const [stream, { reads, gate }] of Object.entries(level.gates)) {
-      if (gate !== null) results[stream] = copy(gate, streams.get(reads)!, `levels/${at}/gates/${stream}`);
-    }
-    const chosen = mapEntries(results, (_, { weights }) => weights);
-    const { weights, dropped: shares } = training ? withinCapacity(level, chosen) : { weights: chosen, dropped: {} };
-    const written = Object.entries(level.gates).map(([stream, { mix, gate }]) => {
-      const mixed = mix.flatMap((bank) => experts[bank]);
-      if (gate === null) return [stream, mixed[0]] as const;
-      gates[`${at}/${stream}`] = weights[stream];
-      return [stream, combine(weights[stream], mixed)] as const;
-    });
-    for (const [stream, share] of Object.entries(shares)) dropped[`${at}/${stream}`] = share;
-    const penalties = { ...distancesOf(level, `levels/${at}/experts`, experts), ...auxiliaryOf(level, results) };
-    for (const [path, loss] of Object.entries(penalties)) auxiliary[`levels/${at}/${path}`] = loss;
-    for (const [path, move] of Object.entries(movesOf(level, results))) moves[`levels/${at}/${path}`] = move;
-    for (const [stream, value] of written) streams.set(stream, value);
+    const traced = traceLevel(level, `levels/${at}`, streams, copy, training);
+    for (const [stream, value] of Object.entries(traced.streams)) streams.set(stream, value);
+    levels.push(traced);
   });
-  const found = new Map<string, Value>();
-  for (const task of ordered(Object.keys(spec.tasks), (name) => spec.tasks[name].of ?? []).order) {
-    const { reads, of, tower, head, adds = {} } = spec.tasks[task];
-    const x = of === undefined ? streams.get(reads)! : concat(of.map((name) => found.get(name)!));
-    const { output: top } = copy(tower, x, `tasks/${task}/tower`);
-    const added = Object.entries(adds).map(([stream, net]) =>
-      copy(net, streams.get(stream)!, `tasks/${task}/adds/${stream}`).output
-    );
-    found.set(
-      task,
-      added.reduce((logits, more) => add(logits, more), copy(head.net, top, `tasks/${task}/head`).output),
-    );
-  }
-  const logits = mapEntries(spec.tasks, (task) => found.get(task)!);
-  const predictions = mapEntries(logits, (task, value) => heads[spec.tasks[task].head.kind].predicted(value));
-  return { logits, predictions, gates, experts: banks, dropped, auxiliary, moves };
+  const logits = traceTasks(spec, streams, copy);
+  return {
+    logits,
+    predictions: mapEntries(logits, (task, value) => heads[spec.tasks[task].head.kind].predicted(value)),
+    gates: byLevel(levels.map(({ gates }) => gates)),
+    experts: byLevel(levels.map(({ experts }) => experts)),
+    dropped: byLevel(levels.map(({ dropped }) => dropped)),
+    auxiliary: byLevel(levels.map(({ auxiliary }) => auxiliary), "levels/"),
+    moves: byLevel(levels.map(({ moves }) => moves), "levels/"),
+  };
 }
 
-/** `h = sum_e G[:, e] f_e`: weights `[batch, experts]` and experts `[batch, units]` to `[batch, units]`. */
-function combine(weights: Value, experts: readonly Value[]): Value {
-  const units = experts[0].shape[1];
-  const stacked = reshape(concat(experts), ["batch", experts.length, units]); // [batch, experts, units]
-  const factors = reshape(weights, ["batch", experts.length, 1]); // [batch, experts, 1]
-  return sum(mul(stacked, factors), { axes: [1] });
+/** Returns the copy of an expression at a path: its results by name. */
+type Copy = (entry: Expression, x: Value, path: string) => Readonly<Record<string, Value>>;
+
+/** Returns the streams before the first level, by name: `input`, and parts of it. */
+function inputStreams({ input, streams = {} }: Spec): Map<string, Value> {
+  const parts = inputValues(input);
+  const cuts = Object.entries(streams).map(([name, part]) => [name, cut(parts, columnsOf(input, part))] as const);
+  return new Map([["input", concat(parts)], ...cuts]);
 }
 
+/** The values of a level, as {@linkcode Traced} has them for all; banks and streams by their names. */
+interface TracedLevel extends Pick<Traced, "gates" | "experts" | "dropped" | "auxiliary" | "moves"> {
+  /** The streams that the gates write, `[batch, units]`. */
+  readonly streams: Readonly<Record<string, Value>>;
+}
+
+/** Returns the values of a level; it reads the streams written before it. */
+function traceLevel(
+  level: LevelSpec,
+  path: string,
+  streams: ReadonlyMap<string, Value>,
+  copy: Copy,
+  training: boolean,
+): TracedLevel {
+  const experts = traceExperts(level, `${path}/experts`, streams, copy);
+  const results = traceGates(level, `${path}/gates`, streams, copy);
+  const chosen = mapEntries(results, (_, { weights }) => weights);
+  const { weights, dropped } = training ? withinCapacity(level, chosen) : { weights: chosen, dropped: {} };
+  return {
+    experts,
+    gates: weights,
+    streams: mapEntries(level.gates, (stream, { mix, gate }) => {
+      const mixed = mix.flatMap((bank) => experts[bank]);
+      return gate === null ? mixed[0] : combine(weights[stream], mixed);
+    }),
+    dropped,
+    auxiliary: { ...distancesOf(level, `${path}/experts`, experts), ...auxiliaryOf(level, results) },
+    moves: movesOf(level, results),
+  };
+}
+
+/** Returns the outputs of a level's experts, `[batch, units]` each, by bank. */
 function traceExperts(
   level: LevelSpec,
   path: string,
@@ -118,10 +126,52 @@ function traceExperts(
   });
 }
 
-/** The results of an expression's copy at a path, by name. */
-type Copy = (entry: Expression, x: Value, path: string) => Readonly<Record<string, Value>>;
+/** Returns the results of a level's gates by stream; none of a gate over a single expert, which has weight 1. */
+function traceGates(
+  { gates }: LevelSpec,
+  path: string,
+  streams: ReadonlyMap<string, Value>,
+  copy: Copy,
+): GateResults {
+  return Object.fromEntries(
+    Object.entries(gates).flatMap(([stream, { reads, gate }]) =>
+      gate === null ? [] : [[stream, copy(gate, streams.get(reads)!, `${path}/${stream}`)]]
+    ),
+  );
+}
 
-/** One copy of an expression: its input replaced, its parameters and noise named by their place in the model. */
+/** Returns `h = sum_e G[:, e] f_e` `[batch, units]` of weights `[batch, experts]` and experts `[batch, units]`. */
+function combine(weights: Value, experts: readonly Value[]): Value {
+  const units = experts[0].shape[1];
+  const stacked = reshape(concat(experts), ["batch", experts.length, units]); // [batch, experts, units]
+  const factors = reshape(weights, ["batch", experts.length, 1]); // [batch, experts, 1]
+  return sum(mul(stacked, factors), { axes: [1] });
+}
+
+/** Returns the logits by task, `[batch, units]`; a task that is made of others comes after them. */
+function traceTasks({ tasks }: Spec, streams: ReadonlyMap<string, Value>, copy: Copy): Record<string, Value> {
+  const logits = new Map<string, Value>();
+  for (const task of ordered(Object.keys(tasks), (name) => tasks[name].of ?? []).order) {
+    const { reads, of, tower, head, adds = {} } = tasks[task];
+    const x = of === undefined ? streams.get(reads)! : concat(of.map((name) => logits.get(name)!));
+    const { output: top } = copy(tower, x, `tasks/${task}/tower`);
+    const added = Object.entries(adds).map(([stream, net]) =>
+      copy(net, streams.get(stream)!, `tasks/${task}/adds/${stream}`).output
+    );
+    const own = copy(head.net, top, `tasks/${task}/head`).output;
+    logits.set(task, added.reduce((sum, term) => add(sum, term), own));
+  }
+  return mapEntries(tasks, (task) => logits.get(task)!);
+}
+
+/** Returns the entries of all levels in one record, by `<prefix><level>/<key>`. */
+function byLevel<V>(levels: readonly Readonly<Record<string, V>>[], prefix = ""): Record<string, V> {
+  return Object.fromEntries(
+    levels.flatMap((values, at) => Object.entries(values).map(([key, value]) => [`${prefix}${at}/${key}`, value])),
+  );
+}
+
+/** Returns a copy of an expression: its input replaced, its parameters and noise named by their place in the model. */
 function instantiate(entry: Expression, x: Value, path: string, training: boolean): Record<string, Value> {
   return valuesOf(entry, ({ op, attrs }, of) => {
     if (op === "input") return x;

@@ -26,7 +26,7 @@ export async function checkStep(
   );
 }
 
-/** An output of a training step in words. */
+/** Returns an output of a training step in words. */
 function whatIs(name: string): string {
   const others: Readonly<Record<string, string>> = {
     loss: "the sum of the losses",
@@ -37,15 +37,16 @@ function whatIs(name: string): string {
   return others[name] ?? `the loss ${name.slice("auxiliary/".length)}`;
 }
 
+/** Returns the parameter with the largest element, and the size of that; NaN counts as infinite. */
 function largest({ extents }: Layout, { data }: Tensor): { path: string; size: number } {
-  let found = { path: "", size: -1 };
+  let most = { path: "", size: -1 };
   for (const extent of extents) {
     for (const { start, end } of runs(extent)) {
       for (const number of data.subarray(start, end)) {
         const size = Number.isNaN(number) ? Infinity : Math.abs(number);
-        if (size > found.size) found = { path: extent.path, size };
+        if (size > most.size) most = { path: extent.path, size };
       }
     }
   }
-  return found;
+  return most;
 }

@@ -16,11 +16,11 @@ export interface Feed {
   readonly tensors: Readonly<Record<string, Tensor>>;
 }
 
-/** How an epoch goes through the data. */
+/** The order in which an epoch goes through the data. */
 export interface Order {
   /** The rows of a batch. */
   readonly batch: number;
-  /** Whether rows are shuffled. */
+  /** True if rows are shuffled. */
   readonly shuffle: boolean;
   /** The epoch, from 1, by which the order of rows is drawn. */
   readonly epoch: number;
@@ -31,7 +31,7 @@ export interface Order {
 }
 
 /**
- * Yields what the steps of an epoch are fed, but for the scalars.
+ * Yields the batches of an epoch as its steps take them, without the scalars.
  *
  * @param graph The graph that reads the batch and its noise.
  * @param step The number of steps before, by which noise is drawn.
@@ -49,7 +49,7 @@ export async function* feedsOf(
   }
 }
 
-/** The batches of an epoch, none pulled from the data once there are enough. */
+/** Yields the batches of an epoch, none pulled from the data once there are enough. */
 async function* batches(
   { spec, seed }: Model,
   data: Data,
@@ -72,7 +72,7 @@ async function* batches(
   }
 }
 
-/** The pieces of the data. An abort ends the waiting for one that does not come. */
+/** Yields the pieces of the data. An abort ends the waiting for one that does not come. */
 async function* pulled(
   data: Data,
   signal: AbortSignal | undefined,
@@ -97,7 +97,7 @@ async function* pulled(
       if (stuck || over) return;
     }
   } catch (error) {
-    over = true; // what has thrown is closed
+    over = true; // an iterator that has thrown is closed
     throw error;
   } finally {
     const closing = over ? undefined : iterator.return?.();

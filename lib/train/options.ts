@@ -25,19 +25,19 @@ export interface TrainOptions<Tasks extends string = string> {
   readonly steps?: number;
   /** The rows of a step. Default 256. The last batch of an epoch may be smaller. */
   readonly batch?: number;
-  /** How parameters follow their gradient. Default `adam(1e-3)`. */
+  /** The optimiser: how parameters follow their gradient. Default `adam(1e-3)`. */
   readonly optimiser?: Optimiser;
   /**
-   * How the tasks' losses or gradients are weighed, beside the static weights of the tasks: `uncertainty()`, `dwa()`,
+   * The weighting of the tasks' losses or gradients, beside the static weights of the tasks: `uncertainty()`, `dwa()`,
    * `gradNorm()`, `pcgrad()`, `cagrad()`, `mgda()`, `upgrad()`, or one of your own. Default: by the static weights alone.
    */
   readonly weighting?: Weighting;
-  /** Whether rows are shuffled before every epoch. Default true. */
+  /** True if rows are shuffled before every epoch. Default true. */
   readonly shuffle?: boolean;
   /** Rows to evaluate on after every epoch. */
   readonly validation?: Rows;
   /**
-   * When to stop early, by the validation. The parameters of the best epoch are restored before the last record, when
+   * The rule to stop early, by the validation. The parameters of the best epoch are restored before the last record, if
    * training stops early or all epochs or steps are done; not where it is aborted or left, or fails.
    */
   readonly stopping?: Stopping<Tasks>;
@@ -53,13 +53,13 @@ export interface Settings {
   readonly most: number;
   /** The rows of a step. */
   readonly batch: number;
-  /** How parameters follow their gradient. */
+  /** The optimiser: how parameters follow their gradient. */
   readonly optimiser: Optimiser;
-  /** How losses or gradients are weighed, if they are. */
+  /** The weighting of losses or gradients, if there is one. */
   readonly weighting: Weighting | undefined;
-  /** Whether rows are shuffled. */
+  /** True if rows are shuffled. */
   readonly shuffle: boolean;
-  /** Where counting goes on. */
+  /** The epoch and step to count from. */
   readonly from: { readonly epoch: number; readonly step: number };
 }
 

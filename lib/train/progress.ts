@@ -11,13 +11,13 @@ export interface Progress<Tasks extends string = string> {
   /** The mean loss of the batch by task, before the step; 0 for a task without a labelled row in the batch. */
   readonly loss: Readonly<Record<Tasks, number>>;
   /**
-   * The losses of gates and banks, by path: `levels/0/gates/click/zLoss`, `levels/0/experts/shared/balance`. Each is what
-   * is added to the total, its weight included.
+   * The losses of gates and banks, by path: `levels/0/gates/click/zLoss`, `levels/0/experts/shared/balance`. Each is
+   * added to the total as it is, its weight included.
    */
   readonly auxiliary: Readonly<Record<string, number>>;
   /**
-   * The share of the experts that the rows of the batch were to use for which these had no room, by gate
-   * `<level>/<stream>`: 0 to 1. Only of gates over banks with a capacity.
+   * The share of a gate's uses of experts that found no room in the batch, 0 to 1, by `<level>/<stream>`. Only of gates
+   * over banks with a capacity.
    */
   readonly dropped: Readonly<Record<string, number>>;
   /**
@@ -33,8 +33,8 @@ export interface Progress<Tasks extends string = string> {
   readonly rows: number;
   /** Rows a second since the training began, evaluation left out. */
   readonly rate: number;
-  /** After the last step of an epoch, if there are validation rows: what they say. */
+  /** The evaluation of the validation rows, if there are any, after the last step of an epoch. */
   readonly validation?: Evaluation<Tasks>;
-  /** Why this is the last record, if training ends before its time. An abort after a record was given leaves none. */
+  /** The reason why this is the last record, if training ends early. An abort after a record was given leaves none. */
   readonly ended?: "aborted" | "stopped early";
 }

@@ -24,24 +24,23 @@ export interface Gradients {
   readonly total: Value;
   /** Returns the gradient of a loss with respect to each piece of the flat array, in the order of the layout. */
   readonly of: (loss: Value) => readonly Value[];
-  /** Returns the same as one array `[size]`. */
+  /** Returns the gradient of a loss as one array, `[size]`. */
   readonly flat: (loss: Value) => Value;
 }
 
-/** Where a step is cut in two: what passes from the first half to the second one. */
+/** A step cut in two: the values that pass from the first half to the second. */
 export interface Cut {
   /** Leaves a value of the first half on the engine, and returns it as the second half reads it. */
   readonly keep: (name: string, value: Value) => Value;
-  /** Makes a value of the first half an output of its graph, which whoever runs the step reads. */
+  /** Makes a value of the first half an output of its graph, for the caller to read. */
   readonly ask: (name: string, value: Value) => void;
-  /** Returns an input of the second half, which whoever runs the step gives. */
+  /** Returns an input of the second half, for the caller to give. */
   readonly give: (name: string, shape: Shape) => Value;
 }
 
 /**
- * What stands between the gradients of a step and its update: a function from the gradients to the one gradient `[size]`
- * with respect to the flat array that the parameters follow. A weighting of gradients is one, a mean over workers
- * another.
+ * A function between the gradients of a step and its update: from the gradients to the one gradient `[size]`, with
+ * respect to the flat array, that the parameters follow. A weighting of gradients is one, a mean over workers another.
  */
 export type Between = (gradients: Gradients, cut: Cut) => Value;
 
@@ -55,9 +54,8 @@ export type Between = (gradients: Gradients, cut: Cut) => Value;
  * (of the whole gradient, before clipping) and `moved` (the sum of the parameters after the step, which is not finite if
  * one of them is not: then an engine replaces nothing).
  *
- * @param factors Whether losses of tasks are weighed anew in each step: then `factor/<task>`, by which they are
- * multiplied beside their static weights, are inputs too, and `weight/<task>`, 0 where no row is labelled, outputs.
- * Default false.
+ * @param factors True if losses of tasks are weighed anew in each step: then `factor/<task>`, by which they are multiplied
+ * beside their static weights, are inputs too, and `weight/<task>`, 0 if no row is labelled, outputs. Default false.
  *
  * @example
  * ```ts
@@ -79,9 +77,9 @@ export function trainingStep(plan: Plan, optimiser: Optimiser, factors = false):
 
 /** The two graphs of a step that is cut, and the arrays that pass between them. */
 export interface OpenStep {
-  /** The graph of losses and gradients. Its inputs and outputs are those of a step with factors, and what is asked for. */
+  /** The graph of losses and gradients. Inputs as of a step with factors; outputs likewise, and those asked for. */
   readonly gradients: Graph;
-  /** The graph of the update. Its inputs are what is given, `rate` and the optimiser's scalars; outputs `norm`, `moved`. */
+  /** The graph of the update. Inputs: those given, `rate` and the optimiser's scalars; outputs: `norm`, `moved`. */
   readonly update: Graph;
   /** The shapes of the arrays on the engine that pass from the one to the other, by name. */
   readonly arrays: Readonly<Record<string, readonly number[]>>;
@@ -90,7 +88,7 @@ export interface OpenStep {
 /**
  * Returns a training step that is open in the middle: the graph of gradients, and that of the update.
  *
- * @param between What makes one gradient of the gradients, given where the step is cut.
+ * @param between The function that makes one gradient of the gradients, and names what passes from half to half.
  *
  * @example
  * ```ts
@@ -135,7 +133,7 @@ export function flattened(pieces: readonly Value[]): Value {
   return concat(pieces.map((piece) => reshape(piece, [sizeOf(piece.shape)])), 0);
 }
 
-/** The losses of a step on the pieces of the flat array, what of them is reported, and their gradients. */
+/** Returns the losses of a step on the pieces of the flat array, their gradients, and the values that it reports. */
 function firstHalf(plan: Plan, factors: boolean): {
   readonly flat: Value;
   readonly reported: Readonly<Record<string, Values>>;
@@ -171,17 +169,17 @@ function firstHalf(plan: Plan, factors: boolean): {
   };
 }
 
-/** Moves of parameters as one value for the whole flat array, undefined if there are none. */
+/** Returns the moves of parameters as one value, `[size]`; undefined if there are none. */
 function movesOf(moves: Readonly<Record<string, Value>>, layout: Layout): Value | undefined {
   const extents = new Map(layout.extents.map((extent) => [extent.path, extent]));
   const padded = Object.entries(moves).map(([path, move]) => {
     const { start, size } = extents.get(path)!;
-    return pad(move, start, layout.size - start - size);
+    return pad(move, start, layout.size - start - size); // [size of the layout]
   });
   return padded.length === 0 ? undefined : padded.reduce((sum, move) => add(sum, move));
 }
 
-/** An array on the engine. */
+/** Returns an array on the engine. */
 function array(name: string, shape: Shape): Value {
   return apply("parameter", [], { name, shape, init: { kind: "constant", value: 0 } });
 }

@@ -14,21 +14,21 @@ import { openStep, trainingStep } from "./step.ts";
 import { slotName } from "./update.ts";
 import { weighted } from "./weighted.ts";
 
-/** How the steps of a training are run. */
+/** The steps of a training: one function runs them, another ends them. */
 export interface Steps {
   /** The graph that reads the batch and its noise. */
   readonly graph: Graph;
   /**
    * Runs one step. It changes nothing if an output is not finite.
    *
-   * @param inputs What the graphs of a step read, or more.
+   * @param inputs The inputs of a step's graphs; others are ignored.
    */
   readonly run: (inputs: Tensors, at: { readonly epoch: number; readonly step: number }) => Promise<Stepped>;
   /** Frees what the steps hold on the engine. */
   readonly dispose: () => void;
 }
 
-/** What one step gives. */
+/** The result of one step. */
 export interface Stepped {
   /** The outputs of its graphs, of one number each. */
   readonly outputs: Tensors;
@@ -70,7 +70,7 @@ interface Loaded {
   readonly run: (inputs: Tensors) => Promise<Tensors>;
 }
 
-/** What steps hold on the engine: arrays beside the parameters, and programs. */
+/** Returns a holder of what steps keep on the engine: arrays beside the parameters, and programs. */
 function holder(model: Model): {
   readonly write: (name: string, shape: readonly number[], value: number) => void;
   readonly load: (graph: Graph) => Loaded;
@@ -96,13 +96,13 @@ function holder(model: Model): {
   };
 }
 
-/** Steps in one graph by static weights. */
+/** Returns steps in one graph by static weights. */
 function plainSteps({ spec }: Model, { graph, run }: Loaded): Omit<Steps, "dispose"> {
   const weights = mapEntries(spec.tasks, (_, { weight }) => weight);
   return { graph, run: async (inputs) => ({ outputs: await run(inputs), weights }) };
 }
 
-/** Steps in one graph or, where gradients are weighed, in two with the weights found between them. */
+/** Returns steps in one graph or, if gradients are weighed, in two, whose weights are computed between them. */
 function weightedSteps(
   model: Model,
   weighting: Weighting,
@@ -120,23 +120,23 @@ function weightedSteps(
     run: async (inputs, { epoch, step }) => {
       const checked: Checked = (weights, count) => checkWeights(weights, count, weighting.name, step);
       const factors = state === undefined ? ones : checked(state.weights(epoch), tasks.length);
-      const given = tasks.map((task, i) => [`factor/${task}`, scalarTensor(factors[i])] as const);
-      const { products, ...found } = await first.run({ ...inputs, ...Object.fromEntries(given) });
-      const labelled = tasks.map((task, i) => found[`weight/${task}`].data[0] > 0 && statics[i] > 0);
-      const squares = products === undefined ? [] : rowsOf(products);
-      let [outputs, parts]: [Tensors, readonly number[]] = [found, ones];
+      const fed = tasks.map((task, i) => [`factor/${task}`, scalarTensor(factors[i])] as const);
+      const { products, ...reported } = await first.run({ ...inputs, ...Object.fromEntries(fed) });
+      const labelled = tasks.map((task, i) => reported[`weight/${task}`].data[0] > 0 && statics[i] > 0);
+      const inner = products === undefined ? [] : rowsOf(products);
+      let [outputs, parts]: [Tensors, readonly number[]] = [reported, ones];
       if (second !== undefined) {
-        const norm = scalarTensor(squares.flat().reduce((sum, number) => sum + Math.abs(number), 0));
-        if (!finite({ ...found, norm })) return { outputs: { ...found, norm }, weights: {} };
+        const norm = scalarTensor(inner.flat().reduce((sum, number) => sum + Math.abs(number), 0));
+        if (!finite({ ...reported, norm })) return { outputs: { ...reported, norm }, weights: {} };
         const counts = tasks.map((_, i) => labelled[i] && shares[i]);
-        const some = partsOf(weighting, squares, counts, random(`${model.seed}:weighting:${step}`), checked);
-        parts = some === undefined ? ones : some.map((part, i) => labelled[i] ? part : 0);
+        const given = partsOf(weighting, inner, counts, random(`${model.seed}:weighting:${step}`), checked);
+        parts = given === undefined ? ones : given.map((part, i) => labelled[i] ? part : 0);
         const weights = { shape: [1, tasks.length], data: Float64Array.from(parts) };
-        outputs = { ...found, ...await second.run({ ...inputs, weights }) };
+        outputs = { ...reported, ...await second.run({ ...inputs, weights }) };
       }
       if (state !== undefined && finite(outputs)) {
-        const losses = tasks.map((task) => found[`loss/${task}`].data[0]);
-        const norms = squares.map((row, i) => Math.sqrt(row[i]));
+        const losses = tasks.map((task) => reported[`loss/${task}`].data[0]);
+        const norms = inner.map((row, i) => Math.sqrt(row[i]));
         const known = labelled.map((is, i) => is && (second === undefined || shares[i]));
         state = await state.next({ epoch, step, losses, labelled: known, norms });
       }
@@ -146,30 +146,35 @@ function weightedSteps(
   };
 }
 
-/** Makes sure that a weighting gave as many finite weights as wanted. */
+/** Returns the weights that a weighting gave, as many as wanted and finite; throws if they are not. */
 type Checked = (weights: readonly number[], count: number) => readonly number[];
 
-/** Whether each task shares parameters with another. */
+/** Returns, for each task, true if it shares parameters with another. */
 function sharing(model: Model): boolean[] {
   const lists = Object.values(tasksOf(insidesOf(model, "train").plan)).filter((list) => list.length > 1);
   return Object.keys(model.spec.tasks).map((task) => lists.some((list) => list.includes(task)));
 }
 
-/** The weights of gradients by a weighting, 1 for tasks that do not count; undefined if it weighs no gradients. */
+/**
+ * Returns the weights of gradients by a weighting, 1 for tasks that do not count; undefined if it weighs no gradients.
+ *
+ * @param inner The inner products of the tasks' gradients, `[tasks, tasks]`.
+ */
 function partsOf(
   { gradients }: Weighting,
-  squares: Products,
+  inner: Products,
   counts: readonly boolean[],
   source: Random,
   checked: Checked,
 ): number[] | undefined {
   if (gradients === undefined) return undefined;
   const present = counts.flatMap((count, i) => count ? [i] : []);
-  const among = present.map((i) => present.map((j) => squares[i][j]));
-  const some = present.length === 0 ? [] : checked(gradients(among, source), present.length);
-  return counts.map((_, i) => some[present.indexOf(i)] ?? 1);
+  const among = present.map((i) => present.map((j) => inner[i][j]));
+  const weights = present.length === 0 ? [] : checked(gradients(among, source), present.length);
+  return counts.map((_, i) => weights[present.indexOf(i)] ?? 1);
 }
 
+/** Returns the rows of a matrix. */
 function rowsOf({ shape: [rows, columns], data }: Tensor): number[][] {
   return Array.from({ length: rows }, (_, row) => [...data.subarray(row * columns, (row + 1) * columns)]);
 }

@@ -5,28 +5,29 @@ import type { Spec } from "../spec/spec.ts";
 import { checkOptions, isRecord, kindOf } from "../errors/kinds.ts";
 import type { Evaluation } from "../model/evaluate.ts";
 
-/** When training stops before its time: once what is watched has not improved for some epochs. */
+/** A rule to stop training early: once what is watched has not improved for some epochs. */
 export interface Stopping<Tasks extends string = string> {
   /** The task that is watched, or several with their weights in the sum: tasks disagree on when they are at their best. */
   readonly task: Tasks | { readonly [task in Tasks]?: number };
-  /** What is watched of them: `loss`, or a metric of their heads such as `auc`. Default `loss`. */
+  /** The watched number of each task: `loss`, or a metric of their heads such as `auc`. Default `loss`. */
   readonly metric?: string;
   /** The epochs without improvement after which training stops. Default 1. */
   readonly patience?: number;
 }
 
 /**
- * Judges one evaluation after the other: whether it is the best so far, and whether training should stop.
+ * Returns a judge of one evaluation after the other: `best` is true if it is the best so far, `stop` if training should
+ * stop.
  *
- * @throws {TypeError} for unknown options, tasks and metrics.
- * @throws {RangeError} for weights and patience out of range, or if there is nothing to validate on; when judging, if
- * what is watched is no number, as the AUC of one class is.
+ * @throws {TypeError} if an option, a task or the metric is unknown.
+ * @throws {RangeError} if a weight or the patience is out of range, or there are no validation rows; when judging,
+ * if a watched number is NaN, as the AUC of one class is.
  */
 export function watcher<Tasks extends string>(
   stopping: Stopping<Tasks>,
   spec: Spec<Tasks>,
   validated: boolean,
-): (found: Evaluation<Tasks>) => { readonly best: boolean; readonly stop: boolean } {
+): (evaluation: Evaluation<Tasks>) => { readonly best: boolean; readonly stop: boolean } {
   checkOptions("stop early", stopping, ["task", "metric", "patience"]);
   const { task, metric = "loss", patience = 1 } = stopping;
   const weights = (typeof task === "string" ? { [task]: 1 } : task) as Record<Tasks, number>;

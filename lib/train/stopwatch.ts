@@ -10,7 +10,7 @@ export interface Stopwatch {
   readonly breathe: () => Promise<void>;
 }
 
-/** Returns a clock that counts seconds of work, and pauses for the event loop now and then, so that signals and timers get their turn. */
+/** Returns a clock of the seconds of work. It gives way to the event loop now and then, for signals and timers. */
 export function stopwatch(): Stopwatch {
   let start = performance.now();
   let paused = 0;
@@ -27,7 +27,7 @@ export function stopwatch(): Stopwatch {
   };
 }
 
-/** A turn of the event loop. A timer of no time would take two milliseconds. */
+/** Waits for a turn of the event loop. A timer of 0 ms would take two milliseconds. */
 function turn(): Promise<void> {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();

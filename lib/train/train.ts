@@ -17,12 +17,12 @@ import { watcher } from "./stopping.ts";
 import { type Stopwatch, stopwatch } from "./stopwatch.ts";
 
 /**
- * Trains a model: runs one step after the other and yields what is known after each. Leaving the loop ends the training.
+ * Trains a model: takes one step after the other and yields a record of each. Leaving the loop ends the training.
  *
  * The same seed, engine, data and kind of machine give the same parameters. A step whose losses, gradients or new
  * parameters are not finite changes nothing and ends the training with an error.
  *
- * @throws {TypeError | RangeError} for rows that do not fit, and options out of range.
+ * @throws {TypeError | RangeError} if rows do not fit the model, or an option is out of range.
  * @throws {RangeError} if a loss is not finite, naming the step, the task and the largest parameter.
  *
  * @example
@@ -150,7 +150,7 @@ async function* recordsOf<Tasks extends string>(
   throw new RangeError(`Cannot train: epoch ${epoch} of the data has no rows${wanted}`);
 }
 
-/** The record of a step, but for its place. */
+/** Returns the record of a step, without its epoch and step. */
 function recordOf<Tasks extends string>(
   { insides, data, given, clock, seen }: Run<Tasks>,
   outputs: Readonly<Record<string, Tensor>>,
@@ -173,7 +173,7 @@ function recordOf<Tasks extends string>(
   };
 }
 
-/** The learning rate and the optimiser's scalars of a step, as inputs. */
+/** Returns the learning rate and the optimiser's scalars of a step, as inputs. */
 function scalarsOf(optimiser: Optimiser, count: number, step: number): Record<string, Tensor> {
   const rate = rateOf(optimiser, step);
   return mapEntries({ rate, ...optimiser.scalars(count, rate) }, (_, value) => {
@@ -181,7 +181,7 @@ function scalarsOf(optimiser: Optimiser, count: number, step: number): Record<st
   });
 }
 
-/** The learning rate of a step: a schedule is the author's own function. */
+/** Returns the learning rate of a step, checked: a schedule is the author's own function. */
 function rateOf(optimiser: Optimiser, step: number): number {
   const rate = optimiser.rate(step);
   if (Number.isFinite(rate) && rate >= 0) return rate;

@@ -4,22 +4,22 @@ import { apply } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
 import type { Optimiser } from "../optimisers/optimiser.ts";
 
-/** What becomes of parameters after a step. */
+/** An update of parameters after a step. */
 export interface Update {
   /** The norm of the whole gradient, before clipping, `[]`. */
   readonly norm: Value;
   /** The sum of the new parameters, `[]`: not finite if one of them is not. */
   readonly moved: Value;
-  /** What replaces the flat array and the optimiser's slots, by their names on the engine. */
+  /** The new flat array and optimiser's slots, by their names on the engine. */
   readonly updates: Readonly<Record<string, Value>>;
 }
 
 /**
- * Returns the second half of a training step: what a gradient makes of the parameters and the optimiser's slots. The
+ * Returns the second half of a training step: the update of the parameters and the optimiser's slots by a gradient. The
  * learning rate and the optimiser's scalars are inputs.
  *
  * @param gradient The gradient with respect to the flat array, `[size]`.
- * @param moves What is added to parameters beside, `[size]`. Default: nothing.
+ * @param moves Numbers to add to the parameters besides, `[size]`. Default: none.
  */
 export function updateOf(
   layout: Layout,
@@ -50,7 +50,7 @@ export function scalar(name: string): Value {
   return apply("input", [], { name, shape: [], type: "float" });
 }
 
-/** The norm of a gradient, and the gradient scaled down where its norm is larger than the limit. */
+/** Returns the norm of a gradient, and the gradient scaled down if its norm is larger than the limit. */
 function clip(gradient: Value, limit: number | undefined): { readonly norm: Value; readonly clipped: Value } {
   if (limit === undefined) return { norm: length(gradient), clipped: gradient };
   const [top, bottom] = [max(gradient), max(neg(gradient))];
@@ -61,11 +61,12 @@ function clip(gradient: Value, limit: number | undefined): { readonly norm: Valu
   return { norm, clipped: mul(scaled, select(greater(norm, limit), div(limit, length(scaled)), unit)) };
 }
 
+/** Returns the Euclidean norm of a gradient `[size]`. */
 function length(gradient: Value): Value {
   return sqrt(sum(mul(gradient, gradient), { axes: [0] }));
 }
 
-/** The parameters, the matrices among them shrunk. */
+/** Returns the parameters, `[size]`, the matrices among them shrunk. */
 function decayed(flat: Value, layout: Layout, rate: Value, decay: number): Value {
   if (decay === 0 || layout.matrices === 0) return flat;
   const matrices = mul(slice(flat, 0, layout.matrices), sub(1, mul(rate, decay)));

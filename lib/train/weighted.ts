@@ -6,12 +6,12 @@ import { type SharedPiece, sharedPieces } from "../trace/sharing.ts";
 import { type Between, flattened } from "./step.ts";
 
 /**
- * Returns what stands between gradients and update where gradients are weighed; undefined if tasks share no parameters.
+ * Returns the function between gradients and update that weighs gradients; undefined if tasks share no parameters.
  *
- * The gradient of each task's loss with respect to the shared parameters stays on the engine, one row a task, and so does
- * the sum of the tasks' gradients for all others, and the gradient of the losses of gates and banks, which is not
- * weighed. The inner products of the rows are asked for as `products` `[tasks, tasks]`; given `weights` `[1, tasks]`, the
- * rows become one gradient.
+ * Three arrays stay on the engine: the gradients of the tasks' losses with respect to the shared parameters, one row a
+ * task; the sum of the tasks' gradients with respect to all other parameters; and the gradient of the losses of gates and
+ * banks, which is not weighed. The inner products of the rows leave the first half as `products` `[tasks, tasks]`; the
+ * second half takes `weights` `[1, tasks]`, which make one gradient of the rows.
  */
 export function weighted(plan: Plan): Between | undefined {
   const parts = sharedPieces(plan);
@@ -25,16 +25,16 @@ export function weighted(plan: Plan): Between | undefined {
     });
     const rows = byTask.map(({ gradient }) => {
       const pieces = shared.map((part) => masked(gradient(part), part, "shared"));
-      return reshape(flattened(pieces), [1, lengthOf(shared)]);
+      return reshape(flattened(pieces), [1, lengthOf(shared)]); // [1, shared]
     });
     const stacked = concat(rows, 0); // [tasks, shared]
     ask("products", matmul(stacked, transpose(stacked)));
-    const mixed = matmul(give("weights", [1, rows.length]), keep("shared", stacked));
-    const halves = [{ held: shared, whole: reshape(mixed, [lengthOf(shared)]) }];
+    const mixed = matmul(give("weights", [1, rows.length]), keep("shared", stacked)); // [1, shared]
+    const halves = [{ held: shared, whole: reshape(mixed, [lengthOf(shared)]) }]; // [shared]
     if (own.length > 0) {
       const sums = own.map((part) => {
-        const of = byTask.filter(({ task }) => part.tasks.includes(task)).map(({ gradient }) => gradient(part));
-        return masked(summed(of) ?? broadcast(constant(0), part.shape), part, "own");
+        const terms = byTask.filter(({ task }) => part.tasks.includes(task)).map(({ gradient }) => gradient(part));
+        return masked(summed(terms) ?? broadcast(constant(0), part.shape), part, "own");
       });
       halves.push({ held: own, whole: keep("own", flattened(sums)) });
     }
@@ -43,26 +43,28 @@ export function weighted(plan: Plan): Between | undefined {
   };
 }
 
-/** The gradient of a piece, one after the other: the sum of what the two halves hold of it. */
+/** Returns the gradient of a piece, `[size of the piece]`: the sum of its slices of the two halves. */
 function pieceOf(
   part: SharedPiece,
   halves: readonly { readonly held: readonly SharedPiece[]; readonly whole: Value }[],
 ): Value {
-  const found = halves.filter(({ held }) => held.includes(part)).map(({ held, whole }) => {
+  const slices = halves.filter(({ held }) => held.includes(part)).map(({ held, whole }) => {
     return slice(whole, lengthOf(held.slice(0, held.indexOf(part))), sizeOf(part.shape), 0);
   });
-  return summed(found)!;
+  return summed(slices)!;
 }
 
+/** Returns the sum of values; undefined if there are none. */
 function summed(values: readonly Value[]): Value | undefined {
   return values.length === 0 ? undefined : values.reduce((sum, value) => add(sum, value));
 }
 
+/** Returns the number of elements of some pieces. */
 function lengthOf(parts: readonly SharedPiece[]): number {
   return parts.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 }
 
-/** A gradient, 0 for what is not asked for. */
+/** Returns a gradient with 0 for all parameters but the wanted ones. */
 function masked(gradient: Value, { holds, mask }: SharedPiece, wanted: "shared" | "own"): Value {
   if (holds !== "both") return gradient;
   const ones = constant(mask.data, mask.shape);

@@ -3,9 +3,9 @@ import { isRecord, kindOf } from "../errors/kinds.ts";
 import type { Optimiser } from "../optimisers/optimiser.ts";
 
 /**
- * How the losses of several tasks make one step, beside the static weights of the tasks: weights of whole losses that
- * follow from earlier steps, weights of the tasks' gradients with respect to shared parameters, or both. All weights of
- * a task multiply its loss, and tasks come in the order of the model.
+ * A weighting: how the losses of several tasks make one step, beside the static weights of the tasks. It is weights of
+ * whole losses that follow from earlier steps, weights of the tasks' gradients with respect to shared parameters, or
+ * both. All weights of a task multiply its loss, and tasks come in the order of the model.
  *
  * Shared are the parameters on which the losses of more than one task depend; see `tasksOf`. The gradient of a
  * parameter of one task alone is that task's, whatever the weights of gradients are.
@@ -15,7 +15,7 @@ export interface Weighting {
   readonly name: string;
   /** The weights of the losses, as a chain of states that begins anew with every training. */
   readonly losses?: (tasks: number, optimiser: Optimiser) => LossWeights;
-  /** Whether the chain is told the norm of every task's gradient. It costs what weights of gradients cost. */
+  /** True if the chain needs the norm of every task's gradient. It costs what weights of gradients cost. */
   readonly norms?: boolean;
   /**
    * The weights of the gradients, from their inner products. Only tasks that share parameters and have a labelled row
@@ -30,7 +30,7 @@ export interface Weighting {
  */
 export type Products = readonly (readonly number[])[];
 
-/** One state of a chain of weights. It is not changed by what follows. */
+/** One state of a chain of weights. Later states do not change it. */
 export interface LossWeights {
   /** The weights of a step of an epoch, which counts from 1: what each loss is multiplied by. */
   readonly weights: (epoch: number) => readonly number[];
@@ -38,7 +38,7 @@ export interface LossWeights {
   readonly next: (seen: Seen) => LossWeights | Promise<LossWeights>;
 }
 
-/** What is seen of a step. */
+/** Numbers of one step, as a weighting sees them. */
 export interface Seen {
   /** The epoch, from 1. */
   readonly epoch: number;
@@ -47,8 +47,8 @@ export interface Seen {
   /** The loss of each task, without its weights; 0 where no row is labelled. */
   readonly losses: readonly number[];
   /**
-   * Whether each task had a labelled row, and a static weight above 0 (and shares parameters, where norms are asked
-   * for). A task without keeps what is known of it.
+   * True for each task with a labelled row and a static weight above 0 (and with shared parameters, where norms are
+   * asked for). The state of any other task stays as it is.
    */
   readonly labelled: readonly boolean[];
   /** The norm of each task's gradient with respect to shared parameters, weights included; where it was asked for. */

@@ -1,4 +1,4 @@
-/** What is done, the class of its error, and what its message holds: the place first, then what is advised. */
+/** A call, the class of its error, and parts of its message: the place first, then the advice. */
 export type Case = readonly [does: () => unknown, error: new (...args: never[]) => Error, ...says: string[]];
 
 // What no type checker would let pass is written as `any`.

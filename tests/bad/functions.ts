@@ -85,8 +85,8 @@ export const functions: Readonly<Record<string, Case>> = {
     "apply add: argument 1 must be a value, found [1,2]",
   ],
   "a sum with a net": [() => add(dense(3) as Any, 1), TypeError, "argument 0 must be a value, found a function"],
-  "a constant of NaN": [() => constant(NaN), TypeError, 'constant: [NaN] is no valid "data"'],
-  "a constant too large for float32": [() => constant(1e39), TypeError, '[1e+39] is no valid "data"'],
+  "a constant of NaN": [() => constant(NaN), TypeError, 'constant: [NaN] is not a valid "data"'],
+  "a constant too large for float32": [() => constant(1e39), TypeError, '[1e+39] is not a valid "data"'],
   "a constant of another shape": [() => constant([1, 2], [3]), RangeError, "[3] needs 3 numbers, found 2"],
   "mmoe with a misspelt key": [
     () => mmoe({ input: 3, expert, tasks: {}, expertss: 4 } as Any),

@@ -130,7 +130,7 @@ export const runs: Readonly<Record<string, Case>> = {
   "predicting NaN": [
     predicting(rows([[1, 2, 3, 4, 5], [1, 2, NaN, 4, 5]])),
     RangeError,
-    "Cannot predict\n  at row 1, column 2: NaN is no finite number",
+    "Cannot predict\n  at row 1, column 2: NaN is not a finite number",
   ],
   "predicting 1e309": [predicting(rows([[1, 2, 3, 4, 1e309]])), RangeError, "at row 0, column 4: Infinity"],
   "predicting what float32 does not hold": [

@@ -136,14 +136,14 @@ export const specs: Readonly<Record<string, Case>> = {
   "attrs of another kind": [
     set(`${at}.1.attrs.shape`, "5,6"),
     SpecError,
-    'Cannot apply parameter: "5,6" is no valid "shape"',
+    'Cannot apply parameter: "5,6" is not a valid "shape"',
   ],
   "attrs of any depth": [
     set(`${at}.1.attrs.shape`, nested(50_000)),
     SpecError,
-    'Cannot apply parameter: a list is no valid "shape"',
+    'Cannot apply parameter: a list is not a valid "shape"',
   ],
-  "attrs of 100 axes": [set(`${at}.1.attrs.shape`, Array(100).fill(1)), SpecError, 'is no valid "shape"'],
+  "attrs of 100 axes": [set(`${at}.1.attrs.shape`, Array(100).fill(1)), SpecError, 'is not a valid "shape"'],
   "attrs that are too many": [
     set(`${at}.1.attrs.more`, 1),
     SpecError,
@@ -157,12 +157,12 @@ export const specs: Readonly<Record<string, Case>> = {
   "a parameter's name that leads away": [
     set(`${at}.1.attrs.name`, "../../kernel"),
     SpecError,
-    '"../../kernel" is no name of a parameter',
+    '"../../kernel" is not a name of a parameter',
   ],
   "a parameter's name of 10,000 characters": [
     set(`${at}.1.attrs.name`, `0/${long}`),
     SpecError,
-    "is no name of a parameter",
+    "is not a name of a parameter",
   ],
   "a parameter too large for a machine": [
     set(`${at}.1.attrs.shape`, [2 ** 30, 2 ** 30]),

@@ -107,7 +107,7 @@ export const tables: Readonly<Record<string, Case>> = {
   "a feature named __proto__": [
     () => define({ input: JSON.parse('{"__proto__":{"kind":"category","words":[]}}'), tasks: { click: binary() } }),
     SpecError,
-    'at input.__proto__: "__proto__" is no name: wanted another',
+    'at input.__proto__: "__proto__" is not a name: wanted another',
   ],
   "no task": [table({ tasks: {} }), SpecError, "at tasks: a model needs at least one task"],
   "tasks as a list": [table({ tasks: [binary()] }), SpecError, "at tasks: wanted an object, found a list"],
@@ -160,22 +160,26 @@ export const tables: Readonly<Record<string, Case>> = {
   "a task named with a slash": [
     table({ tasks: { "a/b": binary() } }),
     SpecError,
-    'at tasks["a/b"]: "a/b" is no name: wanted a name of 1 to 100 characters without /',
+    'at tasks["a/b"]: "a/b" is not a name: wanted a name of 1 to 100 characters without /',
   ],
-  "a task without a name": [table({ tasks: { "": binary() } }), SpecError, 'at tasks[""]: "" is no name'],
-  "a task named by 10,000 characters": [table({ tasks: { [long]: binary() } }), SpecError, "is no name: wanted a name"],
+  "a task without a name": [table({ tasks: { "": binary() } }), SpecError, 'at tasks[""]: "" is not a name'],
+  "a task named by 10,000 characters": [
+    table({ tasks: { [long]: binary() } }),
+    SpecError,
+    "is not a name: wanted a name",
+  ],
   "a task with a line break": [table({ tasks: { "a\nb": binary() } }), SpecError, 'at tasks["a\\nb"]'],
-  "a task with half a character": [table({ tasks: { "\ud800": binary() } }), SpecError, "is no name"],
+  "a task with half a character": [table({ tasks: { "\ud800": binary() } }), SpecError, "is not a name"],
   "a task named __proto__": [
     table({ tasks: JSON.parse('{"__proto__":1}') }),
     SpecError,
-    'at tasks.__proto__: "__proto__" is no name: wanted another',
+    'at tasks.__proto__: "__proto__" is not a name: wanted another',
   ],
   "a bank named __proto__": [
     levels(Object.fromEntries([["__proto__", bank(1, relu)], ["shared", bank(1, relu)]]), { shared: mix("shared") }),
     SpecError,
     "at levels[0].experts.__proto__",
-    "is no name",
+    "is not a name",
   ],
   "a task named input": [
     table({ tasks: { input: binary() } }),
@@ -391,7 +395,7 @@ export const tables: Readonly<Record<string, Case>> = {
     "at input.job.words[1]: wanted a text, found 2",
   ],
 
-  "levels that are no list": [
+  "levels that are not a list": [
     table({ levels: level(fine, {}) }),
     SpecError,
     "at levels: wanted a list, found an object",
@@ -628,25 +632,29 @@ export const tables: Readonly<Record<string, Case>> = {
   "a parameter of every row": [
     net(layer((parameter, x) => mul(x, parameter("w", ["batch" as Any, 3], inits.ones)))),
     SpecError,
-    '["batch",3] is no valid "shape"',
+    '["batch",3] is not a valid "shape"',
   ],
   "a parameter without a beginning": [
     net(layer((parameter, x) => mul(x, (parameter as Any)("w", [3])))),
     SpecError,
-    '{} is no valid "init"',
+    '{} is not a valid "init"',
   ],
   "a parameter that begins nowhere": [
     net(layer((parameter, x) => mul(x, parameter("w", [3], inits.value(NaN))))),
     SpecError,
     "NaN",
-    'is no valid "init"',
+    'is not a valid "init"',
   ],
   "a parameter of an unknown beginning": [
     net(dense(3, { init: { kind: "xavier" } as Any })),
     SpecError,
-    'no valid "init"',
+    'not a valid "init"',
   ],
-  "a method for a beginning": [net(dense(3, { init: { kind: "constructor" } as Any })), SpecError, 'no valid "init"'],
+  "a method for a beginning": [
+    net(dense(3, { init: { kind: "constructor" } as Any })),
+    SpecError,
+    'not a valid "init"',
+  ],
   "a gate of one weight": [
     gate((x: Value) => dense(1)(x)),
     SpecError,

@@ -1,8 +1,8 @@
 import type { Line } from "./lines.ts";
 
-/** What the project holds itself to, and where it is found among the results. */
+/** A bar that the project holds itself to, and its place among the results. */
 export interface Bar {
-  /** What is held to it. */
+  /** The subject of the bar. */
   readonly what: string;
   /** The line of it: its case, engine and metric, and its peer where the ratio counts. */
   readonly of: readonly [of: string, engine: string, metric: string, peer?: string];
@@ -12,7 +12,7 @@ export interface Bar {
   readonly most?: number;
 }
 
-/** What metrics are called. */
+/** The names of metrics. */
 const metrics: Readonly<Record<string, string>> = {
   train_step_ms: "training step",
   predict_ms: "inference",
@@ -42,7 +42,7 @@ export const bars: readonly Bar[] = [
   { what: "arrays gained from a tenth to the end", of: ["W1", "wasm", "arrays_gained"], most: 0 },
 ];
 
-/** What was found for a bar, undefined where it was not measured. */
+/** Returns the number measured for a bar; undefined if it was not measured. */
 export function standing(
   bar: Bar,
   lines: readonly Line[],

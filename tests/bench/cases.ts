@@ -7,7 +7,7 @@ import { type Census, readCensus } from "./census.ts";
 export interface Case {
   /** The case's name in results. */
   readonly name: string;
-  /** What it stands for. */
+  /** The use that it stands for. */
   readonly about: string;
   /** The width of the input, or the named features of Census-Income. */
   readonly input: number | "census";

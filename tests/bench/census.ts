@@ -8,7 +8,7 @@ export interface Census {
   readonly train: Rows;
   /** 7 numbers and 31 categories, 517 columns where one-hot. */
   readonly features: Features;
-  /** Whether the rows are invented. */
+  /** True if the rows are invented. */
   readonly invented: boolean;
 }
 

@@ -3,13 +3,13 @@ export type Worker = Pick<Deno.ChildProcess, "stdin" | "stdout" | "stderr" | "st
 
 /** Requests to a worker, one after the other. */
 export interface Conversation {
-  /** What the worker replies: to the next request, or, without one, before all requests. */
+  /** Returns the worker's reply: to the next request, or, without one, before all requests. */
   ask(request?: unknown): Promise<unknown>;
   /** Ends the worker, which is killed where it does not end by itself in a few seconds. */
   close(): Promise<void>;
 }
 
-/** How many of a worker's last words are shown. */
+/** The number of a worker's last lines that are shown. */
 const shown = 8;
 /** The milliseconds in which a worker may end by itself. */
 const patience = 3000;
@@ -18,7 +18,7 @@ const patience = 3000;
  * Asks a worker that answers every line of JSON with a line of JSON, `{ "error" }` where it failed.
  *
  * @param name What the worker is called in errors.
- * @throws {Error} from `ask`: what the worker says, or, if it ended or its reply is no JSON, its last lines
+ * @throws {Error} from `ask`: what the worker says, or, if it ended or its reply is not JSON, its last lines
  */
 export function converse(worker: Worker, name: string): Conversation {
   const replies = linesOf(worker.stdout);
@@ -73,7 +73,7 @@ export function converse(worker: Worker, name: string): Conversation {
   };
 }
 
-/** Whether something happens within a few seconds. */
+/** Returns true if something happens within a few seconds. */
 async function within(event: Promise<unknown>): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<boolean>((resolve) => timer = setTimeout(() => resolve(false), patience));

@@ -6,7 +6,7 @@ import { watched } from "./watch.ts";
 
 /** The epochs that are timed. */
 const epochs = 3;
-/** The steps from which an epoch on cpu is told. */
+/** The steps from which the time of an epoch on cpu is estimated. */
 const plainSteps = 10;
 
 /**

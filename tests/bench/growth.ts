@@ -5,7 +5,7 @@ import { measure } from "./measure.ts";
 import { peakOf } from "./memory.ts";
 import { ours } from "./ours.ts";
 
-/** What stays as it is while one of its numbers grows. */
+/** The setting that stays while one of its numbers grows. */
 export const base: Case = {
   ...{ name: "growth", about: "one number at a time" },
   ...{ input: 100, experts: 8, units: [64], tasks: 2, tower: 16, batch: 1024 },

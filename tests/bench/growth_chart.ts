@@ -9,13 +9,13 @@ import { dashes } from "../../lib/report/palette.ts";
 export interface Curve {
   /** Its name; lines of one name look alike in every panel. */
   readonly name: string;
-  /** What grows, and what it costs. */
+  /** The sizes of what grows, and their costs. */
   readonly points: readonly { readonly size: number; readonly cost: number }[];
 }
 
 /** Curves over one axis. */
 export interface Panel {
-  /** What grows. */
+  /** The name of what grows. */
   readonly axis: string;
   /** The lines. */
   readonly curves: readonly Curve[];

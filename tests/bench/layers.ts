@@ -18,7 +18,7 @@ export interface Layers {
   close(): void;
 }
 
-/** How the experts of a bank are written: a layer each, or one wide layer for all, where they have one layer. */
+/** The form of the experts of a bank: a layer each, or one wide layer for all, where they have one layer. */
 export type Form = "loop" | "wide";
 
 /**

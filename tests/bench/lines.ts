@@ -1,4 +1,4 @@
-import { table } from "../../mod.ts";
+import { textTable } from "../../mod.ts";
 import { type Spread, spread } from "./measure.ts";
 
 /** One result, a line of JSON. */
@@ -7,7 +7,7 @@ export interface Line {
   readonly case: string;
   /** Our engine. */
   readonly engine: string;
-  /** What was measured, its unit at the end. */
+  /** The measured quantity, its unit at the end. */
   readonly metric: string;
   /** The middle of the measured values: ours, or the peer's where there is one. */
   readonly median: number;
@@ -17,11 +17,11 @@ export interface Line {
   readonly p90: number | null;
   /** Whose values they are, null where they are ours. */
   readonly peer: string | null;
-  /** How many times as fast as the peer we are; null without a peer. */
+  /** The speed as a multiple of the peer's; null without a peer. */
   readonly ratio: number | null;
 }
 
-/** What sections of the benchmark share. */
+/** The things that sections of the benchmark share. */
 export interface Bench {
   /** The seed of initial values. */
   readonly seed: number;
@@ -57,14 +57,14 @@ export function against(
   return { case: of, engine, metric, ...found, peer, ratio: ratioOf(metric, spread(ours).median, found.median) };
 }
 
-/** How many times as fast as a peer we are: of times its over ours, of rates (`..._per_s`) ours over its. */
+/** Our speed as a multiple of a peer's: of times its over ours, of rates (`..._per_s`) ours over its. */
 export function ratioOf(metric: string, ours: number, peers: number): number {
   return metric.endsWith("_per_s") ? ours / peers : peers / ours;
 }
 
 /** Lines as a table for people. */
 export function lineTable(lines: readonly Line[]): string {
-  return table(lines.map(({ case: of, engine, metric, median, p10, p90, peer, ratio }) => ({
+  return textTable(lines.map(({ case: of, engine, metric, median, p10, p90, peer, ratio }) => ({
     case: of,
     engine,
     metric,

@@ -1,7 +1,7 @@
 import type { Graph } from "../../lib/graph.ts";
 import { sizeOf, withBatch } from "../../lib/ops/shape.ts";
 
-/** What a graph needs at least, in bytes. */
+/** The least memory that a graph needs, in bytes. */
 export interface Live {
   /** Parameters and slots. */
   readonly resident: number;
@@ -9,7 +9,7 @@ export interface Live {
   readonly activations: number;
 }
 
-/** The bytes of a graph's values for a batch, run in the order of its nodes. A reshape is no value of its own. */
+/** The bytes of a graph's values for a batch, run in the order of its nodes. A reshape is not a value of its own. */
 export function live({ nodes, outputs, updates }: Graph, batch: number): Live {
   const bytes = nodes.map(({ shape }) => 4 * sizeOf(withBatch(shape, batch)));
   const root = nodes.map((_, position) => position);

@@ -1,10 +1,10 @@
 import { cpus } from "node:os";
 
-/** What the numbers were measured on, and of which versions. */
+/** The machine that the numbers were measured on, and the versions. */
 export interface Machine {
   /** The processor's name. */
   readonly cpu: string;
-  /** How many threads it runs at once. */
+  /** The number of threads that it runs at once. */
   readonly cores: number;
   /** Its memory, in GiB. */
   readonly memory: number;

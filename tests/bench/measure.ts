@@ -22,16 +22,16 @@ const rounds = 5;
 const most = 10;
 /** Runs that take longer, in milliseconds, are timed a third as often. */
 const slow = 2000;
-/** What the threads of the contestant before may take to fall asleep, in milliseconds. */
+/** The time that the threads of the contestant before may take to fall asleep, in milliseconds. */
 const rest = 30;
 
-/** How much is timed. */
+/** The amount of timing. */
 export interface Effort {
   /** The least number of timed runs. */
   readonly repeats: number;
-  /** How long each contestant warms up, in milliseconds. Default 400. */
+  /** The time for which each contestant warms up, in milliseconds. Default 400. */
   readonly warm?: number;
-  /** How long each contestant is timed at least, where its runs are short, in milliseconds. Default 1200. */
+  /** The least time for which each contestant is timed if its runs are short, in milliseconds. Default 1200. */
   readonly timed?: number;
   /** Aborts the measurement. */
   readonly signal?: AbortSignal;
@@ -64,7 +64,7 @@ export async function measure(
   return found;
 }
 
-/** How often a contestant is timed whose runs take some milliseconds. */
+/** The number of times that a contestant is timed whose runs take some milliseconds. */
 function runsOf(time: number, repeats: number, timed: number): number {
   if (time > slow) return Math.ceil(repeats / 3);
   return Math.min(most * repeats, Math.max(repeats, Math.ceil(timed / time)));

@@ -7,7 +7,7 @@ import { highest, residentNow } from "./resident.ts";
 import { wasmMemory } from "./wasm_memory.ts";
 import { watched } from "./watch.ts";
 
-/** What is asked. */
+/** A request. */
 export interface Asked {
   /** The case, whose input is a width. */
   readonly of: Case;
@@ -17,7 +17,7 @@ export interface Asked {
   readonly steps: number;
 }
 
-/** What was found, in bytes. */
+/** The memory that was found, in bytes. */
 export interface Found {
   /** The most memory of the process in steps after the first, above what there was before the model. */
   readonly peak: number;

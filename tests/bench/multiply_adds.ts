@@ -13,7 +13,7 @@ export interface MultiplyAdds {
  * The multiply-adds of a row, counted in the products of the model's own layers as its table says them, whatever an
  * engine makes of them. A product with `[width, units]` weights takes `width x units` of them: once forward, once for
  * the gradient of the weights, and once for the gradient of what the weights are applied to, which the input does not
- * need. A named feature counts as one column of the input: the zeros of one-hot vectors are no work.
+ * need. A named feature counts as one column of the input: the zeros of one-hot vectors do not count.
  */
 export function multiplyAdds(spec: Spec): MultiplyAdds {
   const { nodes } = forward(plan(spec));

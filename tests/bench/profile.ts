@@ -16,11 +16,11 @@ type Run = "train" | "predict";
 export interface Part {
   /** The op and, of a product, its factors and what it makes. */
   readonly name: string;
-  /** How many there are in a run. */
+  /** The number of them in a run. */
   readonly count: number;
-  /** The milliseconds of a run that they take, as the engine tells. */
+  /** The milliseconds of a run that they take, as the engine reports. */
   readonly ms: number;
-  /** What a product reaches, in 10^9 floating-point operations a second. */
+  /** The speed of a product, in 10^9 floating-point operations a second. */
   readonly gflops?: number;
   /** The lengths of a product of two matrices. */
   readonly lengths?: Product;
@@ -36,7 +36,7 @@ interface Timed {
 
 type Shape = readonly number[];
 
-/** What is profiled: the cases with bars that may not be met. */
+/** The cases to profile: those with bars that may not be met. */
 const wanted: readonly (readonly [CaseName, "onnx" | "wasm", Run])[] = [
   ["W1", "onnx", "predict"],
   ["W2", "onnx", "train"],
@@ -185,7 +185,7 @@ export function partsOf(timed: readonly Timed[]): readonly Part[] {
   return [...[...single, ...large].toSorted((a, b) => b.ms - a.ms), ...rest];
 }
 
-/** What an op is counted as. */
+/** Returns the name under which an op is counted. */
 function kindOf({ op, factors, result }: Timed): string {
   if (isProduct(op)) return "smaller products";
   const whole = [...factors, result].some((shape) => shape.length === 1 && shape[0] > manyParameters);
@@ -202,7 +202,7 @@ function text(shape: Shape): string {
 /** The lengths of a product: `[rows, inner] x [inner, columns]`. */
 export type Product = readonly [rows: number, inner: number, columns: number];
 
-/** What a product is, whichever of its factors is transposed, and what it reaches. */
+/** Returns the name of a product, whichever of its factors is transposed, and its speed. */
 function rate(
   [left, right]: readonly Shape[],
   result: Shape,

@@ -4,7 +4,7 @@ import { find, grid, percent } from "./result_tables.ts";
 
 const pattern = /^(train|predict)_op_(ms|count|gflops), (.*)$/;
 
-/** Whether a line is part of a profile. */
+/** Returns true if a line is part of a profile. */
 export function isProfiled({ metric }: Line): boolean {
   return pattern.test(metric);
 }
@@ -21,7 +21,7 @@ export function profileText(lines: readonly Line[]): string {
   }).join("\n\n");
 }
 
-/** What profiles do not say by themselves. */
+/** The text that profiles need beside them. */
 const notes: Readonly<Record<string, string>> = {
   "W1, inference on onnx": `Ops of this size take little longer than handing them to a second thread.`,
   "W2, training step on onnx":
@@ -60,7 +60,7 @@ function partGrid(lines: readonly Line[], whole: Line, run: string): string {
   ]);
 }
 
-/** What the bars ask for that are not met, next to what the large products alone take. */
+/** The bars that are not met, next to the time of the large products alone. */
 function asked(lines: readonly Line[], whole: Line, run: string): string {
   const products = partsOf(lines, whole, run).filter(({ name }) =>
     find(lines, whole.case, whole.engine, `${run}_op_gflops, ${name}`) !== undefined

@@ -7,13 +7,13 @@ export interface Peers {
   readonly versions: Readonly<Record<string, string>>;
   /** The variants that can be timed here: `torch eager`, `torch fused`, and `torch compile` where it works. */
   readonly variants: readonly string[];
-  /** How each variant was run: the form and the number of threads that were fastest, by case, variant and metric. */
+  /** The way each variant was run: its fastest form and number of threads, by case, variant and metric. */
   readonly settings: ReadonlyMap<string, string>;
   /** The milliseconds of every run. The first call for a case looks for the fastest form, outside of what is timed. */
   time(of: Dims, variant: string, metric: "train_step_ms" | "predict_ms", repeats: number): Promise<number[]>;
-  /** How many numbers the peers train: as many as we do. */
+  /** The number of parameters that the peers train: as many as we do. */
   weights(of: Dims): Promise<number>;
-  /** What a float32 product of two [size, size] matrices reached at best, in 10^9 operations a second. */
+  /** The best speed of a float32 product of two [size, size] matrices, in 10^9 operations a second. */
   blas(size: number): Promise<{ gflops: number }>;
   /** The milliseconds of every run of a [rows, inner] x [inner, columns] product by PyTorch. */
   product(lengths: readonly [rows: number, inner: number, columns: number]): Promise<number[]>;
@@ -41,7 +41,7 @@ export interface Dims {
   readonly sizes?: readonly number[];
 }
 
-/** Where the virtual environment has Python, from the root of the repository. */
+/** The place of Python in the virtual environment, from the root of the repository. */
 export const own = Deno.build.os === "windows" ? "out/peers/Scripts/python.exe" : "out/peers/bin/python";
 const script = "tests/bench/peers/mmoe.py";
 const remedy = `python3 -m venv out/peers && out/peers/bin/pip install -r tests/bench/peers/requirements.txt`;
@@ -49,7 +49,7 @@ const remedy = `python3 -m venv out/peers && out/peers/bin/pip install -r tests/
 /**
  * The peers of the virtual environment in `out/peers`, else those of the Python that GATEHOUSE_PYTHON names.
  *
- * @param say Told in a line what is missing, and how to add it.
+ * @param say Called with a line that says what is missing, and how to add it.
  * @returns Undefined where Python, torch or the permission to run them is missing.
  */
 export async function python(say: (line: string) => void = console.error): Promise<Peers | undefined> {
@@ -68,7 +68,7 @@ export async function python(say: (line: string) => void = console.error): Promi
   }
 }
 
-/** What peers are told of a case. */
+/** The dimensions of a case, as peers take them. */
 export function dimsOf({ name, spec, experts, units, tower, tasks, batch }: Loaded): Dims {
   const dims = { name, experts, units, tower, tasks, batch };
   if ("width" in spec.input) return { ...dims, input: spec.input.width };

@@ -52,7 +52,7 @@ export function shareGrid(lines: readonly Line[]): string {
   );
 }
 
-/** What grows along an axis, and what its doublings cost. */
+/** The axis along which something grows, and the cost of its doublings. */
 export function growthText(lines: readonly Line[], axis: keyof typeof axes): string {
   const engines = ["wasm", "onnx"];
   const rows = axes[axis].map((size) => {
@@ -72,7 +72,7 @@ export function growthText(lines: readonly Line[], axis: keyof typeof axes): str
   return `### ${axis}\n\n${grid([axis, ...heads], rows)}\n\n${text}`;
 }
 
-/** What bends, and why. */
+/** The bends, and their reasons. */
 const bends: Readonly<Record<keyof typeof axes, string>> = {
   experts:
     `With few experts the parts that stay as they are weigh most: towers, heads, and what every op costs whatever its
@@ -86,7 +86,7 @@ that GFLOP/s fall while time comes to double.`,
 curve bends to a straight line of slope 1 where the products outweigh it.`,
 };
 
-/** What each doubling costs. */
+/** The cost of each doubling. */
 function doublings(lines: readonly Line[], axis: keyof typeof axes, engines: readonly string[]): string {
   const sizes = axes[axis];
   const words = engines.flatMap((engine) => {

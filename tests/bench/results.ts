@@ -2,7 +2,7 @@
  * Writes RESULTS.md and growth.svg from the lines of a run:
  * `deno task bench --peers --json > out/bench.jsonl && deno task bench:results`.
  */
-import { page } from "../../lib/report/svg.ts";
+import { page } from "../../lib/svg.ts";
 import { type Bar, bars, standing } from "./bars.ts";
 import { cases } from "./cases.ts";
 import { axes, base } from "./growth.ts";
@@ -16,15 +16,15 @@ import { caseList, find, grid, growthText, percent, shareGrid, timeGrid, times }
 
 /** A whole run. */
 export interface Run {
-  /** What it ran on. */
+  /** The machine that it ran on. */
   readonly machine: Machine;
   /** The results. */
   readonly lines: readonly Line[];
-  /** How the peers were run where they had a choice. */
+  /** The way the peers were run where they had a choice. */
   readonly settings: Readonly<Record<string, string>>;
 }
 
-/** What the sections of the page are made of; all others, and what comes before them, of the training steps too. */
+/** The names of the sections of the page; all others, and what comes before them, are of the training steps too. */
 const sections: Readonly<Record<string, (line: Line) => boolean>> = {
   "Training step and inference": ({ case: of, metric }) => of in cases && metric === "train_step_ms",
   "Where the time goes": isProfiled,
@@ -128,8 +128,8 @@ ${sweepText(lines)}
 
 ## Census epoch
 
-W4, whole epochs; cpu is told from ten steps: plain, graphs as they are written, nothing fused and one-hot inputs as
-products; and with fusion off alone.
+W4, whole epochs; cpu is estimated from ten steps: plain, graphs as they are written, nothing fused and one-hot inputs
+as products; and with fusion off alone.
 
 ${
     grid(

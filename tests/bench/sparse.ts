@@ -100,7 +100,7 @@ export async function modelsOf(engine: Engine, size: Size, forced: boolean): Pro
   return { dense, sparse };
 }
 
-/** Whether rules have the chosen experts computed alone. */
+/** Returns true if rules have the chosen experts computed alone. */
 export function routes(size: Size, rules: Rules = cautious): boolean {
   return route(trace(specOf(size), true).logits, rules.routeFrom).stacks.length > 0;
 }

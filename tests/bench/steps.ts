@@ -8,7 +8,7 @@ import { multiplyAdds, peakShare } from "./multiply_adds.ts";
 import { ours } from "./ours.ts";
 import { dimsOf, type Peers } from "./python.ts";
 
-/** What a case is measured with. */
+/** The settings with which a case is measured. */
 export interface Field {
   /** Our engines by name. */
   readonly engines: Readonly<Record<string, Engine>>;
@@ -16,7 +16,7 @@ export interface Field {
   readonly peers: Peers | undefined;
 }
 
-/** Who takes part: our model, or a peer of the engines that are named. */
+/** The contestants: our model, or a peer of the engines that are named. */
 interface Entrant {
   readonly name: string;
   readonly peer: string | null;
@@ -93,7 +93,7 @@ function blas(peers: Peers): Contestant {
   return { name: "blas", times: async () => [2 * side ** 3 / (await peers.blas(side)).gflops / 1e6] };
 }
 
-/** What the product of matrices of that side reaches in so many milliseconds, in 10^9 operations a second. */
+/** The speed of the product of matrices of that side in so many milliseconds, in 10^9 operations a second. */
 function gflopsOf(milliseconds: number): number {
   return 2 * side ** 3 / milliseconds / 1e6;
 }

@@ -3,19 +3,19 @@ import { against, type Bench, type Line, own } from "./lines.ts";
 import { type Contestant, measure, timesOf } from "./measure.ts";
 import { modelsOf, routes, rowsOf, type Size } from "./sparse.ts";
 
-/** What the time of all experts is called beside that of the chosen ones. */
+/** The name of the time of all experts beside that of the chosen ones. */
 export const allExperts = "ours, all experts";
 
 /** The numbers of experts, and of those that a row's gate chooses. */
 export const axes = { experts: [8, 16, 32, 64, 128, 256], k: [1, 2, 4] } as const;
 
-/** What all sizes of the sweep share. */
+/** The settings that all sizes of the sweep share. */
 export const base = { tasks: 1, units: 64, input: 512, batch: 1024 } as const;
 
 /** The one of large experts. */
 export const large: Size = { ...base, experts: 64, k: 2, units: 256 };
 
-/** Where a prediction of all experts would take a minute: fewer rows, and fewer sizes. */
+/** The sizes at which a prediction of all experts would take a minute: fewer rows, and fewer sizes. */
 const slow: Readonly<Record<string, { readonly batch: number; readonly experts: readonly number[] }>> = {
   cpu: { batch: 128, experts: [8, 32, 128] },
 };
@@ -25,7 +25,7 @@ export function batchOn(engine: string): number {
   return slow[engine]?.batch ?? base.batch;
 }
 
-/** Whether a line is of the sweep. */
+/** Returns true if a line is of the sweep. */
 export function isSwept({ case: of }: Pick<Line, "case">): boolean {
   return / of \d+, k \d+$/.test(of);
 }

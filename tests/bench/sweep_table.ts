@@ -2,7 +2,7 @@ import { type Line, number } from "./lines.ts";
 import { find, grid } from "./result_tables.ts";
 import { allExperts, axes, base, batchOn, isSwept, large, nameOf } from "./sweep.ts";
 
-/** How many times as fast the chosen experts alone are: a table for each engine and metric, with experts by k. */
+/** The speed of the chosen experts alone as a multiple: a table for each engine and metric, with experts by k. */
 export function sweepText(lines: readonly Line[]): string {
   const some = lines.filter(isSwept);
   return [...new Set(some.map(({ engine }) => engine))].flatMap((engine) => [

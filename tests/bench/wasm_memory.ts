@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 
-/** What the wasm backend's arrays take of its memory. */
+/** The memory that the arrays of the wasm backend take. */
 export interface WasmMemory {
   /** The number of arrays. */
   arrays(): number;

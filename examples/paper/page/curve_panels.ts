@@ -2,6 +2,7 @@ import { mean, sampleStandardDeviation } from "simple-statistics";
 import type { Curve } from "../curves.ts";
 import { marks } from "../synthetic_run.ts";
 import type { Picture } from "./plot.ts";
+import { light } from "./style.ts";
 
 /** One line of a panel, with the points of the paper. */
 export interface Line {
@@ -78,7 +79,7 @@ export function curvePanel(
       },
       ...plain ? [] : [{
         data: { values: points },
-        mark: { type: "point", size: 45, strokeWidth: 1.5, fill: "var(--paper)", opacity: 1 },
+        mark: { type: "point", size: 45, strokeWidth: 1.5, fill: light.paper, opacity: 1 },
         encoding: { x, y: y("loss"), color, shape },
       }],
     ],

@@ -7,6 +7,7 @@ import { absent, digits, figure, numbers, paragraph, type Section, sentence, tab
 import { cell, finals, type Known, looks, models, picked, type Reading, readings } from "./known.ts";
 import { lossCells, lossColumns, meanOf } from "./losses.ts";
 import { draw } from "./plot.ts";
+import { light } from "./style.ts";
 
 const dashes = [[6, 3], [2, 2], [1, 0]] as const;
 
@@ -16,7 +17,7 @@ export async function figure3Section(known: Known): Promise<Section> {
   const rate = picked(known, "figure3", "shared-bottom 16");
   const lines = correlations.map((correlation, at): Line => ({
     name: `p = ${correlation}`,
-    color: "var(--bottom)",
+    color: light.bottom,
     dash: dashes[at],
     curves: cell(known, "figure3", "shared-bottom 16", correlation, rate?.rate),
     paper: [],
@@ -79,7 +80,7 @@ export async function figure4Section(known: Known): Promise<Section> {
   return { ...head, missing, files, body: parts.join("\n") };
 }
 
-/** How many times as large as the paper's our losses are, early and late: the geometric mean over models and correlations. */
+/** Our losses as multiples of the paper's, early and late: the geometric mean over models and correlations. */
 function ratios(lines: readonly Line[]): string {
   if (lines.some(({ curves }) => curves.every(({ curve }) => curve.length < marks.length))) return "";
   const at = [1000, 4000, 9900].map((step) => {
@@ -107,8 +108,9 @@ function swatch(color: string, dash: readonly number[], shape: typeof shapes[num
     "triangle-up": `<path d="M20 4l5 9h-10z"`,
     circle: `<circle cx="20" cy="9" r="4.5"`,
   }[shape];
-  return `<svg width="40" height="18" viewBox="0 0 40 18" aria-hidden="true" style="stroke:${color};stroke-width:2">` +
-    `<path d="M0 9h40" stroke-dasharray="${dash.join(" ")}"/>${point} fill="var(--paper)" stroke-width="1.5"/></svg>`;
+  const line = `<path d="M0 9h40" stroke-dasharray="${dash.join(" ")}"/>`;
+  return `<svg class="plot" width="40" height="18" viewBox="0 0 40 18" aria-hidden="true">` +
+    `<g stroke="${color}" stroke-width="2">${line}${point} fill="${light.paper}" stroke-width="1.5"/></g></svg>`;
 }
 
 /** The lines of a panel of figure 4. */
@@ -121,7 +123,7 @@ function linesOf(known: Known, correlation: number, rateOf: Reading["rateOf"]): 
   }));
 }
 
-/** Which cells have fewer runs than are wanted at the best rate. */
+/** The cells that have fewer runs than are wanted at the best rate. */
 function gaps(known: Known, study: string, names: readonly string[]): string[] {
   const { all } = runsOfCurves(known.budget);
   return names.flatMap((model) => {

@@ -26,7 +26,7 @@ export function differences(known: Known, found: readonly (readonly Tested[])[])
   return ["<h3>In what we differ from the paper, and why</h3>", ...texts.map(paragraph), pace(known)].join("\n");
 }
 
-/** What each model reaches at its best rate. */
+/** The loss of each model at its best rate. */
 function reached(known: Known, rateOf: RateOf): string {
   const means = models.map((model) => mean(cellsOf(known, model, rateOf(model), "training").map(mean)));
   const alike = Math.max(...means) - Math.min(...means) < 0.02;
@@ -42,7 +42,7 @@ function reached(known: Known, rateOf: RateOf): string {
     `Mean final training loss over all p at the best rates, and the standard deviation over runs: ${each.join("; ")}.`;
 }
 
-/** Which runs end high at the rate nearest to the paper. */
+/** The runs that end high at the rate nearest to the paper. */
 function stuck(
   known: Known,
   best: RateOf,
@@ -82,7 +82,7 @@ function stuck(
     `Shared-Bottom's end above 0.4 there, in the paper ${digits(100 * shares, 1)} %.`;
 }
 
-/** What another way to choose the rates would have chosen. */
+/** The rates that another way to choose them would have chosen. */
 function chosen(known: Known): string {
   const by = (model: Model, kind: Kind) =>
     rates.map((rate) => ({ rate, cells: cellsOf(known, model, rate, kind) }))
@@ -101,7 +101,7 @@ function chosen(known: Known): string {
     "This choice was looked at after the others, on the same runs.";
 }
 
-/** How far the mixtures are apart where tasks differ most. */
+/** The distance of the mixtures where tasks differ most. */
 function mixtures(known: Known, ways: readonly RateOf[]): string {
   const [correlation] = correlations;
   const found = ways.map((rateOf) => {
@@ -131,7 +131,7 @@ function named(tests: readonly Tested[]): string {
   return listed(tests.map(({ claim }) => claim.name));
 }
 
-/** Which claims hold, as the head of a sentence. */
+/** The claims that hold, as the head of a sentence. */
 function namesOf(tests: readonly Tested[]): string {
   return tests.length === 1 ? `claim ${named(tests)} holds` : `claims ${named(tests)} hold`;
 }

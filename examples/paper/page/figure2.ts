@@ -5,6 +5,7 @@ import { resultsOf } from "../study.ts";
 import { absent, digits, figure, numbers, paragraph, type Section, table } from "./html.ts";
 import type { Known } from "./known.ts";
 import { draw, type Picture } from "./plot.ts";
+import { light } from "./style.ts";
 
 /** Figure 2: our trials, the closed form and the paper's points. */
 export async function figure2Section({ results }: Known): Promise<Section> {
@@ -78,25 +79,25 @@ function spec(points: readonly Readonly<Record<string, number | undefined>>[]): 
     layer: [
       {
         data: { values: line },
-        mark: { type: "line", color: "var(--soft)", strokeWidth: 1.5 },
+        mark: { type: "line", color: light.soft, strokeWidth: 1.5 },
         encoding: { x: { ...x, field: "x" }, y: y("y") },
       },
       {
         data: { values: points.filter(({ mean }) => mean !== undefined) },
         layer: [
           {
-            mark: { type: "rule", color: "var(--mmoe)", strokeWidth: 2 },
+            mark: { type: "rule", color: light.mmoe, strokeWidth: 2 },
             encoding: { x, y: y("low"), y2: { field: "high" } },
           },
           {
-            mark: { type: "point", filled: true, color: "var(--mmoe)", size: 50, opacity: 1 },
+            mark: { type: "point", filled: true, color: light.mmoe, size: 50, opacity: 1 },
             encoding: { x, y: y("mean") },
           },
         ],
       },
       {
         data: { values: points },
-        mark: { type: "point", shape: "diamond", size: 130, color: "var(--ink)", strokeWidth: 1.5, opacity: 1 },
+        mark: { type: "point", shape: "diamond", size: 130, color: light.ink, strokeWidth: 1.5, opacity: 1 },
         encoding: { x, y: y("paper") },
       },
     ],

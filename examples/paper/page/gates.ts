@@ -55,7 +55,7 @@ export function figure6Section({ results }: Known): Section {
     "The paper shows the gates of its own recommender, on data that are not public; these are two public data " +
     "sets: whether a video was clicked and liked, and Census-Income. Experts have no order of their own: in every run they " +
     "are put in that of the first gate’s mean weights, the largest first, so that only the second gate of a picture can " +
-    "tell whether tasks use experts differently.";
+    "show whether tasks use experts differently.";
   return {
     ...head,
     missing,

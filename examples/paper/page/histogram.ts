@@ -1,5 +1,6 @@
 import { mean } from "simple-statistics";
 import type { Picture } from "./plot.ts";
+import { light } from "./style.ts";
 
 /** The final losses of a model, and the paper's mean. */
 export interface Sample {
@@ -9,7 +10,7 @@ export interface Sample {
   readonly paper: number | undefined;
 }
 
-/** How final losses are distributed: a row for each model, a solid line at the mean, a dashed one at the paper's. */
+/** The distribution of final losses: a row for each model, a solid line at the mean, a dashed one at the paper's. */
 export function histogram(title: string, samples: readonly Sample[], most: number): Picture {
   const width = most / bins;
   const values = samples.flatMap(({ name, losses }) => {
@@ -65,12 +66,12 @@ export function histogram(title: string, samples: readonly Sample[], most: numbe
         },
         {
           transform: [{ filter: "datum.whose == 'ours'" }],
-          mark: { type: "rule", strokeWidth: 2, color: "var(--ink)" },
+          mark: { type: "rule", strokeWidth: 2, color: light.ink },
           encoding: { x: { ...x, field: "at" } },
         },
         {
           transform: [{ filter: "datum.whose == 'paper'" }],
-          mark: { type: "rule", strokeWidth: 2, color: "var(--ink)", strokeDash: [4, 3] },
+          mark: { type: "rule", strokeWidth: 2, color: light.ink, strokeDash: [4, 3] },
           encoding: { x: { ...x, field: "at" } },
         },
       ],

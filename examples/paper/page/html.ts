@@ -1,15 +1,15 @@
-import { colors, style } from "./style.ts";
+import { colors, darkened, style } from "./style.ts";
 
 /** A section of the report. */
 export interface Section {
-  /** What links lead to. */
+  /** The name that links lead to. */
   readonly id: string;
   readonly title: string;
   /** HTML. */
   readonly body: string;
   /** Pictures as files, by name. */
   readonly files?: Readonly<Record<string, string>>;
-  /** What is missing, in words. */
+  /** The missing parts, in words. */
   readonly missing?: readonly string[];
 }
 
@@ -28,6 +28,7 @@ export function page(title: string, intro: string, sections: readonly Section[])
 <title>${escape(title)}</title>
 <style>
 ${colors(":root")}
+${darkened(".plot")}
 ${style}</style>
 </head>
 <body>
@@ -93,7 +94,7 @@ export function paragraph(text: string): string {
   return `<p>${text}</p>`;
 }
 
-/** What is not there yet. */
+/** Returns the notice of a part that is not there yet. */
 export function absent(text: string): string {
   return `<p class="missing">${escape(text)}</p>`;
 }

@@ -3,6 +3,7 @@ import { type Curve, curvesOf, rates, runsOfCurves, searched } from "../curves.t
 import { meanOf } from "../moments.ts";
 import { correlations, figure5Losses } from "../printed.ts";
 import type { Budget, Result } from "../study.ts";
+import { light } from "./style.ts";
 
 /** All that is known when the report is written. */
 export interface Known {
@@ -13,17 +14,17 @@ export interface Known {
   readonly machines: readonly string[];
 }
 
-/** Which loss: of the rows that are trained on, as in the paper, or of others. */
+/** A kind of loss: of the rows that are trained on, as in the paper, or of others. */
 export type Kind = "training" | "held out";
 
 /** The three models, in the order of the paper. */
 export const models = ["shared-bottom", "omoe", "mmoe"] as const;
 
-/** How each model is written, and its colour. */
+/** The name of each model, and its colour. */
 export const looks: Readonly<Record<Model, { readonly name: string; readonly color: string }>> = {
-  "shared-bottom": { name: "Shared-Bottom", color: "var(--bottom)" },
-  omoe: { name: "OMoE", color: "var(--omoe)" },
-  mmoe: { name: "MMoE", color: "var(--mmoe)" },
+  "shared-bottom": { name: "Shared-Bottom", color: light.bottom },
+  omoe: { name: "OMoE", color: light.omoe },
+  mmoe: { name: "MMoE", color: light.mmoe },
 };
 
 /** A learning rate of a model, and whether all rates were searched before it was chosen. */
@@ -60,10 +61,10 @@ export function picked(
 /** A way to choose the learning rates of the three models. */
 export interface Reading {
   readonly id: "best" | "nearest";
-  /** How, in words. */
+  /** The way, in words. */
   readonly title: string;
   readonly rateOf: (model: Model) => number | undefined;
-  /** How far our nine mean final losses are from those of figure 5, on average; undefined until all are there. */
+  /** The mean distance of our nine mean final losses from those of figure 5; undefined until all are there. */
   readonly distance: number | undefined;
 }
 
@@ -89,7 +90,7 @@ export function readings(known: Known): readonly Reading[] {
   return common.length === 0 || same ? [best] : [best, common[0]];
 }
 
-/** How far the mean final losses are from the paper's, on average over models and correlations. */
+/** The distance of the mean final losses from the paper's, on average over models and correlations. */
 function distanceOf(known: Known, rateOf: Reading["rateOf"]): number | undefined {
   const distances = models.flatMap((model) =>
     correlations.map((correlation) => {

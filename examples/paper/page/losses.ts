@@ -1,7 +1,7 @@
 import { mean, min, sampleStandardDeviation } from "simple-statistics";
 import { digits } from "./html.ts";
 
-/** What is shown of final losses. */
+/** The numbers of final losses that are shown. */
 export const lossColumns = ["runs", "mean", "sd", "least", "above 0.4"] as const;
 
 /** {@linkcode lossColumns} of final losses. */

@@ -8,7 +8,7 @@ import { digits, numbers, paragraph, table } from "./html.ts";
 import { cell, finals, type Known, models } from "./known.ts";
 
 /**
- * How fast losses fall, here and where choices are varied, and what is left of it on other rows; empty
+ * The pace at which losses fall, here and where choices are varied, and what is left of it on other rows; empty
  * until all their runs are there.
  */
 export function pace(known: Known): string {

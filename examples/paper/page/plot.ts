@@ -1,9 +1,9 @@
 import { parse, View } from "vega";
 import { compile, type TopLevelSpec } from "vega-lite";
 import { escape } from "./html.ts";
-import { colors } from "./style.ts";
+import { darkened, light } from "./style.ts";
 
-/** A drawing as SVG text, for a page that has the colours, or for a file of its own. */
+/** A drawing as SVG text, for a page that has the rules of dark screens, or for a file of its own. */
 export interface Drawing {
   readonly inline: string;
   readonly file: string;
@@ -12,7 +12,7 @@ export interface Drawing {
 /** A specification in the language of Vega-Lite. */
 export type Picture = Readonly<Record<string, unknown>>;
 
-/** Draws a specification without a browser. What it shows is told in words too. */
+/** Draws a specification without a browser, with words on what it shows. */
 export async function draw(spec: Picture, about: string): Promise<Drawing> {
   const view = new View(
     parse(compile({ config, background: "transparent", ...spec } as unknown as TopLevelSpec).spec),
@@ -30,31 +30,31 @@ export async function draw(spec: Picture, about: string): Promise<Drawing> {
   return {
     inline: head(` width="${width}"`) + body + "</svg>",
     file: head(` width="${1.5 * Number(width)}" height="${1.5 * Number(height)}" style="max-width:100%;height:auto"`) +
-      `<style>${colors(".plot")}</style><rect width="${width}" height="${height}" rx="8" fill="var(--paper)"/>` + body +
-      "</svg>\n",
+      `<style>${darkened(".plot")}</style>` +
+      `<rect width="${width}" height="${height}" rx="8" fill="${light.paper}"/>${body}</svg>\n`,
   };
 }
 
 const font = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
 
-/** Colours are variables: light and dark screens give them values. */
+/** The colours of light screens; rules of the style sheet replace them on dark ones. */
 const config = {
   aria: false,
   font,
   view: { stroke: null },
   axis: {
-    labelColor: "var(--soft)",
-    titleColor: "var(--ink)",
+    labelColor: light.soft,
+    titleColor: light.ink,
     titleFontWeight: "normal",
     labelFontSize: 13,
     titleFontSize: 14,
-    gridColor: "var(--grid)",
-    domainColor: "var(--line)",
-    tickColor: "var(--line)",
+    gridColor: light.grid,
+    domainColor: light.line,
+    tickColor: light.line,
   },
   axisX: { grid: false },
-  legend: { labelColor: "var(--ink)", titleColor: "var(--ink)", labelFontSize: 13, titleFontSize: 13 },
-  title: { color: "var(--ink)", fontSize: 15, anchor: "start", fontWeight: 600 },
-  header: { labelColor: "var(--ink)", labelFontSize: 13, titleColor: "var(--ink)" },
-  text: { color: "var(--ink)", fontSize: 13 },
+  legend: { labelColor: light.ink, titleColor: light.ink, labelFontSize: 13, titleFontSize: 13 },
+  title: { color: light.ink, fontSize: 15, anchor: "start", fontWeight: 600 },
+  header: { labelColor: light.ink, labelFontSize: 13, titleColor: light.ink },
+  text: { color: light.ink, fontSize: 13 },
 } as const;

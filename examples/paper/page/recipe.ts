@@ -5,7 +5,7 @@ import { recipe } from "../synthetic_run.ts";
 import { absent, digits, escape, numbers, paragraph, type Section, table, wide } from "./html.ts";
 import type { Known } from "./known.ts";
 
-/** What is printed, what we chose, what it cost, and how to do it again. */
+/** The recipe: what is printed, what we chose, what it cost, and how to do it again. */
 export function recipeSection({ results, machines, budget }: Known): Section {
   const costs = Object.entries(results).filter(([, all]) => all.length > 0);
   return {

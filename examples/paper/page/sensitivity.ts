@@ -92,7 +92,7 @@ function linesOf({ name, losses, best }: Choice, claims: readonly Claim[]): Line
   ];
 }
 
-/** Where a claim holds, in words. */
+/** The choices under which a claim holds, in words. */
 function where({ name, says }: Claim, at: number, all: readonly Line[]): string {
   const lines = all.filter(({ tests }) => tests[at].parts.every(({ estimate }) => estimate !== undefined));
   const holds = lines.filter(({ tests }) => tests[at].verdict === "holds");
@@ -136,7 +136,7 @@ function found({ verdict, parts }: Tested): string {
   return parts.every(({ estimate }) => estimate === undefined) ? "–" : sign(verdict);
 }
 
-/** What the rates of the search led to. */
+/** The results of the search of the rates. */
 function searchTable(known: Known): string {
   const { search } = runsOfCurves(known.budget);
   const rates = searchedRates;

@@ -1,4 +1,4 @@
-/** How the page looks, on wide screens and on narrow ones. */
+/** The style of the page, on wide screens and on narrow ones. */
 export const style: string = `
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
@@ -52,17 +52,34 @@ figcaption{color:var(--soft);margin-top:6px}
 @media (min-width:900px){.claim{grid-template-columns:minmax(0,4fr) minmax(0,10fr);column-gap:28px}}
 `;
 
-/**
- * The colours, as variables. The series are the hues of Okabe and Ito (Color Universal Design, 2008), darkened or
- * lightened until they contrast with the paper by 4.5 to 1.
- */
+/** The colours as variables, of light screens and of dark ones. */
 export function colors(selector: string): string {
-  const rule = (values: Readonly<Record<string, string>>) =>
+  const rule = (values: Colors) =>
     `${selector}{${Object.entries(values).map(([name, value]) => `--${name}:${value}`).join(";")}}`;
-  return `${rule(light)}\n@media (prefers-color-scheme: dark){${rule(dark)}}`;
+  return `${rule(light)}\n${onDark(rule(dark))}`;
 }
 
-const light = {
+/**
+ * The rules that give what is drawn in the colours of light screens those of dark ones. A drawing has its colours as
+ * attributes, so that a program that reads no style sheet draws it as on a light screen.
+ */
+export function darkened(selector: string): string {
+  const pairs = new Map(Object.entries(light).map(([name, color]) => [color, dark[name as keyof Colors]]));
+  const rules = [...pairs].flatMap(([from, to]) =>
+    ["fill", "stroke"].map((paint) => `${selector} [${paint}="${from}"]{${paint}:${to}}`)
+  );
+  return onDark(rules.join(""));
+}
+
+function onDark(rules: string): string {
+  return `@media (prefers-color-scheme: dark){${rules}}`;
+}
+
+/**
+ * The colours of light screens, those of drawings too. The series are the hues of Okabe and Ito (Color Universal
+ * Design, 2008), darkened until they contrast with the paper by 4.5 to 1.
+ */
+export const light = {
   paper: "#ffffff",
   ink: "#1f2328",
   soft: "#59636e",
@@ -74,9 +91,12 @@ const light = {
   omoe: "#00785a",
   good: "#00785a",
   bad: "#b3261e",
-};
+} as const;
 
-const dark = {
+type Colors = Readonly<Record<keyof typeof light, string>>;
+
+/** The colours of dark screens: the same hues, lightened. */
+const dark: Colors = {
   paper: "#15181d",
   ink: "#e6e9ed",
   soft: "#a3adb8",

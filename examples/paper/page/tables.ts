@@ -10,6 +10,7 @@ import { methodNames, tables } from "../table_claims.ts";
 import { absent, digits, escape, figure, numbers, paragraph, type Section, table, wide } from "./html.ts";
 import type { Known } from "./known.ts";
 import { draw, type Picture } from "./plot.ts";
+import { light } from "./style.ts";
 
 /** Tables 1 and 2 beside the paper's. */
 export function tableSections(known: Known): Promise<readonly Section[]> {
@@ -201,18 +202,18 @@ function forestPlot(rows: readonly Row[]): Picture {
     height: { step: 28 },
     data: { values: rows },
     layer: [
-      { mark: { type: "rule", color: "var(--line)" }, encoding: { x: { datum: 0 } } },
+      { mark: { type: "rule", color: light.line }, encoding: { x: { datum: 0 } } },
       {
-        mark: { type: "rule", strokeWidth: 2, color: "var(--mmoe)" },
+        mark: { type: "rule", strokeWidth: 2, color: light.mmoe },
         encoding: { y, x: x("low"), x2: { field: "high" } },
       },
       {
-        mark: { type: "point", filled: true, size: 55, opacity: 1, color: "var(--mmoe)" },
+        mark: { type: "point", filled: true, size: 55, opacity: 1, color: light.mmoe },
         encoding: { y, x: x("difference") },
       },
       {
         transform: [{ filter: "isValid(datum.paper)" }],
-        mark: { type: "point", shape: "diamond", size: 110, strokeWidth: 1.5, opacity: 1, color: "var(--ink)" },
+        mark: { type: "point", shape: "diamond", size: 110, strokeWidth: 1.5, opacity: 1, color: light.ink },
         encoding: { y, x: x("paper") },
       },
     ],

@@ -1,4 +1,4 @@
-import { table as textTable } from "@gatehouse/gatehouse";
+import { textTable } from "@gatehouse/gatehouse";
 import { claimsOf, type Tested, tested } from "../claims.ts";
 import type { Estimate, Verdict } from "../statistics.ts";
 import { absent, digits, escape, numbers, paragraph, type Section, table } from "./html.ts";
@@ -68,7 +68,7 @@ const about =
   "losses are nearest to figure 5 was found by looking at the results: what holds there is a hint at the paper's recipe, " +
   "not a test that was fixed before.";
 
-/** How near our final losses are to the paper's. */
+/** The distance of our final losses from the paper's. */
 function distance({ title, distance }: Reading): string {
   if (distance === undefined) return "";
   return paragraph(

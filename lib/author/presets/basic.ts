@@ -111,7 +111,7 @@ export interface L2Preset<Tasks extends string> extends Preset<Tasks> {
  * ```
  *
  * Parameters: `tasks e` below the towers, with `e` those of an expert. With `near: 0` it is {@linkcode singleTask}; the
- * larger it is, the more like {@linkcode sharedBottom}. Each distance is a loss of its own in what is reported,
+ * larger it is, the more like {@linkcode sharedBottom}. Each distance is reported as a loss of its own,
  * `levels/0/experts/like/near/click`.
  *
  * @throws {TypeError} if an option is unknown.

@@ -80,7 +80,7 @@ export interface AdattPreset<Tasks extends string> extends LevelsPreset<Tasks> {
  * level 1: the same, each bank and each gate over the stream of its own name
  * ```
  *
- * Weights do not sum to 1: `softmax(x W)` and the residual `v [own]`, which is no function of the input. A single own
+ * Weights do not sum to 1: `softmax(x W)` and the residual `v [own]`, which is not a function of the input. A single own
  * expert is added as it is (`v = 1`, without a parameter), as in the paper; others begin uniform in
  * ±1 / sqrt(own), as in its published code. Logits have no bias here; in that code they have one.
  *

@@ -105,7 +105,7 @@ function grouped(action: string, groups: unknown, tasks: unknown): Record<string
     for (const task of members) {
       const before = found.get(task);
       const where = `Cannot ${action}: groups${keyText(group)} names ${kindOf(task)}`;
-      if (!names.includes(task)) throw new TypeError(`${where}, which is no task${advice(String(task), names)}`);
+      if (!names.includes(task)) throw new TypeError(`${where}, which is not a task${advice(String(task), names)}`);
       if (before !== undefined) throw new TypeError(`${where}, which is in group ${kindOf(before)} already`);
       found.set(task, group);
     }

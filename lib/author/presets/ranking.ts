@@ -62,7 +62,7 @@ export function youtube<const Tasks extends string>(preset: YoutubePreset<Tasks>
   const net = (units: number) => pipe(trainingOnly(drop), shallow, dense(units, { bias: false }));
   const names = Object.keys(tasks ?? {}) as Tasks[];
   const wrong = biased?.find((task) => !names.includes(task));
-  if (wrong !== undefined) throw new TypeError(`Cannot ${action}: biased names ${kindOf(wrong)}, which is no task`);
+  if (wrong !== undefined) throw new TypeError(`Cannot ${action}: biased names ${kindOf(wrong)}, which is not a task`);
   const towers = recordOf(names, (name) => {
     const task = tasks[name as Tasks];
     const bare = biased !== undefined && !biased.includes(name as Tasks);
@@ -80,7 +80,7 @@ function others(input: Input, some: readonly (string | number)[]): readonly stri
 
 /**
  * A net that passes its input in training alone: there each row is 0 with probability `rate`, in evaluation all are. It
- * is for what is not known when predictions are made. Unlike `dropout`, it does not scale the rows that are left.
+ * is for inputs that are unknown when predictions are made. Unlike `dropout`, it does not scale the rows that are left.
  *
  * @param rate The probability, in [0, 1).
  * @throws {RangeError} if `rate` is not in [0, 1).

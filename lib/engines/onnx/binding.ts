@@ -1,4 +1,5 @@
-import { attempt, type Numbers, type Open } from "./session.ts";
+import type { Region } from "./regions.ts";
+import { attempt, type Open } from "./session.ts";
 
 /**
  * ONNX Runtime by the native part of the package onnxruntime-node, on any runtime that loads it. (The package's public
@@ -17,15 +18,15 @@ export async function binding(threads: number, others: Readonly<Record<string, u
     executionMode: "sequential",
     graphOptimizationLevel: "all",
   } as const;
-  return ({ buffer, byteOffset, byteLength }, ends) => {
+  return ({ buffer, byteOffset, byteLength }, signature) => {
     const session = new binding.InferenceSession();
-    const settings = { ...options, enableMemPattern: ends.plan };
+    const settings = { ...options, enableMemPattern: signature.plan };
     attempt("load", () => session.loadModel(buffer, byteOffset, byteLength, settings));
     return {
       keep: () => {},
       forget: () => {},
       run: (inputs, outputs) => {
-        const [read, written] = [named(ends.inputs, inputs), named(ends.outputs, outputs)];
+        const [read, written] = [named(signature.inputs, inputs), named(signature.outputs, outputs)];
         const copies = attempt("run", () => session.run(read as never, written as never, {}));
         Object.values(copies).forEach(({ data }) => free(data as Float32Array));
       },
@@ -34,10 +35,10 @@ export async function binding(threads: number, others: Readonly<Record<string, u
   };
 }
 
-function named(names: readonly string[], numbers: readonly Numbers[]): Record<string, unknown> {
+function named(names: readonly string[], regions: readonly Region[]): Record<string, unknown> {
   return Object.fromEntries(names.map((name, i) => {
-    const { dims, data } = numbers[i];
-    return [name, { type: data instanceof Int32Array ? "int32" : "float32", dims, data, location: "cpu" }];
+    const { shape, data } = regions[i];
+    return [name, { type: data instanceof Int32Array ? "int32" : "float32", dims: shape, data, location: "cpu" }];
   }));
 }
 

@@ -1,4 +1,5 @@
-import { attempt, type Ends, type Numbers, type Open, type Session } from "./session.ts";
+import type { Region } from "./regions.ts";
+import { attempt, type Open, type Session, type Signature } from "./session.ts";
 
 /** A thing of ONNX Runtime's, which is called by its address. */
 type Thing = Deno.PointerObject;
@@ -46,12 +47,14 @@ function opening(call: Interface, threads: number): Open {
       call.releaseOptions(options);
     }
   };
-  return (model, ends) => running(attempt("load", () => sessionOf(model, ends.plan)), ends, memory, call);
+  return (model, signature) => {
+    return running(attempt("load", () => sessionOf(model, signature.plan)), signature, memory, call);
+  };
 }
 
 /**
  * Has all sessions take memory from one arena that grows by what is needed: each would have its own, which doubles. Once
- * it is there for a program it stays, and it is no error to ask for it again.
+ * it is there for a program it stays: asking for it again fails, and does no harm.
  */
 function shareArena(call: Interface, environment: Thing): void {
   const memory = call.made((out) => call.createMemoryInfo(arenaAllocator, defaultMemory, out));
@@ -63,42 +66,41 @@ function shareArena(call: Interface, environment: Thing): void {
 }
 
 /** A session that keeps its arrays as ONNX Runtime's own things. */
-function running(session: Thing, ends: Ends, memory: Thing, call: Interface): Session {
-  const names = [ends.inputs, ends.outputs].map(texts);
-  const things = [ends.inputs, ends.outputs].map(({ length }) => new BigUint64Array(length));
-  const kept = new Map<Numbers, Thing>();
-  const made = ({ dims, data }: Numbers): Thing => {
-    const shape = BigInt64Array.from(dims, BigInt);
+function running(session: Thing, { inputs, outputs }: Signature, memory: Thing, call: Interface): Session {
+  const names = [inputs, outputs].map(texts);
+  const things = [inputs, outputs].map(({ length }) => new BigUint64Array(length));
+  const kept = new Map<Region, Thing>();
+  const made = ({ shape, data }: Region): Thing => {
+    const lengths = BigInt64Array.from(shape, BigInt);
     const kind = data instanceof Int32Array ? int32 : float;
     return call.made((out) =>
-      call.createTensor(memory, data, BigInt(data.byteLength), shape, BigInt(dims.length), kind, out)
+      call.createTensor(memory, data, BigInt(data.byteLength), lengths, BigInt(shape.length), kind, out)
     );
   };
-  const forget = (numbers: Numbers) => {
-    const thing = kept.get(numbers);
+  const forget = (region: Region) => {
+    const thing = kept.get(region);
     if (thing !== undefined) call.releaseValue(thing);
-    kept.delete(numbers);
+    kept.delete(region);
   };
   return {
-    keep: (numbers) => {
-      if (!kept.has(numbers)) kept.set(numbers, made(numbers));
+    keep: (region) => {
+      if (!kept.has(region)) kept.set(region, made(region));
     },
     forget,
-    run: (...numbers) =>
+    run: (...regions) =>
       attempt("run", () => {
         const passing: Thing[] = [];
         try {
-          numbers.forEach((some, end) =>
-            some.forEach((one, i) => {
-              const thing = kept.get(one) ?? passing[passing.push(made(one)) - 1];
+          regions.forEach((some, end) =>
+            some.forEach((region, i) => {
+              const thing = kept.get(region) ?? passing[passing.push(made(region)) - 1];
               things[end][i] = Deno.UnsafePointer.value(thing);
             })
           );
-          const [inputs, outputs] = things;
-          const [read, written] = [inputs, outputs].map(({ length }) => BigInt(length));
-          call.done(
-            call.run(session, null, names[0].list, inputs, read, names[1].list, written, outputs),
-          );
+          const [read, written] = things;
+          const [readNames, writtenNames] = names.map(({ list }) => list);
+          const [reads, writes] = [inputs, outputs].map(({ length }) => BigInt(length));
+          call.done(call.run(session, null, readNames, read, reads, writtenNames, writes, written));
         } finally {
           passing.forEach((thing) => call.releaseValue(thing));
         }

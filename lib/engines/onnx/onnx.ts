@@ -1,11 +1,11 @@
 import { checkGraph } from "../check_graph.ts";
-import type { Engine, Store } from "../engine.ts";
+import type { Engine } from "../engine.ts";
+import { storesOf } from "../held.ts";
 import { isTranslated } from "../../formats/onnx_ops.ts";
 import { programOf } from "./program.ts";
+import { keeping, pairing } from "./regions.ts";
 import { start } from "./runtime.ts";
 import type { Open } from "./session.ts";
-import { type Arrays, storeOf } from "./store.ts";
-import type { Op } from "../../ops/value.ts";
 
 /** The options of {@linkcode onnx}. */
 export interface OnnxOptions {
@@ -16,11 +16,11 @@ export interface OnnxOptions {
 /**
  * The engine on ONNX Runtime's native library, float32.
  *
- * Needs the package `onnxruntime-node` and, in Deno, `--allow-ffi`. All models share the memory that a run takes for what
- * it computes on the way; it stays for the next run until the program ends.
- * Batches that grow from run to run each add to it: begin with the largest.
+ * Needs the package `onnxruntime-node` and, in Deno, `--allow-ffi`. All models share the memory of what a run computes on
+ * the way, which is kept until the program ends. Batches that grow from run to run each add to it: begin with the
+ * largest.
  *
- * @throws {RangeError} if the threads are no whole number of at least 1.
+ * @throws {RangeError} if `threads` is not a whole number of at least 1.
  * @throws {Error} if the package is missing, may not be loaded, or has no library for this machine.
  *
  * @example
@@ -39,26 +39,18 @@ export async function onnx({ threads }: OnnxOptions = {}): Promise<Engine> {
   return engineOf(await start(threads ?? navigator.hardwareConcurrency));
 }
 
-/** The engine on ONNX Runtime, however that was started. */
+/** The engine on an ONNX Runtime that has been started. */
 export function engineOf(open: Open): Engine {
-  const known = new WeakMap<Store, Arrays>();
+  const { store, heldBy } = storesOf(keeping);
+  const otherOf = pairing();
   return {
     name: "onnx",
     rules: { gatherFrom: 32, routeFrom: { ratio: 1, saved: 50_000 } },
-    store: (values) => {
-      const { store, arrays } = storeOf(values);
-      known.set(store, arrays);
-      return store;
-    },
+    store,
     load: (graph, store) => {
-      const arrays = known.get(store);
-      if (arrays === undefined) throw new TypeError("Cannot load graph: the store is of another engine");
-      checkGraph(graph, (name) => arrays.find(name)?.shape, { name: "onnx", has });
-      return programOf(graph, arrays, open);
+      const held = heldBy(store);
+      checkGraph(graph, held, { name: "onnx", computes: isTranslated });
+      return programOf(graph, held, otherOf, open);
     },
   };
-}
-
-function has(op: string): boolean {
-  return isTranslated(op as Op) || ["input", "noise", "parameter", "constant"].includes(op);
 }

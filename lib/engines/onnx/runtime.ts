@@ -17,7 +17,7 @@ export async function start(threads: number): Promise<Open> {
   }
 }
 
-/** Why the package was not loaded, and what helps. */
+/** Explains why the package was not loaded, and what helps. */
 export function explained({ name, message, code }: Error & { readonly code?: string }): string {
   if (code === "ERR_MODULE_NOT_FOUND") {
     return "the package onnxruntime-node is missing: add it with `deno add npm:onnxruntime-node@1.30.0`";

@@ -1,20 +1,14 @@
-/** Numbers as ONNX Runtime reads and writes them, in the memory of this program. */
-export interface Numbers {
-  /** The shape. */
-  readonly dims: readonly number[];
-  /** The elements: real numbers or codes. */
-  readonly data: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
-}
+import type { Region } from "./regions.ts";
 
 /** A model that ONNX Runtime has prepared. */
 export interface Session {
   /**
-   * Says that runs will be given these very numbers again and again, whatever they are then: their memory stays where it
-   * is until they are forgotten.
+   * Announces that runs will be given this very region again and again, whatever it then holds: it is prepared once, and
+   * stays so until it is forgotten.
    */
-  keep(numbers: Numbers): void;
-  /** Takes that back. */
-  forget(numbers: Numbers): void;
+  keep(region: Region): void;
+  /** Forgets a region that was kept. */
+  forget(region: Region): void;
   /**
    * Runs the model before it returns.
    *
@@ -22,18 +16,18 @@ export interface Session {
    * @param outputs Where it writes, in that order: memory that it does not read.
    * @throws {Error} if ONNX Runtime refuses them.
    */
-  run(inputs: readonly Numbers[], outputs: readonly Numbers[]): void;
+  run(inputs: readonly Region[], outputs: readonly Region[]): void;
   /** Frees the model. */
   dispose(): void;
 }
 
-/** How a model is run. */
-export interface Ends {
+/** The names of what a model reads and writes, and how it is run. */
+export interface Signature {
   /** The names of what it reads. */
   readonly inputs: readonly string[];
   /** The names of what it writes. */
   readonly outputs: readonly string[];
-  /** Whether the memory of a run is planned once and kept: a run is 40 us faster, and holds twice the memory. */
+  /** True if the memory of a run is planned once and kept: a run is 40 us faster, and holds twice the memory. */
   readonly plan: boolean;
 }
 
@@ -42,9 +36,13 @@ export interface Ends {
  *
  * @throws {Error} if ONNX Runtime refuses the model.
  */
-export type Open = (model: Uint8Array<ArrayBuffer>, ends: Ends) => Session;
+export type Open = (model: Uint8Array<ArrayBuffer>, signature: Signature) => Session;
 
-/** Does something, and says which action it was that ONNX Runtime refused. */
+/**
+ * Does what ONNX Runtime may refuse.
+ *
+ * @throws {Error} naming the action, if it does.
+ */
 export function attempt<T>(action: "load" | "run", act: () => T): T {
   try {
     return act();

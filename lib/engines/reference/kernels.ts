@@ -1,32 +1,31 @@
-import { type Shape, withBatch } from "../../ops/shape.ts";
+import { type Shape, sizeOf, withBatch } from "../../ops/shape.ts";
+import type { Tensor } from "../../ops/tensor.ts";
 import type { Attrs, Op } from "../../ops/value.ts";
 
-/** Numbers in row-major order, and their shape. Never changed in place, so results may share their data. */
-export interface Numbers {
-  /** The length of every axis. */
-  readonly shape: readonly number[];
+/** A tensor of float64. Never changed in place, so results may share their data. */
+export interface Doubles extends Tensor {
   /** The elements, row-major. */
   readonly data: Float64Array;
 }
 
-/** What a run is given: the number of rows, what it is fed, and what its parameters hold. */
+/** The number of rows in a run's batch, its inputs and its parameters. */
 export interface Context {
   /** The number of rows in the batch. */
   readonly batch: number;
-  /** Inputs and noise by name. */
-  readonly inputs: ReadonlyMap<string, Numbers>;
-  /** Parameters by name. */
-  readonly parameters: ReadonlyMap<string, Numbers>;
+  /** Inputs and noise by name: all that the graph reads. */
+  readonly inputs: ReadonlyMap<string, Doubles>;
+  /** Finds a parameter. Throws a TypeError if the store no longer has it. */
+  readonly parameter: (name: string) => Doubles;
 }
 
 /** Computes an op. The result's shape is found from the arguments, apart from the shape rule of the op table. */
-export type Kernel = (of: readonly Numbers[], attrs: Attrs, context: Context) => Numbers;
+export type Kernel = (of: readonly Doubles[], attrs: Attrs, context: Context) => Doubles;
 
 /** The kernels of the reference engine, one for every op but the phases, which tracing resolves. */
 export const kernels: Readonly<Record<Exclude<Op, "inTraining">, Kernel>> = {
   input: fed,
   noise: fed,
-  parameter: (_, { name }, { parameters }) => named(parameters, "parameter", name as string),
+  parameter: (_, { name }, { parameter }) => parameter(name as string),
   constant: (_, { shape, data }) => ({ shape: shape as number[], data: Float64Array.from(data as number[]) }),
 
   matmul,
@@ -95,18 +94,12 @@ export const kernels: Readonly<Record<Exclude<Op, "inTraining">, Kernel>> = {
 
 // Kernels.
 
-function fed(_: readonly Numbers[], { name }: Attrs, { inputs }: Context): Numbers {
-  return named(inputs, "input", name as string);
-}
-
-function named(numbers: ReadonlyMap<string, Numbers>, kind: string, name: string): Numbers {
-  const found = numbers.get(name);
-  if (found === undefined) throw new TypeError(`Cannot run graph: the ${kind} "${name}" is missing`);
-  return found;
+function fed(_: readonly Doubles[], { name }: Attrs, { inputs }: Context): Doubles {
+  return inputs.get(name as string)!;
 }
 
 /** `[..., m, k] x [..., k, n]` to `[..., m, n]`. */
-function matmul([a, b]: readonly Numbers[]): Numbers {
+function matmul([a, b]: readonly Doubles[]): Doubles {
   const [m, k] = a.shape.slice(-2);
   const n = b.shape[b.shape.length - 1];
   const lead = a.shape.slice(0, -2);
@@ -148,7 +141,7 @@ function reduction(start: number, step: (total: number, x: number) => number): K
 }
 
 /** Over the last axis, each row less its largest element, which changes nothing but the overflow. */
-function softmax([x]: readonly Numbers[]): Numbers {
+function softmax([x]: readonly Doubles[]): Doubles {
   const width = x.shape[x.shape.length - 1];
   const data = new Float64Array(x.data.length);
   for (let start = 0; start < data.length; start += width) {
@@ -162,7 +155,7 @@ function softmax([x]: readonly Numbers[]): Numbers {
 }
 
 /** An element is among the k largest if fewer than k are larger, or equal and before it. */
-function topMask([x]: readonly Numbers[], { k }: Attrs): Numbers {
+function topMask([x]: readonly Doubles[], { k }: Attrs): Doubles {
   const width = x.shape[x.shape.length - 1];
   const data = x.data.map((number, at) => {
     const place = at % width;
@@ -174,7 +167,7 @@ function topMask([x]: readonly Numbers[], { k }: Attrs): Numbers {
 }
 
 /** The sum of what comes before each element along the first axis. */
-function runningSum([x]: readonly Numbers[]): Numbers {
+function runningSum([x]: readonly Doubles[]): Doubles {
   const width = sizeOf(x.shape.slice(1));
   const data = new Float64Array(x.data.length);
   for (let at = width; at < data.length; at++) data[at] = data[at - width] + x.data[at - width];
@@ -182,7 +175,7 @@ function runningSum([x]: readonly Numbers[]): Numbers {
 }
 
 /** A code that is negative or not below its column's size leaves the column's part 0. */
-function multiHot([codes]: readonly Numbers[], attrs: Attrs): Numbers {
+function multiHot([codes]: readonly Doubles[], attrs: Attrs): Doubles {
   const sizes = attrs.sizes as number[];
   const width = sizes.reduce((total, size) => total + size, 0);
   const data = new Float64Array(codes.shape[0] * width);
@@ -191,7 +184,7 @@ function multiHot([codes]: readonly Numbers[], attrs: Attrs): Numbers {
 }
 
 /** A code that is negative or not below its column's size adds nothing. */
-function gatherSum([table, codes]: readonly Numbers[], attrs: Attrs): Numbers {
+function gatherSum([table, codes]: readonly Doubles[], attrs: Attrs): Doubles {
   const width = table.shape[1];
   const data = new Float64Array(codes.shape[0] * width);
   eachCode(codes, attrs.sizes as number[], (row, place) => {
@@ -201,7 +194,7 @@ function gatherSum([table, codes]: readonly Numbers[], attrs: Attrs): Numbers {
 }
 
 /** A row is added nowhere for a code that is negative or not below its column's size. */
-function scatterAdd([codes, x]: readonly Numbers[], attrs: Attrs): Numbers {
+function scatterAdd([codes, x]: readonly Doubles[], attrs: Attrs): Doubles {
   const sizes = attrs.sizes as number[];
   const width = x.shape[1];
   const rows = sizes.reduce((total, size) => total + size, 0);
@@ -213,7 +206,7 @@ function scatterAdd([codes, x]: readonly Numbers[], attrs: Attrs): Numbers {
 }
 
 /** The places of the k largest elements of each row of each value, largest first and of equal ones the first. */
-function topPlaces(of: readonly Numbers[], attrs: Attrs): Numbers {
+function topPlaces(of: readonly Doubles[], attrs: Attrs): Doubles {
   const k = attrs.k as number;
   const [batch, width] = of[0].shape;
   const data = Array.from({ length: batch }, (_, row) =>
@@ -225,7 +218,7 @@ function topPlaces(of: readonly Numbers[], attrs: Attrs): Numbers {
 }
 
 /** The product of each row with the kernels that its codes name. */
-function routed([x, kernels, codes]: readonly Numbers[]): Numbers {
+function routed([x, kernels, codes]: readonly Doubles[]): Doubles {
   const [, width, units] = kernels.shape;
   const data = new Float64Array(codes.data.length * units);
   eachRouted(x, codes, (row, code, at) => {
@@ -238,7 +231,7 @@ function routed([x, kernels, codes]: readonly Numbers[]): Numbers {
 }
 
 /** The sum for each kernel of the outer products of the rows that went to it with what came back. */
-function routedKernels([x, g, codes]: readonly Numbers[], attrs: Attrs): Numbers {
+function routedKernels([x, g, codes]: readonly Doubles[], attrs: Attrs): Doubles {
   const experts = attrs.experts as number;
   const [width, units] = [x.shape[x.shape.length - 1], g.shape[2]];
   const data = new Float64Array(experts * width * units);
@@ -252,12 +245,12 @@ function routedKernels([x, g, codes]: readonly Numbers[], attrs: Attrs): Numbers
 }
 
 /** Visits every code, with the row that goes to it and its place. */
-function eachRouted(x: Numbers, codes: Numbers, visit: (row: number, code: number, at: number) => void): void {
+function eachRouted(x: Doubles, codes: Doubles, visit: (row: number, code: number, at: number) => void): void {
   codes.data.forEach((code, at) => visit(x.shape.length === 3 ? at : Math.floor(at / codes.shape[1]), code, at));
 }
 
 /** Visits the row and the one-hot place of every code in range. */
-function eachCode(codes: Numbers, sizes: readonly number[], visit: (row: number, place: number) => void): void {
+function eachCode(codes: Doubles, sizes: readonly number[], visit: (row: number, place: number) => void): void {
   for (let row = 0, n = 0; row < codes.shape[0]; row++) {
     let start = 0;
     for (const size of sizes) {
@@ -283,7 +276,7 @@ function positions(shape: readonly number[], steps: readonly number[], start = 0
   return found;
 }
 
-/** How many places one step along each axis is. */
+/** The number of places that one step along each axis is. */
 function stepsOf(shape: readonly number[]): number[] {
   return shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
 }
@@ -298,14 +291,14 @@ function stretched(from: readonly number[], to: readonly number[]): number[] {
 }
 
 /** The elements at some places. */
-function picked({ data }: Numbers, places: Int32Array): Float64Array {
+function picked({ data }: Doubles, places: Int32Array): Float64Array {
   const found = new Float64Array(places.length);
   for (let i = 0; i < found.length; i++) found[i] = data[places[i]];
   return found;
 }
 
 /** Zeros of a shape, with some numbers one after another along an axis from a place on. */
-function placed(of: readonly Numbers[], shape: readonly number[], axis: number, from: number): Float64Array {
+function placed(of: readonly Doubles[], shape: readonly number[], axis: number, from: number): Float64Array {
   const data = new Float64Array(sizeOf(shape));
   const steps = stepsOf(shape);
   let at = from;
@@ -318,8 +311,4 @@ function placed(of: readonly Numbers[], shape: readonly number[], axis: number, 
 
 function withLength(shape: readonly number[], axis: number, length: number): number[] {
   return shape.map((own, at) => at === axis ? length : own);
-}
-
-function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, length) => product * length, 1);
 }

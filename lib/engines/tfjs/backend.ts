@@ -5,7 +5,7 @@ import { advice } from "../../errors/nearest.ts";
 import { sizeOf } from "../../ops/shape.ts";
 import { multiplier } from "./wasm_multiplier.ts";
 import { type RowLoops, rowLoops } from "./wasm_rows.ts";
-import type { Loop, Numbers } from "./numbers.ts";
+import type { Loop, Numbers } from "./loop.ts";
 
 /** Calls one kernel of a backend. */
 export type Call = (inputs: NamedTensorInfoMap | readonly TensorInfo[], attrs?: NamedAttrMap) => TensorInfo;
@@ -14,9 +14,13 @@ export type Call = (inputs: NamedTensorInfoMap | readonly TensorInfo[], attrs?: 
 export interface Backend {
   /** The name under which tfjs knows the backend, such as `wasm`. */
   readonly name: string;
-  /** Whether the backend's kernels are plain JavaScript, slower than loops written for the purpose. */
+  /** True if the backend's kernels are plain JavaScript, slower than loops written for the purpose. */
   readonly plain: boolean;
-  /** Finds a kernel. Throws a TypeError if the backend lacks it. */
+  /**
+   * Finds a kernel.
+   *
+   * @throws {TypeError} if the backend lacks it.
+   */
   kernel(name: string): Call;
   /** Copies numbers to the backend. */
   write(data: Numbers, shape: readonly number[]): TensorInfo;
@@ -136,7 +140,7 @@ export function plain(shape: readonly number[]): number[] {
   return [...Int32Array.from(shape)];
 }
 
-/** How to make an array of floats, and how to see an array's numbers in place until the next one is made. */
+/** Makes arrays of floats, and shows an array's numbers in place until the next one is made. */
 interface Memory {
   readonly make: (shape: readonly number[]) => TensorInfo;
   readonly view: (array: TensorInfo) => Numbers;
@@ -177,7 +181,7 @@ function memoryOf(name: string, backend: KernelBackend): Memory | undefined {
   }
 }
 
-/** What is computed in the memory of the wasm backend; nothing where threads share it, which multiply faster. */
+/** Our own kernels in the memory of the wasm backend; none where threads share it, which multiply faster. */
 function ownKernels(backend: WasmBackend): Pick<Backend, "multiply" | "rows"> {
   const { wasm, dataIdMap } = backend;
   const memory = wasm.asm?.memory;

@@ -1,16 +1,13 @@
 import type { TensorInfo } from "@tensorflow/tfjs";
 import type { Graph } from "../../graph/graph.ts";
 import type { Program } from "../engine.ts";
-import type { Tensor } from "../../ops/tensor.ts";
+import type { Held } from "../held.ts";
 import { batchLength } from "../inputs.ts";
+import { programFrom, type Run } from "../program.ts";
 import type { Backend } from "./backend.ts";
-import type { Numbers } from "./numbers.ts";
-import { isComputed } from "./kernels.ts";
-import { execute, release, type Schedule, scheduleOf, type Values } from "./schedule.ts";
-import type { Arrays } from "./store.ts";
-
-/** How many batch sizes a program remembers its schedule for. */
-const remembered = 8;
+import type { Numbers } from "./loop.ts";
+import { phasesOf, residentOf } from "./resident.ts";
+import { execute, release, type Schedule, scheduleOf } from "./schedule.ts";
 
 /**
  * A graph as a static schedule for each batch size. What follows from constants alone (and from parameters, where the
@@ -18,57 +15,28 @@ const remembered = 8;
  *
  * @throws {TypeError} if the backend lacks a kernel.
  */
-export function programOf(graph: Graph, arrays: Arrays, backend: Backend): Program {
-  const { nodes } = graph;
-  const outputs = Object.entries(graph.outputs);
-  const updates = Object.entries(graph.updates);
-  const { first, moving, ends, keep } = phases(graph);
-  const reshape = backend.kernel("Reshape");
-  const hold = (x: TensorInfo) => reshape({ x }, { shape: x.shape });
-  const lead = scheduleOf(graph, 1, first, keep, backend);
+export function programOf(graph: Graph, held: Held<TensorInfo>, backend: Backend): Program {
+  const [outputs, updates] = [graph.outputs, graph.updates].map((ends) => Object.entries(ends));
+  const { first, moving, ends, keep } = phasesOf(graph);
   const schedules = recent((batch) => scheduleOf(graph, batch, moving, ends, backend), backend);
   schedules.find(1); // finds at once whether a kernel is lacking
-  const constants: Values = nodes.map(({ op, attrs }) =>
-    op === "constant" ? backend.write(Float32Array.from(attrs.data as number[]), attrs.shape as number[]) : undefined
-  );
-  let led = constants;
-  let version = -1;
-  let disposed = false;
+  const resident = residentOf(graph, held, first, keep, backend);
+  const reshape = backend.kernel("Reshape");
+  const shared = (x: TensorInfo) => reshape({ x }, { shape: x.shape });
 
-  const withParameters = (values: Values): Values =>
-    values.map((array, position) => nodes[position].op === "parameter" ? parameter(position) : array);
-  const parameter = (position: number) => {
-    const name = nodes[position].attrs.name as string;
-    const array = arrays.find(name);
-    if (array === undefined) throw new TypeError(`Cannot run graph: the parameter "${name}" is missing`);
-    return array;
-  };
-  /** Constants, parameters, and what follows from them, as they are now. */
-  const resident = (): Values => {
-    const now = updates.length > 0 ? 0 : arrays.version();
-    if (version === now) return withParameters(led);
-    release(lead, led, backend);
-    version = -1;
-    led = withParameters(constants);
-    execute(lead, led, {}, backend);
-    version = now;
-    return led.slice();
-  };
-
-  const run = async (inputs: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>> => {
-    if (disposed) throw new TypeError("Cannot run graph: the program is disposed");
+  const run: Run = async (inputs) => {
     const schedule = schedules.find(batchLength(graph, inputs));
-    const values = resident();
-    execute(schedule, values, inputs, backend);
-    const found = outputs.map(([, position]) => hold(values[position]!));
-    let next = updates.map(([, position]) => hold(values[position]!));
-    release(schedule, values, backend);
+    const arrays = resident.arrays();
+    execute(schedule, arrays, inputs, backend);
+    const found = outputs.map(([, position]) => shared(arrays[position]!));
+    let next = updates.map(([, position]) => shared(arrays[position]!));
+    release(schedule, arrays, backend);
     try {
       const reads = found.map(backend.read);
       // Where memory can be read at once, nothing may come between computing and updating.
       const data = reads.some((read) => read instanceof Promise) ? await Promise.all(reads) : reads as Numbers[];
       if (data.every((numbers) => numbers.every(Number.isFinite))) {
-        arrays.replace(Object.fromEntries(updates.map(([name], i) => [name, next[i]])));
+        updates.forEach(([name], i) => held.replace(name, next[i]));
         next = [];
       }
       return Object.fromEntries(outputs.map(([name], i) => [name, { shape: [...found[i].shape], data: data[i] }]));
@@ -76,40 +44,22 @@ export function programOf(graph: Graph, arrays: Arrays, backend: Backend): Progr
       [...found, ...next].forEach(backend.free);
     }
   };
-
-  return {
-    run,
-    dispose: () => {
-      if (disposed) return;
-      disposed = true;
-      release(lead, led, backend);
-      constants.forEach((array) => array && backend.free(array));
-      [lead, ...schedules.all()].forEach(({ held }) => held.forEach(backend.free));
-    },
-  };
+  return programFrom(run, () => {
+    resident.free();
+    schedules.free();
+  });
 }
 
-/** Which nodes are computed first (they follow from constants and parameters), which in every run, and which stay. */
-function phases({ nodes, outputs, updates }: Graph): Record<"first" | "moving" | "ends" | "keep", Set<number>> {
-  const trains = Object.keys(updates).length > 0;
-  const still: boolean[] = [];
-  for (const { op, of, shape } of nodes) {
-    const own = isComputed(op) ? !shape.includes("batch") : op === "constant" || (op === "parameter" && !trains);
-    still.push(own && of.every((argument) => still[argument]));
-  }
-  const ends = new Set([...Object.values(outputs), ...Object.values(updates)]);
-  const select = (fits: (position: number) => boolean) => new Set(nodes.map((_, position) => position).filter(fits));
-  const moving = select((position) => !still[position] && nodes[position].op !== "parameter");
-  const keep = new Set([...ends, ...[...moving].flatMap((position) => nodes[position].of)]);
-  return { first: select((position) => still[position] && isComputed(nodes[position].op)), moving, ends, keep };
-}
+/** How many batch sizes a program remembers its schedule for. */
+const remembered = 8;
 
 /** Schedules by batch size, the last used of them. */
 function recent(
   settle: (batch: number) => Schedule,
   backend: Backend,
-): { find: (batch: number) => Schedule; all: () => Iterable<Schedule> } {
+): { find: (batch: number) => Schedule; free: () => void } {
   const found = new Map<number, Schedule>();
+  const free = ({ pinned }: Schedule) => pinned.forEach(backend.free);
   return {
     find: (batch) => {
       const schedule = found.get(batch) ?? settle(batch);
@@ -117,11 +67,11 @@ function recent(
       found.set(batch, schedule);
       const [oldest] = found.keys();
       if (found.size > remembered) {
-        found.get(oldest)!.held.forEach(backend.free);
+        free(found.get(oldest)!);
         found.delete(oldest);
       }
       return schedule;
     },
-    all: () => found.values(),
+    free: () => found.forEach(free),
   };
 }

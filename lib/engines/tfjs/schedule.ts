@@ -3,24 +3,25 @@ import type { Graph, Node } from "../../graph/graph.ts";
 import { withBatch } from "../../ops/shape.ts";
 import type { Tensor } from "../../ops/tensor.ts";
 import { type Backend, plain } from "./backend.ts";
-import { type Hold, isComputed, settle } from "./kernels.ts";
+import type { Pin } from "./kernel.ts";
+import { isComputed, settle } from "./settle.ts";
 
 /** The arrays of a run by node position; undefined before a node's turn and after its last use. */
-export type Values = (TensorInfo | undefined)[];
+export type Arrays = (TensorInfo | undefined)[];
 
 /** Some nodes of a graph in order, settled for one batch size. */
 export interface Schedule {
-  /** What is fed or computed. */
+  /** The nodes that are fed or computed, in order. */
   readonly turns: readonly Turn[];
   /** Arrays that steps need, which live as long as the schedule. */
-  readonly held: readonly TensorInfo[];
+  readonly pinned: readonly TensorInfo[];
 }
 
 interface Turn {
   readonly position: number;
   readonly shape: number[];
   readonly of: readonly number[];
-  /** How the array is computed from those, or taken from what is fed. */
+  /** Computes the array from those, or takes it from the inputs. */
   readonly step: (of: readonly TensorInfo[], inputs: Readonly<Record<string, Tensor>>) => TensorInfo;
   /** The positions whose arrays are used here for the last time. */
   readonly done: readonly number[];
@@ -29,7 +30,7 @@ interface Turn {
 /**
  * Settles nodes for a batch size.
  *
- * @param mine The positions that the schedule sees to; constants and parameters are no one's.
+ * @param mine The positions that the schedule computes: neither constants nor parameters.
  * @param keep The positions whose arrays stay until they are released.
  * @throws {TypeError} if the backend lacks a kernel.
  * @throws {RangeError} if the batch does not fit into the backend's memory.
@@ -45,8 +46,8 @@ export function scheduleOf(
   const shapes = nodes.map(({ shape }) => plain(withBatch(shape, batch)));
   const lastUse = new Map([...mine].flatMap((position) => nodes[position].of.map((of) => [of, position])));
   checkMemory(shapes, nodes, mine, lastUse, batch, backend);
-  const held: TensorInfo[] = [];
-  const hold: Hold = (data, shape) => held[held.push(backend.write(data, shape)) - 1];
+  const pinned: TensorInfo[] = [];
+  const pin: Pin = (data, shape) => pinned[pinned.push(backend.write(data, shape)) - 1];
   try {
     const turns = [...mine].map((position): Turn => {
       const { op, of, attrs } = nodes[position];
@@ -57,11 +58,11 @@ export function scheduleOf(
       const done = [...new Set(of)].filter((argument) =>
         mine.has(argument) && !keep.has(argument) && lastUse.get(argument) === position
       );
-      return { position, shape, of, step: settle(op, place, backend, hold), done };
+      return { position, shape, of, step: settle(op, place, backend, pin), done };
     });
-    return { turns, held };
+    return { turns, pinned };
   } catch (error) {
-    held.forEach(backend.free);
+    pinned.forEach(backend.free);
     throw error;
   }
 }
@@ -113,29 +114,29 @@ function feed({ attrs, type }: Node, backend: Backend): Turn["step"] {
 /** Feeds and computes what is scheduled, each array given up at its last use, and every one of them if a step fails. */
 export function execute(
   schedule: Schedule,
-  values: Values,
+  arrays: Arrays,
   inputs: Readonly<Record<string, Tensor>>,
   backend: Backend,
 ): void {
   try {
     for (const { position, shape, of, step, done } of schedule.turns) {
-      values[position] = { ...step(of.map((argument) => values[argument]!), inputs), shape };
+      arrays[position] = { ...step(of.map((argument) => arrays[argument]!), inputs), shape };
       for (const argument of done) {
-        backend.free(values[argument]!);
-        values[argument] = undefined;
+        backend.free(arrays[argument]!);
+        arrays[argument] = undefined;
       }
     }
   } catch (error) {
-    release(schedule, values, backend);
+    release(schedule, arrays, backend);
     throw error;
   }
 }
 
 /** Gives up what a schedule has made and not given up yet. */
-export function release({ turns }: Schedule, values: Values, backend: Backend): void {
+export function release({ turns }: Schedule, arrays: Arrays, backend: Backend): void {
   for (const { position } of turns) {
-    const array = values[position];
+    const array = arrays[position];
     if (array !== undefined) backend.free(array);
-    values[position] = undefined;
+    arrays[position] = undefined;
   }
 }

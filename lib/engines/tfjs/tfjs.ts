@@ -1,10 +1,11 @@
+import type { TensorInfo } from "@tensorflow/tfjs";
 import { cautious, type Rules } from "../../graph/rules.ts";
-import type { Engine, Store } from "../engine.ts";
+import type { Engine } from "../engine.ts";
 import { checkGraph } from "../check_graph.ts";
+import { storesOf } from "../held.ts";
 import { type Backend, start } from "./backend.ts";
-import { isComputed } from "./kernels.ts";
+import { isComputed } from "./settle.ts";
 import { programOf } from "./program.ts";
-import { type Arrays, storeOf } from "./store.ts";
 
 /**
  * An engine on any registered TensorFlow.js backend: `wasm` and `cpu` come with this package, `webgl` with
@@ -21,9 +22,22 @@ import { type Arrays, storeOf } from "./store.ts";
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { tfjs } from "@gatehouse/gatehouse";
+ * import { type Graph } from "@gatehouse/gatehouse/graph";
  *
+ * const graph: Graph = {
+ *   nodes: [
+ *     { op: "input", of: [], attrs: { name: "x", shape: ["batch"], type: "float" }, shape: ["batch"], type: "float" },
+ *     { op: "neg", of: [0], attrs: {}, shape: ["batch"], type: "float" },
+ *   ],
+ *   outputs: { y: 1 },
+ *   updates: {},
+ * };
  * const engine = await tfjs("cpu");
  * assertEquals(engine.name, "tfjs:cpu");
+ * const program = engine.load(graph, engine.store({}));
+ * const { y } = await program.run({ x: { shape: [2], data: Float32Array.of(1, -2) } });
+ * assertEquals(y, { shape: [2], data: Float32Array.of(-1, 2) });
+ * program.dispose();
  * ```
  */
 export async function tfjs(backend: string): Promise<Engine> {
@@ -38,20 +52,20 @@ export async function tfjs(backend: string): Promise<Engine> {
 /** The engine on a backend that has been started. */
 export function engineOf(started: Backend): Engine {
   const name = `tfjs:${started.name}`;
-  const known = new WeakMap<Store, Arrays>();
+  // Numbers are never written over others: products on wasm remember a matrix by its array.
+  const { store, heldBy } = storesOf<TensorInfo>({
+    put: ({ shape, data }) => started.write(Float32Array.from(data), shape),
+    read: started.read,
+    free: started.free,
+  });
   return {
     name,
     rules: rulesOf(started),
-    store: (values) => {
-      const { store, arrays } = storeOf(values, started);
-      known.set(store, arrays);
-      return store;
-    },
+    store,
     load: (graph, store) => {
-      const arrays = known.get(store);
-      if (arrays === undefined) throw new TypeError("Cannot load graph: the store is of another engine");
-      checkGraph(graph, (parameter) => arrays.find(parameter)?.shape, { name, has });
-      return programOf(graph, arrays, started);
+      const held = heldBy(store);
+      checkGraph(graph, held, { name, computes: isComputed });
+      return programOf(graph, held, started);
     },
   };
 }
@@ -67,7 +81,11 @@ export function engineOf(started: Backend): Engine {
  * import { assertEquals } from "@std/assert";
  * import { wasm } from "@gatehouse/gatehouse";
  *
- * assertEquals((await wasm()).name, "tfjs:wasm");
+ * const engine = await wasm();
+ * assertEquals(engine.name, "tfjs:wasm");
+ * const store = engine.store({ kernel: { shape: [2], data: Float64Array.of(0.1, 2) } });
+ * assertEquals(await store.read("kernel"), { shape: [2], data: Float32Array.of(0.1, 2) });
+ * store.dispose();
  * ```
  */
 export async function wasm(): Promise<Engine> {
@@ -75,14 +93,18 @@ export async function wasm(): Promise<Engine> {
 }
 
 /**
- * The engine on TensorFlow.js's plain JavaScript backend: no permission, 3 to 10 times slower than {@linkcode wasm}.
+ * The engine on TensorFlow.js's plain JavaScript backend, which needs no permission: 3 to 10 times slower than {@linkcode wasm}.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { cpu } from "@gatehouse/gatehouse";
  *
- * assertEquals((await cpu()).name, "tfjs:cpu");
+ * const engine = await cpu();
+ * assertEquals(engine.name, "tfjs:cpu");
+ * const store = engine.store({ kernel: { shape: [2], data: Float64Array.of(0.1, 2) } });
+ * assertEquals(await store.read("kernel"), { shape: [2], data: Float32Array.of(0.1, 2) });
+ * store.dispose();
  * ```
  */
 export async function cpu(): Promise<Engine> {
@@ -109,17 +131,13 @@ export async function bestEngine(): Promise<Engine> {
   }
 }
 
-/** What pays off where the backend's memory can be reached; plain loops copy nothing to reach a chosen expert. */
+/** The rewrites that pay off: where a backend's memory can be reached, plain loops copy nothing to reach an expert. */
 function rulesOf({ fill, plain, rows }: Backend): Rules {
   if (fill === undefined) return cautious;
   return { gatherFrom: rows === undefined ? 10 : 4, routeFrom: { ratio: 1, saved: plain ? 500 : 10_000 } };
 }
 
-function has(op: string): boolean {
-  return isComputed(op) || ["input", "noise", "parameter", "constant"].includes(op);
-}
-
-/** Whether the `.wasm` file may be read, as known or as the user says when asked; granted where Deno does not rule. */
+/** Asks whether the `.wasm` file may be read: Deno, or by `request` the user. Granted where Deno does not rule. */
 async function reading(action: "query" | "request"): Promise<"granted" | "prompt" | "denied"> {
   if (typeof Deno === "undefined") return "granted";
   return (await Deno.permissions[action]({ name: "read", path: wasmFolder() })).state;

@@ -57,11 +57,11 @@ export function each(limit: number, what: (index: number) => Code): Code {
 
 /** A function that takes whole numbers and returns nothing. */
 export interface Definition {
-  /** How many numbers it takes: its first locals. */
+  /** The number of whole numbers that it takes: its first locals. */
   readonly parameters: number;
-  /** How many further locals it has: whole numbers first, then vectors. */
+  /** The number of its further locals: whole numbers first, then vectors. */
   readonly locals: readonly [numbers: number, vectors: number];
-  /** What it does. */
+  /** Its instructions. */
   readonly body: Code;
 }
 

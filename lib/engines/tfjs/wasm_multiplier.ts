@@ -31,14 +31,14 @@ const width = 8;
 const [packed, block] = [2 ** 18, 2 ** 16];
 
 /**
- * Products by a kernel of this package's own, 1.3 to 1.5 times as fast as TensorFlow.js's where WebAssembly has relaxed
+ * Products by our own kernel, 1.3 to 1.5 times as fast as TensorFlow.js's where WebAssembly has relaxed
  * SIMD, 1.1 times elsewhere.
  *
  * The right matrix is copied to panels of eight columns. Six rows (four without relaxed SIMD) of the result times a panel
  * are held in registers while their sums run over all of k; rows come in blocks that stay in the processor's cache while
  * panels pass. What is left of rows and columns at the ends is computed by tiles that overlap the ones before.
  *
- * @param relaxed Whether to multiply and add at once: default where it can be.
+ * @param relaxed True to multiply and add at once. Default: where WebAssembly can.
  * @returns Undefined where WebAssembly has no SIMD.
  */
 export function multiplier(heap: Heap, relaxed?: boolean): Multiply | undefined {

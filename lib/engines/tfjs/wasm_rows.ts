@@ -1,6 +1,7 @@
 import { sizeOf } from "../../ops/shape.ts";
-import type { Loop, Numbers } from "./numbers.ts";
-import { type CopyMatrix, finder, type Place, tiles, transposed } from "./loops.ts";
+import { finder } from "./code_loops.ts";
+import { type CopyMatrix, tiles, transposed } from "./copies.ts";
+import type { Loop, Numbers, Place } from "./loop.ts";
 import {
   type Code,
   code,
@@ -24,62 +25,26 @@ export type RowLoops = Readonly<
   Record<"gatherSum" | "scatterAdd" | "sum" | "transpose", (place: Place) => Loop | undefined>
 >;
 
+/** The functions in WebAssembly, which are written below. */
+type Calls = Readonly<Record<"gather" | "scatter" | "copy" | "turn", (...numbers: number[]) => void>>;
+
 /**
  * Loops over a WebAssembly memory that sum rows four numbers at a time, where rows have a multiple of four.
  *
  * @returns Undefined where WebAssembly has no SIMD.
  */
-export function rowLoops({ memory, take, free }: Heap): RowLoops | undefined {
+export function rowLoops(heap: Heap): RowLoops | undefined {
   const program = moduleOf({ gather, scatter, copy, turn });
   if (!WebAssembly.validate(program)) return undefined;
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(program), { from: { memory } });
-  const call = exports as Readonly<Record<"gather" | "scatter" | "copy" | "turn", (...numbers: number[]) => void>>;
-
-  /** Gives memory for a list of so many addresses. */
-  const listed = (length: number, use: (list: number, addresses: Int32Array) => void): void => {
-    const list = take(4 * length);
-    try {
-      use(list, new Int32Array(memory.buffer, list, length));
-    } finally {
-      free(list);
-    }
-  };
-  /** Visits each row of codes with a list of where the rows of a table are that it names. */
-  const named = (
-    { attrs, rows, width }: { readonly attrs: Place["attrs"]; readonly rows: number; readonly width: number },
-    codes: Numbers,
-    table: number,
-    visit: (row: number, list: number, count: number) => void,
-  ): void => {
-    const find = finder(attrs);
-    const [at, length] = [codes.byteOffset, codes.length];
-    const whole = codes instanceof Int32Array; // codes that a loop has made are floats
-    listed(length / rows, (list, addresses) => {
-      // Memory may have grown, which takes what was seen before.
-      const own = whole ? new Int32Array(memory.buffer, at, length) : new Float32Array(memory.buffer, at, length);
-      for (let row = 0; row < rows; row++) {
-        const { places, count } = find(own, row);
-        for (let nth = 0; nth < count; nth++) addresses[nth] = table + 4 * width * places[nth];
-        visit(row, list, count);
-      }
-    });
-  };
-
-  /** By vectors where rows stay rows, or columns become rows, of a multiple of four. */
-  const copyMatrix: CopyMatrix = (out, to, rows, columns, x, from, down, along) => {
-    const [target, source] = [out.byteOffset + 4 * to, x.byteOffset + 4 * from];
-    if (along === 1 && columns % 4 === 0) call.copy(target, source, 4 * down, rows, columns >> 2);
-    else if (down === 1 && rows % 4 === 0 && columns % 4 === 0) {
-      call.turn(target, 4 * columns, source, 4 * along, rows >> 2, columns >> 2);
-    } else tiles(out, to, rows, columns, x, from, down, along);
-  };
-
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(program), { from: { memory: heap.memory } });
+  const call = exports as Calls;
+  const copyMatrix = copyMatrixBy(call);
   return {
     transpose: (place) => transposed(place, copyMatrix),
     gatherSum: ({ attrs, shape: [rows, width] }) =>
       width % 4 > 0 ? undefined : (out, [table, codes]) => {
         const to = out.byteOffset;
-        named({ attrs, rows, width }, codes, table.byteOffset, (row, list, count) => {
+        named({ attrs, rows, width }, codes, table.byteOffset, heap, (row, list, count) => {
           call.gather(to + 4 * width * row, list, count, width >> 4, width >> 2 & 3);
         });
       },
@@ -87,26 +52,73 @@ export function rowLoops({ memory, take, free }: Heap): RowLoops | undefined {
       width % 4 > 0 ? undefined : (out, [codes, x]) => {
         out.fill(0);
         const from = x.byteOffset;
-        named({ attrs, rows, width }, codes, out.byteOffset, (row, list, count) => {
+        named({ attrs, rows, width }, codes, out.byteOffset, heap, (row, list, count) => {
           call.scatter(from + 4 * width * row, list, count, width >> 4, width >> 2 & 3);
         });
       },
-    sum: ({ attrs, of: [from] }) => {
-      const axes = attrs.axes as number[];
-      const [first, end] = [axes[0], axes[axes.length - 1] + 1];
-      const [rows, width] = [sizeOf(from.slice(first, end)), sizeOf(from.slice(end))];
-      if (axes.length === 0 || end - first !== axes.length || width % 4 > 0) return undefined;
-      return (out, [x]) => {
-        const [to, at, count] = [out.byteOffset, x.byteOffset, x.length / rows / width];
-        listed(rows, (list, addresses) => {
-          for (let nth = 0; nth < count; nth++) {
-            const start = at + 4 * width * rows * nth;
-            for (let row = 0; row < rows; row++) addresses[row] = start + 4 * width * row;
-            call.gather(to + 4 * width * nth, list, rows, width >> 4, width >> 2 & 3);
-          }
-        });
-      };
-    },
+    sum: (place) => sumBy(call, place, heap),
+  };
+}
+
+/** Sums over neighbouring axes, whose rows are listed as if codes had named them. */
+function sumBy(call: Calls, { attrs, of: [from] }: Place, heap: Heap): Loop | undefined {
+  const axes = attrs.axes as number[];
+  const [first, end] = [axes[0], axes[axes.length - 1] + 1];
+  const [rows, width] = [sizeOf(from.slice(first, end)), sizeOf(from.slice(end))];
+  if (axes.length === 0 || end - first !== axes.length || width % 4 > 0) return undefined;
+  return (out, [x]) => {
+    const [to, at, count] = [out.byteOffset, x.byteOffset, x.length / rows / width];
+    listed(rows, heap, (list, addresses) => {
+      for (let nth = 0; nth < count; nth++) {
+        const start = at + 4 * width * rows * nth;
+        for (let row = 0; row < rows; row++) addresses[row] = start + 4 * width * row;
+        call.gather(to + 4 * width * nth, list, rows, width >> 4, width >> 2 & 3);
+      }
+    });
+  };
+}
+
+/** Visits each row of codes with a list of where the rows of a table are that it names. */
+function named(
+  { attrs, rows, width }: { readonly attrs: Place["attrs"]; readonly rows: number; readonly width: number },
+  codes: Numbers,
+  table: number,
+  heap: Heap,
+  visit: (row: number, list: number, count: number) => void,
+): void {
+  const find = finder(attrs);
+  const [at, length] = [codes.byteOffset, codes.length];
+  const whole = codes instanceof Int32Array; // codes that a loop has made are floats
+  listed(length / rows, heap, (list, addresses) => {
+    // Memory may have grown, which takes what was seen before.
+    const { buffer } = heap.memory;
+    const own = whole ? new Int32Array(buffer, at, length) : new Float32Array(buffer, at, length);
+    for (let row = 0; row < rows; row++) {
+      const { places, count } = find(own, row);
+      for (let nth = 0; nth < count; nth++) addresses[nth] = table + 4 * width * places[nth];
+      visit(row, list, count);
+    }
+  });
+}
+
+/** Takes memory for a list of so many addresses, as long as it is used. */
+function listed(length: number, heap: Heap, use: (list: number, addresses: Int32Array) => void): void {
+  const list = heap.take(4 * length);
+  try {
+    use(list, new Int32Array(heap.memory.buffer, list, length));
+  } finally {
+    heap.free(list);
+  }
+}
+
+/** By vectors where rows stay rows, or columns become rows, of a multiple of four. */
+function copyMatrixBy(call: Calls): CopyMatrix {
+  return (out, to, rows, columns, x, from, down, along) => {
+    const [target, source] = [out.byteOffset + 4 * to, x.byteOffset + 4 * from];
+    if (along === 1 && columns % 4 === 0) call.copy(target, source, 4 * down, rows, columns >> 2);
+    else if (down === 1 && rows % 4 === 0 && columns % 4 === 0) {
+      call.turn(target, 4 * columns, source, 4 * along, rows >> 2, columns >> 2);
+    } else tiles(out, to, rows, columns, x, from, down, along);
   };
 }
 

@@ -1,12 +1,12 @@
-/** What can be tested with `instanceof`. */
+/** A class that can be tested with `instanceof`. */
 export type AnyConstructor = abstract new (...args: never[]) => unknown;
-/** What a constructor constructs. */
+/** The instance that a constructor constructs. */
 export type Constructed<T extends AnyConstructor> = T extends abstract new (...args: never[]) => infer R ? R : never;
 /** A class of errors. */
 export type ErrorConstructorOf<E extends Error> = abstract new (...args: never[]) => E;
-/** What `if` takes for false. */
+/** The values that `if` takes for false. */
 export type Falsy = false | 0 | 0n | "" | null | undefined;
-/** How a difference is written. */
+/** The form in which a difference is written. */
 export interface DifferenceOptions {
   /** Writes one of the two values. */
   formatter?: (value: unknown) => string;
@@ -99,7 +99,7 @@ export function assertRejects<E extends Error = Error>(
   msg?: string,
 ): Promise<E>;
 
-/** Whether two values are deeply equal. */
+/** Returns true if two values are deeply equal. */
 export function equal(a: unknown, b: unknown): boolean;
 /** Fails. */
 export function fail(msg?: string): never;

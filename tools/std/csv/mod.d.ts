@@ -1,21 +1,21 @@
-/** How a CSV text is read. */
+/** Options of reading a CSV text. */
 export interface CsvParseStreamOptions {
-  /** What stands between two values, by default a comma. */
+  /** The separator between two values, by default a comma. */
   separator?: string;
   /** The first character of lines to leave out, by default none. */
   comment?: string;
-  /** Whether white space in front of a value is left out. */
+  /** True if white space in front of a value is left out. */
   trimLeadingSpace?: boolean;
-  /** Whether quotes may stand where the format has none. */
+  /** True if quotes may stand where the format has none. */
   lazyQuotes?: boolean;
   /** The number of values in every row: 0 for that of the first row, negative for any. */
   fieldsPerRecord?: number;
-  /** Whether the first row is left out: it holds the names of the columns, where `columns` does not give them. */
+  /** True if the first row is left out: it holds the names of the columns, where `columns` does not give them. */
   skipFirstRow?: boolean;
   /** The names of the columns. */
   columns?: readonly string[];
 }
-/** How {@linkcode parse} reads. */
+/** Options of {@linkcode parse}. */
 export type ParseOptions = CsvParseStreamOptions;
 
 /** A row with named columns. */
@@ -44,7 +44,7 @@ export function parse<const T extends ParseOptions>(input: string, options: T): 
 
 /** The path to one value of an item: a name or a position at every step. */
 export type PropertyAccessor = number | string;
-/** What is written in a column, and the column's name, by default the last step of the path. */
+/** A column's value, and the column's name, by default the last step of the path. */
 export interface ColumnDetails {
   header?: string;
   prop: PropertyAccessor | readonly PropertyAccessor[];
@@ -54,23 +54,23 @@ export type Column = ColumnDetails | PropertyAccessor | readonly PropertyAccesso
 /** A row to write: an object with columns to choose, or a list. */
 export type DataItem = Readonly<Record<string, unknown>> | readonly unknown[];
 
-/** How {@linkcode stringify} writes. */
+/** Options of {@linkcode stringify}. */
 export interface StringifyOptions {
-  /** Whether the first line holds the names of the columns, by default true where columns are given. */
+  /** True if the first line holds the names of the columns, by default true where columns are given. */
   headers?: boolean;
-  /** What stands between two values, by default a comma. */
+  /** The separator between two values, by default a comma. */
   separator?: string;
   /** The columns, in order. */
   columns?: readonly Column[];
-  /** Whether the text starts with a byte order mark. */
+  /** True if the text starts with a byte order mark. */
   bom?: boolean;
 }
 /** Writes rows as a CSV text, lines ended by a carriage return and a line feed. */
 export function stringify(data: readonly DataItem[], options?: StringifyOptions): string;
 
-/** How {@linkcode CsvStringifyStream} writes. */
+/** Options of {@linkcode CsvStringifyStream}. */
 export interface CsvStringifyStreamOptions {
-  /** What stands between two values, by default a comma. */
+  /** The separator between two values, by default a comma. */
   readonly separator?: string;
   /** The columns, in order; needed for objects, and written as the first line. */
   readonly columns?: readonly string[];

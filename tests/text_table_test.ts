@@ -1,14 +1,14 @@
 import { assertEquals } from "@std/assert";
 import { random } from "../lib/data/random.ts";
-import { sideBySide, table, widthOf } from "../lib/report/table.ts";
+import { sideBySide, textTable, widthOf } from "../lib/report/text_table.ts";
 
-Deno.test("table() aligns words left and numbers right", () => {
+Deno.test("textTable() aligns words left and numbers right", () => {
   const rows = [
     { model: "mmoe", auc: 0.9412345, step: 500, parameters: 13056 },
     { model: "shared-bottom", auc: 1, step: 20, parameters: 7 },
   ];
   assertEquals(
-    table(rows),
+    textTable(rows),
     [
       "model             auc  step  parameters",
       "─────────────  ──────  ────  ──────────",
@@ -18,7 +18,7 @@ Deno.test("table() aligns words left and numbers right", () => {
   );
 });
 
-Deno.test("table() writes each kind of cell", () => {
+Deno.test("textTable() writes each kind of cell", () => {
   const cells: [(string | number)[], string[]][] = [
     [[1, 2, 10], [" 1", " 2", "10"]],
     [[0.5, NaN], ["0.5000", "   NaN"]],
@@ -32,26 +32,26 @@ Deno.test("table() writes each kind of cell", () => {
     [[-25_000, 9], ["-25,000", "      9"]],
   ];
   for (const [values, wanted] of cells) {
-    const lines = table(values.map((c) => ({ c }))).split("\n").slice(2);
+    const lines = textTable(values.map((c) => ({ c }))).split("\n").slice(2);
     assertEquals(lines, wanted.map((line) => line.trimEnd()), JSON.stringify(values));
   }
 });
 
-Deno.test("table() takes the columns of all rows, in the order of their first appearance", () => {
-  assertEquals(table([{ a: "x" }, { b: 2, a: "y" }]), "a  b\n─  ─\nx\ny  2");
-  assertEquals(table([]), "");
-  assertEquals(table([{}]), "");
+Deno.test("textTable() takes the columns of all rows, in the order of their first appearance", () => {
+  assertEquals(textTable([{ a: "x" }, { b: 2, a: "y" }]), "a  b\n─  ─\nx\ny  2");
+  assertEquals(textTable([]), "");
+  assertEquals(textTable([{}]), "");
 });
 
-Deno.test("table() and sideBySide() keep every line of a column at one place", () => {
+Deno.test("textTable() and sideBySide() keep every line of a column at one place", () => {
   const { uniform } = random("table");
   const word = () => "x".repeat(1 + Math.floor(uniform() * 9));
   for (let round = 0; round < 20; round++) {
     const rows = Array.from({ length: 4 }, () => ({ name: word(), value: uniform() * 1000, end: word() }));
-    const lines = table(rows).split("\n");
+    const lines = textTable(rows).split("\n");
     const ends = lines.slice(1).map((line) => line.search(/\S+$/));
     assertEquals(new Set(ends).size, 1);
-    const beside = sideBySide([table(rows), word(), table(rows)], 4).split("\n");
+    const beside = sideBySide([textTable(rows), word(), textTable(rows)], 4).split("\n");
     const place = beside[1].lastIndexOf(lines[1]);
     assertEquals(beside.map((line) => line.slice(place)), lines);
   }

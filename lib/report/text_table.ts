@@ -13,11 +13,11 @@
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { table } from "@gatehouse/gatehouse";
+ * import { textTable } from "@gatehouse/gatehouse";
  *
  * const rows = [{ task: "income", auc: 0.94, rows: 99762 }, { task: "marital", auc: 0.99251, rows: 310 }];
  * assertEquals(
- *   table(rows, { digits: 3 }),
+ *   textTable(rows, { digits: 3 }),
  *   `task       auc    rows
  * ───────  ─────  ──────
  * income   0.940  99,762
@@ -25,7 +25,7 @@
  * );
  * ```
  */
-export function table(
+export function textTable(
   rows: readonly Readonly<Record<string, string | number>>[],
   options: { readonly digits?: number } = {},
 ): string {
@@ -70,7 +70,7 @@ function column(name: string, values: readonly (string | number)[], digits: numb
   return [head, body[body.length - 1], ...body.slice(0, -1)];
 }
 
-/** How the numbers of one column are written. */
+/** The form in which the numbers of one column are written. */
 function numberForm(numbers: readonly number[], digits: number): (value: number) => string {
   const finite = numbers.filter(Number.isFinite);
   const whole = finite.every(Number.isInteger);

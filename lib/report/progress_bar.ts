@@ -1,7 +1,7 @@
-import { widthOf } from "./table.ts";
+import { widthOf } from "./text_table.ts";
 
-/** How far a run has come. */
-export interface Standing {
+/** The state of a run: how far it has come. */
+export interface ProgressState {
   /** Steps done. */
   readonly step: number;
   /** Steps in all, where known. */
@@ -10,7 +10,7 @@ export interface Standing {
   readonly epoch?: number;
   /** Epochs in all, where known. */
   readonly epochs?: number;
-  /** What a step is called: `step` by default. */
+  /** The name of a step: `step` by default. */
   readonly unit?: string;
   /** The loss of each task. */
   readonly loss?: Readonly<Record<string, number>>;
@@ -21,16 +21,16 @@ export interface Standing {
 /** A place to report progress at. */
 export interface Reporter {
   /** Shows how far the run has come; called at every step, it decides what is worth showing. */
-  update(progress: Standing): void;
+  update(progress: ProgressState): void;
   /** Shows that the run has ended, in one line, by a word such as `done` (which it is by default) or `stopped`. */
   end(word?: string): void;
 }
 
-/** Where progress is written. */
+/** A terminal, or another place for lines of text. */
 export interface Terminal {
-  /** Whether a line can be drawn over. */
+  /** True if a line can be drawn over. */
   readonly interactive: boolean;
-  /** Whether colours are wanted. */
+  /** True if colours are wanted. */
   readonly color: boolean;
   /** The characters of a line. */
   width(): number;
@@ -52,20 +52,20 @@ export interface Terminal {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { report } from "@gatehouse/gatehouse";
+ * import { progressBar } from "@gatehouse/gatehouse";
  *
  * let text = "";
  * const terminal = { interactive: false, color: false, width: () => 80, write: (t: string) => text += t, now: () => 0 };
- * const progress = report("mmoe", terminal);
+ * const progress = progressBar("mmoe", terminal);
  * progress.update({ step: 1, loss: { income: 0.25 } });
  * progress.end();
  * assertEquals(text, "mmoe  done in 0.0 s  step 1  income 0.2500\n");
  * ```
  */
-export function report(label: string, terminal: Terminal = standardError()): Reporter {
+export function progressBar(label: string, terminal: Terminal = standardError()): Reporter {
   const start = terminal.now();
   const { interactive, color } = terminal;
-  let last: Standing | undefined;
+  let last: ProgressState | undefined;
   let shown = -Infinity;
   return {
     update(progress) {
@@ -95,7 +95,7 @@ export function report(label: string, terminal: Terminal = standardError()): Rep
  * @param seconds Since the run began.
  * @param width The characters of the line; where absent, nothing is left out and no bar is drawn.
  */
-export function progressLine(label: string, progress: Standing, seconds: number, width?: number): string {
+export function progressLine(label: string, progress: ProgressState, seconds: number, width?: number): string {
   const { step, steps, epoch, epochs, unit = "step", loss = {}, rate } = progress;
   const left = steps === undefined || step === 0 ? undefined : seconds / step * Math.max(0, steps - step);
   const losses = Object.entries(loss).map(([task, value], place): Part => [lossText(task, value), 4 - place / 1e6]);
@@ -124,7 +124,7 @@ function fitted(parts: readonly Part[], width: number): string {
 }
 
 /** The line that stays when a run has ended. */
-function endLine(label: string, word: string, progress: Standing | undefined, seconds: number): string {
+function endLine(label: string, word: string, progress: ProgressState | undefined, seconds: number): string {
   const parts = [label, `${word} in ${duration(seconds, 1)}`];
   if (progress !== undefined) {
     const { step, unit = "step", loss = {}, rate } = progress;

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { progressLine, report, type Standing, type Terminal } from "../lib/report/progress.ts";
-import { widthOf } from "../lib/report/table.ts";
+import { progressBar, progressLine, type ProgressState, type Terminal } from "../lib/report/progress_bar.ts";
+import { widthOf } from "../lib/report/text_table.ts";
 
-const state: Standing = {
+const state: ProgressState = {
   step: 500,
   steps: 2000,
   epoch: 1,
@@ -41,7 +41,7 @@ Deno.test("progressLine() is never wider than the line", () => {
 });
 
 Deno.test("progressLine() says what is known", () => {
-  const cases: [Standing, number, string][] = [
+  const cases: [ProgressState, number, string][] = [
     [{ step: 0 }, 0, "m  step 0"],
     [{ step: 0, steps: 10 }, 0, "m  step 0/10"],
     [{ step: 12345, epoch: 3 }, 9, "m  step 12,345  epoch 3"],
@@ -69,16 +69,16 @@ Deno.test("progressLine() draws a bar that grows with the steps and is always 10
   }
 });
 
-Deno.test("report() writes a single line for a quick run", () => {
+Deno.test("progressBar() writes a single line for a quick run", () => {
   for (const interactive of [true, false]) {
     const { terminal, run } = fake({ interactive });
     assertEquals(run(1.9, 0.01), "mmoe  done in 1.9 s  step 190  income 0.5000\n");
-    const none = report("mmoe", terminal);
+    const none = progressBar("mmoe", terminal);
     none.end("stopped");
   }
 });
 
-Deno.test("report() writes few plain lines where nothing can be drawn over", () => {
+Deno.test("progressBar() writes few plain lines where nothing can be drawn over", () => {
   const { run, writes } = fake({ interactive: false });
   const text = run(600, 0.05);
   assert(!text.includes("\x1b") && !text.includes("\r"));
@@ -89,7 +89,7 @@ Deno.test("report() writes few plain lines where nothing can be drawn over", () 
   assertMatch(lines.at(-1)!, /^mmoe {2}done in 10 min 00 s {2}step 12,000/);
 });
 
-Deno.test("report() draws one line over and over on a terminal, ten times a second at most", () => {
+Deno.test("progressBar() draws one line over and over on a terminal, ten times a second at most", () => {
   const { run, writes } = fake({ interactive: true });
   const text = run(10, 0.01);
   assert(writes.length > 60 && writes.length <= 82, `${writes.length} writes`);
@@ -98,10 +98,10 @@ Deno.test("report() draws one line over and over on a terminal, ten times a seco
   assert(text.endsWith("\r\x1b[2Kmmoe  done in 10.0 s  step 1,000  income 0.5000\n"));
 });
 
-Deno.test("report() uses colours only where they are wanted", () => {
+Deno.test("progressBar() uses colours only where they are wanted", () => {
   const colored = (color: boolean) => {
     const { terminal, writes, wait } = fake({ interactive: true, color });
-    const reporter = report("mmoe", terminal);
+    const reporter = progressBar("mmoe", terminal);
     wait(3);
     reporter.update({ step: 1, steps: 2 });
     return writes.join("");
@@ -110,9 +110,9 @@ Deno.test("report() uses colours only where they are wanted", () => {
   assertEquals(colored(false), "\r\x1b[2Kmmoe  ━━━━━╌╌╌╌╌  step 1/2  3 s left");
 });
 
-Deno.test("report() ends with another word, and without any step", () => {
+Deno.test("progressBar() ends with another word, and without any step", () => {
   const { terminal, writes } = fake({ interactive: false });
-  report("mmoe", terminal).end("stopped");
+  progressBar("mmoe", terminal).end("stopped");
   assertEquals(writes, ["mmoe  stopped in 0.0 s\n"]);
 });
 
@@ -130,7 +130,7 @@ function fake(options: Partial<Terminal>) {
   };
   const wait = (seconds: number) => time += seconds * 1000;
   const run = (seconds: number, pause: number) => {
-    const reporter = report("mmoe", terminal);
+    const reporter = progressBar("mmoe", terminal);
     const steps = Math.round(seconds / pause);
     for (let step = 1; step <= steps; step++) {
       wait(pause);

@@ -1,0 +1,25 @@
+import type { Attrs, Op } from "../../ops/value.ts";
+
+/** Numbers as a backend's memory holds them. */
+export type Numbers = Float32Array | Int32Array;
+
+/** Computes an array, whose numbers are whatever the memory held before, from others. */
+export type Loop = (out: Float32Array, of: readonly Numbers[]) => void;
+
+/** Where an op stands: its settings, the shape of its result and of what it is applied to, with the batch known. */
+export interface Place {
+  /** The op's settings. */
+  readonly attrs: Attrs;
+  /** The shape of the result. */
+  readonly shape: readonly number[];
+  /** The shapes of what the op is applied to. */
+  readonly of: readonly (readonly number[])[];
+  /** Which of those are zeros whatever is run. */
+  readonly zeros: readonly boolean[];
+}
+
+/** The ops that are computed: all but what is fed or kept, and phases. */
+export type Computed = Exclude<Op, "input" | "parameter" | "noise" | "constant" | "inTraining">;
+
+/** Those that make other numbers or put them in another order, and do not only pass them on. */
+export type Looped = Exclude<Computed, "reshape" | "stopGradient">;

@@ -1,0 +1,32 @@
+import { quoted } from "../errors/quoted.ts";
+import type { Graph } from "../graph/graph.ts";
+import { sameShape, shapeText, sizeOf } from "../ops/shape.ts";
+import type { Tensor } from "../ops/tensor.ts";
+
+/**
+ * Checks that a graph's phases are resolved, and that the parameters that are stored with it are there and fit.
+ *
+ * @param stored The parameters by name, undefined where none are stored.
+ * @param words What fails otherwise, such as `write ONNX model`, and how phases are resolved.
+ * @throws {TypeError} if a phase is left, or a parameter is missing or misshapen.
+ */
+export function checkStored(
+  graph: Graph,
+  stored: Readonly<Record<string, Tensor>> | undefined,
+  words: { readonly action: string; readonly advice: string },
+): void {
+  const fail = (what: string): never => {
+    throw new TypeError(`Cannot ${words.action}: ${what}`);
+  };
+  for (const { op, attrs, shape } of graph.nodes) {
+    if (op === "inTraining") fail(`the op inTraining is left: ${words.advice} first`);
+    if (op !== "parameter" || stored === undefined) continue;
+    const name = attrs.name as string;
+    if (!Object.hasOwn(stored, name)) fail(`the parameter ${quoted(name)} is missing`);
+    const found = stored[name];
+    if (!sameShape(found.shape, shape) || found.data.length !== sizeOf(shape)) {
+      const numbers = `${shapeText(found.shape)} with ${found.data.length} numbers`;
+      fail(`the parameter ${quoted(name)} must be ${shapeText(shape)}, found ${numbers}`);
+    }
+  }
+}
