@@ -166,7 +166,7 @@ Deno.test("graphModel() says what is wrong", () => {
     ],
     [graphOf({ w }, { w }), { w: vector(1, 2) }, 'the graph updates "w": a GraphModel computes outputs only'],
     [graphOf({ w: f.inTraining(w, w) }), { w: vector(1, 2) }, "the op inTraining is left: trace for evaluation first"],
-    [graphOf({ y: f.broadcast(w, ["batch", 2]) }), { w: vector(1, 2) }, "no input tells the number of rows"],
+    [graphOf({ y: f.broadcast(w, ["batch", 2]) }), { w: vector(1, 2) }, "no input has the number of rows"],
   ];
   for (const [graph, parameters, message] of refused) {
     assertThrows(() => graphModel(graph, parameters), TypeError, `Cannot write GraphModel: ${message}`);

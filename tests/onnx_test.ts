@@ -445,7 +445,7 @@ Deno.test("onnxModel() says what is wrong", () => {
     [graphOf({ w }), { w: vector(1) }, 'the parameter "w" must be [2], found [1] with 1 numbers'],
     [graphOf({ w }, { w }), { w: vector(1, 2) }, 'the graph updates "w", which cannot be stored in the model'],
     [graphOf({ w: f.inTraining(w, w) }), { w: vector(1, 2) }, "the op inTraining is left"],
-    [graphOf({ y: f.broadcast(w, ["batch", 2]) }), { w: vector(1, 2) }, "no input tells the number of rows"],
+    [graphOf({ y: f.broadcast(w, ["batch", 2]) }), { w: vector(1, 2) }, "no input has the number of rows"],
   ];
   for (const [graph, parameters, message] of refused) {
     assertThrows(() => onnxModel(graph, parameters), TypeError, `Cannot write ONNX model: ${message}`);

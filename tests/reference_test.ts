@@ -158,7 +158,7 @@ Deno.test("run() refuses inputs that are missing, unknown or misshapen", async (
   ];
   for (const [inputs, kind, message] of table) await assertRejects(() => program.run(inputs), kind, message);
   const rowless = loaded(graphOf({ rows: f.broadcast(f.constant(1), ["batch"]) }));
-  await assertRejects(() => rowless.run({}), RangeError, "no input tells the number of rows in the batch");
+  await assertRejects(() => rowless.run({}), RangeError, "no input has the number of rows in the batch");
 });
 
 Deno.test("load() refuses phases, unknown ops, and parameters that the store lacks or holds in another shape", () => {

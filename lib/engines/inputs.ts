@@ -26,7 +26,7 @@ export function batchLength(graph: Graph, inputs: Readonly<Record<string, Tensor
     fail(RangeError, `the inputs differ in the number of rows: ${[...lengths.keys()].join(", ")}`);
   }
   if (batch === undefined && graph.nodes.some(({ shape }) => shape.includes("batch"))) {
-    fail(RangeError, `no input tells the number of rows in the batch`);
+    fail(RangeError, `no input has the number of rows in the batch`);
   }
   return batch ?? 1;
 }

@@ -91,7 +91,7 @@ function lengthsBy(
   let rows: { readonly input: string; readonly axis: number; readonly dtype: DataType } | undefined;
   let counted: string | undefined;
   const batch = (): string => {
-    if (rows === undefined) throw new TypeError("Cannot write GraphModel: no input tells the number of rows");
+    if (rows === undefined) throw new TypeError("Cannot write GraphModel: no input has the number of rows");
     if (counted !== undefined) return counted;
     const shape = node("Shape", [rows.input], { T: type(rows.dtype), out_type: int });
     return counted = node("Slice", [shape, ints([rows.axis]), ints([1])], { T: int, Index: int });

@@ -150,7 +150,7 @@ function lengthsBy(
   let rows: { readonly input: string; readonly axis: number } | undefined;
   let counted: string | undefined;
   const batch = (): string => {
-    if (rows === undefined) throw new TypeError("Cannot write ONNX model: no input tells the number of rows");
+    if (rows === undefined) throw new TypeError("Cannot write ONNX model: no input has the number of rows");
     return counted ??= node("Gather", [node("Shape", [rows.input]), places([rows.axis])]);
   };
   return {
