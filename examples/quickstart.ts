@@ -154,7 +154,7 @@ function findingsAt(rate: number, done: readonly Done[]): Findings {
   };
 }
 
-/** What is about to be done. */
+/** The lines before the first run: the data, the models and the steps. */
 function introduction({ correlation, rows, seeds, rate, batch, steps }: Values<typeof settings>): string {
   const count = (number: number, what: string) => `${number.toLocaleString("en-US")} ${what}${number === 1 ? "" : "s"}`;
   return `Two tasks whose labels correlate at ${labelCorrelation(correlation).toFixed(3)} ` +

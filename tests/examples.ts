@@ -14,7 +14,7 @@ interface Example {
   readonly short: readonly string[];
   /** The keys of the lines that it writes, sorted, and how many lines have them. */
   readonly lines: Readonly<Record<string, number>>;
-  /** How many seeds a short run has, 1 by default. */
+  /** The number of seeds of a short run, 1 by default. */
   readonly seeds?: number;
   /** Options of a run that takes long, and what it has written on standard error once it trains. */
   readonly long: readonly string[];

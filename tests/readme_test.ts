@@ -8,7 +8,7 @@ const readmes: Readonly<Record<string, string>> = Object.fromEntries(
     .map((path) => [path, Deno.readTextFileSync(path)]),
 );
 
-/** What the package exports, as a program in a file of its own imports it. */
+/** The package's exports, as a program in a file of its own imports them. */
 const doors: Readonly<Record<string, string>> = Object.fromEntries(
   Object.entries<string>(JSON.parse(Deno.readTextFileSync("deno.json")).exports).map(([name, path]) => {
     return [`@gatehouse/gatehouse${name.slice(1)}`, import.meta.resolve(`../${path}`)];

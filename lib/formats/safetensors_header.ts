@@ -2,7 +2,7 @@ import { quoted } from "../errors/quoted.ts";
 import { type Dtype, dtypes, isDtype } from "./dtypes.ts";
 import { brief, type Cursor, found, integers, members, place, space, stop, text, texts } from "./cursor.ts";
 
-/** Where one tensor lies in the data. */
+/** The place of one tensor in the data, and its type. */
 export interface Entry {
   /** The tensor's name. */
   readonly name: string;

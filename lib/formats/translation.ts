@@ -1,13 +1,13 @@
 import type { Shape } from "../ops/shape.ts";
 import type { Attrs, Op } from "../ops/value.ts";
 
-/** Where an op stands in a graph that is written for other programs. */
+/** The place of an op in a graph that is written for other programs. */
 export interface Place {
   /** The op's settings. */
   readonly attrs: Attrs;
   /** The shape of the result. */
   readonly shape: Shape;
-  /** The shapes of what the op is applied to. */
+  /** The shapes of the arguments. */
   readonly of: readonly Shape[];
 }
 

@@ -19,7 +19,7 @@ export interface Entry {
   readonly path: string;
   /** The stream that it reads. */
   readonly reads: string;
-  /** What it computes, in the order of computation. */
+  /** The functions that it computes, in order. */
   readonly function: string;
   /** The shape of its result. */
   readonly output: string;

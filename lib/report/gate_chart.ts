@@ -65,7 +65,7 @@ interface Look {
   readonly most: number;
   /** The height of a line. */
   readonly line: number;
-  /** Whether cells are too small for numbers. */
+  /** True if cells are too small for numbers. */
   readonly small: boolean;
 }
 

@@ -20,7 +20,7 @@ export async function library(threads: number): Promise<Open | undefined> {
   return call && opening(call, threads);
 }
 
-/** Where the package has the library. */
+/** Returns the library's file within the package. */
 function fileOf({ os, arch }: typeof Deno.build): string {
   const folder = `${os === "windows" ? "win32" : os}/${arch === "aarch64" ? "arm64" : "x64"}`;
   if (os === "windows") return `${folder}/onnxruntime.dll`;

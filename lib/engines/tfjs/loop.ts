@@ -6,15 +6,15 @@ export type Numbers = Float32Array | Int32Array;
 /** Computes an array, whose numbers are whatever the memory held before, from others. */
 export type Loop = (out: Float32Array, of: readonly Numbers[]) => void;
 
-/** Where an op stands: its settings, the shape of its result and of what it is applied to, with the batch known. */
+/** The place of an op in a graph: its settings, the shapes of its result and of its arguments, with the batch known. */
 export interface Place {
   /** The op's settings. */
   readonly attrs: Attrs;
   /** The shape of the result. */
   readonly shape: readonly number[];
-  /** The shapes of what the op is applied to. */
+  /** The shapes of the arguments. */
   readonly of: readonly (readonly number[])[];
-  /** Which of those are zeros whatever is run. */
+  /** True for each argument that is zeros in every run. */
   readonly zeros: readonly boolean[];
 }
 

@@ -50,7 +50,7 @@ export function programOf(graph: Graph, held: Held<TensorInfo>, backend: Backend
   });
 }
 
-/** How many batch sizes a program remembers its schedule for. */
+/** The number of batch sizes whose schedules a program remembers. */
 const remembered = 8;
 
 /** Schedules by batch size, the last used of them. */

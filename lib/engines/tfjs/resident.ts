@@ -7,13 +7,13 @@ import { type Arrays, execute, release, scheduleOf } from "./schedule.ts";
 
 /** The positions of a graph's nodes by when they are computed and how long they stay. */
 export interface Phases {
-  /** What follows from constants alone, and from parameters where the graph updates nothing. */
+  /** Nodes that follow from constants alone, and from parameters where the graph updates nothing. */
   readonly first: ReadonlySet<number>;
-  /** What is fed or computed in every run. */
+  /** Nodes that are fed or computed in every run. */
   readonly moving: ReadonlySet<number>;
   /** Outputs and updates. */
   readonly ends: ReadonlySet<number>;
-  /** The ends, and what every run reads of the first. */
+  /** The ends, and the first nodes that every run reads. */
   readonly keep: ReadonlySet<number>;
 }
 

@@ -143,7 +143,7 @@ async function reading(action: "query" | "request"): Promise<"granted" | "prompt
   return (await Deno.permissions[action]({ name: "read", path: wasmFolder() })).state;
 }
 
-/** Where the wasm package lies, as far as can be known without reading anything. */
+/** Returns the folder of the wasm package, as far as it is known without reading anything. */
 function wasmFolder(): URL | undefined {
   try {
     const folder = new URL(".", import.meta.resolve("@tensorflow/tfjs-backend-wasm")); // by name: publishing resolves it
