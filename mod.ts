@@ -4,7 +4,10 @@
  * Experts, gates and towers are pure functions; a table composes them; a compiler turns the table into a graph, and the
  * graph into TensorFlow.js. Shared-bottom, MoE and MMoE are entries of the table.
  *
- * @example
+ * More is behind doors of their own: `./ops` (what nets and gates of your own are made of), `./metrics`, `./datasets`,
+ * `./svg` (pictures), `./onnx` (ONNX Runtime, and `.onnx` files), `./graph` (what a spec is compiled to).
+ *
+ * @example A model of two tasks
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { bank, binary, compile, define, dense, level, mix, pipe, reference, relu, rows, softmax } from "@gatehouse/gatehouse";

@@ -2,7 +2,7 @@
  * Gatehouse's data sets: Census-Income, two tasks of a known correlation, and the seeded random numbers that they are
  * made of.
  *
- * @example
+ * @example Ten rows of two related tasks
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { random, synthetic } from "@gatehouse/gatehouse/datasets";

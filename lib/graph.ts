@@ -1,6 +1,6 @@
 /**
- * Gatehouse below the table: the parts of a spec, its plan, and the graphs that models run. For whoever writes an engine,
- * an export, a step that is open in the middle, or wants to see what is computed.
+ * Gatehouse below the table: the parts of a spec, its plan, and the graphs that models run. For those who write an
+ * engine, an export or a step that is open in the middle, or want to see what is computed.
  *
  * @example What a model computes, as text
  * ```ts

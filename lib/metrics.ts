@@ -2,7 +2,7 @@
  * Gatehouse's metrics: numbers that compare predictions with labels, of rows that may lack a label and have weights.
  * `evaluate` reports those of each task's head by name.
  *
- * @example
+ * @example Predictions judged
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { auc, mse } from "@gatehouse/gatehouse/metrics";

@@ -1,7 +1,7 @@
 /**
  * Gatehouse on ONNX Runtime: an engine at native speed, and models as `.onnx` files that any ONNX runtime serves.
  *
- * @example
+ * @example The graph of a model as the bytes of an `.onnx` file
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { binary, define } from "@gatehouse/gatehouse";

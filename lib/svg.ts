@@ -2,7 +2,7 @@
  * Gatehouse's pictures as SVG: losses over steps, and the weights that gates give their experts. They need no font, no
  * script and no style sheet, and are readable in light and dark.
  *
- * @example
+ * @example The weights of one gate
  * ```ts
  * import { assert } from "@std/assert";
  * import { gateChart, page } from "@gatehouse/gatehouse/svg";

@@ -21,7 +21,7 @@ export const resamples = 1000;
 /** Logistic regression: no search, for it has little to search. */
 export const logisticTrial: Trial = { rate: 0.01, batch: 1024 };
 
-/** The yardstick, with education among the inputs: the sizes, rate and batch of the Census-Income example of torch-rechub. */
+/** The yardstick, with education among the inputs: sizes, rate and batch of torch-rechub's Census-Income example. */
 export const keptTrials: Readonly<Partial<Record<Method, Trial>>> = {
   "shared-bottom": { rate: 1e-3, batch: 1024, hidden: 117, layers: 1, tower: 8 },
   mmoe: { rate: 1e-3, batch: 1024, hidden: 128, layers: 1, tower: 8, experts: 8 },

@@ -26,7 +26,7 @@ export type Label = number | boolean | null | undefined;
 
 /** Options of {@linkcode rows}. */
 export interface RowOptions {
-  /** Labels by task, and the groups within which a task is ranked, one a row; null, undefined and NaN where there is none. */
+  /** Labels by task and groups of rankings by column, one a row; null, undefined and NaN where there is none. */
   readonly labels?: Readonly<Record<string, ArrayLike<Label>>>;
   /** Weights of the rows by task, at least 0. Default 1. */
   readonly weights?: Readonly<Record<string, ArrayLike<number>>>;

@@ -18,7 +18,7 @@ export const dtypes: Readonly<Record<Dtype, Element>> = {
 /** The name of a type of elements. */
 export type Dtype = "F64" | "F32" | "F16" | "BF16" | "I32";
 
-/** Returns whether elements of a type are read. */
+/** Returns true if elements of a type can be read. */
 export function isDtype(name: string): name is Dtype {
   return Object.hasOwn(dtypes, name);
 }

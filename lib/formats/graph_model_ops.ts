@@ -121,7 +121,7 @@ export const translations: Readonly<Record<Translated, Translation<Writer>>> = {
   stopGradient: direct("Identity"),
 };
 
-/** Returns whether an op is translated, and not fed or stored. */
+/** Returns true if an op is translated, and not fed or stored. */
 export function isTranslated(op: Op): op is Translated {
   return Object.hasOwn(translations, op);
 }

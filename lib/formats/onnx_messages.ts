@@ -36,7 +36,7 @@ export interface Contents {
   readonly renamed: ReadonlyMap<string, string>;
 }
 
-/** The least version of the set of ops that has all ops, and its version of the file format; another where rows are added. */
+/** The least version of the set of ops that has them all, and that of the file format; others where rows are added. */
 const versions = { common: { opset: 13, format: 7 }, scattered: { opset: 16, format: 8 } };
 
 /** The largest protobuf file that is read. */

@@ -124,7 +124,7 @@ function neededBy({ nodes, outputs, updates }: Graph): ReadonlySet<number> {
   return needed;
 }
 
-/** Returns whether a node marks where relu let something through, as in its gradient. */
+/** Returns true if a node marks where relu let something through, as in its gradient. */
 function isPassed({ op, of: [x, least] }: Node, nodes: Graph["nodes"]): boolean {
   return op === "greater" && nodes[x].op === "relu" && nodes[least].op === "constant" &&
     (nodes[least].attrs.data as number[]).every((number) => number === 0) &&

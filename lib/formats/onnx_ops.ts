@@ -174,7 +174,7 @@ function joinedRows(write: Writer, parts: readonly string[]): string {
   return parts.length === 1 ? parts[0] : write.node("Concat", parts, { axis: 0 });
 }
 
-/** Returns whether an op is translated, and not fed or stored. */
+/** Returns true if an op is translated, and not fed or stored. */
 export function isTranslated(op: Op): op is Translated {
   return Object.hasOwn(translations, op);
 }

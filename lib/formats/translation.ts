@@ -17,7 +17,7 @@ export type Translation<Writer> = (write: Writer, of: readonly string[], place: 
 /** The ops that are translated: all but what is fed or stored, and phases. */
 export type Translated = Exclude<Op, "input" | "parameter" | "noise" | "constant" | "inTraining">;
 
-/** Returns whether an op is fed at every run. */
+/** Returns true if an op is fed in every run. */
 export function isFed(op: Op): op is "input" | "noise" {
   return op === "input" || op === "noise";
 }

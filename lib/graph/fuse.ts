@@ -15,10 +15,10 @@ export interface Fused<V extends Values> {
 }
 
 /**
- * Returns values with their like parts fused: horizontal fusion. Products of one value with several parameters become one
- * wide product, and what follows alike in each of them (biases, activations, further layers, softmax) follows once; so do
- * the mixtures that several gates make of the same experts, and the towers that read them. The experts of a bank, the gates that read one stream and the
- * towers of one shape become a few large ops in the place of many small ones.
+ * Returns values with their like parts fused: horizontal fusion. Products of one value with several parameters become
+ * one wide product, and what follows alike in each of them (biases, activations, further layers, softmax) follows once;
+ * so do the mixtures that several gates make of the same experts, and the towers that read them. The experts of a bank,
+ * the gates that read one stream and the towers of one shape become a few large ops in the place of many small ones.
  *
  * The numbers are the same up to rounding. What is not alike in all members stays as it was.
  *

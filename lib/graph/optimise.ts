@@ -4,9 +4,9 @@ import type { Attrs, Value } from "../ops/value.ts";
 import { type Graph, graphOf, namedOutputs, type Node, valuesOf } from "./graph.ts";
 
 /**
- * Returns the same graph with less work: dead code and common subexpressions go (as in every graph that is written), ops that
- * change nothing go, and arithmetic on constant scalars is done once, here. Differentiate before, not after: where
- * gradients stop is not kept.
+ * Returns the same graph with less work: dead code and common subexpressions go (as in every graph that is written),
+ * ops that change nothing go, and arithmetic on constant scalars is done once, here. Differentiate before, not after:
+ * where gradients stop is not kept.
  *
  * @param outputs The outputs that are kept, all by default: to serve one task only, name it.
  * @throws {TypeError} if the graph has no output of a name.

@@ -11,10 +11,10 @@ import { leaves, type Values } from "./values.ts";
 import { inOrder, merged, rewritten } from "./walk.ts";
 
 /**
- * Returns values in which rows are sent to the experts that their gates choose, and the others are not computed for them:
- * sparse experts. Where all that mix like experts weigh only the k largest, `topMask` in front of the weights, each row
- * goes to those k. Rows for which a bank has no room are sent too, and weigh
- * nothing. Gates over the same experts send their rows together.
+ * Returns values in which rows are sent to the experts that their gates choose, and the others are not computed for
+ * them: sparse experts. Where all that mix like experts weigh only the k largest, `topMask` in front of the weights,
+ * each row goes to those k. Rows for which a bank has no room are sent too, and weigh nothing. Gates over the same
+ * experts send their rows together.
  *
  * The numbers are the same up to rounding. Experts are alike if they are made of products with a matrix of their own,
  * vectors of their own, and ops that run along their units; others stay as they were, as do those that gates mix with

@@ -44,8 +44,8 @@ function initial({ path, shape, init }: Parameter, seed: number): Tensor {
 }
 
 /**
- * Returns how values are drawn, and their size: a constant, the limit of a uniform distribution around 0, or the
- * standard deviation of a normal one.
+ * Returns the distribution of initial values and its size: a constant, the limit of a uniform distribution around 0, or
+ * the standard deviation of a normal one.
  */
 function distribution(
   init: Exclude<Init, { readonly kind: "values" }>,

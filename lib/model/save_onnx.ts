@@ -4,7 +4,8 @@ import type { Model } from "./model.ts";
 import { type ExportOptions, served } from "./exported.ts";
 
 /**
- * Saves the forward graph of a model as one `.onnx` file of standard ops, which any ONNX runtime runs without this package.
+ * Saves the forward graph of a model as one `.onnx` file of standard ops, which any ONNX runtime runs without this
+ * package.
  *
  * Its inputs are the model's, by name: `input` `[batch, width]`, or `numeric` and `category` (int32) as `encode` returns
  * them. Its outputs are the tasks, by name, with a number after a name that an input has; `batch` is any number of

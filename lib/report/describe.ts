@@ -187,7 +187,7 @@ export function bankText({ count, net, ties, capacity }: BankSpec): string {
   return `${count} x ${functionText(net)}${same}${capacity === undefined ? "" : `, capacity ${capacity}`}`;
 }
 
-/** The text of a head: the kind of its prediction, and what it is trained by if that is not its own loss: `binary by focal(gamma 2)`. */
+/** The text of a head: the kind of its prediction, and its loss if that is not the kind's: `binary by focal(gamma 2)`. */
 export function headText({ kind, loss }: HeadSpec): string {
   if (loss === undefined) return kind;
   const { kind: by, ...settings } = loss;

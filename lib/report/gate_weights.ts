@@ -14,7 +14,8 @@ import type { GateWeights } from "./gate_columns.ts";
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { bank, compile, define, dense, gateReport, level, mix, reference, regression, rows, softmax } from "@gatehouse/gatehouse";
+ * import { bank, compile, define, dense, gateReport, level, mix } from "@gatehouse/gatehouse";
+ * import { reference, regression, rows, softmax } from "@gatehouse/gatehouse";
  * import { initialise } from "@gatehouse/gatehouse/graph";
  * import { gateChart, gateWeights, page } from "@gatehouse/gatehouse/svg";
  *
@@ -54,7 +55,8 @@ export function gateWeights(
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { bank, category, compile, define, dense, encode, fit, gateReport, level, mix, reference, regression, softmax } from "@gatehouse/gatehouse";
+ * import { bank, category, compile, define, dense, encode, fit, gateReport, level, mix } from "@gatehouse/gatehouse";
+ * import { reference, regression, softmax } from "@gatehouse/gatehouse";
  * import { segmentWeights } from "@gatehouse/gatehouse/svg";
  *
  * const table = { job: ["clerk", "smith", "clerk"] };

@@ -16,7 +16,8 @@ import { sideBySide, textTable } from "./text_table.ts";
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { bank, compile, define, dense, gateReport, gateTable, level, mix, reference, regression, rows, softmax } from "@gatehouse/gatehouse";
+ * import { bank, compile, define, dense, gateReport, gateTable, level, mix } from "@gatehouse/gatehouse";
+ * import { reference, regression, rows, softmax } from "@gatehouse/gatehouse";
  * import { initialise } from "@gatehouse/gatehouse/graph";
  *
  * const spec = define({

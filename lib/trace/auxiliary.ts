@@ -85,7 +85,8 @@ function parametersUnder(prefix: string, values: readonly Value[]): Map<string, 
 }
 
 /**
- * Returns what a step adds to parameters of a level's gates, by the rules of their moves: `gates/<stream>/<parameter>`.
+ * Returns the numbers that a step adds to parameters of a level's gates, by the rules of their moves, by
+ * `gates/<stream>/<parameter>`.
  * The routing of a bank is a mean over all gates that mix it, as for its losses.
  */
 export function movesOf(level: LevelSpec, gates: GateResults): Record<string, Value> {

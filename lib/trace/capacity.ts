@@ -70,7 +70,7 @@ export function limitOf(capacity: number): number {
   return capacity * (1 - 1e-6);
 }
 
-/** Returns how many gates use each expert of a bank for a row, `[batch, experts]`; undefined if none weighs it. */
+/** Returns the number of gates that use each expert of a bank for a row, `[batch, experts]`; undefined if none weighs it. */
 function usesOf(level: LevelSpec, bank: string, weights: Readonly<Record<string, Value>>): Value | undefined {
   const readers = Object.entries(weights).filter(([stream]) => level.gates[stream].mix.includes(bank));
   if (readers.length === 0) return undefined;

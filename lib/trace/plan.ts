@@ -35,7 +35,7 @@ export interface PlanOptions {
 }
 
 /**
- * Returns the plan of a spec: resolved once, traced once for training and once for evaluation.
+ * Returns the plan of a spec: checked once, traced once for training and once for evaluation.
  *
  * @throws {SpecError} if the spec is malformed.
  *

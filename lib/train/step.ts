@@ -50,12 +50,13 @@ export type Between = (gradients: Gradients, cut: Cut) => Value;
  *
  * Inputs: those of the model, `labels/<task>`, `weights/<task>`, `groups/<task>` of rankings within groups, `rate` and
  * the optimiser's scalars. Outputs: `loss/<task>`, `auxiliary/<path>` of gates and banks that have losses,
- * `dropped/<level>/<stream>` of gates over banks with a capacity, `loss` (the sum of all, those of tasks weighted), `norm`
- * (of the whole gradient, before clipping) and `moved` (the sum of the parameters after the step, which is not finite if
- * one of them is not: then an engine replaces nothing).
+ * `dropped/<level>/<stream>` of gates over banks with a capacity, `loss` (the sum of all, those of tasks weighted),
+ * `norm` (of the whole gradient, before clipping) and `moved` (the sum of the parameters after the step, which is not
+ * finite if one of them is not: then an engine replaces nothing).
  *
- * @param factors True if losses of tasks are weighed anew in each step: then `factor/<task>`, by which they are multiplied
- * beside their static weights, are inputs too, and `weight/<task>`, 0 if no row is labelled, outputs. Default false.
+ * @param factors True if losses of tasks are weighed anew in each step: then `factor/<task>`, by which they are
+ * multiplied beside their static weights, are inputs too, and `weight/<task>`, 0 if no row is labelled, outputs. Default
+ * false.
  *
  * @example
  * ```ts

@@ -48,7 +48,7 @@ export function programOf(graph: Graph, held: Held<Reals>, otherOf: (array: Real
   return programFrom(run, session.dispose);
 }
 
-/** Returns whether a run is so short that preparing its memory counts, and so small that the memory does not. */
+/** Returns true if a run is so short that preparing its memory counts, and so small that the memory does not. */
 function isSmall({ nodes }: Graph): boolean {
   const sizes = nodes.map(({ op, shape }) => op === "parameter" ? sizeOf(shape) : 0);
   return sizes.reduce((total, size) => total + size, 0) < 2 ** 17;

@@ -23,7 +23,7 @@ export function settle(op: Computed, place: Place, backend: Backend, pin: Pin): 
   return (of) => fill(place.shape, of, loop);
 }
 
-/** Returns whether an op is computed, and not fed or kept. */
+/** Returns true if an op is computed, and not fed or kept. */
 export function isComputed(op: Op): op is Computed {
   return Object.hasOwn(kernels, op);
 }

@@ -93,7 +93,8 @@ export async function wasm(): Promise<Engine> {
 }
 
 /**
- * The engine on TensorFlow.js's plain JavaScript backend, which needs no permission: 3 to 10 times slower than {@linkcode wasm}.
+ * The engine on TensorFlow.js's plain JavaScript backend, which needs no permission: 3 to 10 times slower than
+ * {@linkcode wasm}.
  *
  * @example
  * ```ts
