@@ -29,7 +29,7 @@ export interface Part {
   readonly cells: readonly Cell[];
   readonly statistic: (samples: Samples) => number;
   readonly bounds: Bounds;
-  /** What it is in the paper, where means and deviations say. */
+  /** The paper's value, if it follows from means and deviations. */
   readonly paper?: number;
 }
 

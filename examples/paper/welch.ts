@@ -31,8 +31,8 @@ export function meanDifference(a: readonly number[], b: readonly number[]): Mean
 const normal = 1.959964;
 
 /**
- * How many standard errors the interval of a level reaches to either side: a quantile of Student's t, that of 0.975 where
- * the level is 0.95. Exact for 1 and 2 degrees of freedom; else by its expansion about the quantile of the normal
+ * Returns the number of standard errors that the interval of a level reaches to either side: a quantile of Student's t,
+ * that of 0.975 where the level is 0.95. Exact for 1 and 2 degrees of freedom; else by its expansion about the quantile of the normal
  * distribution, which for the level 0.95 is good to 0.004 for 3 degrees, 0.001 for 4 and 0.0003 from 5 on, and for 0.99
  * to 0.01 from 9 on.
  *

@@ -3,7 +3,7 @@ import { deviationOf, meanOf } from "../paper/moments.ts";
 import { studentReach } from "../paper/welch.ts";
 import { type ModelName, modelNames } from "./models.ts";
 
-/** What the runs at one learning rate found. */
+/** The results of the runs at one learning rate. */
 export interface Findings {
   readonly rate: number;
   /** The mean held-out loss of both tasks, by model and seed; a run that was not completed has none. */
@@ -72,7 +72,7 @@ function rateTable(findings: Findings, seeds: readonly number[]): string {
   );
 }
 
-/** What the differences say, in sentences. */
+/** Returns sentences on the differences. */
 export function verdicts(all: readonly Findings[]): string[] {
   const differences = all.flatMap((findings) => differencesOf(findings));
   const single = differences.some(({ interval }) => interval === undefined);
@@ -97,7 +97,7 @@ function verdict(rate: number, { model, seeds, difference, interval }: Differenc
   return `${at} and ${baseline} are undecided: the 95 % interval of the difference, ${range}, includes 0.`;
 }
 
-/** Whether two of a model's intervals, at different rates, do not meet. */
+/** Returns true if two of a model's intervals, at different rates, do not meet. */
 function dependsOnRate(differences: readonly Difference[]): boolean {
   const intervals = differences.flatMap(({ interval }) => interval === undefined ? [] : [interval]);
   return Math.max(...intervals.map(([low]) => low)) > Math.min(...intervals.map(([, high]) => high));

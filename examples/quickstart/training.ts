@@ -8,11 +8,11 @@ export interface Run {
   readonly model: ModelName;
   /** The learning rate of Adam. */
   readonly rate: number;
-  /** What the data, the initial values and the order of rows follow from. */
+  /** The seed of the data, the initial values and the order of rows. */
   readonly seed: number;
 }
 
-/** How a run is made. */
+/** A run, and how it is made. */
 export interface Request extends Run {
   readonly engine: EngineName;
   readonly correlation: number;
@@ -34,7 +34,7 @@ export interface Moment {
   readonly loss: PerTask;
 }
 
-/** What a run found. */
+/** The result of a run. */
 export interface Outcome {
   /** The steps done: fewer than asked for if the run was stopped. */
   readonly steps: number;
@@ -42,7 +42,7 @@ export interface Outcome {
   readonly curve: readonly Moment[];
   /** The losses on rows that the model did not learn from. */
   readonly held: PerTask;
-  /** What the gates do on these rows, of a model that is kept. */
+  /** The report of the gates on these rows, of a model that is kept. */
   readonly gates?: GateReport;
 }
 

@@ -1,10 +1,10 @@
 /** Makes runs away from the thread that shows progress and answers Ctrl-C. */
 import { type Moment, type Outcome, type Request, trained } from "./training.ts";
 
-/** What a worker is sent: a run to make, or that all of its runs shall stop. */
+/** A message to a worker: a run to make, or the word that all of its runs shall stop. */
 export type Order = Request | "stop";
 
-/** What it sends back: how far a run is, and then what it found or why it failed. */
+/** A message from a worker: how far a run is, and then what it found or why it failed. */
 export type Answer =
   | { readonly moment: Moment }
   | { readonly outcome: Outcome | undefined }
