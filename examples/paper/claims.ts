@@ -29,7 +29,7 @@ export interface Part {
   readonly cells: readonly Cell[];
   readonly statistic: (samples: Samples) => number;
   readonly bounds: Bounds;
-  /** The value in the paper, where it follows from means and deviations. */
+  /** The paper's value, if it follows from means and deviations. */
   readonly paper?: number;
 }
 

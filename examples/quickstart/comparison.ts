@@ -72,7 +72,7 @@ function rateTable(findings: Findings, seeds: readonly number[]): string {
   );
 }
 
-/** The differences in words, a sentence for each. */
+/** Returns sentences on the differences. */
 export function verdicts(all: readonly Findings[]): string[] {
   const differences = all.flatMap((findings) => differencesOf(findings));
   const single = differences.some(({ interval }) => interval === undefined);

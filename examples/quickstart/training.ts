@@ -12,7 +12,7 @@ export interface Run {
   readonly seed: number;
 }
 
-/** A run with its engine and sizes. */
+/** A run, and how it is made. */
 export interface Request extends Run {
   readonly engine: EngineName;
   readonly correlation: number;
@@ -34,7 +34,7 @@ export interface Moment {
   readonly loss: PerTask;
 }
 
-/** The results of a run. */
+/** The result of a run. */
 export interface Outcome {
   /** The steps done: fewer than asked for if the run was stopped. */
   readonly steps: number;
@@ -42,7 +42,7 @@ export interface Outcome {
   readonly curve: readonly Moment[];
   /** The losses on rows that the model did not learn from. */
   readonly held: PerTask;
-  /** The report on the gates over these rows, of a model that is kept. */
+  /** The report of the gates on these rows, of a model that is kept. */
   readonly gates?: GateReport;
 }
 

@@ -1,10 +1,10 @@
 /** Makes runs away from the thread that shows progress and answers Ctrl-C. */
 import { type Moment, type Outcome, type Request, trained } from "./training.ts";
 
-/** A message to a worker: a run to make, or the word to stop all of its runs. */
+/** A message to a worker: a run to make, or the word that all of its runs shall stop. */
 export type Order = Request | "stop";
 
-/** A message from a worker: a moment of a run, then its outcome or the error that ended it. */
+/** A message from a worker: how far a run is, and then what it found or why it failed. */
 export type Answer =
   | { readonly moment: Moment }
   | { readonly outcome: Outcome | undefined }
