@@ -36,6 +36,18 @@ export interface Graph {
  *
  * @param outputs The results; those in nested records have their keys joined by "/" as names, `loss/click`.
  * @param updates The new parameters and slots after a run, by their names.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { add, constant, mul } from "@gatehouse/gatehouse/ops";
+ * import { graphOf } from "@gatehouse/gatehouse/graph";
+ *
+ * const sum = () => add(constant(1), constant(2));
+ * const { nodes, outputs } = graphOf({ loss: { click: mul(sum(), sum()) } });
+ * assertEquals(nodes.map(({ op }) => op), ["constant", "constant", "add", "mul"]);
+ * assertEquals([outputs, nodes[3].of], [{ "loss/click": 3 }, [2, 2]]);
+ * ```
  */
 export function graphOf(outputs: Values, updates: Values = {}): Graph {
   const { values, order } = merged({ outputs, updates });
@@ -61,6 +73,17 @@ export interface Readable {
  *
  * @param change A function to the value that replaces a node, given its arguments; undefined keeps it. Default: all
  * stay.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { add, compute, constant, mul } from "@gatehouse/gatehouse/ops";
+ * import { graphOf, valuesOf } from "@gatehouse/gatehouse/graph";
+ *
+ * const graph = graphOf({ y: add(constant(2), constant(3)) });
+ * const { y: product } = valuesOf(graph, ({ op }, of) => op === "add" ? mul(of[0], of[1]) : undefined).outputs;
+ * assertEquals([await compute(valuesOf(graph).outputs.y), await compute(product)], [5, 6]);
+ * ```
  */
 export function valuesOf(
   graph: Readable,
