@@ -25,10 +25,22 @@ Deno.test("the library, its examples and pages are in plain English", () => {
 });
 
 Deno.test("first sentences of docs state: none of them asks what, whether or how", () => {
-  const asking = /^[ \t]*\/\*\*(?:\s|\*)+(?:What|Whether|How|Where|Why|When|Which|Who)\b/gm;
+  const asking = /^[ \t]*\/\*\*(?:\s|\*)+(?:What|Whether|How|Where|Why|When|Which|Who|Returns (?:whether|how))\b/gm;
   const found = files.filter((path) => path.endsWith(".ts")).flatMap((path) => {
     const text = Deno.readTextFileSync(path);
     return [...text.matchAll(asking)].map(({ index }) => `${path}:${text.slice(0, index).split("\n").length}`);
   });
   assertEquals(found, []);
+});
+
+Deno.test("the doors of the package title the examples of their module docs", () => {
+  const { exports }: { readonly exports: Readonly<Record<string, string>> } = JSON.parse(
+    Deno.readTextFileSync("deno.json"),
+  );
+  const untitled = Object.values(exports).filter((path) => {
+    const [doc] = /^\/\*\*[\s\S]*?\*\//.exec(Deno.readTextFileSync(path)) ?? [""];
+    const titles = [...doc.matchAll(/@example(.*)/g)].map(([, title]) => title.trim());
+    return !doc.includes("@module") || titles.length === 0 || titles.includes("");
+  });
+  assertEquals(untitled, []);
 });
