@@ -90,10 +90,11 @@ export function layoutOf(parameters: readonly Parameter[], stacks: readonly Stac
   });
   const isMatrix = ({ members: [{ shape }] }: Lot) => shape.length > 1;
   const ordered = [...lots.filter(isMatrix), ...lots.filter((lot) => !isMatrix(lot))];
-  let start = 0;
+  let [start, matrices] = [0, 0];
   const pieces: Piece[] = [];
   const extents = new Map<string, Extent>();
-  for (const { name, shape, members, side } of ordered) {
+  for (const lot of ordered) {
+    const { name, shape, members, side } = lot;
     pieces.push({ name, shape, start });
     members.forEach((parameter, at) => {
       const size = sizeOf(parameter.shape);
@@ -101,11 +102,8 @@ export function layoutOf(parameters: readonly Parameter[], stacks: readonly Stac
       extents.set(parameter.path, { ...parameter, start: start + at * row.length, size, row });
     });
     start += sizeOf(shape);
+    if (isMatrix(lot)) matrices = start;
   }
-  const matrices = parameters.filter(({ shape }) => shape.length > 1).reduce(
-    (sum, { shape }) => sum + sizeOf(shape),
-    0,
-  );
   return { pieces, extents: parameters.map(({ path }) => extents.get(path)!), stacks, matrices, size: start };
 }
 

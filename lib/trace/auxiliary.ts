@@ -4,7 +4,6 @@ import {
   concat,
   constant,
   div,
-  equal,
   greater,
   mul,
   select,
@@ -15,9 +14,10 @@ import {
   sum,
 } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
-import type { LevelSpec } from "../spec/spec.ts";
+import type { Expression, LevelSpec } from "../spec/spec.ts";
 import { valuesOf } from "../graph/graph.ts";
 import { inOrder } from "../graph/walk.ts";
+import { usedBy } from "./capacity.ts";
 import { lossesOf, type Routing, routingNames, startOf } from "../spec/routing.ts";
 
 /** The results of a level's gates, by stream and by the names within a gate; none of a gate over a single expert. */
@@ -33,9 +33,7 @@ export function auxiliaryOf(level: LevelSpec, gates: GateResults): Record<string
     const routing = Object.keys(losses).length > 0 ? routingOf(level, bank, gates) : undefined;
     if (routing === undefined) continue;
     for (const [name, loss] of Object.entries(losses)) {
-      const { output } = valuesOf(loss, ({ op, attrs }) =>
-        op === "input" ? routing[attrs.name as keyof Routing] : undefined).outputs;
-      penalties[`experts/${bank}/${name}`] = output;
+      penalties[`experts/${bank}/${name}`] = outputOf(loss, routing);
     }
   }
   for (const [stream, results] of Object.entries(gates)) {
@@ -97,8 +95,7 @@ export function movesOf(level: LevelSpec, gates: GateResults): Record<string, Va
     const banks = mix.map((bank) => routingOf(level, bank, gates)!);
     const routing = mapped(banks[0], (_, name) => stopGradient(concat(banks.map((bank) => bank[name]))));
     for (const [parameter, rule] of Object.entries(moves)) {
-      added[`gates/${stream}/${parameter}`] = valuesOf(rule, ({ op, attrs }) =>
-        op === "input" ? routing[attrs.name as keyof Routing] : undefined).outputs.output;
+      added[`gates/${stream}/${parameter}`] = outputOf(rule, routing);
     }
   }
   return added;
@@ -125,7 +122,7 @@ function routingOf(level: LevelSpec, bank: string, gates: GateResults): Routing 
 
 /** Returns `1 / k` for each of the k experts that a row uses, those whose weight is not 0: `[batch, experts]`. */
 function routedOf(weights: Value): Value {
-  const used = sub(1, equal(weights, 0));
+  const used = usedBy(weights);
   const count = sum(used, { keep: true }); // [batch, 1]
   return div(used, select(greater(count, 0), count, 1));
 }
@@ -138,4 +135,10 @@ function meanOfRows(value: Value): Value {
 
 function mapped(routing: Routing, change: (value: Value, name: keyof Routing) => Value): Routing {
   return Object.fromEntries(routingNames.map((name) => [name, change(routing[name], name)])) as unknown as Routing;
+}
+
+/** Returns what an expression over a bank's routing yields. */
+function outputOf(expression: Expression, routing: Routing): Value {
+  return valuesOf(expression, ({ op, attrs }) => op === "input" ? routing[attrs.name as keyof Routing] : undefined)
+    .outputs.output;
 }

@@ -53,7 +53,7 @@ export function withinCapacity(level: LevelSpec, weights: Readonly<Record<string
     const room = concat( // [batch, experts]
       mix.map((bank) => rooms.get(bank) ?? broadcast(constant(1), ["batch", level.experts[bank].count])),
     );
-    const use = used(value);
+    const use = usedBy(value);
     const [left, all] = [mul(use, room), use].map((marks) => sum(marks, { axes: [0, 1] }));
     within[stream] = mul(value, room);
     dropped[stream] = div(sub(all, left), select(greater(all, 0), all, 1));
@@ -75,12 +75,12 @@ function usesOf(level: LevelSpec, bank: string, weights: Readonly<Record<string,
   const readers = Object.entries(weights).filter(([stream]) => level.gates[stream].mix.includes(bank));
   if (readers.length === 0) return undefined;
   return readers
-    .map(([stream, value]) => used(slice(value, startOf(level, stream, bank), level.experts[bank].count)))
+    .map(([stream, value]) => usedBy(slice(value, startOf(level, stream, bank), level.experts[bank].count)))
     .reduce((all, use) => add(all, use));
 }
 
 /** Returns 1 where weights are not 0, `[batch, experts]`. */
-function used(weights: Value): Value {
+export function usedBy(weights: Value): Value {
   return sub(1, equal(weights, 0));
 }
 

@@ -12,7 +12,7 @@ import type { Optimiser } from "../optimisers/optimiser.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { losses } from "../trace/losses.ts";
 import type { Plan } from "../trace/plan.ts";
-import { scalar, updateOf } from "./update.ts";
+import { array, scalar, updateOf } from "./update.ts";
 
 /** The losses of a step, and their gradients. */
 export interface Gradients {
@@ -198,9 +198,4 @@ function movesOf(moves: Readonly<Record<string, Value>>, layout: Layout): Value 
     return pad(move, start, layout.size - start - size); // [size of the layout]
   });
   return padded.length === 0 ? undefined : padded.reduce((sum, move) => add(sum, move));
-}
-
-/** Returns an array on the engine. */
-function array(name: string, shape: Shape): Value {
-  return apply("parameter", [], { name, shape, init: { kind: "constant", value: 0 } });
 }

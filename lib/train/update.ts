@@ -1,5 +1,6 @@
 import { flatName, type Layout, piecesOf } from "../graph/layout.ts";
 import { add, concat, div, greater, max, mul, neg, select, slice, sqrt, sub, sum } from "../ops/functions.ts";
+import type { Shape } from "../ops/shape.ts";
 import { apply } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
 import type { Optimiser } from "../optimisers/optimiser.ts";
@@ -29,7 +30,9 @@ export function updateOf(
   flat: Value = piecesOf(layout).flat,
 ): Update {
   const { norm, clipped } = clip(gradient, optimiser.clipNorm);
-  const slots = Object.fromEntries(Object.keys(optimiser.slots).map((name) => [name, array(slotName(name), layout)]));
+  const slots = Object.fromEntries(
+    Object.keys(optimiser.slots).map((name) => [name, array(slotName(name), [layout.size])]),
+  );
   const scalars = Object.fromEntries(
     ["rate", ...Object.keys(optimiser.scalars(1, 1))].map((name) => [name, scalar(name)]),
   );
@@ -43,6 +46,11 @@ export function updateOf(
 /** Returns the name of an optimiser's slot on an engine. */
 export function slotName(name: string): string {
   return `optimiser/${name}`;
+}
+
+/** Returns an array that stays on the engine between runs. */
+export function array(name: string, shape: Shape): Value {
+  return apply("parameter", [], { name, shape, init: { kind: "constant", value: 0 } });
 }
 
 /** Returns an input of one number. */
@@ -72,8 +80,4 @@ function decayed(flat: Value, layout: Layout, rate: Value, decay: number): Value
   const matrices = mul(slice(flat, 0, layout.matrices), sub(1, mul(rate, decay)));
   const others = layout.size - layout.matrices;
   return others === 0 ? matrices : concat([matrices, slice(flat, layout.matrices, others)], 0);
-}
-
-function array(name: string, { size }: Layout): Value {
-  return apply("parameter", [], { name, shape: [size], init: { kind: "constant", value: 0 } });
 }
