@@ -165,6 +165,22 @@ Deno.test("readCsv() reads listed texts as missing numbers", async () => {
   assertEquals(a, { kind: "number", values: Float32Array.of(1, NaN, NaN, -1) });
 });
 
+Deno.test("readCsv() reads texts that stand for nothing wherever they stand, numbers too", async () => {
+  const options = { columns: { a: "number", b: ["x", "y"] }, missing: ["-1", "", "x", "1e3"] } as const;
+  const { columns: { a, b } } = await readCsv(pieces('a,b\n-1,y\n-1.0,x\n1e3,""\n1000,y\n"-1",y\n2,x\n'), options);
+  assertEquals(a, { kind: "number", values: Float32Array.of(NaN, -1, NaN, 1000, NaN, 2) });
+  assertEquals(b, { kind: "text", codes: Int32Array.of(1, -1, -1, 1, 1, -1), words: ["x", "y"], listed: true });
+});
+
+Deno.test("readCsv() makes no more strings where texts may be missing", async () => {
+  const text = "a,b\n" + Array.from({ length: 2000 }, (_, i) => `${i},${["no", "yes"][i % 2]}\n`).join("");
+  const columns = { a: "number", b: ["no", "yes"] } as const;
+  for (const missing of [undefined, [""], ["?", "-1"]]) {
+    const count = await decodings(() => readCsv(pieces(text), { columns, missing }));
+    assert(count < 20, `${count} texts decoded with missing: ${JSON.stringify(missing)}`);
+  }
+});
+
 Deno.test("readCsv() stops when its signal says so", async () => {
   const signal = AbortSignal.abort(new Error("enough"));
   await assertRejects(() => readCsv(pieces("a\n1"), { columns: { a: "number" }, signal }), Error, "enough");
@@ -288,6 +304,22 @@ function pieces(text: string, size = Infinity): ReadableStream<Uint8Array<ArrayB
       at += Math.min(size, bytes.length);
     },
   });
+}
+
+/** The number of texts that are decoded while something is done. */
+async function decodings(does: () => Promise<unknown>): Promise<number> {
+  const { decode } = TextDecoder.prototype;
+  let count = 0;
+  TextDecoder.prototype.decode = function (...given) {
+    count++;
+    return decode.apply(this, given);
+  };
+  try {
+    await does();
+    return count;
+  } finally {
+    TextDecoder.prototype.decode = decode;
+  }
 }
 
 /** The records of a text by `@std/csv` alone. */

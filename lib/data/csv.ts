@@ -1,7 +1,7 @@
 import { advice } from "../errors/nearest.ts";
 import { checkOptions } from "../errors/kinds.ts";
 import type { Column, Columns } from "./columns.ts";
-import { flaw, readRecord, scan, type Sheet, type Sink, takeRows } from "./csv_scan.ts";
+import { flaw, numberOf, readRecord, scan, type Sheet, type Sink, takeRows } from "./csv_scan.ts";
 import { dictionary } from "./dictionary.ts";
 import { bytesOf, type Source, sourceName } from "./source.ts";
 
@@ -191,7 +191,18 @@ function sheetOf(name: string, options: CsvOptions, { names, line }: Head, limit
     return { kind: "text", column, codes: new Int32Array(limit), known: dictionary(closed ? kind : []), closed };
   });
   const { trim = false, missing = [] } = options;
-  return { name, separator: separatorOf(options), trim, missing: new Set(missing), sinks, limit, count: 0, line };
+  const missingNumbers = missing.some((text) => !Number.isNaN(numberOf(text)));
+  return {
+    name,
+    separator: separatorOf(options),
+    trim,
+    missing: dictionary(missing),
+    missingNumbers,
+    sinks,
+    limit,
+    count: 0,
+    line,
+  };
 }
 
 /** The byte between fields. */

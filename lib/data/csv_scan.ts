@@ -2,7 +2,7 @@ import { parse } from "@std/csv";
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
 import type { Column, Columns } from "./columns.ts";
-import { codeOf, decoded, type Dictionary, hashOf, hashStart, hashStep } from "./dictionary.ts";
+import { codeOf, decoded, type Dictionary, find, hashOf, hashStart, hashStep } from "./dictionary.ts";
 
 /** Rows as they are read: what to do with every field, and the columns so far. */
 export interface Sheet {
@@ -13,7 +13,9 @@ export interface Sheet {
   /** True if white space in front of a field is left out. */
   readonly trim: boolean;
   /** Texts that stand for a missing number, or a missing one of the listed words. */
-  readonly missing: ReadonlySet<string>;
+  readonly missing: Dictionary;
+  /** True if one of them is itself a number, such as `-1`. */
+  readonly missingNumbers: boolean;
   /** A sink for each field of a record. */
   readonly sinks: readonly Sink[];
   /** The number of rows to hold at most. */
@@ -178,29 +180,32 @@ function storeFields(sheet: Sheet, fields: readonly string[]): void {
 /** The code of a text. */
 function code(sheet: Sheet, sink: TextSink, bytes: Uint8Array, from: number, to: number, hash: number): number {
   const { known, closed, column } = sink;
-  const words = known.words.length;
-  if (closed && sheet.missing.size > 0 && sheet.missing.has(decoded(bytes.subarray(from, to)) ?? "\ufffd")) return -1;
-  const found = codeOf(known, bytes, from, to, hash);
-  if (found < 0) throw flaw(sheet, "found bytes that are not UTF-8 text", undefined, column);
-  if (closed && found === words) {
-    const word = known.words.pop()!;
-    const hint = word === "" ? '; missing: [""] lets it be missing' : "";
-    throw flaw(sheet, `found ${quoted(word)}${advice(word, known.words)}${hint}`, undefined, column);
-  }
-  return found;
+  if (closed && find(sheet.missing, bytes, from, to, hash) >= 0) return -1;
+  const found = closed ? find(known, bytes, from, to, hash) : codeOf(known, bytes, from, to, hash);
+  if (found >= 0) return found;
+  const word = decoded(bytes.subarray(from, to));
+  if (word === undefined) throw flaw(sheet, "found bytes that are not UTF-8 text", undefined, column);
+  const hint = word === "" ? '; missing: [""] lets it be missing' : "";
+  throw flaw(sheet, `found ${quoted(word)}${advice(word, known.words)}${hint}`, undefined, column);
 }
 
 /** The number that a text says. */
 function number(sheet: Sheet, column: string, bytes: Uint8Array, from: number, to: number): number {
-  const simple = sheet.missing.size > 0 ? NaN : decimal(bytes, from, to);
+  const simple = decimal(bytes, from, to);
+  if (simple === simple && !sheet.missingNumbers) return simple;
+  if (find(sheet.missing, bytes, from, to, hashOf(bytes, from, to)) >= 0) return NaN;
   if (simple === simple) return simple;
   const text = decoded(bytes.subarray(from, to));
-  if (text !== undefined && sheet.missing.has(text)) return NaN;
-  const value = text !== undefined && numeral.test(text.trim()) ? Number(text) : NaN;
+  const value = text === undefined ? NaN : numberOf(text);
   if (Number.isFinite(Math.fround(value))) return value;
   const found = text === undefined ? "bytes that are not UTF-8 text" : text === "" ? "nothing" : quoted(text);
   const hint = text === "" ? '; missing: [""] lets it be missing' : "";
   throw flaw(sheet, `found ${found}, wanted a number${hint}`, undefined, column);
+}
+
+/** The number that a text says, or NaN if it says none. White space around it counts for nothing. */
+export function numberOf(text: string): number {
+  return numeral.test(text.trim()) ? Number(text) : NaN;
 }
 
 /** The form of a number: decimal digits, with a sign, a point and an exponent or without. */

@@ -53,14 +53,30 @@ export function hashOf(bytes: Uint8Array, start: number, end: number): number {
  * @returns The code, or -1 if the bytes are not UTF-8.
  */
 export function codeOf(known: Dictionary, bytes: Uint8Array, start: number, end: number, hash: number): number {
+  const slot = slotOf(known, bytes, start, end, hash);
+  const code = known.slots[slot] - 1;
+  return code >= 0 ? code : add(known, bytes.subarray(start, end), hash, slot);
+}
+
+/**
+ * The code of the text of the bytes from `start` to `end`, or -1 if it is not a word.
+ *
+ * @param hash The {@linkcode hashOf} these bytes.
+ */
+export function find(known: Dictionary, bytes: Uint8Array, start: number, end: number, hash: number): number {
+  return known.slots[slotOf(known, bytes, start, end, hash)] - 1;
+}
+
+/** The place in the table at which a text is, or the free one at which it would be. */
+function slotOf(known: Dictionary, bytes: Uint8Array, start: number, end: number, hash: number): number {
   const { slots, hashes, starts } = known;
   const mask = slots.length - 1;
   let slot = (hash ^ hash >>> 15) & mask;
   for (let code = slots[slot] - 1; code >= 0; code = slots[slot] - 1) {
-    if (hashes[code] === hash && equal(known.bytes, starts[code], starts[code + 1], bytes, start, end)) return code;
+    if (hashes[code] === hash && equal(known.bytes, starts[code], starts[code + 1], bytes, start, end)) break;
     slot = (slot + 1) & mask;
   }
-  return add(known, bytes.subarray(start, end), hash, slot);
+  return slot;
 }
 
 /** Returns true if two ranges hold the same bytes. */
@@ -91,11 +107,13 @@ function add(known: Dictionary, text: Uint8Array, hash: number, slot: number): n
 /** The text of some bytes, or undefined if they are not UTF-8. */
 export function decoded(bytes: Uint8Array): string | undefined {
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    return utf8.decode(bytes);
   } catch {
     return undefined;
   }
 }
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** An array of at least this length, at least twice as long where it grew. */
 function room<A extends Uint8Array | Int32Array | Uint32Array>(array: A, length: number): A {
