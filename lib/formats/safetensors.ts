@@ -1,6 +1,6 @@
 import { quoted } from "../errors/quoted.ts";
 import type { Tensor } from "../ops/tensor.ts";
-import { dtypes } from "./dtypes.ts";
+import { dtypes, isDtype } from "./dtypes.ts";
 import { parseHeader } from "./safetensors_header.ts";
 
 /** The contents of a safetensors file. */
@@ -9,6 +9,16 @@ export interface Safetensors {
   readonly tensors: Readonly<Record<string, Tensor>>;
   /** Texts about the file, by name. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** The tensors of types that are not read (step counters, masks), by name; absent if there are none. */
+  readonly others?: Readonly<Record<string, OtherTensor>>;
+}
+
+/** A tensor of a safetensors file whose elements are not read. */
+export interface OtherTensor {
+  /** The type of its elements, such as `I64` or `BOOL`. */
+  readonly dtype: string;
+  /** The length of every axis. */
+  readonly shape: readonly number[];
 }
 
 /**
@@ -64,7 +74,8 @@ export function encodeSafetensors(
 }
 
 /**
- * Reads a safetensors file whose tensors are `F32`, `F64`, `F16`, `BF16` (as float32) or `I32`.
+ * Reads the tensors of a safetensors file that are `F32`, `F64`, `F16`, `BF16` (as float32) or `I32`, at any offset, and
+ * lists those of all other types of the format under `others`, as their shapes and types alone.
  *
  * Nothing is trusted: the header is read by its grammar alone, every length is compared with the bytes that are there
  * before memory is taken for it, the tensors cover the data exactly once, and every real number is finite.
@@ -86,7 +97,9 @@ export function encodeSafetensors(
 export function decodeSafetensors(bytes: Uint8Array, file = "safetensors"): Safetensors {
   const { start, entries, metadata } = parseHeader(bytes, file);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const tensors = entries.map(({ name, dtype, shape, begin, end }): [string, Tensor] => {
+  const others = entries.filter(({ dtype }) => !isDtype(dtype));
+  const tensors = entries.flatMap(({ name, dtype, shape, begin, end }): [string, Tensor][] => {
+    if (!isDtype(dtype)) return [];
     const { size, read } = dtypes[dtype];
     const data = new (dtype === "I32" ? Int32Array : Float32Array)((end - begin) / size);
     for (let i = 0, at = start + begin; i < data.length; i++, at += size) {
@@ -97,9 +110,11 @@ export function decodeSafetensors(bytes: Uint8Array, file = "safetensors"): Safe
         throw new RangeError(`Cannot read ${file}\n  at byte ${at}: ${found}, wanted a finite float32`);
       }
     }
-    return [name, { shape, data }];
+    return [[name, { shape, data }]];
   });
-  return { tensors: Object.fromEntries(tensors), metadata };
+  const read = { tensors: Object.fromEntries(tensors), metadata };
+  if (others.length === 0) return read;
+  return { ...read, others: Object.fromEntries(others.map(({ name, dtype, shape }) => [name, { dtype, shape }])) };
 }
 
 /** Real numbers in front of codes: the public writer puts larger and real types first. */
