@@ -123,6 +123,13 @@ Deno.test("encodeSafetensors() refuses what it could not read again", () => {
     [{ ["__proto__"]: one }, {}, TypeError, '"__proto__": this name is not allowed'],
     [{ __metadata__: one }, {}, TypeError, '"__metadata__": this name is not allowed'],
     [{ "\ud800": one }, {}, TypeError, "this name is not allowed"],
+    [
+      { w: { shape: Array(65).fill(1), data: Float32Array.of(1) } },
+      {},
+      RangeError,
+      '"w": found 65 axes, wanted at most',
+    ],
+    [{}, { note: "x".repeat(1e8) }, RangeError, "names and texts take 100000032 bytes, wanted at most 100000000"],
     [{}, { seed: 7 }, TypeError, '"seed": the metadata is no text: found number'],
   ];
   for (const [tensors, metadata, error, found] of cases) {

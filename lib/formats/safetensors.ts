@@ -1,7 +1,7 @@
 import { quoted } from "../errors/quoted.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import { dtypes, isDtype } from "./dtypes.ts";
-import { parseHeader } from "./safetensors_header.ts";
+import { longestHeader, mostAxes, parseHeader } from "./safetensors_header.ts";
 
 /** The contents of a safetensors file. */
 export interface Safetensors {
@@ -32,7 +32,8 @@ export interface OtherTensor {
  * @param metadata Texts to keep with them, by name.
  * @returns The bytes of the file.
  * @throws {TypeError} if a name is `__proto__`, `__metadata__` or not text.
- * @throws {RangeError} if a shape does not fit its elements, or an element is not finite as a float32.
+ * @throws {RangeError} if a shape does not fit its elements or has more than 64 axes, an element is not finite as a
+ * float32, or names and texts are longer than the format allows.
  *
  * @example
  * ```ts
@@ -61,6 +62,10 @@ export function encodeSafetensors(
   }
   const header = new TextEncoder().encode(`{${fields.join(",")}}`);
   const start = 8 + Math.ceil(header.length / 8) * 8;
+  if (start - 8 > longestHeader) {
+    const found = `its names and texts take ${start - 8} bytes, wanted at most ${longestHeader}`;
+    throw new RangeError(`Cannot write safetensors\n  at the header: ${found}`);
+  }
   const bytes = new Uint8Array(start + length).fill(0x20, 8, start);
   bytes.set(header, 8);
   const view = new DataView(bytes.buffer);
@@ -146,6 +151,9 @@ function checkTensor(name: string, { shape, data }: Tensor): void {
   const size = shape.reduce((product, length) => product * length, 1);
   if (size !== data.length || !shape.every((length) => Number.isSafeInteger(length) && length >= 0)) {
     throw new RangeError(`${place(name)}: shape [${shape.join(", ")}] does not fit ${data.length} elements`);
+  }
+  if (shape.length > mostAxes) {
+    throw new RangeError(`${place(name)}: found ${shape.length} axes, wanted at most ${mostAxes}`);
   }
   const at = data.findIndex((element) => !Number.isFinite(Math.fround(element)));
   if (at >= 0) throw new RangeError(`${place(name)}: found ${data[at]} at [${at}], wanted a finite float32`);
