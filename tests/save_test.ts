@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import {
   binary,
   categorical,
@@ -21,6 +21,9 @@ import {
 } from "../mod.ts";
 import { initialise } from "../lib/graph.ts";
 import { decodeSafetensors, encodeSafetensors } from "../lib/formats/safetensors.ts";
+import { layoutOf } from "../lib/graph/layout.ts";
+import { checkParameters } from "../lib/model/parameters.ts";
+import { parametersOf } from "../lib/trace/parameters.ts";
 import { architectures, base, expert, sample } from "./models.ts";
 import { withTemp } from "./temp.ts";
 
@@ -185,6 +188,39 @@ Deno.test("load() reports all parameters that do not fit at once", async () => {
       "  unexpected: tasks/incom/head/0/kernel [5, 1]: did you mean tasks/income/head/0/kernel?",
       "Cannot assign parameters",
     ]);
+  });
+});
+
+Deno.test("load() lists by name what else a file holds, of whatever type, and what is of a type that is not read", async () => {
+  await withTemp(async (dir) => {
+    const model = await compile(architectures.linear, { engine });
+    await save(model, `${dir}/model`);
+    const path = `${dir}/model/params.safetensors`;
+    const bytes = Deno.readFileSync(path);
+    const start = 8 + Number(new DataView(bytes.buffer).getBigUint64(0, true));
+    const header = new TextDecoder().decode(bytes.subarray(8, start)).trimEnd();
+    const end = bytes.length - start;
+    const more = (text: string) => {
+      const changed = new TextEncoder().encode(header.slice(0, -1) + text);
+      const file = new Uint8Array(8 + changed.length + end + 9);
+      new DataView(file.buffer).setBigUint64(0, BigInt(changed.length), true);
+      file.set(changed, 8);
+      file.set(bytes.subarray(start), 8 + changed.length);
+      Deno.writeFileSync(path, file);
+    };
+    const step = `,"step":{"dtype":"I64","shape":[],"data_offsets":[${end},${end + 8}]}`;
+    more(`${step},"mask":{"dtype":"BOOL","shape":[1],"data_offsets":[${end + 8},${end + 9}]}}`);
+    const error = await assertRejects(() => load(`${dir}/model`, { engine }), TypeError);
+    const lines = ["Cannot assign parameters", "  unexpected: step I64 []", "  unexpected: mask BOOL [1]"];
+    assertEquals(error.message.split("\n"), lines);
+
+    const { "tasks/income/head/0/bias": _, ...rest } = await model.parameters();
+    const one = "tasks/income/head/0/bias";
+    assertThrows(
+      () => checkParameters(layoutOf(parametersOf(model.spec)), rest, { [one]: { dtype: "I64", shape: [1] } }),
+      TypeError,
+      `Cannot assign parameters\n  misshapen: ${one} is I64 [1], wanted F32 [1]`,
+    );
   });
 });
 

@@ -36,6 +36,14 @@ export function texts(cursor: Cursor): [string, string][] {
   return pairs;
 }
 
+/** Passes a word if it stands there, and returns whether it did. */
+export function word(cursor: Cursor, wanted: string): boolean {
+  space(cursor);
+  const yes = cursor.text.startsWith(wanted, cursor.at);
+  if (yes) cursor.at += wanted.length;
+  return yes;
+}
+
 /** Reads a list of whole numbers from 0, of no more than so many. */
 export function integers(cursor: Cursor, most: number): number[] {
   const list: number[] = [];

@@ -18,9 +18,36 @@ export const dtypes: Readonly<Record<Dtype, Element>> = {
 /** The name of a type of elements. */
 export type Dtype = "F64" | "F32" | "F16" | "BF16" | "I32";
 
-/** Returns true if elements of a type can be read. */
+/** The types that the format has beside them, whose elements are not read, and the bits that an element takes. */
+export const otherDtypes: Readonly<Record<string, number>> = {
+  BOOL: 8,
+  U8: 8,
+  I8: 8,
+  U16: 16,
+  I16: 16,
+  U32: 32,
+  U64: 64,
+  I64: 64,
+  C64: 64,
+  F4: 4,
+  F6_E2M3: 6,
+  F6_E3M2: 6,
+  F8_E4M3: 8,
+  F8_E5M2: 8,
+  F8_E8M0: 8,
+  F8_E4M3FNUZ: 8,
+  F8_E5M2FNUZ: 8,
+};
+
+/** Returns true if elements of a type are read. */
 export function isDtype(name: string): name is Dtype {
   return Object.hasOwn(dtypes, name);
+}
+
+/** Returns the bits that an element of a type takes; undefined if the format has no such type. */
+export function bitsOf(dtype: string): number | undefined {
+  if (isDtype(dtype)) return 8 * dtypes[dtype].size;
+  return Object.hasOwn(otherDtypes, dtype) ? otherDtypes[dtype] : undefined;
 }
 
 /** The number that 16 bits stand for: a sign, an exponent, and a fraction of so many bits. */

@@ -1,7 +1,7 @@
 import { quoted } from "../errors/quoted.ts";
 import type { Tensor } from "../ops/tensor.ts";
-import { dtypes } from "./dtypes.ts";
-import { parseHeader } from "./safetensors_header.ts";
+import { dtypes, isDtype } from "./dtypes.ts";
+import { longestHeader, mostAxes, parseHeader } from "./safetensors_header.ts";
 
 /** The contents of a safetensors file. */
 export interface Safetensors {
@@ -9,6 +9,16 @@ export interface Safetensors {
   readonly tensors: Readonly<Record<string, Tensor>>;
   /** Texts about the file, by name. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** The tensors of types that are not read (step counters, masks), by name; absent if there are none. */
+  readonly others?: Readonly<Record<string, OtherTensor>>;
+}
+
+/** A tensor of a safetensors file whose elements are not read. */
+export interface OtherTensor {
+  /** The type of its elements, such as `I64` or `BOOL`. */
+  readonly dtype: string;
+  /** The length of every axis. */
+  readonly shape: readonly number[];
 }
 
 /**
@@ -22,7 +32,8 @@ export interface Safetensors {
  * @param metadata Texts to keep with them, by name.
  * @returns The bytes of the file.
  * @throws {TypeError} if a name is `__proto__`, `__metadata__` or not text.
- * @throws {RangeError} if a shape does not fit its elements, or an element is not finite as a float32.
+ * @throws {RangeError} if a shape does not fit its elements or has more than 64 axes, an element is not finite as a
+ * float32, or names and texts are longer than the format allows.
  *
  * @example
  * ```ts
@@ -51,6 +62,10 @@ export function encodeSafetensors(
   }
   const header = new TextEncoder().encode(`{${fields.join(",")}}`);
   const start = 8 + Math.ceil(header.length / 8) * 8;
+  if (start - 8 > longestHeader) {
+    const found = `its names and texts take ${start - 8} bytes, wanted at most ${longestHeader}`;
+    throw new RangeError(`Cannot write safetensors\n  at the header: ${found}`);
+  }
   const bytes = new Uint8Array(start + length).fill(0x20, 8, start);
   bytes.set(header, 8);
   const view = new DataView(bytes.buffer);
@@ -64,7 +79,8 @@ export function encodeSafetensors(
 }
 
 /**
- * Reads a safetensors file whose tensors are `F32`, `F64`, `F16`, `BF16` (as float32) or `I32`.
+ * Reads the tensors of a safetensors file that are `F32`, `F64`, `F16`, `BF16` (as float32) or `I32`, at any offset, and
+ * lists those of all other types of the format under `others`, as their shapes and types alone.
  *
  * Nothing is trusted: the header is read by its grammar alone, every length is compared with the bytes that are there
  * before memory is taken for it, the tensors cover the data exactly once, and every real number is finite.
@@ -86,7 +102,9 @@ export function encodeSafetensors(
 export function decodeSafetensors(bytes: Uint8Array, file = "safetensors"): Safetensors {
   const { start, entries, metadata } = parseHeader(bytes, file);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const tensors = entries.map(({ name, dtype, shape, begin, end }): [string, Tensor] => {
+  const others = entries.filter(({ dtype }) => !isDtype(dtype));
+  const tensors = entries.flatMap(({ name, dtype, shape, begin, end }): [string, Tensor][] => {
+    if (!isDtype(dtype)) return [];
     const { size, read } = dtypes[dtype];
     const data = new (dtype === "I32" ? Int32Array : Float32Array)((end - begin) / size);
     for (let i = 0, at = start + begin; i < data.length; i++, at += size) {
@@ -97,9 +115,11 @@ export function decodeSafetensors(bytes: Uint8Array, file = "safetensors"): Safe
         throw new RangeError(`Cannot read ${file}\n  at byte ${at}: ${found}, wanted a finite float32`);
       }
     }
-    return [name, { shape, data }];
+    return [[name, { shape, data }]];
   });
-  return { tensors: Object.fromEntries(tensors), metadata };
+  const read = { tensors: Object.fromEntries(tensors), metadata };
+  if (others.length === 0) return read;
+  return { ...read, others: Object.fromEntries(others.map(({ name, dtype, shape }) => [name, { dtype, shape }])) };
 }
 
 /** Real numbers in front of codes: the public writer puts larger and real types first. */
@@ -131,6 +151,9 @@ function checkTensor(name: string, { shape, data }: Tensor): void {
   const size = shape.reduce((product, length) => product * length, 1);
   if (size !== data.length || !shape.every((length) => Number.isSafeInteger(length) && length >= 0)) {
     throw new RangeError(`${place(name)}: shape [${shape.join(", ")}] does not fit ${data.length} elements`);
+  }
+  if (shape.length > mostAxes) {
+    throw new RangeError(`${place(name)}: found ${shape.length} axes, wanted at most ${mostAxes}`);
   }
   const at = data.findIndex((element) => !Number.isFinite(Math.fround(element)));
   if (at >= 0) throw new RangeError(`${place(name)}: found ${data[at]} at [${at}], wanted a finite float32`);

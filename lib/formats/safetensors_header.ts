@@ -1,13 +1,13 @@
 import { quoted } from "../errors/quoted.ts";
-import { type Dtype, dtypes, isDtype } from "./dtypes.ts";
-import { brief, type Cursor, found, integers, members, place, space, stop, text, texts } from "./cursor.ts";
+import { bitsOf, dtypes, otherDtypes } from "./dtypes.ts";
+import { brief, type Cursor, found, integers, members, place, space, stop, text, texts, word } from "./cursor.ts";
 
 /** The place of one tensor in the data, and its type. */
 export interface Entry {
   /** The tensor's name. */
   readonly name: string;
-  /** The type of its elements. */
-  readonly dtype: Dtype;
+  /** The type of its elements: one that the format has, read here or not. */
+  readonly dtype: string;
   /** The length of every axis. */
   readonly shape: readonly number[];
   /** The first byte, counted from the start of the data. */
@@ -26,7 +26,11 @@ export interface Header {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-const longestHeader = 100_000_000;
+/** The most bytes of a header, as in the public reader. */
+export const longestHeader = 100_000_000;
+
+/** The most axes of a tensor. */
+export const mostAxes = 64;
 
 /**
  * Reads the header of a safetensors file. The text is read by the header's grammar and not as JSON in general: whatever
@@ -44,7 +48,7 @@ export function parseHeader(bytes: Uint8Array, file: string): Header {
   let metadata: [string, string][] = [];
   members(cursor, (name) => {
     cursor.within = name;
-    if (name === "__metadata__") metadata = texts(cursor);
+    if (name === "__metadata__") metadata = word(cursor, "null") ? [] : texts(cursor);
     else entries.push(entry(cursor, name, bytes.length - start));
     cursor.within = undefined;
   });
@@ -78,7 +82,7 @@ function entry(cursor: Cursor, name: string, available: number): Entry {
   const fields: { dtype?: string; shape?: number[]; data_offsets?: number[] } = {};
   members(cursor, (field) => {
     if (field === "dtype") fields.dtype = text(cursor);
-    else if (field === "shape") fields.shape = integers(cursor, 64);
+    else if (field === "shape") fields.shape = integers(cursor, mostAxes);
     else if (field === "data_offsets") fields.data_offsets = integers(cursor, 2);
     else stop(cursor, `found field ${quoted(field)}, wanted dtype, shape and data_offsets`);
   });
@@ -88,11 +92,13 @@ function entry(cursor: Cursor, name: string, available: number): Entry {
     const missing = ["dtype", "shape", "data_offsets"].filter((field) => !Object.hasOwn(fields, field));
     throw new TypeError(fail(`no ${missing.join(" and no ")}`));
   }
-  if (!isDtype(dtype)) {
-    throw new TypeError(fail(`found dtype ${quoted(dtype)}, wanted one of ${Object.keys(dtypes).join(", ")}`));
+  const bits = bitsOf(dtype);
+  if (bits === undefined) {
+    const known = Object.keys({ ...dtypes, ...otherDtypes }).join(", ");
+    throw new TypeError(fail(`found dtype ${quoted(dtype)}, wanted one of ${known}`));
   }
-  const size = shape.reduce((product, length) => product * length, dtypes[dtype].size);
-  if (!Number.isSafeInteger(size)) throw new RangeError(fail(`shape [${brief(shape.join(", "))}] is too large`));
+  const size = shape.reduce((product, length) => product * length, bits) / 8;
+  if (!Number.isSafeInteger(8 * size)) throw new RangeError(fail(`shape [${brief(shape.join(", "))}] is too large`));
   const [begin, end] = offsets;
   if (offsets.length !== 2 || begin > end || end > available) {
     const wanted = `wanted [begin, end] in order and within ${available} bytes`;
@@ -101,11 +107,6 @@ function entry(cursor: Cursor, name: string, available: number): Entry {
   if (end - begin !== size) {
     const wanted = `shape [${brief(shape.join(", "))}] of ${dtype} wants ${size}`;
     throw new RangeError(fail(`data_offsets [${begin}, ${end}] hold ${end - begin} bytes, but ${wanted}`));
-  }
-  if (begin % dtypes[dtype].size !== 0) {
-    throw new RangeError(
-      fail(`data_offsets begin at ${begin}, wanted a multiple of ${dtypes[dtype].size} for ${dtype}`),
-    );
   }
   return { name, dtype, shape, begin, end };
 }

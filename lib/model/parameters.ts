@@ -1,4 +1,5 @@
 import { areFinite } from "../data/finite.ts";
+import type { OtherTensor } from "../formats/safetensors.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { Extent, Layout } from "../graph/layout.ts";
 import { shapeText } from "../ops/shape.ts";
@@ -14,18 +15,31 @@ export function join(layout: Layout, parameters: Readonly<Record<string, Tensor>
   if (!isRecord(parameters)) {
     throw new TypeError(`Cannot assign parameters: wanted tensors by path, found ${kindOf(parameters)}`);
   }
-  const wrong = misfits(layout, parameters);
-  if (wrong.length > 0) {
-    const shown = wrong.slice(0, mostShown).map((line) => `\n  ${line}`).join("");
-    const more = wrong.length > mostShown ? `\n  and ${wrong.length - mostShown} more` : "";
-    throw new TypeError(`Cannot assign parameters${shown}${more}`);
-  }
+  checkParameters(layout, parameters);
   const data = new Float32Array(layout.size);
   for (const extent of layout.extents) {
     const from = parameters[extent.path].data;
     for (const { at, start, end } of runs(extent)) data.set(from.subarray(at, at + end - start), start);
   }
   return { shape: [layout.size], data };
+}
+
+/**
+ * Checks that parameters fit a model.
+ *
+ * @param others What a file holds beside them, of types that are not read.
+ * @throws {TypeError} listing all that are missing, unexpected, misshapen and not finite.
+ */
+export function checkParameters(
+  layout: Layout,
+  parameters: Readonly<Record<string, Tensor>>,
+  others: Readonly<Record<string, OtherTensor>> = {},
+): void {
+  const wrong = misfits(layout, parameters, others);
+  if (wrong.length === 0) return;
+  const shown = wrong.slice(0, mostShown).map((line) => `\n  ${line}`).join("");
+  const more = wrong.length > mostShown ? `\n  and ${wrong.length - mostShown} more` : "";
+  throw new TypeError(`Cannot assign parameters${shown}${more}`);
 }
 
 /** Returns the flat array, `[size]`, as parameters by path. */
@@ -48,10 +62,21 @@ export function* runs({ start, size, row }: Extent): Generator<{ at: number; sta
 const mostShown = 20;
 
 /** Returns the reasons why parameters do not fit a model: one line each. */
-function misfits(layout: Layout, parameters: Readonly<Record<string, Tensor>>): string[] {
+function misfits(
+  layout: Layout,
+  parameters: Readonly<Record<string, Tensor>>,
+  others: Readonly<Record<string, OtherTensor>>,
+): string[] {
   const wanted = new Map(layout.extents.map((extent) => [extent.path, extent]));
-  const missing = layout.extents.filter(({ path }) => !Object.hasOwn(parameters, path)).map(({ path }) => path);
+  const paths = layout.extents.map(({ path }) => path).filter((path) => !Object.hasOwn(others, path));
+  const missing = paths.filter((path) => !Object.hasOwn(parameters, path));
   const lines = missing.map((path) => `missing: ${path} ${shapeText(wanted.get(path)!.shape)}`);
+  for (const [path, { dtype, shape }] of Object.entries(others)) {
+    const found = `${dtype} ${shapeText(shape)}`;
+    const extent = wanted.get(path);
+    if (extent === undefined) lines.push(`unexpected: ${path} ${found}`);
+    else lines.push(`misshapen: ${path} is ${found}, wanted F32 ${shapeText(extent.shape)}`);
+  }
   for (const [path, tensor] of Object.entries(parameters)) {
     if (!isRecord(tensor) || !Array.isArray(tensor.shape) || !ArrayBuffer.isView(tensor.data)) {
       lines.push(`misshapen: ${path} is ${kindOf(tensor)}, wanted a tensor { shape, data }`);

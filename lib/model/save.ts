@@ -12,6 +12,7 @@ import type { Spec } from "../spec/spec.ts";
 import { checkOptions, kindOf } from "../errors/kinds.ts";
 import { compile, type CompileOptions } from "./compile.ts";
 import { insidesOf } from "./insides.ts";
+import { checkParameters } from "./parameters.ts";
 import type { Model } from "./model.ts";
 import { type ExportOptions, served } from "./exported.ts";
 
@@ -117,11 +118,15 @@ async function readPair(path: string): Promise<Safetensors & { readonly spec: Sp
   const read = (name: string, limit: number) => readFolderFile(path, name, { limit, wanted, action: "load model" });
   for (let attempt = 1;; attempt++) {
     const spec = parseSpec(await read(specFile, 2 ** 26), `${path}/${specFile}`);
-    const { extents, size } = layoutOf(parametersOf(spec));
+    const layout = layoutOf(parametersOf(spec));
+    const { extents, size } = layout;
     const limit = 8 * size + 1024 * extents.length + 2 ** 20;
     const stored = decodeSafetensors(await read(parametersFile, limit), `${path}/${parametersFile}`);
     const { spec: partner } = stored.metadata;
-    if (partner === undefined || partner === await digest(spec)) return { ...stored, spec };
+    if (partner === undefined || partner === await digest(spec)) {
+      if (stored.others !== undefined) checkParameters(layout, stored.tensors, stored.others);
+      return { ...stored, spec };
+    }
     if (attempt === 3) {
       const wanted = "wanted two files that were saved together";
       throw new TypeError(
