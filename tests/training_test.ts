@@ -676,6 +676,44 @@ function assertAlmost(found: number, wanted: number): void {
   assert(Math.abs(found - wanted) <= 1e-6 * Math.max(1, Math.abs(wanted)), `${found}, wanted ${wanted}`);
 }
 
+Deno.test("train() leaves no listener on the signal, however the training ends", async () => {
+  const model = await compile(spec, { engine: reference() });
+  const pass = async function* () {
+    yield sample(8);
+  };
+  const failing = async function* () {
+    yield sample(8);
+    throw new Error("no more");
+  };
+  for (
+    const [how, data] of Object.entries({ done: pass, left: pass, aborted: pass, failed: failing, none: sample(8) })
+  ) {
+    const stop = new AbortController();
+    const open = new Set<unknown>();
+    let most = 0;
+    const { signal } = stop;
+    const { addEventListener, removeEventListener } = signal;
+    signal.addEventListener = (...given: Parameters<typeof addEventListener>) => {
+      most = Math.max(most, open.add(given[1]).size);
+      addEventListener.apply(signal, given);
+    };
+    signal.removeEventListener = (...given: Parameters<typeof removeEventListener>) => {
+      open.delete(given[1]);
+      removeEventListener.apply(signal, given);
+    };
+    const training = (async () => {
+      for await (const at of train(model, data, { epochs: 12, batch: 4, signal })) {
+        if (how === "left") break;
+        if (how === "aborted" && at.epoch === 2) stop.abort();
+      }
+    })();
+    if (how === "failed") await assertRejects(() => training, Error, "no more");
+    else await training;
+    assertEquals([open.size, most], [0, how === "none" ? 0 : 1], how);
+  }
+  model.dispose();
+});
+
 Deno.test("train() pulls no more from a source than its steps need, and an abort ends the waiting for it", async () => {
   const model = await compile(architectures.mmoe, { engine: reference() });
   let closed = 0;

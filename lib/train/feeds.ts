@@ -85,7 +85,9 @@ async function* pulled(
     throw new TypeError(`Cannot train: the data function must return an async iterable, found ${kindOf(source)}`);
   }
   const iterator: AsyncIterator<Rows> = begin.call(source);
-  const aborted = new Promise<"aborted">((resolve) => signal?.addEventListener("abort", () => resolve("aborted")));
+  const { promise: aborted, resolve } = Promise.withResolvers<"aborted">();
+  const abort = () => resolve("aborted");
+  signal?.addEventListener("abort", abort);
   let stuck = false;
   let over = false;
   try {
@@ -100,6 +102,7 @@ async function* pulled(
     over = true; // an iterator that has thrown is closed
     throw error;
   } finally {
+    signal?.removeEventListener("abort", abort); // a signal outlives the epochs, and often the training
     const closing = over ? undefined : iterator.return?.();
     if (stuck) Promise.resolve(closing).catch(() => {});
     else await closing;
