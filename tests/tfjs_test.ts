@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
-import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import { binary, compile, define } from "../mod.ts";
 import * as f from "../lib/ops/functions.ts";
 import { apply } from "../lib/ops/table.ts";
 import type { Value } from "../lib/ops/value.ts";
@@ -243,8 +244,13 @@ Deno.test("products and sums of matrices too large for the cache are exact, with
 
 Deno.test("bestEngine() is wasm where its file may be read, and asks for nothing", async () => {
   assertEquals((await bestEngine()).name, "tfjs:wasm");
-  for (const state of ["prompt", "denied"] as const) {
-    await withReading(state, async () => assertEquals((await bestEngine()).name, "tfjs:cpu"));
+  const restore = captured([]);
+  try {
+    for (const state of ["prompt", "denied"] as const) {
+      await withReading(state, async () => assertEquals((await bestEngine()).name, "tfjs:cpu"));
+    }
+  } finally {
+    restore();
   }
   await withReading("denied", async () => {
     await assertRejects(
@@ -260,6 +266,34 @@ Deno.test("bestEngine() is wasm where its file may be read, and asks for nothing
   } finally {
     Object.defineProperty(globalThis, "Deno", own);
   }
+});
+
+Deno.test("compile() reports once why it falls to cpu, and its engine notes it", async () => {
+  const written: unknown[] = [];
+  const notes: (string | undefined)[] = [];
+  const { registry, registryFactory } = tf.engine();
+  const [running, { factory }] = [registry.wasm, registryFactory.wasm];
+  const restore = captured(written);
+  try {
+    const noted = async () => notes.push((await compile(define({ input: 1, tasks: { a: binary() } }))).engine.note);
+    await noted(); // on wasm
+    await withReading("prompt", async () => void await noted());
+    await withReading("denied", async () => void await noted());
+    delete registry.wasm;
+    registryFactory.wasm.factory = () => Promise.reject(new Error("no memory"));
+    await noted();
+  } finally {
+    restore();
+    registry.wasm = running;
+    registryFactory.wasm.factory = factory;
+  }
+  const [none, unread, denied, broken] = notes;
+  assertEquals([none, denied, written], [undefined, unread, [[unread]]]);
+  assertMatch(
+    unread!,
+    /^Running on cpu\(\), up to ten times slower than wasm\(\): the \.wasm file may not be read: run with --allow-read=\S+wasm/,
+  );
+  assertMatch(broken!, /: the backend "wasm" does not start: no memory$/);
 });
 
 Deno.test("tfjs() says what is wrong", async () => {

@@ -12,7 +12,9 @@ import {
   mlp,
   mmoe,
   type Model,
+  pipe,
   type Progress,
+  ranking,
   reference,
   regression,
   type Rows,
@@ -25,6 +27,8 @@ import {
 } from "../mod.ts";
 import { log } from "../lib/ops.ts";
 import { sliceRows } from "../lib/data/rows.ts";
+import { feedsOf } from "../lib/train/feeds.ts";
+import { stepsOf } from "../lib/train/steps.ts";
 import { architectures, base, sample, tasks, tower } from "./models.ts";
 import { storeOf } from "./insides.ts";
 
@@ -675,6 +679,117 @@ function assertFinite(parameters: Awaited<ReturnType<Model["parameters"]>>): voi
 function assertAlmost(found: number, wanted: number): void {
   assert(Math.abs(found - wanted) <= 1e-6 * Math.max(1, Math.abs(wanted)), `${found}, wanted ${wanted}`);
 }
+
+Deno.test("train() keeps the rows of a group in one batch", async () => {
+  const spec = define({ input: 1, tasks: { place: ranking(undefined, { within: "search" }) } });
+  const [count, batch] = [100, 16];
+  const search = Array.from({ length: count }, (_, i) => i % 7 === 0 ? NaN : i % 3 === 0 ? 2 : 10 + i % 23);
+  const size = (group: number) => search.filter((other) => other === group).length;
+  const data = rows(search.map((_, i) => [i]), { labels: { place: search.map((_, i) => i), search } });
+  const model = await compile(spec, { engine: reference() });
+  const { graph } = stepsOf(model, sgd(0.1));
+  const orders: number[][] = [];
+  for (const epoch of [1, 2]) {
+    const order = { batch, shuffle: true, epoch, signal: undefined, enough: () => false };
+    const inputs: number[][] = [];
+    for await (const { tensors } of feedsOf(model, graph, data, order, 0)) inputs.push([...tensors.input.data]);
+    assertEquals(inputs.length, Math.ceil(count / batch));
+    assert(inputs.every(({ length }) => length > 0 && length < 2 * batch));
+    assertEquals(inputs.flat().toSorted((a, b) => a - b), search.map((_, i) => i));
+    for (const group of new Set(search)) {
+      const parts = inputs.filter((rows) => rows.some((row) => search[row] === group)).length;
+      if (!Number.isNaN(group)) assert(parts <= Math.ceil(size(group) / batch), `group ${group} in ${parts} batches`);
+    }
+    orders.push(inputs.flat());
+  }
+  assertEquals(size(2) > batch, true);
+  assertNotEquals(orders[0], orders[1]);
+  model.dispose();
+});
+
+Deno.test("train() leaves rows where they are if they are not shuffled, and ends batches with groups", async () => {
+  const spec = define({ input: 1, tasks: { place: ranking(undefined, { within: "search" }) } });
+  const ends = async (search: number[], batch: number) => {
+    const data = rows(search.map((_, i) => [i]), { labels: { place: search.map((_, i) => i), search } });
+    const model = await compile(spec, { engine: reference() });
+    const order = { batch, shuffle: false, epoch: 1, signal: undefined, enough: () => false };
+    const batches = await Array.fromAsync(feedsOf(model, stepsOf(model, sgd(0.1)).graph, data, order, 0));
+    assertEquals(batches.flatMap(({ tensors }) => [...tensors.input.data]), search.map((_, i) => i));
+    return batches.map(({ count }) => count);
+  };
+  assertEquals(await ends([1, 1, 1, 2, 2, 3, 3, 3, 4], 4), [3, 5, 1]);
+  assertEquals(await ends([1, 2, 3, 1, 2, 3, NaN, NaN, 4], 4), [4, 4, 1]);
+  assertEquals(await ends([1, 1, 1, 1, 1, 1, 1, 2, 2], 3), [3, 3, 3]);
+});
+
+Deno.test("train() says why what it watches is NaN", async () => {
+  const place = ranking(undefined, { within: "search" });
+  const reasons: [task: ReturnType<typeof binary>, metric: string, labels: number[], reason: string][] = [
+    [place, "loss", [1, 2, 3, 3], 'no two validation rows of one group in "search" differ in its label'],
+    [place, "auc", [1, 1, 1, 1], "its labels are all 1 on the validation rows"],
+    [place, "loss", [NaN, NaN, NaN, NaN], 'no validation row has its label, a group in "search" and a weight above 0'],
+    [binary(), "auc", [0, 0, NaN, 0], "its labels are all 0 on the validation rows"],
+    [binary(), "logloss", [NaN, NaN, NaN, NaN], "no validation row has its label and a weight above 0"],
+    [regression(), "r2", [2, 2, 2, NaN], "its labels are all 2 on the validation rows"],
+    [
+      binary(undefined, { only: "b" }),
+      "auc",
+      [0, 1, 1, 1],
+      'its labels are all 1 on the validation rows where "b" is 1',
+    ],
+  ];
+  for (const [task, metric, labels, reason] of reasons) {
+    const spec = define({ input: 1, tasks: { a: task, b: binary(), c: ranking(pipe(), { within: "search" }) } });
+    const made = (a: number[], search: number[]) =>
+      rows(a.map((_, i) => [i]), { labels: { a, search, b: [0, 1, 1, 1], c: [0, 1, 0, 1] } });
+    const model = await compile(spec, { engine: reference() });
+    const options = { validation: made(labels, [7, 8, 9, 9]), stopping: { task: "a" as const, metric } };
+    const error = await assertRejects(
+      () => Array.fromAsync(train(model, made([0, 1, 0, 1], [1, 1, 2, 2]), options)),
+      RangeError,
+    );
+    assertEquals(error.message, `Cannot stop early: the ${metric} of task "a" is NaN: ${reason}`);
+    model.dispose();
+  }
+});
+
+Deno.test("train() leaves no listener on the signal, however the training ends", async () => {
+  const model = await compile(spec, { engine: reference() });
+  const pass = async function* () {
+    yield sample(8);
+  };
+  const failing = async function* () {
+    yield sample(8);
+    throw new Error("no more");
+  };
+  for (
+    const [how, data] of Object.entries({ done: pass, left: pass, aborted: pass, failed: failing, none: sample(8) })
+  ) {
+    const stop = new AbortController();
+    const open = new Set<unknown>();
+    let most = 0;
+    const { signal } = stop;
+    const { addEventListener, removeEventListener } = signal;
+    signal.addEventListener = (...given: Parameters<typeof addEventListener>) => {
+      most = Math.max(most, open.add(given[1]).size);
+      addEventListener.apply(signal, given);
+    };
+    signal.removeEventListener = (...given: Parameters<typeof removeEventListener>) => {
+      open.delete(given[1]);
+      removeEventListener.apply(signal, given);
+    };
+    const training = (async () => {
+      for await (const at of train(model, data, { epochs: 12, batch: 4, signal })) {
+        if (how === "left") break;
+        if (how === "aborted" && at.epoch === 2) stop.abort();
+      }
+    })();
+    if (how === "failed") await assertRejects(() => training, Error, "no more");
+    else await training;
+    assertEquals([open.size, most], [0, how === "none" ? 0 : 1], how);
+  }
+  model.dispose();
+});
 
 Deno.test("train() pulls no more from a source than its steps need, and an abort ends the waiting for it", async () => {
   const model = await compile(architectures.mmoe, { engine: reference() });

@@ -224,10 +224,10 @@ export function count(tower: Net = pipe(), options: TaskOptions = {}): Task {
  * there are none. With `within`, both rows have the same number in that column of labels, and rows without one are in
  * no pair. The published BPR draws one pair at a time; all pairs of a batch have the same mean.
  *
- * Pairs form within a batch alone, so rows of a group should be in one batch: give `train` a function that yields
- * pieces of whole groups, none larger than a batch, or `shuffle: false`. A batch of n rows takes memory for n x n
- * numbers. Evaluation takes the loss over the pairs within each 1024 rows; the metric `auc`, the share of pairs in the
- * right order, over all. A score means nothing but order, so the head has no bias.
+ * Pairs form within a batch alone: with `within`, `train` keeps the rows of a group in one batch (of its piece, where
+ * data come in pieces), groups of more rows than a batch in parts. A batch of n rows takes memory for n x n numbers.
+ * Evaluation takes the loss, and the metric `auc`, the share of pairs in the right order, over all pairs of a group
+ * whatever the order of rows. A score means nothing but order, so the head has no bias.
  *
  * @see Rendle et al., BPR: Bayesian personalized ranking from implicit feedback, 2009, section 4.
  *

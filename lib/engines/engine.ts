@@ -6,6 +6,8 @@ import type { Tensor } from "../ops/tensor.ts";
 export interface Engine {
   /** The engine's name, such as `reference` or `tfjs:wasm`. */
   readonly name: string;
+  /** The reason why it is this engine and not a faster one, and what to do, where the choice was not the caller's. */
+  readonly note?: string;
   /** The rewrites of graphs that pay off on the engine. Where absent, graphs are not rewritten. */
   readonly rules?: Rules;
   /**

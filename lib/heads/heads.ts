@@ -16,6 +16,7 @@ import { least, type Measure, most } from "./measures.ts";
 import { accuracy, auc, categoricalAccuracy, categoricalLogLoss, logLoss, mae, mse, r2 } from "./metrics.ts";
 import { poissonDeviance } from "./loss_metrics.ts";
 import { pairAuc } from "./pair_auc.ts";
+import { pairLoss } from "./pair_loss.ts";
 
 /** A head. Every head of Gatehouse is one row of {@linkcode heads}; no other code distinguishes them. */
 export interface Head {
@@ -116,6 +117,14 @@ export const heads: Readonly<Record<HeadKind, Head>> = {
 /** Returns the loss by which a head is trained: the chosen one, or its own. */
 export function lossOf({ kind, loss }: HeadForm): Loss {
   return loss === undefined ? heads[kind].loss : ruleOf(loss).loss(loss);
+}
+
+/**
+ * Returns the loss of a head over all rows, from logits and any groups, if it compares rows: then its mean over batches
+ * is not that over all.
+ */
+export function lossOverAll(head: HeadForm): typeof pairLoss | undefined {
+  return lossOf(head) === pairwise ? pairLoss : undefined;
 }
 
 /** Returns the metrics of a head, by name. */

@@ -20,7 +20,7 @@ import { join, split } from "./parameters.ts";
 
 /** The options of {@linkcode compile}. */
 export interface CompileOptions {
-  /** The engine that runs the model. Default: tfjs on wasm if its files may be read, else tfjs on cpu. */
+  /** The engine that runs the model. Default: `bestEngine()`, tfjs on wasm if its file may be read, else tfjs on cpu. */
   readonly engine?: Engine | Promise<Engine>;
   /** The seed, a whole number. Default 0. */
   readonly seed?: number;

@@ -1,6 +1,6 @@
 import { type Rows, sliceRows } from "../data/rows.ts";
 import { part } from "../graph/values.ts";
-import { measuresOf } from "../heads/heads.ts";
+import { lossOverAll, measuresOf } from "../heads/heads.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { checkRows } from "./check_rows.ts";
 import { mostRows } from "./compile.ts";
@@ -11,7 +11,10 @@ import type { Model } from "./model.ts";
 
 /** Losses and metrics of a model on rows with labels. */
 export interface Evaluation<Tasks extends string = string> {
-  /** The mean loss over the labelled rows, by task; NaN where no row is labelled. */
+  /**
+   * The mean loss over the labelled rows, by task, of a ranking over all pairs of a group, whatever the order of rows;
+   * NaN where no row is labelled, or there is no pair.
+   */
   readonly loss: Readonly<Record<Tasks, number>>;
   /** The losses of gates and banks, by path: the mean over all rows, of banks over pieces of 1024 rows. */
   readonly auxiliary: Readonly<Record<string, number>>;
@@ -68,10 +71,18 @@ export async function evaluate<Tasks extends string>(model: Model<Tasks>, rows: 
       logits[task].set(outputs[`logits/${task}`].data, start * spec.tasks[task].head.units);
     }
   }
-  const loss = mapEntries(sums, (_, { loss, weight }) => loss / weight);
+  const judged = mapEntries(spec.tasks, (task) => {
+    return {
+      ...labelled(spec, rows, task),
+      labels: columnOf(rows.labels, task) ?? new Float32Array(rows.count).fill(NaN),
+    };
+  });
+  const loss = mapEntries(sums, (task, { loss, weight }) => {
+    const { labels, weights, groups } = judged[task];
+    return lossOverAll(spec.tasks[task].head)?.(logits[task], labels, weights, groups) ?? loss / weight;
+  });
   const metrics = mapEntries(spec.tasks, (task, { head }) => {
-    const { weights, groups } = labelled(spec, rows, task);
-    const labels = columnOf(rows.labels, task) ?? new Float32Array(rows.count).fill(NaN);
+    const { labels, weights, groups } = judged[task];
     return mapEntries(measuresOf(head), (_, { metric, of }) => {
       if (of === "loss") return loss[task];
       return metric((of === "logits" ? logits : predictions)[task], labels, weights, groups);

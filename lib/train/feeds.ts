@@ -1,12 +1,14 @@
-import { permutation, random } from "../data/random.ts";
+import { random } from "../data/random.ts";
 import { pickRows, type Rows, sliceRows } from "../data/rows.ts";
 import { kindOf } from "../errors/kinds.ts";
 import type { Graph } from "../graph/graph.ts";
 import { checkRows } from "../model/check_rows.ts";
-import { batchTensors, noiseTensors } from "../model/feed.ts";
+import { groupsOf } from "../heads/heads.ts";
+import { batchTensors, columnOf, noiseTensors } from "../model/feed.ts";
 import type { Model } from "../model/model.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { Data } from "./options.ts";
+import { passOver } from "./pass.ts";
 
 /** A batch as the graph of a step takes it. */
 export interface Feed {
@@ -18,7 +20,7 @@ export interface Feed {
 
 /** The order in which an epoch goes through the data. */
 export interface Order {
-  /** The rows of a batch. */
+  /** The rows of a batch, about as many of a model that ranks within groups. */
   readonly batch: number;
   /** True if rows are shuffled. */
   readonly shuffle: boolean;
@@ -55,16 +57,19 @@ async function* batches(
   data: Data,
   { batch, shuffle, epoch, signal, enough }: Order,
 ): AsyncGenerator<Rows> {
+  const within = Object.values(spec.tasks).map(({ head }) => groupsOf(head)).find((column) => column !== undefined);
   let piece = 0;
   const memory: (Rows | undefined)[] = [undefined, undefined]; // one batch is computed while the next is prepared
   for await (const rows of pulled(data, signal, enough)) {
     if (typeof data === "function") checkRows(spec, rows, "train");
-    const order = shuffle ? permutation(rows.count, random(`${seed}:order:${epoch}:${piece++}`)) : undefined;
-    for (let start = 0; start < rows.count && !enough(); start += batch) {
-      const count = Math.min(batch, rows.count - start);
-      if (order === undefined) yield sliceRows(rows, start, count);
+    const source = shuffle ? random(`${seed}:order:${epoch}:${piece++}`) : undefined;
+    const groups = within === undefined ? undefined : columnOf(rows.labels, within);
+    const { order, ends } = passOver(rows.count, { batch, source, groups });
+    for (let i = 0; i < ends.length && !enough(); i++) {
+      const [start, end] = [ends[i - 1] ?? 0, ends[i]];
+      if (order === undefined) yield sliceRows(rows, start, end - start);
       else {
-        const picked = pickRows(rows, order.subarray(start, start + count), memory.shift());
+        const picked = pickRows(rows, order.subarray(start, end), memory.shift());
         memory.push(picked);
         yield picked;
       }
@@ -85,7 +90,9 @@ async function* pulled(
     throw new TypeError(`Cannot train: the data function must return an async iterable, found ${kindOf(source)}`);
   }
   const iterator: AsyncIterator<Rows> = begin.call(source);
-  const aborted = new Promise<"aborted">((resolve) => signal?.addEventListener("abort", () => resolve("aborted")));
+  const { promise: aborted, resolve } = Promise.withResolvers<"aborted">();
+  const abort = () => resolve("aborted");
+  signal?.addEventListener("abort", abort);
   let stuck = false;
   let over = false;
   try {
@@ -100,6 +107,7 @@ async function* pulled(
     over = true; // an iterator that has thrown is closed
     throw error;
   } finally {
+    signal?.removeEventListener("abort", abort); // a signal outlives the epochs, and often the training
     const closing = over ? undefined : iterator.return?.();
     if (stuck) Promise.resolve(closing).catch(() => {});
     else await closing;

@@ -23,7 +23,10 @@ export interface TrainOptions<Tasks extends string = string> {
   readonly epochs?: number;
   /** The most steps in all. Default: as many as the epochs have. */
   readonly steps?: number;
-  /** The rows of a step. Default 256. The last batch of an epoch may be smaller. */
+  /**
+   * The rows of a step. Default 256. The last batch of an epoch may be smaller. With a `ranking` that has groups (of
+   * several, the first) batches are of whole groups, as many as without, each of fewer than twice as many rows.
+   */
   readonly batch?: number;
   /** The optimiser: how parameters follow their gradient. Default `adam(1e-3)`. */
   readonly optimiser?: Optimiser;

@@ -1,9 +1,11 @@
+import type { Rows } from "../data/rows.ts";
 import { quoted } from "../errors/quoted.ts";
 import { advice } from "../errors/nearest.ts";
-import { measuresOf } from "../heads/heads.ts";
+import { groupsOf, lossOverAll, measuresOf } from "../heads/heads.ts";
 import type { Spec } from "../spec/spec.ts";
 import { checkOptions, isRecord, kindOf } from "../errors/kinds.ts";
 import type { Evaluation } from "../model/evaluate.ts";
+import { columnOf, labelled } from "../model/feed.ts";
 
 /** A rule to stop training early: once what is watched has not improved for some epochs. */
 export interface Stopping<Tasks extends string = string> {
@@ -19,6 +21,7 @@ export interface Stopping<Tasks extends string = string> {
  * Returns a judge of one evaluation after the other: `best` is true if it is the best so far, `stop` if training should
  * stop.
  *
+ * @param validation The rows that are evaluated.
  * @throws {TypeError} if an option, a task or the metric is unknown.
  * @throws {RangeError} if a weight or the patience is out of range, or there are no validation rows; when judging,
  * if a watched number is NaN, as the AUC of one class is.
@@ -26,7 +29,7 @@ export interface Stopping<Tasks extends string = string> {
 export function watcher<Tasks extends string>(
   stopping: Stopping<Tasks>,
   spec: Spec<Tasks>,
-  validated: boolean,
+  validation: Rows | undefined,
 ): (evaluation: Evaluation<Tasks>) => { readonly best: boolean; readonly stop: boolean } {
   checkOptions("stop early", stopping, ["task", "metric", "patience"]);
   const { task, metric = "loss", patience = 1 } = stopping;
@@ -34,7 +37,9 @@ export function watcher<Tasks extends string>(
   if (!isRecord(weights)) {
     throw new TypeError(`Cannot stop early: wanted a task, or weights by task, found ${kindOf(weights)}`);
   }
-  if (!validated) throw new RangeError("Cannot stop early: there are no validation rows to watch");
+  if (validation === undefined || validation.count === 0) {
+    throw new RangeError("Cannot stop early: there are no validation rows to watch");
+  }
   if (!(Number.isSafeInteger(patience) && patience >= 1)) {
     throw new RangeError(`Cannot stop early: patience must be a whole number of at least 1, found ${kindOf(patience)}`);
   }
@@ -64,8 +69,8 @@ export function watcher<Tasks extends string>(
     const score = watched.reduce((total, [name, weight]) => {
       const value = metric === "loss" ? loss[name] : metrics[name][metric];
       if (Number.isNaN(value)) {
-        const rows = "on the validation rows: they lack its labels, or one of its classes";
-        throw new RangeError(`Cannot stop early: the ${metric} of task ${quoted(name)} is NaN ${rows}`);
+        const cause = causeOf(spec, validation, name, metric);
+        throw new RangeError(`Cannot stop early: the ${metric} of task ${quoted(name)} is NaN: ${cause}`);
       }
       return total + weight * signs[name] * value;
     }, 0);
@@ -74,4 +79,26 @@ export function watcher<Tasks extends string>(
     since = better ? 0 : since + 1;
     return { best: better, stop: since >= patience };
   };
+}
+
+/** Returns the reason, in words, why a number of a task is NaN on rows. */
+function causeOf(spec: Spec, rows: Rows, task: string, metric: string): string {
+  const { head, only } = spec.tasks[task];
+  const { weights, groups } = labelled(spec, rows, task);
+  const labels = columnOf(rows.labels, task) ?? new Float32Array(rows.count).fill(NaN);
+  const counted = labels.filter((_, row) => weights[row] > 0);
+  const [space, within] = [only === undefined ? "" : ` where ${quoted(only)} is 1`, groupsOf(head)];
+  if (counted.length === 0) {
+    const group = within === undefined ? "" : `, a group in ${quoted(within)}`;
+    return `no validation row${space} has its label${group} and a weight above 0`;
+  }
+  const measure = measuresOf(head)[metric];
+  const judge = metric === "loss" || measure.of === "loss" ? lossOverAll(head) : measure.metric;
+  const flat = new Float32Array(rows.count * head.units);
+  if (!Number.isNaN(judge?.(flat, labels, weights, groups) ?? 0)) {
+    return "predictions of validation rows are not finite";
+  }
+  const alike = counted.every((label) => label === counted[0]);
+  if (alike) return `its labels are all ${counted[0]} on the validation rows${space}`;
+  return `no two validation rows${space} of one group in ${quoted(within ?? "")} differ in its label`;
 }

@@ -53,8 +53,7 @@ export async function* train<Tasks extends string>(
   const { validation, signal } = options;
   if (validation !== undefined) checkRows(model.spec, validation, "evaluate");
   if (typeof data !== "function") checkRows(model.spec, data, "train");
-  const validated = validation !== undefined && validation.count > 0;
-  const watch = options.stopping && watcher(options.stopping, model.spec, validated);
+  const watch = options.stopping && watcher(options.stopping, model.spec, validation);
   const clock = stopwatch();
   let steps: Steps | undefined;
   let best: Tensor | undefined;

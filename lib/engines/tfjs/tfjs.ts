@@ -42,9 +42,7 @@ import { programOf } from "./program.ts";
  */
 export async function tfjs(backend: string): Promise<Engine> {
   if (backend === "wasm" && await reading("request") !== "granted") {
-    throw new Error(
-      "Cannot start the tfjs engine: the .wasm file may not be read: run with --allow-read, or use cpu()",
-    );
+    throw new Error(`Cannot start the tfjs engine: ${unread()}, or use cpu()`);
   }
   return engineOf(await start(backend));
 }
@@ -113,7 +111,8 @@ export async function cpu(): Promise<Engine> {
 }
 
 /**
- * {@linkcode wasm} where its file may be read, {@linkcode cpu} otherwise. Never asks for a permission.
+ * {@linkcode wasm} where its file may be read and runs, {@linkcode cpu} otherwise: then the engine's `note` says why, and
+ * what to do, and so does one line on standard error, once in a program. Never asks for a permission.
  *
  * @example
  * ```ts
@@ -124,13 +123,25 @@ export async function cpu(): Promise<Engine> {
  * ```
  */
 export async function bestEngine(): Promise<Engine> {
-  if (await reading("query") !== "granted") return await cpu();
+  if (await reading("query") !== "granted") return await instead(unread());
   try {
     return await wasm();
-  } catch {
-    return await cpu();
+  } catch (error) {
+    return await instead((error as Error).message);
   }
 }
+
+/** Returns the engine on cpu where wasm does not run for a reason, which it notes, and reports if nothing was before. */
+async function instead(reason: string): Promise<Engine> {
+  const note = `Running on cpu(), up to ten times slower than wasm(): ${reason}`;
+  const write = console.error;
+  if (!reported.has(write)) write(note);
+  reported.add(write);
+  return { ...await cpu(), note };
+}
+
+/** The functions by which it was reported that wasm does not run: a program has one. */
+const reported = new WeakSet<(note: string) => void>();
 
 /** The rewrites that pay off: where a backend's memory can be reached, plain loops copy nothing to reach an expert. */
 function rulesOf({ fill, plain, rows }: Backend): Rules {
@@ -142,6 +153,13 @@ function rulesOf({ fill, plain, rows }: Backend): Rules {
 async function reading(action: "query" | "request"): Promise<"granted" | "prompt" | "denied"> {
   if (typeof Deno === "undefined") return "granted";
   return (await Deno.permissions[action]({ name: "read", path: wasmFolder() })).state;
+}
+
+/** Returns the reason why the `.wasm` file is not read, and the permission to give. */
+function unread(): string {
+  const folder = wasmFolder();
+  const path = folder === undefined ? "" : `=${decodeURI(folder.pathname).replace(/^\/(?=[A-Z]:)/i, "")}`;
+  return `the .wasm file may not be read: run with --allow-read${path}`;
 }
 
 /** Returns the folder of the wasm package, as far as it is known without reading anything. */

@@ -1,0 +1,89 @@
+import { checkColumn, checkLengths, counted } from "./counted.ts";
+
+/**
+ * Returns the mean loss over the pairs `y_i > y_j` within a group, each weighted by `w_i w_j`: `softplus(s_j - s_i)`, as
+ * rankings are trained by, whatever the order of the rows.
+ *
+ * Of a group of more than 2^23 pairs it is the mean over those within equal shares of its rows, which are dealt out by
+ * label and score: all labels and scores are in every share, and the time grows with the rows, not with their square.
+ *
+ * @param scores `[rows]`.
+ * @param labels Any numbers, the larger the better, NaN where missing, `[rows]`.
+ * @param weights At least 0, `[rows]`; 1 where absent.
+ * @param groups A number for each group, NaN for rows outside of all, `[rows]`; if absent, all rows are one group.
+ * @returns At least 0; NaN if there are no pairs.
+ * @throws {RangeError} if the lengths differ.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const softplus = (x: number) => Math.log1p(Math.exp(x));
+ * const mean = (softplus(3 - 1) + softplus(0 - 2)) / 2;
+ * assertEquals(pairLoss([1, 0, 3, 2], [5, 1, 4, 2], undefined, [7, 8, 7, 8]).toFixed(9), mean.toFixed(9));
+ * ```
+ */
+export function pairLoss(
+  scores: ArrayLike<number>,
+  labels: ArrayLike<number>,
+  weights?: ArrayLike<number>,
+  groups?: ArrayLike<number>,
+): number {
+  checkLengths("pair loss", scores, labels, weights);
+  checkColumn("pair loss", "groups", labels, groups);
+  const order = counted(labels, weights).filter((row) => groups === undefined || !Number.isNaN(groups[row]));
+  const groupOf = (row: number) => groups?.[row] ?? 0;
+  const weightOf = (row: number) => weights?.[row] ?? 1;
+  order.sort((a, b) =>
+    groupOf(a) - groupOf(b) || labels[a] - labels[b] || scores[a] - scores[b] || weightOf(a) - weightOf(b)
+  );
+  const picked = (column: (row: number) => number) => Float64Array.from(order, column);
+  const sorted = { scores: picked((row) => scores[row]), labels: picked((row) => labels[row]) };
+  const weighed = picked(weightOf);
+  let [sum, all] = [0, 0];
+  for (let start = 0, end = 0; start < order.length; start = end) {
+    while (end < order.length && groupOf(order[end]) === groupOf(order[start])) end++;
+    const found = lossOfGroup(sorted.scores, sorted.labels, weighed, start, end);
+    sum += found.sum;
+    all += found.all;
+  }
+  return sum / all;
+}
+
+/** The most pairs of which each is looked at: those of about 4000 rows with labels of their own. */
+const mostPairs = 2 ** 23;
+
+/** Returns the weighted sum of the losses of a group's pairs, and the sum of their weights. Rows come by label. */
+function lossOfGroup(
+  scores: Float64Array,
+  labels: Float64Array,
+  weights: Float64Array,
+  start: number,
+  end: number,
+): { readonly sum: number; readonly all: number } {
+  const shares = Math.ceil(Math.sqrt(pairsAmong(labels, start, end) / mostPairs));
+  let [sum, all] = [0, 0];
+  for (let share = 0; share < shares; share++) {
+    let lower = start + share; // the first row of the share with the label of row i
+    for (let i = start + share; i < end; i += shares) {
+      if (labels[i] > labels[lower]) lower = i;
+      for (let j = start + share; j < lower; j += shares) {
+        const behind = scores[j] - scores[i];
+        const weight = weights[i] * weights[j];
+        sum += weight * (Math.max(behind, 0) + Math.log1p(Math.exp(-Math.abs(behind))));
+        all += weight;
+      }
+    }
+  }
+  return { sum: sum * shares, all: all * shares };
+}
+
+/** Returns the number of pairs of different labels among rows that come by label. */
+function pairsAmong(labels: Float64Array, start: number, end: number): number {
+  let [pairs, lower] = [0, start];
+  for (let i = start; i < end; i++) {
+    if (labels[i] > labels[lower]) lower = i;
+    pairs += lower - start;
+  }
+  return pairs;
+}
