@@ -1,17 +1,4 @@
-import {
-  add,
-  broadcast,
-  concat,
-  constant,
-  div,
-  equal,
-  greater,
-  mul,
-  select,
-  slice,
-  sub,
-  sum,
-} from "../ops/functions.ts";
+import { add, broadcast, concat, constant, div, greater, mul, select, slice, sub, sum } from "../ops/functions.ts";
 import { apply } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
 import type { LevelSpec } from "../spec/spec.ts";
@@ -79,10 +66,13 @@ function usesOf(level: LevelSpec, bank: string, weights: Readonly<Record<string,
     .reduce((all, use) => add(all, use));
 }
 
-/** Returns 1 where weights are not 0, `[batch, experts]`. */
-function used(weights: Value): Value {
-  return sub(1, equal(weights, 0));
+/** Returns 1 where an expert is used, `[batch, experts]`: where its weight is more than {@linkcode nothing} in size. */
+export function used(weights: Value): Value {
+  return add(greater(weights, nothing), greater(-nothing, weights));
 }
+
+/** A weight at which, and below, an expert is not used, as engines differ in the smallest numbers that they know. */
+const nothing = 1e-30;
 
 /** Returns 1 where an expert of a bank has room for a row, `[batch, experts]`. */
 function roomOf(uses: Value, experts: number, capacity: number): Value {
