@@ -3,38 +3,51 @@ import {
   type Bank,
   bank,
   binary,
+  cagrad,
   categorical,
+  compile,
   count,
   cpu,
   define,
   dense,
   dselectK,
+  dwa,
   type Engine,
   entropy,
   fixed,
   focal,
   type Gate,
   gateDropout,
+  gradNorm,
   hardConcrete,
   huber,
   importance,
-  inits,
   level,
   loadBalance,
+  mgda,
   mix,
+  mmoe,
+  pcgrad,
+  pipe,
   quantile,
   ranking,
   reference,
   regression,
+  relu,
   type Rows,
   rows,
+  sgd,
   smoothLoad,
   softmax,
   type Spec,
   type Task,
   temperature,
   topK,
+  train,
+  uncertainty,
+  upgrad,
   wasm,
+  type Weighting,
   zLoss,
 } from "../mod.ts";
 import { random } from "../lib/datasets.ts";
@@ -146,6 +159,60 @@ for (const [name, task] of Object.entries(tasks)) {
     }
   });
 }
+
+/** Every way to weigh tasks. */
+const weightings: Readonly<Record<string, Weighting>> = {
+  uncertainty: uncertainty(),
+  dwa: dwa(),
+  gradNorm: gradNorm(),
+  pcgrad: pcgrad(),
+  mgda: mgda(),
+  upgrad: upgrad(),
+  cagrad: cagrad(),
+};
+
+Deno.test("every weighting trains as on the reference engine, on inputs of any size, and rows of any weight", async () => {
+  const wrong: string[] = [];
+  for (const [name, weighting] of Object.entries(weightings)) {
+    for (const deviation of [1, 10, 100]) {
+      for (const [label, some] of Object.entries(weights)) {
+        const spec = define(mmoe({
+          input: 4,
+          experts: 3,
+          expert: pipe(dense(4), relu),
+          gate: gateDropout(0.2, softmax),
+          tasks: { a: binary(), b: regression(), c: ranking() },
+        }));
+        const { normal } = random("inputs");
+        const x = Array.from({ length: 16 }, () => Array.from({ length: 4 }, () => normal() * deviation));
+        const labels = { a: x.map(([a]) => a > 0), b: x.map(([, b]) => b), c: x.map(([, , c]) => c) };
+        const weight = x.map((_, at) => some[at % some.length]);
+        const data = rows(x, { labels, weights: { a: weight, b: weight, c: weight } });
+        const recordsOn = async (engine: Engine) => {
+          const model = await compile(spec, { engine, seed: 1 });
+          const found: number[] = [];
+          const options = { epochs: 2, batch: 8, optimiser: sgd(1e-4 / deviation ** 2), weighting };
+          for await (const { loss, norm, weights } of train(model, data, options)) {
+            found.push(...Object.values(loss), norm, ...Object.values(weights));
+          }
+          model.dispose();
+          return found;
+        };
+        const wanted = await recordsOn(reference());
+        for (const [engine, on] of Object.entries(engines)) {
+          const found = await recordsOn(on);
+          const at = wanted.findIndex((number, at) =>
+            !(Math.abs(found[at] - number) <= 1e-4 * Math.max(0.01, Math.abs(number)))
+          );
+          if (at >= 0) {
+            wrong.push(`${name}, ${deviation}, ${label}, ${engine}: ${at} is ${found[at]}, not ${wanted[at]}`);
+          }
+        }
+      }
+    }
+  }
+  assertEquals(wrong, []);
+});
 
 /** Parameters of a model, those of gates far apart. */
 function apart(spec: Spec, gap: number): Record<string, Tensor> {
