@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { dselectK, type DSelectKOptions, SpecError } from "../mod.ts";
-import type { Tensor } from "../lib/graph.ts";
+import { adam, compile, dselectK, type DSelectKOptions, reference, rows, SpecError, train } from "../mod.ts";
+import { initialise, type Tensor } from "../lib/graph.ts";
 import { drawn, gated, product, seen, slopeError, softmaxOf } from "./gated.ts";
 import { sample } from "./models.ts";
 
@@ -16,10 +16,11 @@ Deno.test("dselectK() weighs by its selectors, expert by expert and bit by bit, 
         const parameters = drawn(spec, `${k} of ${experts}`);
         const { gates, auxiliary } = await seen(spec, data, parameters);
         const bits = Math.ceil(Math.log2(experts));
-        const selectors = x.map((row) => {
+        const zs = x.map((row) => {
           const z = still ? [...parameters[`${path}/1/bits`].data] : product(row, parameters[`${path}/1/kernel`]);
-          return Array.from({ length: k }, (_, i) => selectorOf(z.slice(i * bits, (i + 1) * bits), experts, gamma));
+          return Array.from({ length: k }, (_, i) => z.slice(i * bits, (i + 1) * bits));
         });
+        const selectors = zs.map((row) => row.map((z) => selectorOf(z, experts, gamma)));
         const scales = x.map((row) =>
           softmaxOf(still ? [...parameters[`${path}/0/selectors`].data] : product(row, parameters[`${path}/0/kernel`]))
         );
@@ -29,11 +30,16 @@ Deno.test("dselectK() weighs by its selectors, expert by expert and bit by bit, 
             assertAlmostEquals(weight, wanted, 1e-12);
           })
         );
-        const mean = (of: (selector: number[]) => number) =>
-          selectors.reduce((sum, row) => sum + row.reduce((sum, one) => sum + of(one), 0), 0) / x.length;
+        const mean = (of: (selector: number[], z: number[]) => number) =>
+          selectors.reduce((sum, row, at) => sum + row.reduce((sum, one, i) => sum + of(one, zs[at][i]), 0), 0) /
+          x.length;
         const entropy = 0.3 * mean((one) => -one.reduce((sum, r) => sum + r * Math.log(r + 1e-6), 0));
         assertAlmostEquals(auxiliary[`${path}/entropy`], entropy, 1e-12);
-        const outside = mean((one) => 1 / Math.max(one.reduce((a, b) => a + b), 1e-6));
+        const outside = mean((one, z) => {
+          const inside = one.reduce((a, b) => a + b);
+          const far = z.reduce((sum, t) => sum + Math.max(0, t / gamma + 0.5), 0);
+          return 1 / Math.max(inside, 0.1) + (1 - inside) * Math.log(1 + far);
+        });
         const wanted = experts === 2 ** bits ? undefined : outside;
         assertAlmostEquals(auxiliary[`${path}/outside`] ?? 0, wanted ?? 0, 1e-6 * (wanted ?? 0));
         assertEquals(Object.keys(auxiliary).length, wanted === undefined ? 1 : 2);
@@ -59,6 +65,42 @@ Deno.test("dselectK() that has decided chooses k experts, and its losses are at 
 });
 
 const decided = [0, 0, 0.25, 0, 0, 0.75].map((weight) => weight.toFixed(9));
+
+Deno.test("dselectK() of any number of experts weighs them by 1 in all in evaluation, also where it has chosen none", async () => {
+  for (const experts of [3, 5, 6, 7, 9]) {
+    for (const size of [1, 100, 1e4]) {
+      const spec = gated({ y: dselectK(2) }, experts);
+      const parameters = Object.fromEntries(
+        Object.entries(drawn(spec, `${experts}`)).map(([name, { shape, data }]) =>
+          [name, { shape, data: data.map((number) => number * size) }] as const
+        ),
+      );
+      for (const row of (await seen(spec, data, parameters, { training: false })).gates["0/y"]) {
+        assertAlmostEquals(row.reduce((a, b) => a + b), 1, 1e-12);
+      }
+    }
+  }
+  const none = gated({ y: dselectK(1, { static: true }) }, 5);
+  const parameters = { ...drawn(none, "none"), [`${path}/1/bits`]: { shape: [1, 3], data: Float64Array.of(9, 9, 9) } };
+  assertEquals((await seen(none, data, parameters, { training: false })).gates["0/y"][0], Array(5).fill(0.2));
+});
+
+Deno.test("dselectK() that has decided for a number that no expert has is led back, by a loss that is bounded", async () => {
+  for (const [experts, bits] of [[3, 2], [5, 3], [6, 3], [7, 3]]) {
+    const spec = gated({ y: dselectK(1, { static: true }) }, experts);
+    const lost = { shape: [1, bits], data: new Float32Array(bits).fill(100) }; // the highest number
+    const parameters = { ...initialise(spec, 0), [`${path}/1/bits`]: lost };
+    const model = await compile(spec, { engine: reference(), parameters });
+    const seen: number[] = [];
+    const known = rows([[1, 1, 1]], { labels: { y: [0] } });
+    for await (const { auxiliary } of train(model, known, { steps: 150, epochs: 150, optimiser: adam(1) })) {
+      seen.push(auxiliary[`${path}/outside`]);
+    }
+    assert(Math.max(...seen) <= 10 + Math.log(1 + bits * 101), `${Math.max(...seen)}`);
+    assertAlmostEquals(seen[149], 1, 1e-6);
+    model.dispose();
+  }
+});
 
 Deno.test("dselectK() and its losses have the gradient of their formulas", async () => {
   for (const [k, experts] of [[2, 4], [2, 5]]) {

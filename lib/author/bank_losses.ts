@@ -1,4 +1,4 @@
-import { div, greater, mean, mul, select, square, sub, sum } from "../ops/functions.ts";
+import { abs, div, greater, mean, mul, select, square, sub, sum } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
 import type { Routing } from "../spec/routing.ts";
 import { checkWeight } from "./gate_losses.ts";
@@ -138,16 +138,16 @@ export function smoothLoad(weight: number = 0.1): BankLoss {
 
 /** Returns numbers of at least 0 as shares of their sum; zeros stay zeros. */
 function shares(x: Value): Value {
-  return div(x, aboveZero(sum(x)));
+  return div(x, divisor(sum(x)));
 }
 
-/** Returns the variance over the square of the mean, `[experts]` to `[]`. */
+/** Returns the variance over the square of the mean, `[experts]` to `[]`. Numbers are divided first: small squares vanish. */
 function squaredVariation(x: Value): Value {
   const centre = mean(x);
-  return div(mean(square(sub(x, centre))), aboveZero(square(centre)));
+  return mean(square(div(sub(x, centre), divisor(centre))));
 }
 
-/** Returns a number of at least 0 as a divisor: 1 in the place of 0. */
-function aboveZero(x: Value): Value {
-  return select(greater(x, 0), x, 1);
+/** Returns a number as a divisor: 1 in the place of 0, and of what engines may take for 0. */
+function divisor(x: Value): Value {
+  return select(greater(abs(x), 1e-30), x, 1);
 }

@@ -5,9 +5,11 @@ import {
   constant,
   div,
   greater,
+  inTraining,
   log,
   mul,
   neg,
+  relu,
   reshape,
   select,
   slice,
@@ -46,8 +48,15 @@ export interface DSelectKOptions {
  * with `static` parameters themselves.
  *
  * Losses: `entropy`, the sum of the selectors' entropies, with `1e-6` inside the logarithm as in the authors' code if
- * asked for; `outside`, if the number of experts is not a power of 2, the sum of `1 / sum_e r_e` over selectors (of the
- * paper's appendix), which keeps them from numbers that no expert has; it is k at best.
+ * asked for; `outside`, if the number of experts is not a power of 2, the sum over selectors of
+ * `1 / max(1 / 10, inside) + (1 - inside) log(1 + sum_j max(0, z_j / gamma + 1 / 2))` with `inside = sum_e r_e`. It keeps
+ * selectors from numbers that no expert has, and is k at best.
+ *
+ * The paper's appendix has `1 / inside` there. It leaves open what happens once a selector has decided for such a
+ * number: that loss is infinite then and its gradient 0, as that of the smooth step is. Here it ends at 10 (the authors'
+ * code has no end), and the second term leads back towards numbers with fewer bits. Nor does it say what such a row
+ * predicts. In training the weights are the formula's, and sum to less than 1; in evaluation they are scaled to sum to
+ * 1, and all experts weigh the same where none has a weight.
  *
  * Parameters: `kernel [width, k]` and `kernel [width, k * bits]`; static `selectors [k]` and `bits [k, bits]`.
  * Output: `[batch, experts]`.
@@ -121,14 +130,15 @@ export function dselectK(k: number, options: DSelectKOptions = {}): Gate {
       ];
     const rows = still ? 1 : "batch" as const;
     const selectors = selected(smoothStep(steps, gamma), experts); // [rows, k, experts]
-    const mixed = sum(mul(reshape(softmax(scale), [rows, k, 1]), selectors), { axes: [1] }); // [rows, experts]
+    const formula = sum(mul(reshape(softmax(scale), [rows, k, 1]), selectors), { axes: [1] }); // [rows, experts]
+    const mixed = experts === 2 ** bits ? formula : inTraining(formula, whole(formula, experts));
     const total = (perSelector: Value) => sum(perSelector, { axes: still ? [0, 1] : [1] }); // [] or [batch]
     const decided = mul(sum(neg(mul(selectors, log(add(selectors, 1e-6))))), entropy); // [rows, k]
     return {
       weights: still ? broadcast(mixed, ["batch", experts]) : mixed,
       losses: {
         ...(entropy > 0 && { entropy: total(decided) }),
-        ...(experts < 2 ** bits && { outside: total(outside(selectors)) }),
+        ...(experts < 2 ** bits && { outside: total(outside(selectors, div(steps, gamma))) }),
       },
     };
   };
@@ -136,8 +146,9 @@ export function dselectK(k: number, options: DSelectKOptions = {}): Gate {
 
 /** Returns 0 below `-gamma / 2`, 1 above `gamma / 2`, and a cubic in between. */
 function smoothStep(t: Value, gamma: number): Value {
-  const cubic = add(mul(t, sub(1.5 / gamma, mul(square(t), 2 / gamma ** 3))), 0.5);
-  return select(greater(t, gamma / 2), 1, select(greater(-gamma / 2, t), 0, cubic));
+  const share = div(t, gamma);
+  const within = select(greater(share, 0.5), 0.5, select(greater(-0.5, share), -0.5, share)); // its cube is finite
+  return add(mul(within, sub(1.5, mul(square(within), 2))), 0.5);
 }
 
 /** Returns the products over the bits of each expert's number: `[rows, k, bits]` to `[rows, k, experts]`. */
@@ -153,8 +164,21 @@ function selected(steps: Value, experts: number): Value {
   return slice(all, 0, experts);
 }
 
-/** Returns `1 / sum_e r_e` of each selector, `[rows, k, experts]` to `[rows, k]`; 1e6 at most. */
-function outside(selectors: Value): Value {
-  const inside = sum(selectors);
-  return div(1, select(greater(inside, 1e-6), inside, 1e-6));
+/** Returns weights `[rows, experts]` scaled to sum to 1 in each row: even ones where there are none. */
+function whole(weights: Value, experts: number): Value {
+  const inside = sum(weights, { keep: true }); // [rows, 1]
+  const some = greater(inside, 1e-6);
+  return select(some, div(weights, select(some, inside, 1)), 1 / experts);
+}
+
+/**
+ * Returns the loss of each selector that numbers without an expert have a share of it, `[rows, k]`: 1 at least.
+ *
+ * @param selectors What selectors give to experts, `[rows, k, experts]`.
+ * @param shares The selectors' numbers over gamma, `[rows, k, bits]`.
+ */
+function outside(selectors: Value, shares: Value): Value {
+  const inside = sum(selectors); // [rows, k]
+  const far = log(add(sum(relu(add(shares, 0.5))), 1)); // grows slowly, but for ever
+  return add(div(1, select(greater(inside, 0.1), inside, 0.1)), mul(sub(1, inside), far));
 }

@@ -143,7 +143,8 @@ export function after(net: Net, gate: Gate): Gate {
 /**
  * A gate that drops each expert of each row with probability `rate` in training, and scales the weights of the others
  * so that they sum to what they summed to before, against gates that settle on few experts (Zhao et al. 2019, with a
- * rate of 0.1). A row of which all weights are dropped keeps them all. Evaluation drops nothing.
+ * rate of 0.1). A row of which all weights are dropped, or all but 1e-18 of their sum, keeps them all. Evaluation drops
+ * nothing.
  *
  * For weights of at least 0, such as a softmax. The scores, which losses of banks read, are those before the dropping.
  *
@@ -177,9 +178,13 @@ export function gateDropout(rate: number, gate: Gate): Gate {
     const found = weighing(gate(x, experts));
     const { weights, scores = weights } = found;
     const kept = mul(weights, greater(noise(weights.shape), rate));
-    const left = sum(kept, { keep: true }); // [batch, 1]
-    const scale = div(sum(weights, { keep: true }), select(greater(left, 0), left, 1));
-    const dropped = select(greater(left, 0), mul(kept, scale), weights);
+    const [left, all] = [kept, weights].map((weights) => sum(weights, { keep: true })); // [batch, 1]
+    const enough = greater(left, mul(all, negligible));
+    const shares = div(kept, select(enough, left, 1));
+    const dropped = select(enough, mul(shares, all), weights);
     return { ...found, scores, weights: inTraining(dropped, weights) };
   };
 }
+
+/** The share of a row's weights of which float32 has no inverse whose square is finite. */
+const negligible = 1e-18;

@@ -12,7 +12,6 @@ import {
   softmax,
   softplus,
   sub,
-  sum,
   topMask,
 } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
@@ -44,7 +43,8 @@ export interface TopKOptions {
  * gate is {@linkcode softmax}.
  *
  * With `noise`, training uses `l + z softplus(x V)`, z normal, for the choice and for the weights (Shazeer et al. 2017,
- * eq. 4), and the gate returns the load that {@linkcode smoothLoad} reads; evaluation uses `l`. The scores that
+ * eq. 4), and the gate returns the load that {@linkcode smoothLoad} reads; evaluation uses `l`. The load is that of noise
+ * of a deviation of at least 1e-6: the paper divides by any, and the authors' code adds 0.01 to all. The scores that
  * {@linkcode loadBalance} reads are the softmax over all experts.
  *
  * With `balance`, the choice is made by logits plus a bias of each expert, which the weights do not see; a training
@@ -108,8 +108,7 @@ export function topK(k: number, options: TopKOptions = {}): Gate {
     const bias = balance === undefined ? undefined : layer((parameter) => parameter("bias", [experts], inits.zeros))(x);
     const chosenBy = (logits: Value) => bias === undefined ? logits : add(logits, bias);
     const mask = topMask(chosenBy(seen), k);
-    const kept = mul(scores, mask);
-    const weights = normalise ? div(kept, sum(kept, { keep: true })) : kept;
+    const weights = mul(normalise ? softmax(select(mask, seen, -far)) : scores, mask);
     const moves = bias === undefined ? [] : [{ parameter: bias, by: towardsEven(balance!) }];
     if (deviation === undefined) return { weights, logits, scores, moves };
     return {
@@ -145,7 +144,7 @@ function towardsEven(step: number): (routing: Routing) => Value {
 /**
  * Returns the probability that each expert is among the k largest if its own noise is drawn anew, the others' kept
  * (Shazeer et al. 2017, eqs 8 and 9): `cdf((l_i - t_i) / deviation_i)`, where `t_i` is the k-th largest of the other
- * experts' logits.
+ * experts' logits. Deviations count as {@linkcode smallest} at least.
  */
 function loadOf({ logits, seen, deviation, mask, k }: {
   readonly logits: Value;
@@ -157,8 +156,12 @@ function loadOf({ logits, seen, deviation, mask, k }: {
   if (k === logits.shape[1]) return mask;
   const least = neg(max(select(mask, neg(seen), -far), { keep: true })); // the k-th largest, [batch, 1]
   const next = max(select(mask, -far, seen), { keep: true }); // the one after it, [batch, 1]
-  return normalCdf(div(sub(logits, select(mask, next, least)), deviation));
+  const floored = select(greater(deviation, smallest), deviation, smallest);
+  return normalCdf(div(sub(logits, select(mask, next, least)), floored));
 }
+
+/** A deviation that float32 logits of a usual size, to which noise is added, just show; its square has an inverse. */
+const smallest = 1e-6;
 
 /** A number above all logits in size. */
 const far = 1e30;

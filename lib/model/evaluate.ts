@@ -4,7 +4,7 @@ import { lossOverAll, measuresOf } from "../heads/heads.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { checkRows } from "./check_rows.ts";
 import { mostRows } from "./compile.ts";
-import { batchTensors, columnOf, labelled, readBy } from "./feed.ts";
+import { batchTensors, columnOf, labelled, readBy, scalesOf } from "./feed.ts";
 import { evaluation } from "./graphs.ts";
 import { insidesOf } from "./insides.ts";
 import type { Model } from "./model.ts";
@@ -56,10 +56,11 @@ export async function evaluate<Tasks extends string>(model: Model<Tasks>, rows: 
   const [predictions, logits] = [columns(), columns()];
   const sums = mapEntries(spec.tasks, () => ({ loss: 0, weight: 0 }));
   const auxiliary: Record<string, number> = {};
+  const scales = scalesOf(spec, rows); // the same for all pieces, whose losses are weighed by their weights
   const { graph, program } = programOf("evaluate", () => evaluation(plan));
   for (let start = 0; start < rows.count; start += mostRows) {
     const piece = sliceRows(rows, start, Math.min(mostRows, rows.count - start));
-    const outputs = await program.run(readBy(graph, batchTensors(spec, piece)));
+    const outputs = await program.run(readBy(graph, batchTensors(spec, piece, scales)));
     for (const [path, { data }] of Object.entries(part(outputs, "auxiliary", Object.keys(plan.evaluation.auxiliary)))) {
       auxiliary[path] = (auxiliary[path] ?? 0) + data[0] * (piece.count / rows.count);
     }

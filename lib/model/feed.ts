@@ -5,22 +5,44 @@ import type { Graph } from "../graph/graph.ts";
 import { groupsOf, heads } from "../heads/heads.ts";
 import { sizeOf, withBatch } from "../ops/shape.ts";
 import type { Spec } from "../spec/spec.ts";
+import { mapEntries } from "../trace/entries.ts";
 
-/** Returns a batch as a step or an evaluation takes it: inputs, and for every task labels, weights and any groups. */
-export function batchTensors(spec: Spec, rows: Rows): Record<string, Tensor> {
+/**
+ * Returns a batch as a step or an evaluation takes it: inputs, and for every task labels, weights and any groups.
+ *
+ * Losses are means, so weights may be scaled: they are, so that neither their sums nor the products of pairs overflow.
+ *
+ * @param scales The factor of each task's weights. Default: {@linkcode scalesOf} the batch.
+ */
+export function batchTensors(
+  spec: Spec,
+  rows: Rows,
+  scales: Readonly<Record<string, number>> = scalesOf(spec, rows),
+): Record<string, Tensor> {
   const tensors = inputTensors(rows);
   for (const [task, { head }] of Object.entries(spec.tasks)) {
     const { labels, weights, groups } = labelled(spec, rows, task);
     tensors[`labels/${task}`] = heads[head.kind].label.codes
       ? { shape: [rows.count, 1], data: Int32Array.from(labels) }
       : { shape: [rows.count], data: labels };
-    tensors[`weights/${task}`] = { shape: [rows.count], data: weights };
+    const scale = scales[task];
+    const scaled = scale === 1 ? weights : weights.map((weight) => weight * scale);
+    tensors[`weights/${task}`] = { shape: [rows.count], data: scaled };
     if (groups !== undefined) {
       const data = groups.map((group) => Number.isNaN(group) ? 0 : group);
       tensors[`groups/${task}`] = { shape: [rows.count], data };
     }
   }
   return tensors;
+}
+
+/** Returns the power of 2 by which the largest weight of each task is at least 1 and below 2: it costs no digits. */
+export function scalesOf(spec: Spec, rows: Rows): Record<string, number> {
+  return mapEntries(spec.tasks, (task) => {
+    if (columnOf(rows.weights, task) === undefined) return 1; // all weights are 1
+    const most = labelled(spec, rows, task).weights.reduce((most, weight) => Math.max(most, weight), 0);
+    return most > 0 ? 2 ** -Math.floor(Math.log2(most)) : 1;
+  });
 }
 
 /** Returns the inputs of rows as the graph takes them; empty ones are of models with other features. */

@@ -17,7 +17,7 @@ import type { Value } from "../ops/value.ts";
 import type { Expression, LevelSpec } from "../spec/spec.ts";
 import { valuesOf } from "../graph/graph.ts";
 import { inOrder } from "../graph/walk.ts";
-import { usedBy } from "./capacity.ts";
+import { used } from "./capacity.ts";
 import { lossesOf, type Routing, routingNames, startOf } from "../spec/routing.ts";
 
 /** The results of a level's gates, by stream and by the names within a gate; none of a gate over a single expert. */
@@ -120,11 +120,11 @@ function routingOf(level: LevelSpec, bank: string, gates: GateResults): Routing 
   return parts.length === 1 ? total : mapped(total, (value) => div(value, parts.length));
 }
 
-/** Returns `1 / k` for each of the k experts that a row uses, those whose weight is not 0: `[batch, experts]`. */
+/** Returns `1 / k` for each of the k experts that a row uses, those with a weight: `[batch, experts]`. */
 function routedOf(weights: Value): Value {
-  const used = usedBy(weights);
-  const count = sum(used, { keep: true }); // [batch, 1]
-  return div(used, select(greater(count, 0), count, 1));
+  const uses = used(weights);
+  const count = sum(uses, { keep: true }); // [batch, 1]
+  return div(uses, select(greater(count, 0), count, 1));
 }
 
 /** Returns the mean over rows `[...]` of a value `[batch, ...]`. */

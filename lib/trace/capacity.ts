@@ -1,17 +1,4 @@
-import {
-  add,
-  broadcast,
-  concat,
-  constant,
-  div,
-  equal,
-  greater,
-  mul,
-  select,
-  slice,
-  sub,
-  sum,
-} from "../ops/functions.ts";
+import { add, broadcast, concat, constant, div, greater, mul, select, slice, sub, sum } from "../ops/functions.ts";
 import { apply } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
 import type { LevelSpec } from "../spec/spec.ts";
@@ -53,7 +40,7 @@ export function withinCapacity(level: LevelSpec, weights: Readonly<Record<string
     const room = concat( // [batch, experts]
       mix.map((bank) => rooms.get(bank) ?? broadcast(constant(1), ["batch", level.experts[bank].count])),
     );
-    const use = usedBy(value);
+    const use = used(value);
     const [left, all] = [mul(use, room), use].map((marks) => sum(marks, { axes: [0, 1] }));
     within[stream] = mul(value, room);
     dropped[stream] = div(sub(all, left), select(greater(all, 0), all, 1));
@@ -75,14 +62,17 @@ function usesOf(level: LevelSpec, bank: string, weights: Readonly<Record<string,
   const readers = Object.entries(weights).filter(([stream]) => level.gates[stream].mix.includes(bank));
   if (readers.length === 0) return undefined;
   return readers
-    .map(([stream, value]) => usedBy(slice(value, startOf(level, stream, bank), level.experts[bank].count)))
+    .map(([stream, value]) => used(slice(value, startOf(level, stream, bank), level.experts[bank].count)))
     .reduce((all, use) => add(all, use));
 }
 
-/** Returns 1 where weights are not 0, `[batch, experts]`. */
-export function usedBy(weights: Value): Value {
-  return sub(1, equal(weights, 0));
+/** Returns 1 where an expert is used, `[batch, experts]`: where its weight is more than {@linkcode nothing} in size. */
+export function used(weights: Value): Value {
+  return add(greater(weights, nothing), greater(-nothing, weights));
 }
+
+/** A weight at which, and below, an expert is not used, as engines differ in the smallest numbers that they know. */
+const nothing = 1e-30;
 
 /** Returns 1 where an expert of a bank has room for a row, `[batch, experts]`. */
 function roomOf(uses: Value, experts: number, capacity: number): Value {
