@@ -99,7 +99,7 @@ const oracles: Readonly<Record<string, Oracle>> = {
       );
       const fused = (name: string, first: number) => {
         const gate = softmaxOf(product(streams[name], p[`levels/${level}/gates/${name}/0/kernel`]));
-        const residual = name === "shared" ? [1] : p[`levels/${level}/gates/${name}/1/residual`].data;
+        const residual = p[`levels/${level}/gates/${name}/1/residual`].data;
         return experts[0].map((_, unit) => {
           let total = 0;
           for (let e = 0; e < 5; e++) total += gate[e] * experts[e][unit];
@@ -224,7 +224,7 @@ const counts: Readonly<Record<string, number>> = {
   ple: (1 + 2 * T) * e0 + T * width * 3 + width * (1 + 2 * T) + (1 + 2 * T) * e1 + T * units * 3,
   "multi-level mmoe": 2 * e0 + width * 2 ** 2 + 2 * e1 + width * 2 * T,
   "cross-stitch": T * e0 + T ** 2 + T * e1 + T ** 2,
-  adatt: 5 * e0 + (3 * width * 5 + 2 * T) + 5 * e1 + (2 * units * 5 + 2 * T),
+  adatt: 5 * e0 + (3 * width * 5 + 2 * T + 1) + 5 * e1 + (2 * units * 5 + 2 * T),
   snr: 2 * e0 + 2 * T * (units ** 2 + 1),
   "snr average": 2 * e0 + 2 * 2 + 2 * e1 + 2 * T,
   "l2-constrained": T * e0,
@@ -330,6 +330,19 @@ Deno.test("crossStitch() with equal rows gives all tasks one stream", async () =
   );
   const { income, marital } = await predictions(spec, data, { parameters: tied });
   assertEquals(income, marital);
+});
+
+Deno.test("adatt() learns the residual of every stream as soon as a bank has another number of experts than 1", () => {
+  const residuals = (counts: { readonly own?: number; readonly shared?: number }) =>
+    parametersOf(define(adatt({ ...base, ...counts }))).filter(({ path }) => path.endsWith("residual"))
+      .map(({ path, shape }) => `${path.split("/").slice(1, 4).join("/")} [${shape}]`);
+  for (const counts of [{}, { own: 1, shared: 1 }]) assertEquals(residuals(counts), []);
+  assertEquals(residuals({ own: 2 }).length, 4);
+  const of = (own: number, shared: number) => [
+    ...[`0/gates/income [${own}]`, `0/gates/marital [${own}]`, `0/gates/shared [${shared}]`],
+    ...[`1/gates/income [${own}]`, `1/gates/marital [${own}]`],
+  ];
+  for (const [own, shared] of [[2, 1], [1, 2], [3, 2]]) assertEquals(residuals({ own, shared }), of(own, shared));
 });
 
 Deno.test("adatt() without its residual is mmoe() over the experts of all tasks", async () => {

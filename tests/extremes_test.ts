@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import {
   type Bank,
   bank,
@@ -53,12 +53,13 @@ import {
 import { random } from "../lib/datasets.ts";
 import { optimise, parametersOf, type Tensor, trace } from "../lib/graph.ts";
 import { onnx } from "../lib/onnx.ts";
-import { add, constant, mul, sum } from "../lib/ops.ts";
+import { add, constant, mul, normalCdf, sum } from "../lib/ops.ts";
 import type { Value } from "../lib/ops.ts";
 import { gradients } from "../lib/graph/differentiate.ts";
 import { graphOf } from "../lib/graph/graph.ts";
 import { inOrder } from "../lib/graph/walk.ts";
 import { batchTensors, noiseTensors, readBy } from "../lib/model/feed.ts";
+import { apply } from "../lib/ops/table.ts";
 import { losses } from "../lib/trace/losses.ts";
 
 const engines: Readonly<Record<string, Engine>> = { cpu: await cpu(), wasm: await wasm(), onnx: await onnx() };
@@ -212,6 +213,29 @@ Deno.test("every weighting trains as on the reference engine, on inputs of any s
     }
   }
   assertEquals(wrong, []);
+});
+
+Deno.test("normalCdf() is within 1e-7 on every engine, and its gradient within 1e-6 of the density", async () => {
+  const x = apply("input", [], { name: "x", shape: ["batch"], type: "float" });
+  const y = normalCdf(x);
+  const graph = graphOf({ y, slope: gradients(sum(y, { axes: [0] }), [x])[0] });
+  const data = Float32Array.from({ length: 24001 }, (_, at) => (at - 12000) / 1000);
+  const density = (x: number) => Math.exp(-(x ** 2) / 2) / Math.sqrt(2 * Math.PI);
+  const below = (x: number): number => { // 1 / 2 + density (x + x^3 / 3 + x^5 / 15 + ...)
+    if (x < 0) return 1 - below(-x);
+    let [term, total] = [x, x];
+    for (let n = 3; term > 1e-20 * total; n += 2) total += term *= x ** 2 / n;
+    return 0.5 + density(x) * total;
+  };
+  for (const [name, engine] of Object.entries({ reference: reference(), ...engines })) {
+    const store = engine.store({});
+    const found = await engine.load(graph, store).run({ x: { shape: [data.length], data } });
+    data.forEach((x, at) => {
+      assert(Math.abs(found.y.data[at] - below(x)) < 1e-7, `${name}: ${found.y.data[at]} at ${x}`);
+      assert(Math.abs(found.slope.data[at] - density(x)) < 1e-6, `${name}: slope ${found.slope.data[at]} at ${x}`);
+    });
+    store.dispose();
+  }
 });
 
 /** Parameters of a model, those of gates far apart. */

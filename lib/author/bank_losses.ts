@@ -144,10 +144,10 @@ function shares(x: Value): Value {
 /** Returns the variance over the square of the mean, `[experts]` to `[]`. Numbers are divided first: small squares vanish. */
 function squaredVariation(x: Value): Value {
   const centre = mean(x);
-  return mean(square(div(sub(x, centre), divisor(centre))));
+  return mean(square(div(sub(x, centre), divisor(centre, abs(centre)))));
 }
 
-/** Returns a number as a divisor: 1 in the place of 0, and of what engines may take for 0. */
-function divisor(x: Value): Value {
-  return select(greater(abs(x), 1e-30), x, 1);
+/** Returns a number of some size as a divisor: 1 in the place of 0, and of what engines may take for 0. */
+function divisor(x: Value, size: Value = x): Value {
+  return select(greater(size, 1e-30), x, 1);
 }

@@ -1,6 +1,6 @@
 import { add, div, mul, neg, square, sub } from "./arithmetic.ts";
 import { greater, select } from "./choices.ts";
-import { lifted, type Operand } from "./leaves.ts";
+import { constant, lifted, type Operand } from "./leaves.ts";
 import { apply } from "./table.ts";
 import type { Value } from "./value.ts";
 
@@ -165,8 +165,8 @@ export function swish(x: Value): Value {
 /**
  * The probability that a normal number with mean 0 and variance 1 is at most `x`, for each element.
  *
- * Composed of other ops, by the approximation 7.1.26 of Abramowitz and Stegun (1964), which is wrong by less than 1e-7;
- * its gradient is the approximation's own, wrong by less than 3e-6.
+ * Composed of other ops: a power series up to 1.25 from 0, and beyond it the approximation of the complementary error
+ * function by Press et al. (Numerical Recipes, section 6.2). Values are within 1e-7 on every engine, gradients within 1e-6.
  *
  * @returns A value of the shape of `x`.
  *
@@ -183,9 +183,29 @@ export function swish(x: Value): Value {
 export function normalCdf(x: Value): Value {
   const above = greater(x, 0);
   const size = select(above, x, neg(x));
-  const t = div(1, add(mul(size, 0.3275911 * Math.SQRT1_2), 1));
-  const polynomial = [1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592, 0]
-    .reduce((sum: Operand, number) => add(mul(sum, t), number), 0);
-  const tail = mul(mul(polynomial, exp(mul(square(size), -0.5))), 0.5);
-  return select(above, sub(1, tail), tail);
+  const far = greater(size, 1.25);
+  const near = mul(x, polynomial(square(select(far, 0, x)), series));
+  const z = mul(size, Math.SQRT1_2);
+  const t = div(1, add(mul(z, 0.5), 1));
+  const tail = mul(mul(t, exp(sub(polynomial(t, complementary), square(z)))), 0.5);
+  return select(far, select(above, sub(1, tail), tail), add(near, 0.5));
+}
+
+/** The power series of the normal distribution, by powers of `x ** 2`: `(-1) ** n / (sqrt(2 pi) 2 ** n n! (2 n + 1))`. */
+const series: readonly number[] = Array.from({ length: 11 }, (_, n) => {
+  const factorial = Array.from({ length: n }, (_, i) => -2 * (i + 1)).reduce((product, factor) => product * factor, 1);
+  return 1 / (Math.sqrt(2 * Math.PI) * factorial * (2 * n + 1));
+});
+
+/** The logarithm of `erfc(z) e ** (z ** 2) / t` by powers of `t = 1 / (1 + z / 2)`, for `z` of at least 0. */
+const complementary: readonly number[] = [
+  ...[-1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806],
+  ...[0.27886807, -1.13520398, 1.48851587, -0.82215223, 0.17087277],
+];
+
+/** Returns `sum_n factors_n x ** n`. */
+function polynomial(x: Value, factors: readonly number[]): Value {
+  return factors.reduceRight((sum: Value | undefined, factor) => {
+    return sum === undefined ? constant(factor) : add(mul(sum, x), factor);
+  }, undefined)!;
 }

@@ -80,12 +80,15 @@ export interface AdattPreset<Tasks extends string> extends LevelsPreset<Tasks> {
  * level 1: the same, each bank and each gate over the stream of its own name
  * ```
  *
- * Weights do not sum to 1: `softmax(x W)` and the residual `v [own]`, which is not a function of the input. A single own
- * expert is added as it is (`v = 1`, without a parameter), as in the paper; others begin uniform in
- * ±1 / sqrt(own), as in its published code. Logits have no bias here; in that code they have one.
+ * Weights do not sum to 1: `softmax(x W)` and the residual `v [own]`, of the shared stream `v [shared]`, which is not a
+ * function of the input. Where every bank has one expert, it is added as it is (`v = 1`, without a parameter). As soon as
+ * one has another number, `v` is learned in all streams, and begins uniform in ±1 / sqrt(own), as in the published code
+ * (AdaTT, mtl_lib.py); the paper adds a single expert as it is in any case. Logits have no bias here; in that code they
+ * have one.
  *
- * Parameters: of each level `n e + streams (width n + own)` with `n = tasks own + shared` experts of `e` parameters,
- * and `streams` the tasks, in all levels but the last also `shared`. Without the residual, one level is `mmoe`.
+ * Parameters: of each level `n e + streams width n + tasks own` with `n = tasks own + shared` experts of `e` parameters,
+ * and `streams` the tasks; in all levels but the last `shared` is a stream too, with `shared` more. Those of residuals,
+ * `own` and `shared`, are left out where both are 1. Without the residual, one level is `mmoe`.
  *
  * @throws {TypeError} if an option is unknown, or a task is named `shared`.
  * @throws {RangeError} if a number of levels or experts is not a whole number in its range.
@@ -109,7 +112,10 @@ export function adatt<const Tasks extends string>(preset: AdattPreset<Tasks>): T
   untaken(action, tasks, "shared");
   const nets = netsOf(action, expert, preset.levels);
   const banks = [...Object.keys(tasks ?? {}), ...(shared === 0 ? [] : ["shared"])];
-  const fused = (stream: string, at: number) => mix(banks, fusion(at * own, stream === "shared" ? shared : own));
+  const learned = own !== 1 || shared > 1;
+  const fused = (stream: string, at: number) => {
+    return mix(banks, fusion({ start: at * own, count: stream === "shared" ? shared : own, learned }));
+  };
   const levels = nets.map((net, at) => {
     const experts: Record<string, Bank> = recordOf(banks, (name) => bank(name === "shared" ? shared : own, net));
     const streams = banks.filter((name) => name !== "shared" || at < nets.length - 1);
@@ -118,12 +124,16 @@ export function adatt<const Tasks extends string>(preset: AdattPreset<Tasks>): T
   return { input, levels, tasks };
 }
 
-/** Softmax over all experts, and a learned number more on each of `count` experts from position `start` on. */
-function fusion(start: number, count: number): Gate {
+/** Softmax over all experts, and a number more, learned or 1, on each of `count` experts from position `start` on. */
+function fusion({ start, count, learned }: {
+  readonly start: number;
+  readonly count: number;
+  readonly learned: boolean;
+}): Gate {
   return (x, experts) => {
     const all = softmaxOf(dense(experts, { bias: false })(x));
-    const learned = layer((parameter) => parameter("residual", [count], inits.uniform(1 / Math.sqrt(count))));
-    const residual = count === 1 ? constant([1]) : learned(x); // [count]
+    const numbers = layer((parameter) => parameter("residual", [count], inits.uniform(1 / Math.sqrt(count))));
+    const residual = learned ? numbers(x) : constant(Array(count).fill(1)); // [count]
     return add(all, pad(residual, start, experts - start - count));
   };
 }
