@@ -163,6 +163,7 @@ function headOf(name: string, { header, ...options }: CsvOptions, bytes: Uint8Ar
   if (bytes.length < 3 && !last) return undefined;
   let from = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
   let line = 1;
+  if (isUtf16(bytes)) throw flaw({ name, line }, "found UTF-16 text, wanted UTF-8");
   if (header !== undefined) return { names: header, next: from, line };
   while (bytes[from] === 0x0a || bytes[from] === 0x0d && bytes[from + 1] === 0x0a) {
     from += bytes[from] === 0x0a ? 1 : 2;
@@ -179,6 +180,11 @@ function headOf(name: string, { header, ...options }: CsvOptions, bytes: Uint8Ar
     throw flaw(grammar, `no column is named ${JSON.stringify(absent)}${advice(absent, record.fields)}`);
   }
   return { names: record.fields, next: record.next, line: line + record.lines };
+}
+
+/** Returns true if text begins as UTF-16 does: with a mark, or with one zero byte of two. */
+function isUtf16([first, second]: Uint8Array): boolean {
+  return first === 0xff && second === 0xfe || first === 0xfe && second === 0xff || (first === 0) !== (second === 0);
 }
 
 /** An empty sheet. */
