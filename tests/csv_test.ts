@@ -240,6 +240,50 @@ Deno.test("streamCsv() keeps no more of the text than it needs", async () => {
   }
 });
 
+Deno.test("readCsv() looks at each byte of a long first line a few times, and gives up at a limit", async () => {
+  for (const blank of [false, true]) {
+    const text = (blank ? "\n".repeat(1 << 22) : "x".repeat(1 << 22)) + "\n1\n";
+    const { indexOf } = Uint8Array.prototype;
+    let searched = 0;
+    Uint8Array.prototype.indexOf = function (wanted, from = 0) {
+      const found = indexOf.call(this, wanted, from);
+      searched += (found < 0 ? this.length : found) - from;
+      return found;
+    };
+    try {
+      await readCsv(pieces(text, 1 << 12), { columns: {} });
+    } finally {
+      Uint8Array.prototype.indexOf = indexOf;
+    }
+    assert(searched < 10 * text.length, `searched ${searched} bytes of ${text.length}`);
+  }
+  let pulled = 0;
+  const piece = new Uint8Array(1 << 16).fill(0x78);
+  const endless = new ReadableStream<Uint8Array>({
+    pull: (controller) => (pulled += piece.length) > 48 << 20 ? controller.close() : controller.enqueue(piece),
+  });
+  const error = await assertRejects(() => readCsv(endless, { columns: {}, name: "f" }), SyntaxError);
+  assertEquals(error.message, "Cannot read f\n  at line 1: found no end of the names of columns within 16 MiB");
+  assert(pulled < 34 << 20, `pulled ${pulled} bytes`);
+});
+
+Deno.test("readCsv() takes time in proportion to the digits of a number and the names of a header", async () => {
+  const texts: ((length: number) => string)[] = [
+    (length) => `a\n${"0".repeat(3 * length)}x\n`,
+    (length) => `${Array.from({ length }, (_, i) => `c${i}`).join(",")}\n`,
+  ];
+  for (const text of texts) {
+    const time = async (length: number) => {
+      const start = performance.now();
+      await settle(readCsv(pieces(text(length)), { columns: { a: "number" } }));
+      return performance.now() - start;
+    };
+    await time(1000);
+    const [short, long] = [await time(10_000), await time(80_000)]; // 64 times as long where time is quadratic
+    assert(long < 24 * short + 500, `${short} ms, and ${long} ms for 8 times as much`);
+  }
+});
+
 Deno.test("readCsv() of no rows gives empty columns", async () => {
   const empty: Columns = { count: 0, columns: { a: { kind: "number", values: new Float32Array(0) } } };
   assertEquals(await readCsv(pieces("a,b\n"), { columns: { a: "number" } }), empty);
