@@ -111,6 +111,94 @@ Deno.test("readCsv() reads gzip and plain files alike, by what they hold and not
   });
 });
 
+Deno.test("readCsv() reads all members of gzip data, whatever the pieces, and zeros after the last", async () => {
+  const columns = { n: "number" } as const;
+  const texts = ["n\n", Array.from({ length: 30_000 }, (_, i) => `${i}\n`).join(""), "", "7\n8", "9\n"];
+  const members = await Promise.all(texts.map(gzipped));
+  const named = Uint8Array.of(0x1f, 0x8b, 8, 0x1e, 0, 0, 0, 0, 0, 3, 2, 0, 7, 7, 0x61, 0, 0x62, 0, 5, 5);
+  const cases: Record<string, Uint8Array[]> = {
+    members,
+    "zero padding": [...members, new Uint8Array(70_000)],
+    "fields of the header": [named, members[0].subarray(10), ...members.slice(1)],
+  };
+  const wanted = await readCsv(pieces(texts.join("")), { columns });
+  for (const [name, parts] of Object.entries(cases)) {
+    const bytes = await new Blob(parts as BlobPart[]).bytes();
+    for (const size of [1, 7, 1000, Infinity]) {
+      assertEquals(await readCsv(pieces(bytes, size), { columns }), wanted, `${name}, pieces of ${size}`);
+    }
+  }
+});
+
+Deno.test("readCsv() says what is wrong with gzip data", async () => {
+  const member = await gzipped("n\n" + "1\n".repeat(5000));
+  const changed = (at: number) =>
+    member.map((byte, i) => i === (at + member.length) % member.length ? byte ^ 0x44 : byte);
+  const cases: [Uint8Array[], string][] = [
+    [[member, Uint8Array.of(7)], "found bytes after the end of the gzip data"],
+    [[member, new Uint8Array(9), Uint8Array.of(7)], "found bytes after the end of the gzip data"],
+    [[member, Uint8Array.of(0x1f, 0x8a, 8, 0, 0, 0, 0, 0, 0, 3)], "found bytes after the end of the gzip data"],
+    [[member, member.subarray(0, 7)], "the gzip data is cut short"],
+    [[member.subarray(0, 20)], "the gzip data is cut short"],
+    [[member.subarray(0, -4)], "the gzip data is cut short"],
+    [[changed(2)], "the gzip data is damaged: a header is invalid"],
+    [[changed(-1)], "the gzip data is damaged: its checksum is another"],
+    [[changed(-8)], "the gzip data is damaged: its checksum is another"],
+    [[member.subarray(0, 10), new Uint8Array(50).fill(255)], "the gzip data is damaged"],
+  ];
+  for (const [parts, message] of cases) {
+    for (const size of [1, 1000]) {
+      const bytes = await new Blob(parts as BlobPart[]).bytes();
+      const read = () => readCsv(pieces(bytes, size), { columns: { n: "number" }, name: "f" });
+      assertEquals((await assertRejects(read, Error)).message, `Cannot read f: ${message}`);
+    }
+  }
+});
+
+Deno.test("readCsv() hands on the error of a source, gzip or plain, and lets go of it", async () => {
+  const zipped = await gzipped("n\n" + "1\n".repeat(5000));
+  for (const start of [new TextEncoder().encode("n\n1\n"), zipped.subarray(0, 25)]) {
+    let pulls = 0;
+    const broken = new ReadableStream<Uint8Array>({
+      pull: (controller) => pulls++ === 0 ? controller.enqueue(start) : controller.error(new Error("the line is down")),
+    });
+    await assertRejects(
+      () => readCsv(broken, { columns: { n: "number" } }),
+      Error,
+      "Cannot read stream: the line is down",
+    );
+  }
+  let left = false;
+  const source = ReadableStream.from([zipped, zipped]).pipeThrough(
+    new TransformStream({ cancel: () => void (left = true) }),
+  );
+  for await (const _ of streamCsv(source, { columns: { n: "number" }, rows: 3 })) break;
+  assert(left);
+});
+
+Deno.test("readCsv() names the compression or the encoding that it does not read", async () => {
+  const utf16 = [..."a,b\n1,2\n"].flatMap((letter) => [letter.charCodeAt(0), 0]);
+  const cases: [readonly number[] | string, string][] = [
+    ["PK\x03\x04\x14", "f: found a zip archive, wanted text, plain or gzip"],
+    [[0x28, 0xb5, 0x2f, 0xfd, 0x04], "f: found zstd data, wanted text, plain or gzip"],
+    ["BZh91AY&SY\x00", "f: found bzip2 data, wanted text, plain or gzip"],
+    [[0xfd, 0x37, 0x7a, 0x58, 0x5a, 0], "f: found xz data, wanted text, plain or gzip"],
+    [[0xff, 0xfe, ...utf16], "f\n  at line 1: found UTF-16 text, wanted UTF-8"],
+    [[0xfe, 0xff, 0, ...utf16], "f\n  at line 1: found UTF-16 text, wanted UTF-8"],
+    [utf16, "f\n  at line 1: found UTF-16 text, wanted UTF-8"],
+    [[0, ...utf16], "f\n  at line 1: found UTF-16 text, wanted UTF-8"],
+  ];
+  for (const [given, message] of cases) {
+    const bytes = typeof given === "string" ? new TextEncoder().encode(given) : Uint8Array.from(given);
+    for (const size of [1, 1000]) {
+      const read = () => readCsv(pieces(bytes, size), { columns: { a: "text" }, name: "f" });
+      assertEquals((await assertRejects(read, Error)).message, `Cannot read ${message}`);
+    }
+  }
+  const { count } = await readCsv(pieces("BZh9,PK\n1,2\n"), { columns: { PK: "number" } });
+  assertEquals(count, 1);
+});
+
 Deno.test("streamCsv() yields chunks of one size that make up what readCsv() reads, and closes files left early", async () => {
   await withTemp(async (dir) => {
     const source = random("chunks");
@@ -149,6 +237,50 @@ Deno.test("streamCsv() keeps no more of the text than it needs", async () => {
     rows += count;
     assert(pulled <= rows * 4 + 10 * line.length, `pulled ${pulled} bytes for ${rows} rows`);
     if (rows >= 1e6) break;
+  }
+});
+
+Deno.test("readCsv() looks at each byte of a long first line a few times, and gives up at a limit", async () => {
+  for (const blank of [false, true]) {
+    const text = (blank ? "\n".repeat(1 << 22) : "x".repeat(1 << 22)) + "\n1\n";
+    const { indexOf } = Uint8Array.prototype;
+    let searched = 0;
+    Uint8Array.prototype.indexOf = function (wanted, from = 0) {
+      const found = indexOf.call(this, wanted, from);
+      searched += (found < 0 ? this.length : found) - from;
+      return found;
+    };
+    try {
+      await readCsv(pieces(text, 1 << 12), { columns: {} });
+    } finally {
+      Uint8Array.prototype.indexOf = indexOf;
+    }
+    assert(searched < 10 * text.length, `searched ${searched} bytes of ${text.length}`);
+  }
+  let pulled = 0;
+  const piece = new Uint8Array(1 << 16).fill(0x78);
+  const endless = new ReadableStream<Uint8Array>({
+    pull: (controller) => (pulled += piece.length) > 48 << 20 ? controller.close() : controller.enqueue(piece),
+  });
+  const error = await assertRejects(() => readCsv(endless, { columns: {}, name: "f" }), SyntaxError);
+  assertEquals(error.message, "Cannot read f\n  at line 1: found no end of the names of columns within 16 MiB");
+  assert(pulled < 34 << 20, `pulled ${pulled} bytes`);
+});
+
+Deno.test("readCsv() takes time in proportion to the digits of a number and the names of a header", async () => {
+  const texts: ((length: number) => string)[] = [
+    (length) => `a\n${"0".repeat(3 * length)}x\n`,
+    (length) => `${Array.from({ length }, (_, i) => `c${i}`).join(",")}\n`,
+  ];
+  for (const text of texts) {
+    const time = async (length: number) => {
+      const start = performance.now();
+      await settle(readCsv(pieces(text(length)), { columns: { a: "number" } }));
+      return performance.now() - start;
+    };
+    await time(1000);
+    const [short, long] = [await time(10_000), await time(80_000)]; // 64 times as long where time is quadratic
+    assert(long < 24 * short + 500, `${short} ms, and ${long} ms for 8 times as much`);
   }
 });
 
@@ -293,9 +425,9 @@ Deno.test("readCsv() of 1,000 random mutations gives columns or an error that na
   }
 });
 
-/** A text as a stream of pieces of some bytes each, which may end within a character. */
-function pieces(text: string, size = Infinity): ReadableStream<Uint8Array<ArrayBuffer>> {
-  const bytes = new TextEncoder().encode(text);
+/** A text, or bytes, as a stream of pieces of some bytes each, which may end within a character. */
+function pieces(text: string | Uint8Array, size = Infinity): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text as Uint8Array<ArrayBuffer>;
   let at = 0;
   return new ReadableStream({
     pull(controller) {
@@ -304,6 +436,11 @@ function pieces(text: string, size = Infinity): ReadableStream<Uint8Array<ArrayB
       at += Math.min(size, bytes.length);
     },
   });
+}
+
+/** A text as one member of gzip data. */
+async function gzipped(text: string): Promise<Uint8Array<ArrayBuffer>> {
+  return await new Response(pieces(text).pipeThrough(new CompressionStream("gzip"))).bytes();
 }
 
 /** The number of texts that are decoded while something is done. */

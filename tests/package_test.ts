@@ -22,6 +22,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   "lib/engines/onnx/binding": ["npm:onnxruntime-node@1.30.0/dist/binding.js"],
   "lib/engines/onnx/library": ["npm:onnxruntime-node@1.30.0/dist/binding.js"],
   "lib/data/csv": ["@std/csv"],
+  "lib/data/gzip": ["node:zlib"],
   "lib/data/source": ["node:crypto"],
   "lib/report/": ["d3-scale", "d3-shape", "@types/d3-scale", "@types/d3-shape"],
 };

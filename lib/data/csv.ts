@@ -1,7 +1,7 @@
 import { advice } from "../errors/nearest.ts";
 import { checkOptions } from "../errors/kinds.ts";
 import type { Column, Columns } from "./columns.ts";
-import { flaw, numberOf, readRecord, scan, type Sheet, type Sink, takeRows } from "./csv_scan.ts";
+import { flaw, longest, numberOf, readRecord, scan, type Sheet, type Sink, takeRows } from "./csv_scan.ts";
 import { dictionary } from "./dictionary.ts";
 import { bytesOf, type Source, sourceName } from "./source.ts";
 
@@ -118,7 +118,10 @@ export async function* streamCsv(
     let from = 0;
     if (sheet === undefined) {
       const head = headOf(name, options, bytes, last);
-      if (head === undefined) return;
+      if (head === undefined) {
+        enough = 2 * filled;
+        return;
+      }
       sheet = sheetOf(name, options, head, rows);
       from = head.next;
     }
@@ -163,6 +166,7 @@ function headOf(name: string, { header, ...options }: CsvOptions, bytes: Uint8Ar
   if (bytes.length < 3 && !last) return undefined;
   let from = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
   let line = 1;
+  if (isUtf16(bytes)) throw flaw({ name, line }, "found UTF-16 text, wanted UTF-8");
   if (header !== undefined) return { names: header, next: from, line };
   while (bytes[from] === 0x0a || bytes[from] === 0x0d && bytes[from + 1] === 0x0a) {
     from += bytes[from] === 0x0a ? 1 : 2;
@@ -171,14 +175,29 @@ function headOf(name: string, { header, ...options }: CsvOptions, bytes: Uint8Ar
   const grammar = { name, line, separator: separatorOf(options), trim: options.trim ?? false };
   if (from >= bytes.length && last) throw flaw(grammar, "found the end of the file, wanted the names of the columns");
   const record = from < bytes.length ? readRecord(grammar, bytes, from, last) : undefined;
-  if (record === undefined) return undefined;
-  const twice = record.fields.find((field, i) => record.fields.indexOf(field) < i);
+  if (record === undefined) {
+    if (bytes.length > longest) throw flaw(grammar, "found no end of the names of columns within 16 MiB");
+    return undefined;
+  }
+  const names = new Set(record.fields);
+  const twice = repeated(record.fields);
   if (twice !== undefined) throw flaw(grammar, `found two columns named ${JSON.stringify(twice)}`);
-  const absent = Object.keys(options.columns).find((column) => !record.fields.includes(column));
+  const absent = Object.keys(options.columns).find((column) => !names.has(column));
   if (absent !== undefined) {
     throw flaw(grammar, `no column is named ${JSON.stringify(absent)}${advice(absent, record.fields)}`);
   }
   return { names: record.fields, next: record.next, line: line + record.lines };
+}
+
+/** The first name that stands twice in a list. */
+function repeated(names: readonly string[]): string | undefined {
+  const seen = new Set<string>();
+  return names.find((name) => seen.size === seen.add(name).size);
+}
+
+/** Returns true if text begins as UTF-16 does: with a mark, or with one zero byte of two. */
+function isUtf16([first, second]: Uint8Array): boolean {
+  return first === 0xff && second === 0xfe || first === 0xfe && second === 0xff || (first === 0) !== (second === 0);
 }
 
 /** An empty sheet. */
@@ -223,11 +242,12 @@ function check(name: string, { columns, header, separator = ",", missing = [] }:
   if (!Array.isArray(missing) || missing.some((text) => typeof text !== "string")) {
     throw new TypeError(wrong("missing", 'wanted a list of texts, such as ["", "?"]'));
   }
-  const twice = header?.find((column, i) => header.indexOf(column) < i);
+  const names = new Set(header);
+  const twice = header && repeated(header);
   if (twice !== undefined) throw new TypeError(wrong("header", `found two columns named ${JSON.stringify(twice)}`));
   for (const [column, kind] of Object.entries(columns)) {
     const path = `columns[${JSON.stringify(column)}]`;
-    if (header && !header.includes(column)) {
+    if (header && !names.has(column)) {
       throw new TypeError(wrong(path, `no column is named ${JSON.stringify(column)}${advice(column, header)}`));
     }
     const listed = Array.isArray(kind) && kind.every((word) => typeof word === "string");

@@ -43,7 +43,7 @@ interface TextSink {
 }
 
 /** A record longer than this is an error: most often a quote that is opened and never closed. */
-const longest = 1 << 24;
+export const longest = 1 << 24;
 const tooLong = "found a record of more than 16 MiB: is a quote left open?";
 
 const newline = 0x0a, carriageReturn = 0x0d, quote = 0x22, space = 0x20, tab = 0x09, point = 0x2e, minus = 0x2d;
@@ -208,8 +208,8 @@ export function numberOf(text: string): number {
   return numeral.test(text.trim()) ? Number(text) : NaN;
 }
 
-/** The form of a number: decimal digits, with a sign, a point and an exponent or without. */
-const numeral = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+/** The form of a number, in which no two parts can take the same digits, so that a long one takes linear time: decimal digits, with a sign, a point and an exponent or without. */
+const numeral = /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i;
 
 const powers = Float64Array.from({ length: 16 }, (_, digits) => Number(`1e${digits}`));
 

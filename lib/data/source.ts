@@ -1,3 +1,5 @@
+import { gunzip } from "./gzip.ts";
+
 /** A source of text: a file by its path or file URL, or bytes from anywhere. */
 export type Source = string | URL | ReadableStream<Uint8Array>;
 
@@ -17,7 +19,7 @@ export function sourceName(source: Source): string {
 export async function* bytesOf(source: Source, name: string, sha256?: string): AsyncGenerator<Uint8Array> {
   const hash = sha256 === undefined ? undefined : (await import("node:crypto")).createHash("sha256");
   try {
-    for await (const chunk of await plain(await open(source))) {
+    for await (const chunk of plain(await open(source))) {
       hash?.update(chunk);
       yield chunk;
     }
@@ -36,28 +38,37 @@ async function open(source: Source): Promise<ReadableStream<Uint8Array>> {
   return source instanceof ReadableStream ? source : (await Deno.open(source)).readable;
 }
 
-/** A stream as it is, or decompressed where it begins with gzip's magic number. */
-async function plain(stream: ReadableStream<Uint8Array>): Promise<ReadableStream<Uint8Array>> {
+/** The bytes of a stream as they are, or decompressed where they begin with gzip's magic number. */
+async function* plain(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
   const reader = stream.getReader();
   const head: Uint8Array[] = [];
-  for (let length = 0; length < 2;) {
-    const { value, done } = await reader.read();
-    if (done) break;
-    head.push(value);
-    length += value.length;
-  }
   async function* whole(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-    try {
-      for (const chunk of head) yield* pieces(chunk);
-      for (let next = await reader.read(); !next.done; next = await reader.read()) yield* pieces(next.value);
-    } finally {
-      await reader.cancel();
-    }
+    for (const chunk of head) yield* pieces(chunk);
+    for (let next = await reader.read(); !next.done; next = await reader.read()) yield* pieces(next.value);
   }
-  const [first, second] = head.flatMap((chunk) => [...chunk.subarray(0, 2)]);
-  const bytes = ReadableStream.from(whole());
-  return first === 0x1f && second === 0x8b ? bytes.pipeThrough(new DecompressionStream("gzip")) : bytes;
+  try {
+    for (let length = 0; length < 10;) {
+      const { value, done } = await reader.read();
+      if (done) break;
+      head.push(value);
+      length += value.length;
+    }
+    const start = String.fromCharCode(...head.flatMap((chunk) => [...chunk.subarray(0, 10)]));
+    const found = compressions.find(([magic]) => [...magic].every((byte, at) => byte === "?" || byte === start[at]));
+    if (found !== undefined) throw new SyntaxError(`found ${found[1]}, wanted text, plain or gzip`);
+    yield* start.startsWith("\x1f\x8b") ? gunzip(whole()) : whole();
+  } finally {
+    await reader.cancel();
+  }
 }
+
+/** Compressed files that are not read, by the bytes that they begin with; `?` stands for any byte. */
+const compressions: readonly (readonly [magic: string, name: string])[] = [
+  ["PK\x03\x04", "a zip archive"],
+  ["\x28\xb5\x2f\xfd", "zstd data"],
+  ["BZh?1AY&SY", "bzip2 data"],
+  ["\xfd7zXZ\0", "xz data"],
+];
 
 /** Bytes in pieces of at most 64 KiB, of which a decompressor makes pieces that fit into memory. */
 export function* pieces(bytes: Uint8Array): Generator<Uint8Array<ArrayBuffer>> {
