@@ -2,7 +2,5 @@ import { writeFileAtomic } from "../lib/files/atomic.ts";
 
 /** Writes a picture, in a folder that is made where it is missing. */
 export async function writePicture(path: string, svg: string): Promise<void> {
-  const folder = path.includes("/") ? path.slice(0, path.lastIndexOf("/")) || "/" : ".";
-  await Deno.mkdir(folder, { recursive: true });
   await writeFileAtomic(path, svg, "write picture");
 }

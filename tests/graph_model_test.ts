@@ -154,6 +154,21 @@ Deno.test("writeGraphModel() writes a folder that tf.loadGraphModel reads, in sh
     assertEquals(await Deno.readTextFile(`${path}/notes.txt`), "mine");
   }));
 
+Deno.test("writeGraphModel() tidies up after a save that was cut off, when model.json names the weights of that time", () =>
+  withTemp(async (dir) => {
+    const path = `${dir}/served`;
+    const weight = parameter("w", 2);
+    await writeGraphModel(path, graphOf({ weight }), { w: vector(1, 2) });
+    const text = await Deno.readTextFile(`${path}/model.json`);
+    const [plain, between] = ["group1-shard1of1.bin", "group1-shard1of1-0a1b2c3d.bin"];
+    await Deno.rename(`${path}/${plain}`, `${path}/${between}`);
+    await Deno.writeTextFile(`${path}/model.json`, text.replace(plain, between));
+    await writeGraphModel(path, graphOf({ weight }), { w: vector(3, 4) });
+    assertEquals([...Deno.readDirSync(path)].map(({ name }) => name).sort(), [plain, "model.json"]);
+    assertEquals(await Deno.readTextFile(`${path}/model.json`), text);
+    assertEquals(await Deno.readFile(`${path}/${plain}`), new Uint8Array(Float32Array.of(3, 4).buffer));
+  }));
+
 Deno.test("graphModel() says what is wrong", () => {
   const w = parameter("w", 2);
   const refused: [graph: Graph, parameters: Record<string, Tensor>, message: string][] = [

@@ -19,6 +19,9 @@ import {
   tanh,
   train,
 } from "../mod.ts";
+import { saveOnnx } from "../lib/onnx.ts";
+import { specBytes } from "../lib/model/save.ts";
+import { numberAt, numbered } from "./numbered.ts";
 import { initialise } from "../lib/graph.ts";
 import { decodeSafetensors, encodeSafetensors } from "../lib/formats/safetensors.ts";
 import { layoutOf } from "../lib/graph/layout.ts";
@@ -297,3 +300,103 @@ Deno.test("load() refuses parameters that were saved with another spec, and save
     [one, other, loaded].forEach((model) => model.dispose());
   });
 });
+
+Deno.test("save(), saveGraphModel() and saveOnnx() make the folders above, and where they fail the model can be saved elsewhere", async () => {
+  await withTemp(async (dir) => {
+    const model = await compile(architectures.linear, { engine });
+    await save(model, `${dir}/a/b/model`);
+    await saveGraphModel(model, `${dir}/c/d/served`);
+    await saveOnnx(model, `${dir}/e/f/served.onnx`);
+    await Deno.writeTextFile(`${dir}/file`, "");
+    for (const write of [save, saveGraphModel, saveOnnx]) {
+      const error = await assertRejects(() => write(model, `${dir}/file/x`), Deno.errors.NotADirectory);
+      assertStringIncludes(
+        error.message,
+        `  at ${dir}/file/x: ${dir}/file is not a folder\n  the model is unchanged: `,
+      );
+      assertStringIncludes(error.message, "another path");
+    }
+    await save(model, `${dir}/elsewhere`);
+    for (const path of [`${dir}/a/b/model`, `${dir}/elsewhere`]) {
+      assertEquals(await (await load(path, { engine })).parameters(), await model.parameters());
+    }
+  });
+});
+
+Deno.test("load() reads what save() writes, whatever others added to its metadata, and save() refuses what load() would", async () => {
+  await withTemp(async (dir) => {
+    const model = await compile(architectures.linear, { engine });
+    await save(model, `${dir}/model`);
+    const path = `${dir}/model/params.safetensors`;
+    const { tensors, metadata } = decodeSafetensors(Deno.readFileSync(path));
+    Deno.writeFileSync(path, encodeSafetensors(tensors, { ...metadata, note: "x".repeat(3e6) }));
+    assertEquals(await (await load(`${dir}/model`, { engine })).parameters(), await model.parameters());
+    const { length } = specBytes(model.spec, 2 ** 29);
+    assertEquals(length, Deno.statSync(`${dir}/model/spec.json`).size);
+    assertThrows(
+      () => specBytes(model.spec, length - 1),
+      RangeError,
+      `Cannot save model: spec.json would hold ${length} bytes, wanted at most ${length - 1}`,
+    );
+  });
+});
+
+Deno.test("load() finds a whole model wherever a save was cut off, and the next save tidies up", async () => {
+  await withTemp(async (dir) => {
+    const [one, two] = [await numbered(1), await numbered(2)];
+    await save(one, `${dir}/1`);
+    await save(two, `${dir}/2`);
+    const between = async (number: number) => {
+      const { metadata } = decodeSafetensors(await Deno.readFile(`${dir}/${number}/params.safetensors`));
+      return `params-${metadata.spec.slice(0, 16)}.safetensors`;
+    };
+    const parts: [number, string, string][] = [
+      [2, "params.safetensors", await between(2)],
+      [2, "spec.json", "spec.json"],
+      [2, "params.safetensors", "params.safetensors"],
+    ];
+    for (const plain of [false, true]) {
+      for (let done = 0; done <= parts.length; done++) {
+        const path = `${dir}/${plain}${done}`;
+        await save(one, path);
+        // A file of parameters that does not name its spec, as other programs write it.
+        if (plain) await Deno.writeFile(`${path}/params.safetensors`, await withoutSpec(`${path}/params.safetensors`));
+        for (const [from, name, to] of parts.slice(0, done)) {
+          await Deno.copyFile(`${dir}/${from}/${name}`, `${path}/${to}`);
+        }
+        assertEquals(await numberAt(path), done < 2 ? 1 : 2, `${done} of ${parts.length} files in place`);
+        await save(two, path);
+        assertEquals(await numberAt(path), 2);
+        assertEquals([...Deno.readDirSync(path)].map(({ name }) => name).sort(), [...files].sort());
+      }
+    }
+  });
+});
+
+Deno.test("load() finds a whole model while two others save models of different specs there", async () => {
+  await withTemp(async (dir) => {
+    const path = `${dir}/model`;
+    await save(await numbered(1), path);
+    const workers = [1, 2].map(() => new Worker(new URL("saver.ts", import.meta.url), { type: "module" }));
+    const finished = workers.map((worker) =>
+      new Promise<string[]>((resolve) => {
+        worker.onmessage = ({ data }) => resolve(data);
+        worker.postMessage({ path, times: 40 });
+      })
+    );
+    let saving = true;
+    const errors = Promise.all(finished).finally(() => saving = false);
+    const found = new Set<number>();
+    while (saving) found.add(await numberAt(path));
+    assertEquals(await errors, [[], []]);
+    assertEquals([...found].sort(), [1, 2]);
+    assertEquals([...Deno.readDirSync(path)].map(({ name }) => name).sort(), [...files].sort());
+    workers.forEach((worker) => worker.terminate());
+  });
+});
+
+/** The bytes of a file of parameters whose metadata does not name their spec. */
+async function withoutSpec(path: string): Promise<Uint8Array> {
+  const { tensors, metadata: { spec: _, ...rest } } = decodeSafetensors(await Deno.readFile(path));
+  return encodeSafetensors(tensors, rest);
+}

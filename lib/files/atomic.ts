@@ -1,65 +1,123 @@
 import { quoted } from "../errors/quoted.ts";
-import { explained, type FilePlace, kindAt, message, placeOf } from "./place.ts";
+import { explained, type FileKind, type FilePlace, followed, kindAt, message, placeOf } from "./place.ts";
+import { startOf } from "./read.ts";
+import {
+  type Files,
+  hiddenName,
+  isStaged,
+  modeAt,
+  put,
+  removed,
+  sweepBeside,
+  sweepInside,
+  writeSynced,
+} from "./staged.ts";
+import { inTurn, locked } from "./turns.ts";
 
 /** The options of {@linkcode writeFolder}. */
 interface FolderOptions {
   /**
-   * The file names that an existing folder may hold to be replaced, or a test of all its file names. Default: the names
-   * of the new files.
+   * The file names that an existing folder may hold to be replaced, and patterns of more, or a test of all its file
+   * names. Default: the names of the new files.
    */
-  readonly owns?: readonly string[] | ((names: readonly string[]) => boolean);
+  readonly owns?: readonly (string | RegExp)[] | ((names: readonly string[]) => boolean);
+  /** A text near the start of a file that shows that the folder was written by this package. Default: none. */
+  readonly mark?: { readonly file: string; readonly text: string };
+  /**
+   * The same contents under names that no older version has, and the last file as it names them: what lies in an
+   * existing folder while the new files replace the old ones one by one. Default: nothing.
+   */
+  readonly between?: Files;
   /** The action that errors name. Default: `write folder`. */
   readonly action?: string;
+  /** The way on where this fails, as the last line of errors. Default: none. */
+  readonly advice?: string;
 }
 
 /**
- * Writes a folder of files whole or not at all.
+ * Writes a folder of files, of which a reader finds the old version or the new one at every moment.
  *
- * The files are written into a hidden folder beside it, `.NAME.gatehouse-new-...`, which then takes its place. At every
- * moment the old version or the new one is complete on the disk: if the run is killed between the two renames, the old
- * one is beside it as `.NAME.gatehouse-old-...`. The next write removes what killed runs left.
+ * A new folder is written under a hidden name beside its place, `.NAME.gatehouse-new-...`, and then renamed, after the
+ * folders above it are made. In an existing one, which keeps its permissions and may be a mount point, the files are
+ * written under a hidden name and then renamed in their order: the last one names the others. It is changed only if
+ * it holds nothing but files that `owns` allows, so that no other file is lost.
  *
- * An existing folder is replaced only if it holds nothing but files that `owns` allows, so that no other file is lost.
- * Needs the permissions to read and write in the parent folder.
+ * Calls for one path follow each other, and so do processes, as far as the system can lock folders. The next write
+ * removes what killed runs left. Needs the permissions to read and write the folder, and the folder above a new one.
  *
- * @param path The folder; its parent exists.
+ * @param path The folder.
  * @param files Contents by file name; text is written as UTF-8.
  * @throws {TypeError} if the path or a file's name is not allowed.
  * @throws {Deno.errors.AlreadyExists} if something else is there.
- * @throws {Deno.errors.NotFound} if the parent folder is missing.
+ * @throws {Deno.errors.NotFound} if the path is a link that leads to nothing.
+ * @throws {Deno.errors.Busy} if another process is writing there for a minute.
  * @throws {Deno.errors.NotCapable} if a permission is missing, with the flag that gives it.
  *
  * @example
  * ```ts ignore
- * await writeFolder("./model", { "spec.json": "{}", "params.safetensors": bytes }, { action: "save model" });
+ * await writeFolder("./model", { "params.safetensors": bytes, "spec.json": "{}" }, { action: "save model" });
  * ```
  */
-export async function writeFolder(
-  path: string,
-  files: Readonly<Record<string, Uint8Array | string>>,
-  options: FolderOptions = {},
-): Promise<void> {
-  const { owns = Object.keys(files), action = "write folder" } = options;
-  const place = placeOf(path, action);
-  checkNames(Object.keys(files), place);
-  await replace(place, async (target, staged) => {
-    const there = await kindAt(target.path);
-    if (there !== undefined) await checkOwned(target.path, place, owns);
-    await Deno.mkdir(staged);
-    for (const [name, content] of Object.entries(files)) await writeSynced(`${staged}/${name}`, content);
-    return there !== undefined;
+export async function writeFolder(path: string, files: Files, options: FolderOptions = {}): Promise<void> {
+  const { between, action = "write folder", advice } = options;
+  const place = placeOf(path, action, advice);
+  checkNames([...Object.keys(files), ...Object.keys(between ?? {})], place);
+  await inTurn(path, async () => {
+    try {
+      const kind = await kindAt(path);
+      if (kind === undefined && await created(place, files)) return;
+      checkKind(kind ?? "folder", "folder", place);
+      const target = await followed(place);
+      await locked(target.path, place, () => replaced(target.path, files, place, options));
+      await sweepBeside(target);
+    } catch (error) {
+      throw explained(error, place);
+    }
   });
+}
+
+/** Writes a folder where nothing is; returns false, with nothing done, if another process made one there meanwhile. */
+async function created(place: FilePlace, files: Files): Promise<boolean> {
+  await makeParent(place);
+  const staged = `${place.parent}/${hiddenName(`.${place.name}.`)}`;
+  try {
+    await Deno.mkdir(staged);
+    await locked(staged, place, async () => {
+      for (const [name, content] of Object.entries(files)) await writeSynced(`${staged}/${name}`, content);
+      await Deno.rename(staged, place.path);
+    });
+  } catch (error) {
+    await removed(staged);
+    if (await kindAt(place.path).catch(() => undefined) === "folder") return false;
+    throw error;
+  }
+  await sweepBeside(place);
+  return true;
+}
+
+/** Replaces the files in a folder, and removes those of its old version that the new one has not. */
+async function replaced(folder: string, files: Files, place: FilePlace, options: FolderOptions): Promise<void> {
+  const { between = {} } = options;
+  const before = await checkOwned(folder, place, { ...options, owns: options.owns ?? Object.keys(files) });
+  const modes = await Promise.all(before.map((name) => modeAt(`${folder}/${name}`)));
+  const strictest = modes.reduce((all, mode) => mode === undefined ? all : (all ?? mode) & mode, undefined);
+  if (Object.keys(between).length > 0) await put(folder, between, strictest);
+  await put(folder, files, strictest, between);
+  const left = [...before, ...Object.keys(between)].filter((name) => !Object.hasOwn(files, name));
+  for (const name of left) await removed(`${folder}/${name}`);
+  await sweepInside(folder);
 }
 
 /**
  * Writes a file whole or not at all: into a hidden file beside it, `.NAME.gatehouse-new-...`, which then takes its
- * place. Needs the permissions to read and write in the parent folder.
+ * place, with the permissions of the old one. Needs the permissions to read and write in the parent folder.
  *
- * @param path The file; its folder exists.
+ * @param path The file; the folders above it are made.
  * @param data The contents; text is written as UTF-8.
  * @param action The action that errors name.
+ * @param advice The way on where this fails, as the last line of errors.
  * @throws {Deno.errors.AlreadyExists} if something else than a file is there.
- * @throws {Deno.errors.NotFound} if the folder is missing.
+ * @throws {Deno.errors.NotFound} if the path is a link that leads to nothing.
  * @throws {Deno.errors.NotCapable} if a permission is missing, with the flag that gives it.
  *
  * @example
@@ -71,83 +129,36 @@ export async function writeFileAtomic(
   path: string,
   data: Uint8Array | string,
   action = "write file",
+  advice?: string,
 ): Promise<void> {
-  const place = placeOf(path, action);
-  await replace(place, async (target, staged) => {
-    const there = await kindAt(target.path);
-    if (there !== undefined && there !== "file") {
-      throw new Deno.errors.AlreadyExists(message(place, `found a ${there}, wanted a file or nothing`));
-    }
-    await writeSynced(staged, data);
-    return false;
-  });
-}
-
-/** Stages a new version, puts it in its place (the old one moved away first, where the stage asks so), and cleans up. */
-async function replace(
-  place: FilePlace,
-  stage: (target: FilePlace, staged: string) => Promise<boolean>,
-): Promise<void> {
+  const place = placeOf(path, action, advice);
   try {
+    const kind = await kindAt(path);
+    if (kind === undefined) await makeParent(place);
+    checkKind(kind ?? "file", "file", place);
     const target = await followed(place);
-    const [staged, old] = ["new", "old"].map((kind) => `${beside(target)}${kind}-${randomName()}`);
+    const staged = `${target.parent}/${hiddenName(`.${target.name}.`)}`;
     try {
-      const away = await stage(target, staged);
-      if (away) await Deno.rename(target.path, old);
-      await Deno.rename(staged, target.path).catch(async (error) => {
-        if (away) await Deno.rename(old, target.path);
-        throw error;
-      });
+      await writeSynced(staged, data, await modeAt(target.path));
+      await Deno.rename(staged, target.path);
     } catch (error) {
       await removed(staged);
       throw error;
     }
-    await removed(old);
-    await sweep(target);
+    await sweepBeside(target);
   } catch (error) {
     throw explained(error, place);
   }
 }
 
-async function followed(place: FilePlace): Promise<FilePlace> {
-  try {
-    if (!(await Deno.lstat(place.path)).isSymlink) return place;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return place;
-    throw error;
-  }
-  return placeOf(await Deno.realPath(place.path), place.action);
+async function makeParent({ parent }: FilePlace): Promise<void> {
+  if (await kindAt(parent) === undefined) await Deno.mkdir(parent, { recursive: true });
 }
 
-/** Removes what killed runs left: unfinished versions that nothing was added to for a minute, and old versions. */
-async function sweep(target: FilePlace): Promise<void> {
-  const prefix = beside({ ...target, parent: "" });
-  for await (const { name } of Deno.readDir(target.parent)) {
-    const kind = `/${name}`.startsWith(prefix) && /^(new|old)-[0-9a-f]{8}$/.exec(name.slice(prefix.length - 1))?.[1];
-    if (!kind) continue;
-    const path = `${target.parent}/${name}`;
-    const changed = (await Deno.stat(path).catch(() => undefined))?.mtime?.getTime() ?? Date.now();
-    if (kind === "old" || Date.now() - changed > 60_000) await removed(path);
-  }
-}
-
-function beside({ parent, name }: FilePlace): string {
-  return `${parent}/.${name}.gatehouse-`;
-}
-
-function randomName(): string {
-  return crypto.randomUUID().slice(0, 8);
-}
-
-async function removed(path: string): Promise<void> {
-  await Deno.remove(path, { recursive: true }).catch(() => {});
-}
-
-async function writeSynced(path: string, content: Uint8Array | string): Promise<void> {
-  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-  using file = await Deno.open(path, { write: true, createNew: true });
-  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
-  await file.sync();
+function checkKind(found: FileKind, wanted: FileKind, place: FilePlace): void {
+  if (found === wanted) return;
+  const Kind = found === "link to nothing" ? Deno.errors.NotFound : Deno.errors.AlreadyExists;
+  throw new Kind(message(place, `found a ${found}, wanted a ${wanted} or nothing`));
 }
 
 function checkNames(names: readonly string[], place: FilePlace): void {
@@ -157,20 +168,45 @@ function checkNames(names: readonly string[], place: FilePlace): void {
   }
 }
 
-async function checkOwned(path: string, place: FilePlace, owns: NonNullable<FolderOptions["owns"]>): Promise<void> {
-  if (await kindAt(path) !== "folder") {
-    throw new Deno.errors.AlreadyExists(message(place, `found a file, wanted a folder or nothing`));
+/** Returns the names of a folder's files, after it is known that they can be replaced. */
+async function checkOwned(folder: string, place: FilePlace, options: FolderOptions): Promise<string[]> {
+  const { owns = [], mark } = options;
+  const entries = (await Array.fromAsync(Deno.readDir(folder))).filter(({ name }) => !isStaged(name));
+  const own = entries.filter(({ name }) => !litter.includes(name));
+  const names = own.map(({ name }) => name).sort();
+  const isOwn = (name: string) => typeof owns === "function" || owns.some((one) => isNamed(name, one));
+  const odd = own.find(({ name, isFile }) => !isFile && isOwn(name) && (typeof owns !== "function" || owns([name])));
+  if (odd !== undefined) {
+    const kind = odd.isSymlink ? "link" : await kindAt(`${folder}/${odd.name}`);
+    const found = `${odd.name} there is a ${kind}, which would be lost, wanted a file`;
+    throw new Deno.errors.AlreadyExists(message(place, found));
   }
-  const entries = (await Array.fromAsync(Deno.readDir(path))).filter(({ name }) => !litter.includes(name));
-  const names = entries.map(({ name }) => name).sort();
-  const strange = entries.filter(({ name, isFile }) => !isFile || typeof owns !== "function" && !owns.includes(name));
-  if (strange.length === 0 && (typeof owns !== "function" || names.length === 0 || owns(names))) return;
-  const shown = (strange.length > 0 ? strange.map(({ name }) => name).sort() : names).slice(0, 3).join(", ");
-  const wanted = typeof owns === "function" ? "files of the same kind" : owns.join(", ");
-  throw new Deno.errors.AlreadyExists(
-    message(place, `the folder holds ${shown}, which would be lost, wanted a new or empty folder, or only ${wanted}`),
-  );
+  const strange = own.filter(({ name, isFile }) => !isFile || !isOwn(name)).map(({ name }) => name).sort();
+  if (strange.length > 0 || typeof owns === "function" && names.length > 0 && !owns(names)) {
+    const shown = (strange.length > 0 ? strange : names).slice(0, 3).join(", ");
+    const wanted = typeof owns === "function" ? "files of the same kind" : owns.filter(isText).join(", ");
+    const found = `the folder holds ${shown}, which would be lost`;
+    throw new Deno.errors.AlreadyExists(message(place, `${found}, wanted a new or empty folder, or only ${wanted}`));
+  }
+  if (mark !== undefined && names.includes(mark.file)) {
+    if (!(await startOf(`${folder}/${mark.file}`, longestStart)).includes(mark.text)) {
+      const wanted = "wanted a new or empty folder, or one that was written by this package";
+      throw new Deno.errors.AlreadyExists(message(place, `${mark.file} there is of another program, ${wanted}`));
+    }
+  }
+  return entries.filter(({ isFile }) => isFile).map(({ name }) => name);
 }
 
-/** The files that file managers leave in folders that they show. */
-const litter = [".DS_Store", "Thumbs.db", "desktop.ini"];
+function isNamed(name: string, one: string | RegExp): boolean {
+  return typeof one === "string" ? name === one : one.test(name);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+/** The names that file managers leave in folders that they show, and file systems at their mount points. */
+const litter = [".DS_Store", "Thumbs.db", "desktop.ini", "lost+found"];
+
+/** The bytes of a file that are searched for a mark. */
+const longestStart = 2 ** 20;

@@ -4,6 +4,8 @@ import { quoted } from "../errors/quoted.ts";
 export interface FilePlace {
   /** The action, such as `save model`. */
   readonly action: string;
+  /** The way on where it fails, as the last line of errors. */
+  readonly advice?: string;
   /** The path, as errors show it. */
   readonly path: string;
   /** The folder that it is in. */
@@ -17,7 +19,7 @@ export interface FilePlace {
  *
  * @throws {TypeError} if it does not end in a name.
  */
-export function placeOf(path: string, action: string): FilePlace {
+export function placeOf(path: string, action: string, advice?: string): FilePlace {
   const windows = Deno.build.os === "windows";
   const clean = path.replace(windows ? /[\\/]+$/ : /\/+$/, "");
   const at = Math.max(clean.lastIndexOf("/"), windows ? clean.lastIndexOf("\\") : -1);
@@ -25,23 +27,36 @@ export function placeOf(path: string, action: string): FilePlace {
   if (name === "" || name === "." || name === "..") {
     throw new TypeError(`Cannot ${action}\n  at ${quoted(path)}: wanted a path that ends in a name`);
   }
-  return { action, path, parent: at < 0 ? "." : clean.slice(0, Math.max(at, 1)), name };
+  return { action, advice, path, parent: at < 0 ? "." : clean.slice(0, Math.max(at, 1)), name };
 }
 
+/** The kinds of things that lie at a path, as errors name it after `a`. */
+export type FileKind = "file" | "folder" | "link to nothing" | "pipe" | "socket" | "device" | "special file";
+
 /** The kind of what lies at a path, symbolic links followed; undefined if nothing does. */
-export async function kindAt(path: string): Promise<"file" | "folder" | "other" | undefined> {
+export async function kindAt(path: string): Promise<FileKind | undefined> {
   try {
-    const { isFile, isDirectory } = await Deno.stat(path);
-    return isFile ? "file" : isDirectory ? "folder" : "other";
+    const info = await Deno.stat(path);
+    if (info.isFile) return "file";
+    if (info.isDirectory) return "folder";
+    if (info.isFifo) return "pipe";
+    if (info.isSocket) return "socket";
+    return info.isCharDevice || info.isBlockDevice ? "device" : "special file";
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    return await Deno.lstat(path).then(({ isSymlink }) => isSymlink ? "link to nothing" : undefined, () => undefined);
   }
 }
 
+/** The place that a path leads to, symbolic links followed; the same place if nothing is there. */
+export async function followed(place: FilePlace): Promise<FilePlace> {
+  const linked = await Deno.lstat(place.path).then(({ isSymlink }) => isSymlink, () => false);
+  return linked ? { ...placeOf(await Deno.realPath(place.path), place.action), advice: place.advice } : place;
+}
+
 /** The message of an error at a place. */
-export function message({ action, path }: FilePlace, found: string): string {
-  return `Cannot ${action}\n  at ${path}: ${found}`;
+export function message({ action, path, advice }: FilePlace, found: string): string {
+  return `Cannot ${action}\n  at ${path}: ${found}${advice === undefined ? "" : `\n  ${advice}`}`;
 }
 
 /** The file system's error in words that say what to do, of the same class; errors with such words pass unchanged. */
@@ -60,8 +75,11 @@ export function explained(error: unknown, place: FilePlace): unknown {
     return new Deno.errors.NotADirectory(message(place, `${parent} is not a folder`), { cause: error });
   }
   if (error instanceof Deno.errors.PermissionDenied) {
-    const found = `the system denies access to ${parent}`;
+    const found = `the system denies access to it or to ${parent}`;
     return new Deno.errors.PermissionDenied(message(place, found), { cause: error });
+  }
+  if (error instanceof Deno.errors.Busy) {
+    return new Deno.errors.Busy(message(place, "the system keeps it in use"), { cause: error });
   }
   return new Error(message(place, error.message), { cause: error });
 }

@@ -2,8 +2,8 @@ import { explained, type FilePlace, kindAt, message, placeOf } from "./place.ts"
 
 /** The options of {@linkcode readFolderFile}. */
 export interface ReadOptions {
-  /** The most bytes that the file may hold. */
-  readonly limit: number;
+  /** The most bytes that the file may hold, or a function that returns it from the first eight bytes. */
+  readonly limit: number | ((start: Uint8Array) => number);
   /** The files that such a folder holds, for errors. */
   readonly wanted: readonly string[];
   /** The action that errors name. Default: `read folder`. */
@@ -45,21 +45,43 @@ export async function readFolderFile(
   }
 }
 
-async function readWithin(path: string, limit: number, place: FilePlace): Promise<Uint8Array<ArrayBuffer>> {
+/** Returns the text of a file's first bytes, so many at most. */
+export async function startOf(path: string, most: number): Promise<string> {
+  using file = await Deno.open(path);
+  return new TextDecoder().decode(await filled(file, new Uint8Array(Math.min(most, (await file.stat()).size))));
+}
+
+async function readWithin(
+  path: string,
+  limit: ReadOptions["limit"],
+  place: FilePlace,
+): Promise<Uint8Array<ArrayBuffer>> {
   using file = await Deno.open(path);
   const { size } = await file.stat();
-  if (size > limit) throw new RangeError(message(place, `the file holds ${size} bytes, wanted at most ${limit}`));
+  const start = await filled(file, new Uint8Array(Math.min(size, 8)));
+  const most = typeof limit === "number" ? limit : limit(start);
+  if (size > most) throw new RangeError(message(place, `the file holds ${size} bytes, wanted at most ${most}`));
   const bytes = new Uint8Array(size);
-  let at = 0;
-  for (let read: number | null = 1; at < size && read !== null; at += read ?? 0) {
-    read = await file.read(bytes.subarray(at));
-  }
+  bytes.set(start);
+  const rest = await filled(file, bytes.subarray(start.length));
   const more = await file.read(new Uint8Array(1));
-  if (at < size || more !== null) throw new Error(message(place, "the file changed while it was read"));
+  if (start.length + rest.length < size || more !== null) {
+    throw new Error(message(place, "the file changed while it was read"));
+  }
   return bytes;
 }
 
+/** Reads into an array, and returns the part of it that the file fills. */
+async function filled(file: Deno.FsFile, bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  let at = 0;
+  for (let read: number | null = 1; at < bytes.length && read !== null; at += read ?? 0) {
+    read = await file.read(bytes.subarray(at));
+  }
+  return bytes.subarray(0, at);
+}
+
 async function noFolder(place: FilePlace, kind: string | undefined): Promise<Error> {
+  if (kind === "link to nothing") return new Deno.errors.NotFound(message(place, `found a ${kind}, wanted a folder`));
   if (kind !== undefined) return new Deno.errors.NotADirectory(message(place, `found a ${kind}, wanted a folder`));
   const { parent, name } = placeOf(place.path, place.action);
   const start = `.${name}.gatehouse-old-`;

@@ -77,10 +77,10 @@ export function graphModel(
 
 /**
  * Saves a graph and its parameters as the folder of a TensorFlow.js GraphModel: `model.json` and its weights in files of
- * at most 4 MB. The folder is written whole or not at all; an older GraphModel there is replaced, anything else is left
- * alone.
+ * at most 4 MB. An older GraphModel there is replaced, anything else is left alone. At every moment `model.json` names
+ * weights that belong to it: until all files are replaced, it names others, whose names no older GraphModel has.
  *
- * @param path The folder; its parent exists. Needs the permissions to read and write there.
+ * @param path The folder; the folders above it are made. Needs the permissions to read and write there.
  * @throws {TypeError} if the graph cannot be written; see {@linkcode graphModel}.
  * @throws {Deno.errors.AlreadyExists} if the folder holds anything but a GraphModel.
  *
@@ -97,15 +97,26 @@ export async function writeGraphModel(
   metadata: { readonly [key: string]: Json } = {},
 ): Promise<void> {
   const { model, weights } = graphModel(graph, parameters, metadata);
-  const files = { [modelFile]: `${JSON.stringify(model)}\n`, ...shards(weights) };
-  await writeFolder(path, files, { owns: isGraphModel, action: "save GraphModel" });
+  const files = shards(weights);
+  const end = `-${crypto.randomUUID().slice(0, 8)}.bin`;
+  const rename = (name: string) => name.replace(/\.bin$/, end);
+  const [group] = model.weightsManifest as { readonly weights: Json; readonly paths: string[] }[];
+  const between = { ...model, weightsManifest: [{ ...group, paths: group.paths.map(rename) }] };
+  const moved = Object.fromEntries(Object.entries(files).map(([name, piece]) => [rename(name), piece]));
+  await writeFolder(path, { ...files, [modelFile]: `${JSON.stringify(model)}\n` }, {
+    between: { ...moved, [modelFile]: `${JSON.stringify(between)}\n` },
+    owns: isGraphModel,
+    mark: { file: modelFile, text: '"Gatehouse"' },
+    action: "save GraphModel",
+    advice: "the model is unchanged: call again with another path",
+  });
 }
 
 const modelFile = "model.json";
 
 function isGraphModel(names: readonly string[]): boolean {
   return names.includes(modelFile) &&
-    names.every((name) => name === modelFile || /^group1-shard\d+of\d+\.bin$/.test(name));
+    names.every((name) => name === modelFile || /^group1-shard\d+of\d+(-[0-9a-f]{8})?\.bin$/.test(name));
 }
 
 /** The weights as files. */

@@ -59,6 +59,16 @@ export function parseHeader(bytes: Uint8Array, file: string): Header {
   return { start, entries, metadata: Object.fromEntries(metadata) };
 }
 
+/**
+ * Returns where the data of a file begins, from its first eight bytes. A header that is longer than the format allows
+ * counts as the longest.
+ */
+export function dataStart(bytes: Uint8Array): number {
+  if (bytes.length < 8) return 8;
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
+  return 8 + (length > longestHeader ? longestHeader : Number(length));
+}
+
 function headerText(bytes: Uint8Array, file: string): { readonly text: string; readonly start: number } {
   const fail = (at: number, message: string) => `Cannot read ${file}\n  at byte ${at}: ${message}`;
   if (bytes.length < 8) throw new SyntaxError(fail(0, `the file holds ${bytes.length} bytes, wanted at least 8`));

@@ -2,7 +2,9 @@ import { writeGraphModel } from "../formats/graph_model.ts";
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
 import { writeFolder } from "../files/atomic.ts";
-import { readFolderFile } from "../files/read.ts";
+import { kindAt } from "../files/place.ts";
+import { readFolderFile, type ReadOptions } from "../files/read.ts";
+import { dataStart } from "../formats/safetensors_header.ts";
 import { decodeSafetensors, encodeSafetensors, type Safetensors } from "../formats/safetensors.ts";
 import { layoutOf } from "../graph/layout.ts";
 import { parametersOf } from "../trace/parameters.ts";
@@ -19,11 +21,21 @@ import { type ExportOptions, served } from "./exported.ts";
 const specFile = "spec.json";
 const parametersFile = "params.safetensors";
 
+/** The most bytes that the table of a model takes: as many as fit in a text. */
+const longestSpec = 2 ** 29;
+
+/** The bytes that a file of parameters may hold beside its header and a model's numbers: what others added to it. */
+const others = 2 ** 20;
+
 /**
  * Saves a model as a folder of two files: `spec.json`, its table, and `params.safetensors`, its parameters by path.
- * The folder is written whole or not at all; an older model there is replaced, anything else is left alone.
  *
- * @param path The folder; its parent exists. Needs the permissions to read and write there.
+ * An older model there is replaced, anything else is left alone. At every moment {@linkcode load} finds the old model or
+ * the new one, whole: until both files are replaced, the new parameters lie in `params-DIGEST.safetensors`, named for
+ * the `spec.json` that they belong to. Where saving fails, the model can be saved at another path.
+ *
+ * @param path The folder; the folders above it are made. Needs the permissions to read and write there.
+ * @throws {RangeError} if the model is larger than `load` reads.
  * @throws {Deno.errors.AlreadyExists} if the folder holds anything but a model.
  *
  * @example
@@ -33,13 +45,40 @@ const parametersFile = "params.safetensors";
  */
 export async function save(model: Model, path: string): Promise<void> {
   insidesOf(model, "save model");
-  await checkOurs(path, specFile, '"gatehouse"', "save model");
-  const parameters = await model.parameters();
-  const metadata = { format: "gatehouse", seed: String(model.seed), spec: await digest(model.spec) };
-  await writeFolder(path, {
-    [specFile]: `${JSON.stringify(model.spec, undefined, 2)}\n`,
-    [parametersFile]: encodeSafetensors(parameters, metadata),
-  }, { action: "save model" });
+  const spec = specBytes(model.spec, longestSpec);
+  const id = await digest(model.spec);
+  const metadata = { format: "gatehouse", seed: String(model.seed), spec: id };
+  const parameters = encodeSafetensors(await model.parameters(), metadata);
+  await writeFolder(path, { [parametersFile]: parameters, [specFile]: spec }, {
+    between: { [betweenFile(id)]: parameters, [specFile]: spec },
+    owns: [specFile, parametersFile, /^params-[0-9a-f]{16}\.safetensors$/],
+    mark: { file: specFile, text: '"gatehouse"' },
+    action: "save model",
+    advice: "the model is unchanged: save(model, path) with another path saves it",
+  });
+}
+
+/** The file of a model's parameters while a save is not complete, named for the digest of their spec. */
+function betweenFile(digest: string): string {
+  return `params-${digest.slice(0, 16)}.safetensors`;
+}
+
+/**
+ * Returns the text of a spec's file as bytes.
+ *
+ * @throws {RangeError} if they are more than `load` reads.
+ */
+export function specBytes(spec: Spec, most: number): Uint8Array<ArrayBuffer> {
+  const large = (found: string) => new RangeError(`Cannot save model: ${specFile} would hold ${found}`);
+  let text: string;
+  try {
+    text = `${JSON.stringify(spec, undefined, 2)}\n`;
+  } catch {
+    throw large(`more than fits in a text, wanted at most ${most} bytes`);
+  }
+  const bytes = new TextEncoder().encode(text);
+  if (bytes.length > most) throw large(`${bytes.length} bytes, wanted at most ${most}`);
+  return bytes;
 }
 
 /**
@@ -50,7 +89,7 @@ export async function save(model: Model, path: string): Promise<void> {
  * Its outputs are the tasks, by name. The features and their vocabulary are in `userDefinedMetadata.gatehouse.input` of
  * `model.json`.
  *
- * @param path The folder; its parent exists. Needs the permissions to read and write there.
+ * @param path The folder; the folders above it are made. Needs the permissions to read and write there.
  * @throws {TypeError} if an option or a task is unknown.
  * @throws {Deno.errors.AlreadyExists} if the folder holds anything but a GraphModel.
  *
@@ -70,7 +109,6 @@ export async function saveGraphModel<Tasks extends string>(
   if (inherited !== undefined) {
     throw new TypeError(`Cannot save GraphModel: TensorFlow.js cannot return an output named ${quoted(inherited)}`);
   }
-  await checkOurs(path, "model.json", '"Gatehouse"', "save GraphModel");
   const { input } = model.spec;
   await writeGraphModel(path, graph, await model.parameters(), { gatehouse: { input: input as unknown as Json } });
 }
@@ -112,46 +150,56 @@ export async function load<Tasks extends string = string>(
   return await compile(spec as Spec<Tasks>, { ...rest, seed, parameters: tensors });
 }
 
-/** Reads the two files of a model, up to three times if another program replaces them meanwhile. */
-async function readPair(path: string): Promise<Safetensors & { readonly spec: Spec }> {
-  const wanted = [specFile, parametersFile];
-  const read = (name: string, limit: number) => readFolderFile(path, name, { limit, wanted, action: "load model" });
+/** A model as its files hold it. */
+type Pair = Safetensors & { readonly spec: Spec };
+
+/** Reads the two files of a model, again if another program replaces them meanwhile. */
+async function readPair(path: string): Promise<Pair> {
   for (let attempt = 1;; attempt++) {
-    const spec = parseSpec(await read(specFile, 2 ** 26), `${path}/${specFile}`);
-    const layout = layoutOf(parametersOf(spec));
-    const { extents, size } = layout;
-    const limit = 8 * size + 1024 * extents.length + 2 ** 20;
-    const stored = decodeSafetensors(await read(parametersFile, limit), `${path}/${parametersFile}`);
-    const { spec: partner } = stored.metadata;
-    if (partner === undefined || partner === await digest(spec)) {
-      if (stored.others !== undefined) checkParameters(layout, stored.tensors, stored.others);
-      return { ...stored, spec };
-    }
-    if (attempt === 3) {
-      const wanted = "wanted two files that were saved together";
-      throw new TypeError(
-        `Cannot load model\n  at ${path}: ${parametersFile} belongs to another ${specFile}, ${wanted}`,
-      );
+    const before = await versionOf(path);
+    try {
+      return await readOnce(path);
+    } catch (error) {
+      if (attempt === mostAttempts || await versionOf(path) === before) throw error;
     }
   }
+}
+
+/** The times that a model is read which other programs replace each time. */
+const mostAttempts = 100;
+
+/** Returns a text that differs after each step of a save: the names in a folder, and the times of its two files. */
+async function versionOf(path: string): Promise<string> {
+  const names = await Array.fromAsync(Deno.readDir(path), ({ name }) => name).catch(() => []);
+  const infos = await Promise.all(
+    [specFile, parametersFile].map((name) => Deno.stat(`${path}/${name}`).catch(() => undefined)),
+  );
+  return JSON.stringify([names.sort(), infos.map((info) => info && [info.ino, info.mtime, info.ctime, info.size])]);
+}
+
+async function readOnce(path: string): Promise<Pair> {
+  const wanted = [specFile, parametersFile];
+  const read = (name: string, limit: ReadOptions["limit"]) =>
+    readFolderFile(path, name, { limit, wanted, action: "load model" });
+  const spec = parseSpec(await read(specFile, longestSpec), `${path}/${specFile}`);
+  const id = await digest(spec);
+  const layout = layoutOf(parametersOf(spec));
+  const file = await kindAt(`${path}/${betweenFile(id)}`) === "file" ? betweenFile(id) : parametersFile;
+  const bytes = await read(file, (start) => dataStart(start) + 8 * layout.size + others);
+  const stored = decodeSafetensors(bytes, `${path}/${file}`);
+  const { spec: partner } = stored.metadata;
+  if (partner !== undefined && partner !== id) {
+    const found = `${file} belongs to another ${specFile}, wanted two files that were saved together`;
+    throw new TypeError(`Cannot load model\n  at ${path}: ${found}`);
+  }
+  if (stored.others !== undefined) checkParameters(layout, stored.tensors, stored.others);
+  return { ...stored, spec };
 }
 
 /** Returns a digest of a spec: equal for equal specs, however their files are laid out. */
 async function digest(spec: Spec): Promise<string> {
   const bytes = new TextEncoder().encode(JSON.stringify(spec));
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
-}
-
-/**
- * Makes sure that a folder's main file, if there is one, was written by this package, before it is replaced.
- *
- * @throws {Deno.errors.AlreadyExists} if it is not.
- */
-async function checkOurs(path: string, file: string, mark: string, action: string): Promise<void> {
-  const text = await Deno.readTextFile(`${path}/${file}`).catch(() => mark); // writing reports a file that cannot be read
-  if (text.includes(mark)) return;
-  const wanted = "wanted a new or empty folder, or one that was written by this package";
-  throw new Deno.errors.AlreadyExists(`Cannot ${action}\n  at ${path}: ${file} there is of another program, ${wanted}`);
 }
 
 /**

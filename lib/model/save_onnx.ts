@@ -11,7 +11,7 @@ import { type ExportOptions, served } from "./exported.ts";
  * them. Its outputs are the tasks, by name, with a number after a name that an input has; `batch` is any number of
  * rows. The file is written whole or not at all.
  *
- * @param path The file; its folder exists. Needs the permissions to read and write there.
+ * @param path The file; the folders above it are made. Needs the permissions to read and write there.
  * @throws {TypeError} if an option or a task is unknown.
  * @throws {RangeError} if the file would be larger than 2 GiB.
  * @throws {Deno.errors.AlreadyExists} if something else than a file is there.
@@ -27,6 +27,7 @@ export async function saveOnnx<Tasks extends string>(
   options: ExportOptions<Tasks> = {},
 ): Promise<void> {
   const action = "save ONNX model";
+  const advice = "the model is unchanged: saveOnnx(model, path) with another path saves it";
   const graph = served(model, options, action);
-  await writeFileAtomic(path, onnxModel(graph, await model.parameters()), action);
+  await writeFileAtomic(path, onnxModel(graph, await model.parameters()), action, advice);
 }

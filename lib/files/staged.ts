@@ -1,0 +1,91 @@
+import type { FilePlace } from "./place.ts";
+import { isFree } from "./turns.ts";
+
+/** The files of a folder: contents by name; text is written as UTF-8. */
+export type Files = Readonly<Record<string, Uint8Array | string>>;
+
+/** Returns a new hidden name that begins with a prefix. */
+export function hiddenName(prefix: string): string {
+  return `${prefix}gatehouse-new-${crypto.randomUUID().slice(0, 8)}`;
+}
+
+/** Returns true if a file name in a folder is one that this package stages new files under. */
+export function isStaged(name: string): boolean {
+  return /^\.gatehouse-new-[0-9a-f]{8}$/.test(name);
+}
+
+/**
+ * Puts files in a folder in their order, each whole: the last one, which may name the others, comes when they are there.
+ * All of them are on the disk before the first takes its place.
+ *
+ * @param mode The permissions of a file that replaces none; undefined for the system's.
+ * @param placed Files that lie in the folder already, whose contents are linked and not written again.
+ */
+export async function put(folder: string, files: Files, mode: number | undefined, placed: Files = {}): Promise<void> {
+  const staged = `${folder}/${hiddenName(".")}`;
+  try {
+    await Deno.mkdir(staged, { mode: 0o700 });
+    for (const [name, content] of Object.entries(files)) {
+      const kept = await modeAt(`${folder}/${name}`) ?? mode;
+      const [twin] = Object.entries(placed).find(([, other]) => other === content) ?? [];
+      const linked = twin !== undefined && twin !== name && typeof content !== "string" &&
+        await Deno.link(`${folder}/${twin}`, `${staged}/${name}`).then(() => true, () => false);
+      if (linked) await keepMode(`${staged}/${name}`, kept);
+      else await writeSynced(`${staged}/${name}`, content, kept);
+    }
+    for (const name of Object.keys(files)) await Deno.rename(`${staged}/${name}`, `${folder}/${name}`);
+  } finally {
+    await removed(staged);
+  }
+}
+
+/** Writes a new file to the disk, with the permissions of the one that it will replace. */
+export async function writeSynced(path: string, content: Uint8Array | string, mode?: number): Promise<void> {
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  using file = await Deno.open(path, { write: true, createNew: true, ...mode !== undefined && { mode } });
+  await keepMode(path, mode);
+  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+  await file.sync();
+}
+
+async function keepMode(path: string, mode: number | undefined): Promise<void> {
+  if (mode !== undefined) await Deno.chmod(path, mode);
+}
+
+/** Returns the permissions of a file; undefined if there is none, or the system has no such permissions. */
+export async function modeAt(path: string): Promise<number | undefined> {
+  const mode = (await Deno.stat(path).catch(() => undefined))?.mode;
+  return typeof mode === "number" ? mode & 0o777 : undefined;
+}
+
+/** Removes what killed runs left beside a place: unfinished versions that are a minute old, and old versions. */
+export async function sweepBeside({ parent, name }: FilePlace): Promise<void> {
+  const prefix = `.${name}.gatehouse-`;
+  for (const entry of await namesIn(parent)) {
+    const kind = entry.startsWith(prefix) && /^(new|old)-[0-9a-f]{8}$/.exec(entry.slice(prefix.length))?.[1];
+    if (kind === "old" || kind === "new" && await isStale(`${parent}/${entry}`)) await removed(`${parent}/${entry}`);
+  }
+}
+
+/** Removes what killed runs left in a folder. */
+export async function sweepInside(folder: string): Promise<void> {
+  for (const name of await namesIn(folder)) {
+    if (isStaged(name) && await isStale(`${folder}/${name}`)) await removed(`${folder}/${name}`);
+  }
+}
+
+/** Removes a file or a folder, if that can be done. */
+export async function removed(path: string): Promise<void> {
+  await Deno.remove(path, { recursive: true }).catch(() => {});
+}
+
+/** Returns true if a file did not change for a minute, or a folder, and no running process has locked it. */
+async function isStale(path: string): Promise<boolean> {
+  const found = await Deno.stat(path).catch(() => undefined);
+  if (Date.now() - (found?.mtime?.getTime() ?? Date.now()) <= 60_000) return false;
+  return found?.isDirectory !== true || await isFree(path);
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(folder)).catch(() => [])).map(({ name }) => name);
+}
