@@ -98,8 +98,9 @@ export function labels<Tasks extends string>(
     if (column.listed !== true) {
       const some = column.words.slice(0, 3).map((word) => JSON.stringify(word)).join(", ");
       const wanted = `wanted a column read with its words in their order, such as ${quoted(name)}: [${some}]`;
+      const groups = `for the groups of a ranking give its codes, table.columns[${quoted(name)}].codes`;
       throw new TypeError(
-        `Cannot read labels\n  at ${task}: the codes of column ${quoted(name)} mean nothing: ${wanted}`,
+        `Cannot read labels\n  at ${task}: the codes of column ${quoted(name)} mean nothing: ${wanted}; ${groups}`,
       );
     }
     return Float32Array.from(column.codes, (code) => code < 0 ? NaN : code);

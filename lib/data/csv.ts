@@ -3,7 +3,8 @@ import { checkOptions } from "../errors/kinds.ts";
 import type { Column, Columns } from "./columns.ts";
 import { flaw, readRecord, scan, type Sheet, type Sink, takeRows } from "./csv_scan.ts";
 import { dictionary } from "./dictionary.ts";
-import { bytesOf, type Source, sourceName } from "./source.ts";
+import { foreign } from "./foreign.ts";
+import { bytesOf, checkSource, type Source, sourceName } from "./source.ts";
 
 /** The kind of a column of a CSV file: numbers, text, or text that is one of some words. */
 export type ColumnKind = "number" | "text" | readonly string[];
@@ -105,6 +106,7 @@ export async function* streamCsv(
   source: Source,
   options: CsvOptions & { readonly rows?: number },
 ): AsyncGenerator<Columns> {
+  checkSource(source);
   const { name = sourceName(source), sha256, signal, rows = 8192 } = options;
   checkOptions(`read ${name}`, options, known);
   check(name, options, rows);
@@ -117,6 +119,8 @@ export async function* streamCsv(
     const bytes = block.subarray(0, filled);
     let from = 0;
     if (sheet === undefined) {
+      const other = foreign(bytes, last);
+      if (other !== undefined) throw flaw({ name, line: 1 }, other);
       const head = headOf(name, options, bytes, last);
       if (head === undefined) return;
       sheet = sheetOf(name, options, head, rows);

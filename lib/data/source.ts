@@ -1,9 +1,30 @@
+import { kindOf } from "../errors/kinds.ts";
+import { quoted } from "../errors/quoted.ts";
+
 /** A source of text: a file by its path or file URL, or bytes from anywhere. */
 export type Source = string | URL | ReadableStream<Uint8Array>;
 
 /** Returns the name of a source in errors. */
 export function sourceName(source: Source): string {
   return typeof source === "string" ? source : source instanceof URL ? source.pathname : "stream";
+}
+
+/**
+ * Makes sure that something is a source.
+ *
+ * @throws {TypeError} if it is not; the error says how to make one of it.
+ */
+export function checkSource(source: unknown): asserts source is Source {
+  if (source instanceof ReadableStream) {
+    if (source.locked) throw new TypeError("Cannot read stream: it is being read already: wanted a fresh one");
+  } else if (source instanceof Blob) {
+    throw new TypeError("Cannot read source: found a Blob, wanted its stream: blob.stream()");
+  } else if (source instanceof URL ? source.protocol !== "file:" : /^[a-z][a-z\d+.-]+:\/\//i.test(String(source))) {
+    const wanted = 'files alone are read, wanted a path, new URL("file:///...") or a stream: (await fetch(url)).body';
+    throw new TypeError(`Cannot read ${quoted(String(source))}: ${wanted}`);
+  } else if (!(source instanceof URL) && (typeof source !== "string" || source === "")) {
+    throw new TypeError(`Cannot read source: wanted a path, a file URL or a stream of bytes, found ${kindOf(source)}`);
+  }
 }
 
 /**
@@ -43,6 +64,7 @@ async function plain(stream: ReadableStream<Uint8Array>): Promise<ReadableStream
   for (let length = 0; length < 2;) {
     const { value, done } = await reader.read();
     if (done) break;
+    checkBytes(value);
     head.push(value);
     length += value.length;
   }
@@ -61,5 +83,15 @@ async function plain(stream: ReadableStream<Uint8Array>): Promise<ReadableStream
 
 /** Bytes in pieces of at most 64 KiB, of which a decompressor makes pieces that fit into memory. */
 export function* pieces(bytes: Uint8Array): Generator<Uint8Array<ArrayBuffer>> {
+  checkBytes(bytes);
   for (let at = 0; at < bytes.length; at += 65536) yield bytes.subarray(at, at + 65536) as Uint8Array<ArrayBuffer>;
+}
+
+/** Makes sure that a chunk of a stream is bytes. */
+function checkBytes(chunk: unknown): void {
+  if (chunk instanceof Uint8Array) return;
+  const advised = typeof chunk === "string" ? ": pipe it through new TextEncoderStream()" : "";
+  throw new TypeError(
+    `found a stream of ${typeof chunk === "string" ? "text" : kindOf(chunk)}, wanted bytes${advised}`,
+  );
 }

@@ -14,7 +14,7 @@ export function kindOf(found: unknown): string {
   if (typeof found === "string") return quoted(found);
   if (found instanceof Promise) return "a promise";
   if (ArrayBuffer.isView(found)) return found.constructor.name;
-  if (typeof found === "object") return isValueLike(found) ? "a value" : "an object";
+  if (typeof found === "object") return isValueLike(found) ? "a value" : objectText(found);
   if (typeof found === "function") return "a function";
   return typeof found === "bigint" ? `${found}n` : String(found);
 }
@@ -35,4 +35,11 @@ export function checkOptions(action: string, options: unknown, known: readonly s
 /** Returns true if an object is a value of a graph, by its form: what ops return is frozen. */
 function isValueLike(found: object): boolean {
   return Object.isFrozen(found) && "op" in found && "of" in found && "shape" in found;
+}
+
+/** Returns the class of an object with its article: `a Map`, `an Engine`; `an object` if it has none of its own. */
+function objectText(found: object): string {
+  const made: unknown = Object.getPrototypeOf(found)?.constructor;
+  if (typeof made !== "function" || made === Object || made.name === "") return "an object";
+  return `${/^[AEIO]/.test(made.name) ? "an" : "a"} ${made.name}`;
 }

@@ -33,6 +33,10 @@ export function recordsOf(
   rows: Tabular,
 ): Records {
   if (!isRecord(rows)) throw new TypeError(`Cannot ${action}: wanted columns by name, found ${kindOf(rows)}`);
+  if (isTable(rows) && !isRecord(rows.columns)) {
+    const wanted = "wanted { count, columns } or lists by name; a column cannot be a number";
+    throw new TypeError(`Cannot ${action}: found the count of a table but no columns, ${wanted}`);
+  }
   const columns = isTable(rows) ? rows.columns : rows;
   const lengths = wanted.flatMap(([feature, names]) =>
     names.map((name) => [feature, lengthOf(action, feature, name, columns)] as const)

@@ -151,6 +151,7 @@ async function collected(
     const weights: Tensor["data"][] = [];
     if (gates.length > 0) {
       const { graph, program } = programOf("gates", () => weighing(plan, gates));
+      insidesOf(model, "report gates"); // it may be disposed meanwhile
       const outputs = await program.run(readBy(graph, inputTensors(piece)));
       weights.push(...gates.map((gate) => finiteWeights(outputs[`gates/${gate.gate}`], gate, start)));
     }

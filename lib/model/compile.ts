@@ -81,7 +81,7 @@ function modelOf<Tasks extends string>(plan: Plan<Tasks>, engine: Engine, seed: 
   const state = { training: false, disposed: false };
   const { programOf, dispose } = programs(engine, store);
   const tasks = Object.keys(spec.tasks) as Tasks[];
-  const run = async (rows: Rows, gates: boolean) => await outputsFor(insidesOf(model, "predict"), rows, gates);
+  const run = async (rows: Rows, gates: boolean) => await outputsFor(() => insidesOf(model, "predict"), rows, gates);
   const model: Model<Tasks> = {
     spec,
     engine,
@@ -130,11 +130,12 @@ function programs(engine: Engine, store: Store): Pick<Insides, "programOf"> & { 
 }
 
 /** Returns the outputs for rows: predictions by task and, if asked for, gate weights as `gates/<level>/<stream>`. */
-async function outputsFor({ plan, programOf }: Insides, rows: Rows, gates: boolean): Promise<Outputs> {
+async function outputsFor(insides: () => Insides, rows: Rows, gates: boolean): Promise<Outputs> {
+  const { plan, programOf } = insides();
   const tasks = Object.keys(plan.spec.tasks);
   checkRows(plan.spec, rows);
   const { graph, program } = programOf(gates ? "inspect" : "predict", () => prediction(plan, gates));
-  const outputs = await inPieces(program, rows, graph);
+  const outputs = await inPieces(() => insides() && program, rows, graph);
   checkPredictions(pick(outputs, tasks), rows.count);
   return outputs;
 }
@@ -147,8 +148,14 @@ function checkPredictions(predictions: Readonly<Record<string, Float32Array>>, r
     if (areFinite(numbers)) continue;
     const at = numbers.findIndex((number) => !Number.isFinite(number));
     const row = Math.floor(at / (numbers.length / rows));
-    throw new RangeError(`Cannot predict\n  at row ${row}, task ${quoted(task)}: the prediction is ${numbers[at]}`);
+    throw new RangeError(`Cannot predict\n  at row ${row}, task ${quoted(task)}: ${unbounded(numbers[at])}`);
   }
+}
+
+function unbounded(found: number): string {
+  if (Number.isNaN(found)) return "the prediction is NaN";
+  const advised = "the row's inputs are too large for the model, or its parameters are; other rows can be predicted";
+  return `the prediction is ${found}, wanted a finite float32: ${advised}`;
 }
 
 /** The most elements that all parameters together can have: 4 GiB of float32. */
@@ -157,12 +164,12 @@ const mostParameters = 2 ** 30;
 /** The most rows that are run at a time. */
 export const mostRows = 1024;
 
-/** Runs the program of a graph over all rows, some at a time, and joins its outputs. */
-async function inPieces(program: Program, rows: Rows, graph: Graph): Promise<Record<string, Float32Array>> {
+/** Runs a program, which is asked for anew as the model may be disposed, over all rows, and joins its outputs. */
+async function inPieces(program: () => Program, rows: Rows, graph: Graph): Promise<Record<string, Float32Array>> {
   const joined = new Map<string, Float32Array>();
   for (let start = 0; start < rows.count; start += mostRows) {
     const count = Math.min(mostRows, rows.count - start);
-    const outputs = await program.run(readBy(graph, inputTensors(sliceRows(rows, start, count))));
+    const outputs = await program().run(readBy(graph, inputTensors(sliceRows(rows, start, count))));
     for (const [name, { data }] of Object.entries(outputs)) {
       const width = data.length / count;
       const whole = joined.get(name) ?? new Float32Array(rows.count * width);

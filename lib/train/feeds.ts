@@ -3,7 +3,7 @@ import { pickRows, type Rows, sliceRows } from "../data/rows.ts";
 import { kindOf } from "../errors/kinds.ts";
 import type { Graph } from "../graph/graph.ts";
 import { checkRows } from "../model/check_rows.ts";
-import { batchTensors, noiseTensors } from "../model/feed.ts";
+import { anyCounts, batchTensors, noiseTensors } from "../model/feed.ts";
 import type { Model } from "../model/model.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { Data } from "./options.ts";
@@ -56,9 +56,13 @@ async function* batches(
   { batch, shuffle, epoch, signal, enough }: Order,
 ): AsyncGenerator<Rows> {
   let piece = 0;
+  let counted = false;
+  let count = 0;
   const memory: (Rows | undefined)[] = [undefined, undefined]; // one batch is computed while the next is prepared
   for await (const rows of pulled(data, signal, enough)) {
     if (typeof data === "function") checkRows(spec, rows, "train");
+    counted ||= anyCounts(spec, rows);
+    count += rows.count;
     const order = shuffle ? permutation(rows.count, random(`${seed}:order:${epoch}:${piece++}`)) : undefined;
     for (let start = 0; start < rows.count && !enough(); start += batch) {
       const count = Math.min(batch, rows.count - start);
@@ -70,6 +74,12 @@ async function* batches(
       }
     }
   }
+  if (count > 0 && !counted && !enough()) throw new RangeError(unlabelled(`no row of epoch ${epoch}`));
+}
+
+/** Returns the error of data without labels: training on it changes nothing. */
+export function unlabelled(none: string): string {
+  return `Cannot train: ${none} has a label of any task (all are missing, or the weights 0): nothing would be learnt`;
 }
 
 /** Yields the pieces of the data. An abort ends the waiting for one that does not come. */

@@ -3,6 +3,8 @@ import { advice } from "../errors/nearest.ts";
 import { measuresOf } from "../heads/heads.ts";
 import type { Spec } from "../spec/spec.ts";
 import { checkOptions, isRecord, kindOf } from "../errors/kinds.ts";
+import type { Rows } from "../data/rows.ts";
+import { columnOf, labelled } from "../model/feed.ts";
 import type { Evaluation } from "../model/evaluate.ts";
 
 /** A rule to stop training early: once what is watched has not improved for some epochs. */
@@ -20,13 +22,13 @@ export interface Stopping<Tasks extends string = string> {
  * stop.
  *
  * @throws {TypeError} if an option, a task or the metric is unknown.
- * @throws {RangeError} if a weight or the patience is out of range, or there are no validation rows; when judging,
- * if a watched number is NaN, as the AUC of one class is.
+ * @throws {RangeError} if a weight or the patience is out of range, or there are no validation rows
+ * whose labels make a number of what is watched, as those of one class make no AUC; when judging, if it is NaN.
  */
 export function watcher<Tasks extends string>(
   stopping: Stopping<Tasks>,
   spec: Spec<Tasks>,
-  validated: boolean,
+  validation: Rows | undefined,
 ): (evaluation: Evaluation<Tasks>) => { readonly best: boolean; readonly stop: boolean } {
   checkOptions("stop early", stopping, ["task", "metric", "patience"]);
   const { task, metric = "loss", patience = 1 } = stopping;
@@ -34,7 +36,7 @@ export function watcher<Tasks extends string>(
   if (!isRecord(weights)) {
     throw new TypeError(`Cannot stop early: wanted a task, or weights by task, found ${kindOf(weights)}`);
   }
-  if (!validated) throw new RangeError("Cannot stop early: there are no validation rows to watch");
+  if (validation === undefined) throw new RangeError("Cannot stop early: there are no validation rows to watch");
   if (!(Number.isSafeInteger(patience) && patience >= 1)) {
     throw new RangeError(`Cannot stop early: patience must be a whole number of at least 1, found ${kindOf(patience)}`);
   }
@@ -55,6 +57,12 @@ export function watcher<Tasks extends string>(
       throw new TypeError(`Cannot stop early: ${head}${advice(String(metric), known)}`);
     }
   }
+  const numbered = (name: Tasks, value: number) => {
+    if (!Number.isNaN(value)) return value;
+    const rows = "on the validation rows: they lack its labels, or one of its classes";
+    throw new RangeError(`Cannot stop early: the ${metric} of task ${quoted(name)} is NaN ${rows}`);
+  };
+  for (const [name] of watched) numbered(name, ofAlike(metric, spec, validation, name));
   const signs = Object.fromEntries(watched.map(([name]) => {
     return [name, measuresOf(spec.tasks[name].head)[metric]?.best === "most" ? 1 : -1];
   }));
@@ -62,11 +70,7 @@ export function watcher<Tasks extends string>(
   let since = 0;
   return ({ loss, metrics }) => {
     const score = watched.reduce((total, [name, weight]) => {
-      const value = metric === "loss" ? loss[name] : metrics[name][metric];
-      if (Number.isNaN(value)) {
-        const rows = "on the validation rows: they lack its labels, or one of its classes";
-        throw new RangeError(`Cannot stop early: the ${metric} of task ${quoted(name)} is NaN ${rows}`);
-      }
+      const value = numbered(name, metric === "loss" ? loss[name] : metrics[name][metric]);
       return total + weight * signs[name] * value;
     }, 0);
     const better = score > best;
@@ -74,4 +78,14 @@ export function watcher<Tasks extends string>(
     since = better ? 0 : since + 1;
     return { best: better, stop: since >= patience };
   };
+}
+
+/** Returns what is watched if all rows were predicted alike: NaN if the labels make no number of any predictions. */
+function ofAlike(name: string, spec: Spec, rows: Rows, task: string): number {
+  const { weights, groups } = labelled(spec, rows, task);
+  const { head } = spec.tasks[task];
+  const measure = name === "loss" ? undefined : measuresOf(head)[name];
+  if (measure === undefined || measure.of === "loss") return weights.some((weight) => weight > 0) ? 0 : NaN;
+  const labels = columnOf(rows.labels, task) ?? new Float32Array(rows.count).fill(NaN);
+  return measure.metric(new Float32Array(rows.count * head.units).fill(0.5), labels, weights, groups);
 }
