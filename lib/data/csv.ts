@@ -176,9 +176,10 @@ function headOf(name: string, { header, ...options }: CsvOptions, bytes: Uint8Ar
   if (from >= bytes.length && last) throw flaw(grammar, "found the end of the file, wanted the names of the columns");
   const record = from < bytes.length ? readRecord(grammar, bytes, from, last) : undefined;
   if (record === undefined) return undefined;
-  const twice = record.fields.find((field, i) => record.fields.indexOf(field) < i);
+  const twice = repeated(record.fields);
   if (twice !== undefined) throw flaw(grammar, `found two columns named ${JSON.stringify(twice)}`);
-  const absent = Object.keys(options.columns).find((column) => !record.fields.includes(column));
+  const fields = new Set(record.fields);
+  const absent = Object.keys(options.columns).find((column) => !fields.has(column));
   if (absent !== undefined) {
     throw flaw(grammar, `no column is named ${JSON.stringify(absent)}${advice(absent, record.fields)}`);
   }
@@ -216,11 +217,12 @@ function check(name: string, { columns, header, separator = ",", missing = [] }:
   if (!Array.isArray(missing) || missing.some((text) => typeof text !== "string")) {
     throw new TypeError(wrong("missing", 'wanted a list of texts, such as ["", "?"]'));
   }
-  const twice = header?.find((column, i) => header.indexOf(column) < i);
+  const twice = repeated(header ?? []);
+  const named = new Set(header);
   if (twice !== undefined) throw new TypeError(wrong("header", `found two columns named ${JSON.stringify(twice)}`));
   for (const [column, kind] of Object.entries(columns)) {
     const path = `columns[${JSON.stringify(column)}]`;
-    if (header && !header.includes(column)) {
+    if (header && !named.has(column)) {
       throw new TypeError(wrong(path, `no column is named ${JSON.stringify(column)}${advice(column, header)}`));
     }
     const listed = Array.isArray(kind) && kind.every((word) => typeof word === "string");
@@ -230,4 +232,10 @@ function check(name: string, { columns, header, separator = ",", missing = [] }:
     }
     if (listed && new Set(kind).size !== kind.length) throw new TypeError(wrong(path, "a word stands twice"));
   }
+}
+
+/** Returns the first name that stands twice. */
+function repeated(names: readonly string[]): string | undefined {
+  const seen = new Set<string>();
+  return names.find((name) => seen.size === seen.add(name).size);
 }

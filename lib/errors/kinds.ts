@@ -43,3 +43,12 @@ function objectText(found: object): string {
   if (typeof made !== "function" || made === Object || made.name === "") return "an object";
   return `${/^[AEIO]/.test(made.name) ? "an" : "a"} ${made.name}`;
 }
+
+/**
+ * Makes sure that an option or argument is a list.
+ *
+ * @throws {TypeError} naming it, if it is not.
+ */
+export function checkList(action: string, name: string, found: unknown): void {
+  if (!Array.isArray(found)) throw new TypeError(`Cannot ${action}: ${name} must be a list, found ${kindOf(found)}`);
+}

@@ -38,8 +38,9 @@ export function served<Tasks extends string>(
   const graph = forward(plan, gates);
   const { outputs } = valuesOf(graph);
   const needed = new Set(inOrder(tasks.map((task) => outputs[task])));
+  const wanted = new Set<string>(tasks);
   const kept = Object.keys(outputs).filter((name) =>
-    tasks.includes(name as Tasks) || name.startsWith("gates/") && needed.has(outputs[name])
+    wanted.has(name) || name.startsWith("gates/") && needed.has(outputs[name])
   );
   return optimise(graph, kept);
 }

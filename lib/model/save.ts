@@ -179,13 +179,14 @@ export function parseSpec(text: Uint8Array | string, file: string = specFile): S
 function checkTasks(spec: Spec, tasks: readonly unknown[]): void {
   if (!Array.isArray(tasks)) throw new TypeError(`Cannot load model: tasks must be a list, found ${kindOf(tasks)}`);
   const known = Object.keys(spec.tasks);
-  const strange = tasks.findIndex((task) => !known.includes(task));
+  const strange = tasks.findIndex((task) => typeof task !== "string" || !Object.hasOwn(spec.tasks, task));
   if (strange >= 0) {
     const task: unknown = tasks[strange];
     const near = advice(typeof task === "string" ? task : "", known);
     throw new TypeError(`Cannot load model: it has no task ${kindOf(task)}${near}`);
   }
-  const missed = known.find((task) => !tasks.includes(task));
+  const named = new Set(tasks);
+  const missed = known.find((task) => !named.has(task));
   if (missed !== undefined) {
     throw new TypeError(`Cannot load model: its task ${quoted(missed)} is not named: wanted all of its tasks`);
   }

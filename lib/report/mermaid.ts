@@ -1,5 +1,5 @@
 import type { Spec } from "../spec/spec.ts";
-import { columnsOf } from "../features/columns.ts";
+import { columnsIn } from "../features/columns.ts";
 import { inputWidth } from "../features/input.ts";
 import { bankText, functionText, headText } from "./describe.ts";
 
@@ -24,8 +24,9 @@ export function mermaid(spec: Spec): string {
   };
   const lines = [`flowchart TD`, `  ${id("input")}[/"input ${inputWidth(spec.input)}"/]`];
   const streams = new Map([["input", id("input")]]);
+  const columnsOf = columnsIn(spec.input);
   for (const [name, part] of Object.entries(spec.streams ?? {})) {
-    const width = columnsOf(spec.input, part).reduce((sum, [, length]) => sum + length, 0);
+    const width = columnsOf(part).reduce((sum, [, length]) => sum + length, 0);
     streams.set(name, id(`streams/${name}`));
     lines.push(
       `  ${streams.get(name)}[/"${escaped(`${name} ${width}`)}"/]`,

@@ -3,7 +3,7 @@ import { heads } from "../heads/heads.ts";
 import { ordered } from "../spec/order.ts";
 import { apply } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
-import { columnsOf, cut } from "../features/columns.ts";
+import { columnsIn, cut } from "../features/columns.ts";
 import { inputValues } from "../features/parts.ts";
 import type { Expression, LevelSpec, Spec } from "../spec/spec.ts";
 import { mapEntries } from "./entries.ts";
@@ -78,7 +78,8 @@ type Copy = (entry: Expression, x: Value, path: string) => Readonly<Record<strin
 /** Returns the streams before the first level, by name: `input`, and parts of it. */
 function inputStreams({ input, streams = {} }: Spec): Map<string, Value> {
   const parts = inputValues(input);
-  const cuts = Object.entries(streams).map(([name, part]) => [name, cut(parts, columnsOf(input, part))] as const);
+  const columnsOf = columnsIn(input);
+  const cuts = Object.entries(streams).map(([name, part]) => [name, cut(parts, columnsOf(part))] as const);
   return new Map([["input", concat(parts)], ...cuts]);
 }
 

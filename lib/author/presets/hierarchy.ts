@@ -95,6 +95,7 @@ function grouped(action: string, groups: unknown, tasks: unknown): Record<string
   if (!isRecord(groups)) throw new TypeError(`Cannot ${action}: groups must be an object, found ${kindOf(groups)}`);
   const found = new Map<string, string>();
   const names = Object.keys(isRecord(tasks) ? tasks : {});
+  const known = new Set(names);
   untaken(action, tasks as Record<string, never>, "shared", ...Object.keys(groups));
   for (const [group, members] of Object.entries(groups)) {
     if (!Array.isArray(members)) {
@@ -105,7 +106,7 @@ function grouped(action: string, groups: unknown, tasks: unknown): Record<string
     for (const task of members) {
       const before = found.get(task);
       const where = `Cannot ${action}: groups${keyText(group)} names ${kindOf(task)}`;
-      if (!names.includes(task)) throw new TypeError(`${where}, which is not a task${advice(String(task), names)}`);
+      if (!known.has(task)) throw new TypeError(`${where}, which is not a task${advice(String(task), names)}`);
       if (before !== undefined) throw new TypeError(`${where}, which is in group ${kindOf(before)} already`);
       found.set(task, group);
     }

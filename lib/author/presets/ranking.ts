@@ -1,5 +1,5 @@
 import { broadcast, constant, greater, inTraining, mul } from "../../ops/functions.ts";
-import { checkOptions, isRecord, kindOf } from "../../errors/kinds.ts";
+import { checkList, checkOptions, isRecord, kindOf } from "../../errors/kinds.ts";
 import { type Net, noise } from "../net.ts";
 import { dense, pipe } from "../nets.ts";
 import { type MixturePreset, recordOf } from "./preset.ts";
@@ -61,12 +61,15 @@ export function youtube<const Tasks extends string>(preset: YoutubePreset<Tasks>
   const { input, levels, tasks } = mmoe(rest);
   const net = (units: number) => pipe(trainingOnly(drop), shallow, dense(units, { bias: false }));
   const names = Object.keys(tasks ?? {}) as Tasks[];
-  const wrong = biased?.find((task) => !names.includes(task));
+  if (biased !== undefined) checkList(action, "biased", biased);
+  const some = new Set(biased ?? names);
+  const wrong = biased?.find((task) => !Object.hasOwn(tasks ?? {}, task));
   if (wrong !== undefined) throw new TypeError(`Cannot ${action}: biased names ${kindOf(wrong)}, which is not a task`);
   const towers = recordOf(names, (name) => {
     const task = tasks[name as Tasks];
-    const bare = biased !== undefined && !biased.includes(name as Tasks);
-    return bare || !isRecord(task) ? task : { ...task, adds: { ...task.adds, position: net(task.units) } };
+    return !some.has(name as Tasks) || !isRecord(task)
+      ? task
+      : { ...task, adds: { ...task.adds, position: net(task.units) } };
   });
   return { input, streams: { shared: others(input, position), position }, levels, tasks: towers as typeof tasks };
 }
