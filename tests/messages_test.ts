@@ -33,7 +33,7 @@ const bytes = (...parts: BlobPart[]) => read(new Blob(parts).stream());
 /** What is done, and a part of the error that says what was found and what is wanted. */
 const misuses: readonly (readonly [what: string, run: () => unknown, says: string])[] = [
   ["a Blob", read(new Blob(["a\n1\n"])), "found a Blob, wanted its stream: blob.stream()"],
-  ["a response", read(new Response("a")), "wanted a path, a file URL or a stream of bytes, found a Response"],
+  ["a response", read(new Response("a")), "wanted a path, a file URL or a stream of bytes, found an object"],
   ["nothing", read(undefined), "wanted a path, a file URL or a stream of bytes, found nothing"],
   ["a stream of text", read(ReadableStream.from(["a\n1\n"])), "found a stream of text, wanted bytes: pipe it through"],
   ["a stream of lists", read(ReadableStream.from([[1, 2]])), "found a stream of a list, wanted bytes"],

@@ -1,5 +1,5 @@
 import { advice } from "../errors/nearest.ts";
-import { checkOptions } from "../errors/kinds.ts";
+import { checkRecord, checkSignal, checkText, kindOf, optionsOf } from "../errors/kinds.ts";
 import type { Column, Columns } from "./columns.ts";
 import { flaw, readRecord, scan, type Sheet, type Sink, takeRows } from "./csv_scan.ts";
 import { dictionary } from "./dictionary.ts";
@@ -104,11 +104,12 @@ export async function readCsv(source: Source, options: CsvOptions): Promise<Colu
  */
 export async function* streamCsv(
   source: Source,
-  options: CsvOptions & { readonly rows?: number },
+  given: CsvOptions & { readonly rows?: number },
 ): AsyncGenerator<Columns> {
   checkSource(source);
+  const options = optionsOf("read CSV", given, known, ["trim"]);
+  if (options.name !== undefined) checkText("read CSV", "name", options.name);
   const { name = sourceName(source), sha256, signal, rows = 8192 } = options;
-  checkOptions(`read ${name}`, options, known);
   check(name, options, rows);
   let block: Uint8Array = new Uint8Array(1 << 16);
   let filled = 0, enough = 0;
@@ -153,7 +154,7 @@ export async function* streamCsv(
   yield* pass(true);
 }
 
-const known = ["columns", "header", "separator", "trim", "missing", "sha256", "name", "signal", "rows"];
+const known = ["columns", "header", "separator", "missing", "sha256", "name", "signal", "rows"];
 
 /** The names of all columns, where the first row begins, and in which line. */
 interface Head {
@@ -205,14 +206,26 @@ function separatorOf({ separator = "," }: Pick<CsvOptions, "separator">): number
 }
 
 /** Every option is right. */
-function check(name: string, { columns, header, separator = ",", missing = [] }: CsvOptions, rows: number): void {
+function check(
+  name: string,
+  { columns, header, separator = ",", missing = [], sha256, signal }: CsvOptions,
+  rows: number,
+): void {
+  const action = `read ${name}`;
+  checkRecord(action, "columns", columns);
+  checkText(action, "separator", separator);
+  checkSignal(action, signal);
+  if (sha256 !== undefined) checkText(action, "sha256", sha256);
+  if (header !== undefined && !(Array.isArray(header) && header.every((column) => typeof column === "string"))) {
+    throw new TypeError(`Cannot ${action}: header must be a list of the names of columns, found ${kindOf(header)}`);
+  }
   const wrong = (path: string, what: string) => `Cannot read ${name}\n  at ${path}: ${what}`;
   if (!/^[^"\r\n\x80-\uffff]$/.test(separator)) {
     const found = JSON.stringify(separator);
     throw new RangeError(wrong("separator", `found ${found}, wanted one ASCII character other than a quote`));
   }
   if (!(Number.isSafeInteger(rows) && rows > 0)) {
-    throw new RangeError(wrong("rows", `found ${rows}, wanted an integer of at least 1`));
+    throw new RangeError(wrong("rows", `found ${kindOf(rows)}, wanted an integer of at least 1`));
   }
   if (!Array.isArray(missing) || missing.some((text) => typeof text !== "string")) {
     throw new TypeError(wrong("missing", 'wanted a list of texts, such as ["", "?"]'));
@@ -227,7 +240,7 @@ function check(name: string, { columns, header, separator = ",", missing = [] }:
     }
     const listed = Array.isArray(kind) && kind.every((word) => typeof word === "string");
     if (!listed && kind !== "number" && kind !== "text") {
-      const found = JSON.stringify(kind);
+      const found = kindOf(kind);
       throw new TypeError(wrong(path, `found ${found}, wanted "number", "text" or a list of words`));
     }
     if (listed && new Set(kind).size !== kind.length) throw new TypeError(wrong(path, "a word stands twice"));

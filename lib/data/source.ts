@@ -19,12 +19,17 @@ export function checkSource(source: unknown): asserts source is Source {
     if (source.locked) throw new TypeError("Cannot read stream: it is being read already: wanted a fresh one");
   } else if (source instanceof Blob) {
     throw new TypeError("Cannot read source: found a Blob, wanted its stream: blob.stream()");
-  } else if (source instanceof URL ? source.protocol !== "file:" : /^[a-z][a-z\d+.-]+:\/\//i.test(String(source))) {
+  } else if (source instanceof URL ? source.protocol !== "file:" : isAddress(source)) {
     const wanted = 'files alone are read, wanted a path, new URL("file:///...") or a stream: (await fetch(url)).body';
     throw new TypeError(`Cannot read ${quoted(String(source))}: ${wanted}`);
   } else if (!(source instanceof URL) && (typeof source !== "string" || source === "")) {
     throw new TypeError(`Cannot read source: wanted a path, a file URL or a stream of bytes, found ${kindOf(source)}`);
   }
+}
+
+/** Returns true if something is the text of a URL, rather than of a path. */
+function isAddress(source: unknown): boolean {
+  return typeof source === "string" && /^[a-z][a-z\d+.-]+:\/\//i.test(source);
 }
 
 /**

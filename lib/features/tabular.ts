@@ -136,7 +136,7 @@ function lengthOf(action: string, feature: string, name: string, columns: Record
   const column = columns[name];
   const list = !isTyped(column) ? column : column.kind === "number" ? column.values : column.codes;
   if (typeof list === "object" && typeof list?.length === "number") return list.length;
-  throw new TypeError(`${at(action, feature)}: found ${typeof list}, wanted a list`);
+  throw new TypeError(`${at(action, feature)}: found ${kindOf(list)}, wanted a list`);
 }
 
 /** The beginning of an error about a feature. */
@@ -146,5 +146,5 @@ function at(action: string, feature: string): string {
 
 /** A value of a column, in errors. */
 function textOf(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value) : String(value);
+  return kindOf(value);
 }

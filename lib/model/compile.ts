@@ -1,7 +1,7 @@
 import { areFinite } from "../data/finite.ts";
 import { type Rows, sliceRows } from "../data/rows.ts";
 import type { Engine, Program, Store } from "../engines/engine.ts";
-import { checkOptions, isRecord, kindOf } from "../errors/kinds.ts";
+import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import type { Graph } from "../graph/graph.ts";
 import { flatName } from "../graph/layout.ts";
@@ -55,23 +55,27 @@ export async function compile<Tasks extends string>(
   given: Spec<Tasks>,
   options: CompileOptions = {},
 ): Promise<Model<Tasks>> {
-  checkOptions("compile model", options, ["engine", "seed", "parameters", "fuse"]);
-  const { seed = 0, fuse } = options;
+  const { seed = 0, fuse, engine: wanted, parameters: begun } = optionsOf("compile model", options, [
+    "engine",
+    "seed",
+    "parameters",
+  ], ["fuse"]);
   if (!Number.isSafeInteger(seed)) {
     throw new RangeError(`Cannot compile model: seed must be a whole number, found ${kindOf(seed)}`);
   }
   const spec = check(given) as Spec<Tasks>;
-  const engine = await (options.engine ?? (await import("../engines/tfjs/tfjs.ts")).bestEngine());
+  const engine = await (wanted ?? (await import("../engines/tfjs/tfjs.ts")).bestEngine());
   if (!isRecord(engine) || typeof engine.store !== "function" || typeof engine.load !== "function") {
     throw new TypeError(`Cannot compile model: wanted an engine, such as reference(), found ${kindOf(engine)}`);
   }
   const plan = planOf(spec, { rules: engine.rules, fuse });
   const { layout, parameters } = plan;
   if (layout.size > mostParameters) {
-    const wanted = `wanted at most ${mostParameters}`;
-    throw new RangeError(`Cannot compile model: its parameters have ${layout.size} elements in all, ${wanted}`);
+    throw new RangeError(
+      `Cannot compile model: its parameters have ${layout.size} elements in all, wanted at most ${mostParameters}`,
+    );
   }
-  const store = engine.store({ [flatName]: join(layout, options.parameters ?? initialised(parameters, seed)) });
+  const store = engine.store({ [flatName]: join(layout, begun ?? initialised(parameters, seed)) });
   return modelOf(plan, engine, seed, store);
 }
 
@@ -88,6 +92,10 @@ function modelOf<Tasks extends string>(plan: Plan<Tasks>, engine: Engine, seed: 
     seed,
     predict: async (rows) => pick(await run(rows, false), tasks),
     async *predictEach(source) {
+      const begin = Object(source)[Symbol.asyncIterator] ?? Object(source)[Symbol.iterator];
+      if (typeof begin !== "function") {
+        throw new TypeError(`Cannot predict: wanted an async iterable of rows, found ${kindOf(source)}`);
+      }
       for await (const rows of source) yield await model.predict(rows);
     },
     inspect: async (rows) => {

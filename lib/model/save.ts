@@ -1,3 +1,4 @@
+import { checkPath } from "../files/place.ts";
 import { writeGraphModel } from "../formats/graph_model.ts";
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
@@ -9,7 +10,7 @@ import { parametersOf } from "../trace/parameters.ts";
 import type { Json } from "../ops/value.ts";
 import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
-import { checkOptions, kindOf } from "../errors/kinds.ts";
+import { checkText, kindOf, optionsOf } from "../errors/kinds.ts";
 import { compile, type CompileOptions } from "./compile.ts";
 import { insidesOf } from "./insides.ts";
 import type { Model } from "./model.ts";
@@ -32,6 +33,7 @@ const parametersFile = "params.safetensors";
  */
 export async function save(model: Model, path: string): Promise<void> {
   insidesOf(model, "save model");
+  checkPath(path, "save model");
   await checkOurs(path, specFile, '"gatehouse"', "save model");
   const parameters = await model.parameters();
   const metadata = { format: "gatehouse", seed: String(model.seed), spec: await digest(model.spec) };
@@ -69,6 +71,7 @@ export async function saveGraphModel<Tasks extends string>(
   if (inherited !== undefined) {
     throw new TypeError(`Cannot save GraphModel: TensorFlow.js cannot return an output named ${quoted(inherited)}`);
   }
+  checkPath(path, "save GraphModel");
   await checkOurs(path, "model.json", '"Gatehouse"', "save GraphModel");
   const { input } = model.spec;
   await writeGraphModel(path, graph, await model.parameters(), { gatehouse: { input: input as unknown as Json } });
@@ -102,12 +105,12 @@ export async function load<Tasks extends string = string>(
   path: string,
   options: LoadOptions<Tasks> = {},
 ): Promise<Model<Tasks>> {
-  checkOptions("load model", options, ["engine", "seed", "fuse", "tasks"]);
-  const { tasks, ...rest } = options;
+  checkPath(path, "load model");
+  const { tasks, ...rest } = optionsOf("load model", options, ["engine", "seed", "tasks"], ["fuse"]);
   const { spec, tensors, metadata } = await readPair(path);
   if (tasks !== undefined) checkTasks(spec, tasks);
   const saved = /^-?\d{1,16}$/.test(metadata.seed ?? "") ? Number(metadata.seed) : 0;
-  const seed = options.seed ?? (Number.isSafeInteger(saved) ? saved : 0);
+  const seed = rest.seed ?? (Number.isSafeInteger(saved) ? saved : 0);
   return await compile(spec as Spec<Tasks>, { ...rest, seed, parameters: tensors });
 }
 
@@ -166,6 +169,10 @@ async function checkOurs(path: string, file: string, mark: string, action: strin
  * ```
  */
 export function parseSpec(text: Uint8Array | string, file: string = specFile): Spec {
+  if (typeof text !== "string" && !(text instanceof Uint8Array)) {
+    throw new TypeError(`Cannot read model: wanted a text or its bytes, found ${kindOf(text)}`);
+  }
+  checkText("read model", "file", file);
   let json: unknown;
   try {
     json = JSON.parse(typeof text === "string" ? text : new TextDecoder("utf-8", { fatal: true }).decode(text));

@@ -1,3 +1,4 @@
+import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
 import { columnsIn } from "../features/columns.ts";
 import { inputWidth } from "../features/input.ts";
@@ -15,7 +16,8 @@ import { bankText, functionText, headText } from "./describe.ts";
  * assertStringIncludes(mermaid(define({ input: 5, tasks: { click: binary() } })), "flowchart TD");
  * ```
  */
-export function mermaid(spec: Spec): string {
+export function mermaid(given: Spec): string {
+  const spec = check(given);
   const names = new Map<string, string>();
   const id = (path: string) => {
     const known = names.get(path) ?? `n${names.size}`;

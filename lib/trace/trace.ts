@@ -1,3 +1,5 @@
+import { checkFlag } from "../errors/kinds.ts";
+import { check } from "../spec/check.ts";
 import { add, concat, mul, reshape, sum } from "../ops/functions.ts";
 import { heads } from "../heads/heads.ts";
 import { ordered } from "../spec/order.ts";
@@ -51,7 +53,9 @@ export interface Traced {
  * assertEquals(gates["0/kind"].shape, ["batch", 3]);
  * ```
  */
-export function trace(spec: Spec, training: boolean): Traced {
+export function trace(given: Spec, training: boolean): Traced {
+  const spec = check(given);
+  checkFlag("trace model", "training", training);
   const copy: Copy = (entry, x, path) => instantiate(entry, x, path, training);
   const streams = inputStreams(spec);
   const levels: TracedLevel[] = [];

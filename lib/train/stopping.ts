@@ -2,7 +2,7 @@ import { quoted } from "../errors/quoted.ts";
 import { advice } from "../errors/nearest.ts";
 import { measuresOf } from "../heads/heads.ts";
 import type { Spec } from "../spec/spec.ts";
-import { checkOptions, isRecord, kindOf } from "../errors/kinds.ts";
+import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import type { Rows } from "../data/rows.ts";
 import { columnOf, labelled } from "../model/feed.ts";
 import type { Evaluation } from "../model/evaluate.ts";
@@ -30,8 +30,7 @@ export function watcher<Tasks extends string>(
   spec: Spec<Tasks>,
   validation: Rows | undefined,
 ): (evaluation: Evaluation<Tasks>) => { readonly best: boolean; readonly stop: boolean } {
-  checkOptions("stop early", stopping, ["task", "metric", "patience"]);
-  const { task, metric = "loss", patience = 1 } = stopping;
+  const { task, metric = "loss", patience = 1 } = optionsOf("stop early", stopping, ["task", "metric", "patience"]);
   const weights = (typeof task === "string" ? { [task]: 1 } : task) as Record<Tasks, number>;
   if (!isRecord(weights)) {
     throw new TypeError(`Cannot stop early: wanted a task, or weights by task, found ${kindOf(weights)}`);

@@ -8,6 +8,7 @@ import { type Insides, insidesOf } from "../model/insides.ts";
 import type { Model } from "../model/model.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { Optimiser } from "../optimisers/optimiser.ts";
+import type { Spec } from "../spec/spec.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { checkStep } from "./check_step.ts";
 import { feedsOf, unlabelled } from "./feeds.ts";
@@ -51,14 +52,16 @@ export async function* train<Tasks extends string>(
     throw new TypeError("Cannot train: the model is being trained already: wanted that loop to end first");
   }
   const given = settings(options);
-  const { validation, signal } = options;
+  const { validation, stopping, signal } = given;
   if (validation !== undefined) checkRows(model.spec, validation, "evaluate");
   if (typeof data !== "function") {
     checkRows(model.spec, data, "train");
     if (data.count > 0 && !anyCounts(model.spec, data)) throw new RangeError(unlabelled("no row"));
   }
   const validated = validation !== undefined && validation.count > 0;
-  const watch = options.stopping && watcher(options.stopping, model.spec, validated ? validation : undefined);
+  const watch = stopping === undefined
+    ? undefined
+    : watcher(stopping, model.spec as Spec, validated ? validation : undefined);
   const clock = stopwatch();
   let steps: Steps | undefined;
   let best: Tensor | undefined;

@@ -1,5 +1,5 @@
 import { add, mul, pad, sigmoid, softmax, swish } from "../../ops/functions.ts";
-import { checkOptions, isRecord, kindOf } from "../../errors/kinds.ts";
+import { isRecord, kindOf, optionsOf } from "../../errors/kinds.ts";
 import { keyText } from "../../errors/issues.ts";
 import { advice } from "../../errors/nearest.ts";
 import { type Gate, type Net, widthOf } from "../net.ts";
@@ -62,8 +62,15 @@ export interface HomePreset<Tasks extends string> extends Omit<Preset<Tasks>, "e
  */
 export function home<const Tasks extends string>(preset: HomePreset<Tasks>): Table<Tasks> {
   const action = "define HoME model";
-  checkOptions(action, preset, ["input", "expert", "groups", "shared", "own", "rank", "tasks"]);
-  const { input, expert, groups, shared = 1, own = 1, rank = 8, tasks } = preset;
+  const { input, expert, groups, shared = 1, own = 1, rank = 8, tasks } = optionsOf(action, preset, [
+    "input",
+    "expert",
+    "groups",
+    "shared",
+    "own",
+    "rank",
+    "tasks",
+  ]);
   const groupOf = grouped(action, groups, tasks);
   const names = Object.keys(groups);
   const common = shared === 0 ? [] : ["shared"];
