@@ -47,7 +47,11 @@ const works: Readonly<Record<string, readonly [size: number, prepare: (size: num
     return () => issuesOf(JSON.parse(JSON.stringify(spec)));
   }],
   "streams of unknown features": [300, (size) => {
-    const spec = { ...few, input: { features: features(size) }, streams: record("s", size, ["something quite unknown"]) };
+    const spec = {
+      ...few,
+      input: { features: features(size) },
+      streams: record("s", size, ["something quite unknown"]),
+    };
     return () => issuesOf(JSON.parse(JSON.stringify(spec)));
   }],
   "streams of many features": [300, (size) => {

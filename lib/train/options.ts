@@ -86,7 +86,7 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     validation,
     stopping,
   } = optionsOf("train", options, optionNames, ["shuffle"]);
-  const from = options.from === undefined ? { epoch: 0, step: 0 } : options.from; // null is refused, as ever
+  const from = options.from === undefined ? { epoch: 0, step: 0 } : options.from; // null is refused: it may hide a lost record
   checkOptimiser("train", optimiser);
   if (weighting !== undefined) checkWeighting(weighting);
   checkSignal("train", signal);
