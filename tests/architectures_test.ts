@@ -3,7 +3,7 @@ import { random } from "../lib/data/random.ts";
 import { graphOf } from "../lib/graph/graph.ts";
 import { trace } from "../lib/trace/trace.ts";
 import { gather } from "../lib/graph/gather.ts";
-import { columnsOf } from "../lib/features/columns.ts";
+import { columnsIn } from "../lib/features/columns.ts";
 import { inputTensors } from "../lib/model/feed.ts";
 import {
   adatt,
@@ -520,7 +520,7 @@ Deno.test("youtube() keeps the features of a position out of the experts, and on
   const age = { kind: "numeric", transform: "none", mean: 30, scale: 10 } as const;
   const spec = define(youtube({ input: { position, item, age }, position: ["position"], expert: base.expert, tasks }));
   assertEquals(spec.streams, { shared: ["item", "age"], position: ["position"] });
-  assertEquals(columnsOf(spec.input, spec.streams!.shared), [[4, 41], [0, 1]]);
+  assertEquals(columnsIn(spec.input)(spec.streams!.shared), [[4, 41], [0, 1]]);
   const plain = define(mmoe({ input: { age, item }, expert: base.expert, tasks }));
   const parameters = shaken(spec, "features");
   const kept = Object.fromEntries(

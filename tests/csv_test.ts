@@ -178,15 +178,16 @@ Deno.test("readCsv() hands on the error of a source, gzip or plain, and lets go 
 
 Deno.test("readCsv() names the compression or the encoding that it does not read", async () => {
   const utf16 = [..."a,b\n1,2\n"].flatMap((letter) => [letter.charCodeAt(0), 0]);
+  const unread = (what: string) => `f\n  at line 1: ${what}: wanted UTF-8, plain or compressed with gzip`;
   const cases: [readonly number[] | string, string][] = [
-    ["PK\x03\x04\x14", "f: found a zip archive, wanted text, plain or gzip"],
-    [[0x28, 0xb5, 0x2f, 0xfd, 0x04], "f: found zstd data, wanted text, plain or gzip"],
-    ["BZh91AY&SY\x00", "f: found bzip2 data, wanted text, plain or gzip"],
-    [[0xfd, 0x37, 0x7a, 0x58, 0x5a, 0], "f: found xz data, wanted text, plain or gzip"],
-    [[0xff, 0xfe, ...utf16], "f\n  at line 1: found UTF-16 text, wanted UTF-8"],
-    [[0xfe, 0xff, 0, ...utf16], "f\n  at line 1: found UTF-16 text, wanted UTF-8"],
-    [utf16, "f\n  at line 1: found UTF-16 text, wanted UTF-8"],
-    [[0, ...utf16], "f\n  at line 1: found UTF-16 text, wanted UTF-8"],
+    ["PK\x03\x04\x14", unread("the file is a zip archive or a spreadsheet")],
+    [[0x28, 0xb5, 0x2f, 0xfd, 0x04], unread("the file is compressed with zstd")],
+    ["BZh91AY&SY\x00", unread("the file is compressed with bzip2")],
+    [[0xfd, 0x37, 0x7a, 0x58, 0x5a, 0], unread("the file is compressed with xz")],
+    [[0xff, 0xfe, ...utf16], unread("the text is UTF-16")],
+    [[0xfe, 0xff, 0, ...utf16], unread("the text is UTF-16")],
+    [utf16, unread("the text is UTF-16")],
+    [[0, ...utf16], unread("the text is UTF-16")],
   ];
   for (const [given, message] of cases) {
     const bytes = typeof given === "string" ? new TextEncoder().encode(given) : Uint8Array.from(given);

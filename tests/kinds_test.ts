@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { random } from "../lib/data/random.ts";
 import { category } from "../lib/features/category.ts";
-import { columnsOf } from "../lib/features/columns.ts";
+import { columnsIn } from "../lib/features/columns.ts";
 import { encode, fit } from "../lib/features/encode.ts";
 import { type Features, inputWidth } from "../lib/features/input.ts";
 import { numeric } from "../lib/features/numeric.ts";
@@ -58,7 +58,7 @@ Deno.test("kinds: what a row promises of inputs, widths and places is what it en
     assertEquals(values.reduce((sum, { shape }) => sum + (shape[1] as number), 0), inputWidth(input));
     for (const { shape, type } of values) assertEquals([shape.length, shape[0], type], [2, "batch", "float"]);
     const ordered = everyKind.flatMap((kind) => Object.keys(fitted).filter((name) => fitted[name].kind === kind));
-    assertEquals(columnsOf(input, ordered), [[0, inputWidth(input)]]);
+    assertEquals(columnsIn(input)(ordered), [[0, inputWidth(input)]]);
   }
 });
 

@@ -242,15 +242,18 @@ Deno.test("train() trains without a label for one task, and leaves that task as 
   assertEquals(found[2], found[0]);
 });
 
-Deno.test("train() trains on batches without a label for one task, and on rows without any", async () => {
+Deno.test("train() trains on batches without a label for one task or all, and refuses rows without any", async () => {
   const data = sample(12);
   const labels = { income: data.labels!.income, marital: data.labels!.marital.map((y, row) => row < 4 ? NaN : y) };
   const { records, parameters } = await trained(spec, { ...data, labels }, { batch: 4, shuffle: false });
   assertEquals(records.map(({ loss }) => loss.marital > 0), [false, true, true]);
   assertFinite(parameters);
   const none = { income: new Float32Array(12).fill(NaN), marital: new Float32Array(12).fill(NaN) };
-  const bare = await trained(spec, { ...data, labels: none }, { batch: 4 });
-  assert(bare.records.every(({ total, norm }) => total === 0 && norm === 0));
+  const late = { income: none.income.with(11, 1), marital: none.marital };
+  const bare = await trained(spec, { ...data, labels: late }, { batch: 4, shuffle: false });
+  assertEquals(bare.records.map(({ total, norm }) => total === 0 && norm === 0), [true, true, false]);
+  const unlabelled = trained(spec, { ...data, labels: none }, { batch: 4 });
+  await assertRejects(() => unlabelled, RangeError, "no row has a label of any task");
 });
 
 Deno.test("train() trains a task by its own labels only, in single-task models", async () => {

@@ -19,7 +19,7 @@ import {
   sum,
 } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
-import { checkOptions, kindOf } from "../errors/kinds.ts";
+import { kindOf, optionsOf } from "../errors/kinds.ts";
 import { checkWeight } from "./gate_losses.ts";
 import { inits } from "./inits.ts";
 import { type Gate, layer } from "./net.ts";
@@ -102,8 +102,9 @@ export interface DSelectKOptions {
  */
 export function dselectK(k: number, options: DSelectKOptions = {}): Gate {
   wholeNumber("dselectK", "k", k);
-  checkOptions("apply dselectK", options, ["gamma", "entropy", "static"]);
-  const { gamma = 1, entropy = 0, static: still = false } = options;
+  const { gamma = 1, entropy = 0, static: still = false } = optionsOf("apply dselectK", options, ["gamma", "entropy"], [
+    "static",
+  ]);
   if (!(Number.isFinite(gamma) && gamma > 0)) {
     throw misapplied(new RangeError(`Cannot apply dselectK: gamma must be above 0, found ${kindOf(gamma)}`));
   }

@@ -1,6 +1,6 @@
 import { greater, log, logSumExp, mul, neg, select, square, sum } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
-import { kindOf } from "../errors/kinds.ts";
+import { isFloat, kindOf } from "../errors/kinds.ts";
 import type { Gate, Weighing } from "./net.ts";
 import { weighing, withLoss } from "./weighing.ts";
 import { misapplied } from "../errors/misapplied.ts";
@@ -98,7 +98,7 @@ function logitsOf({ logits, weights }: Weighing): Value {
  * @throws {RangeError} if it is not a finite number, as a float32 too.
  */
 export function checkWeight(name: string, weight: number): void {
-  if (Number.isFinite(weight) && Number.isFinite(Math.fround(weight))) return;
+  if (isFloat(weight)) return;
   throw misapplied(new RangeError(`Cannot apply ${name}: the weight must be a finite number, found ${kindOf(weight)}`));
 }
 

@@ -1,7 +1,7 @@
 import { broadcast, div, greater, inTraining, mul, select, softmax as softmaxOf, sum } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
 import type { Init } from "../ops/init.ts";
-import { checkOptions, kindOf } from "../errors/kinds.ts";
+import { kindOf, optionsOf } from "../errors/kinds.ts";
 import { mustBeGate } from "./gate_losses.ts";
 import { inits } from "./inits.ts";
 import { type Gate, layer, type Net, noise } from "./net.ts";
@@ -64,7 +64,7 @@ export function softmax(x: Value, experts: number): Value {
  * ```
  */
 export function temperature(value: number): Gate {
-  if (!(value > 0 && Number.isFinite(value))) {
+  if (!(Number.isFinite(value) && value > 0)) {
     throw misapplied(new RangeError(`Cannot apply temperature: it must be above 0, found ${kindOf(value)}`));
   }
   return (x, experts) => softmaxOf(div(dense(experts, { bias: false })(x), value));
@@ -102,10 +102,9 @@ export interface FixedOptions {
  * ```
  */
 export function fixed(options: FixedOptions = {}): Gate {
-  checkOptions("apply fixed", options, ["softmax", "init"]);
-  const { softmax = true } = options;
+  const { softmax = true, init: own } = optionsOf("apply fixed", options, ["init"], ["softmax"]);
   return (x, experts) => {
-    const { init = softmax ? inits.zeros : inits.value(1 / experts) } = options;
+    const init = own ?? (softmax ? inits.zeros : inits.value(1 / experts));
     const weights = layer((parameter) => parameter("weights", [experts], init))(x);
     return broadcast(softmax ? softmaxOf(weights) : weights, ["batch", experts]);
   };

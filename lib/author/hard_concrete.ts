@@ -1,6 +1,6 @@
 import { add, broadcast, div, inTraining, log, mul, relu, sigmoid, sub, sum } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
-import { checkOptions, kindOf } from "../errors/kinds.ts";
+import { kindOf, optionsOf } from "../errors/kinds.ts";
 import { inits } from "./inits.ts";
 import { type Gate, layer, noise } from "./net.ts";
 import { misapplied } from "../errors/misapplied.ts";
@@ -51,8 +51,11 @@ export interface HardConcreteOptions {
  * ```
  */
 export function hardConcrete(options: HardConcreteOptions = {}): Gate {
-  checkOptions("apply hardConcrete", options, ["temperature", "stretch", "penalty"]);
-  const { temperature = 2 / 3, stretch = 0.1, penalty = 0 } = options;
+  const { temperature = 2 / 3, stretch = 0.1, penalty = 0 } = optionsOf("apply hardConcrete", options, [
+    "temperature",
+    "stretch",
+    "penalty",
+  ]);
   for (const [name, value] of Object.entries({ temperature, stretch })) {
     if (!(Number.isFinite(value) && value > 0)) {
       throw misapplied(new RangeError(`Cannot apply hardConcrete: ${name} must be above 0, found ${kindOf(value)}`));

@@ -1,5 +1,5 @@
 import type { FocalSpec, HuberSpec, QuantileSpec } from "../heads/spec.ts";
-import { checkOptions } from "../errors/kinds.ts";
+import { optionsOf } from "../errors/kinds.ts";
 
 /** The settings of {@linkcode focal}. */
 export interface FocalOptions {
@@ -32,8 +32,7 @@ export interface FocalOptions {
  * ```
  */
 export function focal(options: FocalOptions = {}): FocalSpec {
-  checkOptions("apply focal", options, ["gamma", "alpha"]);
-  return { kind: "focal", gamma: 2, ...options };
+  return { kind: "focal", gamma: 2, ...optionsOf("apply focal", options, ["gamma", "alpha"]) };
 }
 
 /**

@@ -66,6 +66,9 @@ export type ParameterClaim = (name: string, shape: readonly number[], init: Init
  * ```
  */
 export function layer(body: (parameter: ParameterClaim, x: Value) => Value): Net {
+  if (typeof body !== "function") {
+    throw misapplied(new TypeError(`Cannot apply layer: the body must be a function, found ${kindOf(body)}`));
+  }
   const owner = {};
   const parameter: ParameterClaim = (name: unknown, shape, init) => {
     if (typeof name !== "string" || !/^[A-Za-z][\w-]{0,99}$/.test(name)) {

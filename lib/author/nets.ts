@@ -13,10 +13,11 @@ import {
   square,
   sub,
 } from "../ops/functions.ts";
+import { isValue } from "../ops/table.ts";
 import { sameShape, shapeText } from "../ops/shape.ts";
 import type { Value } from "../ops/value.ts";
 import type { Init } from "../ops/init.ts";
-import { checkOptions, kindOf } from "../errors/kinds.ts";
+import { kindOf, optionsOf } from "../errors/kinds.ts";
 import { inits } from "./inits.ts";
 import { layer, type Net, noise, widthOf } from "./net.ts";
 import { misapplied } from "../errors/misapplied.ts";
@@ -57,15 +58,19 @@ export interface DenseOptions {
  */
 export function dense(units: number, options: DenseOptions = {}): Net {
   wholeNumber("dense", "units", units);
-  checkOptions("apply dense", options, denseOptions);
-  const { bias = true, init = inits.glorotUniform, biasInit = inits.zeros } = options;
+  const { bias = true, init = inits.glorotUniform, biasInit = inits.zeros } = optionsOf(
+    "apply dense",
+    options,
+    denseOptions,
+    ["bias"],
+  );
   return layer((parameter, x) => {
     const product = matmul(x, parameter("kernel", [widthOf(x), units], init));
     return bias ? add(product, parameter("bias", [units], biasInit)) : product;
   });
 }
 
-const denseOptions = ["bias", "init", "biasInit"];
+const denseOptions = ["init", "biasInit"];
 
 /**
  * Nets one after the other: `pipe(f, g)(x) = g(f(x))`. Without nets: the identity.
@@ -121,8 +126,11 @@ export function mlp(units: readonly number[], options: MlpOptions = {}): Net {
   if (!Array.isArray(units)) {
     throw misapplied(new TypeError(`Cannot apply mlp: units must be a list, found ${kindOf(units)}`));
   }
-  checkOptions("apply mlp", options, [...denseOptions, "activation", "dropout"]);
-  const { activation = relu, dropout: rate = 0, ...rest } = options;
+  const { activation = relu, dropout: rate = 0, ...rest } = optionsOf("apply mlp", options, [
+    ...denseOptions,
+    "activation",
+    "dropout",
+  ], ["bias"]);
   return pipe(...units.flatMap((width) => [dense(width, rest), activation, dropout(rate)]));
 }
 
@@ -146,6 +154,9 @@ export function residual(net: Net): Net {
   mustBeNet("residual", "the net", net);
   return (x) => {
     const y = net(x);
+    if (!isValue(y)) {
+      throw misapplied(new TypeError(`Cannot apply residual: the net must return a value, found ${kindOf(y)}`));
+    }
     if (!sameShape(x.shape, y.shape)) {
       const found = `${shapeText(x.shape)} became ${shapeText(y.shape)}`;
       throw misapplied(new RangeError(`Cannot apply residual: the net must keep the shape, found ${found}`));
@@ -214,8 +225,7 @@ export interface LayerNormOptions {
  * ```
  */
 export function layerNorm(options: LayerNormOptions = {}): Net {
-  checkOptions("apply layerNorm", options, ["epsilon"]);
-  const { epsilon = 1e-5 } = options;
+  const { epsilon = 1e-5 } = optionsOf("apply layerNorm", options, ["epsilon"]);
   if (!(Number.isFinite(epsilon) && epsilon > 0)) {
     throw misapplied(new RangeError(`Cannot apply layerNorm: epsilon must be above 0, found ${kindOf(epsilon)}`));
   }

@@ -15,7 +15,7 @@ import {
   topMask,
 } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
-import { checkOptions, kindOf } from "../errors/kinds.ts";
+import { isFloat, kindOf, optionsOf } from "../errors/kinds.ts";
 import { inits } from "./inits.ts";
 import type { Routing } from "../spec/routing.ts";
 import { type Gate, layer, noise } from "./net.ts";
@@ -81,8 +81,10 @@ export interface TopKOptions {
  */
 export function topK(k: number, options: TopKOptions = {}): Gate {
   wholeNumber("topK", "k", k);
-  checkOptions("apply topK", options, ["noise", "normalise", "balance"]);
-  const { noise: noisy = false, normalise = k > 1, balance } = options;
+  const { noise: noisy = false, normalise = k > 1, balance } = optionsOf("apply topK", options, ["balance"], [
+    "noise",
+    "normalise",
+  ]);
   for (const [name, value] of Object.entries({ noise: noisy, normalise })) {
     if (typeof value === "boolean") continue;
     throw misapplied(new TypeError(`Cannot apply topK: ${name} must be true or false, found ${kindOf(value)}`));
@@ -94,7 +96,7 @@ export function topK(k: number, options: TopKOptions = {}): Gate {
       ),
     );
   }
-  if (balance !== undefined && !(Number.isFinite(Math.fround(balance)) && balance > 0)) {
+  if (balance !== undefined && !(isFloat(balance) && balance > 0)) {
     throw misapplied(new RangeError(`Cannot apply topK: balance must be above 0, found ${kindOf(balance)}`));
   }
   return (x, experts) => {

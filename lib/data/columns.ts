@@ -1,5 +1,6 @@
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
+import { checkNumbers, checkRecord, checkText, isRecord, kindOf } from "../errors/kinds.ts";
 
 /** A table in memory, column by column: what {@linkcode readCsv} returns. */
 export interface Columns {
@@ -50,6 +51,8 @@ export interface TextColumn {
  * ```
  */
 export function take(columns: Columns, rows: ArrayLike<number>): Columns {
+  checkTable("take rows", columns);
+  checkNumbers("take rows", "rows", rows);
   for (let i = 0; i < rows.length; i++) {
     if (!(Number.isInteger(rows[i]) && rows[i] >= 0 && rows[i] < columns.count)) {
       throw new RangeError(`Cannot take rows\n  at rows[${i}]: found ${rows[i]}, wanted a row of ${columns.count}`);
@@ -88,7 +91,10 @@ export function labels<Tasks extends string>(
   columns: Columns,
   tasks: Readonly<Record<Tasks, string>>,
 ): Record<Tasks, Float32Array> {
+  checkTable("read labels", columns);
+  checkRecord("read labels", "tasks", tasks);
   const label = (task: string, name: string): Float32Array => {
+    checkText("read labels", `the column of ${quoted(task)}`, name);
     if (!Object.hasOwn(columns.columns, name)) {
       const hint = advice(name, Object.keys(columns.columns));
       throw new TypeError(`Cannot read labels\n  at ${task}: no column is named ${JSON.stringify(name)}${hint}`);
@@ -98,14 +104,33 @@ export function labels<Tasks extends string>(
     if (column.listed !== true) {
       const some = column.words.slice(0, 3).map((word) => JSON.stringify(word)).join(", ");
       const wanted = `wanted a column read with its words in their order, such as ${quoted(name)}: [${some}]`;
+      const groups = `for the groups of a ranking give its codes, table.columns[${quoted(name)}].codes`;
       throw new TypeError(
-        `Cannot read labels\n  at ${task}: the codes of column ${quoted(name)} mean nothing: ${wanted}`,
+        `Cannot read labels\n  at ${task}: the codes of column ${quoted(name)} mean nothing: ${wanted}; ${groups}`,
       );
     }
     return Float32Array.from(column.codes, (code) => code < 0 ? NaN : code);
   };
   const entries = Object.entries<string>(tasks).map(([task, name]) => [task, label(task, name)]);
   return Object.fromEntries(entries) as Record<Tasks, Float32Array>;
+}
+
+/**
+ * Makes sure that something is a table of columns in memory.
+ *
+ * @throws {TypeError} if it is not.
+ */
+function checkTable(action: string, found: unknown): asserts found is Columns {
+  if (!isRecord(found) || !Number.isSafeInteger(found.count) || !isRecord(found.columns)) {
+    throw new TypeError(`Cannot ${action}: wanted a table, as readCsv() returns it, found ${kindOf(found)}`);
+  }
+  for (const [name, column] of Object.entries(found.columns)) {
+    const isNumber = isRecord(column) && column.kind === "number" && column.values instanceof Float32Array;
+    const isText = isRecord(column) && column.kind === "text" && column.codes instanceof Int32Array &&
+      Array.isArray(column.words);
+    if (isNumber || isText) continue;
+    throw new TypeError(`Cannot ${action}\n  at column ${quoted(name)}: wanted a column of numbers or of text`);
+  }
 }
 
 /** The elements of an array at some positions. */

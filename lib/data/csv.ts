@@ -1,9 +1,10 @@
 import { advice } from "../errors/nearest.ts";
-import { checkOptions } from "../errors/kinds.ts";
+import { checkRecord, checkSignal, checkText, kindOf, optionsOf } from "../errors/kinds.ts";
 import type { Column, Columns } from "./columns.ts";
 import { flaw, longest, numberOf, readRecord, scan, type Sheet, type Sink, takeRows } from "./csv_scan.ts";
 import { dictionary } from "./dictionary.ts";
-import { bytesOf, type Source, sourceName } from "./source.ts";
+import { foreign } from "./foreign.ts";
+import { bytesOf, checkSource, type Source, sourceName } from "./source.ts";
 
 /** The kind of a column of a CSV file: numbers, text, or text that is one of some words. */
 export type ColumnKind = "number" | "text" | readonly string[];
@@ -103,10 +104,12 @@ export async function readCsv(source: Source, options: CsvOptions): Promise<Colu
  */
 export async function* streamCsv(
   source: Source,
-  options: CsvOptions & { readonly rows?: number },
+  given: CsvOptions & { readonly rows?: number },
 ): AsyncGenerator<Columns> {
+  checkSource(source);
+  const options = optionsOf("read CSV", given, known, ["trim"]);
+  if (options.name !== undefined) checkText("read CSV", "name", options.name);
   const { name = sourceName(source), sha256, signal, rows = 8192 } = options;
-  checkOptions(`read ${name}`, options, known);
   check(name, options, rows);
   let block: Uint8Array = new Uint8Array(1 << 16);
   let filled = 0, enough = 0;
@@ -117,6 +120,8 @@ export async function* streamCsv(
     const bytes = block.subarray(0, filled);
     let from = 0;
     if (sheet === undefined) {
+      const other = foreign(bytes, last, options.header === undefined);
+      if (other !== undefined) throw flaw({ name, line: 1 }, other);
       const head = headOf(name, options, bytes, last);
       if (head === undefined) {
         enough = 2 * filled;
@@ -152,7 +157,7 @@ export async function* streamCsv(
   yield* pass(true);
 }
 
-const known = ["columns", "header", "separator", "trim", "missing", "sha256", "name", "signal", "rows"];
+const known = ["columns", "header", "separator", "missing", "sha256", "name", "signal", "rows"];
 
 /** The names of all columns, where the first row begins, and in which line. */
 interface Head {
@@ -166,7 +171,6 @@ function headOf(name: string, { header, ...options }: CsvOptions, bytes: Uint8Ar
   if (bytes.length < 3 && !last) return undefined;
   let from = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
   let line = 1;
-  if (isUtf16(bytes)) throw flaw({ name, line }, "found UTF-16 text, wanted UTF-8");
   if (header !== undefined) return { names: header, next: from, line };
   while (bytes[from] === 0x0a || bytes[from] === 0x0d && bytes[from + 1] === 0x0a) {
     from += bytes[from] === 0x0a ? 1 : 2;
@@ -189,15 +193,10 @@ function headOf(name: string, { header, ...options }: CsvOptions, bytes: Uint8Ar
   return { names: record.fields, next: record.next, line: line + record.lines };
 }
 
-/** The first name that stands twice in a list. */
+/** Returns the first name that stands twice in a list. */
 function repeated(names: readonly string[]): string | undefined {
   const seen = new Set<string>();
   return names.find((name) => seen.size === seen.add(name).size);
-}
-
-/** Returns true if text begins as UTF-16 does: with a mark, or with one zero byte of two. */
-function isUtf16([first, second]: Uint8Array): boolean {
-  return first === 0xff && second === 0xfe || first === 0xfe && second === 0xff || (first === 0) !== (second === 0);
 }
 
 /** An empty sheet. */
@@ -230,14 +229,26 @@ function separatorOf({ separator = "," }: Pick<CsvOptions, "separator">): number
 }
 
 /** Every option is right. */
-function check(name: string, { columns, header, separator = ",", missing = [] }: CsvOptions, rows: number): void {
+function check(
+  name: string,
+  { columns, header, separator = ",", missing = [], sha256, signal }: CsvOptions,
+  rows: number,
+): void {
+  const action = `read ${name}`;
+  checkRecord(action, "columns", columns);
+  checkText(action, "separator", separator);
+  checkSignal(action, signal);
+  if (sha256 !== undefined) checkText(action, "sha256", sha256);
+  if (header !== undefined && !(Array.isArray(header) && header.every((column) => typeof column === "string"))) {
+    throw new TypeError(`Cannot ${action}: header must be a list of the names of columns, found ${kindOf(header)}`);
+  }
   const wrong = (path: string, what: string) => `Cannot read ${name}\n  at ${path}: ${what}`;
   if (!/^[^"\r\n\x80-\uffff]$/.test(separator)) {
     const found = JSON.stringify(separator);
     throw new RangeError(wrong("separator", `found ${found}, wanted one ASCII character other than a quote`));
   }
   if (!(Number.isSafeInteger(rows) && rows > 0)) {
-    throw new RangeError(wrong("rows", `found ${rows}, wanted an integer of at least 1`));
+    throw new RangeError(wrong("rows", `found ${kindOf(rows)}, wanted an integer of at least 1`));
   }
   if (!Array.isArray(missing) || missing.some((text) => typeof text !== "string")) {
     throw new TypeError(wrong("missing", 'wanted a list of texts, such as ["", "?"]'));
@@ -252,7 +263,7 @@ function check(name: string, { columns, header, separator = ",", missing = [] }:
     }
     const listed = Array.isArray(kind) && kind.every((word) => typeof word === "string");
     if (!listed && kind !== "number" && kind !== "text") {
-      const found = JSON.stringify(kind);
+      const found = kindOf(kind);
       throw new TypeError(wrong(path, `found ${found}, wanted "number", "text" or a list of words`));
     }
     if (listed && new Set(kind).size !== kind.length) throw new TypeError(wrong(path, "a word stands twice"));

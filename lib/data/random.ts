@@ -1,3 +1,5 @@
+import { checkCount, checkSeed, isRecord, kindOf } from "../errors/kinds.ts";
+
 /** A source of random numbers that its seed determines: the same on every machine and engine. */
 export interface Random {
   /** The next 32 random bits, an integer in [0, 2^32). */
@@ -26,6 +28,7 @@ export interface Random {
  * ```
  */
 export function random(seed: number | string): Random {
+  checkSeed("draw random numbers", seed);
   let [a, b, c] = hash(String(seed));
   let counter = 1;
   let spare: number | undefined;
@@ -77,6 +80,8 @@ export function random(seed: number | string): Random {
  * ```
  */
 export function fillUniform<A extends Float32Array | Float64Array>(array: A, random: Random): A {
+  checkFloats("fill", array);
+  checkSource("fill", random);
   for (let i = 0; i < array.length; i++) array[i] = (random.bits() >>> 8) * 2 ** -24;
   return array;
 }
@@ -96,6 +101,8 @@ export function fillUniform<A extends Float32Array | Float64Array>(array: A, ran
  * ```
  */
 export function fillNormal<A extends Float32Array | Float64Array>(array: A, random: Random): A {
+  checkFloats("fill", array);
+  checkSource("fill", random);
   for (let i = 0; i < array.length; i++) array[i] = random.normal();
   return array;
 }
@@ -114,6 +121,9 @@ export function fillNormal<A extends Float32Array | Float64Array>(array: A, rand
  * ```
  */
 export function permutation(count: number, random: Random): Uint32Array {
+  checkCount("permute", "count", count);
+  if (count > 2 ** 32) throw new RangeError(`Cannot permute: count must be at most 2 ** 32, found ${count}`);
+  checkSource("permute", random);
   const order = new Uint32Array(count);
   for (let i = 0; i < count; i++) {
     const j = Math.floor(random.uniform() * (i + 1));
@@ -141,4 +151,14 @@ function mix(word: number): number {
   word = Math.imul(word ^ word >>> 16, 0x85ebca6b);
   word = Math.imul(word ^ word >>> 13, 0xc2b2ae35);
   return word ^ word >>> 16;
+}
+
+function checkFloats(action: string, found: unknown): void {
+  if (found instanceof Float32Array || found instanceof Float64Array) return;
+  throw new TypeError(`Cannot ${action}: array must be a Float32Array or Float64Array, found ${kindOf(found)}`);
+}
+
+function checkSource(action: string, found: unknown): void {
+  if (isRecord(found) && ["bits", "uniform", "normal"].every((name) => typeof found[name] === "function")) return;
+  throw new TypeError(`Cannot ${action}: random must be a generator, such as random(7), found ${kindOf(found)}`);
 }

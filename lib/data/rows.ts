@@ -1,4 +1,4 @@
-import { checkOptions, isRecord, kindOf } from "../errors/kinds.ts";
+import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 
 /**
@@ -53,8 +53,7 @@ export function rows(
   inputs: readonly ArrayLike<number>[] | Pick<Rows, "count" | "inputs">,
   options: RowOptions = {},
 ): Rows {
-  checkOptions("make rows", options, ["labels", "weights"]);
-  const { labels, weights } = options;
+  const { labels, weights } = optionsOf("make rows", options, ["labels", "weights"]);
   const base = isRecord(inputs) ? inputs as Pick<Rows, "count" | "inputs"> : fromLists(inputs);
   return {
     count: base.count,

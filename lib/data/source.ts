@@ -1,4 +1,6 @@
 import { gunzip } from "./gzip.ts";
+import { kindOf } from "../errors/kinds.ts";
+import { quoted } from "../errors/quoted.ts";
 
 /** A source of text: a file by its path or file URL, or bytes from anywhere. */
 export type Source = string | URL | ReadableStream<Uint8Array>;
@@ -6,6 +8,29 @@ export type Source = string | URL | ReadableStream<Uint8Array>;
 /** Returns the name of a source in errors. */
 export function sourceName(source: Source): string {
   return typeof source === "string" ? source : source instanceof URL ? source.pathname : "stream";
+}
+
+/**
+ * Makes sure that something is a source.
+ *
+ * @throws {TypeError} if it is not; the error says how to make one of it.
+ */
+export function checkSource(source: unknown): asserts source is Source {
+  if (source instanceof ReadableStream) {
+    if (source.locked) throw new TypeError("Cannot read stream: it is being read already: wanted a fresh one");
+  } else if (source instanceof Blob) {
+    throw new TypeError("Cannot read source: found a Blob, wanted its stream: blob.stream()");
+  } else if (source instanceof URL ? source.protocol !== "file:" : isAddress(source)) {
+    const wanted = 'files alone are read, wanted a path, new URL("file:///...") or a stream: (await fetch(url)).body';
+    throw new TypeError(`Cannot read ${quoted(String(source))}: ${wanted}`);
+  } else if (!(source instanceof URL) && (typeof source !== "string" || source === "")) {
+    throw new TypeError(`Cannot read source: wanted a path, a file URL or a stream of bytes, found ${kindOf(source)}`);
+  }
+}
+
+/** Returns true if something is the text of a URL, rather than of a path. */
+function isAddress(source: unknown): boolean {
+  return typeof source === "string" && /^[a-z][a-z\d+.-]+:\/\//i.test(source);
 }
 
 /**
@@ -47,30 +72,31 @@ async function* plain(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8A
     for (let next = await reader.read(); !next.done; next = await reader.read()) yield* pieces(next.value);
   }
   try {
-    for (let length = 0; length < 10;) {
+    for (let length = 0; length < 2;) {
       const { value, done } = await reader.read();
       if (done) break;
+      checkBytes(value);
       head.push(value);
       length += value.length;
     }
-    const start = String.fromCharCode(...head.flatMap((chunk) => [...chunk.subarray(0, 10)]));
-    const found = compressions.find(([magic]) => [...magic].every((byte, at) => byte === "?" || byte === start[at]));
-    if (found !== undefined) throw new SyntaxError(`found ${found[1]}, wanted text, plain or gzip`);
+    const start = String.fromCharCode(...head.flatMap((chunk) => [...chunk.subarray(0, 2)]));
     yield* start.startsWith("\x1f\x8b") ? gunzip(whole()) : whole();
   } finally {
     await reader.cancel();
   }
 }
 
-/** Compressed files that are not read, by the bytes that they begin with; `?` stands for any byte. */
-const compressions: readonly (readonly [magic: string, name: string])[] = [
-  ["PK\x03\x04", "a zip archive"],
-  ["\x28\xb5\x2f\xfd", "zstd data"],
-  ["BZh?1AY&SY", "bzip2 data"],
-  ["\xfd7zXZ\0", "xz data"],
-];
-
 /** Bytes in pieces of at most 64 KiB, of which a decompressor makes pieces that fit into memory. */
 export function* pieces(bytes: Uint8Array): Generator<Uint8Array<ArrayBuffer>> {
+  checkBytes(bytes);
   for (let at = 0; at < bytes.length; at += 65536) yield bytes.subarray(at, at + 65536) as Uint8Array<ArrayBuffer>;
+}
+
+/** Makes sure that a chunk of a stream is bytes. */
+function checkBytes(chunk: unknown): void {
+  if (chunk instanceof Uint8Array) return;
+  const advised = typeof chunk === "string" ? ": pipe it through new TextEncoderStream()" : "";
+  throw new TypeError(
+    `found a stream of ${typeof chunk === "string" ? "text" : kindOf(chunk)}, wanted bytes${advised}`,
+  );
 }

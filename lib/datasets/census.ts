@@ -1,5 +1,5 @@
 import type { Features } from "../features/input.ts";
-import { checkOptions } from "../errors/kinds.ts";
+import { checkSeed, checkText, kindOf, optionsOf } from "../errors/kinds.ts";
 import { censusColumns, censusHeader, censusInputs, type CensusTask, censusTasks } from "./census_columns.ts";
 import { type CensusFile, censusFiles, findCensus } from "./census_files.ts";
 import { type Columns, take } from "../data/columns.ts";
@@ -58,12 +58,18 @@ export interface Census {
  * ```
  */
 export async function census(options: CensusOptions = {}): Promise<Census> {
-  checkOptions("read Census-Income", options, ["group", "inputs", "seed", "folder", "verify", "signal"]);
-  const { group = 1, inputs = "paper", seed = 0, folder, verify = true, signal } = options;
+  const { group = 1, inputs = "paper", seed = 0, folder, verify = true, signal } = optionsOf(
+    "read Census-Income",
+    options,
+    ["group", "inputs", "seed", "folder", "signal"],
+    ["verify"],
+  );
+  checkSeed("read Census-Income", seed);
+  if (folder !== undefined) checkText("read Census-Income", "folder", folder);
   const wrong = (what: string) => new RangeError(`Cannot read Census-Income\n  at ${what}`);
-  if (group !== 1 && group !== 2) throw wrong(`group: found ${JSON.stringify(group)}, wanted 1 or 2`);
+  if (group !== 1 && group !== 2) throw wrong(`group: found ${kindOf(group)}, wanted 1 or 2`);
   if (inputs !== "paper" && inputs !== "education kept") {
-    throw wrong(`inputs: found ${JSON.stringify(inputs)}, wanted "paper" or "education kept"`);
+    throw wrong(`inputs: found ${kindOf(inputs)}, wanted "paper" or "education kept"`);
   }
   const kept = inputs === "education kept";
   if (kept && group === 2) throw wrong(`inputs: found "education kept", wanted "paper" where education is predicted`);

@@ -1,4 +1,4 @@
-import { checkOptions } from "../errors/kinds.ts";
+import { checkFunction, checkList, checkSignal, checkText, optionsOf } from "../errors/kinds.ts";
 import { censusAddress, type CensusFile, censusFiles, censusFolder } from "./census_files.ts";
 import { bytesOf } from "../data/source.ts";
 import { untar, unzip } from "./zip.ts";
@@ -41,12 +41,27 @@ const largestText = 1000 * 2 ** 20;
  * ```
  */
 export async function downloadCensus(options: DownloadOptions = {}): Promise<string[]> {
-  checkOptions("download Census-Income", options, ["folder", "address", "files", "fetch", "signal"]);
-  const { folder = censusFolder, address = censusAddress, files = Object.values(censusFiles), signal } = options;
+  const {
+    folder = censusFolder,
+    address = censusAddress,
+    files = Object.values(censusFiles),
+    signal,
+    fetch = globalThis.fetch,
+  } = optionsOf(
+    "download Census-Income",
+    options,
+    ["folder", "address", "files", "fetch", "signal"],
+  );
+  const action = "download Census-Income";
+  checkText(action, "folder", folder);
+  checkText(action, "address", address);
+  checkList(action, "files", files);
+  checkFunction(action, "fetch", fetch);
+  checkSignal(action, signal);
   if (folder === "") throw new TypeError("Cannot download Census-Income: the folder has no name");
   const parts = new Map<CensusFile, string>();
   try {
-    const zip = await fetched(address, options);
+    const zip = await fetched(address, { fetch, signal });
     await Deno.mkdir(folder, { recursive: true });
     const tar = bounded(bytesOf(unzip(zip, (name) => /(^|\/)census\.tar\.gz$/.test(name)), "census.tar.gz"), signal);
     for await (const { name, bytes } of untar(tar)) {

@@ -1,4 +1,4 @@
-import { checkOptions } from "../errors/kinds.ts";
+import { checkNumbers, checkSeed, checkText, kindOf, optionsOf } from "../errors/kinds.ts";
 import { fillNormal, random } from "../data/random.ts";
 import type { Rows } from "../data/rows.ts";
 
@@ -60,28 +60,36 @@ export interface LabelOptions {
  * ```
  */
 export function synthetic(options: SyntheticOptions): Rows {
-  checkOptions("draw synthetic rows", options, [...labelOptions, ...rowOptions]);
-  const { correlation, rows, seed, part = "train", width = 100, standardise = true } = options;
-  const { scale, frequencies, phases, noise } = checkLabels("draw synthetic rows", options);
+  const { correlation, rows, seed, part = "train", width = 100, standardise = true, ...label } = optionsOf(
+    "draw synthetic rows",
+    options,
+    [...labelOptions, ...rowOptions],
+    ["standardise"],
+  );
+  const { scale, frequencies, phases, noise } = checkLabels("draw synthetic rows", label);
   wantCorrelation("draw synthetic rows", correlation);
+  checkSeed("draw synthetic rows", seed);
+  checkText("draw synthetic rows", "part", part);
   want("draw synthetic rows", "rows", rows, Number.isSafeInteger(rows) && rows >= 0, "an integer of at least 0");
   want("draw synthetic rows", "width", width, Number.isSafeInteger(width) && width >= 2, "an integer of at least 2");
 
   const [first, second] = weights(correlation, width, scale, seed);
-  const { mean, deviation } = standardise ? labelMoments(options) : { mean: 0, deviation: 1 };
+  const { mean, deviation } = standardise
+    ? labelMoments({ scale, frequencies, phases, noise })
+    : { mean: 0, deviation: 1 };
   const numbers = random(`${seed}:${part}:inputs`);
   const errors = random(`${seed}:${part}:noise`);
   const input = new Float32Array(rows * width);
   const labels = { first: new Float32Array(rows), second: new Float32Array(rows) };
-  const label = (product: number): number => {
+  const labelOf = (product: number): number => {
     let sum = product + noise * errors.normal();
     for (let i = 0; i < frequencies.length; i++) sum += Math.sin(frequencies[i] * product + phases[i]);
     return (sum - mean) / deviation;
   };
   for (let row = 0; row < rows; row++) {
     const x = fillNormal(input.subarray(row * width, (row + 1) * width), numbers);
-    labels.first[row] = label(dot(first, x));
-    labels.second[row] = label(dot(second, x));
+    labels.first[row] = labelOf(dot(first, x));
+    labels.second[row] = labelOf(dot(second, x));
   }
   return { count: rows, inputs: { input }, labels };
 }
@@ -108,7 +116,6 @@ export function synthetic(options: SyntheticOptions): Rows {
  * ```
  */
 export function labelCorrelation(correlation: number, options: LabelOptions = {}): number {
-  checkOptions("find the label correlation", options, labelOptions);
   const label = checkLabels("find the label correlation", options);
   wantCorrelation("find the label correlation", correlation);
   return covariance(correlation, label) / (covariance(1, label) + label.noise ** 2);
@@ -134,7 +141,7 @@ export function labelMoments(options: LabelOptions = {}): { readonly mean: numbe
 }
 
 const labelOptions = ["scale", "frequencies", "phases", "noise"];
-const rowOptions = ["correlation", "rows", "seed", "part", "width", "standardise"];
+const rowOptions = ["correlation", "rows", "seed", "part", "width"];
 
 /** `w1 = c u1` and `w2 = c (p u1 + sqrt(1 - p^2) u2)`, `[width]` each (equation 2). */
 function weights(
@@ -189,8 +196,11 @@ function covariance(p: number, label: Required<LabelOptions>): number {
 
 /** Label options with nothing left to default. */
 function checkLabels(action: string, options: LabelOptions): Required<LabelOptions> {
-  const { scale = 0.5, frequencies = [3, 6, 9, 12, 15], noise = 0.1 } = options;
-  const { phases = options.frequencies ? frequencies.map(() => 0) : [1.5, 3, 4.5, 6, 7.5] } = options;
+  const given = optionsOf(action, options, labelOptions);
+  const { scale = 0.5, frequencies = [3, 6, 9, 12, 15], noise = 0.1 } = given;
+  checkNumbers(action, "frequencies", frequencies);
+  const { phases = given.frequencies ? frequencies.map(() => 0) : [1.5, 3, 4.5, 6, 7.5] } = given;
+  checkNumbers(action, "phases", phases);
   want(action, "scale", scale, Number.isFinite(scale) && scale > 0, "a number greater than 0");
   want(action, "noise", noise, Number.isFinite(noise) && noise >= 0, "a number of at least 0");
   frequencies.forEach((a, i) => want(action, `frequencies[${i}]`, a, Number.isFinite(a), "a number"));
@@ -202,10 +212,16 @@ function checkLabels(action: string, options: LabelOptions): Required<LabelOptio
 
 /** The correlation is one. */
 function wantCorrelation(action: string, correlation: number): void {
-  want(action, "correlation", correlation, correlation >= -1 && correlation <= 1, "a number from -1 to 1");
+  want(
+    action,
+    "correlation",
+    correlation,
+    typeof correlation === "number" && correlation >= -1 && correlation <= 1,
+    "a number from -1 to 1",
+  );
 }
 
 /** An option is in its range. */
 function want(action: string, option: string, found: number, right: boolean, wanted: string): void {
-  if (!right) throw new RangeError(`Cannot ${action}\n  at ${option}: found ${found}, wanted ${wanted}`);
+  if (!right) throw new RangeError(`Cannot ${action}\n  at ${option}: found ${kindOf(found)}, wanted ${wanted}`);
 }

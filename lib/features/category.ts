@@ -1,5 +1,5 @@
 import { type Form, list, object, text, whole, word } from "../errors/forms.ts";
-import { checkOptions } from "../errors/kinds.ts";
+import { kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import { multiHot } from "../ops/functions.ts";
 import type { FeatureKind } from "./kind.ts";
@@ -42,10 +42,11 @@ export interface CategoryFeature {
  * ```
  */
 export function category(options: { readonly minCount?: number } = {}): UnfittedCategory {
-  checkOptions("define category", options, ["minCount"]);
-  const { minCount = 1 } = options;
+  const { minCount = 1 } = optionsOf("define category", options, ["minCount"]);
   if (!(Number.isSafeInteger(minCount) && minCount >= 1)) {
-    throw new RangeError(`Cannot define category\n  at minCount: found ${minCount}, wanted an integer of at least 1`);
+    throw new RangeError(
+      `Cannot define category\n  at minCount: found ${kindOf(minCount)}, wanted an integer of at least 1`,
+    );
   }
   return { kind: "category", minCount };
 }

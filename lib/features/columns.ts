@@ -5,20 +5,33 @@ import type { Value } from "../ops/value.ts";
 import type { Features, InputSpec, StreamSpec } from "./input.ts";
 import { groupsOf } from "./table.ts";
 
+/** Columns that lie side by side, from the first one on. */
+export type Run = readonly [start: number, length: number];
+
 /**
- * The columns of the stream `input` that make a part of it, as runs `[start, length]` in the order of the part.
+ * Returns a function that returns the columns of the stream `input` that make a part of it, as runs in the order of the
+ * part; it throws a RangeError that says what is wrong with the part. The places of features are found once for all.
  *
- * @throws {RangeError} saying what is wrong with it.
+ * @param advised Returns the end of the error about an unknown feature. Default: the nearest name.
  */
-export function columnsOf(input: InputSpec, part: StreamSpec): readonly (readonly [start: number, length: number])[] {
-  if (part.length === 0) throw new RangeError("the part holds nothing of the input: wanted at least one of it");
+export function columnsIn(
+  input: InputSpec,
+  advised: (name: string, known: () => Iterable<string>) => string = (name, known) => advice(name, known()),
+): (part: StreamSpec) => readonly Run[] {
   const places = "width" in input ? undefined : placesOf(input.features);
+  const placed = (item: string | number): Run =>
+    "width" in input ? [columnOf(input.width, item), 1] : placeIn(places!, item, advised);
+  return (part) => runsOf(part, placed);
+}
+
+function runsOf(part: StreamSpec, placed: (item: string | number) => Run): Run[] {
+  if (part.length === 0) throw new RangeError("the part holds nothing of the input: wanted at least one of it");
   const runs: [number, number][] = [];
   const seen = new Set<string | number>();
   for (const item of part) {
     if (seen.has(item)) throw new RangeError(`${textOf(item)} stands twice`);
     seen.add(item);
-    const [start, length] = "width" in input ? [columnOf(input.width, item), 1] : placeIn(places!, item);
+    const [start, length] = placed(item);
     const last = runs.at(-1);
     if (last !== undefined && last[0] + last[1] === start) last[1] += length;
     else runs.push([start, length]);
@@ -32,7 +45,7 @@ export function columnsOf(input: InputSpec, part: StreamSpec): readonly (readonl
  * @param parts `[batch, width]` each.
  * @returns `[batch, sum of lengths]`.
  */
-export function cut(parts: readonly Value[], runs: readonly (readonly [start: number, length: number])[]): Value {
+export function cut(parts: readonly Value[], runs: readonly Run[]): Value {
   const pieces = runs.flatMap(([start, length]) => {
     let from = 0;
     return parts.flatMap((part) => {
@@ -52,8 +65,8 @@ function columnOf(width: number, item: string | number): number {
 }
 
 /** Returns the place of each feature in the stream `input`: its first column and its width. */
-function placesOf(features: Features): Map<string, readonly [start: number, length: number]> {
-  const places = new Map<string, readonly [number, number]>();
+function placesOf(features: Features): Map<string, Run> {
+  const places = new Map<string, Run>();
   let start = 0;
   for (const { kind, features: named } of groupsOf(features)) {
     for (const [name, feature] of named) {
@@ -65,13 +78,14 @@ function placesOf(features: Features): Map<string, readonly [start: number, leng
 }
 
 function placeIn(
-  places: ReadonlyMap<string, readonly [number, number]>,
+  places: ReadonlyMap<string, Run>,
   item: string | number,
-): readonly [number, number] {
+  advised: (name: string, known: () => Iterable<string>) => string,
+): Run {
   const place = places.get(String(item));
   if (place !== undefined) return place;
-  const advised = typeof item === "string" ? advice(item, places.keys()) : ": wanted one";
-  throw new RangeError(`no feature is named ${textOf(item)}${advised}`);
+  const end = typeof item === "string" ? advised(item, () => places.keys()) : ": wanted one";
+  throw new RangeError(`no feature is named ${textOf(item)}${end}`);
 }
 
 function textOf(item: string | number): string {

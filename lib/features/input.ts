@@ -1,5 +1,5 @@
 import { type Form, list, number, object, record, text, whole } from "../errors/forms.ts";
-import { isRecord } from "../errors/kinds.ts";
+import { isRecord, kindOf } from "../errors/kinds.ts";
 import { type Feature, featureForm, kinds } from "./table.ts";
 
 /** A width of real numbers, or named features with their encoding. */
@@ -42,7 +42,11 @@ export function inputWidth(input: InputSpec): number {
  * assertEquals(encode(featuresOf(spec), { age: [30] }).inputs.numeric, Float32Array.of(30));
  * ```
  */
-export function featuresOf({ input }: { readonly input: InputSpec }): Features {
+export function featuresOf(spec: { readonly input: InputSpec }): Features {
+  if (!isRecord(spec) || !isRecord(spec.input)) {
+    throw new TypeError(`Cannot find features: wanted a spec, as define() returns it, found ${kindOf(spec)}`);
+  }
+  const { input } = spec;
   if ("features" in input) return input.features;
   throw new TypeError(`Cannot find features: the model reads ${input.width} numbers a row, without names`);
 }

@@ -1,6 +1,6 @@
 import { areFinite } from "../data/finite.ts";
 import { finite, fitting, object, word } from "../errors/forms.ts";
-import { checkOptions } from "../errors/kinds.ts";
+import { kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import { concat, constant, div, slice, sub } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
@@ -49,12 +49,13 @@ export interface NumericFeature {
 export function numeric(
   options: { readonly transform?: "none" | "log1p"; readonly standardise?: boolean } = {},
 ): UnfittedNumeric {
-  checkOptions("define numeric feature", options, ["transform", "standardise"]);
-  const { transform = "none", standardise = true } = options;
-  if (!Object.hasOwn(transforms, transform)) {
+  const { transform = "none", standardise = true } = optionsOf("define numeric feature", options, ["transform"], [
+    "standardise",
+  ]);
+  if (typeof transform !== "string" || !Object.hasOwn(transforms, transform)) {
     const wanted = Object.keys(transforms).map((name) => JSON.stringify(name)).join(" or ");
     throw new TypeError(
-      `Cannot define numeric feature\n  at transform: found ${JSON.stringify(transform)}, wanted ${wanted}`,
+      `Cannot define numeric feature\n  at transform: found ${kindOf(transform)}, wanted ${wanted}`,
     );
   }
   return { kind: "numeric", transform, standardise };

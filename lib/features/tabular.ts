@@ -33,6 +33,10 @@ export function recordsOf(
   rows: Tabular,
 ): Records {
   if (!isRecord(rows)) throw new TypeError(`Cannot ${action}: wanted columns by name, found ${kindOf(rows)}`);
+  if (isTable(rows) && !isRecord(rows.columns)) {
+    const wanted = "wanted { count, columns } or lists by name; a column cannot be a number";
+    throw new TypeError(`Cannot ${action}: found the count of a table but no columns, ${wanted}`);
+  }
   const columns = isTable(rows) ? rows.columns : rows;
   const lengths = wanted.flatMap(([feature, names]) =>
     names.map((name) => [feature, lengthOf(action, feature, name, columns)] as const)
@@ -132,7 +136,7 @@ function lengthOf(action: string, feature: string, name: string, columns: Record
   const column = columns[name];
   const list = !isTyped(column) ? column : column.kind === "number" ? column.values : column.codes;
   if (typeof list === "object" && typeof list?.length === "number") return list.length;
-  throw new TypeError(`${at(action, feature)}: found ${typeof list}, wanted a list`);
+  throw new TypeError(`${at(action, feature)}: found ${kindOf(list)}, wanted a list`);
 }
 
 /** The beginning of an error about a feature. */
@@ -142,5 +146,5 @@ function at(action: string, feature: string): string {
 
 /** A value of a column, in errors. */
 function textOf(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value) : String(value);
+  return value === undefined ? "undefined" : kindOf(value);
 }

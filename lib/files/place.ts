@@ -1,3 +1,4 @@
+import { kindOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 
 /** A path that is written or read, and the action on it that errors name. */
@@ -20,6 +21,7 @@ export interface FilePlace {
  * @throws {TypeError} if it does not end in a name.
  */
 export function placeOf(path: string, action: string, advice?: string): FilePlace {
+  checkPath(path, action);
   const windows = Deno.build.os === "windows";
   const clean = path.replace(windows ? /[\\/]+$/ : /\/+$/, "");
   const at = Math.max(clean.lastIndexOf("/"), windows ? clean.lastIndexOf("\\") : -1);
@@ -32,6 +34,17 @@ export function placeOf(path: string, action: string, advice?: string): FilePlac
 
 /** The kinds of things that lie at a path, as errors name it after `a`. */
 export type FileKind = "file" | "folder" | "link to nothing" | "pipe" | "socket" | "device" | "special file";
+
+/**
+ * Makes sure that a path is a text.
+ *
+ * @throws {TypeError} if it is not, a URL among others.
+ */
+export function checkPath(path: unknown, action: string): void {
+  if (typeof path === "string") return;
+  const found = path instanceof URL ? "a URL: wanted its path, decodeURIComponent(url.pathname)" : kindOf(path);
+  throw new TypeError(`Cannot ${action}: path must be a text, found ${found}`);
+}
 
 /** The kind of what lies at a path, symbolic links followed; undefined if nothing does. */
 export async function kindAt(path: string): Promise<FileKind | undefined> {

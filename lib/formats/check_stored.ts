@@ -1,3 +1,4 @@
+import { isRecord, kindOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import type { Graph } from "../graph/graph.ts";
 import { sameShape, shapeText, sizeOf } from "../ops/shape.ts";
@@ -27,6 +28,23 @@ export function checkStored(
     if (!sameShape(found.shape, shape) || found.data.length !== sizeOf(shape)) {
       const numbers = `${shapeText(found.shape)} with ${found.data.length} numbers`;
       fail(`the parameter ${quoted(name)} must be ${shapeText(shape)}, found ${numbers}`);
+    }
+  }
+}
+
+/**
+ * Makes sure that something is tensors by name: arrays of numbers with their shapes.
+ *
+ * @throws {TypeError} naming the first that is none.
+ */
+export function checkTensors(action: string, found: unknown): asserts found is Readonly<Record<string, Tensor>> {
+  if (!isRecord(found)) throw new TypeError(`Cannot ${action}: wanted tensors by name, found ${kindOf(found)}`);
+  for (const [name, tensor] of Object.entries(found)) {
+    const fits = isRecord(tensor) && Array.isArray(tensor.shape) &&
+      tensor.shape.every((length) => typeof length === "number") &&
+      [Float32Array, Float64Array, Int32Array].some((kind) => tensor.data instanceof kind);
+    if (!fits) {
+      throw new TypeError(`Cannot ${action}\n  at ${quoted(name)}: wanted { shape, data }, found ${kindOf(tensor)}`);
     }
   }
 }

@@ -1,9 +1,11 @@
+import { checkRecord } from "../errors/kinds.ts";
+import { checkGraphForm } from "../graph/graph.ts";
 import { quoted } from "../errors/quoted.ts";
 import { writeFolder } from "../files/atomic.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Json } from "../ops/value.ts";
 import type { Tensor } from "../ops/tensor.ts";
-import { checkStored } from "./check_stored.ts";
+import { checkStored, checkTensors } from "./check_stored.ts";
 import { isTranslated, translations } from "./graph_model_ops.ts";
 import { type DataType, dimsOf, type Writer, writerOf } from "./graph_model_writer.ts";
 import { isFed } from "./translation.ts";
@@ -48,6 +50,9 @@ export function graphModel(
   parameters: Readonly<Record<string, Tensor>>,
   metadata: { readonly [key: string]: Json } = {},
 ): GraphModel {
+  checkGraphForm("write GraphModel", graph);
+  checkTensors("write GraphModel", parameters);
+  checkRecord("write GraphModel", "metadata", metadata);
   check(graph, parameters);
   const write = writerOf();
   const names = written(graph, parameters, write);

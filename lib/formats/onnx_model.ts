@@ -1,7 +1,8 @@
+import { checkGraphForm } from "../graph/graph.ts";
 import { quoted } from "../errors/quoted.ts";
 import type { Graph, Node } from "../graph/graph.ts";
 import type { Tensor } from "../ops/tensor.ts";
-import { checkStored } from "./check_stored.ts";
+import { checkStored, checkTensors } from "./check_stored.ts";
 import { isTranslated, translations } from "./onnx_ops.ts";
 import type { Dtype } from "./onnx_messages.ts";
 import { type Writer, writerOf } from "./onnx_writer.ts";
@@ -37,6 +38,9 @@ import { isFed } from "./translation.ts";
  * ```
  */
 export function onnxModel(graph: Graph, parameters?: Readonly<Record<string, Tensor>>): Uint8Array<ArrayBuffer> {
+  const action = "write ONNX model";
+  checkGraphForm(action, graph);
+  if (parameters !== undefined) checkTensors(action, parameters);
   return written(graph, parameters).bytes;
 }
 

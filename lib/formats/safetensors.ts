@@ -1,3 +1,5 @@
+import { checkRecord, checkText, kindOf } from "../errors/kinds.ts";
+import { checkTensors } from "./check_stored.ts";
 import { quoted } from "../errors/quoted.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import { dtypes, isDtype } from "./dtypes.ts";
@@ -50,6 +52,8 @@ export function encodeSafetensors(
   tensors: Readonly<Record<string, Tensor>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
+  checkTensors("encode safetensors", tensors);
+  checkRecord("encode safetensors", "metadata", metadata);
   const order = Object.entries(tensors).sort(([a, left], [b, right]) => rank(left) - rank(right) || byBytes(a, b));
   const fields: string[] = [];
   if (Object.keys(metadata).length > 0) fields.push(`"__metadata__":${metadataText(metadata)}`);
@@ -100,6 +104,10 @@ export function encodeSafetensors(
  * ```
  */
 export function decodeSafetensors(bytes: Uint8Array, file = "safetensors"): Safetensors {
+  if (!(bytes instanceof Uint8Array)) {
+    throw new TypeError(`Cannot read safetensors: wanted bytes, a Uint8Array, found ${kindOf(bytes)}`);
+  }
+  checkText("read safetensors", "file", file);
   const { start, entries, metadata } = parseHeader(bytes, file);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const others = entries.filter(({ dtype }) => !isDtype(dtype));

@@ -1,7 +1,8 @@
+import { checkText } from "../errors/kinds.ts";
 import { apply, ops, type Rule } from "../ops/table.ts";
 import { shapeText } from "../ops/shape.ts";
 import type { Value } from "../ops/value.ts";
-import { type Graph, graphOf, namedOutputs, valuesOf } from "./graph.ts";
+import { checkGraphForm, type Graph, graphOf, namedOutputs, valuesOf } from "./graph.ts";
 import { inOrder, reaching } from "./walk.ts";
 
 /**
@@ -33,6 +34,8 @@ import { inOrder, reaching } from "./walk.ts";
  * ```
  */
 export function differentiate(graph: Graph, loss: string): Graph {
+  checkGraphForm("differentiate graph", graph);
+  checkText("differentiate graph", "loss", loss);
   const { outputs, updates } = valuesOf(graph);
   namedOutputs("differentiate", graph, [loss]);
   const parameters = inOrder([outputs[loss]]).filter((value) => value.op === "parameter");

@@ -1,3 +1,4 @@
+import { checkValues } from "./values.ts";
 import type { Value } from "../ops/value.ts";
 import { familiesOf, type Family } from "./families.ts";
 import { profitable } from "./profit.ts";
@@ -43,6 +44,7 @@ export interface Fused<V extends Values> {
  * ```
  */
 export function fuse<V extends Values>(values: V, known?: readonly Stack[]): Fused<V> {
+  checkValues("fuse values", values);
   const { values: once, order } = merged(values);
   const families = profitable(familiesOf(order, known), order);
   const fused = rewritten(once, wholesOf(families, order)); // undefined where families need one another

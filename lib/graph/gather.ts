@@ -1,3 +1,5 @@
+import { kindOf } from "../errors/kinds.ts";
+import { checkValues } from "./values.ts";
 import { add, concat, gatherSum, matmul, pad, slice } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
 import type { Values } from "./values.ts";
@@ -25,6 +27,10 @@ import { rewritten } from "./walk.ts";
  * ```
  */
 export function gather<V extends Values>(values: V, least: number): V {
+  checkValues("gather values", values);
+  if (typeof least !== "number") {
+    throw new TypeError(`Cannot gather values: least must be a number, found ${kindOf(least)}`);
+  }
   return rewritten(values, ({ op }, of) => op === "matmul" ? product(of[0], of[1], least) : undefined);
 }
 

@@ -1,9 +1,11 @@
-import { apply } from "../ops/table.ts";
+import { isShape, isType } from "../ops/settings.ts";
+import { isRecord, kindOf } from "../errors/kinds.ts";
+import { apply, ops } from "../ops/table.ts";
 import { type Shape, shapeText } from "../ops/shape.ts";
 import type { Attrs, Op, Type, Value } from "../ops/value.ts";
 import { quoted } from "../errors/quoted.ts";
 import { advice } from "../errors/nearest.ts";
-import { named, type Values } from "./values.ts";
+import { checkValues, named, type Values } from "./values.ts";
 import { merged } from "./walk.ts";
 
 /** One op of a graph: applied to earlier nodes, named by their positions. */
@@ -50,6 +52,8 @@ export interface Graph {
  * ```
  */
 export function graphOf(outputs: Values, updates: Values = {}): Graph {
+  checkValues("write graph", outputs, "outputs");
+  checkValues("write graph", updates, "updates");
   const { values, order } = merged({ outputs, updates });
   const positions = new Map(order.map((value, position) => [value, position]));
   const at = (value: Value) => positions.get(value)!;
@@ -89,6 +93,7 @@ export function valuesOf(
   graph: Readable,
   change: (node: Pick<Node, "op" | "attrs">, of: readonly Value[]) => Value | undefined = () => undefined,
 ): { readonly outputs: Record<string, Value>; readonly updates: Record<string, Value> } {
+  checkReadable("read graph", graph);
   const values: Value[] = [];
   for (const { op, of, attrs } of graph.nodes) {
     const given = of.map((position) => values[position]);
@@ -96,7 +101,7 @@ export function valuesOf(
   }
   const pick = (positions: Readonly<Record<string, number>> = {}) =>
     Object.fromEntries(Object.entries(positions).map(([name, position]) => [name, values[position]]));
-  return { outputs: pick(graph.outputs), updates: pick(graph.updates) };
+  return { outputs: pick(graph.outputs), updates: pick(graph.updates ?? {}) };
 }
 
 /**
@@ -105,10 +110,10 @@ export function valuesOf(
  * @throws {TypeError} if it has not, naming the nearest right name.
  */
 export function namedOutputs(action: string, { outputs }: Graph, names: readonly string[]): void {
-  const wrong = names.find((name) => !Object.hasOwn(outputs, name));
+  const wrong = names.find((name) => typeof name !== "string" || !Object.hasOwn(outputs, name));
   if (wrong !== undefined) {
     throw new TypeError(
-      `Cannot ${action} graph: no output is named ${quoted(wrong)}${advice(wrong, Object.keys(outputs))}`,
+      `Cannot ${action} graph: no output is named ${kindOf(wrong)}${advice(String(wrong), Object.keys(outputs))}`,
     );
   }
 }
@@ -138,6 +143,7 @@ export function namedOutputs(action: string, { outputs }: Graph, names: readonly
  * ```
  */
 export function print(graph: Graph): string {
+  checkGraphForm("print graph", graph);
   const lines = graph.nodes.map(({ op, of, attrs, shape, type }, position) => {
     const settings = Object.entries(attrs)
       .filter(([name]) => op !== "input" && op !== "reshape" && op !== "broadcast" || name !== "shape")
@@ -150,4 +156,40 @@ export function print(graph: Graph): string {
     ...Object.entries(graph.updates).map(([name, position]) => `update ${name} = %${position}`),
   ];
   return [...lines, ...ends, ""].join("\n");
+}
+
+/**
+ * Makes sure that something has the form of a readable list of values: ops that are known, each applied to nodes before
+ * it, and results that are nodes.
+ *
+ * @throws {TypeError | RangeError} if it has not.
+ */
+export function checkReadable(action: string, found: unknown): asserts found is Readable {
+  if (!isRecord(found) || !Array.isArray(found.nodes) || !isRecord(found.outputs)) {
+    throw new TypeError(`Cannot ${action}: wanted a graph, as graphOf() returns it, found ${kindOf(found)}`);
+  }
+  found.nodes.forEach((node: unknown, at) => {
+    const fits = isRecord(node) && typeof node.op === "string" && Object.hasOwn(ops, node.op) && isRecord(node.attrs) &&
+      Array.isArray(node.of) && node.of.every((place) => Number.isSafeInteger(place) && place >= 0 && place < at);
+    if (!fits) throw new TypeError(`Cannot ${action}: node ${at} must be { op, of, attrs }, of nodes before it`);
+  });
+  for (const [name, place] of Object.entries({ ...found.outputs, ...isRecord(found.updates) ? found.updates : {} })) {
+    if (Number.isSafeInteger(place) && (place as number) >= 0 && (place as number) < found.nodes.length) continue;
+    throw new RangeError(`Cannot ${action}: ${quoted(name)} must be the place of a node, found ${kindOf(place)}`);
+  }
+}
+
+/**
+ * Makes sure that something has the form of a graph, whose nodes have their shapes and types.
+ *
+ * @throws {TypeError | RangeError} if it has not.
+ */
+export function checkGraphForm(action: string, found: unknown): asserts found is Graph {
+  checkReadable(action, found);
+  const { nodes, updates } = found as Partial<Graph> & Readable;
+  const at = (nodes as readonly Node[]).findIndex(({ shape, type }) =>
+    !(Array.isArray(shape) && isShape([...shape])) || !isType(type)
+  );
+  if (at >= 0) throw new TypeError(`Cannot ${action}: node ${at} must have a shape and a type`);
+  if (!isRecord(updates)) throw new TypeError(`Cannot ${action}: updates must be an object, found ${kindOf(updates)}`);
 }

@@ -1,3 +1,6 @@
+import { isCount } from "../ops/settings.ts";
+import { holding, isText, listOf, type Test } from "../errors/shapes.ts";
+import { kindOf } from "../errors/kinds.ts";
 import { apply } from "../ops/table.ts";
 import { reshape, slice } from "../ops/functions.ts";
 import { sizeOf } from "../ops/shape.ts";
@@ -54,6 +57,17 @@ export interface Layout {
   readonly size: number;
 }
 
+const areParameters = listOf(holding({ path: isText, shape: listOf(isCount as Test) }));
+
+const areStacks = listOf(
+  holding({
+    name: isText,
+    paths: (found) => listOf(isText)(found) && (found as string[]).length > 0,
+    member: listOf(isCount as Test),
+    arranged: (found) => found === "side" || found === "depth",
+  }),
+);
+
 /**
  * Returns the layout of a model's parameters.
  *
@@ -76,6 +90,13 @@ export interface Layout {
  * ```
  */
 export function layoutOf(parameters: readonly Parameter[], stacks: readonly Stack[] = []): Layout {
+  if (!areParameters(parameters)) {
+    throw new TypeError(`Cannot lay out parameters: wanted a list of { path, shape }, found ${kindOf(parameters)}`);
+  }
+  const paths = new Set(parameters.map(({ path }) => path));
+  if (!areStacks(stacks) || stacks.some((stack) => stack.paths.some((path) => !paths.has(path)))) {
+    throw new TypeError(`Cannot lay out parameters: wanted stacks of these parameters, found ${kindOf(stacks)}`);
+  }
   const stacked = new Map(stacks.flatMap((stack) => stack.paths.map((path) => [path, stack] as const)));
   const byPath = new Map(parameters.map((parameter) => [parameter.path, parameter]));
   const lone = (parameter: Parameter): Lot => {

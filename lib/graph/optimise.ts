@@ -1,7 +1,8 @@
+import { checkList } from "../errors/kinds.ts";
 import { apply, ops } from "../ops/table.ts";
 import { broadcastShapes, sameShape, type Shape, sizeOf } from "../ops/shape.ts";
 import type { Attrs, Value } from "../ops/value.ts";
-import { type Graph, graphOf, namedOutputs, type Node, valuesOf } from "./graph.ts";
+import { checkGraphForm, type Graph, graphOf, namedOutputs, type Node, valuesOf } from "./graph.ts";
 
 /**
  * Returns the same graph with less work: dead code and common subexpressions go (as in every graph that is written),
@@ -22,7 +23,10 @@ import { type Graph, graphOf, namedOutputs, type Node, valuesOf } from "./graph.
  * assertEquals(optimise(both, ["click"]), one);
  * ```
  */
-export function optimise(graph: Graph, outputs: readonly string[] = Object.keys(graph.outputs)): Graph {
+export function optimise(graph: Graph, some?: readonly string[]): Graph {
+  checkGraphForm("optimise graph", graph);
+  if (some !== undefined) checkList("optimise graph", "outputs", some);
+  const outputs = some ?? Object.keys(graph.outputs);
   namedOutputs("optimise", graph, outputs);
   const values = valuesOf(graph, simpler);
   const kept = outputs.map((name) => [name, values.outputs[name]] as const);

@@ -1,3 +1,4 @@
+import { checkRecord } from "../errors/kinds.ts";
 import { apply, ops } from "../ops/table.ts";
 import { concat, mul, multiHot, reshape, slice, sum } from "../ops/functions.ts";
 import { sameShape } from "../ops/shape.ts";
@@ -7,7 +8,7 @@ import { computed, type Recipe, recipeOf } from "./recipe.ts";
 import type { Rules } from "./rules.ts";
 import { type Stack, take } from "./stack.ts";
 import { grouped, type Mixture, mixtureOf, type Users, usersOf } from "./users.ts";
-import { leaves, type Values } from "./values.ts";
+import { checkValues, leaves, type Values } from "./values.ts";
 import { inOrder, merged, rewritten } from "./walk.ts";
 
 /**
@@ -43,6 +44,8 @@ export function route<V extends Values>(
   least: Rules["routeFrom"],
   known?: readonly Stack[],
 ): Fused<V> {
+  checkValues("route values", values);
+  checkRecord("route values", "least", least);
   if (!inOrder(leaves(values)).some(({ op }) => op === "topMask")) return { values, stacks: [] };
   const { values: once, order } = merged(values);
   const users = usersOf(order);

@@ -1,3 +1,4 @@
+import { isRecord, kindOf } from "../errors/kinds.ts";
 import { isValue } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
 
@@ -87,4 +88,18 @@ export function part<T, Name extends string>(
   const entries = names.map((name) => [name, `${word}/${name}`] as const);
   const found = entries.filter(([, joined]) => Object.hasOwn(outputs, joined));
   return Object.fromEntries(found.map(([name, joined]) => [name, outputs[joined]])) as Record<Name, T>;
+}
+
+/**
+ * Makes sure that something is values, or records and lists of them.
+ *
+ * @throws {TypeError} if it is not; the error names the place of the first that is none.
+ */
+export function checkValues(action: string, found: unknown, at = "values"): void {
+  if (isValue(found)) return;
+  const inside = isRecord(found) || Array.isArray(found);
+  if (!inside || found instanceof Promise || found instanceof Map) {
+    throw new TypeError(`Cannot ${action}: ${at} must be values, or records of them, found ${kindOf(found)}`);
+  }
+  for (const [key, part] of Object.entries(found)) if (part !== undefined) checkValues(action, part, `${at}.${key}`);
 }

@@ -1,3 +1,5 @@
+import { checkNumbers } from "../errors/kinds.ts";
+
 /** Returns the weighted mean of a term over the rows with a label and a weight; NaN if there are none. */
 export function mean(
   labels: ArrayLike<number>,
@@ -36,6 +38,8 @@ export function checkLengths(
   labels: ArrayLike<number>,
   weights: ArrayLike<number> | undefined,
 ): void {
+  checkNumbers(`compute ${metric}`, "predictions", predictions);
+  checkNumbers(`compute ${metric}`, "labels", labels);
   if (predictions.length !== labels.length) {
     throw new RangeError(`Cannot compute ${metric}: ${predictions.length} predictions for ${labels.length} labels`);
   }
@@ -53,6 +57,7 @@ export function checkColumn(
   labels: ArrayLike<number>,
   column: ArrayLike<number> | undefined,
 ): void {
+  if (column !== undefined) checkNumbers(`compute ${metric}`, what, column);
   if (column !== undefined && column.length !== labels.length) {
     throw new RangeError(`Cannot compute ${metric}: ${column.length} ${what} for ${labels.length} labels`);
   }

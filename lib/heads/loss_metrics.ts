@@ -1,3 +1,4 @@
+import { checkAmount } from "../errors/kinds.ts";
 import { checkLengths, mean } from "./counted.ts";
 import type { Metric } from "./metrics.ts";
 
@@ -17,6 +18,7 @@ import type { Metric } from "./metrics.ts";
  * ```
  */
 export function huberLoss(delta: number): Metric {
+  checkAmount("compute Huber loss", "delta", delta);
   return (predictions, labels, weights) => {
     checkLengths("Huber loss", predictions, labels, weights);
     return mean(labels, weights, (row) => {
@@ -43,6 +45,7 @@ export function huberLoss(delta: number): Metric {
  * ```
  */
 export function pinballLoss(level: number): Metric {
+  checkAmount("compute pinball loss", "level", level);
   return (predictions, labels, weights) => {
     checkLengths("pinball loss", predictions, labels, weights);
     return mean(labels, weights, (row) => {

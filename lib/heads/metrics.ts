@@ -1,3 +1,4 @@
+import { checkNumbers } from "../errors/kinds.ts";
 import { checkColumn, checkLengths, counted, mean } from "./counted.ts";
 
 /**
@@ -265,6 +266,8 @@ function classesOf(
   labels: ArrayLike<number>,
   weights: ArrayLike<number> | undefined,
 ): number {
+  checkNumbers(`compute ${metric}`, "predictions", predictions);
+  checkNumbers(`compute ${metric}`, "labels", labels);
   const classes = labels.length === 0 ? 0 : predictions.length / labels.length;
   if (!Number.isInteger(classes) || predictions.length !== classes * labels.length) {
     throw new RangeError(

@@ -41,6 +41,7 @@ export async function outputsOf(model: Model, data: Rows): Promise<readonly Outp
   const { program } = programOf("experts", () => graph);
   for (let start = 0; start < rows && open(); start += piece) {
     const some = sliceRows(data, start, Math.min(piece, rows - start));
+    insidesOf(model, "report gates"); // it may be disposed meanwhile
     const found = await program.run(readBy(graph, inputTensors(some)));
     for (const bank of banks) distinguish(bank, found[`experts/${bank.level}/${bank.name}`].data, some.count);
   }

@@ -8,7 +8,7 @@ import { optimise } from "../graph/optimise.ts";
 import type { Segments } from "../features/kind.ts";
 import { groupsOf, kinds } from "../features/table.ts";
 import type { Spec } from "../spec/spec.ts";
-import { checkOptions, kindOf } from "../errors/kinds.ts";
+import { kindOf, optionsOf } from "../errors/kinds.ts";
 import { inputTensors, readBy } from "../model/feed.ts";
 import { capacityOf, dropsOf } from "./gate_capacity.ts";
 import { outputsOf } from "./expert_outputs.ts";
@@ -97,8 +97,7 @@ export interface GateReportOptions {
 export async function gateReport(model: Model, data: Rows, options: GateReportOptions = {}): Promise<GateReport> {
   const action = "report gates";
   insidesOf(model, action);
-  checkOptions(action, options, ["by", "batch"]);
-  const { by, batch = 256 } = options;
+  const { by, batch = 256 } = optionsOf(action, options, ["by", "batch"]);
   if (!(Number.isSafeInteger(batch) && batch >= 1)) {
     throw new RangeError(`Cannot ${action}: batch must be a whole number of at least 1, found ${kindOf(batch)}`);
   }
@@ -151,6 +150,7 @@ async function collected(
     const weights: Tensor["data"][] = [];
     if (gates.length > 0) {
       const { graph, program } = programOf("gates", () => weighing(plan, gates));
+      insidesOf(model, "report gates"); // it may be disposed meanwhile
       const outputs = await program.run(readBy(graph, inputTensors(piece)));
       weights.push(...gates.map((gate) => finiteWeights(outputs[`gates/${gate.gate}`], gate, start)));
     }

@@ -20,6 +20,14 @@ export function checkRows(spec: Spec, rows: Rows, purpose: "predict" | "train" |
   if (!isRecord(rows) || !(Number.isSafeInteger(rows.count) && rows.count >= 0) || !isRecord(rows.inputs)) {
     throw new TypeError(`${action}: wanted rows, such as rows([[1, 2], [3, 4]]), found ${kindOf(rows)}`);
   }
+  for (const [what, columns] of Object.entries({ labels: rows.labels, weights: rows.weights })) {
+    if (columns === undefined) continue;
+    if (!isRecord(columns)) throw new TypeError(`${action}: ${what} must be columns by task, found ${kindOf(columns)}`);
+    const task = Object.keys(columns).find((name) => !ArrayBuffer.isView(columns[name]));
+    if (task === undefined) continue;
+    const found = `found ${kindOf(columns[task])}`;
+    throw new TypeError(`${action}: the ${what} of task ${quoted(task)} must be of type Float32Array, ${found}`);
+  }
   const parts = partsOf(spec.input);
   const names = parts.flatMap(({ inputs }) => inputs.map(({ name }) => name));
   for (const [name, data] of Object.entries(rows.inputs)) {

@@ -1,7 +1,7 @@
 import { areFinite } from "../data/finite.ts";
 import { type Rows, sliceRows } from "../data/rows.ts";
 import type { Engine, Program, Store } from "../engines/engine.ts";
-import { checkOptions, isRecord, kindOf } from "../errors/kinds.ts";
+import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import type { Graph } from "../graph/graph.ts";
 import { flatName } from "../graph/layout.ts";
@@ -55,23 +55,27 @@ export async function compile<Tasks extends string>(
   given: Spec<Tasks>,
   options: CompileOptions = {},
 ): Promise<Model<Tasks>> {
-  checkOptions("compile model", options, ["engine", "seed", "parameters", "fuse"]);
-  const { seed = 0, fuse } = options;
+  const { seed = 0, fuse, engine: wanted, parameters: begun } = optionsOf("compile model", options, [
+    "engine",
+    "seed",
+    "parameters",
+  ], ["fuse"]);
   if (!Number.isSafeInteger(seed)) {
     throw new RangeError(`Cannot compile model: seed must be a whole number, found ${kindOf(seed)}`);
   }
   const spec = check(given) as Spec<Tasks>;
-  const engine = await (options.engine ?? (await import("../engines/tfjs/tfjs.ts")).bestEngine());
+  const engine = await (wanted ?? (await import("../engines/tfjs/tfjs.ts")).bestEngine());
   if (!isRecord(engine) || typeof engine.store !== "function" || typeof engine.load !== "function") {
     throw new TypeError(`Cannot compile model: wanted an engine, such as reference(), found ${kindOf(engine)}`);
   }
   const plan = planOf(spec, { rules: engine.rules, fuse });
   const { layout, parameters } = plan;
   if (layout.size > mostParameters) {
-    const wanted = `wanted at most ${mostParameters}`;
-    throw new RangeError(`Cannot compile model: its parameters have ${layout.size} elements in all, ${wanted}`);
+    throw new RangeError(
+      `Cannot compile model: its parameters have ${layout.size} elements in all, wanted at most ${mostParameters}`,
+    );
   }
-  const store = engine.store({ [flatName]: join(layout, options.parameters ?? initialised(parameters, seed)) });
+  const store = engine.store({ [flatName]: join(layout, begun ?? initialised(parameters, seed)) });
   return modelOf(plan, engine, seed, store);
 }
 
@@ -81,13 +85,17 @@ function modelOf<Tasks extends string>(plan: Plan<Tasks>, engine: Engine, seed: 
   const state = { training: false, disposed: false };
   const { programOf, dispose } = programs(engine, store);
   const tasks = Object.keys(spec.tasks) as Tasks[];
-  const run = async (rows: Rows, gates: boolean) => await outputsFor(insidesOf(model, "predict"), rows, gates);
+  const run = async (rows: Rows, gates: boolean) => await outputsFor(() => insidesOf(model, "predict"), rows, gates);
   const model: Model<Tasks> = {
     spec,
     engine,
     seed,
     predict: async (rows) => pick(await run(rows, false), tasks),
     async *predictEach(source) {
+      const begin = Object(source)[Symbol.asyncIterator] ?? Object(source)[Symbol.iterator];
+      if (typeof begin !== "function") {
+        throw new TypeError(`Cannot predict: wanted an async iterable of rows, found ${kindOf(source)}`);
+      }
       for await (const rows of source) yield await model.predict(rows);
     },
     inspect: async (rows) => {
@@ -130,11 +138,12 @@ function programs(engine: Engine, store: Store): Pick<Insides, "programOf"> & { 
 }
 
 /** Returns the outputs for rows: predictions by task and, if asked for, gate weights as `gates/<level>/<stream>`. */
-async function outputsFor({ plan, programOf }: Insides, rows: Rows, gates: boolean): Promise<Outputs> {
+async function outputsFor(insides: () => Insides, rows: Rows, gates: boolean): Promise<Outputs> {
+  const { plan, programOf } = insides();
   const tasks = Object.keys(plan.spec.tasks);
   checkRows(plan.spec, rows);
   const { graph, program } = programOf(gates ? "inspect" : "predict", () => prediction(plan, gates));
-  const outputs = await inPieces(program, rows, graph);
+  const outputs = await inPieces(() => insides() && program, rows, graph);
   checkPredictions(pick(outputs, tasks), rows.count);
   return outputs;
 }
@@ -147,8 +156,14 @@ function checkPredictions(predictions: Readonly<Record<string, Float32Array>>, r
     if (areFinite(numbers)) continue;
     const at = numbers.findIndex((number) => !Number.isFinite(number));
     const row = Math.floor(at / (numbers.length / rows));
-    throw new RangeError(`Cannot predict\n  at row ${row}, task ${quoted(task)}: the prediction is ${numbers[at]}`);
+    throw new RangeError(`Cannot predict\n  at row ${row}, task ${quoted(task)}: ${unbounded(numbers[at])}`);
   }
+}
+
+function unbounded(found: number): string {
+  if (Number.isNaN(found)) return "the prediction is NaN";
+  const advised = "the row's inputs are too large for the model, or its parameters are; other rows can be predicted";
+  return `the prediction is ${found}, wanted a finite float32: ${advised}`;
 }
 
 /** The most elements that all parameters together can have: 4 GiB of float32. */
@@ -157,12 +172,12 @@ const mostParameters = 2 ** 30;
 /** The most rows that are run at a time. */
 export const mostRows = 1024;
 
-/** Runs the program of a graph over all rows, some at a time, and joins its outputs. */
-async function inPieces(program: Program, rows: Rows, graph: Graph): Promise<Record<string, Float32Array>> {
+/** Runs a program, which is asked for anew as the model may be disposed, over all rows, and joins its outputs. */
+async function inPieces(program: () => Program, rows: Rows, graph: Graph): Promise<Record<string, Float32Array>> {
   const joined = new Map<string, Float32Array>();
   for (let start = 0; start < rows.count; start += mostRows) {
     const count = Math.min(mostRows, rows.count - start);
-    const outputs = await program.run(readBy(graph, inputTensors(sliceRows(rows, start, count))));
+    const outputs = await program().run(readBy(graph, inputTensors(sliceRows(rows, start, count))));
     for (const [name, { data }] of Object.entries(outputs)) {
       const width = data.length / count;
       const whole = joined.get(name) ?? new Float32Array(rows.count * width);

@@ -60,6 +60,7 @@ export async function evaluate<Tasks extends string>(model: Model<Tasks>, rows: 
   const { graph, program } = programOf("evaluate", () => evaluation(plan));
   for (let start = 0; start < rows.count; start += mostRows) {
     const piece = sliceRows(rows, start, Math.min(mostRows, rows.count - start));
+    insidesOf(model, "evaluate"); // it may be disposed meanwhile
     const outputs = await program.run(readBy(graph, batchTensors(spec, piece, scales)));
     for (const [path, { data }] of Object.entries(part(outputs, "auxiliary", Object.keys(plan.evaluation.auxiliary)))) {
       auxiliary[path] = (auxiliary[path] ?? 0) + data[0] * (piece.count / rows.count);

@@ -1,9 +1,8 @@
 import { advice } from "../errors/nearest.ts";
-import { quoted } from "../errors/quoted.ts";
 import { type Graph, valuesOf } from "../graph/graph.ts";
 import { optimise } from "../graph/optimise.ts";
 import { inOrder } from "../graph/walk.ts";
-import { checkOptions } from "../errors/kinds.ts";
+import { checkList, kindOf, optionsOf } from "../errors/kinds.ts";
 import { forward } from "./graphs.ts";
 import { insidesOf } from "./insides.ts";
 import type { Model } from "./model.ts";
@@ -28,18 +27,23 @@ export function served<Tasks extends string>(
   action: string,
 ): Graph {
   const { plan } = insidesOf(model, action);
-  checkOptions(action, options, ["tasks", "gates"]);
-  const { tasks = Object.keys(model.spec.tasks) as Tasks[], gates = false } = options;
-  const strange = tasks.find((task) => !Object.hasOwn(model.spec.tasks, task));
+  const { tasks = Object.keys(model.spec.tasks) as Tasks[], gates = false } = optionsOf(action, options, ["tasks"], [
+    "gates",
+  ]);
+  checkList(action, "tasks", tasks);
+  const strange = tasks.find((task) => typeof task !== "string" || !Object.hasOwn(model.spec.tasks, task));
   if (strange !== undefined || tasks.length === 0) {
-    const found = strange === undefined ? "no task is named" : `the model has no task ${quoted(strange)}`;
-    throw new TypeError(`Cannot ${action}: ${found}${advice(strange ?? "", Object.keys(model.spec.tasks))}`);
+    const found = strange === undefined ? "no task is named" : `the model has no task ${kindOf(strange)}`;
+    throw new TypeError(
+      `Cannot ${action}: ${found}${advice(typeof strange === "string" ? strange : "", Object.keys(model.spec.tasks))}`,
+    );
   }
   const graph = forward(plan, gates);
   const { outputs } = valuesOf(graph);
   const needed = new Set(inOrder(tasks.map((task) => outputs[task])));
+  const wanted = new Set<string>(tasks);
   const kept = Object.keys(outputs).filter((name) =>
-    tasks.includes(name as Tasks) || name.startsWith("gates/") && needed.has(outputs[name])
+    wanted.has(name) || name.startsWith("gates/") && needed.has(outputs[name])
   );
   return optimise(graph, kept);
 }

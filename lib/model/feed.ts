@@ -1,5 +1,5 @@
 import { fillNormal, fillUniform, random } from "../data/random.ts";
-import type { Rows } from "../data/rows.ts";
+import { type Rows, sliceRows } from "../data/rows.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { Graph } from "../graph/graph.ts";
 import { groupsOf, heads } from "../heads/heads.ts";
@@ -77,6 +77,20 @@ export function labelled({ tasks }: Spec, { count, labels, weights }: Rows, task
   }
   return counted;
 }
+
+/** Returns true if any row counts for any task: if it has a label, and a weight above 0. */
+export function anyCounts(spec: Spec, rows: Rows): boolean {
+  for (let start = 0; start < rows.count; start += someRows) {
+    const some = sliceRows(rows, start, Math.min(someRows, rows.count - start));
+    if (Object.keys(spec.tasks).some((task) => labelled(spec, some, task).weights.some((weight) => weight > 0))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/** The rows that are looked at before more are: most often the first one counts. */
+const someRows = 1024;
 
 /** Returns the tensors that a graph reads: not every model reads all inputs, nor every optimiser the step's number. */
 export function readBy(graph: Graph, tensors: Readonly<Record<string, Tensor>>): Record<string, Tensor> {

@@ -9,7 +9,7 @@ import { concat } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { losses } from "../trace/losses.ts";
-import type { Plan } from "../trace/plan.ts";
+import { checkPlan, type Plan } from "../trace/plan.ts";
 
 /**
  * Returns the forward graph of a model, from a batch to predictions by task and, if asked for, gate weights as
@@ -35,6 +35,7 @@ import type { Plan } from "../trace/plan.ts";
  * ```
  */
 export function forward(plan: Plan, gates = false): Graph {
+  checkPlan("write graph", plan);
   return optimise(graphOf(predicted(plan, gates)));
 }
 
@@ -58,6 +59,7 @@ export function forward(plan: Plan, gates = false): Graph {
  * ```
  */
 export function prediction(plan: Plan, gates = false): Graph {
+  checkPlan("write graph", plan);
   return optimise(graphOf(onPieces(predicted(plan, gates), plan)));
 }
 
@@ -85,6 +87,7 @@ export function prediction(plan: Plan, gates = false): Graph {
  * ```
  */
 export function evaluation(plan: Plan): Graph {
+  checkPlan("write graph", plan);
   const { predictions, logits } = plan.evaluation;
   const { byTask, auxiliary, weights } = losses(plan.spec.tasks, plan.evaluation);
   return optimise(graphOf(onPieces({ "": predictions, loss: byTask, auxiliary, weight: weights, logits }, plan)));

@@ -1,3 +1,4 @@
+import { kindOf } from "../errors/kinds.ts";
 import { random } from "../data/random.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { Parameter } from "../graph/layout.ts";
@@ -24,6 +25,9 @@ import type { Init } from "../ops/init.ts";
  * ```
  */
 export function initialise(spec: Spec, seed: number): Record<string, Tensor> {
+  if (!Number.isSafeInteger(seed)) {
+    throw new RangeError(`Cannot initialise parameters: seed must be a whole number, found ${kindOf(seed)}`);
+  }
   return initialised(parametersOf(spec), seed);
 }
 

@@ -1,3 +1,4 @@
+import { checkPath } from "../files/place.ts";
 import { writeGraphModel } from "../formats/graph_model.ts";
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
@@ -11,7 +12,7 @@ import { parametersOf } from "../trace/parameters.ts";
 import type { Json } from "../ops/value.ts";
 import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
-import { checkOptions, kindOf } from "../errors/kinds.ts";
+import { checkText, kindOf, optionsOf } from "../errors/kinds.ts";
 import { compile, type CompileOptions } from "./compile.ts";
 import { insidesOf } from "./insides.ts";
 import { checkParameters } from "./parameters.ts";
@@ -45,6 +46,7 @@ const others = 2 ** 20;
  */
 export async function save(model: Model, path: string): Promise<void> {
   insidesOf(model, "save model");
+  checkPath(path, "save model");
   const spec = specBytes(model.spec, longestSpec);
   const id = await digest(model.spec);
   const metadata = { format: "gatehouse", seed: String(model.seed), spec: id };
@@ -109,6 +111,7 @@ export async function saveGraphModel<Tasks extends string>(
   if (inherited !== undefined) {
     throw new TypeError(`Cannot save GraphModel: TensorFlow.js cannot return an output named ${quoted(inherited)}`);
   }
+  checkPath(path, "save GraphModel");
   const { input } = model.spec;
   await writeGraphModel(path, graph, await model.parameters(), { gatehouse: { input: input as unknown as Json } });
 }
@@ -141,12 +144,12 @@ export async function load<Tasks extends string = string>(
   path: string,
   options: LoadOptions<Tasks> = {},
 ): Promise<Model<Tasks>> {
-  checkOptions("load model", options, ["engine", "seed", "fuse", "tasks"]);
-  const { tasks, ...rest } = options;
+  checkPath(path, "load model");
+  const { tasks, ...rest } = optionsOf("load model", options, ["engine", "seed", "tasks"], ["fuse"]);
   const { spec, tensors, metadata } = await readPair(path);
   if (tasks !== undefined) checkTasks(spec, tasks);
   const saved = /^-?\d{1,16}$/.test(metadata.seed ?? "") ? Number(metadata.seed) : 0;
-  const seed = options.seed ?? (Number.isSafeInteger(saved) ? saved : 0);
+  const seed = rest.seed ?? (Number.isSafeInteger(saved) ? saved : 0);
   return await compile(spec as Spec<Tasks>, { ...rest, seed, parameters: tensors });
 }
 
@@ -219,6 +222,10 @@ async function digest(spec: Spec): Promise<string> {
  * ```
  */
 export function parseSpec(text: Uint8Array | string, file: string = specFile): Spec {
+  if (typeof text !== "string" && !(text instanceof Uint8Array)) {
+    throw new TypeError(`Cannot read model: wanted a text or its bytes, found ${kindOf(text)}`);
+  }
+  checkText("read model", "file", file);
   let json: unknown;
   try {
     json = JSON.parse(typeof text === "string" ? text : new TextDecoder("utf-8", { fatal: true }).decode(text));
@@ -232,13 +239,14 @@ export function parseSpec(text: Uint8Array | string, file: string = specFile): S
 function checkTasks(spec: Spec, tasks: readonly unknown[]): void {
   if (!Array.isArray(tasks)) throw new TypeError(`Cannot load model: tasks must be a list, found ${kindOf(tasks)}`);
   const known = Object.keys(spec.tasks);
-  const strange = tasks.findIndex((task) => !known.includes(task));
+  const strange = tasks.findIndex((task) => typeof task !== "string" || !Object.hasOwn(spec.tasks, task));
   if (strange >= 0) {
     const task: unknown = tasks[strange];
     const near = advice(typeof task === "string" ? task : "", known);
     throw new TypeError(`Cannot load model: it has no task ${kindOf(task)}${near}`);
   }
-  const missed = known.find((task) => !tasks.includes(task));
+  const named = new Set(tasks);
+  const missed = known.find((task) => !named.has(task));
   if (missed !== undefined) {
     throw new TypeError(`Cannot load model: its task ${quoted(missed)} is not named: wanted all of its tasks`);
   }

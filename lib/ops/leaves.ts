@@ -1,3 +1,5 @@
+import { kindOf } from "../errors/kinds.ts";
+import { misapplied } from "../errors/misapplied.ts";
 import type { Shape } from "./shape.ts";
 import { apply } from "./table.ts";
 import type { Type, Value } from "./value.ts";
@@ -23,6 +25,11 @@ export type Operand = Value | number;
  * ```
  */
 export function constant(data: number | readonly number[], shape?: readonly number[]): Value {
+  if (typeof data !== "number" && !Array.isArray(data) && !ArrayBuffer.isView(data)) {
+    throw misapplied(
+      new TypeError(`Cannot apply constant: the data must be a number or a list of numbers, found ${kindOf(data)}`),
+    );
+  }
   const numbers = typeof data === "number" ? [data] : [...data];
   return apply("constant", [], { shape: shape ?? (typeof data === "number" ? [] : [data.length]), data: numbers });
 }

@@ -1,5 +1,7 @@
+import { kindOf } from "../errors/kinds.ts";
+import { misapplied } from "../errors/misapplied.ts";
 import type { Shape } from "./shape.ts";
-import { apply } from "./table.ts";
+import { apply, isValue } from "./table.ts";
 import type { Value } from "./value.ts";
 
 /**
@@ -57,6 +59,7 @@ export function broadcast(x: Value, shape: Shape): Value {
  * ```
  */
 export function transpose(x: Value, order?: readonly number[]): Value {
+  mustBeValue("transpose", x);
   return apply("transpose", [x], { order: order ?? x.shape.map((_, axis) => x.shape.length - 1 - axis) });
 }
 
@@ -78,7 +81,12 @@ export function transpose(x: Value, order?: readonly number[]): Value {
  * ```
  */
 export function concat(values: readonly Value[], axis = -1): Value {
-  return values.length === 1 ? values[0] : apply("concat", values, { axis: axisOf(values[0], axis) });
+  if (!Array.isArray(values) || values.length === 0) {
+    const found = Array.isArray(values) ? "none" : kindOf(values);
+    throw misapplied(new TypeError(`Cannot apply concat: the values must be a list of at least one, found ${found}`));
+  }
+  const at = axisOf("concat", values[0], axis);
+  return values.length === 1 ? values[0] : apply("concat", values, { axis: at });
 }
 
 /**
@@ -98,7 +106,7 @@ export function concat(values: readonly Value[], axis = -1): Value {
  * ```
  */
 export function slice(x: Value, start: number, size: number, axis = -1): Value {
-  return apply("slice", [x], { axis: axisOf(x, axis), start, size });
+  return apply("slice", [x], { axis: axisOf("slice", x, axis), start, size });
 }
 
 /**
@@ -118,10 +126,20 @@ export function slice(x: Value, start: number, size: number, axis = -1): Value {
  * ```
  */
 export function pad(x: Value, before: number, after: number, axis = -1): Value {
-  return apply("pad", [x], { axis: axisOf(x, axis), before, after });
+  return apply("pad", [x], { axis: axisOf("pad", x, axis), before, after });
 }
 
-/** Returns an axis counted from 0; negative ones count from the end. */
-export function axisOf(x: Value, axis: number): number {
+/** Makes sure that what an op is applied to is a value, before its shape is read. */
+export function mustBeValue(op: string, x: unknown): void {
+  if (isValue(x)) return;
+  throw misapplied(new TypeError(`Cannot apply ${op}: argument 0 must be a value, found ${kindOf(x)}`));
+}
+
+/** Returns an axis of what an op is applied to, counted from 0; negative ones count from the end. */
+export function axisOf(op: string, x: Value, axis: number): number {
+  mustBeValue(op, x);
+  if (typeof axis !== "number") {
+    throw misapplied(new TypeError(`Cannot apply ${op}: the axis must be a number, found ${kindOf(axis)}`));
+  }
   return axis < 0 ? axis + x.shape.length : axis;
 }

@@ -1,8 +1,9 @@
+import { kindOf, optionsOf } from "../errors/kinds.ts";
 import { misapplied } from "../errors/misapplied.ts";
 import { add, mul, sub } from "./arithmetic.ts";
 import { exp, log } from "./unary.ts";
 import { stopGradient } from "./phases.ts";
-import { axisOf, reshape } from "./rearrangements.ts";
+import { axisOf, mustBeValue, reshape } from "./rearrangements.ts";
 import { apply } from "./table.ts";
 import type { Value } from "./value.ts";
 
@@ -33,7 +34,7 @@ export interface ReduceOptions {
  * ```
  */
 export function sum(x: Value, options: ReduceOptions = {}): Value {
-  return apply("sum", [x], reduceAttrs(x, options));
+  return apply("sum", [x], reduceAttrs("sum", x, options));
 }
 
 /**
@@ -52,7 +53,7 @@ export function sum(x: Value, options: ReduceOptions = {}): Value {
  * ```
  */
 export function max(x: Value, options: ReduceOptions = {}): Value {
-  return apply("max", [x], reduceAttrs(x, options));
+  return apply("max", [x], reduceAttrs("max", x, options));
 }
 
 /**
@@ -71,7 +72,7 @@ export function max(x: Value, options: ReduceOptions = {}): Value {
  * ```
  */
 export function mean(x: Value, options: ReduceOptions = {}): Value {
-  const attrs = reduceAttrs(x, options);
+  const attrs = reduceAttrs("mean", x, options);
   const total = apply("sum", [x], attrs);
   const count = attrs.axes.reduce((product, axis) => {
     const length = x.shape[axis];
@@ -123,6 +124,12 @@ export function logSumExp(x: Value): Value {
   return reshape(add(total, top), x.shape.slice(0, -1));
 }
 
-function reduceAttrs(x: Value, { axes = [-1], keep = false }: ReduceOptions): { axes: number[]; keep: boolean } {
-  return { axes: axes.map((axis) => axisOf(x, axis)).sort((a, b) => a - b), keep };
+function reduceAttrs(op: string, x: Value, options: ReduceOptions): { axes: number[]; keep: boolean } {
+  const action = `apply ${op}`;
+  const { axes = [-1], keep = false } = optionsOf(action, options, ["axes"], ["keep"]);
+  mustBeValue(op, x);
+  if (!Array.isArray(axes)) {
+    throw misapplied(new TypeError(`Cannot ${action}: axes must be a list, found ${kindOf(axes)}`));
+  }
+  return { axes: axes.map((axis) => axisOf(op, x, axis)).sort((a, b) => a - b), keep };
 }

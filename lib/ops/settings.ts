@@ -1,3 +1,4 @@
+import { kindOf } from "../errors/kinds.ts";
 import type { Attrs, Json } from "./value.ts";
 
 /** Returns true if a setting is a whole number of at least 1. */
@@ -83,9 +84,12 @@ const initSettings = {
 
 /** Returns a setting in a few letters: it may come from a file. */
 export function brief(value: Json | undefined): string {
+  if (typeof value === "bigint" || typeof value === "symbol" || typeof value === "function") return kindOf(value);
   const nested = typeof value === "object" && value !== null && Object.values(value).some((x) => typeof x === "object");
   if (nested) return Array.isArray(value) ? "a list" : "an object";
-  const named = (_: string, x: unknown) => typeof x === "number" && !Number.isFinite(x) ? String(x) : x;
+  const named = (_: string, x: unknown) => {
+    return typeof x === "bigint" || typeof x === "number" && !Number.isFinite(x) ? String(x) : x;
+  };
   const text = JSON.stringify(value, named)?.replace(/"(NaN|-?Infinity)"/g, "$1") ?? "nothing";
   return text.length > 60 ? `${text.slice(0, 59)}…` : text;
 }

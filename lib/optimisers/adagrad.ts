@@ -1,4 +1,4 @@
-import { checkOptions } from "../errors/kinds.ts";
+import { optionsOf } from "../errors/kinds.ts";
 import { add, div, mul, sqrt } from "../ops/functions.ts";
 import {
   checkPositive,
@@ -41,13 +41,16 @@ export interface AdagradOptions extends OptimiserOptions {
  * ```
  */
 export function adagrad(rate: Rate = 1e-2, options: AdagradOptions = {}): Optimiser {
-  checkOptions("make adagrad", options, [...sharedOptions, "initial", "epsilon"]);
-  const { initial = 0.1, epsilon = 1e-7 } = options;
+  const { initial = 0.1, epsilon = 1e-7, ...shared } = optionsOf("make adagrad", options, [
+    ...sharedOptions,
+    "initial",
+    "epsilon",
+  ]);
   checkWithin("adagrad", "initial", initial, 0, Infinity);
   checkPositive("adagrad", "epsilon", epsilon);
   const update: Optimiser["update"] = (gradient, slots, { rate }) => {
     const sum = add(slots.sum, mul(gradient, gradient));
     return { change: div(mul(gradient, rate), add(sqrt(sum), epsilon)), slots: { sum } };
   };
-  return optimiserOf({ name: "adagrad", slots: { sum: initial }, update }, rate, options);
+  return optimiserOf({ name: "adagrad", slots: { sum: initial }, update }, rate, shared);
 }

@@ -1,4 +1,4 @@
-import { checkOptions } from "../errors/kinds.ts";
+import { optionsOf } from "../errors/kinds.ts";
 import { add, div, mul, sqrt, sub } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
 import {
@@ -54,8 +54,12 @@ export interface AdamOptions extends OptimiserOptions {
  * ```
  */
 export function adam(rate: Rate = 1e-3, options: AdamOptions = {}): Optimiser {
-  checkOptions("make adam", options, [...sharedOptions, "beta1", "beta2", "epsilon"]);
-  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
+  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, ...shared } = optionsOf("make adam", options, [
+    ...sharedOptions,
+    "beta1",
+    "beta2",
+    "epsilon",
+  ]);
   checkWithin("adam", "beta1", beta1, 0, 1);
   checkWithin("adam", "beta2", beta2, 0, 1);
   checkPositive("adam", "epsilon", epsilon);
@@ -69,7 +73,7 @@ export function adam(rate: Rate = 1e-3, options: AdamOptions = {}): Optimiser {
     const square = toward(slots.square, mul(gradient, gradient), 1 - beta2);
     return { change: div(mul(mean, scale), add(sqrt(square), epsilon)), slots: { mean, square } };
   };
-  return optimiserOf({ name: "adam", slots: { mean: 0, square: 0 }, scalars, update }, rate, options);
+  return optimiserOf({ name: "adam", slots: { mean: 0, square: 0 }, scalars, update }, rate, shared);
 }
 
 /** `a + share (b - a)`. */

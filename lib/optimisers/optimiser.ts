@@ -1,4 +1,4 @@
-import { isRecord, kindOf } from "../errors/kinds.ts";
+import { isFloat, isRecord, kindOf } from "../errors/kinds.ts";
 import type { Value } from "../ops/value.ts";
 
 /** A learning rate: one number, or a plain function of the step, which counts from 1. */
@@ -73,7 +73,13 @@ export function optimiserOf(rule: Rule, rate: Rate, { weightDecay = 0, clipNorm 
  * @throws {TypeError} if it is not.
  */
 export function checkOptimiser(action: string, found: unknown): void {
-  if (isRecord(found) && typeof found.update === "function" && isRecord(found.slots)) return;
+  if (isRecord(found) && typeof found.update === "function" && isRecord(found.slots)) {
+    const parts = [found.rate, found.scalars].findIndex((part) => typeof part !== "function");
+    if (parts < 0) return;
+    const name = ["rate", "scalars"][parts];
+    const wanted = `${name} must be a function, found ${kindOf([found.rate, found.scalars][parts])}`;
+    throw new TypeError(`Cannot ${action}: the optimiser's ${wanted}`);
+  }
   throw new TypeError(`Cannot ${action}: wanted an optimiser, such as adam(1e-3), found ${kindOf(found)}`);
 }
 
@@ -94,7 +100,7 @@ export function checkWithin(name: string, what: string, value: number, least: nu
  * @throws {RangeError} if it is not.
  */
 export function checkPositive(name: string, what: string, value: number): void {
-  if (!(Math.fround(value) > 0 && Number.isFinite(Math.fround(value)))) {
+  if (!(isFloat(value) && Math.fround(value) > 0)) {
     throw new RangeError(`Cannot make ${name}: ${what} must be above 0, found ${kindOf(value)}`);
   }
 }

@@ -1,4 +1,4 @@
-import { checkOptions } from "../errors/kinds.ts";
+import { optionsOf } from "../errors/kinds.ts";
 import { add, mul } from "../ops/functions.ts";
 import {
   checkWithin,
@@ -32,9 +32,9 @@ import {
  * ```
  */
 export function sgd(rate: Rate, options: OptimiserOptions = {}): Optimiser {
-  checkOptions("make sgd", options, sharedOptions);
+  const shared = optionsOf("make sgd", options, sharedOptions);
   const update: Optimiser["update"] = (gradient, _, { rate }) => ({ change: mul(gradient, rate), slots: {} });
-  return optimiserOf({ name: "sgd", slots: {}, update }, rate, options);
+  return optimiserOf({ name: "sgd", slots: {}, update }, rate, shared);
 }
 
 /**
@@ -61,11 +61,11 @@ export function sgd(rate: Rate, options: OptimiserOptions = {}): Optimiser {
  * ```
  */
 export function momentum(rate: Rate, mu = 0.9, options: OptimiserOptions = {}): Optimiser {
-  checkOptions("make momentum", options, sharedOptions);
+  const shared = optionsOf("make momentum", options, sharedOptions);
   checkWithin("momentum", "mu", mu, 0, 1);
   const update: Optimiser["update"] = (gradient, slots, { rate }) => {
     const velocity = add(mul(slots.velocity, mu), gradient);
     return { change: mul(velocity, rate), slots: { velocity } };
   };
-  return optimiserOf({ name: "momentum", slots: { velocity: 0 }, update }, rate, options);
+  return optimiserOf({ name: "momentum", slots: { velocity: 0 }, update }, rate, shared);
 }

@@ -5,7 +5,7 @@ import { heads } from "../heads/heads.ts";
 import { type Plan, plan as planOf } from "../trace/plan.ts";
 import { shapeText, sizeOf } from "../ops/shape.ts";
 import type { Value } from "../ops/value.ts";
-import { columnsOf } from "../features/columns.ts";
+import { columnsIn } from "../features/columns.ts";
 import { inputWidth } from "../features/input.ts";
 import type { BankSpec, Expression, HeadSpec, LevelSpec, Spec } from "../spec/spec.ts";
 import { isRecord, kindOf } from "../errors/kinds.ts";
@@ -94,11 +94,9 @@ export function entriesOf(spec: Spec): Entry[] {
 }
 
 function entriesIn({ spec, parameters, training: { auxiliary } }: Plan): Entry[] {
-  const sizes = parameters.map(({ path, shape }) => ({ path, size: sizeOf(shape) }));
-  const sizeUnder = (prefix: string) =>
-    sizes.filter(({ path }) => path.startsWith(`${prefix}/`)).reduce((sum, { size }) => sum + size, 0);
+  const sizes = sizesUnder(parameters);
   const entry = (path: string, reads: string, fn: string, output: string): Entry => {
-    return { path, reads, function: fn, output, parameters: sizeUnder(path) };
+    return { path, reads, function: fn, output, parameters: sizes.get(path) ?? 0 };
   };
   const lossEntry = (path: string, text: string): Entry[] =>
     Object.hasOwn(auxiliary, path) ? [entry(path, "", `loss ${text}`, shapeText([]))] : [];
@@ -114,6 +112,18 @@ function entriesIn({ spec, parameters, training: { auxiliary } }: Plan): Entry[]
   ];
 }
 
+/** Returns the elements of all parameters under each path. */
+function sizesUnder(parameters: Plan["parameters"]): Map<string, number> {
+  const sizes = new Map<string, number>();
+  for (const { path, shape } of parameters) {
+    for (let end = path.indexOf("/"); end >= 0; end = path.indexOf("/", end + 1)) {
+      const above = path.slice(0, end);
+      sizes.set(above, (sizes.get(above) ?? 0) + sizeOf(shape));
+    }
+  }
+  return sizes;
+}
+
 /** The line of a path. */
 type EntryOf = (path: string, reads: string, fn: string, output: string) => Entry;
 
@@ -121,8 +131,9 @@ type EntryOf = (path: string, reads: string, fn: string, output: string) => Entr
 type LossEntryOf = (path: string, text: string) => readonly Entry[];
 
 function streamEntries({ input, streams = {} }: Spec, entry: EntryOf): Entry[] {
+  const columnsOf = columnsIn(input);
   return Object.entries(streams).map(([name, part]) => {
-    const width = columnsOf(input, part).reduce((sum, [, length]) => sum + length, 0);
+    const width = columnsOf(part).reduce((sum, [, length]) => sum + length, 0);
     const columns = typeof part[0] === "number" ? `${part.length} columns` : cut(part.join(", "), 48);
     return entry(`streams/${name}`, "input", columns, shapeText(["batch", width]));
   });

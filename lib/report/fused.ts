@@ -30,15 +30,15 @@ export function computedText(plan: Plan, chosen: boolean): Computed {
 const saving: Rules["routeFrom"] = { ratio: 1, saved: 1 };
 
 function stackedText({ spec, parameters }: Plan, stacks: readonly Stack[]): string {
-  const sections = sectionsOf(spec);
+  const entries = entriesOf(sectionsOf(spec));
   const sizes = new Map<string, number>();
   for (const { path } of parameters) {
-    const { id } = copyOf(path, sections);
+    const { id } = copyOf(path, entries);
     sizes.set(id, (sizes.get(id) ?? 0) + 1);
   }
   const groups = new Map<string, { readonly copies: readonly Copy[]; stacked: number }>();
   for (const { paths } of stacks) {
-    const copies = [...new Map(paths.map((path) => copyOf(path, sections)).map((copy) => [copy.id, copy])).values()];
+    const copies = [...new Map(paths.map((path) => copyOf(path, entries)).map((copy) => [copy.id, copy])).values()];
     const key = copies.map(({ id }) => id).join("\n");
     const group = groups.get(key) ?? { copies, stacked: 0 };
     group.stacked += paths.length;
@@ -77,15 +77,22 @@ function sectionsOf({ levels, tasks }: Spec): Section[] {
   ];
 }
 
-/** The copy that a parameter belongs to. */
-function copyOf(path: string, sections: readonly Section[]): Copy {
-  for (const section of sections) {
+/** The entries of sections by their paths. */
+function entriesOf(sections: readonly Section[]): Map<string, Pick<Copy, "section" | "name">> {
+  return new Map(sections.flatMap((section) => {
     const { before, names, after } = section;
-    const name = names.find((name) => path.startsWith(`${before}${name}${after}/`));
-    if (name === undefined) continue;
-    const entry = `${before}${name}${after}`;
-    const [expert] = path.slice(entry.length + 1).split("/");
-    return { id: before.endsWith("/experts/") ? `${entry}/${expert}` : entry, section, name };
+    return names.map((name) => [`${before}${name}${after}`, { section, name }] as const);
+  }));
+}
+
+/** The copy that a parameter belongs to. */
+function copyOf(path: string, entries: ReadonlyMap<string, Pick<Copy, "section" | "name">>): Copy {
+  for (let end = path.indexOf("/"); end >= 0; end = path.indexOf("/", end + 1)) {
+    const entry = path.slice(0, end);
+    const found = entries.get(entry);
+    if (found === undefined) continue;
+    const [expert] = path.slice(end + 1).split("/");
+    return { id: found.section.before.endsWith("/experts/") ? `${entry}/${expert}` : entry, ...found };
   }
   throw new TypeError(`Cannot describe model: ${path} is of no entry`);
 }

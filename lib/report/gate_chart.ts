@@ -1,3 +1,5 @@
+import { checkAmount, checkText, kindOf, optionsOf } from "../errors/kinds.ts";
+import { areWeights } from "./check_report.ts";
 import { blocksOf, type Column, columnsOf, type GateWeights, type Place, placesOf } from "./gate_columns.ts";
 import { type Chart, element, escape, label, textWidth, WIDTH } from "./marks.ts";
 import { DENSEST } from "./palette.ts";
@@ -30,11 +32,16 @@ export interface GateChartOptions {
  * ```
  */
 export function gateChart(gates: readonly GateWeights[], options: GateChartOptions = {}): Chart {
+  const action = "draw gates";
+  if (!areWeights(gates)) throw new TypeError(`Cannot ${action}: wanted weights of gates, found ${kindOf(gates)}`);
+  const { title = "Mean gate weights", most } = optionsOf(action, options, ["title", "most"]);
+  checkText(action, "title", title);
+  if (most !== undefined) checkAmount(action, "most", most);
   const columns = columnsOf(gates);
   const numbers = gates.flatMap(({ experts }) => experts).filter(Number.isFinite);
   const look: Look = {
     names: Math.min(124, Math.max(textWidth("expert"), ...gates.map(widthOfNames))) + 10,
-    most: options.most ?? roundedUp(Math.max(0, ...numbers)),
+    most: most ?? roundedUp(Math.max(0, ...numbers)),
     line: gates.some(({ note }) => note !== undefined) ? 36 : 30,
     small: columns.length > mostWithNumbers,
   };
@@ -54,7 +61,7 @@ export function gateChart(gates: readonly GateWeights[], options: GateChartOptio
   if (columns.length > 0) parts.push(...legend(look, y));
   const description = gates.map(inWords).join(" ");
   const height = columns.length > 0 ? y + LEGEND : Math.max(0, y - 10);
-  return { title: options.title ?? "Mean gate weights", description, height, body: parts.join("\n") };
+  return { title, description, height, body: parts.join("\n") };
 }
 
 /** The sizes and the scale that all lines of a heat map share. */

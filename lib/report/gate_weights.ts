@@ -1,3 +1,5 @@
+import { checkText, kindOf, optionsOf } from "../errors/kinds.ts";
+import { checkReport } from "./check_report.ts";
 import { quoted } from "../errors/quoted.ts";
 import type { GateReport } from "../inspect/gate_report.ts";
 import type { GateUse } from "../inspect/gate_use.ts";
@@ -33,10 +35,16 @@ import type { GateWeights } from "./gate_columns.ts";
  * ```
  */
 export function gateWeights(
-  { gates }: Pick<GateReport, "gates">,
+  report: Pick<GateReport, "gates">,
   options: { readonly of?: "mean" | "top" | "load"; readonly prefix?: string } = {},
 ): GateWeights[] {
-  const { of = "mean", prefix = "" } = options;
+  checkReport("find weights of gates", report);
+  const { gates } = report;
+  const { of = "mean", prefix = "" } = optionsOf("find weights of gates", options, ["of", "prefix"]);
+  checkText("find weights of gates", "prefix", prefix);
+  if (!["mean", "top", "load"].includes(of)) {
+    throw new TypeError(`Cannot find weights of gates: of must be "mean", "top" or "load", found ${kindOf(of)}`);
+  }
   const several = new Set(gates.map(({ level }) => level)).size > 1;
   return gates.map((gate) => {
     const name = prefix + (several ? gate.gate : gate.stream);
@@ -72,7 +80,10 @@ export function gateWeights(
  * model.dispose();
  * ```
  */
-export function segmentWeights({ gates, by, segments = [] }: GateReport, gate: string): GateWeights[] {
+export function segmentWeights(report: GateReport, gate: string): GateWeights[] {
+  checkReport("find weights by segment", report);
+  checkText("find weights by segment", "gate", gate);
+  const { gates, by, segments = [] } = report;
   const at = gates.findIndex((use) => use.gate === gate);
   if (at < 0 || by === undefined) {
     const found = at < 0 ? `the report has no gate ${quoted(gate)}` : "the report is not by a feature";

@@ -1,3 +1,4 @@
+import { checkReport } from "./check_report.ts";
 import type { GateReport, GateSegment } from "../inspect/gate_report.ts";
 import type { GateUse } from "../inspect/gate_use.ts";
 import { sideBySide, textTable } from "./text_table.ts";
@@ -39,12 +40,13 @@ import { sideBySide, textTable } from "./text_table.ts";
  * ```
  */
 export function gateTable(report: GateReport): string {
+  checkReport("show gates", report);
   if (report.gates.length === 0) return "No gate to look at: every stream is that of a single expert";
   const levels = [...new Set(report.gates.map(({ level }) => level))];
   const tables = levels.map((level) =>
     levelTable(report.gates.filter((gate) => gate.level === level), levels.length > 1)
   );
-  const warnings = report.warnings.map(({ message }) => `Warning: ${message}`);
+  const warnings = (report.warnings ?? []).map(({ message }) => `Warning: ${message}`);
   const segments = (report.segments ?? []).length > 0
     ? report.gates.map((gate, at) => segmentTable(report, gate, at))
     : [];

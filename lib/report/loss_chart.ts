@@ -1,3 +1,5 @@
+import { checkText, kindOf, optionsOf } from "../errors/kinds.ts";
+import { areSeries } from "./check_report.ts";
 // @ts-types="@types/d3-shape"
 import { area, line, symbol, symbolsFill } from "d3-shape";
 import { type Axis, lossAxis, stepAxis } from "./axes.ts";
@@ -59,9 +61,13 @@ export interface LossChartOptions {
  * ```
  */
 export function lossChart(series: readonly Series[], options: LossChartOptions = {}): Chart {
+  const action = "draw losses";
+  if (!areSeries(series)) throw new TypeError(`Cannot ${action}: wanted series of losses, found ${kindOf(series)}`);
+  const { title = "Loss by step", scale, note: above = "" } = optionsOf(action, options, ["title", "scale", "note"]);
+  for (const [name, text] of Object.entries({ title, note: above })) checkText(action, name, text);
   const names = [...new Set(series.map(({ name }) => name))];
   const tasks = [...new Set(series.map(({ task }) => task ?? ""))];
-  const log = options.scale === "log";
+  const log = scale === "log";
   const steps = series.flatMap(({ points }) => points.map(({ step }) => step));
   const left = 46;
   const right = WIDTH - Math.min(130, Math.max(40, ...names.map(textWidth))) - 32;
@@ -71,7 +77,7 @@ export function lossChart(series: readonly Series[], options: LossChartOptions =
     return { task, lines: own.map(({ name, points }) => lineOf(name, names.indexOf(name), points, across, log)) };
   });
   const height = Math.max(150, LABEL * names.length);
-  const note = [options.note ?? "", log ? "log scale" : ""].filter((words) => words !== "").join(", ");
+  const note = [above, log ? "log scale" : ""].filter((words) => words !== "").join(", ");
   const bodies = panels.map(({ task, lines }, i) => {
     const heading = task === "" ? "loss" : `${task} loss`;
     const room = note === "" ? 250 : Math.max(60, WIDTH - textWidth(note) - 12);
@@ -81,7 +87,7 @@ export function lossChart(series: readonly Series[], options: LossChartOptions =
     return element("g", { transform: `translate(0 ${i * (height + AROUND)})` }, body);
   });
   return {
-    title: options.title ?? "Loss by step",
+    title,
     description: panels.map(({ task, lines }) => inWords(task, lines)).join(" "),
     height: Math.max(0, panels.length * (height + AROUND) - 14),
     body: bodies.join("\n"),

@@ -1,5 +1,6 @@
+import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
-import { columnsOf } from "../features/columns.ts";
+import { columnsIn } from "../features/columns.ts";
 import { inputWidth } from "../features/input.ts";
 import { bankText, functionText, headText } from "./describe.ts";
 
@@ -15,7 +16,8 @@ import { bankText, functionText, headText } from "./describe.ts";
  * assertStringIncludes(mermaid(define({ input: 5, tasks: { click: binary() } })), "flowchart TD");
  * ```
  */
-export function mermaid(spec: Spec): string {
+export function mermaid(given: Spec): string {
+  const spec = check(given);
   const names = new Map<string, string>();
   const id = (path: string) => {
     const known = names.get(path) ?? `n${names.size}`;
@@ -24,8 +26,9 @@ export function mermaid(spec: Spec): string {
   };
   const lines = [`flowchart TD`, `  ${id("input")}[/"input ${inputWidth(spec.input)}"/]`];
   const streams = new Map([["input", id("input")]]);
+  const columnsOf = columnsIn(spec.input);
   for (const [name, part] of Object.entries(spec.streams ?? {})) {
-    const width = columnsOf(spec.input, part).reduce((sum, [, length]) => sum + length, 0);
+    const width = columnsOf(part).reduce((sum, [, length]) => sum + length, 0);
     streams.set(name, id(`streams/${name}`));
     lines.push(
       `  ${streams.get(name)}[/"${escaped(`${name} ${width}`)}"/]`,

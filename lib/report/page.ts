@@ -1,3 +1,5 @@
+import { checkText, kindOf } from "../errors/kinds.ts";
+import { areCharts } from "./check_report.ts";
 import { font, styleSheet } from "./looks.ts";
 import { type Chart, element, escape, label, WIDTH } from "./marks.ts";
 
@@ -20,14 +22,17 @@ import { type Chart, element, escape, label, WIDTH } from "./marks.ts";
  * assert(svg.startsWith("<svg") && svg.includes("0.75"));
  * ```
  */
-export function page(charts: readonly Chart[], title: string = charts.map((chart) => chart.title).join("; ")): string {
+export function page(charts: readonly Chart[], title?: string): string {
+  if (!areCharts(charts)) throw new TypeError(`Cannot draw page: wanted charts, found ${kindOf(charts)}`);
+  const heading = title ?? charts.map((chart) => chart.title).join("; ");
+  checkText("draw page", "title", heading);
   const margin = 12;
   const parts: string[] = [];
   let y = margin;
   for (const chart of charts) {
-    const heading = label(chart.title, 0, 14, { class: "gh-ink gh-title" }, WIDTH * 0.85);
+    const head = label(chart.title, 0, 14, { class: "gh-ink gh-title" }, WIDTH * 0.85);
     const body = element("g", { transform: "translate(0 28)" }, `\n${chart.body}\n`);
-    parts.push(element("g", { transform: `translate(${margin} ${y})` }, `\n${heading}\n${body}\n`));
+    parts.push(element("g", { transform: `translate(${margin} ${y})` }, `\n${head}\n${body}\n`));
     y += 28 + chart.height + 24;
   }
   const [width, height] = [WIDTH + 2 * margin, Math.max(margin, Math.ceil(y - 24 + margin))];
@@ -42,7 +47,7 @@ export function page(charts: readonly Chart[], title: string = charts.map((chart
     style: "max-width: 100%; height: auto",
   };
   const content = [
-    element("title", {}, escape(title)),
+    element("title", {}, escape(heading)),
     element("desc", {}, escape(charts.map((chart) => `${chart.title}: ${chart.description}`).join(" "))),
     element("style", {}, `\n${styleSheet()}`),
     element("rect", { class: "gh-paper", width, height, rx: 8 }),

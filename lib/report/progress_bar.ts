@@ -1,3 +1,4 @@
+import { checkFunction, checkRecord, checkText } from "../errors/kinds.ts";
 import { widthOf } from "./text_table.ts";
 
 /** The state of a run: how far it has come. */
@@ -63,6 +64,11 @@ export interface Terminal {
  * ```
  */
 export function progressBar(label: string, terminal: Terminal = standardError()): Reporter {
+  checkText("show progress", "label", label);
+  checkRecord("show progress", "terminal", terminal);
+  for (const name of ["width", "write", "now"] as const) {
+    checkFunction("show progress", `the terminal's ${name}`, terminal[name]);
+  }
   const start = terminal.now();
   const { interactive, color } = terminal;
   let last: ProgressState | undefined;

@@ -1,3 +1,4 @@
+import { checkCount, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 /**
  * Rows as an aligned text table: a line of column names, a rule, a line a row.
  *
@@ -29,10 +30,19 @@ export function textTable(
   rows: readonly Readonly<Record<string, string | number>>[],
   options: { readonly digits?: number } = {},
 ): string {
+  const isRow = (row: unknown) =>
+    isRecord(row) && Object.values(row).every((cell) => /number|string/.test(typeof cell));
+  if (!Array.isArray(rows) || !rows.every(isRow)) {
+    throw new TypeError(
+      `Cannot write table: rows must be a list of texts and numbers by column, found ${kindOf(rows)}`,
+    );
+  }
+  const { digits = 4 } = optionsOf("write table", options, ["digits"]);
+  checkCount("write table", "digits", digits);
   const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   if (names.length === 0) return "";
   const columns = names.map((name) =>
-    column(name, rows.map((row) => Object.hasOwn(row, name) ? row[name] : ""), options.digits ?? 4)
+    column(name, rows.map((row) => Object.hasOwn(row, name) ? row[name] : ""), digits)
   );
   return joined(columns, "  ");
 }
@@ -52,6 +62,10 @@ export function textTable(
  * ```
  */
 export function sideBySide(blocks: readonly string[], gap = 3): string {
+  if (!Array.isArray(blocks) || !blocks.every((block) => typeof block === "string")) {
+    throw new TypeError(`Cannot write blocks: wanted a list of texts, found ${kindOf(blocks)}`);
+  }
+  checkCount("write blocks", "gap", gap);
   return joined(blocks.map((block) => padded(block.split("\n"))), " ".repeat(gap));
 }
 

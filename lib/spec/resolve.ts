@@ -24,7 +24,7 @@ export function resolve<N, L>(
   const tasks = resolveTasks(at);
   if (issues.length > 0) return { issues };
 
-  issues.push(...misread(levels, tasks), ...unread(levels, at.asked, tasks));
+  for (const issue of [...misread(levels, tasks), ...unread(levels, at.asked, tasks)]) issues.push(issue);
   const kept = alive(levels, tasks);
   const spec: Spec = present({
     gatehouse: version,

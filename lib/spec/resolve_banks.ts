@@ -116,7 +116,7 @@ function checkTies(issues: Issue[], path: string, name: string, banks: Banks): v
 /** Makes sure that another bank has as many experts of the same parameters. */
 function checkFellow(issues: Issue[], path: string, name: string, wanted: string, { given, experts }: Banks): void {
   if (!Object.hasOwn(given, wanted)) {
-    const advised = adviceOn(issues, wanted, Object.keys(given));
+    const advised = adviceOn(issues, wanted, () => Object.keys(given));
     return report(issues, path, `no expert bank is named ${quoted(wanted)}${advised}`);
   }
   if (wanted === name) return report(issues, path, "it is the bank itself: wanted another");

@@ -60,7 +60,11 @@ function resolveMix(
   mix.forEach((bank, position) => {
     const where = `${path}.mix[${position}]`;
     if (!Object.hasOwn(given, bank)) {
-      report(issues, where, `no expert bank is named ${quoted(bank)}${adviceOn(issues, bank, Object.keys(given))}`);
+      report(
+        issues,
+        where,
+        `no expert bank is named ${quoted(bank)}${adviceOn(issues, bank, () => Object.keys(given))}`,
+      );
     } else if (known.has(bank)) {
       report(issues, where, `expert bank ${quoted(bank)} is mixed twice`);
     } else known.add(bank);
@@ -128,31 +132,34 @@ function expressedMoves<N, L>(
     return made === undefined ? [] : [[name, made] as const];
   });
   const all = [...Object.entries(given), ...replayed];
-  for (const [name, { shape }] of all) checkMove(issues, path + keyText(name), gate, name, shape, experts);
+  const held = new Map(gate.nodes.flatMap(({ op, attrs }) => op === "parameter" ? [[attrs.name, attrs.shape]] : []));
+  for (const [name, { shape }] of all) checkMove(issues, path + keyText(name), name, held.get(name), shape, experts);
   return all.length > 0 ? Object.fromEntries(all.map(([name, { expression }]) => [name, expression])) : undefined;
 }
 
 /** Makes sure that a gate has the parameter that moves, one number for each expert, and that as many are added. */
-function checkMove(issues: Issue[], path: string, gate: Expression, name: string, added: Shape, experts: number): void {
+function checkMove(issues: Issue[], path: string, name: string, held: unknown, added: Shape, experts: number): void {
   const wanted = shapeText([experts]);
-  const held = gate.nodes.find(({ op, attrs }) => op === "parameter" && attrs.name === name);
   if (held === undefined) report(issues, path, `the gate has no parameter ${quoted(name)}`);
-  else if (String(held.attrs.shape) !== String(experts)) report(issues, path, `the parameter must be ${wanted}`);
+  else if (String(held) !== String(experts)) report(issues, path, `the parameter must be ${wanted}`);
   if (sameShape(added, [experts])) return;
   report(issues, path, `what is added must be ${wanted}, found ${shapeText(added)}`);
 }
 
 /** Makes sure that every gate over a bank yields a load if a loss of the bank reads it. */
 function checkLoads(issues: Issue[], level: string, { experts, gates }: LevelSpec): void {
+  const silent = new Map<string, string>(); // the first gate without a load over each bank
+  for (const [stream, { mix, gate }] of Object.entries(gates)) {
+    if (gate === null || Object.hasOwn(gate.outputs, "load")) continue;
+    for (const bank of mix) if (!silent.has(bank)) silent.set(bank, stream);
+  }
   for (const [bank, { losses = {} }] of Object.entries(experts)) {
+    const gate = silent.get(bank);
+    if (gate === undefined) continue;
     const reading = Object.keys(losses).filter((name) => inputsOf(losses[name]).includes("load"));
-    const silent = Object.entries(gates).find(([, { mix, gate }]) =>
-      mix.includes(bank) && gate !== null && !Object.hasOwn(gate.outputs, "load")
-    );
-    if (silent === undefined) continue;
     for (const name of reading) {
       const path = `${level}.experts${keyText(bank)}.losses${keyText(name)}`;
-      report(issues, path, `gate ${quoted(silent[0])} returns no load: wanted topK(k, { noise: true })`);
+      report(issues, path, `gate ${quoted(gate)} returns no load: wanted topK(k, { noise: true })`);
     }
   }
 }

@@ -72,7 +72,7 @@ function logitsRead<N>(
 /** Makes sure that a name is that of a task whose labels are yes or no; returns true if it is. */
 function checkYesNo<N>(issues: Issue[], path: string, tasks: Draft<N, unknown>["tasks"], name: string): boolean {
   if (!Object.hasOwn(tasks, name)) {
-    report(issues, path, `no task is named ${quoted(name)}${adviceOn(issues, name, Object.keys(tasks))}`);
+    report(issues, path, `no task is named ${quoted(name)}${adviceOn(issues, name, () => Object.keys(tasks))}`);
     return false;
   }
   const { kind } = tasks[name].head;

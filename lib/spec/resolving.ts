@@ -1,4 +1,4 @@
-import { columnsOf } from "../features/columns.ts";
+import { columnsIn, type Run } from "../features/columns.ts";
 import { inputWidth } from "../features/input.ts";
 import { type Issue, keyText } from "../errors/issues.ts";
 import { advice } from "../errors/nearest.ts";
@@ -16,6 +16,8 @@ export interface Resolving<N, L> {
   readonly issues: Issue[];
   /** The streams that can be read, with their widths; undefined where an issue already reported hides the width. */
   readonly streams: Map<string, number | undefined>;
+  /** The first level that writes each stream. */
+  readonly writers: ReadonlyMap<string, number>;
   /** The streams that something reads. */
   readonly asked: Set<string>;
 }
@@ -35,18 +37,21 @@ export function resolving<N, L>(
   expressLoss: ExpressLoss<L>,
 ): Resolving<N, L> {
   const streams = new Map<string, number | undefined>([["input", inputWidth(draft.input)]]);
-  const at: Resolving<N, L> = { draft, express, expressLoss, issues: [], streams, asked: new Set() };
-  for (const name of Object.keys(draft.streams ?? {})) resolvePart(at, name);
+  const written = draft.levels.flatMap(({ gates }, level) => Object.keys(gates).map((name) => [name, level] as const));
+  const writers = new Map(written.reverse()); // of equal names the first level's comes last, and stays
+  const at: Resolving<N, L> = { draft, express, expressLoss, issues: [], streams, writers, asked: new Set() };
+  const columnsOf = columnsIn(draft.input, (name, known) => adviceOn(at.issues, name, known));
+  for (const [name, part] of Object.entries(draft.streams ?? {})) resolvePart(at, name, () => columnsOf(part));
   return at;
 }
 
 /** Adds a stream that is a part of the input. */
-function resolvePart<N, L>({ draft, issues, streams }: Resolving<N, L>, name: string): void {
+function resolvePart<N, L>({ issues, streams }: Resolving<N, L>, name: string, columns: () => readonly Run[]): void {
   const path = `streams${keyText(name)}`;
   checkName(issues, path, name);
   if (name === "input") return report(issues, path, inputIsTaken);
   try {
-    streams.set(name, columnsOf(draft.input, draft.streams![name]).reduce((width, [, length]) => width + length, 0));
+    streams.set(name, columns().reduce((width, [, length]) => width + length, 0));
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     streams.set(name, report(issues, path, error.message));
@@ -55,15 +60,15 @@ function resolvePart<N, L>({ draft, issues, streams }: Resolving<N, L>, name: st
 
 /** Returns the stream of a reader: the one that it names, else that of its own name, else `shared`, else the input. */
 export function chosen<N, L>(
-  { draft, issues, streams, asked }: Resolving<N, L>,
+  { issues, streams, writers, asked }: Resolving<N, L>,
   path: string,
   own: string,
   reads: string | undefined,
 ): string | undefined {
   if (reads !== undefined && !streams.has(reads)) {
-    const writer = draft.levels.findIndex(({ gates }) => Object.hasOwn(gates, reads));
-    const advised = writer < 0
-      ? adviceOn(issues, reads, streams.keys())
+    const writer = writers.get(reads);
+    const advised = writer === undefined
+      ? adviceOn(issues, reads, () => streams.keys())
       : `, but levels[${writer}] does: wanted a level below that writes it, since streams go up and never in a circle`;
     return report(issues, `${path}.reads`, `nothing below writes stream ${quoted(reads)}${advised}`);
   }
@@ -127,10 +132,13 @@ function isLegalName(name: string): boolean {
   return /^[^/\x00-\x1f\x7f]{1,100}$/.test(name) && name.isWellFormed() && name !== "__proto__";
 }
 
-/** Returns the end of an issue about an unknown name, but not of hundreds: the nearest name takes time to find. */
-export function adviceOn(issues: readonly Issue[], name: string, names: Iterable<string>): string {
-  return issues.length < 100 ? advice(name, names) : "";
+/** Returns the end of an issue about an unknown name, but not of more than are shown: the nearest name takes time to find. */
+export function adviceOn(issues: readonly Issue[], name: string, known: () => Iterable<string>): string {
+  return issues.length < mostAdvised ? advice(name, known()) : "";
 }
+
+/** The issues that are advised on: as many as errors show. */
+const mostAdvised = 20;
 
 /** Returns true if a number is finite, as a float32 too, and not below a limit. */
 export function isAtLeast(least: number, found: number): boolean {

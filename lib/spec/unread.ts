@@ -10,16 +10,16 @@ type Tasks = Readonly<Record<string, TaskSpec>>;
 /** Returns the levels without the gates whose streams nobody reads, and without the experts that no gate mixes. */
 export function alive(levels: Levels, tasks: Tasks): Levels {
   const wanted = readByTasks(tasks);
-  const kept: LevelSpec[] = [];
+  const downwards: LevelSpec[] = [];
   for (const level of levels.toReversed()) {
     const gates = Object.entries(level.gates).filter(([stream]) => wanted.has(stream));
     const experts = Object.entries(mixedBanks(level.experts, gates.flatMap(([, { mix }]) => mix)));
     gates.forEach(([stream]) => wanted.delete(stream));
     for (const [, { gate, reads }] of gates) if (gate !== null) wanted.add(reads);
     for (const [, { reads }] of experts) wanted.add(reads);
-    kept.unshift({ experts: Object.fromEntries(experts), gates: Object.fromEntries(gates) });
+    downwards.push({ experts: Object.fromEntries(experts), gates: Object.fromEntries(gates) });
   }
-  return kept;
+  return downwards.reverse();
 }
 
 /** Returns the banks that are mixed and those that they are tied to, near no others than these. */
@@ -71,24 +71,24 @@ export function unread(levels: Levels, asked: ReadonlySet<string>, tasks: Tasks)
 
 /** Returns the issues of banks that no gate mixes and streams that nothing reads, if their names must be misspelt. */
 export function misread(levels: Levels, tasks: Tasks): Issue[] {
-  const banks = levels.flatMap((level, at) => misnamedBanks(`levels[${at}].experts`, level, Object.keys(tasks)));
-  return [...banks.slice(0, most), ...misnamedStreams(levels, tasks)];
+  return [...misnamedBanks(levels, Object.keys(tasks).slice(0, most)), ...misnamedStreams(levels, tasks)];
 }
 
 /** The most names that are compared with each other. */
 const most = 100;
 
 /** Returns the issues of banks that no gate mixes, with a name like that of a task without a bank. */
-function misnamedBanks(path: string, { experts, gates }: LevelSpec, tasks: readonly string[]): Issue[] {
-  const mixed = new Set(Object.values(gates).flatMap(({ mix }) => mix));
-  const tied = new Set(Object.values(experts).map(({ ties }) => ties));
-  const unmixed = Object.keys(experts).filter((bank) => !mixed.has(bank) && !tied.has(bank));
-  const free = tasks.slice(0, most).filter((task) => !Object.hasOwn(experts, task));
-  return unmixed.slice(0, most).flatMap((bank) => {
-    const meant = nearest(bank, free);
+function misnamedBanks(levels: Levels, tasks: readonly string[]): Issue[] {
+  const unmixed = levels.flatMap(({ experts, gates }, at) => {
+    const mixed = new Set(Object.values(gates).flatMap(({ mix }) => mix));
+    const tied = new Set(Object.values(experts).map(({ ties }) => ties));
+    return Object.keys(experts).filter((bank) => !mixed.has(bank) && !tied.has(bank)).map((bank) => ({ at, bank }));
+  });
+  return unmixed.slice(0, most).flatMap(({ at, bank }) => {
+    const meant = nearest(bank, tasks.filter((task) => !Object.hasOwn(levels[at].experts, task)));
     if (meant === undefined) return [];
     const message = `no gate mixes expert bank ${quoted(bank)}: did you mean ${quoted(meant)}?`;
-    return [{ path: path + keyText(bank), message }];
+    return [{ path: `levels[${at}].experts${keyText(bank)}`, message }];
   });
 }
 

@@ -1,3 +1,4 @@
+import { check } from "../spec/check.ts";
 import { inOrder } from "../graph/walk.ts";
 import type { Parameter } from "../graph/layout.ts";
 import type { Init } from "../ops/init.ts";
@@ -22,7 +23,8 @@ import { trace, type Traced } from "./trace.ts";
  * ]);
  * ```
  */
-export function parametersOf(spec: Spec): Parameter[] {
+export function parametersOf(given: Spec): Parameter[] {
+  const spec = check(given);
   return parametersIn([trace(spec, true), trace(spec, false)]);
 }
 

@@ -1,3 +1,4 @@
+import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { fuse } from "../graph/fuse.ts";
 import { type Layout, layoutOf, type Parameter } from "../graph/layout.ts";
 import { route } from "../graph/route.ts";
@@ -52,17 +53,45 @@ export interface PlanOptions {
  * ```
  */
 export function plan<Tasks extends string>(given: Spec<Tasks>, options: PlanOptions = {}): Plan<Tasks> {
-  const { rules = cautious, fuse: fused = true } = options;
+  const { rules = cautious, fuse: fused = true } = optionsOf("plan model", options, ["rules"], ["fuse"]);
+  checkRules(rules);
   const spec = check(given) as Spec<Tasks>;
   const [training, evaluation] = [trace(spec, true), trace(spec, false)];
   const parameters = parametersIn([training, evaluation]);
   const stacks = fused ? stacksOf(training, rules) : { routed: [], fused: [] };
   const layout = layoutOf(parameters, [...stacks.routed, ...stacks.fused]);
-  return { spec, rules, training, evaluation, parameters, stacks, layout };
+  return kept({ spec, rules, training, evaluation, parameters, stacks, layout });
 }
 
 /** Returns the stacks of parameters that training computes together. */
 function stacksOf({ logits, auxiliary, moves, dropped }: Traced, rules: Rules): Plan["stacks"] {
   const sparse = route({ logits, auxiliary, moves, dropped }, rules.routeFrom);
   return { routed: sparse.stacks, fused: fuse(sparse.values).stacks };
+}
+
+/** The plans that {@linkcode plan} returned: what is made of one trusts its parts. */
+const plans = new WeakSet<object>();
+
+function kept<P extends object>(plan: P): P {
+  plans.add(plan);
+  return plan;
+}
+
+/**
+ * Makes sure that something is a plan.
+ *
+ * @throws {TypeError} if {@linkcode plan} did not return it.
+ */
+export function checkPlan(action: string, found: unknown): void {
+  if (typeof found === "object" && found !== null && plans.has(found)) return;
+  throw new TypeError(`Cannot ${action}: wanted a plan, as plan() returns it, found ${kindOf(found)}`);
+}
+
+/** Makes sure that rules are those of an engine. */
+function checkRules(found: unknown): void {
+  const limits = isRecord(found) && isRecord(found.routeFrom) ? { ...found.routeFrom, from: found.gatherFrom } : {};
+  const { ratio, saved, from } = limits as Record<string, unknown>;
+  if ([ratio, saved, from].every((limit) => typeof limit === "number")) return;
+  const wanted = "rules must be { gatherFrom, routeFrom: { ratio, saved } }, such as cautious";
+  throw new TypeError(`Cannot plan model: ${wanted}, found ${kindOf(found)}`);
 }

@@ -3,7 +3,7 @@ import type { Piece } from "../graph/layout.ts";
 import { ops } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
 import { losses } from "./losses.ts";
-import type { Plan } from "./plan.ts";
+import { checkPlan, type Plan } from "./plan.ts";
 
 /**
  * Returns the tasks whose losses depend on each parameter, by the parameter's path, in the order of the model. A
@@ -24,9 +24,9 @@ import type { Plan } from "./plan.ts";
  * assertEquals(found["levels/0/gates/like/0/kernel"], ["like"]);
  * ```
  */
-export function tasksOf<Tasks extends string>(
-  { spec, training, parameters }: Plan<Tasks>,
-): Record<string, readonly Tasks[]> {
+export function tasksOf<Tasks extends string>(plan: Plan<Tasks>): Record<string, readonly Tasks[]> {
+  checkPlan("find tasks", plan);
+  const { spec, training, parameters } = plan;
   const { byTask } = losses(spec.tasks, training);
   const reached = (Object.keys(spec.tasks) as Tasks[]).map((task) => [task, parametersBehind(byTask[task])] as const);
   return Object.fromEntries(parameters.map(({ path }) => {

@@ -1,9 +1,11 @@
+import { checkFlag } from "../errors/kinds.ts";
+import { check } from "../spec/check.ts";
 import { add, concat, mul, reshape, sum } from "../ops/functions.ts";
 import { heads } from "../heads/heads.ts";
 import { ordered } from "../spec/order.ts";
 import { apply } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
-import { columnsOf, cut } from "../features/columns.ts";
+import { columnsIn, cut } from "../features/columns.ts";
 import { inputValues } from "../features/parts.ts";
 import type { Expression, LevelSpec, Spec } from "../spec/spec.ts";
 import { mapEntries } from "./entries.ts";
@@ -51,7 +53,9 @@ export interface Traced {
  * assertEquals(gates["0/kind"].shape, ["batch", 3]);
  * ```
  */
-export function trace(spec: Spec, training: boolean): Traced {
+export function trace(given: Spec, training: boolean): Traced {
+  const spec = check(given);
+  checkFlag("trace model", "training", training);
   const copy: Copy = (entry, x, path) => instantiate(entry, x, path, training);
   const streams = inputStreams(spec);
   const levels: TracedLevel[] = [];
@@ -78,7 +82,8 @@ type Copy = (entry: Expression, x: Value, path: string) => Readonly<Record<strin
 /** Returns the streams before the first level, by name: `input`, and parts of it. */
 function inputStreams({ input, streams = {} }: Spec): Map<string, Value> {
   const parts = inputValues(input);
-  const cuts = Object.entries(streams).map(([name, part]) => [name, cut(parts, columnsOf(input, part))] as const);
+  const columnsOf = columnsIn(input);
+  const cuts = Object.entries(streams).map(([name, part]) => [name, cut(parts, columnsOf(part))] as const);
   return new Map([["input", concat(parts)], ...cuts]);
 }
 

@@ -4,7 +4,7 @@ import { kindOf } from "../errors/kinds.ts";
 import type { Graph } from "../graph/graph.ts";
 import { checkRows } from "../model/check_rows.ts";
 import { groupsOf } from "../heads/heads.ts";
-import { batchTensors, columnOf, noiseTensors } from "../model/feed.ts";
+import { anyCounts, batchTensors, columnOf, noiseTensors } from "../model/feed.ts";
 import type { Model } from "../model/model.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { Data } from "./options.ts";
@@ -59,9 +59,13 @@ async function* batches(
 ): AsyncGenerator<Rows> {
   const within = Object.values(spec.tasks).map(({ head }) => groupsOf(head)).find((column) => column !== undefined);
   let piece = 0;
+  let counted = false;
+  let count = 0;
   const memory: (Rows | undefined)[] = [undefined, undefined]; // one batch is computed while the next is prepared
   for await (const rows of pulled(data, signal, enough)) {
     if (typeof data === "function") checkRows(spec, rows, "train");
+    counted ||= anyCounts(spec, rows);
+    count += rows.count;
     const source = shuffle ? random(`${seed}:order:${epoch}:${piece++}`) : undefined;
     const groups = within === undefined ? undefined : columnOf(rows.labels, within);
     const { order, ends } = passOver(rows.count, { batch, source, groups });
@@ -75,6 +79,12 @@ async function* batches(
       }
     }
   }
+  if (count > 0 && !counted && !enough()) throw new RangeError(unlabelled(`no row of epoch ${epoch}`));
+}
+
+/** Returns the error of data without labels: training on it changes nothing. */
+export function unlabelled(none: string): string {
+  return `Cannot train: ${none} has a label of any task (all are missing, or the weights 0): nothing would be learnt`;
 }
 
 /** Yields the pieces of the data. An abort ends the waiting for one that does not come. */

@@ -1,5 +1,5 @@
 import type { Rows } from "../data/rows.ts";
-import { checkOptions, kindOf } from "../errors/kinds.ts";
+import { checkSignal, kindOf, optionsOf } from "../errors/kinds.ts";
 import { adam } from "../optimisers/adam.ts";
 import { checkOptimiser, type Optimiser } from "../optimisers/optimiser.ts";
 import { checkWeighting, type Weighting } from "../weighting/weighting.ts";
@@ -62,6 +62,12 @@ export interface Settings {
   readonly weighting: Weighting | undefined;
   /** True if rows are shuffled. */
   readonly shuffle: boolean;
+  /** The rows to evaluate on, if there are any. */
+  readonly validation: Rows | undefined;
+  /** The rule to stop early, if there is one. */
+  readonly stopping: Stopping | undefined;
+  /** Aborting it ends the training. */
+  readonly signal: AbortSignal | undefined;
   /** The epoch and step to count from. */
   readonly from: { readonly epoch: number; readonly step: number };
 }
@@ -72,17 +78,21 @@ export interface Settings {
  * @throws {TypeError | RangeError} if an option is unknown or out of range.
  */
 export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Settings {
-  checkOptions("train", options, optionNames);
-  const { epochs, steps, batch = 256, optimiser = adam(), weighting, shuffle = true, signal } = options;
-  const { from = { epoch: 0, step: 0 } } = options;
+  const {
+    epochs,
+    steps,
+    batch = 256,
+    optimiser = adam(),
+    weighting,
+    shuffle = true,
+    signal,
+    validation,
+    stopping,
+  } = optionsOf("train", options, optionNames, ["shuffle"]);
+  const from = options.from === undefined ? { epoch: 0, step: 0 } : options.from; // null is refused: it may hide a lost record
   checkOptimiser("train", optimiser);
   if (weighting !== undefined) checkWeighting(weighting);
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new TypeError(`Cannot train: signal must be an AbortSignal, found ${kindOf(signal)}`);
-  }
-  if (typeof shuffle !== "boolean") {
-    throw new TypeError(`Cannot train: shuffle must be true or false, found ${kindOf(shuffle)}`);
-  }
+  checkSignal("train", signal);
   for (const [name, value] of Object.entries({ epochs, steps, batch })) {
     if (value !== undefined && !(Number.isSafeInteger(value) && value >= 1)) {
       throw new RangeError(`Cannot train: ${name} must be a whole number of at least 1, found ${kindOf(value)}`);
@@ -91,8 +101,18 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
   if (![from?.epoch, from?.step].every((number) => Number.isSafeInteger(number) && number >= 0)) {
     throw new RangeError("Cannot train: from must be { epoch, step }, whole numbers of at least 0");
   }
-  const most = steps ?? Infinity;
-  return { epochs: epochs ?? (steps === undefined ? 1 : Infinity), most, batch, optimiser, weighting, shuffle, from };
+  return {
+    epochs: epochs ?? (steps === undefined ? 1 : Infinity),
+    most: steps ?? Infinity,
+    batch,
+    optimiser,
+    weighting,
+    shuffle,
+    validation,
+    stopping,
+    signal,
+    from,
+  };
 }
 
 const optionNames = [
@@ -101,7 +121,6 @@ const optionNames = [
   "batch",
   "optimiser",
   "weighting",
-  "shuffle",
   "validation",
   "stopping",
   "signal",

@@ -1,3 +1,4 @@
+import { checkFunction, kindOf } from "../errors/kinds.ts";
 import { gradients as gradientsOf } from "../graph/differentiate.ts";
 import { type Graph, graphOf } from "../graph/graph.ts";
 import { type Layout, piecesOf } from "../graph/layout.ts";
@@ -6,12 +7,12 @@ import type { Values } from "../graph/values.ts";
 import { onPieces } from "../model/graphs.ts";
 import { add, concat, pad, reshape } from "../ops/functions.ts";
 import { type Shape, sizeOf } from "../ops/shape.ts";
-import { apply } from "../ops/table.ts";
+import { apply, isValue } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
-import type { Optimiser } from "../optimisers/optimiser.ts";
+import { checkOptimiser, type Optimiser } from "../optimisers/optimiser.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { losses } from "../trace/losses.ts";
-import type { Plan } from "../trace/plan.ts";
+import { checkPlan, type Plan } from "../trace/plan.ts";
 import { array, scalar, updateOf } from "./update.ts";
 
 /** The losses of a step, and their gradients. */
@@ -81,6 +82,8 @@ export type Between = (gradients: Gradients, cut: Cut) => Value;
  * ```
  */
 export function trainingStep(plan: Plan, optimiser: Optimiser, factors = false): Graph {
+  checkPlan("write step", plan);
+  checkOptimiser("write step", optimiser);
   const { flat, reported, gradients, moves } = firstHalf(plan, factors);
   const { norm, moved, updates } = updateOf(plan.layout, optimiser, gradients.flat(gradients.total), moves, flat);
   return optimise(graphOf({ ...reported, "": { loss: gradients.total, norm, moved } }, updates));
@@ -128,6 +131,9 @@ export interface OpenStep {
  * ```
  */
 export function openStep(plan: Plan, optimiser: Optimiser, between: Between): OpenStep {
+  checkPlan("write step", plan);
+  checkOptimiser("write step", optimiser);
+  checkFunction("write step", "between", between);
   const { reported, gradients, moves } = firstHalf(plan, true);
   const [kept, asked] = [new Map<string, Value>(), new Map<string, Value>()];
   const cut: Cut = {
@@ -139,6 +145,9 @@ export function openStep(plan: Plan, optimiser: Optimiser, between: Between): Op
     give: (name, shape) => apply("input", [], { name, shape, type: "float" }),
   };
   const gradient = between(gradients, cut);
+  if (!isValue(gradient)) {
+    throw new TypeError(`Cannot write step: between must return a value, found ${kindOf(gradient)}`);
+  }
   const moving = moves && cut.keep("moves", moves);
   const { norm, moved, updates } = updateOf(plan.layout, optimiser, gradient, moving);
   const outputs = { ...reported, "": { loss: gradients.total, ...Object.fromEntries(asked) } };

@@ -87,7 +87,13 @@ function holder(model: Model): {
     load: (graph) => {
       const program = model.engine.load(graph, store);
       programs.push(program);
-      return { graph, run: (inputs) => program.run(readBy(graph, inputs)) };
+      return {
+        graph,
+        run: (inputs) => {
+          insidesOf(model, "train"); // it may be disposed in the loop
+          return program.run(readBy(graph, inputs));
+        },
+      };
     },
     dispose: () => {
       if (!state.disposed) names.forEach((name) => store.remove(name));

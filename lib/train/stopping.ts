@@ -3,7 +3,7 @@ import { quoted } from "../errors/quoted.ts";
 import { advice } from "../errors/nearest.ts";
 import { groupsOf, lossOverAll, measuresOf } from "../heads/heads.ts";
 import type { Spec } from "../spec/spec.ts";
-import { checkOptions, isRecord, kindOf } from "../errors/kinds.ts";
+import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import type { Evaluation } from "../model/evaluate.ts";
 import { columnOf, labelled } from "../model/feed.ts";
 
@@ -23,16 +23,15 @@ export interface Stopping<Tasks extends string = string> {
  *
  * @param validation The rows that are evaluated.
  * @throws {TypeError} if an option, a task or the metric is unknown.
- * @throws {RangeError} if a weight or the patience is out of range, or there are no validation rows; when judging,
- * if a watched number is NaN, as the AUC of one class is.
+ * @throws {RangeError} if a weight or the patience is out of range, or there are no validation rows
+ * whose labels make a number of what is watched, as those of one class make no AUC; when judging, if it is NaN.
  */
 export function watcher<Tasks extends string>(
   stopping: Stopping<Tasks>,
   spec: Spec<Tasks>,
   validation: Rows | undefined,
 ): (evaluation: Evaluation<Tasks>) => { readonly best: boolean; readonly stop: boolean } {
-  checkOptions("stop early", stopping, ["task", "metric", "patience"]);
-  const { task, metric = "loss", patience = 1 } = stopping;
+  const { task, metric = "loss", patience = 1 } = optionsOf("stop early", stopping, ["task", "metric", "patience"]);
   const weights = (typeof task === "string" ? { [task]: 1 } : task) as Record<Tasks, number>;
   if (!isRecord(weights)) {
     throw new TypeError(`Cannot stop early: wanted a task, or weights by task, found ${kindOf(weights)}`);
@@ -40,6 +39,11 @@ export function watcher<Tasks extends string>(
   if (validation === undefined || validation.count === 0) {
     throw new RangeError("Cannot stop early: there are no validation rows to watch");
   }
+  const numbered = (name: Tasks, value: number) => {
+    if (!Number.isNaN(value)) return value;
+    const cause = causeOf(spec, validation, name, metric);
+    throw new RangeError(`Cannot stop early: the ${metric} of task ${quoted(name)} is NaN: ${cause}`);
+  };
   if (!(Number.isSafeInteger(patience) && patience >= 1)) {
     throw new RangeError(`Cannot stop early: patience must be a whole number of at least 1, found ${kindOf(patience)}`);
   }
@@ -60,6 +64,7 @@ export function watcher<Tasks extends string>(
       throw new TypeError(`Cannot stop early: ${head}${advice(String(metric), known)}`);
     }
   }
+  for (const [name] of watched) numbered(name, ofAlike(metric, spec, validation, name));
   const signs = Object.fromEntries(watched.map(([name]) => {
     return [name, measuresOf(spec.tasks[name].head)[metric]?.best === "most" ? 1 : -1];
   }));
@@ -67,11 +72,7 @@ export function watcher<Tasks extends string>(
   let since = 0;
   return ({ loss, metrics }) => {
     const score = watched.reduce((total, [name, weight]) => {
-      const value = metric === "loss" ? loss[name] : metrics[name][metric];
-      if (Number.isNaN(value)) {
-        const cause = causeOf(spec, validation, name, metric);
-        throw new RangeError(`Cannot stop early: the ${metric} of task ${quoted(name)} is NaN: ${cause}`);
-      }
+      const value = numbered(name, metric === "loss" ? loss[name] : metrics[name][metric]);
       return total + weight * signs[name] * value;
     }, 0);
     const better = score > best;
@@ -101,4 +102,14 @@ function causeOf(spec: Spec, rows: Rows, task: string, metric: string): string {
   const alike = counted.every((label) => label === counted[0]);
   if (alike) return `its labels are all ${counted[0]} on the validation rows${space}`;
   return `no two validation rows${space} of one group in ${quoted(within ?? "")} differ in its label`;
+}
+
+/** Returns what is watched if all rows were predicted alike: NaN if the labels make no number of any predictions. */
+function ofAlike(name: string, spec: Spec, rows: Rows, task: string): number {
+  const { weights, groups } = labelled(spec, rows, task);
+  const { head } = spec.tasks[task];
+  const measure = name === "loss" ? undefined : measuresOf(head)[name];
+  if (measure === undefined || measure.of === "loss") return weights.some((weight) => weight > 0) ? 0 : NaN;
+  const labels = columnOf(rows.labels, task) ?? new Float32Array(rows.count).fill(NaN);
+  return measure.metric(new Float32Array(rows.count * head.units).fill(0.5), labels, weights, groups);
 }

@@ -3,13 +3,15 @@ import { flatName } from "../graph/layout.ts";
 import { part } from "../graph/values.ts";
 import { checkRows } from "../model/check_rows.ts";
 import { evaluate } from "../model/evaluate.ts";
+import { anyCounts } from "../model/feed.ts";
 import { type Insides, insidesOf } from "../model/insides.ts";
 import type { Model } from "../model/model.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { Optimiser } from "../optimisers/optimiser.ts";
+import type { Spec } from "../spec/spec.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { checkStep } from "./check_step.ts";
-import { feedsOf } from "./feeds.ts";
+import { feedsOf, unlabelled } from "./feeds.ts";
 import { type Data, type Settings, settings, type TrainOptions } from "./options.ts";
 import type { Progress } from "./progress.ts";
 import { type Steps, stepsOf } from "./steps.ts";
@@ -50,10 +52,16 @@ export async function* train<Tasks extends string>(
     throw new TypeError("Cannot train: the model is being trained already: wanted that loop to end first");
   }
   const given = settings(options);
-  const { validation, signal } = options;
+  const { validation, stopping, signal } = given;
   if (validation !== undefined) checkRows(model.spec, validation, "evaluate");
-  if (typeof data !== "function") checkRows(model.spec, data, "train");
-  const watch = options.stopping && watcher(options.stopping, model.spec, validation);
+  if (typeof data !== "function") {
+    checkRows(model.spec, data, "train");
+    if (data.count > 0 && !anyCounts(model.spec, data)) throw new RangeError(unlabelled("no row"));
+  }
+  const validated = validation !== undefined && validation.count > 0;
+  const watch = stopping === undefined
+    ? undefined
+    : watcher(stopping, model.spec as Spec, validated ? validation : undefined);
   const clock = stopwatch();
   let steps: Steps | undefined;
   let best: Tensor | undefined;
@@ -75,6 +83,7 @@ export async function* train<Tasks extends string>(
       }
       clock.pause();
       const evaluated = await evaluate(model, validation);
+      insidesOf(model, "train"); // it may be disposed meanwhile
       const verdict = watch?.(evaluated);
       if (verdict?.best) best = await store.read(flatName);
       clock.resume();

@@ -1,5 +1,5 @@
 import { permutation } from "../data/random.ts";
-import { checkOptions, kindOf } from "../errors/kinds.ts";
+import { kindOf, optionsOf } from "../errors/kinds.ts";
 import { dot, leastSquare } from "./quadratic.ts";
 import type { Products, Weighting } from "./weighting.ts";
 
@@ -142,8 +142,7 @@ export interface CagradOptions {
  * ```
  */
 export function cagrad(options: CagradOptions = {}): Weighting {
-  checkOptions("make cagrad", options, ["c"]);
-  const { c = 0.4 } = options;
+  const { c = 0.4 } = optionsOf("make cagrad", options, ["c"]);
   if (!(Number.isFinite(c) && c >= 0 && c < 1)) {
     throw new RangeError(`Cannot make cagrad: c must be in [0, 1), found ${kindOf(c)}`);
   }

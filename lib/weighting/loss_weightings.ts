@@ -1,4 +1,4 @@
-import { checkOptions, kindOf } from "../errors/kinds.ts";
+import { kindOf, optionsOf } from "../errors/kinds.ts";
 import { type Descent, descent } from "../optimisers/descent.ts";
 import { checkOptimiser, type Optimiser } from "../optimisers/optimiser.ts";
 import type { LossWeights, Weighting } from "./weighting.ts";
@@ -36,8 +36,8 @@ export interface UncertaintyOptions {
  * ```
  */
 export function uncertainty(options: UncertaintyOptions = {}): Weighting {
-  checkOptions("make uncertainty", options, ["optimiser"]);
-  if (options.optimiser !== undefined) checkOptimiser("make uncertainty", options.optimiser);
+  const { optimiser: own } = optionsOf("make uncertainty", options, ["optimiser"]);
+  if (own !== undefined) checkOptimiser("make uncertainty", own);
   const state = (variances: Descent): LossWeights => {
     const weights = variances.values.map((number) => Math.exp(-number));
     return {
@@ -51,7 +51,7 @@ export function uncertainty(options: UncertaintyOptions = {}): Weighting {
   };
   return {
     name: "uncertainty",
-    losses: (tasks, optimiser) => state(descent(options.optimiser ?? optimiser, Array(tasks).fill(0))),
+    losses: (tasks, optimiser) => state(descent(own ?? optimiser, Array(tasks).fill(0))),
   };
 }
 
@@ -89,8 +89,7 @@ export interface DwaOptions {
  * ```
  */
 export function dwa(options: DwaOptions = {}): Weighting {
-  checkOptions("make dwa", options, ["temperature"]);
-  const { temperature = 2 } = options;
+  const { temperature = 2 } = optionsOf("make dwa", options, ["temperature"]);
   if (!(Number.isFinite(temperature) && temperature > 0)) {
     throw new RangeError(`Cannot make dwa: temperature must be above 0, found ${kindOf(temperature)}`);
   }
@@ -154,12 +153,11 @@ export interface GradNormOptions {
  * ```
  */
 export function gradNorm(options: GradNormOptions = {}): Weighting {
-  checkOptions("make gradNorm", options, ["alpha", "optimiser"]);
-  const { alpha = 1.5 } = options;
+  const { alpha = 1.5, optimiser: own } = optionsOf("make gradNorm", options, ["alpha", "optimiser"]);
   if (!(Number.isFinite(alpha) && alpha >= 0)) {
     throw new RangeError(`Cannot make gradNorm: alpha must be at least 0, found ${kindOf(alpha)}`);
   }
-  if (options.optimiser !== undefined) checkOptimiser("make gradNorm", options.optimiser);
+  if (own !== undefined) checkOptimiser("make gradNorm", own);
   const state = (trained: Descent, first: readonly (number | undefined)[]): LossWeights => ({
     weights: () => trained.values,
     next: async ({ losses, labelled, norms, step }) => {
@@ -180,7 +178,7 @@ export function gradNorm(options: GradNormOptions = {}): Weighting {
     norms: true,
     losses: (tasks, optimiser) => {
       const settled = (weights: readonly number[]) => scaled(weights.map((weight) => Math.max(weight, 1e-3)));
-      return state(descent(options.optimiser ?? optimiser, Array(tasks).fill(1), settled), []);
+      return state(descent(own ?? optimiser, Array(tasks).fill(1), settled), []);
     },
   };
 }

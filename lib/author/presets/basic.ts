@@ -1,4 +1,4 @@
-import { checkOptions } from "../../errors/kinds.ts";
+import { optionsOf } from "../../errors/kinds.ts";
 import { softmax } from "../gates.ts";
 import { binary, product } from "../heads.ts";
 import type { Net } from "../net.ts";
@@ -21,8 +21,7 @@ import { bank, type Input, level, mix, type Table } from "../table.ts";
  * ```
  */
 export function singleTask<const Tasks extends string>(preset: Preset<Tasks>): Table<Tasks> {
-  checkOptions("define single-task model", preset, ["input", "expert", "tasks"]);
-  const { input, expert, tasks } = preset;
+  const { input, expert, tasks } = optionsOf("define single-task model", preset, ["input", "expert", "tasks"]);
   const experts = forEvery(tasks, () => bank(1, expert));
   const gates = forEvery(tasks, (task) => mix(task));
   return { input, levels: [level(experts, gates)], tasks };
@@ -44,8 +43,7 @@ export function singleTask<const Tasks extends string>(preset: Preset<Tasks>): T
  * ```
  */
 export function sharedBottom<const Tasks extends string>(preset: Preset<Tasks>): Table<Tasks> {
-  checkOptions("define shared-bottom model", preset, ["input", "expert", "tasks"]);
-  const { input, expert, tasks } = preset;
+  const { input, expert, tasks } = optionsOf("define shared-bottom model", preset, ["input", "expert", "tasks"]);
   return { input, levels: [level({ shared: bank(1, expert) }, { shared: mix("shared") })], tasks };
 }
 
@@ -66,8 +64,13 @@ export function sharedBottom<const Tasks extends string>(preset: Preset<Tasks>):
  * ```
  */
 export function omoe<const Tasks extends string>(preset: MixturePreset<Tasks>): Table<Tasks> {
-  checkOptions("define OMoE model", preset, ["input", "expert", "experts", "gate", "tasks"]);
-  const { input, expert, experts = 8, gate = softmax, tasks } = preset;
+  const { input, expert, experts = 8, gate = softmax, tasks } = optionsOf("define OMoE model", preset, [
+    "input",
+    "expert",
+    "experts",
+    "gate",
+    "tasks",
+  ]);
   return { input, levels: [level({ shared: bank(experts, expert) }, { shared: mix("shared", gate) })], tasks };
 }
 
@@ -88,8 +91,13 @@ export function omoe<const Tasks extends string>(preset: MixturePreset<Tasks>): 
  * ```
  */
 export function mmoe<const Tasks extends string>(preset: MixturePreset<Tasks>): Table<Tasks> {
-  checkOptions("define MMoE model", preset, ["input", "expert", "experts", "gate", "tasks"]);
-  const { input, expert, experts = 8, gate = softmax, tasks } = preset;
+  const { input, expert, experts = 8, gate = softmax, tasks } = optionsOf("define MMoE model", preset, [
+    "input",
+    "expert",
+    "experts",
+    "gate",
+    "tasks",
+  ]);
   const gates = forEvery(tasks, () => mix("shared", gate));
   return { input, levels: [level({ shared: bank(experts, expert) }, gates)], tasks };
 }
@@ -126,8 +134,12 @@ export interface L2Preset<Tasks extends string> extends Preset<Tasks> {
  * ```
  */
 export function l2Constrained<const Tasks extends string>(preset: L2Preset<Tasks>): Table<Tasks> {
-  checkOptions("define L2-constrained model", preset, ["input", "expert", "near", "tasks"]);
-  const { input, expert, near = 1e-3, tasks } = preset;
+  const { input, expert, near = 1e-3, tasks } = optionsOf("define L2-constrained model", preset, [
+    "input",
+    "expert",
+    "near",
+    "tasks",
+  ]);
   const names = Object.keys(tasks ?? {});
   const experts = recordOf(names, (_, at) => {
     const before = recordOf(near === 0 ? [] : names.slice(0, at), () => near);
@@ -168,8 +180,7 @@ export interface EsmmPreset {
  * ```
  */
 export function esmm(preset: EsmmPreset): Table<"ctr" | "cvr" | "ctcvr"> {
-  checkOptions("define ESMM model", preset, ["input", "expert", "tower"]);
-  const { input, expert, tower } = preset;
+  const { input, expert, tower } = optionsOf("define ESMM model", preset, ["input", "expert", "tower"]);
   const tasks = {
     ctr: binary(tower),
     cvr: binary(tower, { weight: 0, only: "ctr" }),

@@ -1,4 +1,4 @@
-import { checkOptions } from "../../errors/kinds.ts";
+import { optionsOf } from "../../errors/kinds.ts";
 import { softmax } from "../gates.ts";
 import type { Gate } from "../net.ts";
 import { type LevelsPreset, netsOf, type Preset, recordOf, untaken } from "./preset.ts";
@@ -48,8 +48,8 @@ export interface PlePreset<Tasks extends string> extends LevelsPreset<Tasks>, Ex
  */
 export function cgc<const Tasks extends string>(preset: CgcPreset<Tasks>): Table<Tasks> {
   const action = "define CGC model";
-  checkOptions(action, preset, ["input", "expert", "shared", "own", "gate", "tasks"]);
-  return extraction(action, { ...preset, levels: 1 });
+  const options = optionsOf(action, preset, ["input", "expert", "shared", "own", "gate", "tasks"]);
+  return extraction(action, { ...options, levels: 1 });
 }
 
 /**
@@ -86,8 +86,10 @@ export function cgc<const Tasks extends string>(preset: CgcPreset<Tasks>): Table
  */
 export function ple<const Tasks extends string>(preset: PlePreset<Tasks>): Table<Tasks> {
   const action = "define PLE model";
-  checkOptions(action, preset, ["input", "expert", "levels", "shared", "own", "gate", "tasks"]);
-  return extraction(action, preset);
+  return extraction(
+    action,
+    optionsOf(action, preset, ["input", "expert", "levels", "shared", "own", "gate", "tasks"]),
+  );
 }
 
 function extraction<Tasks extends string>(action: string, preset: PlePreset<Tasks>): Table<Tasks> {

@@ -1,5 +1,5 @@
 import { relu } from "../../ops/functions.ts";
-import { checkOptions } from "../../errors/kinds.ts";
+import { checkNumbers, optionsOf } from "../../errors/kinds.ts";
 import { fixed } from "../gates.ts";
 import { inits } from "../inits.ts";
 import type { Net } from "../net.ts";
@@ -50,10 +50,16 @@ export interface FactorPreset<Tasks extends string> extends Omit<Preset<Tasks>, 
  * ```
  */
 export function tensorFactorisation<const Tasks extends string>(preset: FactorPreset<Tasks>): Table<Tasks> {
-  checkOptions("define tensor-factorisation model", preset, ["input", "units", "ranks", "activation", "tasks"]);
-  const { input, units, activation = relu, tasks } = preset;
+  const { input, units, ranks, activation = relu, tasks } = optionsOf("define tensor-factorisation model", preset, [
+    "input",
+    "units",
+    "ranks",
+    "activation",
+    "tasks",
+  ]);
   const names = Object.keys(tasks ?? {});
-  const [first, second, third] = preset.ranks ?? [units, units, Math.max(names.length, 1)];
+  if (ranks !== undefined) checkNumbers("define tensor-factorisation model", "ranks", ranks);
+  const [first, second, third] = ranks ?? [units, units, Math.max(names.length, 1)];
   const up = pipe(dense(units, { bias: false }), activation);
   const row = fixed({ softmax: false, init: inits.normal(1 / Math.sqrt(third)) });
   const levels = [

@@ -1,5 +1,5 @@
 import { add, constant, pad, softmax as softmaxOf } from "../../ops/functions.ts";
-import { checkOptions } from "../../errors/kinds.ts";
+import { checkCount, optionsOf } from "../../errors/kinds.ts";
 import { softmax } from "../gates.ts";
 import { inits } from "../inits.ts";
 import { type Gate, layer } from "../net.ts";
@@ -47,9 +47,15 @@ export interface MultiLevelPreset<Tasks extends string> extends LevelsPreset<Tas
  */
 export function multiLevelMmoe<const Tasks extends string>(preset: MultiLevelPreset<Tasks>): Table<Tasks> {
   const action = "define multi-level MMoE model";
-  checkOptions(action, preset, ["input", "expert", "levels", "experts", "gate", "tasks"]);
-  const { input, expert, experts: count = 8, gate = softmax, tasks } = preset;
-  const nets = netsOf(action, expert, preset.levels);
+  const { input, expert, levels: depth, experts: count = 8, gate = softmax, tasks } = optionsOf(action, preset, [
+    "input",
+    "expert",
+    "levels",
+    "experts",
+    "gate",
+    "tasks",
+  ]);
+  const nets = netsOf(action, expert, depth);
   const names = nets.length === 1 ? [] : numbered(action, "experts", count);
   const levels = nets.map((net, at) => {
     const experts = at === 0 ? { shared: bank(count, net) } : recordOf(names, () => bank(1, net));
@@ -107,10 +113,17 @@ export interface AdattPreset<Tasks extends string> extends LevelsPreset<Tasks> {
  */
 export function adatt<const Tasks extends string>(preset: AdattPreset<Tasks>): Table<Tasks> {
   const action = "define AdaTT model";
-  checkOptions(action, preset, ["input", "expert", "levels", "own", "shared", "tasks"]);
-  const { input, expert, own = 1, shared = 0, tasks } = preset;
+  const { input, expert, levels: depth, own = 1, shared = 0, tasks } = optionsOf(action, preset, [
+    "input",
+    "expert",
+    "levels",
+    "own",
+    "shared",
+    "tasks",
+  ]);
   untaken(action, tasks, "shared");
-  const nets = netsOf(action, expert, preset.levels);
+  for (const [name, count] of Object.entries({ own, shared })) checkCount(action, name, count);
+  const nets = netsOf(action, expert, depth);
   const banks = [...Object.keys(tasks ?? {}), ...(shared === 0 ? [] : ["shared"])];
   const learned = own !== 1 || shared > 1;
   const fused = (stream: string, at: number) => {

@@ -1,5 +1,5 @@
 import { add, mul, pad, sigmoid, softmax, swish } from "../../ops/functions.ts";
-import { checkOptions, isRecord, kindOf } from "../../errors/kinds.ts";
+import { isRecord, kindOf, optionsOf } from "../../errors/kinds.ts";
 import { keyText } from "../../errors/issues.ts";
 import { advice } from "../../errors/nearest.ts";
 import { type Gate, type Net, widthOf } from "../net.ts";
@@ -62,8 +62,15 @@ export interface HomePreset<Tasks extends string> extends Omit<Preset<Tasks>, "e
  */
 export function home<const Tasks extends string>(preset: HomePreset<Tasks>): Table<Tasks> {
   const action = "define HoME model";
-  checkOptions(action, preset, ["input", "expert", "groups", "shared", "own", "rank", "tasks"]);
-  const { input, expert, groups, shared = 1, own = 1, rank = 8, tasks } = preset;
+  const { input, expert, groups, shared = 1, own = 1, rank = 8, tasks } = optionsOf(action, preset, [
+    "input",
+    "expert",
+    "groups",
+    "shared",
+    "own",
+    "rank",
+    "tasks",
+  ]);
   const groupOf = grouped(action, groups, tasks);
   const names = Object.keys(groups);
   const common = shared === 0 ? [] : ["shared"];
@@ -95,6 +102,7 @@ function grouped(action: string, groups: unknown, tasks: unknown): Record<string
   if (!isRecord(groups)) throw new TypeError(`Cannot ${action}: groups must be an object, found ${kindOf(groups)}`);
   const found = new Map<string, string>();
   const names = Object.keys(isRecord(tasks) ? tasks : {});
+  const known = new Set(names);
   untaken(action, tasks as Record<string, never>, "shared", ...Object.keys(groups));
   for (const [group, members] of Object.entries(groups)) {
     if (!Array.isArray(members)) {
@@ -105,7 +113,7 @@ function grouped(action: string, groups: unknown, tasks: unknown): Record<string
     for (const task of members) {
       const before = found.get(task);
       const where = `Cannot ${action}: groups${keyText(group)} names ${kindOf(task)}`;
-      if (!names.includes(task)) throw new TypeError(`${where}, which is not a task${advice(String(task), names)}`);
+      if (!known.has(task)) throw new TypeError(`${where}, which is not a task${advice(String(task), names)}`);
       if (before !== undefined) throw new TypeError(`${where}, which is in group ${kindOf(before)} already`);
       found.set(task, group);
     }

@@ -1,5 +1,5 @@
 import { broadcast, constant, greater, inTraining, mul } from "../../ops/functions.ts";
-import { checkOptions, isRecord, kindOf } from "../../errors/kinds.ts";
+import { checkCount, checkList, isRecord, kindOf, optionsOf } from "../../errors/kinds.ts";
 import { type Net, noise } from "../net.ts";
 import { dense, pipe } from "../nets.ts";
 import { type MixturePreset, recordOf } from "./preset.ts";
@@ -56,17 +56,28 @@ export interface YoutubePreset<Tasks extends string> extends MixturePreset<Tasks
 export function youtube<const Tasks extends string>(preset: YoutubePreset<Tasks>): Table<Tasks> {
   const action = "define YouTube model";
   const own = ["position", "shallow", "drop", "biased"];
-  checkOptions(action, preset, ["input", "expert", "experts", "gate", "tasks", ...own]);
-  const { position, shallow = pipe(), drop = 0.1, biased, ...rest } = preset;
+  const { position, shallow = pipe(), drop = 0.1, biased, ...rest } = optionsOf(action, preset, [
+    "input",
+    "expert",
+    "experts",
+    "gate",
+    "tasks",
+    ...own,
+  ]);
   const { input, levels, tasks } = mmoe(rest);
   const net = (units: number) => pipe(trainingOnly(drop), shallow, dense(units, { bias: false }));
   const names = Object.keys(tasks ?? {}) as Tasks[];
-  const wrong = biased?.find((task) => !names.includes(task));
+  checkList(action, "position", position);
+  if (!isRecord(input)) checkCount(action, "input", input, 1);
+  if (biased !== undefined) checkList(action, "biased", biased);
+  const some = new Set(biased ?? names);
+  const wrong = biased?.find((task) => !Object.hasOwn(tasks ?? {}, task));
   if (wrong !== undefined) throw new TypeError(`Cannot ${action}: biased names ${kindOf(wrong)}, which is not a task`);
   const towers = recordOf(names, (name) => {
     const task = tasks[name as Tasks];
-    const bare = biased !== undefined && !biased.includes(name as Tasks);
-    return bare || !isRecord(task) ? task : { ...task, adds: { ...task.adds, position: net(task.units) } };
+    return !some.has(name as Tasks) || !isRecord(task)
+      ? task
+      : { ...task, adds: { ...task.adds, position: net(task.units) } };
   });
   return { input, streams: { shared: others(input, position), position }, levels, tasks: towers as typeof tasks };
 }

@@ -1,4 +1,4 @@
-import { checkOptions, kindOf } from "../../errors/kinds.ts";
+import { kindOf, optionsOf } from "../../errors/kinds.ts";
 import { inits } from "../inits.ts";
 import { hardConcrete } from "../hard_concrete.ts";
 import { fixed } from "../gates.ts";
@@ -45,14 +45,19 @@ export interface CrossStitchPreset<Tasks extends string> extends LevelsPreset<Ta
  */
 export function crossStitch<const Tasks extends string>(preset: CrossStitchPreset<Tasks>): Table<Tasks> {
   const action = "define cross-stitch model";
-  checkOptions(action, preset, ["input", "expert", "levels", "same", "tasks"]);
-  const { input, expert, same = 0.9, tasks } = preset;
+  const { input, expert, levels: depth, same = 0.9, tasks } = optionsOf(action, preset, [
+    "input",
+    "expert",
+    "levels",
+    "same",
+    "tasks",
+  ]);
   if (!Number.isFinite(same)) {
     throw new RangeError(`Cannot ${action}: same must be a finite number, found ${kindOf(same)}`);
   }
   const names = Object.keys(tasks ?? {});
   const row = (at: number) => names.map((_, other) => other === at ? same : (1 - same) / (names.length - 1));
-  const levels = netsOf(action, expert, preset.levels).map((net) =>
+  const levels = netsOf(action, expert, depth).map((net) =>
     level(
       forEvery(tasks, () => bank(1, net)),
       recordOf(names, (_, at) => mix(names, fixed({ softmax: false, init: inits.values(row(at)) }))),
@@ -108,13 +113,13 @@ export interface SnrPreset<Tasks extends string> extends LevelsPreset<Tasks> {
  */
 export function snr<const Tasks extends string>(preset: SnrPreset<Tasks>): Table<Tasks> {
   const action = "define SNR model";
-  checkOptions(action, preset, ["input", "expert", "levels", "experts", "ways", "gate", "tasks"]);
-  const { input, expert, experts: count = 2, ways = "transform", gate = hardConcrete(), tasks } = preset;
+  const { input, expert, levels: depth, experts: count = 2, ways = "transform", gate = hardConcrete(), tasks } =
+    optionsOf(action, preset, ["input", "expert", "levels", "experts", "ways", "gate", "tasks"]);
   if (ways !== "transform" && ways !== "average") {
     throw new RangeError(`Cannot ${action}: ways must be "transform" or "average", found ${kindOf(ways)}`);
   }
   const names = numbered(action, "experts", count);
-  const nets = netsOf(action, expert, preset.levels);
+  const nets = netsOf(action, expert, depth);
   const levels = nets.flatMap((net, at) => {
     const targets = at === nets.length - 1 ? Object.keys(tasks ?? {}) : names;
     const experts = recordOf(names, () => bank(1, net));

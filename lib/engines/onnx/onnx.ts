@@ -1,3 +1,4 @@
+import { kindOf, optionsOf } from "../../errors/kinds.ts";
 import { checkGraph } from "../check_graph.ts";
 import type { Engine } from "../engine.ts";
 import { storesOf } from "../held.ts";
@@ -30,10 +31,11 @@ export interface OnnxOptions {
  * const model = await compile(spec, { engine: onnx() });
  * ```
  */
-export async function onnx({ threads }: OnnxOptions = {}): Promise<Engine> {
+export async function onnx(options: OnnxOptions = {}): Promise<Engine> {
+  const { threads } = optionsOf("start the onnx engine", options, ["threads"]);
   if (threads !== undefined && !(Number.isSafeInteger(threads) && threads >= 1)) {
     throw new RangeError(
-      `Cannot start the onnx engine: threads must be a whole number of at least 1, found ${threads}`,
+      `Cannot start the onnx engine: threads must be a whole number of at least 1, found ${kindOf(threads)}`,
     );
   }
   return engineOf(await start(threads ?? navigator.hardwareConcurrency));

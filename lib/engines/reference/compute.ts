@@ -3,7 +3,7 @@ import { graphOf } from "../../graph/graph.ts";
 import { rewritten } from "../../graph/walk.ts";
 import type { Tensor } from "../../ops/tensor.ts";
 import type { Type, Value } from "../../ops/value.ts";
-import { checkOptions, kindOf } from "../../errors/kinds.ts";
+import { checkRecord, kindOf, optionsOf } from "../../errors/kinds.ts";
 import { isValue } from "../../ops/table.ts";
 import { reference } from "./reference.ts";
 
@@ -48,9 +48,9 @@ export interface ComputeOptions {
  * ```
  */
 export async function compute(value: Value, options: ComputeOptions = {}): Promise<Nested> {
-  checkOptions("compute value", options, ["inputs", "training"]);
+  const { inputs = {}, training = false } = optionsOf("compute value", options, ["inputs"], ["training"]);
   if (!isValue(value)) throw new TypeError(`Cannot compute value: wanted a value, found ${kindOf(value)}`);
-  const { inputs = {}, training = false } = options;
+  checkRecord("compute value", "inputs", inputs);
   const resolved = rewritten({ value }, ({ op }, of) => op === "inTraining" ? of[training ? 0 : 1] : undefined);
   const graph = graphOf(resolved);
   const types = new Map(graph.nodes.map(({ attrs, type }) => [attrs.name, type]));

@@ -1,3 +1,4 @@
+import { checkText } from "../../errors/kinds.ts";
 import type { TensorInfo } from "@tensorflow/tfjs";
 import { cautious, type Rules } from "../../graph/rules.ts";
 import type { Engine } from "../engine.ts";
@@ -41,6 +42,7 @@ import { programOf } from "./program.ts";
  * ```
  */
 export async function tfjs(backend: string): Promise<Engine> {
+  checkText("start the tfjs engine", "backend", backend);
   if (backend === "wasm" && await reading("request") !== "granted") {
     throw new Error(`Cannot start the tfjs engine: ${unread()}, or use cpu()`);
   }

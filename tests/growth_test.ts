@@ -1,0 +1,99 @@
+import { assert } from "@std/assert";
+import { bank, binary, define, dense, describe, issuesOf, level, mix, readCsv, type Spec } from "../mod.ts";
+
+const few = define({ input: 2, tasks: { click: binary() } });
+const net = few.tasks.click.tower;
+const names = (letter: string, count: number) => Array.from({ length: count }, (_, at) => `${letter}${at}`);
+const record = <T>(letter: string, count: number, of: T) =>
+  Object.fromEntries(names(letter, count).map((name) => [name, of]));
+const banks = (count: number, more: object = {}) => record("b", count, { reads: "input", count: 1, net, ...more });
+const gate = { reads: "input", gate: null, mix: ["b0"] };
+const levels = (...levels: object[]) => JSON.parse(JSON.stringify({ ...few, levels }));
+const words = (count: number) => Array.from({ length: count }, (_, at) => `numbered word ${at}`);
+const features = (count: number) => record("f", count, { kind: "numeric", transform: "none", mean: 0, scale: 1 });
+const many = define({
+  input: 2,
+  levels: [level({ shared: bank(2, dense(1)) }, { shared: mix("shared", dense(2)) })],
+  tasks: record("task", 2, binary()),
+});
+const manyTasks = (count: number): Spec => ({ ...many, tasks: record("t", count, many.tasks.task0) });
+
+/** Work on an input of some size, which takes time in proportion to it. */
+const works: Readonly<Record<string, readonly [size: number, prepare: (size: number) => () => unknown]>> = {
+  "gates that mix unknown banks": [100, (size) => {
+    const gates = record("g", size / 10, { ...gate, mix: names("c", 50) });
+    const spec = levels({ experts: banks(size * 5), gates });
+    return () => issuesOf(spec);
+  }],
+  "banks that are tied to unknown ones": [1000, (size) => {
+    const spec = levels({ experts: banks(size, { ties: "other" }), gates: { shared: gate } });
+    return () => issuesOf(spec);
+  }],
+  "readers of unknown streams over many levels": [500, (size) => {
+    const spec = levels(...names("l", size).map(() => ({ experts: banks(1, { reads: "nothing" }), gates: {} })));
+    return () => issuesOf(spec);
+  }],
+  "gates over banks with losses": [300, (size) => {
+    const gates = record("g", size / 10, { ...gate, mix: names("b", size / 10) });
+    const spec = levels({ experts: banks(size), gates });
+    return () => issuesOf(spec);
+  }],
+  "levels that nothing reads": [1000, (size) => {
+    const spec = levels(...names("l", size).map(() => ({ experts: banks(1), gates: { stray: gate } })));
+    return () => issuesOf(spec);
+  }],
+  "tasks that are made of unknown ones": [1000, (size) => {
+    const spec = { ...few, tasks: record("t", size, { ...few.tasks.click, of: ["other"] }) };
+    return () => issuesOf(JSON.parse(JSON.stringify(spec)));
+  }],
+  "streams of unknown features": [300, (size) => {
+    const spec = {
+      ...few,
+      input: { features: features(size) },
+      streams: record("s", size, ["something quite unknown"]),
+    };
+    return () => issuesOf(JSON.parse(JSON.stringify(spec)));
+  }],
+  "streams of many features": [300, (size) => {
+    const streams = Object.fromEntries(names("s", size).map((name, at) => [name, [`f${at}`]]));
+    const spec = { ...few, input: { features: features(size) }, streams };
+    return () => issuesOf(JSON.parse(JSON.stringify(spec)));
+  }],
+  "keys that are unknown": [2000, (size) => {
+    const spec = { ...few, ...record("k", size, 1) };
+    return () => issuesOf(spec);
+  }],
+  "ops that are unknown": [2000, (size) => {
+    const tower = { ...net, nodes: names("o", size).map((op) => ({ op, of: [], attrs: {} })) };
+    const spec = { ...few, tasks: { click: { ...few.tasks.click, tower } } };
+    return () => issuesOf(spec);
+  }],
+  "a description of many tasks": [25, (size) => {
+    const spec = JSON.parse(JSON.stringify(manyTasks(size)));
+    return () => describe(spec);
+  }],
+  "a CSV file of many columns": [3000, (size) => {
+    const file = `${words(size).join()}\n${words(size).join()}\n`;
+    const columns = Object.fromEntries(words(size).map((word) => [word, "text"] as const));
+    return () => readCsv(new Blob([file]).stream(), { columns, rows: 1 } as never);
+  }],
+};
+
+for (const [what, [size, prepare]] of Object.entries(works)) {
+  Deno.test(`time grows no faster than the input: ${what}`, async () => {
+    const short = await fastest(prepare(size));
+    const long = await fastest(prepare(8 * size));
+    assert(long < 1 + 28 * short, `${short.toFixed(2)} ms, and ${long.toFixed(2)} ms for 8 times as much`);
+  });
+}
+
+/** Returns the least milliseconds of several runs. */
+async function fastest(run: () => unknown): Promise<number> {
+  let least = Infinity;
+  for (let times = 0; times < 4; times++) {
+    const start = performance.now();
+    await run();
+    least = Math.min(least, performance.now() - start);
+  }
+  return least;
+}

@@ -1,0 +1,425 @@
+import { assert, assertEquals } from "@std/assert";
+import * as main from "../mod.ts";
+import * as datasets from "../lib/datasets.ts";
+import * as graphs from "../lib/graph.ts";
+import * as metrics from "../lib/metrics.ts";
+import * as onnx from "../lib/onnx.ts";
+import * as ops from "../lib/ops.ts";
+import * as svg from "../lib/svg.ts";
+
+/** Options of which each may be left out, as `null` and `undefined` leave them out, and `false` where it is no value. */
+const optional = new WeakSet<object>();
+const options = <T extends object>(given: T): T => {
+  optional.add(given);
+  return given;
+};
+
+const { binary, dense, relu, softmax } = main;
+const spec = main.define(
+  main.mmoe({ input: 2, experts: 2, expert: dense(2), gate: softmax, tasks: { a: binary(), b: binary() } }),
+);
+const engine = main.reference();
+const model = await main.compile(spec, { engine });
+const data = main.rows([[1, 2], [3, 4]], { labels: { a: [0, 1], b: [1, 0] } });
+const report = await main.gateReport(model, data);
+const plan = graphs.plan(spec);
+const graph = graphs.forward(plan);
+const table: main.Columns = {
+  count: 2,
+  columns: {
+    y: { kind: "number", values: Float32Array.of(1, 0) },
+    w: { kind: "text", codes: Int32Array.of(0, 1), words: ["no", "yes"], listed: true },
+  },
+};
+const features = main.fit({ y: main.numeric() }, table);
+const x = ops.input("x", ["batch", 4]);
+const y = ops.input("y", ["batch", 4]);
+const tasks = { a: binary(), b: binary() };
+const preset = { input: 4, expert: dense(2), tasks };
+const csv = () => new Blob(["y,w\n1,no\n0,yes\n"]).stream();
+const columns = { y: "number", w: ["no", "yes"] } as const;
+const parameters = await model.parameters();
+const bytes = graphs.encodeSafetensors(parameters);
+const rate = { weightDecay: 0.1, clipNorm: 1 };
+const ofTask = { weight: 1, reads: "input", adds: { input: dense(1) } };
+const init = main.inits.zeros;
+const draw = () => datasets.random(1);
+const points = [{ name: "one", task: "a", points: [{ step: 1, loss: 2, low: 1, high: 3 }] }];
+const chart = svg.gateChart(svg.gateWeights(report));
+const signal = new AbortController().signal;
+const labelOptions = { scale: 1, frequencies: [1, 2, 3, 4, 5], phases: [1, 2, 3, 4, 5], noise: 0.1 };
+const terminal: main.Terminal = { interactive: false, color: false, width: () => 80, write: () => {}, now: () => 0 };
+const judged = [[0.2, 0.8], [0, 1], [1, 1]];
+const unary = [x];
+const binaryOp = [x, y];
+const trained = {
+  from: { epoch: 0, step: 0 },
+  epochs: 1,
+  steps: 1,
+  batch: 2,
+  optimiser: main.sgd(0.1),
+  weighting: main.dwa(),
+  shuffle: false,
+  validation: data,
+  stopping: { task: "a", metric: "loss", patience: 1 },
+  signal,
+} as const;
+
+/** The arguments of a right call of every function. */
+const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unknown[]>>>> = {
+  main: {
+    adagrad: () => [0.1, options({ ...rate, initial: 0.1, epsilon: 1e-7 })],
+    adam: () => [0.1, options({ ...rate, beta1: 0.9, beta2: 0.99, epsilon: 1e-7 })],
+    adatt: () => [{ ...preset, levels: 1, own: 1, shared: 1 }],
+    after: () => [relu, softmax],
+    bank: () => [
+      2,
+      relu,
+      options({ reads: "x", ties: "y", near: { z: 1 }, capacity: 1, losses: { a: main.importance() } }),
+    ],
+    bestEngine: () => [],
+    binary: () => [relu, options({ ...ofTask, only: "a", loss: main.focal(), of: ["a"] })],
+    cagrad: () => [options({ c: 0.4 })],
+    categorical: () => [3, relu, options({ ...ofTask, only: "a" })],
+    category: () => [options({ minCount: 2 })],
+    cgc: () => [{ ...preset, shared: 1, own: 1, gate: softmax }],
+    check: () => [spec],
+    compile: () => [spec, options({ engine, seed: 1, parameters, fuse: false })],
+    count: () => [relu, options({ ...ofTask, only: "a" })],
+    cpu: () => [],
+    crossStitch: () => [{ ...preset, levels: 1, same: 0.9 }],
+    define: () => [{ input: 4, streams: { part: [0, 1] }, levels: [], tasks }],
+    dense: () => [2, options({ bias: false, init, biasInit: init })],
+    describe: () => [spec, engine],
+    dropout: () => [0.5],
+    dselectK: () => [2, options({ gamma: 1, entropy: 0.1, static: true })],
+    dwa: () => [options({ temperature: 2 })],
+    encode: () => [features, table],
+    entriesOf: () => [spec],
+    entropy: () => [0.1, softmax],
+    esmm: () => [{ input: 4, expert: dense(2), tower: relu }],
+    evaluate: () => [model, data],
+    featuresOf: () => [spec],
+    fit: () => [{ y: main.numeric() }, table],
+    fixed: () => [options({ softmax: true, init })],
+    focal: () => [options({ gamma: 2, alpha: 0.5 })],
+    gateDropout: () => [0.5, softmax],
+    gateReport: () => [model, data, options({ batch: 2 })],
+    gateTable: () => [report],
+    gelu: () => unary,
+    gradNorm: () => [options({ alpha: 1, optimiser: main.sgd(0.1) })],
+    hardConcrete: () => [options({ temperature: 1, stretch: 0.1, penalty: 0.1 })],
+    home: () => [{ ...preset, groups: { all: ["a", "b"] }, shared: 1, own: 1, rank: 2 }],
+    huber: () => [1],
+    importance: () => [0.1],
+    issuesOf: () => [spec],
+    l2Constrained: () => [{ ...preset, near: 0.1 }],
+    labels: () => [table, { a: "y", b: "w" }],
+    layer: () => [(parameter: graphs.ParameterClaim) => parameter("kernel", [2], init)],
+    layerNorm: () => [options({ epsilon: 1e-5 })],
+    leakyRelu: () => unary,
+    level: () => [{ a: main.bank(2, relu) }, { b: main.mix("a", softmax) }],
+    load: () => ["out/nothing", options({ engine, seed: 1, fuse: true, tasks: ["a", "b"] })],
+    loadBalance: () => [0.1],
+    mermaid: () => [spec],
+    mgda: () => [],
+    mix: () => [["a"], softmax, options({ reads: "x" })],
+    mlp: () => [[2, 3], options({ bias: false, init, biasInit: init, activation: relu, dropout: 0.1 })],
+    mmoe: () => [{ ...preset, experts: 2, gate: softmax }],
+    momentum: () => [0.1, 0.9, options(rate)],
+    multiLevelMmoe: () => [{ ...preset, levels: 1, experts: 2, gate: softmax }],
+    noise: () => [["batch", 2], "normal"],
+    numeric: () => [options({ transform: "none", standardise: true })],
+    omoe: () => [{ ...preset, experts: 2, gate: softmax }],
+    parseSpec: () => [JSON.stringify(spec), "spec.json"],
+    pcgrad: () => [],
+    pipe: () => [relu, relu],
+    ple: () => [{ ...preset, levels: 1, shared: 1, own: 1, gate: softmax }],
+    product: () => [["a", "b"], options({ weight: 1, only: "a", loss: main.focal() })],
+    progressBar: () => ["steps", terminal],
+    quantile: () => [0.5],
+    ranking: () => [relu, options({ ...ofTask, only: "a", within: "search" })],
+    readCsv:
+      () => [csv(), { columns, header: ["y", "w"], separator: ",", trim: true, missing: ["?"], name: "f", signal }],
+    reference: () => [],
+    regression: () => [relu, options({ ...ofTask, only: "a", loss: main.huber(1) })],
+    relu: () => unary,
+    residual: () => [relu],
+    rows: () => [[[1, 2], [3, 4]], options({ labels: { a: [0, 1] }, weights: { a: [1, 1] } })],
+    save: () => [model, "out/nowhere/model"],
+    saveGraphModel: () => [model, "out/nowhere/model", options({ tasks: ["a"], gates: true })],
+    sgd: () => [0.1, options(rate)],
+    sharedBottom: () => [preset],
+    sideBySide: () => [["a", "b"], 2],
+    sigmoid: () => unary,
+    singleTask: () => [preset],
+    smoothLoad: () => [0.1],
+    snr: () => [{ ...preset, levels: 1, experts: 2, ways: "average", gate: main.hardConcrete() }],
+    softmax: () => [x, 2],
+    softplus: () => unary,
+    streamCsv: () => [csv(), { columns, header: ["y", "w"], separator: ",", trim: true, missing: ["?"], rows: 2 }],
+    swish: () => unary,
+    take: () => [table, [1, 0]],
+    tanh: () => unary,
+    temperature: () => [2],
+    tensorFactorisation: () => [{ input: 4, units: 2, ranks: [2, 2, 2], activation: relu, tasks }],
+    textTable: () => [[{ a: 1, b: "x" }], options({ digits: 2 })],
+    tfjs: () => ["cpu"],
+    topK: () => [1, options({ noise: true, normalise: false, balance: 0.1 })],
+    train: () => [model, data, options({ ...trained })],
+    trainingOnly: () => [0.5],
+    uncertainty: () => [options({ optimiser: main.sgd(0.1) })],
+    upgrad: () => [],
+    wasm: () => [],
+    widthOf: () => unary,
+    youtube: () => [{ ...preset, experts: 2, gate: softmax, position: [1], shallow: relu, drop: 0.1, biased: ["a"] }],
+    zLoss: () => [0.1, softmax],
+  },
+  ops: {
+    ...Object.fromEntries(
+      ["abs", "exp", "log", "logSumExp", "neg", "normalCdf", "relu", "sigmoid", "softmax", "softplus", "sqrt", "square"]
+        .concat(["stopGradient", "swish", "tanh"]).map((name) => [name, () => unary]),
+    ),
+    ...Object.fromEntries(
+      ["add", "div", "equal", "greater", "inTraining", "mul", "sub"].map((name) => [name, () => binaryOp]),
+    ),
+    ...Object.fromEntries(
+      ["max", "mean", "sum"].map((name) => [name, () => [x, options({ axes: [-1], keep: true })]]),
+    ),
+    broadcast: () => [ops.constant(1), ["batch", 4]],
+    compute: () => [ops.constant(1), options({ inputs: {}, training: false })],
+    concat: () => [[x, y], 1],
+    constant: () => [[1, 2], [2]],
+    gatherSum: () => [ops.constant([1, 2], [2, 1]), ops.input("codes", ["batch", 1], "int"), [2]],
+    input: () => ["x", ["batch", 2], "float"],
+    matmul: () => [x, ops.constant([1, 2, 3, 4], [4, 1])],
+    multiHot: () => [ops.input("codes", ["batch", 1], "int"), [2]],
+    pad: () => [x, 1, 1, -1],
+    reshape: () => [x, ["batch", 2, 2]],
+    select: () => [x, x, y],
+    slice: () => [x, 1, 2, -1],
+    topMask: () => [x, 2],
+    transpose: () => [ops.constant([1, 2], [2, 1]), [1, 0]],
+  },
+  graphs: {
+    decodeSafetensors: () => [bytes, "a file"],
+    differentiate: () => [graphs.graphOf({ loss: ops.sum(ops.constant([1, 2])) }), "loss"],
+    encodeSafetensors: () => [parameters, { seed: "1" }],
+    evaluation: () => [plan],
+    forward: () => [plan, true],
+    fuse: () => [{ x }, { moves: true }],
+    gather: () => [plan.evaluation.logits, 2],
+    graphModel: () => [graph, parameters, { some: 1 }],
+    graphOf: () => [{ x }],
+    initialise: () => [spec, 1],
+    layoutOf: () => [plan.parameters, plan.stacks.fused],
+    openStep: () => [plan, main.sgd(0.1), undefined],
+    optimise: () => [graph, ["a"]],
+    parametersOf: () => [spec],
+    plan: () => [spec, options({ rules: graphs.cautious, fuse: true })],
+    prediction: () => [plan, true],
+    print: () => [graph],
+    route: () => [{ x }, { ratio: 1, saved: 1 }],
+    tasksOf: () => [plan],
+    trace: () => [spec, true],
+    trainingStep: () => [plan, main.sgd(0.1), true],
+    valuesOf: () => [graph],
+  },
+  metrics: {
+    ...Object.fromEntries(
+      ["accuracy", "auc", "logLoss", "mae", "mse", "poissonDeviance", "r2"].map((name) => [name, () => judged]),
+    ),
+    categoricalAccuracy: () => [[0.2, 0.8, 0.6, 0.4], [0, 1], [1, 1]],
+    categoricalLogLoss: () => [[0.2, 0.8, 0.6, 0.4], [0, 1], [1, 1]],
+    huberLoss: () => [1],
+    pairAuc: () => [...judged, [1, 1]],
+    pinballLoss: () => [0.5],
+  },
+  datasets: {
+    census: () => [options({ group: 1, inputs: "paper", seed: 1, folder: "out/nothing", verify: true, signal })],
+    downloadCensus: () => [
+      options({ folder: "out", address: "https://example.org", fetch: () => Promise.reject(new Error("x")), signal }),
+    ],
+    fillNormal: () => [new Float32Array(2), draw()],
+    fillUniform: () => [new Float32Array(2), draw()],
+    labelCorrelation: () => [0.5, options({ ...labelOptions })],
+    labelMoments: () => [options({ ...labelOptions })],
+    permutation: () => [3, draw()],
+    random: () => ["seed"],
+    synthetic:
+      () => [{ correlation: 0.5, rows: 2, seed: 1, part: "train", width: 3, standardise: true, ...labelOptions }],
+  },
+  onnx: {
+    onnx: () => [options({ threads: 1 })],
+    onnxModel: () => [graph, parameters],
+    saveOnnx: () => [model, "out/nowhere/model.onnx", options({ tasks: ["a"], gates: true })],
+  },
+  svg: {
+    gateChart: () => [svg.gateWeights(report), options({ title: "t", most: 1 })],
+    gateWeights: () => [report, options({ of: "mean", prefix: "p" })],
+    lossChart: () => [points, options({ title: "t", scale: "log", note: "n" })],
+    page: () => [[chart], "title"],
+    segmentWeights: () => [report, "0/a"],
+  },
+};
+
+const doors: Readonly<Record<string, object>> = { main, ops, graphs, metrics, datasets, onnx, svg };
+
+/** What stands where something else should: every kind of value that JavaScript has. */
+const wrongs: Readonly<Record<string, unknown>> = {
+  undefined: undefined,
+  null: null,
+  false: false,
+  true: true,
+  zero: 0,
+  negative: -1,
+  NaN,
+  fraction: 1.5,
+  huge: 1e308,
+  "no text": "",
+  text: "x",
+  symbol: Symbol("s"),
+  bigint: 3n,
+  object: {},
+  "object of null": { a: null },
+  bare: Object.create(null),
+  "empty list": [],
+  "list of null": [null],
+  "list of lists": [[]],
+  function: () => 1,
+  map: new Map(),
+  promise: Promise.resolve(1),
+  array: Float32Array.of(1),
+};
+
+Deno.test("the table has a right call of every exported function", () => {
+  for (const [door, names] of Object.entries(doors)) {
+    const functions = Object.entries(names).flatMap(([name, value]) => typeof value === "function" ? [name] : []);
+    assertEquals(Object.keys(calls[door]).sort(), functions.filter((name) => name !== "SpecError").sort(), door);
+  }
+});
+
+for (const [door, rows] of Object.entries(calls)) {
+  Deno.test(`arguments and options of any type give a result or an error of the library: ${door}`, async () => {
+    const failures: string[] = [];
+    for (const [name, args] of Object.entries(rows)) failures.push(...await failuresOf(door, name, args));
+    assertEquals(failures, []);
+  });
+}
+
+Deno.test("options that are left out by a condition count as not given", async () => {
+  const failures: string[] = [];
+  for (const [door, rows] of Object.entries(calls)) {
+    for (const [name, args] of Object.entries(rows)) {
+      const at = args().findIndex((arg) => typeof arg === "object" && arg !== null && optional.has(arg));
+      if (at < 0) continue;
+      const base = await outcome(door, name, args());
+      const report = (found: string | undefined, nothing: unknown, key: string) => {
+        if (found !== undefined) failures.push(`${name}: ${key} = ${nothing}: ${found}`);
+      };
+      for (const nothing of [null, undefined, false]) {
+        if (base === undefined && nothing === undefined) {
+          report(await outcome(door, name, args().with(at, nothing)), nothing, "options");
+        }
+        for (const [key, value] of Object.entries(args()[at] as object)) {
+          if (nothing === false && typeof value === "boolean") continue;
+          if (name === "train" && ["validation", "from"].includes(key)) continue; // needed by stopping; refused
+          const given = { ...args()[at] as object, [key]: nothing };
+          if (base === undefined) report(await outcome(door, name, args().with(at, given)), nothing, key);
+        }
+      }
+    }
+  }
+  assertEquals(failures, []);
+});
+
+Deno.test("anything anywhere in arguments gives a result or an error of the library", async () => {
+  const random = datasets.random("wrong types");
+  const all = Object.entries(calls).flatMap(([door, rows]) =>
+    Object.entries(rows).map((row) => [door, ...row] as const)
+  );
+  const failures: string[] = [];
+  for (let turn = 0; turn < 2000; turn++) {
+    const [door, name, args] = all[random.bits() % all.length];
+    const [kind, wrong] = Object.entries(wrongs)[random.bits() % Object.keys(wrongs).length];
+    const given = args();
+    if (given.length === 0) continue;
+    const at = random.bits() % given.length;
+    const [changed, path] = changedWithin(given[at], wrong, () => random.bits());
+    const error = await outcome(door, name, given.with(at, changed));
+    if (error !== undefined && !error.startsWith("Cannot ")) failures.push(`${name} [${at}]${path} ${kind}: ${error}`);
+  }
+  assertEquals(failures, []);
+});
+
+/** Returns the calls with one wrong argument or option whose error is none of the library's. */
+async function failuresOf(door: string, name: string, args: () => readonly unknown[]): Promise<string[]> {
+  const failures: string[] = [];
+  const attempt = async (what: string, given: readonly unknown[]) => {
+    const error = await outcome(door, name, given);
+    if (error !== undefined && !error.startsWith("Cannot ")) failures.push(`${name}, ${what}: ${error}`);
+  };
+  await attempt("a right call", args());
+  for (const [at, value] of args().entries()) {
+    for (const [kind, wrong] of Object.entries(wrongs)) {
+      await attempt(`argument ${at} ${kind}`, args().with(at, wrong));
+      for (const key of isPlain(value) ? Object.keys(value) : []) {
+        await attempt(`argument ${at} ${key} ${kind}`, args().with(at, { ...args()[at] as object, [key]: wrong }));
+      }
+    }
+  }
+  return failures;
+}
+
+/** Calls a function, and what it returns; returns the text of an error. */
+async function outcome(door: string, name: string, args: readonly unknown[]): Promise<string | undefined> {
+  const run = (doors[door] as Record<string, (...args: readonly unknown[]) => unknown>)[name];
+  try {
+    const result = await run(...args);
+    if (typeof result === "function" && result !== args.at(-1)) {
+      await used(name, result as (...of: unknown[]) => unknown);
+    }
+    if (Symbol.asyncIterator in Object(result)) { for await (const _ of result as AsyncIterable<unknown>) break; }
+    return undefined;
+  } catch (error) {
+    assert(error instanceof Error, `${name} threw ${String(error)}`);
+    const inner = error.message.match(
+      /the function threw (?!RangeError: Cannot|TypeError: Cannot (?!read|convert|use|destructure)).*/,
+    );
+    if (/^the function must return/.test(error.message)) return undefined; // the end of an issue of define()
+    return inner === null ? strange(error) ?? error.message : inner[0];
+  }
+}
+
+/** Returns the text of an error that JavaScript has, which begins as those of the library do. */
+function strange({ name, message }: Error): string | undefined {
+  const internal =
+    /^Cannot (?:read properties|convert (?:undefined|a Symbol|a BigInt|object)|use 'in'|destructure|mix BigInt|assign to|set properties|access)/;
+  return internal.test(message) ? `${name}: ${message}` : undefined;
+}
+
+/** Applies a net, a gate or a loss of a bank that a function returned, or a metric. */
+async function used(name: string, made: (...of: unknown[]) => unknown): Promise<void> {
+  if (/Loss$/.test(name)) return void await made([1, 2], [1, 2]);
+  if (/importance|loadBalance|smoothLoad/.test(name)) {
+    const routing = { routed: ops.constant([1, 2]), scores: ops.constant([1, 2]), weights: ops.constant([1, 2]) };
+    return void await made({ ...routing, load: ops.constant([1, 2]) });
+  }
+  await made(x, 2);
+}
+
+/** Returns a value with something wrong in a place within it, and the place. */
+function changedWithin(value: unknown, wrong: unknown, draw: () => number): readonly [unknown, string] {
+  const inside = Array.isArray(value) || isPlain(value);
+  const keys = inside ? Object.keys(value) : [];
+  if (keys.length === 0 || draw() % 3 === 0) return [wrong, ""];
+  const key = keys[draw() % keys.length];
+  const [changed, path] = changedWithin((value as Record<string, unknown>)[key], wrong, draw);
+  const copy = Array.isArray(value) ? value.with(Number(key), changed) : { ...value as object, [key]: changed };
+  return [copy, `.${key}${path}`];
+}
+
+function isPlain(value: unknown): value is object {
+  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype &&
+    !Object.isFrozen(value);
+}
