@@ -1,5 +1,6 @@
 import { assert } from "@std/assert";
-import { bank, binary, define, dense, describe, issuesOf, level, mix, readCsv, type Spec } from "../mod.ts";
+import { bank, binary, category, define, dense, describe, encode, fit, issuesOf } from "../mod.ts";
+import { level, mix, readCsv, type Spec, streamCsv } from "../mod.ts";
 
 const few = define({ input: 2, tasks: { click: binary() } });
 const net = few.tasks.click.tower;
@@ -77,7 +78,27 @@ const works: Readonly<Record<string, readonly [size: number, prepare: (size: num
     const columns = Object.fromEntries(words(size).map((word) => [word, "text"] as const));
     return () => readCsv(new Blob([file]).stream(), { columns, rows: 1 } as never);
   }],
+  "a stream of distinct words, encoded piece by piece": [8000, (size) => {
+    const file = `u\n${words(size).join("\n")}\n`;
+    const fitted = fit({ u: category() }, { u: words(size) });
+    return async () => {
+      const pieces = streamCsv(new Blob([file]).stream(), { columns: { u: "text" }, rows: 64 });
+      for await (const table of pieces) encode(fitted, table);
+    };
+  }],
 };
+
+Deno.test("encode() of one row costs the same whatever the number of words", async () => {
+  const encoding = (size: number) => {
+    const fitted = fit({ u: category() }, { u: words(size) });
+    return () => {
+      for (let times = 0; times < 100; times++) encode(fitted, { u: ["numbered word 7"] });
+    };
+  };
+  const few = await fastest(encoding(100));
+  const many = await fastest(encoding(100_000));
+  assert(many < 1 + 10 * few, `${few.toFixed(2)} ms, and ${many.toFixed(2)} ms for 1,000 times as many words`);
+});
 
 for (const [what, [size, prepare]] of Object.entries(works)) {
   Deno.test(`time grows no faster than the input: ${what}`, async () => {

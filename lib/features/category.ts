@@ -65,7 +65,7 @@ export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
     const { codes, words } = wordsOf(records, name);
     const counts = new Float64Array(words.length);
     for (const code of codes) counts[code]++;
-    return { kind: "category", words: words.filter((_, code) => counts[code] >= minCount).sort() };
+    return { kind: "category", words: Object.freeze(words.filter((_, code) => counts[code] >= minCount).sort()) };
   },
   width: ({ words }) => words.length + 1,
   inputs: (features) => [{ name: "category", type: "int", width: features.length }],
@@ -73,9 +73,13 @@ export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
     const category = new Int32Array(records.count * features.length);
     features.forEach(([name, feature], column) => {
       const { codes, words } = wordsOf(records, name);
-      const known = new Map(feature.words.map((word, position) => [word, position + 1]));
-      const slots = Int32Array.from(words, (word) => known.get(word) ?? 0);
-      for (let row = 0; row < codes.length; row++) category[row * features.length + column] = slots[codes[row]];
+      const known = codesOf(feature.words);
+      const slotOf = (code: number): number => known.get(words[code]) ?? 0;
+      // A chunk of a stream may have few rows and all words so far: those of its rows alone are looked up.
+      const slots = words.length > codes.length ? undefined : Int32Array.from(words, (_, code) => slotOf(code));
+      for (let row = 0; row < codes.length; row++) {
+        category[row * features.length + column] = slots === undefined ? slotOf(codes[row]) : slots[codes[row]];
+      }
     });
     return { category };
   },
@@ -101,6 +105,18 @@ export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
     };
   },
 };
+
+/** The code of each word of a frozen list, as `fit` returns and a spec holds: found once, however often it is asked for. */
+const codesOfFrozen = new WeakMap<readonly string[], ReadonlyMap<string, number>>();
+
+/** Returns the code of each word. */
+function codesOf(words: readonly string[]): ReadonlyMap<string, number> {
+  const known = codesOfFrozen.get(words);
+  if (known !== undefined) return known;
+  const codes = new Map(words.map((word, position) => [word, position + 1]));
+  if (Object.isFrozen(words)) codesOfFrozen.set(words, codes);
+  return codes;
+}
 
 const categoryForm: Form = object({ kind: word("category"), words: list(text) });
 
