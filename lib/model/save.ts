@@ -6,14 +6,13 @@ import { readFolderFile } from "../files/read.ts";
 import { decodeSafetensors, encodeSafetensors, type Safetensors } from "../formats/safetensors.ts";
 import { layoutOf } from "../graph/layout.ts";
 import { parametersOf } from "../trace/parameters.ts";
-import type { Json } from "../ops/value.ts";
 import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
 import { checkOptions, kindOf } from "../errors/kinds.ts";
 import { compile, type CompileOptions } from "./compile.ts";
 import { insidesOf } from "./insides.ts";
 import type { Model } from "./model.ts";
-import { type ExportOptions, served } from "./exported.ts";
+import { described, type ExportOptions, served, sizesOf } from "./exported.ts";
 
 const specFile = "spec.json";
 const parametersFile = "params.safetensors";
@@ -47,7 +46,8 @@ export async function save(model: Model, path: string): Promise<void> {
  *
  * Its inputs are the model's, by name: `input` `[batch, width]`, or `numeric` and `category` as `encode` returns them.
  * Its outputs are the tasks, by name. The features and their vocabulary are in `userDefinedMetadata.gatehouse.input` of
- * `model.json`.
+ * `model.json` or, above 1 MiB, in `input.json`, whose name and SHA-256 stand there in their place. A code of no word is
+ * answered as an unknown word is.
  *
  * @param path The folder; its parent exists. Needs the permissions to read and write there.
  * @throws {TypeError} if an option or a task is unknown.
@@ -71,7 +71,9 @@ export async function saveGraphModel<Tasks extends string>(
   }
   await checkOurs(path, "model.json", '"Gatehouse"', "save GraphModel");
   const { input } = model.spec;
-  await writeGraphModel(path, graph, await model.parameters(), { gatehouse: { input: input as unknown as Json } });
+  const { metadata, file } = await described(input, "input.json");
+  const content = { metadata: { gatehouse: metadata }, sizes: sizesOf(input), inputJson: file };
+  await writeGraphModel(path, graph, await model.parameters(), content);
 }
 
 /** The options of {@linkcode load}. */
