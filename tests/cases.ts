@@ -404,6 +404,30 @@ function rows(): Case[] {
       [some(15, 3), codes([0, 1, 2, 3, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 2, 2], "batch", 6)],
       ([t, c]) => f.gatherSum(t, c, [1, 2, 3, 4, 3, 2]),
     ),
+    of(
+      "gatherSum of rows cut from a table",
+      4,
+      [held(9, 2), codes([0, 1, 2, 3, -1, 4, 3, 0], "batch", 2)],
+      ([t, c]) => f.gatherSum(f.slice(t, 1, 6, 0), c, [2, 4]),
+    ),
+    of(
+      "gatherSum of a padded table, of some columns",
+      3,
+      [held(5, 2), codes([0, 1, 2, 3, 0, 1, 0, 4, 0, 2, 1, 0, -1, 0, 9], "batch", 5)],
+      ([t, c]) => f.gatherSum(f.pad(f.slice(t, 1, 4, 0), 3, 4, 0), c, [2, 3, 1, 4, 1]),
+    ),
+    of(
+      "gatherSum of what is cut from a padded table",
+      2,
+      [held(3, 2), codes([0, 2, 1, 1], "batch", 2)],
+      ([t, c]) => f.gatherSum(f.slice(f.pad(t, 2, 2, 0), 1, 5, 0), c, [2, 3]),
+    ),
+    of(
+      "gatherSum of padding alone",
+      2,
+      [held(2, 2), codes([0, 1], "batch", 1)],
+      ([t, c]) => f.gatherSum(f.slice(f.pad(t, 3, 0, 0), 0, 3, 0), c, [3]),
+    ),
     of("scatterAdd of one column", 5, [codes([3, 0, 0, 2, 3], "batch", 1), some("batch", 3)], scatter(4)),
     of("scatterAdd of one row to one", 1, [codes([0], "batch", 1), some("batch", 1)], scatter(1)),
     of(

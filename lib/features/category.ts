@@ -2,7 +2,7 @@ import { type Form, list, object, text, whole, word } from "../errors/forms.ts";
 import { kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import { multiHot } from "../ops/functions.ts";
-import type { FeatureKind } from "./kind.ts";
+import type { FeatureKind, Named } from "./kind.ts";
 import { wordsOf } from "./tabular.ts";
 
 /** A category before its words are known. */
@@ -68,7 +68,7 @@ export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
     return { kind: "category", words: Object.freeze(words.filter((_, code) => counts[code] >= minCount).sort()) };
   },
   width: ({ words }) => words.length + 1,
-  inputs: (features) => [{ name: "category", type: "int", width: features.length }],
+  inputs: (features) => [{ name: "category", type: "int", width: features.length, sizes: sizesOf(features) }],
   encode: (features, records) => {
     const category = new Int32Array(records.count * features.length);
     features.forEach(([name, feature], column) => {
@@ -83,7 +83,7 @@ export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
     });
     return { category };
   },
-  value: (features, { category }) => multiHot(category, features.map(([, { words }]) => words.length + 1)),
+  value: (features, { category }) => multiHot(category, sizesOf(features)),
   wrong: (features, { category }) => {
     const most = features.map(([, { words }]) => words.length);
     const at = outOfRange(category, most);
@@ -116,6 +116,11 @@ function codesOf(words: readonly string[]): ReadonlyMap<string, number> {
   const codes = new Map(words.map((word, position) => [word, position + 1]));
   if (Object.isFrozen(words)) codesOfFrozen.set(words, codes);
   return codes;
+}
+
+/** Returns the number of codes of each feature: its words, and the unknown one. */
+function sizesOf(features: readonly Named<CategoryFeature>[]): readonly number[] {
+  return features.map(([, { words }]) => words.length + 1);
 }
 
 const categoryForm: Form = object({ kind: word("category"), words: list(text) });

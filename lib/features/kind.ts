@@ -48,6 +48,8 @@ export interface GraphInput {
   readonly type: Type;
   /** The number of elements of each row. */
   readonly width: number;
+  /** The number of codes that each element can be, from 0, which is that of unknown words; absent for floats. */
+  readonly sizes?: readonly number[];
 }
 
 /** A number of some rows that a model cannot take. */

@@ -6,9 +6,9 @@ import type { Graph } from "../graph/graph.ts";
 import type { Json } from "../ops/value.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import { checkStored, checkTensors } from "./check_stored.ts";
-import { isTranslated, translations } from "./graph_model_ops.ts";
+import { isTranslated, known, translations } from "./graph_model_ops.ts";
 import { type DataType, dimsOf, type Writer, writerOf } from "./graph_model_writer.ts";
-import { isFed } from "./translation.ts";
+import { applied, isFed, reached } from "./translation.ts";
 
 /** A TensorFlow.js GraphModel. */
 export interface GraphModel {
@@ -28,6 +28,8 @@ export interface GraphModel {
  * @param graph A graph without updates, whose phases are resolved.
  * @param parameters The graph's parameters by name; others are left out.
  * @param metadata Further contents of `model.json` for whoever serves the model, as `userDefinedMetadata`.
+ * @param sizes The sizes of the columns of codes, by the name of their input: a code that is not below its column's size,
+ * or negative, is read as 0, which is that of unknown words. By default it counts as no code.
  * @throws {TypeError} if a parameter is missing or misshapen, a phase is not resolved, or the graph updates something.
  *
  * @example
@@ -49,16 +51,21 @@ export function graphModel(
   graph: Graph,
   parameters: Readonly<Record<string, Tensor>>,
   metadata: { readonly [key: string]: Json } = {},
+  sizes: Readonly<Record<string, readonly number[]>> = {},
 ): GraphModel {
   checkGraphForm("write GraphModel", graph);
   checkTensors("write GraphModel", parameters);
   checkRecord("write GraphModel", "metadata", metadata);
   check(graph, parameters);
   const write = writerOf();
-  const names = written(graph, parameters, write);
-  const inputs = graph.nodes.flatMap(({ op, attrs }, position) =>
-    isFed(op) ? [[attrs.name as string, position, names[position]] as const] : []
-  );
+  const inputs = graph.nodes.flatMap(({ op, attrs, shape }, position) => {
+    const name = attrs.name as string;
+    return isFed(op) ? [[name, position, write.placeholder(name, shape, dtypeOf(graph, position))] as const] : [];
+  });
+  const fed = inputs.map(([name, position, node]): [position: number, node: string] => {
+    return [position, Object.hasOwn(sizes, name) ? known(write, node, sizes[name]) : node];
+  });
+  const names = written(graph, parameters, new Map(fed), write);
   const outputs = Object.entries(graph.outputs).map(([name, position]) =>
     [name, position, write.output(name, names[position], dtypeOf(graph, position))] as const
   );
@@ -99,10 +106,11 @@ export async function writeGraphModel(
   path: string,
   graph: Graph,
   parameters: Readonly<Record<string, Tensor>>,
-  metadata: { readonly [key: string]: Json } = {},
+  { metadata, sizes, inputJson }: GraphModelContent = {},
 ): Promise<void> {
-  const { model, weights } = graphModel(graph, parameters, metadata);
-  const files = shards(weights);
+  const { model, weights } = graphModel(graph, parameters, metadata, sizes);
+  const further: Readonly<Record<string, Uint8Array>> = inputJson === undefined ? {} : { [inputFile]: inputJson };
+  const files = { ...shards(weights), ...further };
   const end = `-${crypto.randomUUID().slice(0, 8)}.bin`;
   const rename = (name: string) => name.replace(/\.bin$/, end);
   const [group] = model.weightsManifest as { readonly weights: Json; readonly paths: string[] }[];
@@ -117,11 +125,24 @@ export async function writeGraphModel(
   });
 }
 
+/** The contents of a GraphModel beside its graph and its parameters. */
+export interface GraphModelContent {
+  /** Further contents of `model.json`, as in {@linkcode graphModel}. Default: none. */
+  readonly metadata?: { readonly [key: string]: Json };
+  /** The sizes of the columns of codes, as in {@linkcode graphModel}. Default: none. */
+  readonly sizes?: Readonly<Record<string, readonly number[]>>;
+  /** The contents of `input.json`, a further file that the metadata name. Default: there is none. */
+  readonly inputJson?: Uint8Array;
+}
+
 const modelFile = "model.json";
+const inputFile = "input.json";
 
 function isGraphModel(names: readonly string[]): boolean {
   return names.includes(modelFile) &&
-    names.every((name) => name === modelFile || /^group1-shard\d+of\d+(-[0-9a-f]{8})?\.bin$/.test(name));
+    names.every((name) =>
+      name === modelFile || name === inputFile || /^group1-shard\d+of\d+(-[0-9a-f]{8})?\.bin$/.test(name)
+    );
 }
 
 /** The weights as files. */
@@ -132,20 +153,27 @@ function shards(weights: Uint8Array<ArrayBuffer>): Record<string, Uint8Array> {
   return Object.fromEntries(pieces.map((piece, i) => [`group1-shard${i + 1}of${count}.bin`, piece]));
 }
 
-/** Writes every node, what is fed first, and returns the names by position. */
-function written(graph: Graph, parameters: Readonly<Record<string, Tensor>>, write: Writer): string[] {
-  const { nodes } = graph;
-  const names = nodes.map(({ op, attrs, shape }, position) =>
-    isFed(op) ? write.placeholder(attrs.name as string, shape, dtypeOf(graph, position)) : ""
-  );
-  nodes.forEach(({ op, of, attrs, shape }, position) => {
+/** Writes every node that is needed, and returns the names by position, given those of what is fed. */
+function written(
+  graph: Graph,
+  parameters: Readonly<Record<string, Tensor>>,
+  fed: ReadonlyMap<number, string>,
+  write: Writer,
+): string[] {
+  const { nodes, outputs } = graph;
+  const needed = reached(nodes, Object.values(outputs), (node) => applied(node, nodes).of);
+  const names = nodes.map((_, position) => fed.get(position) ?? "");
+  nodes.forEach((node, position) => {
+    const { op, attrs, shape } = node;
+    if (!needed.has(position)) return;
     if (op === "parameter") {
       const name = attrs.name as string;
       names[position] = write.weight(name, Float32Array.from(parameters[name].data), shape as number[]);
     } else if (op === "constant") {
       names[position] = write.floats(attrs.data as number[], shape as number[]);
     } else if (isTranslated(op)) {
-      const place = { attrs, shape, of: of.map((argument) => nodes[argument].shape) };
+      const { of, columns } = applied(node, nodes);
+      const place = { attrs, shape, of: node.of.map((argument) => nodes[argument].shape), columns };
       names[position] = translations[op](write, of.map((argument) => names[argument]), place);
     }
   });

@@ -1,7 +1,7 @@
 import type { Shape } from "../ops/shape.ts";
 import type { Op } from "../ops/value.ts";
-import { type, type Writer } from "./graph_model_writer.ts";
-import type { Place, Translated, Translation } from "./translation.ts";
+import { type DataType, type, type Writer } from "./graph_model_writer.ts";
+import { columnsOf, type Place, type Translated, type Translation } from "./translation.ts";
 
 /** Each op as nodes of standard TensorFlow ops, those that TensorFlow.js runs on every backend: op to translation. */
 export const translations: Readonly<Record<Translated, Translation<Writer>>> = {
@@ -74,8 +74,17 @@ export const translations: Readonly<Record<Translated, Translation<Writer>>> = {
   },
 
   multiHot,
-  gatherSum: (write, [table, codes], place) => {
-    return write.node("MatMul", [multiHot(write, [codes], place), table], float);
+  gatherSum: (write, [table, codes], { attrs, columns = columnsOf(attrs.sizes as number[]) }) => {
+    const named = columns.map(({ column }) => column);
+    const all = named.length === (attrs.sizes as number[]).length;
+    const own = all ? codes : gathered(write, "DT_INT32", codes, write.ints(named), 1); // [batch, columns]
+    const near = nearest(write, own, columns.map(({ least }) => least), columns.map(({ most }) => most));
+    const places = write.node("AddV2", [near, write.ints(columns.map(({ row }) => row))], { T: int });
+    const rows = gathered(write, "DT_FLOAT", table, places, 0); // [batch, columns, width]
+    const inside = number(write, write.node("Equal", [own, near], { T: int }));
+    const counted = write.node("ExpandDims", [inside, write.ints([1], [])], { ...float, Tdim: int }); // [batch, 1, columns]
+    const sums = write.node("BatchMatMulV2", [counted, rows], float); // [batch, 1, width]
+    return write.node("Squeeze", [sums], { ...float, squeeze_dims: { list: { i: ["1"] } } });
   },
   scatterAdd: (write, [codes, x], place) => {
     const turned = write.node("Transpose", [multiHot(write, [codes], place), write.ints([1, 0])], {
@@ -98,8 +107,7 @@ export const translations: Readonly<Record<Translated, Translation<Writer>>> = {
     });
   },
   routed: (write, [x, kernels, codes], { of: [rows, , chosen] }) => {
-    const found = { Tparams: type("DT_FLOAT"), Tindices: int, Taxis: int, batch_dims: { i: "0" } };
-    const own = write.node("GatherV2", [kernels, codes, write.ints([0], [])], found); // [batch, k, width, units]
+    const own = gathered(write, "DT_FLOAT", kernels, codes, 0); // [batch, k, width, units]
     const [width, k] = [rows[rows.length - 1] as number, chosen[1] as number];
     const products = write.node("BatchMatMulV2", [eachOnce(write, x, rows, k, [1, width]), own], float);
     return write.node("Squeeze", [products], { ...float, squeeze_dims: { list: { i: ["2"] } } });
@@ -146,9 +154,27 @@ function multiHot(write: Writer, [codes]: readonly string[], { attrs }: Place): 
   const sizes = attrs.sizes as number[];
   const columns = write.ints(sizes.flatMap((size, column) => Array(size).fill(column)));
   const wanted = write.ints(sizes.flatMap((size) => Array.from({ length: size }, (_, code) => code)));
-  const found = { Tparams: type("DT_INT32"), Tindices: int, Taxis: int, batch_dims: { i: "0" } };
-  const spread = write.node("GatherV2", [codes, columns, write.ints([1], [])], found);
+  const spread = gathered(write, "DT_INT32", codes, columns, 1);
   return number(write, write.node("Equal", [spread, wanted], { T: int }));
+}
+
+/** Codes with 0 in the place of those that columns of these sizes do not have. */
+export function known(write: Writer, codes: string, sizes: readonly number[]): string {
+  const near = nearest(write, codes, sizes.map(() => 0), sizes.map((size) => size - 1));
+  const inside = write.node("Equal", [codes, near], { T: int });
+  return write.node("Mul", [codes, write.node("Cast", [inside], { SrcT: type("DT_BOOL"), DstT: int })], { T: int });
+}
+
+/** Codes that are too small or too great for their column moved to the nearest that is not. */
+function nearest(write: Writer, codes: string, least: readonly number[], most: readonly number[]): string {
+  return write.node("Minimum", [write.node("Maximum", [codes, write.ints(least)], { T: int }), write.ints(most)], {
+    T: int,
+  });
+}
+
+function gathered(write: Writer, dtype: DataType, x: string, places: string, axis: number): string {
+  const settings = { Tparams: type(dtype), Tindices: int, Taxis: int, batch_dims: { i: "0" } };
+  return write.node("GatherV2", [x, places, write.ints([axis], [])], settings);
 }
 
 /** Rows `[batch, width]` as often as there are codes for each, or `[batch, k, width]`, as matrices. */

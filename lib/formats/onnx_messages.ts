@@ -34,6 +34,8 @@ export interface Contents {
   readonly outputs: readonly Message[];
   /** The names that values take in the place of those in the nodes. */
   readonly renamed: ReadonlyMap<string, string>;
+  /** Texts by key for whoever serves the model. */
+  readonly metadata: Readonly<Record<string, string>>;
 }
 
 /** The least version of the set of ops that has them all, and that of the file format; others where rows are added. */
@@ -49,7 +51,7 @@ const mostBytes = 2 ** 31 - 1;
  *
  * @throws {RangeError} if the file would be larger than ONNX allows.
  */
-export function fileOf({ nodes, weights, inputs, outputs, renamed }: Contents): Uint8Array<ArrayBuffer> {
+export function fileOf({ nodes, weights, inputs, outputs, renamed, metadata }: Contents): Uint8Array<ArrayBuffer> {
   const version = nodes.some(({ op }) => op === "ScatterND") ? versions.scattered : versions.common;
   const graph = message([
     ...nodes.map((node): Field => [1, nodeMessage(node, (name) => renamed.get(name) ?? name)]),
@@ -58,7 +60,13 @@ export function fileOf({ nodes, weights, inputs, outputs, renamed }: Contents): 
     ...inputs.map((input): Field => [11, input]),
     ...outputs.map((output): Field => [12, output]),
   ]);
-  const model = message([[1, version.format], [2, "Gatehouse"], [7, graph], [8, message([[2, version.opset]])]]);
+  const model = message([
+    [1, version.format],
+    [2, "Gatehouse"],
+    [7, graph],
+    [8, message([[2, version.opset]])],
+    ...Object.entries(metadata).map(([key, value]): Field => [14, message([[1, key], [2, value]])]),
+  ]);
   const bytes = lengthOf(model);
   if (bytes > mostBytes) {
     throw new RangeError(`Cannot write ONNX model: it has ${bytes} bytes, wanted at most ${mostBytes}`);

@@ -3,10 +3,10 @@ import { quoted } from "../errors/quoted.ts";
 import type { Graph, Node } from "../graph/graph.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import { checkStored, checkTensors } from "./check_stored.ts";
-import { isTranslated, translations } from "./onnx_ops.ts";
+import { isTranslated, known as knownCodes, translations } from "./onnx_ops.ts";
 import type { Dtype } from "./onnx_messages.ts";
 import { type Writer, writerOf } from "./onnx_writer.ts";
-import { isFed } from "./translation.ts";
+import { applied, isFed, reached } from "./translation.ts";
 
 /**
  * A graph as an ONNX model, made of standard ops alone: the bytes of an `.onnx` file.
@@ -18,6 +18,9 @@ import { isFed } from "./translation.ts";
  * @param graph A graph whose phases are resolved.
  * @param parameters The graph's parameters by name, stored in the model. Without them the parameters are inputs, and
  * the graph's updates outputs, named after what they replace with `/next` behind.
+ * @param metadata Texts by key for whoever serves the model, as `metadata_props`.
+ * @param sizes The sizes of the columns of codes, by the name of their input: a code that is not below its column's size,
+ * or negative, is read as 0, which is that of unknown words. By default it counts as no code.
  * @throws {TypeError} if a parameter is missing or misshapen, a phase is not resolved, or a graph with stored parameters
  * updates something.
  * @throws {RangeError} if the file would be larger than 2 GiB.
@@ -37,11 +40,16 @@ import { isFed } from "./translation.ts";
  * assertEquals(text.includes("ratio"), true);
  * ```
  */
-export function onnxModel(graph: Graph, parameters?: Readonly<Record<string, Tensor>>): Uint8Array<ArrayBuffer> {
+export function onnxModel(
+  graph: Graph,
+  parameters?: Readonly<Record<string, Tensor>>,
+  metadata: Readonly<Record<string, string>> = {},
+  sizes: Readonly<Record<string, readonly number[]>> = {},
+): Uint8Array<ArrayBuffer> {
   const action = "write ONNX model";
   checkGraphForm(action, graph);
   if (parameters !== undefined) checkTensors(action, parameters);
-  return written(graph, parameters).bytes;
+  return written(graph, parameters, metadata, sizes).bytes;
 }
 
 /** An ONNX model, and the names of its inputs and outputs. */
@@ -66,9 +74,14 @@ export interface Written {
  * updates something.
  * @throws {RangeError} if the file would be larger than 2 GiB.
  */
-export function written(graph: Graph, stored?: Readonly<Record<string, Tensor>>): Written {
+export function written(
+  graph: Graph,
+  stored?: Readonly<Record<string, Tensor>>,
+  metadata: Readonly<Record<string, string>> = {},
+  sizes: Readonly<Record<string, readonly number[]>> = {},
+): Written {
   check(graph, stored);
-  const write = writerOf();
+  const write = writerOf(metadata);
   const { nodes } = graph;
   const [inputs, parameters] = [new Map<string, string>(), new Map<string, string>()];
   const names = nodes.map((node) => {
@@ -92,13 +105,20 @@ export function written(graph: Graph, stored?: Readonly<Record<string, Tensor>>)
     if (op === "constant") return names[position] ||= write.floats(attrs.data as number[], shape as number[]);
     return names[position];
   };
-  const needed = neededBy(graph);
-  nodes.forEach(({ op, of, attrs, shape }, position) => {
+  const results = [...Object.values(graph.outputs), ...Object.values(graph.updates)];
+  const needed = reached(nodes, results, (node) => given(node, nodes).of);
+  const codes = new Map(
+    [...inputs].filter(([name]) => Object.hasOwn(sizes, name)).map(([name, own]) => {
+      return [own, knownCodes(write, own, sizes[name])];
+    }),
+  );
+  nodes.forEach((node, position) => {
+    const { op, of, attrs, shape } = node;
     if (!isTranslated(op) || !needed.has(position)) return;
-    const place = { attrs, shape, of: of.map((argument) => nodes[argument].shape) };
-    names[position] = isPassed(nodes[position], nodes)
-      ? passed(write, nameOf(of[0]))
-      : translations[op](write, argumentsOf(nodes[position], nodes).map(nameOf), place);
+    const { of: from, columns } = given(node, nodes);
+    const found = from.map(nameOf).map((name) => codes.get(name) ?? name);
+    const place = { attrs, shape, of: of.map((argument) => nodes[argument].shape), columns };
+    names[position] = isPassed(node, nodes) ? passed(write, found[0]) : translations[op](write, found, place);
   });
   const end = (ends: Graph["outputs"], written: ReadonlyMap<string, string>) =>
     written.forEach((name, key) => {
@@ -110,22 +130,14 @@ export function written(graph: Graph, stored?: Readonly<Record<string, Tensor>>)
   return { bytes: write.finished(), inputs, parameters, outputs, updates };
 }
 
-/** The positions of what a node is applied to; of rows that are sent to kernels side by side, each kernel's. */
-function argumentsOf({ op, of }: Node, nodes: Graph["nodes"]): readonly number[] {
-  if (op !== "routed") return of;
+/** The arguments of a node, by position; of rows that are sent to kernels side by side, each kernel's. */
+function given(node: Node, nodes: Graph["nodes"]): ReturnType<typeof applied> {
+  if (node.op !== "routed") return applied(node, nodes);
+  const { of } = node;
   const [x, kernels, codes] = of;
   const { op: made, of: [joined], shape: [experts] } = nodes[kernels];
   const parts = made === "reshape" && nodes[joined].op === "concat" ? nodes[joined].of : [];
-  return parts.length > 1 && parts.length === experts ? [x, ...parts, codes] : of;
-}
-
-/** The positions of all nodes that the results are made of. */
-function neededBy({ nodes, outputs, updates }: Graph): ReadonlySet<number> {
-  const needed = new Set([...Object.values(outputs), ...Object.values(updates)]);
-  for (let position = nodes.length - 1; position >= 0; position--) {
-    if (needed.has(position)) argumentsOf(nodes[position], nodes).forEach((argument) => needed.add(argument));
-  }
-  return needed;
+  return { of: parts.length > 1 && parts.length === experts ? [x, ...parts, codes] : of };
 }
 
 /** Returns true if a node marks where relu let something through, as in its gradient. */

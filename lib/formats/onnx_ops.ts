@@ -1,7 +1,7 @@
 import type { Shape } from "../ops/shape.ts";
 import type { Op } from "../ops/value.ts";
 import type { Writer } from "./onnx_writer.ts";
-import type { Translated, Translation } from "./translation.ts";
+import { type CodeColumn, columnsOf, type Translated, type Translation } from "./translation.ts";
 
 /** Each op as nodes of standard ONNX ops: op to translation. */
 export const translations: Readonly<Record<Translated, Translation<Writer>>> = {
@@ -69,19 +69,22 @@ export const translations: Readonly<Record<Translated, Translation<Writer>>> = {
   },
 
   multiHot: (write, [codes], { attrs, shape }) => {
-    const { places, inside } = placed(write, codes, attrs.sizes as number[]);
+    const { places, inside } = placed(write, codes, columnsOf(attrs.sizes as number[]));
     const zeros = write.node("ConstantOfShape", [write.lengths(shape)]);
     return write.node("ScatterElements", [zeros, places, write.number(inside)], { axis: 1 });
   },
-  gatherSum: (write, [table, codes], { attrs }) => {
-    const { places, inside } = placed(write, codes, attrs.sizes as number[]);
+  gatherSum: (write, [table, codes], { attrs, columns = columnsOf(attrs.sizes as number[]) }) => {
+    const named = columns.map(({ column }) => column);
+    const all = named.length === (attrs.sizes as number[]).length;
+    const own = all ? codes : write.node("Gather", [codes, write.codes(named)], { axis: 1 }); // [batch, columns]
+    const { places, inside } = placed(write, own, columns);
     const rows = write.node("Gather", [table, places]); // [batch, columns, width]
     const counted = write.node("Unsqueeze", [write.number(inside), write.places([1])]); // [batch, 1, columns]
     const sums = write.node("MatMul", [counted, rows]); // [batch, 1, width]
     return write.node("Squeeze", [sums, write.places([1])]);
   },
   scatterAdd: (write, [codes, x], { attrs, shape }) => {
-    const { places, inside } = placed(write, codes, attrs.sizes as number[]);
+    const { places, inside } = placed(write, codes, columnsOf(attrs.sizes as number[]));
     const zeros = write.node("ConstantOfShape", [write.lengths(shape)]);
     const counted = write.node("Unsqueeze", [write.number(inside), write.places([2])]); // [batch, columns, 1]
     const rows = write.node("Mul", [counted, write.node("Unsqueeze", [x, write.places([1])])]); // [batch, columns, width]
@@ -187,14 +190,24 @@ function direct(op: string): Translation<Writer> {
   return (write, of) => write.node(op, of);
 }
 
-/** The one-hot place of every code, those out of range moved into it, and whether they were in range. */
+/** The row of every code, those that name none moved to the nearest that does, and whether they named one. */
 function placed(
   write: Writer,
   codes: string,
-  sizes: readonly number[],
+  columns: readonly CodeColumn[],
 ): { readonly places: string; readonly inside: string } {
-  const starts = sizes.map((_, column) => sizes.slice(0, column).reduce((total, size) => total + size, 0));
-  const last = write.codes(sizes.map((size) => size - 1));
-  const near = write.node("Min", [write.node("Max", [codes, write.codes(0)]), last]); // other runtimes refuse others
-  return { places: write.node("Add", [near, write.codes(starts)]), inside: write.node("Equal", [codes, near]) };
+  const near = nearest(write, codes, columns); // other runtimes refuse others
+  const rows = write.codes(columns.map(({ row }) => row));
+  return { places: write.node("Add", [near, rows]), inside: write.node("Equal", [codes, near]) };
+}
+
+function nearest(write: Writer, codes: string, columns: readonly CodeColumn[]): string {
+  const [least, most] = [columns.map(({ least }) => least), columns.map(({ most }) => most)];
+  return write.node("Min", [write.node("Max", [codes, write.codes(least)]), write.codes(most)]);
+}
+
+/** Codes with 0 in the place of those that columns of these sizes do not have. */
+export function known(write: Writer, codes: string, sizes: readonly number[]): string {
+  const inside = write.node("Equal", [codes, nearest(write, codes, columnsOf(sizes))]);
+  return write.node("Where", [inside, codes, write.codes(0)]);
 }

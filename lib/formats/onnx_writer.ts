@@ -44,8 +44,12 @@ export interface Writer {
   finished(): Uint8Array<ArrayBuffer>;
 }
 
-/** A writer that has written nothing yet. */
-export function writerOf(): Writer {
+/**
+ * A writer that has written nothing yet.
+ *
+ * @param metadata Texts by key that are stored with the model.
+ */
+export function writerOf(metadata: Readonly<Record<string, string>> = {}): Writer {
   const name = namer();
   const written: OnnxNode[] = [];
   const { node, nodes } = nodesIn(written, name);
@@ -76,7 +80,7 @@ export function writerOf(): Writer {
     weight: (name, numbers, shape) => {
       weights.push(tensorMessage(name, numbers, shape, "float"));
     },
-    finished: () => fileOf({ nodes: written, weights, inputs, outputs, renamed }),
+    finished: () => fileOf({ nodes: written, weights, inputs, outputs, renamed, metadata }),
   };
 }
 

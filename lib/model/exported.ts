@@ -3,6 +3,9 @@ import { type Graph, valuesOf } from "../graph/graph.ts";
 import { optimise } from "../graph/optimise.ts";
 import { inOrder } from "../graph/walk.ts";
 import { checkList, kindOf, optionsOf } from "../errors/kinds.ts";
+import { partsOf } from "../features/parts.ts";
+import type { InputSpec } from "../features/input.ts";
+import type { Json } from "../ops/value.ts";
 import { forward } from "./graphs.ts";
 import { insidesOf } from "./insides.ts";
 import type { Model } from "./model.ts";
@@ -47,3 +50,28 @@ export function served<Tasks extends string>(
   );
   return optimise(graph, kept);
 }
+
+/** Returns the sizes of the columns of codes that a model reads, by input. */
+export function sizesOf(input: InputSpec): Record<string, readonly number[]> {
+  const inputs = partsOf(input).flatMap(({ inputs }) => inputs);
+  return Object.fromEntries(inputs.flatMap(({ name, sizes }) => sizes === undefined ? [] : [[name, sizes]]));
+}
+
+/**
+ * Returns the metadata of an exported model, `{ input }`, for whoever encodes rows for it. An input of more than 1 MiB is
+ * the contents of a file of its own, named in its place as `{ file, sha256 }`: who runs the model need not read it.
+ *
+ * @param name The name of that file.
+ */
+export async function described(
+  input: InputSpec,
+  name: string,
+): Promise<{ readonly metadata: { readonly input: Json }; readonly file?: Uint8Array<ArrayBuffer> }> {
+  const file = new TextEncoder().encode(JSON.stringify(input));
+  if (file.length <= mostInside) return { metadata: { input: input as unknown as Json } };
+  const sha256 = new Uint8Array(await crypto.subtle.digest("SHA-256", file)).toHex();
+  return { metadata: { input: { file: name, sha256 } }, file };
+}
+
+/** The most bytes of an input that are stored in the model itself. */
+const mostInside = 2 ** 20;

@@ -9,7 +9,6 @@ import { dataStart } from "../formats/safetensors_header.ts";
 import { decodeSafetensors, encodeSafetensors, type Safetensors } from "../formats/safetensors.ts";
 import { layoutOf } from "../graph/layout.ts";
 import { parametersOf } from "../trace/parameters.ts";
-import type { Json } from "../ops/value.ts";
 import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
 import { checkText, kindOf, optionsOf } from "../errors/kinds.ts";
@@ -17,7 +16,7 @@ import { compile, type CompileOptions } from "./compile.ts";
 import { insidesOf } from "./insides.ts";
 import { checkParameters } from "./parameters.ts";
 import type { Model } from "./model.ts";
-import { type ExportOptions, served } from "./exported.ts";
+import { described, type ExportOptions, served, sizesOf } from "./exported.ts";
 
 const specFile = "spec.json";
 const parametersFile = "params.safetensors";
@@ -89,7 +88,8 @@ export function specBytes(spec: Spec, most: number): Uint8Array<ArrayBuffer> {
  *
  * Its inputs are the model's, by name: `input` `[batch, width]`, or `numeric` and `category` as `encode` returns them.
  * Its outputs are the tasks, by name. The features and their vocabulary are in `userDefinedMetadata.gatehouse.input` of
- * `model.json`.
+ * `model.json` or, above 1 MiB, in `input.json`, whose name and SHA-256 stand there in their place. A code of no word is
+ * answered as an unknown word is.
  *
  * @param path The folder; the folders above it are made. Needs the permissions to read and write there.
  * @throws {TypeError} if an option or a task is unknown.
@@ -113,7 +113,9 @@ export async function saveGraphModel<Tasks extends string>(
   }
   checkPath(path, "save GraphModel");
   const { input } = model.spec;
-  await writeGraphModel(path, graph, await model.parameters(), { gatehouse: { input: input as unknown as Json } });
+  const { metadata, file } = await described(input, "input.json");
+  const content = { metadata: { gatehouse: metadata }, sizes: sizesOf(input), inputJson: file };
+  await writeGraphModel(path, graph, await model.parameters(), content);
 }
 
 /** The options of {@linkcode load}. */

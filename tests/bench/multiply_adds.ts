@@ -1,5 +1,6 @@
 import type { Spec } from "../../mod.ts";
-import { forward, plan } from "../../lib/graph.ts";
+import { optimise, plan } from "../../lib/graph.ts";
+import { graphOf } from "../../lib/graph/graph.ts";
 
 /** Multiply-adds of a row. */
 export interface MultiplyAdds {
@@ -16,7 +17,7 @@ export interface MultiplyAdds {
  * need. A named feature counts as one column of the input: the zeros of one-hot vectors do not count.
  */
 export function multiplyAdds(spec: Spec): MultiplyAdds {
-  const { nodes } = forward(plan(spec));
+  const { nodes } = optimise(graphOf(plan(spec).evaluation.predictions));
   const features = "features" in spec.input ? Object.keys(spec.input.features).length : undefined;
   const learnt: boolean[] = [];
   let [train, predict] = [0, 0];

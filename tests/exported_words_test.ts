@@ -1,0 +1,165 @@
+import * as tf from "@tensorflow/tfjs";
+import { assert, assertEquals } from "@std/assert";
+import {
+  bank,
+  binary,
+  category,
+  compile,
+  define,
+  dense,
+  fit,
+  level,
+  mix,
+  type Model,
+  numeric,
+  reference,
+  saveGraphModel,
+  softmax,
+} from "../mod.ts";
+import { saveOnnx } from "../lib/onnx.ts";
+import { start } from "../lib/engines/onnx/runtime.ts";
+import { cpu } from "../lib/engines/tfjs/tfjs.ts";
+import { withTemp } from "./temp.ts";
+
+const count = 5;
+const age = Float32Array.of(20, 31, 47, 80, 5);
+
+/** Codes of three columns, `[5, 3]`: in range, none of a column's, and just at its end. */
+const strange = Int32Array.of(3, 0, 2, -1, 7, 999, 601, 10_000_000, 3, 600, -2_147_483_648, 4, 2_147_483_647, 40, 5);
+
+/** The same codes with that of an unknown word in the place of those that their columns do not have. */
+const known = Int32Array.of(3, 0, 2, 0, 7, 0, 0, 0, 3, 600, 0, 4, 0, 40, 0);
+
+for (const [name, streams] of Object.entries({ whole: ["age", "big", "mid", "few"], part: ["mid", "age"] })) {
+  Deno.test(`exported models answer codes of no word as predict() does an unknown word, on a ${name} input`, () =>
+    withTemp(async (dir) => {
+      const model = await modelOf(600, streams);
+      const want = await model.predict({ count, inputs: { numeric: age, category: known } });
+      for (const codes of [known, strange]) {
+        for (const [format, found] of Object.entries(await answers(model, dir, codes))) {
+          for (const task of ["a", "b"] as const) {
+            found[task].forEach((number, row) =>
+              assert(Math.abs(number - want[task][row]) < 1e-6, `${format}, ${task} of row ${row}: ${number}`)
+            );
+          }
+        }
+      }
+      model.dispose();
+    }));
+}
+
+Deno.test("exported models are as large as their parameters, and cut and pad no table when they run", () =>
+  withTemp(async (dir) => {
+    for (const stream of [["age", "big", "mid", "few"], ["mid", "age"]]) {
+      const model = await modelOf(20_000, stream);
+      const size = Object.values(await model.parameters()).reduce((total, { data }) => total + 4 * data.length, 0);
+      await saveGraphModel(model, `${dir}/served`);
+      const { modelTopology, weightsManifest } = JSON.parse(await Deno.readTextFile(`${dir}/served/model.json`));
+      const ops: string[] = modelTopology.node.map(({ op }: { op: string }) => op);
+      assertEquals(ops.filter((op) => op === "PadV2" || op === "OneHot"), []);
+      const weights = await Promise.all(
+        weightsManifest[0].paths.map((path: string) => Deno.readFile(`${dir}/served/${path}`)),
+      );
+      const stored = weights.reduce((total, { length }) => total + length, 0);
+      assert(stored < size + 2000, `${stored} bytes for ${size} of parameters`);
+      model.dispose();
+    }
+  }));
+
+Deno.test("exported models hold their features, those above 1 MiB in a file that they name", () =>
+  withTemp(async (dir) => {
+    for (const words of [600, 120_000]) {
+      const model = await modelOf(words, ["age", "big", "mid", "few"]);
+      await saveOnnx(model, `${dir}/served.onnx`);
+      await saveGraphModel(model, `${dir}/served`);
+      const { userDefinedMetadata } = JSON.parse(await Deno.readTextFile(`${dir}/served/model.json`));
+      const inOnnx = JSON.parse(await metadataOf(`${dir}/served.onnx`, "gatehouse"));
+      const found = [[inOnnx, dir], [userDefinedMetadata.gatehouse, `${dir}/served`]] as const;
+      for (const [{ input }, folder] of found) {
+        if (words === 600) assertEquals(input, model.spec.input);
+        else {
+          const bytes = await Deno.readFile(`${folder}/${input.file}`);
+          assertEquals(JSON.parse(new TextDecoder().decode(bytes)), model.spec.input);
+          const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+          assertEquals(Object.keys(input), ["file", "sha256"]);
+          assertEquals(input.sha256, digest.toHex());
+        }
+      }
+      model.dispose();
+    }
+    assertEquals([...Deno.readDirSync(dir)].map(({ name }) => name).sort(), [
+      "served",
+      "served.onnx",
+      "served.onnx.input.json",
+    ]);
+  }));
+
+/** A model of a number and three categories, of so many words, 40 and 4, whose expert reads some of them. */
+async function modelOf(words: number, some: readonly string[]): Promise<Model<"a" | "b">> {
+  const numbered = (most: number) => Array.from({ length: words }, (_, i) => `word ${i % most}`);
+  const columns = { age: numbered(9).map((_, i) => i % 70), big: numbered(words), mid: numbered(40), few: numbered(4) };
+  const features = fit({ age: numeric(), big: category(), mid: category(), few: category() }, columns);
+  const spec = define({
+    input: features,
+    streams: { x: some, a: some, b: some },
+    levels: [level({ x: bank(2, dense(3)) }, { a: mix("x", softmax), b: mix("x", softmax) })],
+    tasks: { a: binary(), b: binary() },
+  });
+  return await compile(spec, { engine: reference(), seed: 4 });
+}
+
+/** The predictions of a model's files, by format and task. */
+async function answers(model: Model<"a" | "b">, dir: string, codes: Int32Array<ArrayBuffer>) {
+  await saveGraphModel(model, `${dir}/served`);
+  await saveOnnx(model, `${dir}/served.onnx`);
+  await cpu(); // registers the backend
+  await tf.setBackend("cpu");
+  const json = JSON.parse(await Deno.readTextFile(`${dir}/served/model.json`));
+  const [{ paths, weights: weightSpecs }] = json.weightsManifest;
+  const parts = await Promise.all(paths.map((path: string) => Deno.readFile(`${dir}/served/${path}`)));
+  const weightData = await new Blob(parts).arrayBuffer();
+  const loaded = await tf.loadGraphModel({ load: () => Promise.resolve({ ...json, weightSpecs, weightData }) });
+  const given = { numeric: tf.tensor(age, [count, 1]), category: tf.tensor(codes, [count, 3], "int32") };
+  const { a, b } = loaded.predict(given) as tf.NamedTensorMap;
+  const graphModel = { a: a.dataSync(), b: b.dataSync() };
+  tf.dispose([given, a, b]);
+  loaded.dispose();
+
+  const file = await Deno.readFile(`${dir}/served.onnx`);
+  const session = (await start(1))(file, { inputs: ["numeric", "category"], outputs: ["a", "b"], plan: false });
+  const onnx = { a: new Float32Array(count), b: new Float32Array(count) };
+  session.run(
+    [{ shape: [count, 1], data: age }, { shape: [count, 3], data: codes }],
+    [{ shape: [count], data: onnx.a }, { shape: [count], data: onnx.b }],
+  );
+  session.dispose();
+  return { "a GraphModel": graphModel, "an .onnx file": onnx };
+}
+
+/** The text of a key of an ONNX file's metadata: field 14 of the model, its key field 1 and its text field 2. */
+async function metadataOf(path: string, key: string): Promise<string> {
+  for (const { field, bytes } of fieldsOf(await Deno.readFile(path))) {
+    if (field !== 14) continue;
+    const [name, text] = fieldsOf(bytes).map(({ bytes }) => new TextDecoder().decode(bytes));
+    if (name === key) return text;
+  }
+  throw new Error(`no metadata ${key}`);
+}
+
+/** The fields of a protobuf message that have lengths. */
+function fieldsOf(message: Uint8Array): { readonly field: number; readonly bytes: Uint8Array }[] {
+  const found: { field: number; bytes: Uint8Array }[] = [];
+  let at = 0;
+  const varint = (): number => {
+    for (let value = 0, factor = 1;; factor *= 128) {
+      value += (message[at] & 127) * factor;
+      if (message[at++] < 128) return value;
+    }
+  };
+  while (at < message.length) {
+    const key = varint();
+    const number = varint();
+    if ((key & 7) === 2) found.push({ field: key >> 3, bytes: message.subarray(at, at += number) });
+  }
+  return found;
+}
