@@ -15,85 +15,101 @@ export interface Problem {
  */
 export function leastSquare({ square, linear, unit }: Problem): number[] {
   const y = linear.map(() => 0);
-  let support: number[] = [];
+  let support: Support = { members: [], lower: [] };
   if (unit !== undefined) {
     const alone = unit.map((share, i) => square[i][i] / (2 * share ** 2) + linear[i] / share);
     const first = alone.indexOf(Math.min(...alone));
     y[first] = 1 / unit[first];
-    support = [first];
+    support = joined(support, square, first);
   }
   for (let turn = 0; turn < 20 * y.length; turn++) {
-    const slope = linear.map((number, i) => number + dot(square[i], y));
-    const level = unit === undefined ? 0 : dot(slope, y);
-    const falls = slope.map((number, i) => number - level * (unit?.[i] ?? 0));
-    const entering = falling(falls, { square, linear }, y, support).find((i) => {
-      return decomposed(partOf(square, [...support, i])) !== undefined;
-    });
+    const entering = enteringOf({ square, linear, unit }, y, support);
     if (entering === undefined) return y;
-    support = [...support, entering];
+    support = joined(support, square, entering);
     let whole = false;
-    while (!whole && support.length > 0) {
+    while (!whole && support.members.length > 0) {
+      const { members } = support;
       const target = stationary({ square, linear, unit }, support);
-      const shares = support.map((i, at) => target[at] < 0 ? y[i] / (y[i] - target[at]) : 1);
+      const shares = members.map((i, at) => target[at] < 0 ? y[i] / (y[i] - target[at]) : 1);
       const share = Math.min(...shares);
-      support.forEach((i, at) => y[i] = shares[at] === share && share < 1 ? 0 : y[i] + share * (target[at] - y[i]));
+      members.forEach((i, at) => y[i] = shares[at] === share && share < 1 ? 0 : y[i] + share * (target[at] - y[i]));
       whole = share === 1;
-      support = support.filter((_, at) => whole || shares[at] > share);
-      if (!whole && !support.includes(entering) && share === 0) return y; // nothing is left but rounding
+      if (!whole) support = kept(support, square, members.filter((_, at) => shares[at] > share));
+      if (!whole && !support.members.includes(entering) && share === 0) return y; // nothing is left but rounding
     }
   }
   return y;
 }
 
-/** Returns the numbers of 0 that would lessen the sum if they grew, beyond rounding; the steepest first. */
-function falling(
-  slope: readonly number[],
-  { square, linear }: Problem,
-  y: readonly number[],
-  support: readonly number[],
-): number[] {
-  const sizes = linear.map((number, i) =>
-    Math.abs(number) + square[i].reduce((sum, part, j) => sum + Math.abs(part) * y[j], 0)
+/**
+ * The numbers above 0, in the order in which they came, and the lower factor of Cholesky's decomposition of their part of
+ * the square, row by row. A number that joins adds a row; to begin anew each time would cost the third power, not the
+ * second.
+ */
+interface Support {
+  readonly members: readonly number[];
+  readonly lower: readonly (readonly number[])[];
+}
+
+/** The least square on the factor's diagonal for which a row does not depend on the others up to rounding. */
+const least = 1e-7;
+
+/** Returns the row of the factor for a number that joins; its last element is NaN if the part is not positive definite. */
+function rowOf({ members, lower }: Support, square: Problem["square"], joining: number): number[] {
+  const row: number[] = [];
+  for (let j = 0; j < lower.length; j++) row.push((square[joining][members[j]] - dot(row, lower[j])) / lower[j][j]);
+  row.push(Math.sqrt(square[joining][joining] - dot(row, row)));
+  return row;
+}
+
+/** Returns the support with one number more. */
+function joined(support: Support, square: Problem["square"], joining: number): Support {
+  return { members: [...support.members, joining], lower: [...support.lower, rowOf(support, square, joining)] };
+}
+
+/** Returns the support with only some of its members: rows before the first that leaves stay what they are. */
+function kept({ members, lower }: Support, square: Problem["square"], staying: readonly number[]): Support {
+  const same = members.findIndex((i, at) => staying[at] !== i);
+  return staying.slice(same).reduce<Support>(
+    (support, i) => joined(support, square, i),
+    { members: members.slice(0, same), lower: lower.slice(0, same) },
   );
-  const found = slope.map((_, i) => i).filter((i) => !support.includes(i) && slope[i] < -1e-11 * sizes[i]);
-  return found.sort((i, j) => slope[i] - slope[j]);
+}
+
+/**
+ * Returns the number of 0 that would lessen the sum most if it grew, beyond rounding, and whose row does not depend on
+ * those of the support; undefined if there is none.
+ */
+function enteringOf({ square, linear, unit }: Problem, y: readonly number[], support: Support): number | undefined {
+  const held = support.members.toSorted((i, j) => i - j); // all others are 0
+  const slope = (i: number) => held.reduce((sum, j) => sum + square[i][j] * y[j], 0) + linear[i];
+  const size = (i: number) => held.reduce((sum, j) => sum + Math.abs(square[i][j]) * y[j], Math.abs(linear[i]));
+  const level = unit === undefined ? 0 : held.reduce((sum, i) => sum + slope(i) * y[i], 0);
+  const free = linear.map((_, i) => i).filter((i) => !held.includes(i));
+  const falls = new Map(free.map((i) => [i, slope(i) - level * (unit?.[i] ?? 0)]));
+  const falling = free.filter((i) => falls.get(i)! < 0 && falls.get(i)! < -1e-11 * size(i));
+  falling.sort((i, j) => falls.get(i)! - falls.get(j)!);
+  return falling.find((i) => rowOf(support, square, i).at(-1)! ** 2 >= least);
 }
 
 /** Returns the numbers of the support for which the sum is stationary, all others being 0. */
-function stationary({ square, linear, unit }: Problem, support: readonly number[]): number[] {
-  const lower = decomposed(partOf(square, support))!;
-  const free = solved(lower, support.map((i) => -linear[i]));
+function stationary({ linear, unit }: Problem, { members, lower }: Support): number[] {
+  const free = solved(lower, members.map((i) => -linear[i]));
   if (unit === undefined) return free;
-  const shares = support.map((i) => unit[i]);
+  const shares = members.map((i) => unit[i]);
   const along = solved(lower, shares);
   const missing = (1 - dot(shares, free)) / dot(shares, along);
   return free.map((number, at) => number + missing * along[at]);
 }
 
-function partOf(square: Problem["square"], support: readonly number[]): number[][] {
-  return support.map((i) => support.map((j) => square[i][j]));
-}
-
-/** Returns the lower factor of Cholesky's decomposition; undefined if rows depend on each other up to rounding. */
-function decomposed(square: readonly (readonly number[])[]): number[][] | undefined {
-  const lower = square.map((row) => row.map(() => 0));
-  for (let i = 0; i < lower.length; i++) {
-    for (let j = 0; j <= i; j++) {
-      const rest = square[i][j] - dot(lower[i].slice(0, j), lower[j]);
-      if (i === j && rest < 1e-7) return undefined;
-      lower[i][j] = i === j ? Math.sqrt(rest) : rest / lower[j][j];
-    }
-  }
-  return lower;
-}
-
 /** Returns `x` with `L L' x = b`. */
-function solved(lower: readonly (readonly number[])[], right: readonly number[]): number[] {
+function solved(lower: Support["lower"], right: readonly number[]): number[] {
   const half: number[] = [];
   right.forEach((number, i) => half.push((number - dot(half, lower[i])) / lower[i][i]));
-  const x = right.map(() => 0);
+  const x = half.slice();
   for (let i = x.length - 1; i >= 0; i--) {
-    const known = x.reduce((sum, number, j) => j > i ? sum + lower[j][i] * number : sum, 0);
+    let known = 0;
+    for (let j = i + 1; j < x.length; j++) known += lower[j][i] * x[j];
     x[i] = (half[i] - known) / lower[i][i];
   }
   return x;
@@ -101,5 +117,7 @@ function solved(lower: readonly (readonly number[])[], right: readonly number[])
 
 /** Returns the inner product, over the length of the first. */
 export function dot(a: readonly number[], b: readonly number[]): number {
-  return a.reduce((sum, number, i) => sum + number * b[i], 0);
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
+  return sum;
 }
