@@ -79,8 +79,8 @@ async function* plain(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8A
       head.push(value);
       length += value.length;
     }
-    const start = String.fromCharCode(...head.flatMap((chunk) => [...chunk.subarray(0, 2)]));
-    yield* start.startsWith("\x1f\x8b") ? gunzip(whole()) : whole();
+    const [first, second] = head.flatMap((chunk) => [...chunk.subarray(0, 2)]);
+    yield* first === 0x1f && second === 0x8b ? gunzip(whole()) : whole();
   } finally {
     await reader.cancel();
   }

@@ -1,4 +1,4 @@
-import { isRecord, kindOf } from "./kinds.ts";
+import { isFloat, isRecord, kindOf } from "./kinds.ts";
 import { type Issue, keyText } from "./issues.ts";
 import { quoted } from "./quoted.ts";
 import { advice } from "./nearest.ts";
@@ -65,9 +65,7 @@ export const text: Form = fitting("a text", (found) => typeof found === "string"
 export const number: Form = fitting("a number", (found) => typeof found === "number");
 
 /** The form of a number that is finite, as a float32 too. */
-export const finite: Form = fitting("a finite number", (found) => {
-  return typeof found === "number" && Number.isFinite(Math.fround(found));
-});
+export const finite: Form = fitting("a finite number", isFloat);
 
 /** The form of a whole number from `least` to `most`. */
 export function whole(least: number, most: number): Form {

@@ -1,6 +1,6 @@
 import { areFinite } from "../data/finite.ts";
 import { finite, fitting, object, word } from "../errors/forms.ts";
-import { kindOf, optionsOf } from "../errors/kinds.ts";
+import { isFloat, kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import { concat, constant, div, slice, sub } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
@@ -72,9 +72,7 @@ export const numericKind: FeatureKind<UnfittedNumeric, NumericFeature> = {
     kind: word("numeric"),
     transform: word(...Object.keys(transforms)),
     mean: finite,
-    scale: fitting("a finite number above 0", (found) => {
-      return typeof found === "number" && Math.fround(found) > 0 && Number.isFinite(Math.fround(found));
-    }),
+    scale: fitting("a finite number above 0", (found) => isFloat(found) && Math.fround(found) > 0),
   }),
   columns: (name) => ({ [name]: "number" }),
   fit: ({ transform, standardise }, name, records) => {

@@ -28,6 +28,27 @@ export function counted(labels: ArrayLike<number>, weights: ArrayLike<number> | 
 }
 
 /**
+ * Yields the rows that count of each group, in the order of a comparison within the group. Rows outside of all groups do
+ * not count.
+ *
+ * @param groups A number for each group, NaN for rows outside of all, `[rows]`; if absent, all rows are one group.
+ */
+export function* countedByGroup(
+  labels: ArrayLike<number>,
+  weights: ArrayLike<number> | undefined,
+  groups: ArrayLike<number> | undefined,
+  compare: (a: number, b: number) => number,
+): Generator<Uint32Array> {
+  const rows = counted(labels, weights).filter((row) => groups === undefined || !Number.isNaN(groups[row]));
+  const groupOf = (row: number) => groups?.[row] ?? 0;
+  rows.sort((a, b) => groupOf(a) - groupOf(b) || compare(a, b));
+  for (let start = 0, end = 0; start < rows.length; start = end) {
+    while (end < rows.length && groupOf(rows[end]) === groupOf(rows[start])) end++;
+    yield rows.subarray(start, end);
+  }
+}
+
+/**
  * Checks that there are as many predictions as labels, and as many weights, if any.
  *
  * @throws {RangeError} if the lengths differ.

@@ -1,3 +1,4 @@
+import { isFloat } from "../errors/kinds.ts";
 import {
   abs,
   add,
@@ -65,7 +66,7 @@ export const losses: {
 } = {
   focal: {
     settings: {
-      gamma: { wanted: "a number of at least 0", fits: (found) => isNumber(found) && found >= 0 },
+      gamma: { wanted: "a number of at least 0", fits: (found) => isFloat(found) && found >= 0 },
       alpha: { wanted: "a number between 0 and 1", fits: isShare, optional: true },
     },
     loss: ({ gamma, alpha }) =>
@@ -78,7 +79,7 @@ export const losses: {
     measures: () => ({ logloss: least(logitLoss, "logits") }),
   },
   huber: {
-    settings: { delta: { wanted: "a number above 0", fits: (found) => isNumber(found) && Math.fround(found) > 0 } },
+    settings: { delta: { wanted: "a number above 0", fits: (found) => isFloat(found) && Math.fround(found) > 0 } },
     loss: ({ delta }) =>
       byRow((logits, labels) => {
         const distance = abs(sub(reshape(logits, ["batch"]), labels));
@@ -148,12 +149,7 @@ function byRow(loss: (logits: Value, labels: Value) => Value): Loss {
   return ({ logits, labels, weights }) => ({ totals: mul(loss(logits, labels), weights), weights });
 }
 
-/** A number that is finite as a float32 too. */
-function isNumber(found: unknown): found is number {
-  return typeof found === "number" && Number.isFinite(Math.fround(found));
-}
-
 /** A number between 0 and 1, as a float32 too. */
 function isShare(found: unknown): boolean {
-  return isNumber(found) && Math.fround(found) > 0 && Math.fround(found) < 1;
+  return isFloat(found) && Math.fround(found) > 0 && Math.fround(found) < 1;
 }

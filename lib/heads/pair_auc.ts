@@ -1,4 +1,4 @@
-import { checkColumn, checkLengths, counted } from "./counted.ts";
+import { checkColumn, checkLengths, countedByGroup } from "./counted.ts";
 
 /**
  * The share of pairs in the right order: of two rows of one group with different labels, the one with the larger label
@@ -32,14 +32,10 @@ export function pairAuc(
 ): number {
   checkLengths("AUC", scores, labels, weights);
   checkColumn("AUC", "groups", labels, groups);
-  const order = counted(labels, weights).filter((row) => groups === undefined || !Number.isNaN(groups[row]));
-  if (order.some((row) => Number.isNaN(scores[row]))) return NaN;
-  const groupOf = (row: number) => groups?.[row] ?? 0;
-  order.sort((a, b) => groupOf(a) - groupOf(b) || scores[a] - scores[b]);
   let [right, pairs] = [0, 0];
-  for (let start = 0, end = 0; start < order.length; start = end) {
-    while (end < order.length && groupOf(order[end]) === groupOf(order[start])) end++;
-    const found = pairsOf(order.subarray(start, end), scores, labels, weights);
+  for (const rows of countedByGroup(labels, weights, groups, (a, b) => scores[a] - scores[b])) {
+    if (rows.some((row) => Number.isNaN(scores[row]))) return NaN;
+    const found = pairsOf(rows, scores, labels, weights);
     right += found.right;
     pairs += found.pairs;
   }

@@ -1,4 +1,4 @@
-import { checkColumn, checkLengths, counted } from "./counted.ts";
+import { checkColumn, checkLengths, countedByGroup } from "./counted.ts";
 
 /**
  * Returns the mean loss over the pairs `y_i > y_j` within a group, each weighted by `w_i w_j`: `softplus(s_j - s_i)`, as
@@ -31,19 +31,12 @@ export function pairLoss(
 ): number {
   checkLengths("pair loss", scores, labels, weights);
   checkColumn("pair loss", "groups", labels, groups);
-  const order = counted(labels, weights).filter((row) => groups === undefined || !Number.isNaN(groups[row]));
-  const groupOf = (row: number) => groups?.[row] ?? 0;
   const weightOf = (row: number) => weights?.[row] ?? 1;
-  order.sort((a, b) =>
-    groupOf(a) - groupOf(b) || labels[a] - labels[b] || scores[a] - scores[b] || weightOf(a) - weightOf(b)
-  );
-  const picked = (column: (row: number) => number) => Float64Array.from(order, column);
-  const sorted = { scores: picked((row) => scores[row]), labels: picked((row) => labels[row]) };
-  const weighed = picked(weightOf);
+  const compare = (a: number, b: number) => labels[a] - labels[b] || scores[a] - scores[b] || weightOf(a) - weightOf(b);
   let [sum, all] = [0, 0];
-  for (let start = 0, end = 0; start < order.length; start = end) {
-    while (end < order.length && groupOf(order[end]) === groupOf(order[start])) end++;
-    const found = lossOfGroup(sorted.scores, sorted.labels, weighed, start, end);
+  for (const rows of countedByGroup(labels, weights, groups, compare)) {
+    const picked = (column: (row: number) => number) => Float64Array.from(rows, column);
+    const found = lossOfGroup(picked((row) => scores[row]), picked((row) => labels[row]), picked(weightOf));
     sum += found.sum;
     all += found.all;
   }
@@ -58,16 +51,14 @@ function lossOfGroup(
   scores: Float64Array,
   labels: Float64Array,
   weights: Float64Array,
-  start: number,
-  end: number,
 ): { readonly sum: number; readonly all: number } {
-  const shares = Math.ceil(Math.sqrt(pairsAmong(labels, start, end) / mostPairs));
+  const shares = Math.ceil(Math.sqrt(pairsAmong(labels) / mostPairs));
   let [sum, all] = [0, 0];
   for (let share = 0; share < shares; share++) {
-    let lower = start + share; // the first row of the share with the label of row i
-    for (let i = start + share; i < end; i += shares) {
+    let lower = share; // the first row of the share with the label of row i
+    for (let i = share; i < labels.length; i += shares) {
       if (labels[i] > labels[lower]) lower = i;
-      for (let j = start + share; j < lower; j += shares) {
+      for (let j = share; j < lower; j += shares) {
         const behind = scores[j] - scores[i];
         const weight = weights[i] * weights[j];
         sum += weight * (Math.max(behind, 0) + Math.log1p(Math.exp(-Math.abs(behind))));
@@ -79,11 +70,11 @@ function lossOfGroup(
 }
 
 /** Returns the number of pairs of different labels among rows that come by label. */
-function pairsAmong(labels: Float64Array, start: number, end: number): number {
-  let [pairs, lower] = [0, start];
-  for (let i = start; i < end; i++) {
+function pairsAmong(labels: Float64Array): number {
+  let [pairs, lower] = [0, 0];
+  for (let i = 0; i < labels.length; i++) {
     if (labels[i] > labels[lower]) lower = i;
-    pairs += lower - start;
+    pairs += lower;
   }
   return pairs;
 }

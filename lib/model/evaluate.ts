@@ -4,7 +4,7 @@ import { lossOverAll, measuresOf } from "../heads/heads.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { checkRows } from "./check_rows.ts";
 import { mostRows } from "./compile.ts";
-import { batchTensors, columnOf, labelled, readBy, scalesOf } from "./feed.ts";
+import { batchTensors, judged, readBy, scalesOf } from "./feed.ts";
 import { evaluation } from "./graphs.ts";
 import { insidesOf } from "./insides.ts";
 import type { Model } from "./model.ts";
@@ -73,18 +73,13 @@ export async function evaluate<Tasks extends string>(model: Model<Tasks>, rows: 
       logits[task].set(outputs[`logits/${task}`].data, start * spec.tasks[task].head.units);
     }
   }
-  const judged = mapEntries(spec.tasks, (task) => {
-    return {
-      ...labelled(spec, rows, task),
-      labels: columnOf(rows.labels, task) ?? new Float32Array(rows.count).fill(NaN),
-    };
-  });
+  const known = mapEntries(spec.tasks, (task) => judged(spec, rows, task));
   const loss = mapEntries(sums, (task, { loss, weight }) => {
-    const { labels, weights, groups } = judged[task];
+    const { labels, weights, groups } = known[task];
     return lossOverAll(spec.tasks[task].head)?.(logits[task], labels, weights, groups) ?? loss / weight;
   });
   const metrics = mapEntries(spec.tasks, (task, { head }) => {
-    const { labels, weights, groups } = judged[task];
+    const { labels, weights, groups } = known[task];
     return mapEntries(measuresOf(head), (_, { metric, of }) => {
       if (of === "loss") return loss[task];
       return metric((of === "logits" ? logits : predictions)[task], labels, weights, groups);

@@ -1,3 +1,4 @@
+import { sha256 } from "../files/sha256.ts";
 import { advice } from "../errors/nearest.ts";
 import { type Graph, valuesOf } from "../graph/graph.ts";
 import { optimise } from "../graph/optimise.ts";
@@ -69,8 +70,7 @@ export async function described(
 ): Promise<{ readonly metadata: { readonly input: Json }; readonly file?: Uint8Array<ArrayBuffer> }> {
   const file = new TextEncoder().encode(JSON.stringify(input));
   if (file.length <= mostInside) return { metadata: { input: input as unknown as Json } };
-  const sha256 = new Uint8Array(await crypto.subtle.digest("SHA-256", file)).toHex();
-  return { metadata: { input: { file: name, sha256 } }, file };
+  return { metadata: { input: { file: name, sha256: await sha256(file) } }, file };
 }
 
 /** The most bytes of an input that are stored in the model itself. */

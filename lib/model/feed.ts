@@ -17,7 +17,7 @@ import { mapEntries } from "../trace/entries.ts";
 export function batchTensors(
   spec: Spec,
   rows: Rows,
-  scales: Readonly<Record<string, number>> = scalesOf(spec, rows),
+  scales?: Readonly<Record<string, number>>,
 ): Record<string, Tensor> {
   const tensors = inputTensors(rows);
   for (const [task, { head }] of Object.entries(spec.tasks)) {
@@ -25,7 +25,7 @@ export function batchTensors(
     tensors[`labels/${task}`] = heads[head.kind].label.codes
       ? { shape: [rows.count, 1], data: Int32Array.from(labels) }
       : { shape: [rows.count], data: labels };
-    const scale = scales[task];
+    const scale = scales?.[task] ?? scaleOf(rows, task, weights);
     const scaled = scale === 1 ? weights : weights.map((weight) => weight * scale);
     tensors[`weights/${task}`] = { shape: [rows.count], data: scaled };
     if (groups !== undefined) {
@@ -38,11 +38,14 @@ export function batchTensors(
 
 /** Returns the power of 2 by which the largest weight of each task is at least 1 and below 2: it costs no digits. */
 export function scalesOf(spec: Spec, rows: Rows): Record<string, number> {
-  return mapEntries(spec.tasks, (task) => {
-    if (columnOf(rows.weights, task) === undefined) return 1; // all weights are 1
-    const most = labelled(spec, rows, task).weights.reduce((most, weight) => Math.max(most, weight), 0);
-    return most > 0 ? 2 ** -Math.floor(Math.log2(most)) : 1;
-  });
+  return mapEntries(spec.tasks, (task) => scaleOf(rows, task, labelled(spec, rows, task).weights));
+}
+
+/** Returns the scale of a task's weights, of which those of rows that do not count are 0. */
+function scaleOf(rows: Rows, task: string, weights: Float32Array): number {
+  if (columnOf(rows.weights, task) === undefined) return 1; // all weights are 1
+  const most = weights.reduce((most, weight) => Math.max(most, weight), 0);
+  return most > 0 ? 2 ** -Math.floor(Math.log2(most)) : 1;
 }
 
 /** Returns the inputs of rows as the graph takes them; empty ones are of models with other features. */
@@ -76,6 +79,12 @@ export function labelled({ tasks }: Spec, { count, labels, weights }: Rows, task
     if (known && inside) counted.weights[row] = weight === undefined ? 1 : weight[row];
   }
   return counted;
+}
+
+/** Returns the labels of a task as metrics take them, NaN where one is missing, beside what {@linkcode labelled} does. */
+export function judged(spec: Spec, rows: Rows, task: string): ReturnType<typeof labelled> {
+  const labels = columnOf(rows.labels, task) ?? new Float32Array(rows.count).fill(NaN);
+  return { ...labelled(spec, rows, task), labels };
 }
 
 /** Returns true if any row counts for any task: if it has a label, and a weight above 0. */

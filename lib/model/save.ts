@@ -1,3 +1,4 @@
+import { sha256 } from "../files/sha256.ts";
 import { checkPath } from "../files/place.ts";
 import { writeGraphModel } from "../formats/graph_model.ts";
 import { advice } from "../errors/nearest.ts";
@@ -203,8 +204,7 @@ async function readOnce(path: string): Promise<Pair> {
 
 /** Returns a digest of a spec: equal for equal specs, however their files are laid out. */
 async function digest(spec: Spec): Promise<string> {
-  const bytes = new TextEncoder().encode(JSON.stringify(spec));
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+  return await sha256(new TextEncoder().encode(JSON.stringify(spec)));
 }
 
 /**

@@ -1,3 +1,4 @@
+import { isFloat } from "../errors/kinds.ts";
 import { kindOf } from "../errors/kinds.ts";
 import type { Attrs, Json } from "./value.ts";
 
@@ -46,12 +47,7 @@ export function isType(value: Json | undefined): boolean {
 
 /** Returns true if a setting is a list of finite numbers. */
 export function isNumbers(value: Json | undefined): boolean {
-  return Array.isArray(value) && value.every(isNumber);
-}
-
-/** Returns true if a setting is a number that is finite as a float32 too, the type of most engines. */
-function isNumber(value: Json | undefined): boolean {
-  return typeof value === "number" && Number.isFinite(Math.fround(value));
+  return Array.isArray(value) && value.every(isFloat);
 }
 
 /** Returns a check that a setting is one of some words. */
@@ -67,7 +63,7 @@ export function isInit(value: Json | undefined): boolean {
   const wanted = initSettings[kind as keyof typeof initSettings];
   return wanted !== undefined && Object.hasOwn(initSettings, kind as string) &&
     Object.keys(rest).length === wanted.length &&
-    wanted.every((name) => isNumber(rest[name]));
+    wanted.every((name) => isFloat(rest[name]));
 }
 
 /** The initialisers and their settings, all but that of given values. */

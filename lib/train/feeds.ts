@@ -63,9 +63,11 @@ async function* batches(
   let count = 0;
   const memory: (Rows | undefined)[] = [undefined, undefined]; // one batch is computed while the next is prepared
   for await (const rows of pulled(data, signal, enough)) {
-    if (typeof data === "function") checkRows(spec, rows, "train");
-    counted ||= anyCounts(spec, rows);
-    count += rows.count;
+    if (typeof data === "function") { // rows in memory were checked before the first epoch
+      checkRows(spec, rows, "train");
+      counted ||= anyCounts(spec, rows);
+      count += rows.count;
+    }
     const source = shuffle ? random(`${seed}:order:${epoch}:${piece++}`) : undefined;
     const groups = within === undefined ? undefined : columnOf(rows.labels, within);
     const { order, ends } = passOver(rows.count, { batch, source, groups });

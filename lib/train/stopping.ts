@@ -5,7 +5,7 @@ import { groupsOf, lossOverAll, measuresOf } from "../heads/heads.ts";
 import type { Spec } from "../spec/spec.ts";
 import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import type { Evaluation } from "../model/evaluate.ts";
-import { columnOf, labelled } from "../model/feed.ts";
+import { judged } from "../model/feed.ts";
 
 /** A rule to stop training early: once what is watched has not improved for some epochs. */
 export interface Stopping<Tasks extends string = string> {
@@ -85,8 +85,7 @@ export function watcher<Tasks extends string>(
 /** Returns the reason, in words, why a number of a task is NaN on rows. */
 function causeOf(spec: Spec, rows: Rows, task: string, metric: string): string {
   const { head, only } = spec.tasks[task];
-  const { weights, groups } = labelled(spec, rows, task);
-  const labels = columnOf(rows.labels, task) ?? new Float32Array(rows.count).fill(NaN);
+  const { labels, weights, groups } = judged(spec, rows, task);
   const counted = labels.filter((_, row) => weights[row] > 0);
   const [space, within] = [only === undefined ? "" : ` where ${quoted(only)} is 1`, groupsOf(head)];
   if (counted.length === 0) {
@@ -106,10 +105,9 @@ function causeOf(spec: Spec, rows: Rows, task: string, metric: string): string {
 
 /** Returns what is watched if all rows were predicted alike: NaN if the labels make no number of any predictions. */
 function ofAlike(name: string, spec: Spec, rows: Rows, task: string): number {
-  const { weights, groups } = labelled(spec, rows, task);
+  const { labels, weights, groups } = judged(spec, rows, task);
   const { head } = spec.tasks[task];
   const measure = name === "loss" ? undefined : measuresOf(head)[name];
   if (measure === undefined || measure.of === "loss") return weights.some((weight) => weight > 0) ? 0 : NaN;
-  const labels = columnOf(rows.labels, task) ?? new Float32Array(rows.count).fill(NaN);
   return measure.metric(new Float32Array(rows.count * head.units).fill(0.5), labels, weights, groups);
 }
