@@ -58,7 +58,7 @@ export async function* train<Tasks extends string>(
     checkRows(model.spec, data, "train");
     if (data.count > 0 && !anyCounts(model.spec, data)) throw new RangeError(unlabelled("no row"));
   }
-  const watch = stopping && watcher(stopping, model.spec as Spec, validation);
+  const watch = stopping === undefined ? undefined : watcher(stopping, model.spec as Spec, validation);
   const clock = stopwatch();
   let steps: Steps | undefined;
   let best: Tensor | undefined;
