@@ -458,7 +458,7 @@ Deno.test("train() goes on from an epoch and a step as if it had never ended", a
     const numbers = ({ epoch, step, steps }: Progress) => [epoch, step, steps];
     assertEquals(second.records.map(numbers), whole.records.slice(6).map(numbers));
   }
-  for (const from of [null, 3, { epoch: 1 }, { epoch: -1, step: 0 }, { epoch: 0, step: 0.5 }]) {
+  for (const from of [3, { epoch: 1 }, { epoch: -1, step: 0 }, { epoch: 0, step: 0.5 }]) {
     const options = { from } as TrainOptions<"income" | "marital">;
     await assertRejects(() => trained(spec, data, options), RangeError, "Cannot train: from must be { epoch, step }");
   }

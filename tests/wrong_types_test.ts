@@ -323,7 +323,7 @@ Deno.test("options that are left out by a condition count as not given", async (
         }
         for (const [key, value] of Object.entries(args()[at] as object)) {
           if (nothing === false && typeof value === "boolean") continue;
-          if (name === "train" && ["validation", "from"].includes(key)) continue; // needed by stopping; refused
+          if (name === "train" && key === "validation") continue; // needed by stopping
           const given = { ...args()[at] as object, [key]: nothing };
           if (base === undefined) report(await outcome(door, name, args().with(at, given)), nothing, key);
         }

@@ -88,8 +88,8 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     signal,
     validation,
     stopping,
+    from = { epoch: 0, step: 0 },
   } = optionsOf("train", options, optionNames, ["shuffle"]);
-  const from = options.from === undefined ? { epoch: 0, step: 0 } : options.from; // null is refused: it may hide a lost record
   checkOptimiser("train", optimiser);
   if (weighting !== undefined) checkWeighting(weighting);
   checkSignal("train", signal);
@@ -98,7 +98,7 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
       throw new RangeError(`Cannot train: ${name} must be a whole number of at least 1, found ${kindOf(value)}`);
     }
   }
-  if (![from?.epoch, from?.step].every((number) => Number.isSafeInteger(number) && number >= 0)) {
+  if (![from.epoch, from.step].every((number) => Number.isSafeInteger(number) && number >= 0)) {
     throw new RangeError("Cannot train: from must be { epoch, step }, whole numbers of at least 0");
   }
   return {
