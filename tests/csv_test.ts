@@ -111,6 +111,65 @@ Deno.test("readCsv() reads gzip and plain files alike, by what they hold and not
   });
 });
 
+Deno.test("readCsv() reads a path, a URL, bytes, a Blob, a Response and a stream alike, plain or gzip", () =>
+  withTemp(async (dir) => {
+    const text = "age,job\n73,clerk\n58,smith\n";
+    const columns = { age: "number", job: "text" } as const;
+    const wanted = await readCsv(pieces(text), { columns });
+    for (const bytes of [new TextEncoder().encode(text), await gzipped(text)]) {
+      await Deno.writeFile(`${dir}/a b.csv`, bytes);
+      const sources: Record<string, () => Source> = {
+        "a path": () => `${dir}/a b.csv`,
+        "a file URL": () => new URL(`file://${Deno.cwd()}/${dir}/a%20b.csv`),
+        "its text": () => `file://${Deno.cwd()}/${dir}/a%20b.csv`,
+        "a data URL": () => new URL(`data:text/csv;base64,${bytes.toBase64()}`),
+        "a URL of a Blob": () => new URL(URL.createObjectURL(new Blob([bytes]))),
+        "bytes": () => bytes,
+        "a part of bytes": () => new Uint8Array([0, ...bytes, 0]).subarray(1, -1),
+        "a buffer": () => bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length),
+        "a Blob": () => new Blob([bytes]),
+        "a File": () => new File([bytes], "a.csv"),
+        "a Response": () => new Response(bytes),
+        "a stream": () => new Blob([bytes]).stream(),
+      };
+      for (const [what, source] of Object.entries(sources)) {
+        assertEquals(await readCsv(source(), { columns }), wanted, what);
+      }
+    }
+  }));
+
+Deno.test("readCsv() fetches an address, and names it where that fails", async () => {
+  const { fetch } = globalThis;
+  const read = (response: () => Response | Promise<Response>, address = "https://me:pass@example.org/d/a.csv?key=1") => {
+    globalThis.fetch = async () => await response();
+    return readCsv(address, { columns: { a: "number" } });
+  };
+  const refused = async (response: () => Response | Promise<Response>) =>
+    (await assertRejects(() => read(response), Error)).message;
+  try {
+    assertEquals((await read(() => new Response("a\n1\n"))).count, 1);
+    const at = "Cannot read https://example.org/d/a.csv";
+    const none = () => new Response("none", { status: 404, statusText: "Not Found" });
+    assertEquals(await refused(none), `${at}: found status 404 Not Found, wanted 200`);
+    const page = () => new Response("\n<!DOCTYPE html>\n<html></html>", { headers: { "content-type": "text/html" } });
+    assertEquals(await refused(page), `${at}\n  at line 1: the file is an HTML page: wanted UTF-8, plain or compressed with gzip`);
+    const down = () => Promise.reject(new TypeError("fetch failed", { cause: new Error("no route") }));
+    assertEquals(await refused(down), `${at}: fetch failed: no route`);
+    const controller = new AbortController();
+    globalThis.fetch = (_, init) => {
+      controller.abort(new Error("enough"));
+      return Promise.reject(init?.signal?.reason);
+    };
+    const stopped = () => readCsv("https://example.org/", { columns: { a: "number" }, signal: controller.signal });
+    assertEquals((await assertRejects(stopped, Error)).message, "enough");
+  } finally {
+    globalThis.fetch = fetch;
+  }
+  const used = new Response("a\n1\n");
+  await used.text();
+  await assertRejects(() => readCsv(used, { columns: { a: "number" } }), TypeError, "its body was read already");
+});
+
 Deno.test("readCsv() reads all members of gzip data, whatever the pieces, and zeros after the last", async () => {
   const columns = { n: "number" } as const;
   const texts = ["n\n", Array.from({ length: 30_000 }, (_, i) => `${i}\n`).join(""), "", "7\n8", "9\n"];

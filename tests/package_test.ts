@@ -22,8 +22,10 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   "lib/engines/onnx/binding": ["npm:onnxruntime-node@1.30.0/dist/binding.js"],
   "lib/engines/onnx/library": ["npm:onnxruntime-node@1.30.0/dist/binding.js"],
   "lib/data/csv": ["@std/csv"],
-  "lib/data/gzip": ["node:zlib"],
-  "lib/data/source": ["node:crypto"],
+  "lib/data/gzip": ["pako"],
+  // The types alone of what a runtime is asked for.
+  "lib/files/builtin": ["node:crypto", "node:fs/promises", "node:os", "node:process", "node:zlib"],
+  "lib/files/node_system": ["node:fs", "node:fs/promises"],
   "lib/report/": ["d3-scale", "d3-shape", "@types/d3-scale", "@types/d3-shape"],
 };
 

@@ -4,7 +4,8 @@ import type { Column, Columns } from "./columns.ts";
 import { flaw, longest, numberOf, readRecord, scan, type Sheet, type Sink, takeRows } from "./csv_scan.ts";
 import { dictionary } from "./dictionary.ts";
 import { foreign } from "./foreign.ts";
-import { bytesOf, checkSource, type Source, sourceName } from "./source.ts";
+import { checkSource, type Source, sourceName } from "../files/source.ts";
+import { bytesOf } from "./source.ts";
 
 /** The kind of a column of a CSV file: numbers, text, or text that is one of some words. */
 export type ColumnKind = "number" | "text" | readonly string[];
@@ -33,18 +34,18 @@ export interface CsvOptions {
 }
 
 /**
- * Reads a CSV file, plain or gzip, into typed columns.
+ * Reads CSV, plain or gzip, into typed columns.
  *
  * The format is RFC 4180 with lines that end with or without a carriage return, in UTF-8 with or without a byte order
  * mark; empty lines are left out. Numbers are decimal; text is stored once per distinct value. Memory is that of the
  * columns twice over, whatever the length of the text.
  *
- * @param source A path, a file URL, or a stream of bytes.
+ * @param source A path or a URL (`file:`, `http:`, `https:`), or the bytes: in memory, a `Blob`, a `Response` or a stream.
  * @param options The columns to read, and the format.
  * @throws {SyntaxError} with file and line, if a record has too few or too many fields or cannot be parsed, a number
  * is none, or a word is not among those listed.
  * @throws {TypeError | RangeError} if an option is wrong.
- * @throws {Error} if the file cannot be read, is damaged, or has another hash.
+ * @throws {Error} if the file cannot be read, a server does not answer with it, it is damaged, or has another hash.
  *
  * @example
  * ```ts
@@ -142,7 +143,7 @@ export async function* streamCsv(
     if (last && (sheet.count > 0 || chunks === 0)) yield takeRows(sheet);
   }
 
-  for await (const chunk of bytesOf(source, name, sha256)) {
+  for await (const chunk of bytesOf(source, name, sha256, signal)) {
     signal?.throwIfAborted();
     if (filled + chunk.length > block.length) {
       const larger = new Uint8Array(Math.max(2 * block.length, filled + chunk.length));

@@ -1,22 +1,32 @@
+import { builtin } from "../files/builtin.ts";
+
 /**
  * Yields what gzip data holds: the bytes of all its members, one after the other. Zeros after the last are left out.
  *
  * @param source The data, in pieces of any length.
+ * @param zlib The runtime's own functions that inflate. Null: loops, as in browsers, whose streams refuse what follows
+ * the end of a member, and do not say where it begins.
  * @throws {SyntaxError} if the data is damaged or cut short, or other bytes follow its end.
  *
  * Source: RFC 1952, sections 2.2 and 2.3.
  */
-export async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+export async function* gunzip(
+  source: AsyncIterable<Uint8Array>,
+  zlib: Zlib | null = builtin("node:zlib") ?? null,
+): AsyncGenerator<Uint8Array> {
   const input = inputOf(source);
   try {
     await readHeader(input);
     do {
-      yield* readMember(input);
+      yield* readMember(input, zlib);
     } while (await readNext(input));
   } finally {
     await input.close();
   }
 }
+
+/** The functions of Node.js that inflate. */
+type Zlib = NonNullable<ReturnType<typeof builtin<"node:zlib">>>;
 
 /** Bytes that are read one after the other. */
 interface Input {
@@ -98,10 +108,10 @@ async function readNext(input: Input): Promise<boolean> {
 }
 
 /** Yields what a member holds, after its header, and checks its length and sum. */
-async function* readMember(input: Input): AsyncGenerator<Uint8Array> {
-  const { crc32 } = await import("node:zlib");
+async function* readMember(input: Input, zlib: Zlib | null): AsyncGenerator<Uint8Array> {
+  const crc32 = zlib?.crc32 ?? plainCrc32;
   let sum = 0, length = 0;
-  for await (const bytes of inflate(input)) {
+  for await (const bytes of zlib === null ? inflateByLoops(input) : inflate(input, zlib)) {
     sum = crc32(bytes, sum);
     length = (length + bytes.length) >>> 0;
     yield bytes;
@@ -112,12 +122,41 @@ async function* readMember(input: Input): AsyncGenerator<Uint8Array> {
   }
 }
 
-/**
- * Yields what deflated data holds, and puts back what follows its end: a DecompressionStream refuses what follows, and
- * does not say where it begins.
- */
-async function* inflate(input: Input): AsyncGenerator<Uint8Array> {
-  const { createInflateRaw } = await import("node:zlib");
+/** The remainders of bytes by the polynomial of gzip, bits reversed. */
+const remainders = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let rest = byte;
+  for (let bit = 0; bit < 8; bit++) rest = rest & 1 ? rest >>> 1 ^ 0xedb88320 : rest >>> 1;
+  return rest;
+});
+
+/** Returns the CRC-32 of bytes that follow those of a sum. Source: RFC 1952, section 8. */
+function plainCrc32(bytes: Uint8Array, sum: number): number {
+  let rest = ~sum;
+  for (let at = 0; at < bytes.length; at++) rest = remainders[(rest ^ bytes[at]) & 0xff] ^ rest >>> 8;
+  return ~rest >>> 0;
+}
+
+/** Yields what deflated data holds, and puts back what follows its end. */
+async function* inflateByLoops(input: Input): AsyncGenerator<Uint8Array> {
+  const pako = await import("pako");
+  const stream = new pako.ZStream();
+  pako.zlibInflateInit2(stream, -15); // no header, and a window of 2^15 bytes
+  for (let status: number = pako.Z_OK; status !== pako.Z_STREAM_END;) {
+    if (stream.avail_in === 0) {
+      const piece = await input.next();
+      if (piece === undefined) throw new SyntaxError(cutShort);
+      Object.assign(stream, { input: piece, next_in: 0, avail_in: piece.length });
+    }
+    Object.assign(stream, { output: new Uint8Array(65536), next_out: 0, avail_out: 65536 });
+    status = pako.zlibInflate(stream, pako.Z_NO_FLUSH);
+    if (status < 0 && status !== pako.Z_BUF_ERROR) throw new SyntaxError("the gzip data is damaged");
+    if (stream.next_out > 0) yield stream.output.subarray(0, stream.next_out);
+  }
+  input.back(stream.input.subarray(stream.next_in));
+}
+
+/** Yields what deflated data holds, and puts back what follows its end. */
+async function* inflate(input: Input, { createInflateRaw }: Zlib): AsyncGenerator<Uint8Array> {
   const engine = createInflateRaw({ chunkSize: 65536 });
   let piece: Uint8Array | undefined;
   let given = 0;

@@ -1,37 +1,7 @@
-import { gunzip } from "./gzip.ts";
 import { kindOf } from "../errors/kinds.ts";
-import { quoted } from "../errors/quoted.ts";
-
-/** A source of text: a file by its path or file URL, or bytes from anywhere. */
-export type Source = string | URL | ReadableStream<Uint8Array>;
-
-/** Returns the name of a source in errors. */
-export function sourceName(source: Source): string {
-  return typeof source === "string" ? source : source instanceof URL ? source.pathname : "stream";
-}
-
-/**
- * Makes sure that something is a source.
- *
- * @throws {TypeError} if it is not; the error says how to make one of it.
- */
-export function checkSource(source: unknown): asserts source is Source {
-  if (source instanceof ReadableStream) {
-    if (source.locked) throw new TypeError("Cannot read stream: it is being read already: wanted a fresh one");
-  } else if (source instanceof Blob) {
-    throw new TypeError("Cannot read source: found a Blob, wanted its stream: blob.stream()");
-  } else if (source instanceof URL ? source.protocol !== "file:" : isAddress(source)) {
-    const wanted = 'files alone are read, wanted a path, new URL("file:///...") or a stream: (await fetch(url)).body';
-    throw new TypeError(`Cannot read ${quoted(String(source))}: ${wanted}`);
-  } else if (!(source instanceof URL) && (typeof source !== "string" || source === "")) {
-    throw new TypeError(`Cannot read source: wanted a path, a file URL or a stream of bytes, found ${kindOf(source)}`);
-  }
-}
-
-/** Returns true if something is the text of a URL, rather than of a path. */
-function isAddress(source: unknown): boolean {
-  return typeof source === "string" && /^[a-z][a-z\d+.-]+:\/\//i.test(source);
-}
+import { sha256Of } from "../files/sha256.ts";
+import { chunksOf, type Source } from "../files/source.ts";
+import { gunzip } from "./gzip.ts";
 
 /**
  * Yields the bytes of a source, decompressed if they begin with gzip's magic number.
@@ -39,41 +9,42 @@ function isAddress(source: unknown): boolean {
  * @param source The source.
  * @param name Its name in errors.
  * @param sha256 The hash that the decompressed bytes must have. Default: any.
+ * @param signal Stops the reading of an address.
  * @throws {Error} if the source cannot be read, its compressed bytes are damaged, or its hash is another.
  */
-export async function* bytesOf(source: Source, name: string, sha256?: string): AsyncGenerator<Uint8Array> {
-  const hash = sha256 === undefined ? undefined : (await import("node:crypto")).createHash("sha256");
+export async function* bytesOf(
+  source: Source,
+  name: string,
+  sha256?: string,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const hash = sha256 === undefined ? undefined : sha256Of();
   try {
-    for await (const chunk of plain(await open(source))) {
+    for await (const chunk of plain(chunksOf(source, signal))) {
       hash?.update(chunk);
       yield chunk;
     }
   } catch (error) {
+    signal?.throwIfAborted();
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`Cannot read ${name}: ${reason}`, { cause: error });
   }
-  const found = hash?.digest("hex");
+  const found = hash?.digest();
   if (found !== sha256) {
     throw new Error(`Cannot read ${name}: it is another file or was changed: found sha256 ${found}, wanted ${sha256}`);
   }
 }
 
-/** The bytes of a file, or the stream itself. */
-async function open(source: Source): Promise<ReadableStream<Uint8Array>> {
-  return source instanceof ReadableStream ? source : (await Deno.open(source)).readable;
-}
-
-/** The bytes of a stream as they are, or decompressed where they begin with gzip's magic number. */
-async function* plain(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const reader = stream.getReader();
+/** The bytes as they are, or decompressed where they begin with gzip's magic number. */
+async function* plain(chunks: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
   const head: Uint8Array[] = [];
   async function* whole(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
     for (const chunk of head) yield* pieces(chunk);
-    for (let next = await reader.read(); !next.done; next = await reader.read()) yield* pieces(next.value);
+    for await (const chunk of chunks) yield* pieces(chunk);
   }
   try {
     for (let length = 0; length < 2;) {
-      const { value, done } = await reader.read();
+      const { value, done } = await chunks.next();
       if (done) break;
       checkBytes(value);
       head.push(value);
@@ -82,7 +53,7 @@ async function* plain(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8A
     const [first, second] = head.flatMap((chunk) => [...chunk.subarray(0, 2)]);
     yield* first === 0x1f && second === 0x8b ? gunzip(whole()) : whole();
   } finally {
-    await reader.cancel();
+    await chunks.return(undefined);
   }
 }
 

@@ -1,6 +1,9 @@
 import { checkFunction, checkList, checkSignal, checkText, optionsOf } from "../errors/kinds.ts";
 import { censusAddress, type CensusFile, censusFiles, censusFolder } from "./census_files.ts";
 import { bytesOf } from "../data/source.ts";
+import { chunksOf, streamOf } from "../files/source.ts";
+import { removed } from "../files/staged.ts";
+import { files as system } from "../files/runtime.ts";
 import { untar, unzip } from "./zip.ts";
 
 /** Options of {@linkcode downloadCensus}. */
@@ -62,21 +65,21 @@ export async function downloadCensus(options: DownloadOptions = {}): Promise<str
   const parts = new Map<CensusFile, string>();
   try {
     const zip = await fetched(address, { fetch, signal });
-    await Deno.mkdir(folder, { recursive: true });
+    await system().mkdir(folder, { recursive: true });
     const tar = bounded(bytesOf(unzip(zip, (name) => /(^|\/)census\.tar\.gz$/.test(name)), "census.tar.gz"), signal);
     for await (const { name, bytes } of untar(tar)) {
       const file = files.find((file) => [file.name, `${file.name}.gz`].includes(name.slice(name.lastIndexOf("/") + 1)));
       if (file === undefined || parts.has(file)) continue;
-      const part = await Deno.makeTempFile({ dir: folder, prefix: `${file.name}.`, suffix: ".part" });
+      const part = `${folder}/${file.name}.${crypto.randomUUID().slice(0, 8)}.part`;
       parts.set(file, part);
-      await write(part, bytesOf(ReadableStream.from(bytes), name, file.sha256));
+      await write(part, bytesOf(streamOf(bytes), name, file.sha256));
     }
     const absent = files.find((file) => !parts.has(file));
     if (absent !== undefined) throw new Error(`found no ${absent.name} in census.tar.gz`);
     const paths: string[] = [];
     for (const [file, part] of parts) {
       const path = `${folder}/${file.name}.gz`;
-      await Deno.rename(part, path);
+      await system().rename(part, path);
       paths.push(path);
     }
     return paths;
@@ -86,14 +89,21 @@ export async function downloadCensus(options: DownloadOptions = {}): Promise<str
     const reason = `${error instanceof Error ? error.message : String(error)}${below}`;
     throw new Error(`Cannot download Census-Income\n  at ${address}: ${reason}`, { cause: error });
   } finally {
-    for (const part of parts.values()) await Deno.remove(part).catch(() => {});
+    for (const part of parts.values()) await removed(part);
   }
 }
 
 /** Writes text as a gzip file. */
 async function write(path: string, text: AsyncIterable<Uint8Array>): Promise<void> {
-  const bytes = ReadableStream.from(text) as ReadableStream<Uint8Array<ArrayBuffer>>;
-  await bytes.pipeThrough(new CompressionStream("gzip")).pipeTo((await Deno.create(path)).writable);
+  const zipped = (streamOf(text) as ReadableStream<BufferSource>).pipeThrough(new CompressionStream("gzip"));
+  const file = await system().create(path);
+  try {
+    for await (const bytes of chunksOf(zipped)) {
+      for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+    }
+  } finally {
+    await file.close();
+  }
 }
 
 /** The bytes of an address. */
@@ -105,7 +115,7 @@ async function fetched(address: string, { fetch = globalThis.fetch, signal }: Do
     await response.body?.cancel();
     throw new Error(`found status ${response.status} ${response.statusText}, wanted 200`);
   }
-  return await new Response(ReadableStream.from(bounded(response.body, signal, largest))).bytes();
+  return new Uint8Array(await new Response(streamOf(bounded(chunksOf(response.body), signal, largest))).arrayBuffer());
 }
 
 /** A stream as it is, up to a number of bytes. */

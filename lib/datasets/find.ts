@@ -1,3 +1,6 @@
+import { builtin } from "../files/builtin.ts";
+import { failureOf, files } from "../files/runtime.ts";
+
 /** The place of a file of a data set, or the places that were searched in vain. */
 export interface Found {
   readonly path: string | undefined;
@@ -24,6 +27,7 @@ export async function findFile(set: string, name: string, folder?: string): Prom
 
 /** An environment variable, where it is set and may be read. */
 async function variable(name: string): Promise<string | undefined> {
+  if (typeof Deno === "undefined") return builtin("node:process")?.env[name] || undefined;
   const { state } = await Deno.permissions.query({ name: "env", variable: name });
   return state === "granted" ? Deno.env.get(name) || undefined : undefined;
 }
@@ -31,9 +35,9 @@ async function variable(name: string): Promise<string | undefined> {
 /** Returns true if there is such a file. */
 async function isFile(path: string): Promise<boolean> {
   try {
-    return (await Deno.stat(path)).isFile;
+    return (await files().stat(path)).kind === "file";
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
+    if (["NotFound", "NotADirectory"].includes(failureOf(error) ?? "")) return false;
     throw error;
   }
 }

@@ -1,3 +1,4 @@
+import { streamOf } from "../files/source.ts";
 import { pieces } from "../data/source.ts";
 
 /** A file in an archive. */
@@ -30,7 +31,7 @@ export function unzip(
       const view = new DataView(zip.buffer, zip.byteOffset + header, 30);
       const start = header + 30 + view.getUint16(26, true) + view.getUint16(28, true);
       if (start + size > zip.length) throw new SyntaxError(`zip archive is cut short within ${name}`);
-      const bytes = ReadableStream.from(pieces(zip.subarray(start, start + size)));
+      const bytes = streamOf(pieces(zip.subarray(start, start + size)));
       if (method === 0) return bytes;
       if (method === 8) return bytes.pipeThrough(new DecompressionStream("deflate-raw"));
       throw new SyntaxError(`zip archive has ${name} in compression method ${method}, wanted 0 or 8`);

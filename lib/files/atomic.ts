@@ -12,6 +12,7 @@ import {
   sweepInside,
   writeSynced,
 } from "./staged.ts";
+import { failure, files as system } from "./runtime.ts";
 import { inTurn, locked } from "./turns.ts";
 
 /** The options of {@linkcode writeFolder}. */
@@ -81,11 +82,11 @@ async function created(place: FilePlace, files: Files): Promise<boolean> {
   await makeParent(place);
   const staged = `${place.parent}/${hiddenName(`.${place.name}.`)}`;
   try {
-    await Deno.mkdir(staged);
+    await system().mkdir(staged);
     await locked(staged, place, async () => {
       for (const [name, content] of Object.entries(files)) await writeSynced(`${staged}/${name}`, content);
-      await Deno.rename(staged, place.path);
-    });
+      await system().rename(staged, place.path);
+    }, place.path);
   } catch (error) {
     await removed(staged);
     if (await kindAt(place.path).catch(() => undefined) === "folder") return false;
@@ -140,7 +141,7 @@ export async function writeFileAtomic(
     const staged = `${target.parent}/${hiddenName(`.${target.name}.`)}`;
     try {
       await writeSynced(staged, data, await modeAt(target.path));
-      await Deno.rename(staged, target.path);
+      await system().rename(staged, target.path);
     } catch (error) {
       await removed(staged);
       throw error;
@@ -152,13 +153,13 @@ export async function writeFileAtomic(
 }
 
 async function makeParent({ parent }: FilePlace): Promise<void> {
-  if (await kindAt(parent) === undefined) await Deno.mkdir(parent, { recursive: true });
+  if (await kindAt(parent) === undefined) await system().mkdir(parent, { recursive: true });
 }
 
 function checkKind(found: FileKind, wanted: FileKind, place: FilePlace): void {
   if (found === wanted) return;
-  const Kind = found === "link to nothing" ? Deno.errors.NotFound : Deno.errors.AlreadyExists;
-  throw new Kind(message(place, `found a ${found}, wanted a ${wanted} or nothing`));
+  const kind = found === "link to nothing" ? "NotFound" : "AlreadyExists";
+  throw failure(kind, message(place, `found a ${found}, wanted a ${wanted} or nothing`));
 }
 
 function checkNames(names: readonly string[], place: FilePlace): void {
@@ -171,30 +172,32 @@ function checkNames(names: readonly string[], place: FilePlace): void {
 /** Returns the names of a folder's files, after it is known that they can be replaced. */
 async function checkOwned(folder: string, place: FilePlace, options: FolderOptions): Promise<string[]> {
   const { owns = [], mark } = options;
-  const entries = (await Array.fromAsync(Deno.readDir(folder))).filter(({ name }) => !isStaged(name));
+  const entries = (await system().entries(folder)).filter(({ name }) => !isStaged(name));
   const own = entries.filter(({ name }) => !litter.includes(name));
   const names = own.map(({ name }) => name).sort();
   const isOwn = (name: string) => typeof owns === "function" || owns.some((one) => isNamed(name, one));
-  const odd = own.find(({ name, isFile }) => !isFile && isOwn(name) && (typeof owns !== "function" || owns([name])));
+  const odd = own.find(({ name, kind }) =>
+    kind !== "file" && isOwn(name) && (typeof owns !== "function" || owns([name]))
+  );
   if (odd !== undefined) {
-    const kind = odd.isSymlink ? "link" : await kindAt(`${folder}/${odd.name}`);
+    const kind = odd.kind === "link" ? "link" : await kindAt(`${folder}/${odd.name}`);
     const found = `${odd.name} there is a ${kind}, which would be lost, wanted a file`;
-    throw new Deno.errors.AlreadyExists(message(place, found));
+    throw failure("AlreadyExists", message(place, found));
   }
-  const strange = own.filter(({ name, isFile }) => !isFile || !isOwn(name)).map(({ name }) => name).sort();
+  const strange = own.filter(({ name, kind }) => kind !== "file" || !isOwn(name)).map(({ name }) => name).sort();
   if (strange.length > 0 || typeof owns === "function" && names.length > 0 && !owns(names)) {
     const shown = (strange.length > 0 ? strange : names).slice(0, 3).join(", ");
     const wanted = typeof owns === "function" ? "files of the same kind" : owns.filter(isText).join(", ");
     const found = `the folder holds ${shown}, which would be lost`;
-    throw new Deno.errors.AlreadyExists(message(place, `${found}, wanted a new or empty folder, or only ${wanted}`));
+    throw failure("AlreadyExists", message(place, `${found}, wanted a new or empty folder, or only ${wanted}`));
   }
   if (mark !== undefined && names.includes(mark.file)) {
     if (!(await startOf(`${folder}/${mark.file}`, longestStart)).includes(mark.text)) {
       const wanted = "wanted a new or empty folder, or one that was written by this package";
-      throw new Deno.errors.AlreadyExists(message(place, `${mark.file} there is of another program, ${wanted}`));
+      throw failure("AlreadyExists", message(place, `${mark.file} there is of another program, ${wanted}`));
     }
   }
-  return entries.filter(({ isFile }) => isFile).map(({ name }) => name);
+  return entries.filter(({ kind }) => kind === "file").map(({ name }) => name);
 }
 
 function isNamed(name: string, one: string | RegExp): boolean {

@@ -1,5 +1,7 @@
 import { kindOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
+import { failure, failureOf, files, system, unreachable } from "./runtime.ts";
+import type { Kind } from "./system.ts";
 
 /** A path that is written or read, and the action on it that errors name. */
 export interface FilePlace {
@@ -19,10 +21,13 @@ export interface FilePlace {
  * Splits a path into a folder and a name in it.
  *
  * @throws {TypeError} if it does not end in a name.
+ * @throws {Error} if this runtime reaches no files.
  */
 export function placeOf(path: string, action: string, advice?: string): FilePlace {
   checkPath(path, action);
-  const windows = Deno.build.os === "windows";
+  const found = system();
+  if (found === undefined) throw new Error(message({ action, path, advice }, unreachable));
+  const { windows } = found;
   const clean = path.replace(windows ? /[\\/]+$/ : /\/+$/, "");
   const at = Math.max(clean.lastIndexOf("/"), windows ? clean.lastIndexOf("\\") : -1);
   const name = clean.slice(at + 1);
@@ -33,7 +38,7 @@ export function placeOf(path: string, action: string, advice?: string): FilePlac
 }
 
 /** The kinds of things that lie at a path, as errors name it after `a`. */
-export type FileKind = "file" | "folder" | "link to nothing" | "pipe" | "socket" | "device" | "special file";
+export type FileKind = Exclude<Kind, "link"> | "link to nothing";
 
 /**
  * Makes sure that a path is a text.
@@ -49,26 +54,27 @@ export function checkPath(path: unknown, action: string): void {
 /** The kind of what lies at a path, symbolic links followed; undefined if nothing does. */
 export async function kindAt(path: string): Promise<FileKind | undefined> {
   try {
-    const info = await Deno.stat(path);
-    if (info.isFile) return "file";
-    if (info.isDirectory) return "folder";
-    if (info.isFifo) return "pipe";
-    if (info.isSocket) return "socket";
-    return info.isCharDevice || info.isBlockDevice ? "device" : "special file";
+    return (await files().stat(path)).kind as FileKind; // links are followed
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    return await Deno.lstat(path).then(({ isSymlink }) => isSymlink ? "link to nothing" : undefined, () => undefined);
+    if (failureOf(error) !== "NotFound") throw error;
+    return await files().lstat(path).then(
+      ({ kind }) => kind === "link" ? "link to nothing" : undefined,
+      () => undefined,
+    );
   }
 }
 
 /** The place that a path leads to, symbolic links followed; the same place if nothing is there. */
 export async function followed(place: FilePlace): Promise<FilePlace> {
-  const linked = await Deno.lstat(place.path).then(({ isSymlink }) => isSymlink, () => false);
-  return linked ? { ...placeOf(await Deno.realPath(place.path), place.action), advice: place.advice } : place;
+  const linked = await files().lstat(place.path).then(({ kind }) => kind === "link", () => false);
+  return linked ? { ...placeOf(await files().realPath(place.path), place.action), advice: place.advice } : place;
 }
 
 /** The message of an error at a place. */
-export function message({ action, path, advice }: FilePlace, found: string): string {
+export function message(
+  { action, path, advice }: Pick<FilePlace, "action" | "path" | "advice">,
+  found: string,
+): string {
   return `Cannot ${action}\n  at ${path}: ${found}${advice === undefined ? "" : `\n  ${advice}`}`;
 }
 
@@ -76,23 +82,17 @@ export function message({ action, path, advice }: FilePlace, found: string): str
 export function explained(error: unknown, place: FilePlace): unknown {
   if (!(error instanceof Error) || error.message.startsWith("Cannot ")) return error;
   const { parent } = place;
-  if (error instanceof Deno.errors.NotCapable) {
+  const kind = failureOf(error);
+  if (kind === "NotCapable") {
     const flag = /Requires (read|write) access/.exec(error.message)?.[1];
     const found = flag === undefined ? error.message : `Deno may not ${flag} here, run with --allow-${flag}=${parent}`;
-    return new Deno.errors.NotCapable(message(place, found), { cause: error });
+    return failure(kind, message(place, found), error);
   }
-  if (error instanceof Deno.errors.NotFound) {
-    return new Deno.errors.NotFound(message(place, `no folder ${parent} found`), { cause: error });
+  if (kind === "NotFound") return failure(kind, message(place, `no folder ${parent} found`), error);
+  if (kind === "NotADirectory") return failure(kind, message(place, `${parent} is not a folder`), error);
+  if (kind === "PermissionDenied") {
+    return failure(kind, message(place, `the system denies access to it or to ${parent}`), error);
   }
-  if (error instanceof Deno.errors.NotADirectory) {
-    return new Deno.errors.NotADirectory(message(place, `${parent} is not a folder`), { cause: error });
-  }
-  if (error instanceof Deno.errors.PermissionDenied) {
-    const found = `the system denies access to it or to ${parent}`;
-    return new Deno.errors.PermissionDenied(message(place, found), { cause: error });
-  }
-  if (error instanceof Deno.errors.Busy) {
-    return new Deno.errors.Busy(message(place, "the system keeps it in use"), { cause: error });
-  }
+  if (kind === "Busy") return failure(kind, message(place, "the system keeps it in use"), error);
   return new Error(message(place, error.message), { cause: error });
 }

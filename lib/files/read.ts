@@ -1,3 +1,5 @@
+import { failure, files } from "./runtime.ts";
+import type { OpenFile } from "./system.ts";
 import { explained, type FilePlace, kindAt, message, placeOf } from "./place.ts";
 
 /** The options of {@linkcode readFolderFile}. */
@@ -37,7 +39,7 @@ export async function readFolderFile(
     const there = await kindAt(path);
     if (there !== "file") {
       const found = there === undefined ? `no ${name} found` : `${name} is not a file`;
-      throw new Deno.errors.NotFound(message(place, `${found}, wanted ${wanted.join(" and ")}`));
+      throw failure("NotFound", message(place, `${found}, wanted ${wanted.join(" and ")}`));
     }
     return await readWithin(path, limit, { ...place, path });
   } catch (error) {
@@ -47,8 +49,9 @@ export async function readFolderFile(
 
 /** Returns the text of a file's first bytes, so many at most. */
 export async function startOf(path: string, most: number): Promise<string> {
-  using file = await Deno.open(path);
-  return new TextDecoder().decode(await filled(file, new Uint8Array(Math.min(most, (await file.stat()).size))));
+  return await opened(path, async (file) => {
+    return new TextDecoder().decode(await filled(file, new Uint8Array(Math.min(most, await file.size()))));
+  });
 }
 
 async function readWithin(
@@ -56,37 +59,46 @@ async function readWithin(
   limit: ReadOptions["limit"],
   place: FilePlace,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  using file = await Deno.open(path);
-  const { size } = await file.stat();
-  const start = await filled(file, new Uint8Array(Math.min(size, 8)));
-  const most = typeof limit === "number" ? limit : limit(start);
-  if (size > most) throw new RangeError(message(place, `the file holds ${size} bytes, wanted at most ${most}`));
-  const bytes = new Uint8Array(size);
-  bytes.set(start);
-  const rest = await filled(file, bytes.subarray(start.length));
-  const more = await file.read(new Uint8Array(1));
-  if (start.length + rest.length < size || more !== null) {
-    throw new Error(message(place, "the file changed while it was read"));
+  return await opened(path, async (file) => {
+    const size = await file.size();
+    const start = await filled(file, new Uint8Array(Math.min(size, 8)));
+    const most = typeof limit === "number" ? limit : limit(start);
+    if (size > most) throw new RangeError(message(place, `the file holds ${size} bytes, wanted at most ${most}`));
+    const bytes = new Uint8Array(size);
+    bytes.set(start);
+    const rest = await filled(file, bytes.subarray(start.length));
+    const more = await file.read(new Uint8Array(1));
+    if (start.length + rest.length < size || more !== 0) {
+      throw new Error(message(place, "the file changed while it was read"));
+    }
+    return bytes;
+  });
+}
+
+/** Does something with a file, which is then closed. */
+async function opened<T>(path: string, work: (file: OpenFile) => Promise<T>): Promise<T> {
+  const file = await files().open(path);
+  try {
+    return await work(file);
+  } finally {
+    await file.close();
   }
-  return bytes;
 }
 
 /** Reads into an array, and returns the part of it that the file fills. */
-async function filled(file: Deno.FsFile, bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+async function filled(file: OpenFile, bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
   let at = 0;
-  for (let read: number | null = 1; at < bytes.length && read !== null; at += read ?? 0) {
-    read = await file.read(bytes.subarray(at));
-  }
+  for (let read = 1; at < bytes.length && read > 0; at += read) read = await file.read(bytes.subarray(at));
   return bytes.subarray(0, at);
 }
 
 async function noFolder(place: FilePlace, kind: string | undefined): Promise<Error> {
-  if (kind === "link to nothing") return new Deno.errors.NotFound(message(place, `found a ${kind}, wanted a folder`));
-  if (kind !== undefined) return new Deno.errors.NotADirectory(message(place, `found a ${kind}, wanted a folder`));
+  if (kind === "link to nothing") return failure("NotFound", message(place, `found a ${kind}, wanted a folder`));
+  if (kind !== undefined) return failure("NotADirectory", message(place, `found a ${kind}, wanted a folder`));
   const { parent, name } = placeOf(place.path, place.action);
   const start = `.${name}.gatehouse-old-`;
-  const siblings = await Array.fromAsync(Deno.readDir(parent)).catch(() => []);
+  const siblings = await files().entries(parent).catch(() => []);
   const old = siblings.find((entry) => entry.name.startsWith(start));
   const advice = old && `, but a killed run left the version before at ${parent}/${old.name}`;
-  return new Deno.errors.NotFound(message(place, `no folder found${advice ?? ""}`));
+  return failure("NotFound", message(place, `no folder found${advice ?? ""}`));
 }

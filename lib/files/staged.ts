@@ -1,4 +1,5 @@
 import type { FilePlace } from "./place.ts";
+import { files as system } from "./runtime.ts";
 import { isFree } from "./turns.ts";
 
 /** The files of a folder: contents by name; text is written as UTF-8. */
@@ -24,16 +25,16 @@ export function isStaged(name: string): boolean {
 export async function put(folder: string, files: Files, mode: number | undefined, placed: Files = {}): Promise<void> {
   const staged = `${folder}/${hiddenName(".")}`;
   try {
-    await Deno.mkdir(staged, { mode: 0o700 });
+    await system().mkdir(staged, { mode: 0o700 });
     for (const [name, content] of Object.entries(files)) {
       const kept = await modeAt(`${folder}/${name}`) ?? mode;
       const [twin] = Object.entries(placed).find(([, other]) => other === content) ?? [];
       const linked = twin !== undefined && twin !== name && typeof content !== "string" &&
-        await Deno.link(`${folder}/${twin}`, `${staged}/${name}`).then(() => true, () => false);
+        await system().link(`${folder}/${twin}`, `${staged}/${name}`).then(() => true, () => false);
       if (linked) await keepMode(`${staged}/${name}`, kept);
       else await writeSynced(`${staged}/${name}`, content, kept);
     }
-    for (const name of Object.keys(files)) await Deno.rename(`${staged}/${name}`, `${folder}/${name}`);
+    for (const name of Object.keys(files)) await system().rename(`${staged}/${name}`, `${folder}/${name}`);
   } finally {
     await removed(staged);
   }
@@ -42,20 +43,23 @@ export async function put(folder: string, files: Files, mode: number | undefined
 /** Writes a new file to the disk, with the permissions of the one that it will replace. */
 export async function writeSynced(path: string, content: Uint8Array | string, mode?: number): Promise<void> {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-  using file = await Deno.open(path, { write: true, createNew: true, ...mode !== undefined && { mode } });
-  await keepMode(path, mode);
-  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
-  await file.sync();
+  const file = await system().create(path, mode);
+  try {
+    await keepMode(path, mode);
+    for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+    await file.sync();
+  } finally {
+    await file.close();
+  }
 }
 
 async function keepMode(path: string, mode: number | undefined): Promise<void> {
-  if (mode !== undefined) await Deno.chmod(path, mode);
+  if (mode !== undefined) await system().chmod(path, mode);
 }
 
 /** Returns the permissions of a file; undefined if there is none, or the system has no such permissions. */
 export async function modeAt(path: string): Promise<number | undefined> {
-  const mode = (await Deno.stat(path).catch(() => undefined))?.mode;
-  return typeof mode === "number" ? mode & 0o777 : undefined;
+  return (await system().stat(path).catch(() => undefined))?.mode;
 }
 
 /** Removes what killed runs left beside a place: unfinished versions that are a minute old, and old versions. */
@@ -76,16 +80,16 @@ export async function sweepInside(folder: string): Promise<void> {
 
 /** Removes a file or a folder, if that can be done. */
 export async function removed(path: string): Promise<void> {
-  await Deno.remove(path, { recursive: true }).catch(() => {});
+  await system().remove(path).catch(() => {});
 }
 
 /** Returns true if a file did not change for a minute, or a folder, and no running process has locked it. */
 async function isStale(path: string): Promise<boolean> {
-  const found = await Deno.stat(path).catch(() => undefined);
-  if (Date.now() - (found?.mtime?.getTime() ?? Date.now()) <= 60_000) return false;
-  return found?.isDirectory !== true || await isFree(path);
+  const found = await system().stat(path).catch(() => undefined);
+  if (Date.now() - (found?.changed?.getTime() ?? Date.now()) <= 60_000) return false;
+  return found?.kind !== "folder" || await isFree(path);
 }
 
 async function namesIn(folder: string): Promise<string[]> {
-  return (await Array.fromAsync(Deno.readDir(folder)).catch(() => [])).map(({ name }) => name);
+  return (await system().entries(folder).catch(() => [])).map(({ name }) => name);
 }

@@ -1,4 +1,5 @@
 import { type FilePlace, message } from "./place.ts";
+import { failure, files } from "./runtime.ts";
 
 /** The last of the savers that wait for a path, by path. */
 const queues = new Map<string, Promise<void>>();
@@ -23,27 +24,37 @@ export async function inTurn<T>(path: string, work: () => Promise<T>): Promise<T
  * Does work on a folder while no other process does, as far as the system can lock folders; a lock ends with its process.
  *
  * @param folder The folder, links followed.
+ * @param after Where the folder lies after the work.
  * @throws {Deno.errors.Busy} if another process holds it for a minute.
  */
-export async function locked<T>(folder: string, place: FilePlace, work: () => Promise<T>): Promise<T> {
-  using file = await Deno.open(folder).catch(() => undefined); // Windows opens no folders
-  for (const start = Date.now(); !(await lock(file)); await pause(5 + 20 * Math.random())) {
+export async function locked<T>(
+  folder: string,
+  place: FilePlace,
+  work: () => Promise<T>,
+  after: string = folder,
+): Promise<T> {
+  const { lock } = files();
+  const start = Date.now();
+  let unlock = await lock(folder);
+  while (unlock === undefined) {
     if (Date.now() - start > patience) {
-      throw new Deno.errors.Busy(message(place, "another program has been saving there for a minute"));
+      throw failure("Busy", message(place, "another program has been saving there for a minute"));
     }
+    await pause(5 + 20 * Math.random());
+    unlock = await lock(folder);
   }
-  return await work();
+  try {
+    return await work();
+  } finally {
+    await unlock(after);
+  }
 }
 
 /** Returns true if no running process has locked a folder, as far as the system can lock folders. */
 export async function isFree(folder: string): Promise<boolean> {
-  using file = await Deno.open(folder).catch(() => undefined);
-  return await lock(file);
-}
-
-/** Returns true if a folder was locked, or cannot be locked on this file system. */
-async function lock(file: Deno.FsFile | undefined): Promise<boolean> {
-  return file === undefined || await file.tryLock(true).catch(() => true);
+  const unlock = await files().lock(folder);
+  await unlock?.(folder);
+  return unlock !== undefined;
 }
 
 /** Waits so many milliseconds. */

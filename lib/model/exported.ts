@@ -64,13 +64,13 @@ export function sizesOf(input: InputSpec): Record<string, readonly number[]> {
  *
  * @param name The name of that file.
  */
-export async function described(
+export function described(
   input: InputSpec,
   name: string,
-): Promise<{ readonly metadata: { readonly input: Json }; readonly file?: Uint8Array<ArrayBuffer> }> {
+): { readonly metadata: { readonly input: Json }; readonly file?: Uint8Array<ArrayBuffer> } {
   const file = new TextEncoder().encode(JSON.stringify(input));
   if (file.length <= mostInside) return { metadata: { input: input as unknown as Json } };
-  return { metadata: { input: { file: name, sha256: await sha256(file) } }, file };
+  return { metadata: { input: { file: name, sha256: sha256(file) } }, file };
 }
 
 /** The most bytes of an input that are stored in the model itself. */

@@ -5,6 +5,7 @@ import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
 import { writeFolder } from "../files/atomic.ts";
 import { kindAt } from "../files/place.ts";
+import { files } from "../files/runtime.ts";
 import { readFolderFile, type ReadOptions } from "../files/read.ts";
 import { dataStart } from "../formats/safetensors_header.ts";
 import { decodeSafetensors, encodeSafetensors, type Safetensors } from "../formats/safetensors.ts";
@@ -48,7 +49,7 @@ export async function save(model: Model, path: string): Promise<void> {
   insidesOf(model, "save model");
   checkPath(path, "save model");
   const spec = specBytes(model.spec, longestSpec);
-  const id = await digest(model.spec);
+  const id = digest(model.spec);
   const metadata = { format: "gatehouse", seed: String(model.seed), spec: id };
   const parameters = encodeSafetensors(await model.parameters(), metadata);
   await writeFolder(path, { [parametersFile]: parameters, [specFile]: spec }, {
@@ -114,7 +115,7 @@ export async function saveGraphModel<Tasks extends string>(
   }
   checkPath(path, "save GraphModel");
   const { input } = model.spec;
-  const { metadata, file } = await described(input, "input.json");
+  const { metadata, file } = described(input, "input.json");
   const content = { metadata: { gatehouse: metadata }, sizes: sizesOf(input), inputJson: file };
   await writeGraphModel(path, graph, await model.parameters(), content);
 }
@@ -176,11 +177,12 @@ const mostAttempts = 100;
 
 /** Returns a text that differs after each step of a save: the names in a folder, and the times of its two files. */
 async function versionOf(path: string): Promise<string> {
-  const names = await Array.fromAsync(Deno.readDir(path), ({ name }) => name).catch(() => []);
+  const { entries, stat } = files();
+  const names = (await entries(path).catch(() => [])).map(({ name }) => name);
   const infos = await Promise.all(
-    [specFile, parametersFile].map((name) => Deno.stat(`${path}/${name}`).catch(() => undefined)),
+    [specFile, parametersFile].map((name) => stat(`${path}/${name}`).catch(() => undefined)),
   );
-  return JSON.stringify([names.sort(), infos.map((info) => info && [info.ino, info.mtime, info.ctime, info.size])]);
+  return JSON.stringify([names.sort(), infos.map((info) => info?.version)]);
 }
 
 async function readOnce(path: string): Promise<Pair> {
@@ -188,7 +190,7 @@ async function readOnce(path: string): Promise<Pair> {
   const read = (name: string, limit: ReadOptions["limit"]) =>
     readFolderFile(path, name, { limit, wanted, action: "load model" });
   const spec = parseSpec(await read(specFile, longestSpec), `${path}/${specFile}`);
-  const id = await digest(spec);
+  const id = digest(spec);
   const layout = layoutOf(parametersOf(spec));
   const file = await kindAt(`${path}/${betweenFile(id)}`) === "file" ? betweenFile(id) : parametersFile;
   const bytes = await read(file, (start) => dataStart(start) + 8 * layout.size + others);
@@ -203,8 +205,8 @@ async function readOnce(path: string): Promise<Pair> {
 }
 
 /** Returns a digest of a spec: equal for equal specs, however their files are laid out. */
-async function digest(spec: Spec): Promise<string> {
-  return await sha256(new TextEncoder().encode(JSON.stringify(spec)));
+function digest(spec: Spec): string {
+  return sha256(new TextEncoder().encode(JSON.stringify(spec)));
 }
 
 /**

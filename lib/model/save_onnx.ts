@@ -34,7 +34,7 @@ export async function saveOnnx<Tasks extends string>(
   checkPath(path, action);
   const graph = served(model, options, action);
   const { input } = model.spec;
-  const { metadata, file } = await described(input, `${path.split(/[\\/]/).at(-1)}.input.json`);
+  const { metadata, file } = described(input, `${path.split(/[\\/]/).at(-1)}.input.json`);
   const texts = { gatehouse: JSON.stringify(metadata) };
   const bytes = onnxModel(graph, await model.parameters(), texts, sizesOf(input));
   if (file !== undefined) await writeFileAtomic(`${path}.input.json`, file, action, advice);

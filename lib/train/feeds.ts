@@ -102,8 +102,8 @@ async function* pulled(
     throw new TypeError(`Cannot train: the data function must return an async iterable, found ${kindOf(source)}`);
   }
   const iterator: AsyncIterator<Rows> = begin.call(source);
-  const { promise: aborted, resolve } = Promise.withResolvers<"aborted">();
-  const abort = () => resolve("aborted");
+  let abort = () => {};
+  const aborted = new Promise<"aborted">((resolve) => abort = () => resolve("aborted"));
   signal?.addEventListener("abort", abort);
   let stuck = false;
   let over = false;

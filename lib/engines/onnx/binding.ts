@@ -44,5 +44,5 @@ function named(names: readonly string[], regions: readonly Region[]): Record<str
 
 /** Gives memory back at once: the collector may let a lot of it pile up. */
 function free({ buffer }: Float32Array): void {
-  (buffer as ArrayBuffer).transfer(0);
+  structuredClone(undefined, { transfer: [buffer as ArrayBuffer] });
 }

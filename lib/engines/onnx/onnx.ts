@@ -1,4 +1,5 @@
 import { kindOf, optionsOf } from "../../errors/kinds.ts";
+import { builtin } from "../../files/builtin.ts";
 import { checkGraph } from "../check_graph.ts";
 import type { Engine } from "../engine.ts";
 import { storesOf } from "../held.ts";
@@ -38,7 +39,12 @@ export async function onnx(options: OnnxOptions = {}): Promise<Engine> {
       `Cannot start the onnx engine: threads must be a whole number of at least 1, found ${kindOf(threads)}`,
     );
   }
-  return engineOf(await start(threads ?? navigator.hardwareConcurrency));
+  return engineOf(await start(threads ?? machineThreads()));
+}
+
+/** Returns the threads that the machine runs at once; 1 where that is not known. */
+function machineThreads(): number {
+  return globalThis.navigator?.hardwareConcurrency ?? builtin("node:os")?.availableParallelism() ?? 1;
 }
 
 /** The engine on an ONNX Runtime that has been started. */

@@ -1,0 +1,129 @@
+import { kindOf } from "../errors/kinds.ts";
+import { quoted } from "../errors/quoted.ts";
+import { files, system, unreachable } from "./runtime.ts";
+
+/**
+ * A source of bytes: a file by its path or `file:` URL, what another URL answers with, or the bytes themselves: in
+ * memory, in a `Blob` (file pickers give them), in a `Response` or in a stream.
+ */
+export type Source = string | URL | Uint8Array | ArrayBuffer | Blob | Response | ReadableStream<Uint8Array>;
+
+/** The URLs that are read. */
+const protocols: readonly string[] = ["file:", "http:", "https:", "data:", "blob:"];
+
+/**
+ * Makes sure that something is a source.
+ *
+ * @throws {TypeError} if it is not, or was read already.
+ */
+export function checkSource(source: unknown): asserts source is Source {
+  if (source instanceof ReadableStream) {
+    if (source.locked) throw new TypeError("Cannot read stream: it is being read already: wanted a fresh one");
+  } else if (source instanceof Response) {
+    if (source.bodyUsed) throw new TypeError("Cannot read response: its body was read already: wanted a fresh one");
+  } else if (source instanceof URL || typeof source === "string" && source !== "") {
+    const url = urlOf(source);
+    if (url === undefined || protocols.includes(url.protocol)) return;
+    throw new TypeError(`Cannot read ${quoted(String(source))}: wanted a path, or a URL of http, https or file`);
+  } else if (!(source instanceof Uint8Array || source instanceof ArrayBuffer || source instanceof Blob)) {
+    const wanted = "a path, a URL, bytes, a Blob, a Response or a stream of bytes";
+    throw new TypeError(`Cannot read source: wanted ${wanted}, found ${kindOf(source)}`);
+  }
+}
+
+/** Returns the name of a source in errors: a URL without its query, which may hold a secret. */
+export function sourceName(source: Source): string {
+  if (source instanceof Response) return source.url === "" ? "response" : sourceName(new URL(source.url));
+  if (source instanceof Blob) return (source as Partial<File>).name || "blob";
+  if (source instanceof ReadableStream) return "stream";
+  const url = urlOf(source);
+  if (url === undefined) return typeof source === "string" ? source : "bytes";
+  if (url.protocol === "file:") return pathOf(url);
+  return /^https?:$/.test(url.protocol) ? `${url.origin}${url.pathname}` : `${url.protocol} URL`;
+}
+
+/** Returns a URL, or a text that is one; undefined if it is a path or anything else. */
+export function urlOf(source: unknown): URL | undefined {
+  if (source instanceof URL) return source;
+  const isUrl = typeof source === "string" && /^[a-z][a-z\d+.-]+:\/\//i.test(source) && URL.canParse(source);
+  return isUrl ? new URL(source) : undefined;
+}
+
+/** Returns the path of a file's URL. */
+export function pathOf({ pathname }: URL): string {
+  const path = decodeURIComponent(pathname);
+  return system()?.windows ? path.replace(/^\/(?=[a-z]:)/i, "") : path;
+}
+
+/**
+ * Yields the bytes of a source in pieces, and lets go of it at the end.
+ *
+ * @throws {Error} if there is no such file, or a server does not answer with it.
+ */
+export async function* chunksOf(source: Source, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  if (source instanceof Uint8Array) return yield source;
+  if (source instanceof ArrayBuffer) return yield new Uint8Array(source);
+  if (source instanceof ReadableStream) return yield* streamed(source);
+  if (source instanceof Blob) return yield* streamed(source.stream());
+  if (source instanceof Response) return yield* streamed(bodyOf(source));
+  const url = urlOf(source);
+  if (url !== undefined && url.protocol !== "file:") return yield* streamed(bodyOf(await fetched(url, signal)));
+  yield* fileChunks(url === undefined ? source as string : pathOf(url));
+}
+
+async function* streamed(stream: ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array> {
+  if (stream === null) return;
+  const reader = stream.getReader();
+  try {
+    for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
+  } finally {
+    await reader.cancel();
+  }
+}
+
+/** Returns the body of a response; null if it has none. */
+function bodyOf(response: Response): Response["body"] {
+  if (response.ok) return response.body;
+  response.body?.cancel().catch(() => {});
+  throw new Error(`found status ${`${response.status} ${response.statusText}`.trim()}, wanted 200`);
+}
+
+async function fetched(url: URL, signal?: AbortSignal): Promise<Response> {
+  try {
+    return await fetch(url, { signal });
+  } catch (error) {
+    signal?.throwIfAborted();
+    const { message, cause } = error as Error;
+    throw new Error(cause instanceof Error ? `${message}: ${cause.message}` : message, { cause: error });
+  }
+}
+
+async function* fileChunks(path: string): AsyncGenerator<Uint8Array> {
+  if (system() === undefined) throw new Error(`${unreachable}: wanted a URL, bytes, a Blob or a Response`);
+  const file = await files().open(path);
+  try {
+    while (true) {
+      const bytes = new Uint8Array(65536);
+      const length = await file.read(bytes);
+      if (length === 0) return;
+      yield bytes.subarray(0, length);
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** Returns a stream of what is yielded. (`ReadableStream.from` is missing in some runtimes.) */
+export function streamOf<T>(source: AsyncIterable<T> | Iterable<T>): ReadableStream<T> {
+  const items = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+  return new ReadableStream<T>({
+    pull: async (controller) => {
+      const { value, done } = await items.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel: async (reason) => {
+      await items.return?.(reason);
+    },
+  }, { highWaterMark: 0 });
+}
