@@ -78,6 +78,15 @@ const works: Readonly<Record<string, readonly [size: number, prepare: (size: num
     const columns = Object.fromEntries(words(size).map((word) => [word, "text"] as const));
     return () => readCsv(new Blob([file]).stream(), { columns, rows: 1 } as never);
   }],
+  "a CSV file of quotes that are not closed, whose rows are skipped": [1000, (size) => {
+    const file = `a,b\n${'1,"x\n2,y\n'.repeat(size)}`;
+    const options = { columns: { a: "number" }, malformed: () => {}, mostMalformed: size } as const;
+    return () => readCsv(new Blob([file]).stream(), options);
+  }],
+  "a CSV file of one quote that is not closed, and many that are": [3000, (size) => {
+    const file = `a,b\n1,"x\n${'2,"y"\n'.repeat(size)}`;
+    return () => readCsv(new Blob([file]).stream(), { columns: { a: "number" }, malformed: () => {} });
+  }],
   "a stream of distinct words, encoded piece by piece": [8000, (size) => {
     const file = `u\n${words(size).join("\n")}\n`;
     const fitted = fit({ u: category() }, { u: words(size) });

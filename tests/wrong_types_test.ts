@@ -38,6 +38,15 @@ const tasks = { a: binary(), b: binary() };
 const preset = { input: 4, expert: dense(2), tasks };
 const csv = () => new Blob(["y,w\n1,no\n0,yes\n"]).stream();
 const columns = { y: "number", w: ["no", "yes"] } as const;
+const format = {
+  columns,
+  header: ["y", "w"],
+  separator: ",",
+  trim: true,
+  missing: ["?"],
+  malformed: () => {},
+  mostMalformed: 1,
+};
 const parameters = await model.parameters();
 const bytes = graphs.encodeSafetensors(parameters);
 const rate = { weightDecay: 0.1, clipNorm: 1 };
@@ -139,8 +148,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     progressBar: () => ["steps", terminal],
     quantile: () => [0.5],
     ranking: () => [relu, options({ ...ofTask, only: "a", within: "search" })],
-    readCsv:
-      () => [csv(), { columns, header: ["y", "w"], separator: ",", trim: true, missing: ["?"], name: "f", signal }],
+    readCsv: () => [csv(), { ...format, name: "f", signal }],
     reference: () => [],
     regression: () => [relu, options({ ...ofTask, only: "a", loss: main.huber(1) })],
     relu: () => unary,
@@ -157,7 +165,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     snr: () => [{ ...preset, levels: 1, experts: 2, ways: "average", gate: main.hardConcrete() }],
     softmax: () => [x, 2],
     softplus: () => unary,
-    streamCsv: () => [csv(), { columns, header: ["y", "w"], separator: ",", trim: true, missing: ["?"], rows: 2 }],
+    streamCsv: () => [csv(), { ...format, rows: 2 }],
     swish: () => unary,
     take: () => [table, [1, 0]],
     tanh: () => unary,

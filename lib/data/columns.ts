@@ -8,6 +8,8 @@ export interface Columns {
   readonly count: number;
   /** The columns by name, each of `count` rows. */
   readonly columns: Readonly<Record<string, Column>>;
+  /** The number of malformed rows that were skipped, where a reader may skip them. */
+  readonly skipped?: number;
 }
 
 /** A column of numbers or of text. */

@@ -1,11 +1,12 @@
 import { advice } from "../errors/nearest.ts";
-import { checkRecord, checkSignal, checkText, kindOf, optionsOf } from "../errors/kinds.ts";
+import { checkCount, checkRecord, checkSignal, checkText, kindOf, optionsOf } from "../errors/kinds.ts";
 import type { Column, Columns } from "./columns.ts";
-import { flaw, longest, numberOf, readRecord, scan, type Sheet, type Sink, takeRows } from "./csv_scan.ts";
+import { longest, numberOf, readRecord, scan, type Sheet, type Sink, takeRows } from "./csv_scan.ts";
 import { dictionary } from "./dictionary.ts";
 import { foreign } from "./foreign.ts";
 import { checkSource, type Source, sourceName } from "../files/source.ts";
 import { bytesOf } from "./source.ts";
+import { Malformed, type MalformedRow } from "./malformed.ts";
 
 /** The kind of a column of a CSV file: numbers, text, or text that is one of some words. */
 export type ColumnKind = "number" | "text" | readonly string[];
@@ -18,13 +19,25 @@ export interface CsvOptions {
   readonly header?: readonly string[];
   /** The separator of fields, one ASCII character. By default a comma. */
   readonly separator?: string;
-  /** True if white space in front of a field is left out. By default it belongs to the field. */
+  /**
+   * True if white space around a field is left out, in front of it, behind it, and around its quotes. Within quotes, and
+   * by default, it belongs to the field.
+   */
   readonly trim?: boolean;
   /**
    * Texts that stand for a missing value, such as `""`: a number is then NaN, and one of listed words has code -1, so
    * that {@linkcode labels} gives NaN. By default what is missing is an error.
    */
   readonly missing?: readonly string[];
+  /**
+   * The policy for a row that cannot be read: `"fail"`, the default, is an error, and a function is called with the
+   * row, which is skipped and counted in `skipped` of the table. Such a row has too few or too many fields, a number
+   * that is none, a word that is not listed, bytes that are not UTF-8 or quotes that are wrong. After wrong quotes, such
+   * as one that is never closed, reading goes on at the next line.
+   */
+  readonly malformed?: "fail" | ((row: MalformedRow) => void);
+  /** The most rows that are skipped, by default 1000: one more is an error. */
+  readonly mostMalformed?: number;
   /** The SHA-256 that the decompressed file must have, in hexadecimal. By default it is not computed. */
   readonly sha256?: string;
   /** The name of the file in errors. By default its path. */
@@ -80,13 +93,17 @@ export async function readCsv(source: Source, options: CsvOptions): Promise<Colu
       ? { kind: "number", values: whole as Float32Array }
       : { ...last, codes: whole as Int32Array };
   };
-  return { count, columns: Object.fromEntries(Object.keys(chunks[0].columns).map((name) => [name, joined(name)])) };
+  const columns = Object.fromEntries(Object.keys(chunks[0].columns).map((name) => [name, joined(name)]));
+  if (chunks[0].skipped === undefined) return { count, columns };
+  return { count, columns, skipped: chunks.reduce((sum, chunk) => sum + chunk.skipped!, 0) };
 }
 
 /**
  * Reads a CSV file as {@linkcode readCsv} does, some rows at a time, at bounded memory.
  *
- * All chunks share the words of a column, which may grow after a chunk was yielded; a word's code never changes.
+ * All chunks share the words of a column, which may grow after a chunk was yielded; a word's code never changes. Where
+ * malformed rows may be skipped, each chunk has the number of those since the one before, so that their sum is that of the
+ * file; the last chunk may then have no rows.
  *
  * @param options As for readCsv, and the number of rows of every chunk but the last, by default 8192.
  * @returns Chunks, at least one.
@@ -122,7 +139,7 @@ export async function* streamCsv(
     let from = 0;
     if (sheet === undefined) {
       const other = foreign(bytes, last, options.header === undefined);
-      if (other !== undefined) throw flaw({ name, line: 1 }, other);
+      if (other !== undefined) throw new Malformed({ name, line: 1 }, other);
       const head = headOf(name, options, bytes, last);
       if (head === undefined) {
         enough = 2 * filled;
@@ -140,7 +157,8 @@ export async function* streamCsv(
     block.copyWithin(0, from, filled);
     filled -= from;
     enough = from > 0 ? 0 : 2 * filled;
-    if (last && (sheet.count > 0 || chunks === 0)) yield takeRows(sheet);
+    const left = sheet.count > 0 || (sheet.malformed?.skipped ?? 0) > (sheet.malformed?.taken ?? 0);
+    if (last && (left || chunks === 0)) yield takeRows(sheet);
   }
 
   for await (const chunk of bytesOf(source, name, sha256, signal)) {
@@ -158,7 +176,8 @@ export async function* streamCsv(
   yield* pass(true);
 }
 
-const known = ["columns", "header", "separator", "missing", "sha256", "name", "signal", "rows"];
+const known = ["columns", "header", "separator", "missing", "malformed", "mostMalformed", "sha256", "name", "signal"]
+  .concat("rows");
 
 /** The names of all columns, where the first row begins, and in which line. */
 interface Head {
@@ -178,18 +197,20 @@ function headOf(name: string, { header, ...options }: CsvOptions, bytes: Uint8Ar
     line++;
   }
   const grammar = { name, line, separator: separatorOf(options), trim: options.trim ?? false };
-  if (from >= bytes.length && last) throw flaw(grammar, "found the end of the file, wanted the names of the columns");
+  if (from >= bytes.length && last) {
+    throw new Malformed(grammar, "found the end of the file, wanted the names of the columns");
+  }
   const record = from < bytes.length ? readRecord(grammar, bytes, from, last) : undefined;
   if (record === undefined) {
-    if (bytes.length > longest) throw flaw(grammar, "found no end of the names of columns within 16 MiB");
+    if (bytes.length > longest) throw new Malformed(grammar, "found no end of the names of columns within 16 MiB");
     return undefined;
   }
   const names = new Set(record.fields);
   const twice = repeated(record.fields);
-  if (twice !== undefined) throw flaw(grammar, `found two columns named ${JSON.stringify(twice)}`);
+  if (twice !== undefined) throw new Malformed(grammar, `found two columns named ${JSON.stringify(twice)}`);
   const absent = Object.keys(options.columns).find((column) => !names.has(column));
   if (absent !== undefined) {
-    throw flaw(grammar, `no column is named ${JSON.stringify(absent)}${advice(absent, record.fields)}`);
+    throw new Malformed(grammar, `no column is named ${JSON.stringify(absent)}${advice(absent, record.fields)}`);
   }
   return { names: record.fields, next: record.next, line: line + record.lines };
 }
@@ -207,14 +228,25 @@ function sheetOf(name: string, options: CsvOptions, { names, line }: Head, limit
     if (kind === undefined) return { kind: "skip" };
     if (kind === "number") return { kind, column, values: new Float32Array(limit) };
     const closed = kind !== "text";
-    return { kind: "text", column, codes: new Int32Array(limit), known: dictionary(closed ? kind : []), closed };
+    const settled = closed ? kind.length : 0;
+    return {
+      kind: "text",
+      column,
+      codes: new Int32Array(limit),
+      known: dictionary(closed ? kind : []),
+      closed,
+      settled,
+    };
   });
-  const { trim = false, missing = [] } = options;
+  const { trim = false, missing = [], malformed, mostMalformed = 1000 } = options;
   const missingNumbers = missing.some((text) => !Number.isNaN(numberOf(text)));
   return {
     name,
     separator: separatorOf(options),
     trim,
+    malformed: typeof malformed === "function"
+      ? { skip: malformed, most: mostMalformed, skipped: 0, taken: 0 }
+      : undefined,
     missing: dictionary(missing),
     missingNumbers,
     sinks,
@@ -232,13 +264,17 @@ function separatorOf({ separator = "," }: Pick<CsvOptions, "separator">): number
 /** Every option is right. */
 function check(
   name: string,
-  { columns, header, separator = ",", missing = [], sha256, signal }: CsvOptions,
+  { columns, header, separator = ",", missing = [], malformed = "fail", mostMalformed, sha256, signal }: CsvOptions,
   rows: number,
 ): void {
   const action = `read ${name}`;
   checkRecord(action, "columns", columns);
   checkText(action, "separator", separator);
   checkSignal(action, signal);
+  if (malformed !== "fail" && typeof malformed !== "function") {
+    throw new TypeError(`Cannot ${action}: malformed must be "fail" or a function, found ${kindOf(malformed)}`);
+  }
+  if (mostMalformed !== undefined) checkCount(action, "mostMalformed", mostMalformed);
   if (sha256 !== undefined) checkText(action, "sha256", sha256);
   if (header !== undefined && !(Array.isArray(header) && header.every((column) => typeof column === "string"))) {
     throw new TypeError(`Cannot ${action}: header must be a list of the names of columns, found ${kindOf(header)}`);

@@ -2,7 +2,8 @@ import { parse } from "@std/csv";
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
 import type { Column, Columns } from "./columns.ts";
-import { codeOf, decoded, type Dictionary, find, hashOf, hashStart, hashStep } from "./dictionary.ts";
+import { codeOf, decoded, type Dictionary, find, forget, hashOf, hashStart, hashStep } from "./dictionary.ts";
+import { Malformed, type MalformedRows, skipRow, takeSkipped } from "./malformed.ts";
 
 /** Rows as they are read: what to do with every field, and the columns so far. */
 export interface Sheet {
@@ -10,8 +11,10 @@ export interface Sheet {
   readonly name: string;
   /** The byte between fields. */
   readonly separator: number;
-  /** True if white space in front of a field is left out. */
+  /** True if white space around a field is left out. */
   readonly trim: boolean;
+  /** The policy for malformed rows; absent: they are errors. */
+  readonly malformed?: MalformedRows;
   /** Texts that stand for a missing number, or a missing one of the listed words. */
   readonly missing: Dictionary;
   /** True if one of them is itself a number, such as `-1`. */
@@ -40,6 +43,8 @@ interface TextSink {
   readonly known: Dictionary;
   /** True if the words known at first are the only ones. */
   readonly closed: boolean;
+  /** The number of words of the rows read, without those of a row that is not whole yet or is skipped. */
+  settled: number;
 }
 
 /** A record longer than this is an error: most often a quote that is opened and never closed. */
@@ -51,38 +56,58 @@ const newline = 0x0a, carriageReturn = 0x0d, quote = 0x22, space = 0x20, tab = 0
 /**
  * Reads the records of a block of bytes into a sheet until the sheet is full or no whole record is left.
  *
- * A record without a quote character is, by the grammar of RFC 4180, its line split at the separators, and is read as
- * bytes with no string made. Every other record is parsed by `@std/csv`; both agree on every text (which the tests
- * sample). Lines end with or without a carriage return; empty lines are left out.
+ * A line whose quotes, if any, surround whole fields is split at the separators, and is read as bytes with no string
+ * made. Every other record, with quotes within quotes or line breaks in fields, is parsed by `@std/csv`; both agree on
+ * every text (which the tests sample). Lines end with or without a carriage return; empty lines are left out.
  *
  * @param last True if the block ends the text, so that its last line is whole without a newline.
  * @returns The offset of the first record that was not read.
- * @throws {SyntaxError} with file and line, if a record is malformed.
+ * @throws {SyntaxError} with file and line, if a record is malformed and not skipped.
  */
 export function scan(sheet: Sheet, block: Uint8Array, from: number, last: boolean): number {
-  let quoted = block.indexOf(quote, from);
+  let mark = block.indexOf(quote, from);
   while (sheet.count < sheet.limit && from < block.length) {
     const found = block.indexOf(newline, from);
     if (found < 0 && !last) break;
-    const next = found < 0 ? block.length : found + 1;
+    let next = found < 0 ? block.length : found + 1;
     let end = found < 0 ? block.length : found;
+    let lines = 1;
     if (end > from && block[end - 1] === carriageReturn) end--;
-    if (quoted >= 0 && quoted < from) quoted = block.indexOf(quote, from);
-    if (end > from && (quoted >= 0 && quoted < end || !splitLine(sheet, block, from, end))) {
-      const record = readRecord(sheet, block, from, last);
-      if (record === undefined) break;
-      storeFields(sheet, record.fields);
-      from = record.next;
-      sheet.line += record.lines;
-      sheet.count++;
-    } else {
-      if (end > from) sheet.count++;
-      from = next;
-      sheet.line++;
+    if (mark >= 0 && mark < from) mark = block.indexOf(quote, from);
+    if (end > from) {
+      try {
+        if (!splitLine(sheet, block, from, end, mark >= 0 && mark < end)) {
+          const record = readRecord(sheet, block, from, last);
+          if (record === undefined) {
+            if (block.length - from <= longest) break;
+            throw new Malformed(sheet, tooLong);
+          }
+          ({ next, lines } = record);
+          storeFields(sheet, record.fields);
+        }
+        sheet.count++;
+        if (sheet.malformed !== undefined) settle(sheet);
+      } catch (error) {
+        // A record that cannot be parsed has no end that one could trust: only its first line is skipped.
+        skipRow(sheet, error);
+        unsettle(sheet);
+      }
     }
+    from = next;
+    sheet.line += lines;
   }
-  if (block.length - from > longest && sheet.count < sheet.limit) throw flaw(sheet, tooLong);
+  if (block.length - from > longest && sheet.count < sheet.limit) throw new Malformed(sheet, tooLong); // a line
   return from;
+}
+
+/** Keeps the words of the rows read. */
+function settle({ sinks }: Sheet): void {
+  for (const sink of sinks) if (sink.kind === "text") sink.settled = sink.known.words.length;
+}
+
+/** Forgets the words of a row that is skipped. */
+function unsettle({ sinks }: Sheet): void {
+  for (const sink of sinks) if (sink.kind === "text") forget(sink.known, sink.settled);
 }
 
 /** A record as texts, where the next one begins, and the number of lines it has. */
@@ -96,12 +121,13 @@ export interface CsvRecord {
 type Grammar = Pick<Sheet, "name" | "separator" | "trim" | "line">;
 
 /**
- * Reads one record with `@std/csv`: the lines up to the first at whose end no quote is open.
+ * Reads one record with `@std/csv`: the lines up to the first at whose end no quote is open, or in which one stands
+ * where none can.
  *
  * @returns The record, or undefined if the block ends before it does and is not the last one.
  */
 export function readRecord(grammar: Grammar, block: Uint8Array, from: number, last: boolean): CsvRecord | undefined {
-  let open = false;
+  let open = false, wrong = false;
   let lines = 0;
   let next = from;
   let mark = block.indexOf(quote, from);
@@ -109,65 +135,133 @@ export function readRecord(grammar: Grammar, block: Uint8Array, from: number, la
     const found = block.indexOf(newline, next);
     if (found < 0 && !last) return undefined;
     const end = found < 0 ? block.length : found + 1;
-    for (; mark >= 0 && mark < end; mark = block.indexOf(quote, mark + 1)) open = !open;
+    for (; mark >= 0 && mark < end; mark = block.indexOf(quote, mark + 1)) {
+      // Else one stray quote would pair all those that follow wrongly, and the record would have no end.
+      wrong ||= !open && !opens(grammar, block, from, mark);
+      open = !open;
+    }
     lines++;
     next = end;
-  } while (open && next < block.length);
-  if (open && !last) return undefined;
-  if (next - from > longest) throw flaw(grammar, tooLong);
+  } while (open && !wrong && next < block.length);
+  if (open && !wrong && !last) return undefined;
+  if (next - from > longest) throw new Malformed(grammar, tooLong);
   const text = decoded(block.subarray(from, next));
-  if (text === undefined) throw flaw(grammar, "found bytes that are not UTF-8 text");
+  if (text === undefined) throw new Malformed(grammar, "found bytes that are not UTF-8 text");
+  return { fields: fieldsOf(grammar, text), next, lines };
+}
+
+/** Returns true if a quote may open a field, or is the second of two within quotes. */
+function opens({ separator, trim }: Grammar, block: Uint8Array, from: number, at: number): boolean {
+  const before = block[at - 1];
+  return at === from || before === separator || before === quote || trim && (before <= space || before > 0x7e);
+}
+
+/** Returns the fields of the text of one record, by `@std/csv`. */
+function fieldsOf(grammar: Grammar, text: string): readonly string[] {
+  const separator = String.fromCharCode(grammar.separator);
+  const trimmed = grammar.trim ? trimmedEnds(text, separator) : text;
+  // The parser leaves out a byte order mark, which is text unless the file begins with it.
+  const whole = trimmed.startsWith("\ufeff") ? `\ufeff${trimmed}` : trimmed;
   try {
-    const separator = String.fromCharCode(grammar.separator);
-    const [fields] = parse(text, { separator, trimLeadingSpace: grammar.trim });
-    return { fields, next, lines };
+    return parse(whole, { separator, trimLeadingSpace: grammar.trim })[0];
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     const [, offset = "1", what = reason] = reason.match(/parse error on line (\d+), (.*)$/) ?? [];
     const line = grammar.line + Number(offset) - 1;
     const begun = offset === "1" ? "" : `, in a record that begins at line ${grammar.line}`;
-    throw flaw({ name: grammar.name, line }, what + begun, error);
+    throw new Malformed({ name: grammar.name, line }, what + begun, undefined, error);
   }
 }
 
 /**
- * Stores the fields of a line without quotes.
- *
- * @returns True if it could; false if a field may begin with white space other than spaces and tabs.
+ * Returns a record without white space at the ends of its fields: it is moved behind their separators, where the parser
+ * leaves it out, so that all else keeps its column.
  */
-function splitLine(sheet: Sheet, bytes: Uint8Array, start: number, end: number): boolean {
+function trimmedEnds(text: string, separator: string): string {
+  const parts = text.split('"'); // those at even positions stand outside of quotes
+  const trimmed = parts.map((part, at) => {
+    if (at % 2 === 1) return part;
+    let moved = "";
+    const fields = part.split(separator).map((field, i, { length }) => {
+      const ends = i < length - 1 || at === parts.length - 1 ? field.trimEnd() : field;
+      const whole = moved + ends;
+      moved = field.slice(ends.length);
+      return whole;
+    });
+    return fields.join(separator);
+  }).join('"');
+  return trimmed === "" ? text : trimmed; // a line of white space is one field, not an empty line
+}
+
+/**
+ * Stores the fields of a line.
+ *
+ * @param quotes True if there are quotes in the line.
+ * @returns True if it could; false if a quote does not surround a whole field, or a field may begin or end with white
+ * space other than spaces and tabs.
+ */
+function splitLine(sheet: Sheet, bytes: Uint8Array, start: number, end: number, quotes: boolean): boolean {
   const { sinks, separator, trim, count } = sheet;
   let at = start;
   for (let field = 0; field < sinks.length; field++) {
-    if (trim) {
-      while (at < end && (bytes[at] === space || bytes[at] === tab)) at++;
-      if (at < end && (bytes[at] < space || bytes[at] > 0x7e)) return false;
-    }
+    while (trim && at < end && isBlank(bytes[at])) at++;
     const sink = sinks[field];
-    const from = at;
-    if (sink.kind === "text") {
-      let hash = hashStart;
-      while (at < end && bytes[at] !== separator) hash = hashStep(hash, bytes[at++]);
-      sink.codes[count] = code(sheet, sink, bytes, from, at, hash);
+    const inQuotes = quotes && bytes[at] === quote && at < end;
+    const from = inQuotes ? at + 1 : at;
+    const until = inQuotes ? quote : separator;
+    let to = from;
+    let hash = hashStart;
+    if (sink.kind === "text") { while (to < end && bytes[to] !== until) hash = hashStep(hash, bytes[to++]); }
+    else while (to < end && bytes[to] !== until) to++;
+    at = to;
+    if (inQuotes) {
+      if (to === end) return false;
+      for (at = to + 1; trim && at < end && bytes[at] !== separator && isBlank(bytes[at]);) at++;
+      if (at < end && bytes[at] !== separator) return false;
     } else {
-      while (at < end && bytes[at] !== separator) at++;
-      if (sink.kind === "number") sink.values[count] = number(sheet, sink.column, bytes, from, at);
+      if (quotes && holdsQuote(bytes, from, to)) return false;
+      if (trim) {
+        while (to > from && isBlank(bytes[to - 1])) to--;
+        if (mayHaveBlankEnd(bytes, from, to)) return false;
+        if (to < at && sink.kind === "text") hash = hashOf(bytes, from, to);
+      }
     }
     const ends = at >= end;
     if (ends !== (field === sinks.length - 1)) {
+      if (quotes) return false;
       let found = 1;
       for (let i = start; i < end; i++) if (bytes[i] === separator) found++;
-      throw flaw(sheet, fieldsWanted(found, sinks.length));
+      throw new Malformed(sheet, fieldsWanted(found, sinks.length));
     }
+    if (sink.kind === "text") sink.codes[count] = code(sheet, sink, bytes, from, to, hash);
+    else if (sink.kind === "number") sink.values[count] = number(sheet, sink.column, bytes, from, to);
     at++;
   }
   return true;
+}
+/** Returns true if a byte is a space or a tab. */
+function isBlank(byte: number): boolean {
+  return byte === space || byte === tab;
+}
+
+/** Returns true if a text may begin or end with white space, by the first bytes of all such characters in UTF-8. */
+function mayHaveBlankEnd(bytes: Uint8Array, from: number, to: number): boolean {
+  const mayBe = (byte: number) => byte < space || byte === 0xc2 || byte >= 0xe1 && byte <= 0xe3 || byte === 0xef;
+  if (from < to && mayBe(bytes[from])) return true;
+  for (let at = Math.max(from, to - 3); at < to; at++) if (mayBe(bytes[at])) return true;
+  return false;
+}
+
+/** Returns true if there is a quote in a field. */
+function holdsQuote(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if (bytes[at] === quote) return true;
+  return false;
 }
 
 /** Stores the fields of a record that was parsed. */
 function storeFields(sheet: Sheet, fields: readonly string[]): void {
   const { sinks, count } = sheet;
-  if (fields.length !== sinks.length) throw flaw(sheet, fieldsWanted(fields.length, sinks.length));
+  if (fields.length !== sinks.length) throw new Malformed(sheet, fieldsWanted(fields.length, sinks.length));
   sinks.forEach((sink, field) => {
     if (sink.kind === "skip") return;
     const bytes = new TextEncoder().encode(fields[field]);
@@ -184,9 +278,9 @@ function code(sheet: Sheet, sink: TextSink, bytes: Uint8Array, from: number, to:
   const found = closed ? find(known, bytes, from, to, hash) : codeOf(known, bytes, from, to, hash);
   if (found >= 0) return found;
   const word = decoded(bytes.subarray(from, to));
-  if (word === undefined) throw flaw(sheet, "found bytes that are not UTF-8 text", undefined, column);
+  if (word === undefined) throw new Malformed(sheet, "found bytes that are not UTF-8 text", column);
   const hint = word === "" ? '; missing: [""] lets it be missing' : "";
-  throw flaw(sheet, `found ${quoted(word)}${advice(word, known.words)}${hint}`, undefined, column);
+  throw new Malformed(sheet, `found ${quoted(word)}${advice(word, known.words)}${hint}`, column);
 }
 
 /** The number that a text says. */
@@ -200,7 +294,7 @@ function number(sheet: Sheet, column: string, bytes: Uint8Array, from: number, t
   if (Number.isFinite(Math.fround(value))) return value;
   const found = text === undefined ? "bytes that are not UTF-8 text" : text === "" ? "nothing" : quoted(text);
   const hint = text === "" ? '; missing: [""] lets it be missing' : "";
-  throw flaw(sheet, `found ${found}, wanted a number${hint}`, undefined, column);
+  throw new Malformed(sheet, `found ${found}, wanted a number${hint}`, column);
 }
 
 /** The number that a text says, or NaN if it says none. White space around it counts for nothing. */
@@ -243,16 +337,11 @@ export function takeRows(sheet: Sheet): Columns {
     return [[sink.column, { kind: "text", codes: sink.codes.slice(0, count), words: sink.known.words, ...listed }]];
   });
   sheet.count = 0;
-  return { count, columns: Object.fromEntries(columns) };
+  const table = { count, columns: Object.fromEntries(columns) };
+  return sheet.malformed === undefined ? table : { ...table, skipped: takeSkipped(sheet.malformed) };
 }
 
 /** Of a record with a wrong number of fields. */
 function fieldsWanted(found: number, wanted: number): string {
   return `found ${found} ${found === 1 ? "field" : "fields"}, wanted ${wanted}`;
-}
-
-/** Returns the error of a line. */
-export function flaw(where: Pick<Sheet, "name" | "line">, what: string, cause?: unknown, column?: string): SyntaxError {
-  const place = column === undefined ? "" : `, column ${JSON.stringify(column)}`;
-  return new SyntaxError(`Cannot read ${where.name}\n  at line ${where.line}${place}: ${what}`, { cause });
 }

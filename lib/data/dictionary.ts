@@ -104,6 +104,16 @@ function add(known: Dictionary, text: Uint8Array, hash: number, slot: number): n
   return code;
 }
 
+/** Forgets the words added last, so that some remain. */
+export function forget(known: Dictionary, count: number): void {
+  while (known.words.length > count) {
+    known.words.pop();
+    const code = known.words.length;
+    const [start, end] = [known.starts[code], known.starts[code + 1]];
+    known.slots[slotOf(known, known.bytes, start, end, known.hashes[code])] = 0; // no later word was put behind it
+  }
+}
+
 /** The text of some bytes, or undefined if they are not UTF-8. */
 export function decoded(bytes: Uint8Array): string | undefined {
   try {
