@@ -14,6 +14,8 @@ export type Call = (inputs: NamedTensorInfoMap | readonly TensorInfo[], attrs?: 
 export interface Backend {
   /** The name under which tfjs knows the backend, such as `wasm`. */
   readonly name: string;
+  /** What tfjs knows under the name: another object where it was started again, on whatever device. */
+  readonly started: object;
   /** True if the backend's kernels are plain JavaScript, slower than loops written for the purpose. */
   readonly plain: boolean;
   /**
@@ -56,7 +58,8 @@ export async function start(name: string): Promise<Backend> {
   const backend = tf.engine().registry[name] ?? await started(name);
   // Kernels that are bound to a backend by a function of their own; tfjs calls it only for its current backend.
   tf.getKernelsForBackend(name).forEach(({ setupFunc }) => setupFunc?.(backend));
-  quietly(() => backend.disposeData(backend.write(new Float32Array(1), [], "float32")));
+  // In production, the cpu backend prints no advertisement on its first write.
+  flagged({ PROD: true }, () => backend.disposeData(backend.write(new Float32Array(1), [], "float32")));
   return backendOf(name, backend);
 }
 
@@ -79,16 +82,18 @@ async function started(name: string): Promise<KernelBackend> {
   }
 }
 
-/** Runs without the advertisement that the cpu backend prints on its first write. */
-function quietly(action: () => void): void {
+/** Runs with flags of tfjs's set to other values, which no backend need have: they are then what they were. */
+export function flagged<T>(set: Readonly<Record<string, boolean>>, action: () => T): T {
   const flags = tf.env().getFlags();
-  const before = Object.getOwnPropertyDescriptor(flags, "PROD");
-  flags.PROD = true;
+  const before = Object.keys(set).map((name) => [name, Object.getOwnPropertyDescriptor(flags, name)] as const);
+  Object.assign(flags, set);
   try {
-    action();
+    return action();
   } finally {
-    delete flags.PROD;
-    if (before !== undefined) Object.defineProperty(flags, "PROD", before);
+    for (const [name, own] of before) {
+      delete flags[name];
+      if (own !== undefined) Object.defineProperty(flags, name, own);
+    }
   }
 }
 
@@ -96,6 +101,7 @@ function backendOf(name: string, backend: KernelBackend): Backend {
   const memory = memoryOf(name, backend);
   return {
     name,
+    started: backend,
     plain: name === "cpu",
     kernel: (kernelName) => {
       const kernel = tf.getKernel(kernelName, name);

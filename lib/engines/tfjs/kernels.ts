@@ -44,11 +44,10 @@ export const kernels: Readonly<Record<Computed, Kernel>> = {
   topMask: ({ attrs, shape }, backend, pin) => {
     const [largest, sum] = [backend.kernel("TopK"), backend.kernel("Sum")];
     const width = shape[shape.length - 1];
-    const marked = choice(pin(Int32Array.from({ length: width }, (_, at) => at), [width]), backend);
+    const marked = choice(pin(Int32Array.from({ length: width }, (_, at) => at), [width]), backend, pin);
     const [k, axis] = [attrs.k as number, shape.length - 1];
     return ([x]) => {
-      const [values, places] = largest({ x }, { k, sorted: true }) as unknown as TensorInfo[]; // [..., k]
-      backend.free(values);
+      const places = placesOf(x, largest({ x }, { k, sorted: true }), backend); // [..., k]
       return using(backend, places, (places) => {
         const marks = marked({ ...places, shape: [...shape.slice(0, -1), k, 1] }); // [..., k, width]
         return using(backend, marks, (x) => sum({ x }, { axis: [axis], keepDims: false }));
@@ -67,7 +66,7 @@ export const kernels: Readonly<Record<Computed, Kernel>> = {
     );
     return ([a]) => call({ a, b: stretch });
   },
-  transpose: fixed("Transpose", ({ attrs }) => ({ perm: attrs.order as number[] })),
+  transpose,
   concat: (place, backend) => {
     const call = backend.kernel("Concat");
     return (of) => call(of, { axis: place.attrs.axis as number });
@@ -100,11 +99,7 @@ export const kernels: Readonly<Record<Computed, Kernel>> = {
 
   topPlaces: ({ attrs }, backend) => {
     const [largest, join] = [backend.kernel("TopK"), backend.kernel("Concat")];
-    const places = (x: TensorInfo) => {
-      const [values, found] = largest({ x }, { k: attrs.k as number, sorted: true }) as unknown as TensorInfo[];
-      backend.free(values);
-      return found;
-    };
+    const places = (x: TensorInfo) => placesOf(x, largest({ x }, { k: attrs.k as number, sorted: true }), backend);
     return (of) => {
       if (of.length === 1) return places(of[0]);
       const parts = of.map(places);
@@ -118,6 +113,13 @@ export const kernels: Readonly<Record<Computed, Kernel>> = {
   routed,
   routedKernels,
 };
+
+/** The places that a search for the largest elements found. Where there is but one, webgpu returns `x` as its value. */
+function placesOf(x: TensorInfo, found: unknown, backend: Backend): TensorInfo {
+  const [values, places] = found as TensorInfo[];
+  if (values.dataId !== x.dataId) backend.free(values);
+  return places;
+}
 
 /** The most elements that wasm sums by a product with a row of ones: it copies them first. */
 const mostSummed = 2 ** 21;
@@ -169,15 +171,32 @@ function multiHot({ attrs }: Place, backend: Backend, pin: Pin): Step {
   const columns = Int32Array.from(sizes.flatMap((size, column) => Array(size).fill(column)));
   const indices = pin(columns, [columns.length]);
   const wanted = sizes.flatMap((size) => Array.from({ length: size }, (_, code) => code));
-  const chosen = choice(pin(Int32Array.from(wanted), [wanted.length]), backend);
+  const chosen = choice(pin(Int32Array.from(wanted), [wanted.length]), backend, pin);
   const gather = backend.kernel("GatherV2");
   return ([x]) => using(backend, gather({ x, indices }, { axis: 1, batchDims: 0 }), chosen);
 }
 
 /** 1 where a code is the wanted one, else 0. */
-function choice(wanted: TensorInfo, backend: Backend): (codes: TensorInfo) => TensorInfo {
-  const [equal, cast] = [backend.kernel("Equal"), backend.kernel("Cast")];
-  return (codes) => using(backend, equal({ a: codes, b: wanted }), (x) => cast({ x }, { dtype: "float32" }));
+function choice(wanted: TensorInfo, backend: Backend, pin: Pin): (codes: TensorInfo) => TensorInfo {
+  const [equal, real] = [backend.kernel("Equal"), asReals(backend, pin)];
+  return (codes) => using(backend, equal({ a: codes, b: wanted }), real);
+}
+
+/**
+ * Truth values as 0 and 1. On webgpu a cast leaves them whole numbers in memory, of which `Transpose`, and so every sum
+ * over other axes than the last, makes garbage: a product with 1 writes real ones.
+ */
+function asReals(backend: Backend, pin: Pin): (truths: TensorInfo) => TensorInfo {
+  const [cast, times] = [backend.kernel("Cast"), backend.kernel("Multiply")];
+  const one = ones(pin, []);
+  return (truths) => using(backend, cast({ x: truths }, { dtype: "float32" }), (a) => times({ a, b: one }));
+}
+
+/** Axes that stay in order are not exchanged, which webgpu does not do with one axis or none. */
+function transpose(place: Place, backend: Backend, pin: Pin): Step {
+  const order = place.attrs.order as number[];
+  if (order.every((from, axis) => from === axis)) return reshape(place, backend);
+  return fixed("Transpose", () => ({ perm: order }))(place, backend, pin);
 }
 
 function reshape({ shape }: Place, backend: Backend): Step {
@@ -201,9 +220,9 @@ function binary(name: string): Kernel {
 
 /** Comparisons yield truth values, which become 0 and 1. */
 function comparison(name: string): Kernel {
-  return (_, backend) => {
-    const [call, cast] = [backend.kernel(name), backend.kernel("Cast")];
-    return ([a, b]) => using(backend, call({ a, b }), (x) => cast({ x }, { dtype: "float32" }));
+  return (_, backend, pin) => {
+    const [call, real] = [backend.kernel(name), asReals(backend, pin)];
+    return ([a, b]) => using(backend, call({ a, b }), real);
   };
 }
 

@@ -7,6 +7,7 @@ import { storesOf } from "../held.ts";
 import { type Backend, start } from "./backend.ts";
 import { isComputed } from "./settle.ts";
 import { programOf } from "./program.ts";
+import { faultOf } from "./trial.ts";
 
 /**
  * An engine on any registered TensorFlow.js backend: `wasm` and `cpu` come with this package, `webgl` with
@@ -14,6 +15,10 @@ import { programOf } from "./program.ts";
  *
  * Graphs run as static schedules of kernels, float32, without TensorFlow.js's tape, scopes and variables; its current
  * backend stays what it is.
+ *
+ * A backend other than `wasm` and `cpu` is tried when it first starts, about half a second: every op is compared with
+ * plain loops. Where one differs by more than 1e-3, as on a faulty driver, the engine is {@linkcode bestEngine} instead:
+ * its `note` says why, and so does one line on standard error.
  *
  * @param backend The name under which the backend is registered.
  * @throws {TypeError} if no backend is registered under the name.
@@ -46,7 +51,29 @@ export async function tfjs(backend: string): Promise<Engine> {
   if (backend === "wasm" && await reading("request") !== "granted") {
     throw new Error(`Cannot start the tfjs engine: ${unread()}, or use cpu()`);
   }
-  return engineOf(await start(backend));
+  const started = await start(backend);
+  const engine = engineOf(started);
+  const fault = backend === "wasm" || backend === "cpu" ? undefined : await tried(engine, started);
+  return fault === undefined ? engine : await besides(started, fault);
+}
+
+/** Returns what is wrong with an engine, undefined if nothing is. It is tried once for each backend that tfjs starts. */
+function tried(engine: Engine, { started }: Backend): Promise<string | undefined> {
+  const found = trial.get(started) ?? faultOf(engine);
+  trial.set(started, found);
+  return found;
+}
+
+/** The outcome of trying each backend. */
+const trial = new WeakMap<object, Promise<string | undefined>>();
+
+/** Returns the best engine in the place of one that is wrong, which it notes, and reports if it did not before. */
+async function besides({ name, started }: Backend, fault: string): Promise<Engine> {
+  const best = await bestEngine();
+  const own = `Running on ${best.name.replace("tfjs:", "")}(), not on ${name}: ${fault}`;
+  if (!reported.has(started)) console.error(own);
+  reported.add(started);
+  return { ...best, note: best.note === undefined ? own : `${own}. ${best.note}` };
 }
 
 /** The engine on a backend that has been started. */
@@ -142,8 +169,8 @@ async function instead(reason: string): Promise<Engine> {
   return { ...await cpu(), note };
 }
 
-/** The functions by which it was reported that wasm does not run: a program has one. */
-const reported = new WeakSet<(note: string) => void>();
+/** The backends that were reported to be wrong, and the functions by which wasm was not to run: a program has one. */
+const reported = new WeakSet<object>();
 
 /** The rewrites that pay off: where a backend's memory can be reached, plain loops copy nothing to reach an expert. */
 function rulesOf({ fill, plain, rows }: Backend): Rules {

@@ -1,0 +1,64 @@
+import { type Graph, graphOf } from "../../graph/graph.ts";
+import type { Tensor } from "../../ops/tensor.ts";
+import type { Value } from "../../ops/value.ts";
+import type { Engine, Program } from "../engine.ts";
+import { reference } from "../reference/reference.ts";
+import { flagged } from "./backend.ts";
+import { inputsOfTrials, trials } from "./trials.ts";
+
+/**
+ * Compares every op of an engine with the plain loops of the reference engine. Returns what the first that differs does,
+ * or undefined if none does. An op that the engine refuses is left out: so it does with every model that has it.
+ */
+export async function faultOf(engine: Engine): Promise<string | undefined> {
+  // All begins at once, so that results are waited for together. Small arrays, which backends compute on the processor
+  // if they may, go where large ones go.
+  const begun = flagged(
+    { WEBGPU_CPU_FORWARD: false, WEBGL_CPU_FORWARD: false },
+    () => Object.entries(trials).map(async ([op, values]) => [op, await faultIn(values(), engine)] as const),
+  );
+  const [found] = (await Promise.all(begun)).filter(([, fault]) => fault !== undefined);
+  return found && `its ${found[0]} ${found[1]}`;
+}
+
+/** Returns what is wrong with some values, undefined if nothing is. Begins before it returns. */
+async function faultIn(values: readonly Value[], engine: Engine): Promise<string | undefined> {
+  const graph = graphOf(Object.fromEntries(values.entries()));
+  const read = new Set(graph.nodes.map(({ attrs }) => attrs.name));
+  const inputs = Object.fromEntries(Object.entries(inputsOfTrials).filter(([name]) => read.has(name)));
+  try {
+    const program = loaded(graph, engine);
+    if (program === undefined) return undefined;
+    const found = await program.run(inputs).finally(program.dispose);
+    const wanted = await loaded(graph, reference())!.run(inputs);
+    return Object.keys(wanted).map((name) => difference(wanted[name], found[name])).find((text) => text !== undefined);
+  } catch (error) {
+    return `fails: ${(error as Error).message}`;
+  }
+}
+
+/** A graph on an engine; undefined if it has no kernel for one of the ops. */
+function loaded(graph: Graph, engine: Engine): Program | undefined {
+  try {
+    return engine.load(graph, engine.store({}));
+  } catch (error) {
+    if (error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
+
+/** How far a result may be from the right one, by which it is divided: more than rounding of 16 bits. */
+const tolerance = 1e-3;
+
+/** Numbers below are 0 on many backends. */
+const least = 1e-30;
+
+/** Returns the first number that differs, undefined if none does. */
+function difference({ data: wanted }: Tensor, { data: found }: Tensor): string | undefined {
+  const fits = (right: number, number: number) =>
+    Object.is(right, number) || Math.abs(number - right) <= tolerance * Math.abs(right) + least;
+  const at = wanted.findIndex((right, at) => !fits(right, found[at]));
+  return at < 0
+    ? undefined
+    : `is ${Number(found[at].toPrecision(6))} where ${Number(wanted[at].toPrecision(6))} is right`;
+}
