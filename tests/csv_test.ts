@@ -5,6 +5,7 @@ import { take } from "../lib/data/columns.ts";
 import { type CsvOptions, readCsv, streamCsv } from "../lib/data/csv.ts";
 import type { MalformedRow } from "../lib/data/malformed.ts";
 import { random } from "../lib/data/random.ts";
+import type { Source } from "../lib/files/source.ts";
 import { withTemp } from "./temp.ts";
 
 Deno.test("readCsv() reads the columns asked for, whatever the line ends, the marks and the pieces", async () => {
