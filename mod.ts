@@ -140,6 +140,7 @@ export { type Label, type RowOptions, type Rows, rows } from "./lib/data/rows.ts
 export { type Column, type Columns, labels, type NumberColumn, take, type TextColumn } from "./lib/data/columns.ts";
 export { type ColumnKind, type CsvOptions, readCsv, streamCsv } from "./lib/data/csv.ts";
 export { encode, fit } from "./lib/features/encode.ts";
+export type { Contents } from "./lib/files/folder.ts";
 export type { Source } from "./lib/files/source.ts";
 
 export { describe, entriesOf, type Entry } from "./lib/report/describe.ts";

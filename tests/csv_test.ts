@@ -3,6 +3,7 @@ import { CsvParseStream } from "@std/csv";
 import type { Columns } from "../lib/data/columns.ts";
 import { take } from "../lib/data/columns.ts";
 import { type CsvOptions, readCsv, streamCsv } from "../lib/data/csv.ts";
+import type { Source } from "../lib/files/source.ts";
 import { random } from "../lib/data/random.ts";
 import { withTemp } from "./temp.ts";
 
@@ -140,7 +141,10 @@ Deno.test("readCsv() reads a path, a URL, bytes, a Blob, a Response and a stream
 
 Deno.test("readCsv() fetches an address, and names it where that fails", async () => {
   const { fetch } = globalThis;
-  const read = (response: () => Response | Promise<Response>, address = "https://me:pass@example.org/d/a.csv?key=1") => {
+  const read = (
+    response: () => Response | Promise<Response>,
+    address = "https://me:pass@example.org/d/a.csv?key=1",
+  ) => {
     globalThis.fetch = async () => await response();
     return readCsv(address, { columns: { a: "number" } });
   };
@@ -152,7 +156,10 @@ Deno.test("readCsv() fetches an address, and names it where that fails", async (
     const none = () => new Response("none", { status: 404, statusText: "Not Found" });
     assertEquals(await refused(none), `${at}: found status 404 Not Found, wanted 200`);
     const page = () => new Response("\n<!DOCTYPE html>\n<html></html>", { headers: { "content-type": "text/html" } });
-    assertEquals(await refused(page), `${at}\n  at line 1: the file is an HTML page: wanted UTF-8, plain or compressed with gzip`);
+    assertEquals(
+      await refused(page),
+      `${at}\n  at line 1: the file is an HTML page, as servers answer where they have no file: wanted CSV`,
+    );
     const down = () => Promise.reject(new TypeError("fetch failed", { cause: new Error("no route") }));
     assertEquals(await refused(down), `${at}: fetch failed: no route`);
     const controller = new AbortController();

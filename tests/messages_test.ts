@@ -37,8 +37,16 @@ const misuses: readonly (readonly [what: string, run: () => unknown, says: strin
   ["a response of no file", read(new Response("a", { status: 404 })), "Cannot read response: found status 404, wanted"],
   ["a stream of text", read(ReadableStream.from(["a\n1\n"])), "found a stream of text, wanted bytes: pipe it through"],
   ["a stream of lists", read(ReadableStream.from([[1, 2]])), "found a stream of a list, wanted bytes"],
-  ["an address of another kind", read("s3://a/b.csv"), 'Cannot read "s3://a/b.csv": wanted a path, or a URL of http, https'],
-  ["an address that may not be read", read("https://example.org/a.csv?key=1"), "Cannot read https://example.org/a.csv: Requires net access"],
+  [
+    "an address of another kind",
+    read("s3://a/b.csv"),
+    'Cannot read "s3://a/b.csv": wanted a path, or a URL of http, https',
+  ],
+  [
+    "an address that may not be read",
+    read("https://example.org/a.csv?key=1"),
+    "Cannot read https://example.org/a.csv: Requires net access",
+  ],
   ["lines that end in CR", bytes("a,b\r1,2\r"), "at line 1: the lines end in CR alone: wanted lines that end in LF"],
   ["many lines that end in CR", bytes("a,b\r", "1,2\r".repeat(3e4)), "at line 1: the lines end in CR alone"],
   ["UTF-16", bytes(utf16("a\n1\n", [0xff, 0xfe])), "at line 1: the text is UTF-16: wanted UTF-8"],
