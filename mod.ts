@@ -105,7 +105,7 @@ export type { PlainColumn, Tabular } from "./lib/features/tabular.ts";
 
 export type { Engine } from "./lib/engines/engine.ts";
 export { reference } from "./lib/engines/reference/reference.ts";
-export { bestEngine, cpu, tfjs, wasm } from "./lib/engines/tfjs/tfjs.ts";
+export { bestEngine, cpu, tfjs, wasm, type WasmOptions } from "./lib/engines/tfjs/tfjs.ts";
 
 export { evaluate, type Evaluation } from "./lib/model/evaluate.ts";
 export { type GateReport, gateReport, type GateReportOptions, type GateSegment } from "./lib/inspect/gate_report.ts";

@@ -35,7 +35,7 @@ export interface Folder {
  *
  * @param wanted The files that such a folder holds, for errors.
  * @param action The action that errors name.
- * @throws {TypeError} if it is none of them.
+ * @throws {TypeError} if it is anything else.
  * @throws {Error} if it is a path, and this runtime reaches no files.
  */
 export function folderOf(source: string | URL | Contents, wanted: readonly string[], action: string): Folder {
