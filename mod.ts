@@ -105,7 +105,7 @@ export type { PlainColumn, Tabular } from "./lib/features/tabular.ts";
 
 export type { Engine } from "./lib/engines/engine.ts";
 export { reference } from "./lib/engines/reference/reference.ts";
-export { bestEngine, cpu, tfjs, wasm } from "./lib/engines/tfjs/tfjs.ts";
+export { bestEngine, cpu, tfjs, wasm, type WasmOptions } from "./lib/engines/tfjs/tfjs.ts";
 
 export { evaluate, type Evaluation } from "./lib/model/evaluate.ts";
 export { type GateReport, gateReport, type GateReportOptions, type GateSegment } from "./lib/inspect/gate_report.ts";
@@ -141,6 +141,7 @@ export { type Column, type Columns, labels, type NumberColumn, take, type TextCo
 export { type ColumnKind, type CsvOptions, readCsv, streamCsv } from "./lib/data/csv.ts";
 export type { MalformedRow } from "./lib/data/malformed.ts";
 export { encode, fit } from "./lib/features/encode.ts";
+export type { Contents } from "./lib/files/folder.ts";
 export type { Source } from "./lib/files/source.ts";
 
 export { describe, entriesOf, type Entry } from "./lib/report/describe.ts";

@@ -176,7 +176,7 @@ Deno.test("readCsv() fetches an address, and names it where that fails", async (
     const page = () => new Response("\n<!DOCTYPE html>\n<html></html>", { headers: { "content-type": "text/html" } });
     assertEquals(
       await refused(page),
-      `${at}\n  at line 1: the file is an HTML page: wanted UTF-8, plain or compressed with gzip`,
+      `${at}\n  at line 1: the file is an HTML page, as servers answer where they have no file: wanted CSV`,
     );
     const down = () => Promise.reject(new TypeError("fetch failed", { cause: new Error("no route") }));
     assertEquals(await refused(down), `${at}: fetch failed: no route`);

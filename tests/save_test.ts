@@ -129,6 +129,91 @@ Deno.test("load() reports what is missing, or is not a model", async () => {
   });
 });
 
+Deno.test("load() gives the model from a file URL, from where it is served, and from its files by name", async () => {
+  const { fetch } = globalThis;
+  await withTemp(async (dir) => {
+    const model = await compile(architectures.mmoe, { engine });
+    await save(model, `${dir}/a model`);
+    const bytes = Object.fromEntries(files.map((file) => [file, Deno.readFileSync(`${dir}/a model/${file}`)]));
+    const wanted = await model.parameters();
+    const text = new TextDecoder().decode(bytes["spec.json"]);
+    const map = (content: (bytes: Uint8Array<ArrayBuffer>) => Blob | Response | ArrayBuffer) =>
+      Object.fromEntries(Object.entries(bytes).map(([name, data]) => [name, content(data)]));
+    const asked: string[] = [];
+    globalThis.fetch = (address) => {
+      asked.push(String(address));
+      return Promise.resolve(new Response(bytes[new URL(String(address)).pathname.split("/").at(-1)!]));
+    };
+    const sources: Record<string, () => Parameters<typeof load>[0]> = {
+      "a file URL": () => new URL(`file://${Deno.cwd()}/${dir}/a%20model`),
+      "the text of one": () => `file://${Deno.cwd()}/${dir}/a%20model/`,
+      "a URL": () => new URL("https://me:pass@example.org/a%20model?key=1"),
+      "the text of a URL": () => "https://example.org/a%20model/",
+      "bytes": () => bytes,
+      "a text and bytes": () => ({ ...bytes, "spec.json": text }),
+      "buffers": () => map((data) => data.buffer),
+      "Blobs": () => map((data) => new Blob([data])),
+      "Responses": () => map((data) => new Response(data)),
+      "Files, and one more": () => ({ ...map((data) => new File([data], "a")), "more.txt": "" }),
+    };
+    for (const [what, source] of Object.entries(sources)) {
+      assertEquals(await (await load(source(), { engine })).parameters(), wanted, what);
+    }
+    assertEquals(asked, [
+      "https://me:pass@example.org/a%20model/spec.json?key=1",
+      "https://me:pass@example.org/a%20model/params.safetensors?key=1",
+      "https://example.org/a%20model/spec.json",
+      "https://example.org/a%20model/params.safetensors",
+    ]);
+  }).finally(() => globalThis.fetch = fetch);
+});
+
+Deno.test("load() names the URL or the file that it cannot read", async () => {
+  const { fetch } = globalThis;
+  const model = await compile(architectures.linear, { engine });
+  const spec = JSON.stringify(model.spec);
+  const weights = encodeSafetensors(await model.parameters());
+  const served = (...answers: readonly Response[]) => {
+    const left = [...answers];
+    globalThis.fetch = () => Promise.resolve(left.shift()!);
+    return load("https://example.org/model?key=1", { engine });
+  };
+  const used = new Response(spec);
+  await used.text();
+  const at = "https://example.org/model";
+  const none = { status: 404, statusText: "Not Found" };
+  const cases: readonly (readonly [() => Promise<unknown>, string])[] = [
+    [
+      () => served(new Response("", none)),
+      `Cannot load model\n  at ${at}/spec.json: found status 404 Not Found, wanted 200`,
+    ],
+    [() => served(new Response("<html>")), `Cannot read model\n  at ${at}/spec.json: `],
+    [() => served(new Response(spec), new Response("", none)), `at ${at}/params.safetensors: found status 404`],
+    [
+      () => served(new Response(spec), new Response("<html></html>")),
+      `Cannot read ${at}/params.safetensors\n  at byte 0: `,
+    ],
+    [
+      () => served(new Response(spec), new Response(new Uint8Array(3e6))),
+      `params.safetensors: the file holds more than`,
+    ],
+    [() => load({ "spec.json": spec }), "at params.safetensors: no such file was given, wanted spec.json and params"],
+    [() => load({ "spec.json": 5 } as never), "at spec.json: found 5, wanted a text, bytes, a Blob or a Response"],
+    [() => load({ "spec.json": used, "params.safetensors": weights }), "at spec.json: its body was read already"],
+    [() => load({ "spec.json": "{", "params.safetensors": weights }), "Cannot read model\n  at spec.json: "],
+    [
+      () => load(new URL("ftp://a/b")),
+      "wanted the path or the URL of a folder, or its files by name, found a URL of ftp:",
+    ],
+    [() => load([] as never), "wanted the path or the URL of a folder, or its files by name, found a list"],
+  ];
+  try {
+    for (const [does, says] of cases) assertStringIncludes((await assertRejects(does, Error)).message, says);
+  } finally {
+    globalThis.fetch = fetch;
+  }
+});
+
 Deno.test("load() reads no damaged file", async () => {
   await withTemp(async (dir) => {
     const model = await compile(architectures.linear, { engine });

@@ -436,3 +436,26 @@ Deno.test("wasm() refuses a batch that its memory cannot hold, and goes on", asy
   assertEquals([...(await program.run(rows(2))).y.data], [2 ** 20, 2 ** 20]);
   program.dispose();
 });
+
+Deno.test("wasm() names what is wrong with the folder of its files, and reads none once it runs", async () => {
+  for (const path of [5, "", {}, new URL("https://example.org/"), "https://example.org/assets"]) {
+    const error = await assertRejects(() => wasm({ path } as never), TypeError);
+    assertMatch(
+      error.message,
+      /^Cannot start the tfjs engine: path must be the path or the URL of a folder of files, /,
+    );
+  }
+  assertEquals((await wasm({ path: "out/none" })).name, "tfjs:wasm");
+  const { registry } = tf.engine();
+  const running = registry.wasm;
+  delete registry.wasm;
+  try {
+    await assertRejects(
+      () => wasm({ path: new URL(`file://${Deno.cwd()}/out/no%20folder`) }),
+      Error,
+      `Cannot start the tfjs engine: no file ${Deno.cwd()}/out/no folder/tfjs-backend-wasm-simd.wasm found: copy it`,
+    );
+  } finally {
+    registry.wasm = running;
+  }
+});

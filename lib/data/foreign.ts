@@ -17,7 +17,7 @@ const enough = 1 << 16;
 
 /**
  * Returns what a file is, by its first bytes, if that cannot be read as lines of UTF-8: of another encoding, compressed,
- * or with lines that end in a carriage return alone; undefined if nothing speaks against it so far.
+ * a page, or with lines that end in a carriage return alone; undefined if nothing speaks against it so far.
  *
  * @param last True if these are all bytes of the file.
  * @param named True if the first line is to hold the names of columns: text without one may hold carriage returns.
@@ -27,6 +27,9 @@ export function foreign(bytes: Uint8Array, last: boolean, named: boolean): strin
   const marked = marks.find(([mark]) => mark.every((byte, at) => byte === undefined || bytes[at] === byte));
   const what = wide ? "the text is UTF-16" : marked?.[1];
   if (what !== undefined) return `${what}: wanted UTF-8, plain or compressed with gzip`;
+  if (/^\s*<(?:!doctype html|html)\b/i.test(new TextDecoder().decode(bytes.subarray(0, 100)))) {
+    return "the file is an HTML page, as servers answer where they have no file: wanted CSV";
+  }
   if (named && (last || bytes.length >= enough) && returnsAlone(bytes)) {
     return "the lines end in CR alone: wanted lines that end in LF or CR LF";
   }

@@ -10,7 +10,7 @@ export function system(): System | undefined {
   return fs && nodeSystem(fs);
 }
 
-/** What errors say where no files are reached. */
+/** The reason in errors where no files are reached. */
 export const unreachable = "files are reached in Deno, Node.js 20.16 and later, and Bun alone";
 
 /**

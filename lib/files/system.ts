@@ -1,7 +1,7 @@
 /** The kinds of things that lie at a path, as errors name it after `a`. */
 export type Kind = "file" | "folder" | "link" | "pipe" | "socket" | "device" | "special file";
 
-/** What is known of what lies at a path. */
+/** The facts about a file, a folder or anything else at a path. */
 export interface Info {
   readonly kind: Kind;
   /** Its bytes. */

@@ -4,9 +4,7 @@ import { writeGraphModel } from "../formats/graph_model.ts";
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
 import { writeFolder } from "../files/atomic.ts";
-import { kindAt } from "../files/place.ts";
-import { files } from "../files/runtime.ts";
-import { readFolderFile, type ReadOptions } from "../files/read.ts";
+import { type Contents, type Folder, folderOf } from "../files/folder.ts";
 import { dataStart } from "../formats/safetensors_header.ts";
 import { decodeSafetensors, encodeSafetensors, type Safetensors } from "../formats/safetensors.ts";
 import { layoutOf } from "../graph/layout.ts";
@@ -129,7 +127,9 @@ export interface LoadOptions<Tasks extends string = string> extends Omit<Compile
 /**
  * Returns a model that was saved. Nothing in its files is executed: the spec is data, and so are the parameters.
  *
- * @param path The folder. Needs the permission to read it.
+ * @param from The folder by its path or `file:` URL, which needs the permission to read it, by the `http:` or `https:`
+ * URL at which it is served, or its files by name, as texts, bytes, Blobs or Responses: so a browser gives the files
+ * that a user picked, `Object.fromEntries([...input.files].map((file) => [file.name, file]))`.
  * @param options The engine, the seed (by default the saved one), and the tasks that the model must have.
  * @throws {SyntaxError} if a file is not JSON, or not safetensors.
  * @throws {SpecError} if the spec is malformed.
@@ -137,20 +137,22 @@ export interface LoadOptions<Tasks extends string = string> extends Omit<Compile
  * @throws {TypeError} listing all parameters that are missing, unexpected and misshapen, or if the two files were not
  * saved together.
  * @throws {Deno.errors.NotFound} if the folder or a file is missing.
+ * @throws {Error} if a server does not answer with a file.
  *
  * @example
  * ```ts ignore
  * const model = await load("./model", { tasks: ["click", "like"] });
  * const { click, like } = await model.predict(data);
+ * const served = await load("https://example.org/model/");
  * ```
  */
 export async function load<Tasks extends string = string>(
-  path: string,
+  from: string | URL | Contents,
   options: LoadOptions<Tasks> = {},
 ): Promise<Model<Tasks>> {
-  checkPath(path, "load model");
+  const folder = folderOf(from, [specFile, parametersFile], "load model");
   const { tasks, ...rest } = optionsOf("load model", options, ["engine", "seed", "tasks"], ["fuse"]);
-  const { spec, tensors, metadata } = await readPair(path);
+  const { spec, tensors, metadata } = await readPair(folder);
   if (tasks !== undefined) checkTasks(spec, tasks);
   const saved = /^-?\d{1,16}$/.test(metadata.seed ?? "") ? Number(metadata.seed) : 0;
   const seed = rest.seed ?? (Number.isSafeInteger(saved) ? saved : 0);
@@ -161,13 +163,13 @@ export async function load<Tasks extends string = string>(
 type Pair = Safetensors & { readonly spec: Spec };
 
 /** Reads the two files of a model, again if another program replaces them meanwhile. */
-async function readPair(path: string): Promise<Pair> {
+async function readPair(folder: Folder): Promise<Pair> {
   for (let attempt = 1;; attempt++) {
-    const before = await versionOf(path);
+    const before = await folder.version([specFile, parametersFile]);
     try {
-      return await readOnce(path);
+      return await readOnce(folder);
     } catch (error) {
-      if (attempt === mostAttempts || await versionOf(path) === before) throw error;
+      if (attempt === mostAttempts || await folder.version([specFile, parametersFile]) === before) throw error;
     }
   }
 }
@@ -175,30 +177,17 @@ async function readPair(path: string): Promise<Pair> {
 /** The times that a model is read which other programs replace each time. */
 const mostAttempts = 100;
 
-/** Returns a text that differs after each step of a save: the names in a folder, and the times of its two files. */
-async function versionOf(path: string): Promise<string> {
-  const { entries, stat } = files();
-  const names = (await entries(path).catch(() => [])).map(({ name }) => name);
-  const infos = await Promise.all(
-    [specFile, parametersFile].map((name) => stat(`${path}/${name}`).catch(() => undefined)),
-  );
-  return JSON.stringify([names.sort(), infos.map((info) => info?.version)]);
-}
-
-async function readOnce(path: string): Promise<Pair> {
-  const wanted = [specFile, parametersFile];
-  const read = (name: string, limit: ReadOptions["limit"]) =>
-    readFolderFile(path, name, { limit, wanted, action: "load model" });
-  const spec = parseSpec(await read(specFile, longestSpec), `${path}/${specFile}`);
+async function readOnce({ name, read, has, nameOf }: Folder): Promise<Pair> {
+  const spec = parseSpec(await read(specFile, longestSpec), nameOf(specFile));
   const id = digest(spec);
   const layout = layoutOf(parametersOf(spec));
-  const file = await kindAt(`${path}/${betweenFile(id)}`) === "file" ? betweenFile(id) : parametersFile;
+  const file = await has(betweenFile(id)) ? betweenFile(id) : parametersFile;
   const bytes = await read(file, (start) => dataStart(start) + 8 * layout.size + others);
-  const stored = decodeSafetensors(bytes, `${path}/${file}`);
+  const stored = decodeSafetensors(bytes, nameOf(file));
   const { spec: partner } = stored.metadata;
   if (partner !== undefined && partner !== id) {
     const found = `${file} belongs to another ${specFile}, wanted two files that were saved together`;
-    throw new TypeError(`Cannot load model\n  at ${path}: ${found}`);
+    throw new TypeError(`Cannot load model\n  at ${name}: ${found}`);
   }
   if (stored.others !== undefined) checkParameters(layout, stored.tensors, stored.others);
   return { ...stored, spec };

@@ -1,13 +1,15 @@
-import { checkText } from "../../errors/kinds.ts";
+import { checkText, optionsOf } from "../../errors/kinds.ts";
 import type { TensorInfo } from "@tensorflow/tfjs";
 import { cautious, type Rules } from "../../graph/rules.ts";
 import type { Engine } from "../engine.ts";
 import { checkGraph } from "../check_graph.ts";
 import { storesOf } from "../held.ts";
 import { type Backend, start } from "./backend.ts";
+import { pathOf } from "../../files/source.ts";
 import { isComputed } from "./settle.ts";
 import { programOf } from "./program.ts";
 import { faultOf } from "./trial.ts";
+import { givenFolder, packageFolder, startedIn } from "./wasm_files.ts";
 
 /**
  * An engine on any registered TensorFlow.js backend: `wasm` and `cpu` come with this package, `webgl` with
@@ -48,12 +50,10 @@ import { faultOf } from "./trial.ts";
  */
 export async function tfjs(backend: string): Promise<Engine> {
   checkText("start the tfjs engine", "backend", backend);
-  if (backend === "wasm" && await reading("request") !== "granted") {
-    throw new Error(`Cannot start the tfjs engine: ${unread()}, or use cpu()`);
-  }
+  if (backend === "wasm") return await wasm();
   const started = await start(backend);
   const engine = engineOf(started);
-  const fault = backend === "wasm" || backend === "cpu" ? undefined : await tried(engine, started);
+  const fault = backend === "cpu" ? undefined : await tried(engine, started);
   return fault === undefined ? engine : await besides(started, fault);
 }
 
@@ -97,11 +97,21 @@ export function engineOf(started: Backend): Engine {
   };
 }
 
+/** The options of {@linkcode wasm}. */
+export interface WasmOptions {
+  /**
+   * The folder of the backend's `.wasm` files, by its path or, in browsers, its URL; of no effect once the backend runs.
+   * Default: that of the installed package, or of the bundle that this package is a part of.
+   */
+  readonly path?: string | URL;
+}
+
 /**
  * The engine on TensorFlow.js's WebAssembly backend: SIMD, one thread. Deno must be allowed to read the backend's
  * `.wasm` file.
  *
- * @throws {Error} if the file may not be read, or cannot be.
+ * @throws {TypeError} if an option is wrong.
+ * @throws {Error} if the file is not found, may not be read, or cannot be.
  *
  * @example
  * ```ts
@@ -115,8 +125,14 @@ export function engineOf(started: Backend): Engine {
  * store.dispose();
  * ```
  */
-export async function wasm(): Promise<Engine> {
-  return await tfjs("wasm");
+export async function wasm(options: WasmOptions = {}): Promise<Engine> {
+  const { path } = optionsOf("start the tfjs engine", options, ["path"]);
+  const folder = givenFolder(path);
+  const read = folder ?? packageFolder();
+  if (await reading("request", read) !== "granted") {
+    throw new Error(`Cannot start the tfjs engine: ${unread(read)}, or use cpu()`);
+  }
+  return engineOf(await startedIn(folder, () => start("wasm")));
 }
 
 /**
@@ -152,7 +168,8 @@ export async function cpu(): Promise<Engine> {
  * ```
  */
 export async function bestEngine(): Promise<Engine> {
-  if (await reading("query") !== "granted") return await instead(unread());
+  const read = givenFolder(undefined) ?? packageFolder();
+  if (await reading("query", read) !== "granted") return await instead(unread(read));
   try {
     return await wasm();
   } catch (error) {
@@ -178,25 +195,14 @@ function rulesOf({ fill, plain, rows }: Backend): Rules {
   return { gatherFrom: rows === undefined ? 10 : 4, routeFrom: { ratio: 1, saved: plain ? 500 : 10_000 } };
 }
 
-/** Asks whether the `.wasm` file may be read: Deno, or by `request` the user. Granted where Deno does not rule. */
-async function reading(action: "query" | "request"): Promise<"granted" | "prompt" | "denied"> {
+/** Asks whether a folder may be read: Deno, or by `request` the user. Granted where Deno does not rule. */
+async function reading(action: "query" | "request", folder: string | URL | undefined): Promise<Deno.PermissionState> {
   if (typeof Deno === "undefined") return "granted";
-  return (await Deno.permissions[action]({ name: "read", path: wasmFolder() })).state;
+  return (await Deno.permissions[action]({ name: "read", path: folder })).state;
 }
 
 /** Returns the reason why the `.wasm` file is not read, and the permission to give. */
-function unread(): string {
-  const folder = wasmFolder();
-  const path = folder === undefined ? "" : `=${decodeURI(folder.pathname).replace(/^\/(?=[A-Z]:)/i, "")}`;
-  return `the .wasm file may not be read: run with --allow-read${path}`;
-}
-
-/** Returns the folder of the wasm package, as far as it is known without reading anything. */
-function wasmFolder(): URL | undefined {
-  try {
-    const folder = new URL(".", import.meta.resolve("@tensorflow/tfjs-backend-wasm")); // by name: publishing resolves it
-    return folder.protocol === "file:" ? folder : undefined;
-  } catch {
-    return undefined;
-  }
+function unread(folder: string | URL | undefined): string {
+  const path = folder instanceof URL ? pathOf(folder) : folder;
+  return `the .wasm file may not be read: run with --allow-read${path === undefined ? "" : `=${path}`}`;
 }

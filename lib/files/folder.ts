@@ -1,0 +1,144 @@
+import { isRecord, kindOf } from "../errors/kinds.ts";
+import { type FilePlace, kindAt, message, placeOf } from "./place.ts";
+import { readFolderFile } from "./read.ts";
+import { files, system, unreachable } from "./runtime.ts";
+import { chunksOf, pathOf, type Source, sourceName, urlOf } from "./source.ts";
+
+/** Files by name: texts, bytes, Blobs as file pickers give them, or Responses. */
+export type Contents = Readonly<Record<string, string | Uint8Array | ArrayBuffer | Blob | Response>>;
+
+/** A folder that is read, wherever it is. */
+export interface Folder {
+  /** The name of the folder in errors. */
+  readonly name: string;
+  /** Returns the name of a file in errors. */
+  readonly nameOf: (file: string) => string;
+  /** Returns true if there is a file of a name, as far as that is known without reading it. */
+  readonly has: (file: string) => Promise<boolean>;
+  /**
+   * Reads a file.
+   *
+   * @param limit The most bytes that it may hold, or a function that returns it from the first eight bytes.
+   * @throws {RangeError} if it is larger than the limit.
+   * @throws {Error} if it is missing or cannot be read.
+   */
+  readonly read: (
+    file: string,
+    limit: number | ((start: Uint8Array) => number),
+  ) => Promise<Uint8Array<ArrayBuffer>>;
+  /** Returns a text that differs after some files are replaced; always the same where they cannot be. */
+  readonly version: (files: readonly string[]) => Promise<string>;
+}
+
+/**
+ * Returns a folder by its path or URL, or made of files by name.
+ *
+ * @param wanted The files that such a folder holds, for errors.
+ * @param action The action that errors name.
+ * @throws {TypeError} if it is anything else.
+ * @throws {Error} if it is a path, and this runtime reaches no files.
+ */
+export function folderOf(source: string | URL | Contents, wanted: readonly string[], action: string): Folder {
+  const url = urlOf(source);
+  if (url !== undefined && /^https?:$/.test(url.protocol)) return remote(url, wanted, action);
+  if (typeof source === "string" || url?.protocol === "file:") {
+    const path = url === undefined ? source as string : pathOf(url);
+    if (system() !== undefined) return onDisk(path, wanted, action);
+    const instead = `wanted a URL, or the files by name: { ${wanted.map((name) => `"${name}": ...`).join(", ")} }`;
+    throw new Error(message({ action, path }, `${unreachable}: ${instead}`));
+  }
+  if (url === undefined && isRecord(source)) return inMemory(source as Contents, wanted, action);
+  const found = url === undefined ? kindOf(source) : `a URL of ${url.protocol}`;
+  throw new TypeError(`Cannot ${action}: wanted the path or the URL of a folder, or its files by name, found ${found}`);
+}
+
+function onDisk(path: string, wanted: readonly string[], action: string): Folder {
+  placeOf(`${path}/${wanted[0]}`, action);
+  return {
+    name: path,
+    nameOf: (file) => `${path}/${file}`,
+    has: async (file) => await kindAt(`${path}/${file}`) === "file",
+    read: (file, limit) => readFolderFile(path, file, { limit, wanted, action }),
+    version: async (names) => {
+      const { entries, stat } = files();
+      const there = (await entries(path).catch(() => [])).map(({ name }) => name);
+      const infos = await Promise.all(names.map((name) => stat(`${path}/${name}`).catch(() => undefined)));
+      return JSON.stringify([there.sort(), infos.map((info) => info?.version)]);
+    },
+  };
+}
+
+function remote(folder: URL, wanted: readonly string[], action: string): Folder {
+  const urlOf = (file: string) => {
+    const url = new URL(folder);
+    url.pathname = `${folder.pathname.replace(/\/$/, "")}/${encodeURIComponent(file)}`;
+    return url;
+  };
+  const nameOf = (file: string) => sourceName(urlOf(file));
+  return {
+    name: sourceName(folder),
+    nameOf,
+    has: () => Promise.resolve(false),
+    read: (file, limit) => readWithin(urlOf(file), limit, { action, path: nameOf(file), advice: needs(wanted) }),
+    version: () => Promise.resolve(""),
+  };
+}
+
+function inMemory(contents: Contents, wanted: readonly string[], action: string): Folder {
+  return {
+    name: "the files",
+    nameOf: (file) => file,
+    has: (file) => Promise.resolve(Object.hasOwn(contents, file)),
+    read: async (file, limit) => {
+      const content: unknown = Object.hasOwn(contents, file) ? contents[file] : undefined;
+      const place = { action, path: file };
+      if (content === undefined) throw new TypeError(message(place, `no such file was given, ${needs(wanted)}`));
+      const source = typeof content === "string" ? new TextEncoder().encode(content) : content;
+      if (!(source instanceof Uint8Array || source instanceof ArrayBuffer || source instanceof Blob)) {
+        if (!(source instanceof Response)) {
+          const found = `found ${kindOf(source)}, wanted a text, bytes, a Blob or a Response`;
+          throw new TypeError(message(place, found));
+        }
+        if (source.bodyUsed) throw new TypeError(message(place, "its body was read already: wanted a fresh Response"));
+      }
+      return await readWithin(source, limit, place);
+    },
+    version: () => Promise.resolve(""),
+  };
+}
+
+function needs(wanted: readonly string[]): string {
+  return `wanted ${wanted.join(" and ")}`;
+}
+
+async function readWithin(
+  source: Source,
+  limit: number | ((start: Uint8Array) => number),
+  place: Pick<FilePlace, "action" | "path" | "advice">,
+): Promise<Uint8Array<ArrayBuffer>> {
+  let bytes = new Uint8Array(65536);
+  let length = 0;
+  const check = () => {
+    const most = typeof limit === "number" ? limit : limit(bytes.subarray(0, Math.min(length, 8)));
+    if (length > most) {
+      throw new RangeError(message(place, `the file holds more than ${most} bytes, wanted at most that`));
+    }
+  };
+  try {
+    for await (const chunk of chunksOf(source)) {
+      if (length + chunk.length > bytes.length) {
+        const larger = new Uint8Array(Math.max(2 * bytes.length, length + chunk.length));
+        larger.set(bytes.subarray(0, length));
+        bytes = larger;
+      }
+      bytes.set(chunk, length);
+      length += chunk.length;
+      if (length >= 8) check();
+    }
+  } catch (error) {
+    if (error instanceof RangeError && error.message.startsWith("Cannot ")) throw error;
+    throw new Error(message(place, (error as Error).message), { cause: error });
+  }
+  check();
+  return bytes.slice(0, length);
+}
