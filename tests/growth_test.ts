@@ -1,6 +1,11 @@
 import { assert } from "@std/assert";
 import { bank, binary, category, define, dense, describe, encode, fit, issuesOf } from "../mod.ts";
-import { level, mix, readCsv, type Spec, streamCsv } from "../mod.ts";
+import { level, mix, mmoe, pipe, readCsv, relu, sgd, sharedBottom, type Spec, streamCsv, upgrad } from "../mod.ts";
+import { random } from "../lib/datasets.ts";
+import { type Graph, openStep, plan } from "../lib/graph.ts";
+import { type Shape, sizeOf, withBatch } from "../lib/ops/shape.ts";
+import { weighted } from "../lib/train/weighted.ts";
+import { dot } from "../lib/weighting/quadratic.ts";
 
 const few = define({ input: 2, tasks: { click: binary() } });
 const net = few.tasks.click.tower;
@@ -115,6 +120,46 @@ for (const [what, [size, prepare]] of Object.entries(works)) {
     const long = await fastest(prepare(8 * size));
     assert(long < 1 + 28 * short, `${short.toFixed(2)} ms, and ${long.toFixed(2)} ms for 8 times as much`);
   });
+}
+
+Deno.test("upgrad() projects gradients that all conflict in the time of a few products of matrices for each", async () => {
+  const conflicting = (tasks: number) => {
+    const source = random("conflict");
+    const gradients = Array.from({ length: tasks }, () => Array.from({ length: 200 }, () => source.normal()));
+    const mean = gradients[0].map((_, at) => gradients.reduce((sum, gradient) => sum + gradient[at], 0) / tasks);
+    const apart = gradients.map((gradient) => gradient.map((number, at) => number - mean[at])); // they add up to 0
+    return apart.map((a) => apart.map((b) => a.reduce((sum, number, at) => sum + number * b[at], 0)));
+  };
+  const [few, many] = [conflicting(50), conflicting(100)];
+  const product = (a: number[][]) => a.map((row) => a.map((other) => dot(row, other))); // it is symmetric
+  const [short, long] = [few, many].map((products) => () => upgrad().gradients!(products, random("order")));
+  const times = { short: await fastest(short), long: await fastest(long) };
+  const products = await fastest(() => many.map(() => product(many)));
+  assert(times.long < 1 + 20 * times.short, `${times.short} ms for 50 tasks, and ${times.long} ms for 100`);
+  assert(times.long < 20 * products, `${times.long} ms for 100 tasks, and ${products} ms for as many products`);
+});
+
+Deno.test("a step with gradients by task takes work in proportion to the tasks, whatever they have of their own", () => {
+  for (const tower of [dense(16), undefined]) {
+    for (const preset of [mmoe, sharedBottom]) {
+      const work = [8, 64].map((count) => {
+        const tasks = Object.fromEntries(Array.from({ length: count }, (_, at) => [`t${at}`, binary(tower)]));
+        const planned = plan(define(preset({ input: 4, expert: pipe(dense(8), relu, dense(8)), tasks })));
+        return workOf(openStep(planned, sgd(0.1), weighted(planned)!).gradients);
+      });
+      assert(work[1] < 9 * work[0], `${work[1]} for 8 times the tasks of ${work[0]}`);
+    }
+  }
+});
+
+/** The elements that nodes make, and the multiply-adds of products, for 64 rows; without the products of gradients. */
+function workOf({ nodes, outputs }: Graph): number {
+  const size = (shape: Shape) => sizeOf(withBatch(shape, 64));
+  const last = [outputs.products, ...nodes[outputs.products].of];
+  return nodes.reduce((all, { op, of, shape }, at) => {
+    const each = op === "matmul" ? size(nodes[of[0]].shape.slice(-1)) : 1;
+    return last.includes(at) ? all : all + each * size(shape);
+  }, 0);
 }
 
 /** Returns the least milliseconds of several runs. */

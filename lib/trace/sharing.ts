@@ -34,30 +34,31 @@ export function tasksOf<Tasks extends string>(plan: Plan<Tasks>): Record<string,
   }));
 }
 
-/** A piece of the flat array, and the tasks that depend on it. */
+/** A piece of the flat array, cut into runs of parameters that several tasks depend on, and of others. */
 export interface SharedPiece extends Piece {
-  /** The tasks whose losses depend on some of it. */
-  readonly tasks: readonly string[];
-  /** Its parameters: of several tasks each (`shared`), of one task at most (`own`), or of both kinds. */
-  readonly holds: "shared" | "own" | "both";
-  /** 1 where a parameter is shared and 0 elsewhere, of a shape that broadcasts to the piece's. */
-  readonly mask: { readonly shape: readonly number[]; readonly data: readonly number[] };
+  /** The axis along which it is cut. */
+  readonly axis: number;
+  /** The runs in order, as long as the axis together. */
+  readonly runs: readonly { readonly start: number; readonly size: number; readonly shared: boolean }[];
 }
 
-/** Returns the pieces of a layout, in its order, each with the tasks that depend on it and a mask of what is shared. */
+/** Returns the pieces of a layout, in its order, each cut into runs of what is shared and what is not. */
 export function sharedPieces(plan: Plan): SharedPiece[] {
-  const { layout, spec } = plan;
-  const byPath = new Map(Object.entries(tasksOf(plan)));
+  const { layout } = plan;
+  const byPath = tasksOf(plan);
   return layout.pieces.map((piece) => {
     const stack = layout.stacks.find(({ name }) => name === piece.name);
-    const served = (stack?.paths ?? [piece.name]).map((path) => byPath.get(path) ?? []);
-    const tasks = Object.keys(spec.tasks).filter((task) => served.some((names) => names.includes(task)));
-    const members = served.map((names) => Number(names.length > 1));
-    const holds = members.every((number) => number === 1) ? "shared" : members.includes(1) ? "both" : "own";
-    const mask = stack?.arranged === "side"
-      ? { shape: [1, piece.shape[1]], data: members.flatMap((number) => Array(stack.member[1]).fill(number)) }
-      : { shape: [members.length, ...piece.shape.slice(1).map(() => 1)], data: members };
-    return { ...piece, tasks, holds, mask };
+    const axis = stack?.arranged === "side" ? 1 : 0;
+    const paths = stack?.paths ?? [piece.name];
+    const size = piece.shape[axis] / paths.length;
+    const runs: { start: number; size: number; shared: boolean }[] = [];
+    paths.forEach((path, at) => {
+      const shared = byPath[path].length > 1;
+      const last = runs[runs.length - 1];
+      if (last?.shared === shared) last.size += size;
+      else runs.push({ start: at * size, size, shared });
+    });
+    return { ...piece, axis, runs };
   });
 }
 

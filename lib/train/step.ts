@@ -2,6 +2,7 @@ import { checkFunction, kindOf } from "../errors/kinds.ts";
 import { gradients as gradientsOf } from "../graph/differentiate.ts";
 import { type Graph, graphOf } from "../graph/graph.ts";
 import { type Layout, piecesOf } from "../graph/layout.ts";
+import { narrow } from "../graph/narrow.ts";
 import { optimise } from "../graph/optimise.ts";
 import type { Values } from "../graph/values.ts";
 import { onPieces } from "../model/graphs.ts";
@@ -151,8 +152,9 @@ export function openStep(plan: Plan, optimiser: Optimiser, between: Between): Op
   const moving = moves && cut.keep("moves", moves);
   const { norm, moved, updates } = updateOf(plan.layout, optimiser, gradient, moving);
   const outputs = { ...reported, "": { loss: gradients.total, ...Object.fromEntries(asked) } };
+  const first = narrow({ outputs, kept: Object.fromEntries(kept) });
   return {
-    gradients: optimise(graphOf(outputs, Object.fromEntries(kept))),
+    gradients: optimise(graphOf(first.outputs, first.kept)),
     update: optimise(graphOf({ norm, moved }, updates)),
     arrays: Object.fromEntries([...kept].map(([name, { shape }]) => [name, shape as readonly number[]])),
   };

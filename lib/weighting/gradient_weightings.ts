@@ -154,20 +154,58 @@ export function cagrad(options: CagradOptions = {}): Weighting {
       const radius = c * Math.sqrt(Math.max(0, along.reduce((sum, number) => sum + number) / along.length));
       if (radius === 0) return products.map(() => 1 / (1 + c ** 2));
       const unit = lengths.map((length) => 1 / length);
-      const hull = (scale: number) => {
+      const { parts, scale } = crossing(square, radius, Math.max(...lengths) / radius, (scale) => {
         return leastSquare({ square, linear: along.map((number, task) => scale * number / lengths[task]), unit });
-      };
-      // The least of g_w . g_0 + |g_w|^2 / (2 scale) is what is looked for where |g_w| = scale radius.
-      let [low, high] = [0, Math.max(...lengths) / radius];
-      for (let turn = 0; turn < 60 && high - low > 1e-13 * high; turn++) {
-        const scale = (low + high) / 2;
-        const parts = hull(scale);
-        if (Math.sqrt(dot(parts, square.map((row) => dot(row, parts)))) > scale * radius) low = scale;
-        else high = scale;
-      }
-      return hull(high).map((number, task) => (1 + products.length * number / lengths[task] / high) / (1 + c ** 2));
+      });
+      return parts.map((number, task) => (1 + products.length * number / lengths[task] / scale) / (1 + c ** 2));
     },
   };
+}
+
+/** A vector of the convex hull, `g_w`, by a scale. */
+interface Hull {
+  readonly scale: number;
+  readonly parts: readonly number[];
+  /** The inner products of `g_w` with the gradients. */
+  readonly along: readonly number[];
+}
+
+/**
+ * Returns the parts with the least `g_w . g_0 + |g_w|^2 / (2 scale)` for the scale at which `|g_w| = scale radius`: there
+ * they have the least `g_w . g_0 + radius |g_w|`.
+ *
+ * Parts are linear in the scale as long as the same ones are above 0, so where the straight line between two known scales
+ * crosses is soon exact; halving sees to it that these come nearer anyway.
+ */
+function crossing(
+  square: readonly (readonly number[])[],
+  radius: number,
+  most: number,
+  partsAt: (scale: number) => readonly number[],
+): Hull {
+  const at = (scale: number): Hull => {
+    const parts = partsAt(scale);
+    return { scale, parts, along: square.map((row) => dot(row, parts)) };
+  };
+  const over = (a: Hull, b: Hull) => dot(a.parts, b.along) - radius ** 2 * a.scale * b.scale;
+  let low: Hull | undefined;
+  let high = at(most);
+  if (over(high, high) >= 0) return high;
+  for (let turn = 0; turn < 180 && high.scale - (low?.scale ?? 0) > 1e-13 * high.scale; turn++) {
+    const share = low === undefined || turn % 3 === 2 ? 1 / 2 : root(over(low, low), over(low, high), over(high, high));
+    const found = at((low?.scale ?? 0) * (1 - share) + high.scale * share);
+    const rest = over(found, found);
+    if (rest > 0) low = found;
+    else high = found;
+    if (Math.abs(rest) <= 1e-14 * (radius * found.scale) ** 2) return found;
+  }
+  return high;
+}
+
+/** Returns the `t` in [0, 1] with `a (1 - t)^2 + 2 b t (1 - t) + c t^2 = 0`, for an `a` above 0 and a `c` of at most 0. */
+function root(a: number, b: number, c: number): number {
+  const spread = Math.sqrt(b ** 2 - a * c);
+  return b < 0 ? a / (a + spread - b) : (b + spread) / (b + spread - c);
 }
 
 /**
