@@ -47,7 +47,7 @@ function loaded(graph: Graph, engine: Engine): Program | undefined {
   }
 }
 
-/** How far a result may be from the right one, by which it is divided: more than rounding of 16 bits. */
+/** The most by which a result may be off, as a part of the right one: more than rounding to 16 bits is. */
 const tolerance = 1e-3;
 
 /** Numbers below are 0 on many backends. */

@@ -6,8 +6,8 @@ import type { Value } from "../../ops/value.ts";
 import type { Computed } from "./loop.ts";
 
 /**
- * What a backend that is not ours is tried on before it is used: each op, in the places where backends have their own
- * ways. Axes of length 1 and none, arrays that are stretched, inner axes, codes, marks (a comparison's 0 and 1), lengths
+ * Each op as a backend that is not ours is tried on it before it is used, in the places where backends have ways of their
+ * own. Axes of length 1 and none, arrays that are stretched, inner axes, codes, marks (a comparison's 0 and 1), lengths
  * above and below those of a tile, far and missing numbers. No result is a small difference of large numbers.
  */
 export const trials: Readonly<Record<Computed, () => readonly Value[]>> = {
@@ -128,7 +128,7 @@ export const trials: Readonly<Record<Computed, () => readonly Value[]>> = {
   ],
 };
 
-/** What the trials read beside constants, by the names of their inputs. */
+/** The inputs that the trials read beside constants, by name. */
 export const inputsOfTrials: Readonly<Record<string, Tensor>> = {
   codes: { shape: [4, 2], data: Int32Array.of(0, 3, 2, 1, -1, 4, 0, 1000) },
   code: { shape: [1, 1], data: Int32Array.of(0) },
