@@ -14,7 +14,7 @@ export type Call = (inputs: NamedTensorInfoMap | readonly TensorInfo[], attrs?: 
 export interface Backend {
   /** The name under which tfjs knows the backend, such as `wasm`. */
   readonly name: string;
-  /** What tfjs knows under the name: another object where it was started again, on whatever device. */
+  /** The object of tfjs that stands for it: another one where it was started again, on any device. */
   readonly started: object;
   /** True if the backend's kernels are plain JavaScript, slower than loops written for the purpose. */
   readonly plain: boolean;

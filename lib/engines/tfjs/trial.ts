@@ -7,23 +7,34 @@ import { flagged } from "./backend.ts";
 import { inputsOfTrials, trials } from "./trials.ts";
 
 /**
- * Compares every op of an engine with the plain loops of the reference engine. Returns what the first that differs does,
- * or undefined if none does. An op that the engine refuses is left out: so it does with every model that has it.
+ * Compares the ops of an engine with the plain loops of the reference engine. Returns what the first that differs does, or
+ * undefined if none does. An op that the engine refuses is left out: so it does with every model that has it.
+ *
+ * Every op has its first trial, and they have others in turn as long as there is time: webgl writes a new kernel for each.
+ *
+ * @param time The milliseconds after which no other trials begin.
  */
-export async function faultOf(engine: Engine): Promise<string | undefined> {
-  // All begins at once, so that results are waited for together. Small arrays, which backends compute on the processor
-  // if they may, go where large ones go.
-  const begun = flagged(
-    { WEBGPU_CPU_FORWARD: false, WEBGL_CPU_FORWARD: false },
-    () => Object.entries(trials).map(async ([op, values]) => [op, await faultIn(values(), engine)] as const),
-  );
-  const [found] = (await Promise.all(begun)).filter(([, fault]) => fault !== undefined);
-  return found && `its ${found[0]} ${found[1]}`;
+export async function faultOf(engine: Engine, time = 500): Promise<string | undefined> {
+  const end = performance.now() + time;
+  const all = Object.entries(trials).map(([op, values]) => [op, values()] as const);
+  const most = Math.max(...all.map(([, values]) => values.length));
+  for (let turn = 0; turn < most && (turn === 0 || performance.now() < end); turn++) {
+    const having = all.filter(([, values]) => turn < values.length);
+    // All begin at once, so that results are waited for together. Small arrays, which backends compute on the processor
+    // if they may, go where large ones go.
+    const begun = flagged(
+      { WEBGPU_CPU_FORWARD: false, WEBGL_CPU_FORWARD: false },
+      () => having.map(([, values]) => faultIn(values[turn], engine)),
+    );
+    const faults = await Promise.all(begun);
+    const wrong = faults.findIndex((fault) => fault !== undefined);
+    if (wrong >= 0) return `its ${having[wrong][0]} ${faults[wrong]}`;
+  }
 }
 
-/** Returns what is wrong with some values, undefined if nothing is. Begins before it returns. */
-async function faultIn(values: readonly Value[], engine: Engine): Promise<string | undefined> {
-  const graph = graphOf(Object.fromEntries(values.entries()));
+/** Returns what is wrong with a value, undefined if nothing is. Begins before it returns. */
+async function faultIn(value: Value, engine: Engine): Promise<string | undefined> {
+  const graph = graphOf({ value });
   const read = new Set(graph.nodes.map(({ attrs }) => attrs.name));
   const inputs = Object.fromEntries(Object.entries(inputsOfTrials).filter(([name]) => read.has(name)));
   try {
@@ -31,7 +42,7 @@ async function faultIn(values: readonly Value[], engine: Engine): Promise<string
     if (program === undefined) return undefined;
     const found = await program.run(inputs).finally(program.dispose);
     const wanted = await loaded(graph, reference())!.run(inputs);
-    return Object.keys(wanted).map((name) => difference(wanted[name], found[name])).find((text) => text !== undefined);
+    return difference(wanted.value, found.value);
   } catch (error) {
     return `fails: ${(error as Error).message}`;
   }
@@ -47,7 +58,7 @@ function loaded(graph: Graph, engine: Engine): Program | undefined {
   }
 }
 
-/** How far a result may be from the right one, by which it is divided: more than rounding of 16 bits. */
+/** The most by which a result may be off, as a part of the right one: more than rounding to 16 bits is. */
 const tolerance = 1e-3;
 
 /** Numbers below are 0 on many backends. */

@@ -1,0 +1,73 @@
+// Run by `deno task test:webgpu` alone: needs a GPU, or a driver that does without (Mesa's lavapipe).
+import "npm:@tensorflow/tfjs-backend-webgpu@4.22.0";
+import * as tf from "@tensorflow/tfjs";
+import { assert, assertEquals } from "@std/assert";
+import { adam, compile, type Engine, reference, type Spec, tfjs, train } from "../mod.ts";
+import { graphOf } from "../lib/graph/graph.ts";
+import { cases } from "./cases.ts";
+import { architectures, everyHead, sample, sampleFor } from "./models.ts";
+
+const began = performance.now();
+const engine = await tfjs("webgpu");
+console.log(`tfjs("webgpu") was started and tried in ${Math.round(performance.now() - began)} ms`);
+
+Deno.test('tfjs("webgpu") passes its trial', () => {
+  assertEquals([engine.name, engine.note], ["tfjs:webgpu", undefined]);
+});
+
+Deno.test('tfjs("webgpu") computes every case as reference() does, all of it on the GPU', async () => {
+  tf.env().set("WEBGPU_CPU_FORWARD", false);
+  try {
+    for (const { name, build, inputs, store = {} } of cases) {
+      const graph = graphOf({ y: build() });
+      const [want, found] = await Promise.all([reference(), engine].map((on) => once(on, graph, inputs(), store)));
+      const scale = Math.max(1, ...want.map(Math.abs));
+      want.forEach((number, at) => {
+        const fits = Object.is(found[at], number) || Math.abs(found[at] - number) <= 1e-5 * scale;
+        assert(fits, `${name}: [${at}] is ${found[at]}, not ${number}`);
+      });
+    }
+  } finally {
+    tf.env().set("WEBGPU_CPU_FORWARD", true);
+  }
+});
+
+Deno.test('models on tfjs("webgpu") predict, train and predict again as on reference()', async () => {
+  const specs = Object.entries<Spec>({ ...architectures, everyHead });
+  for (const [name, spec] of specs) {
+    const [want, found] = await Promise.all([reference(), engine].map((on) => numbersOf(spec, on)));
+    want.forEach((number, at) => {
+      assert(
+        Math.abs(found[at] - number) <= 1e-3 * Math.max(1, Math.abs(number)),
+        `${name}: ${found[at]}, not ${number}`,
+      );
+    });
+  }
+  console.log(`${specs.length} models are as on reference()`);
+});
+
+async function once(
+  on: Engine,
+  graph: Parameters<Engine["load"]>[0],
+  inputs: Parameters<ReturnType<Engine["load"]>["run"]>[0],
+  values: Parameters<Engine["store"]>[0],
+): Promise<readonly number[]> {
+  const store = on.store(values);
+  const program = on.load(graph, store);
+  const { y } = await program.run(inputs);
+  program.dispose();
+  store.dispose();
+  return [...y.data];
+}
+
+/** Predictions, losses of five steps, and predictions after them. */
+async function numbersOf(spec: Spec, on: Engine): Promise<readonly number[]> {
+  const data = "income" in spec.tasks ? sample(64) : sampleFor(spec, 64);
+  const model = await compile(spec, { engine: on, seed: 7 });
+  const predicted = async () => Object.values(await model.predict(data)).flatMap((numbers) => [...numbers]);
+  const found = await predicted();
+  for await (const { total } of train(model, data, { steps: 5, batch: 32, optimiser: adam(0.01) })) found.push(total);
+  found.push(...await predicted());
+  model.dispose();
+  return found;
+}
