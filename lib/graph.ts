@@ -50,7 +50,16 @@ export type { Features, InputSpec, StreamSpec } from "./features/input.ts";
 export type { CategoryFeature } from "./features/category.ts";
 export type { NumericFeature } from "./features/numeric.ts";
 export type { Feature } from "./features/table.ts";
-export type { FocalSpec, HeadForm, HeadKind, HuberSpec, LossSpec, PairwiseSpec, QuantileSpec } from "./heads/spec.ts";
+export type {
+  CrossEntropySpec,
+  FocalSpec,
+  HeadForm,
+  HeadKind,
+  HuberSpec,
+  LossSpec,
+  PairwiseSpec,
+  QuantileSpec,
+} from "./heads/spec.ts";
 
 export { type Plan, plan, type PlanOptions } from "./trace/plan.ts";
 export { trace, type Traced } from "./trace/trace.ts";

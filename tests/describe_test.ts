@@ -94,6 +94,13 @@ computed as one: levels/0/experts/a<b> (3)`,
   );
 });
 
+Deno.test("describe() says how much positive rows count", () => {
+  for (const positive of [10, "balanced"] as const) {
+    const text = describe(define({ input: 3, tasks: { click: binary(undefined, { positive }) } }));
+    assert(text.includes(` dense(1), binary by crossEntropy(positive ${positive}) `), text);
+  }
+});
+
 Deno.test("describe() says what heads are trained by, where, and what they are made of", () => {
   const tower = mlp([4]);
   const tasks = {

@@ -116,6 +116,7 @@ for (const [name, gate] of Object.entries(gates)) {
 /** Every head, with every loss. */
 const tasks: Readonly<Record<string, Task>> = {
   "binary()": binary(),
+  "binary({ positive: 30 })": binary(undefined, { positive: 30 }),
   "binary() by focal()": binary(undefined, { loss: focal() }),
   "binary() by focal({ gamma: 0.5 })": binary(undefined, { loss: focal({ gamma: 0.5, alpha: 0.25 }) }),
   "regression()": regression(),

@@ -1,4 +1,12 @@
-import { assert, assertAlmostEquals, assertEquals, assertLess, assertNotEquals } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertLess,
+  assertNotEquals,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import { apply } from "../lib/ops/table.ts";
 import { sum } from "../lib/ops/functions.ts";
 import { differentiate, gradients } from "../lib/graph/differentiate.ts";
@@ -9,6 +17,7 @@ import { sliceRows } from "../lib/data/rows.ts";
 import { batchTensors, readBy } from "../lib/model/feed.ts";
 import {
   adam,
+  balance,
   binary,
   check,
   compile,
@@ -294,6 +303,76 @@ Deno.test("evaluate() of every head is the same on all engines, and of a model t
     }
     model.dispose();
   }));
+
+Deno.test("binary() with positive has the losses of repeated rows on every engine, and after saving", () =>
+  withTemp(async (dir) => {
+    const tasks = {
+      click: binary(dense(2), { positive: 4 }),
+      order: binary(undefined, { positive: "balanced", only: "click", weight: 0.5 }),
+      both: product(["click", "order"], { positive: 0.25 }),
+    };
+    const unfitted = define({ input: 3, tasks });
+    const labels = { click: [1, 0, 1, 0, 1, 1, null], order: [1, 0, 0, 1, 0, null, 1], both: [1, 0, 0, 0, 0, 0, 1] };
+    const data = rows(Array.from({ length: 7 }, (_, row) => [row, Math.sin(row), -1]), { labels });
+    const spec = balance(unfitted, data);
+    assertEquals(spec.tasks.order.head.loss, { kind: "crossEntropy", positive: 2 });
+    const plain = mapPositive(spec);
+    const model = await compile(spec, { engine: reference(), seed: 3 });
+    const parameters = await model.parameters();
+    const single = await compile(plain, { engine: reference(), parameters });
+    const factors = { click: 4, order: 2, both: 0.25 };
+    await save(model, `${dir}/model`);
+    for (const engine of [reference(), cpu(), wasm(), onnx()]) {
+      const loaded = await load(`${dir}/model`, { engine });
+      assertEquals(loaded.spec, spec);
+      const { loss, metrics } = await evaluate(loaded, data);
+      for (const [task, factor] of Object.entries(factors) as ["click", number][]) {
+        const weights = { [task]: Float32Array.from(labels[task], (label) => label === 1 ? factor : 1) };
+        const weighed = await evaluate(single, { ...data, weights });
+        const counted = labels[task].flatMap((label, row) => {
+          return label === null || task as string === "order" && labels.click[row] !== 1 ? [] : [label];
+        });
+        const total = counted.reduce<number>((sum, label) => sum + (label === 1 ? factor : 1), 0);
+        near(loss[task], weighed.loss[task] * total / counted.length, `${task} on ${loaded.engine.name}`, 1e-5);
+        const { logloss } = (await evaluate(single, data)).metrics[task];
+        near(metrics[task].logloss, logloss, `log loss of ${task} on ${loaded.engine.name}`, 1e-5);
+      }
+      loaded.dispose();
+    }
+    [model, single].forEach((model) => model.dispose());
+  }));
+
+/** The same model whose rows all count once. */
+function mapPositive(spec: Spec): Spec {
+  const { tasks, ...rest } = JSON.parse(JSON.stringify(spec));
+  for (const { head } of Object.values(tasks) as { head: { loss?: unknown } }[]) delete head.loss;
+  return check({ ...rest, tasks });
+}
+
+Deno.test("balance() takes the rows that count, with their weights, and refuses what it cannot fit", async () => {
+  const of = (positive: number | "balanced") => define({ input: 1, tasks: { y: binary(undefined, { positive }) } });
+  const fitted = (labels: (number | null)[], weights?: number[]) => {
+    const given = { labels: { y: labels }, weights: weights === undefined ? undefined : { y: weights } };
+    const { loss } = balance(of("balanced"), rows(labels.map(() => [1]), given)).tasks.y.head;
+    return loss?.kind === "crossEntropy" ? loss.positive : undefined;
+  };
+  assertEquals(fitted([1, 0, 0, null, 0]), 3);
+  assertEquals(fitted([1, 0, 0, null, 0], [2, 1, 0, 9, 3]), 2);
+  assertEquals(fitted([0.25, 0.25]), 3);
+  const fixed = of(7);
+  const data = rows([[1], [1]], { labels: { y: [1, 1] } });
+  assertEquals(balance(fixed, data), fixed);
+  for (const labels of [[1, 1], [0, 0], [null, null]]) {
+    const error = assertThrows(() => fitted(labels), RangeError);
+    assert(/^Cannot balance\n {2}at task "y": found rows of weight \d .*wanted some of both$/.test(error.message));
+  }
+  const stream = async function* () {};
+  assertThrows(() => balance(of("balanced"), stream() as never), TypeError, "the factor of a stream as a number");
+  const unfitted = await assertRejects(() => compile(of("balanced"), { engine: reference() }), TypeError);
+  const wanted = 'positive is "balanced", which is not fitted yet: wanted what balance(spec, training rows) returns';
+  assertEquals(unfitted.message, `Cannot compile model\n  at task "y": ${wanted}`);
+  assertThrows(() => evaluation(plan(of("balanced"))), TypeError, `Cannot write loss: ${wanted}`);
+});
 
 Deno.test("binary() takes a tower of logits, with a loss of its own choice", async () => {
   const tasks = {

@@ -48,6 +48,7 @@ const formulas: Readonly<Record<string, (z: readonly number[], y: number, settin
     return Math.log(total) + top - z[y];
   },
   count: ([z]: readonly number[], y: number) => Math.exp(z) - y * z,
+  crossEntropy: ([z], y, { positive }) => -positive * y * logSigmoid(z) - (1 - y) * logSigmoid(-z),
   focal: ([z], y, { gamma, alpha }) => {
     const [one, zero] = alpha === undefined ? [1, 1] : [alpha, 1 - alpha];
     const of = (z: number) => (1 - 1 / (1 + Math.exp(-z))) ** gamma * -logSigmoid(z); // of a row whose label is 1
@@ -111,6 +112,18 @@ const cases: Readonly<Record<string, Case>> = {
     logits: [[100, -100, 0], [100, -100, 0], [1000, 999, -1000], [-1000, -1000, -1000], [0, 0, 1000]],
     labels: [0, 1, 1, 2, 0],
   },
+  "positive 10, soft labels, weights and missing labels": {
+    task: binary(undefined, { positive: 10 }),
+    logits: draw(8).map((z) => [z]),
+    labels: [0, 0.25, 0.5, 1, null, 1, 0, NaN],
+    weights: [1, 0.5, 7, 2.25, 3, 0, 1, 1],
+  },
+  "positive 0.01, far logits": {
+    task: binary(undefined, { positive: 0.01 }),
+    logits: [[100], [100], [-100], [-100], [1000], [-1000], [1000], [-1000], [100], [0]],
+    labels: [1, 0, 1, 0, 1, 0, 0, 1, 0.5, 0.5],
+  },
+  "positive 10, nothing labelled": { task: binary(undefined, { positive: 10 }), logits: [[100]], labels: [null] },
   "focal, gamma 0 is cross-entropy": {
     task: binary(undefined, { loss: focal({ gamma: 0 }) }),
     logits: draw(4).map((z) => [z]),
@@ -271,6 +284,12 @@ Deno.test("losses() that are of one family agree", async () => {
   const loss = async (task: Task, given = labels) => (await run({ only: { task, logits, labels: given } })).loss.only;
   const of = (task: Task) => loss(task, labels);
   near(await of(binary(undefined, { loss: focal({ gamma: 0 }) })), await of(binary()), "focal without gamma");
+  assertEquals(await of(binary(undefined, { positive: 1 })), await of(binary()), "positive rows that count once");
+  const whole = { logits: [[0.5], [-1], [2], [-3]], labels: [1, 0, 1, 0] };
+  const copies = { logits: [...whole.logits, [0.5], [2], [0.5], [2]], labels: [...whole.labels, 1, 1, 1, 1] };
+  const [once] = [await run({ only: { task: binary(undefined, { positive: 3 }), ...whole } })];
+  const thrice = await run({ only: { task: binary(), ...copies } });
+  near(4 * once.loss.only, 8 * thrice.loss.only, "positive rows that count three times");
   const [even, plain] = [focal({ gamma: 2, alpha: 0.5 }), focal({ gamma: 2 })];
   near(
     2 * await of(binary(undefined, { loss: even })),
@@ -300,6 +319,8 @@ Deno.test("losses() are least at what the heads are said to predict", async () =
     [regression(undefined, { loss: quantile(0.05) }), labels, 0],
     [count(), labels, Math.log(mean)],
     [binary(), yes, Math.log(9 / 2)],
+    [binary(undefined, { positive: 10 }), yes, Math.log(9 / 2 * 10)],
+    [binary(undefined, { positive: 2 / 9 }), yes, 0],
     [binary(undefined, { loss: focal({ gamma: 0, alpha: 0.25 }) }), yes, Math.log(9 / 2 / 3)],
     [binary(undefined, { loss: focal({ gamma: 2 }) }), [0, 1, 1, 0], 0],
   ];

@@ -21,6 +21,7 @@ type Head = Pick<HeadSpec, "kind" | "loss">;
 /** Every head by its kind, and every loss that can be chosen. */
 const own = Object.fromEntries(Object.keys(heads).map((kind) => [kind, { kind } as Head]));
 const chosen = {
+  crossEntropy: { kind: "binary", loss: { kind: "crossEntropy", positive: 10 } },
   focal: { kind: "binary", loss: { kind: "focal", gamma: 2 } },
   huber: { kind: "regression", loss: { kind: "huber", delta: 0.1 } },
   quantile: { kind: "regression", loss: { kind: "quantile", level: 0.9 } },
@@ -153,11 +154,12 @@ Deno.test("heads have the metrics that their docs name, AUC of logits, and log l
   assertEquals(metricsOf({ kind: "count" }), { deviance: poissonDeviance, mse, mae });
   assertEquals(metricsOf({ kind: "ranking" }), { auc: pairAuc });
   assertEquals(metricsOf(chosen.focal), { auc, logloss: logitLoss, accuracy });
+  assertEquals(metricsOf(chosen.crossEntropy), { auc, logloss: logitLoss, accuracy });
   assertEquals(Object.keys(metricsOf(chosen.huber)), ["mse", "mae", "r2", "huber"]);
   assertEquals(Object.keys(metricsOf(chosen.quantile)), ["mse", "mae", "r2", "pinball"]);
   for (const [head, kind] of Object.entries({ ...own, ...chosen })) {
     for (const [name, { of, best }] of Object.entries(measuresOf(kind))) {
-      const logits = name === "auc" || head === "focal" && name === "logloss";
+      const logits = name === "auc" || ["focal", "crossEntropy"].includes(head) && name === "logloss";
       assertEquals(of, logits ? "logits" : name === "logloss" ? "loss" : "predictions", `${name} of ${head}`);
       assertEquals(best, ["auc", "accuracy", "r2"].includes(name) ? "most" : "least", name);
     }

@@ -78,7 +78,7 @@ const headed = define({
   input: 3,
   tasks: {
     click: binary(undefined, { loss: focal({ alpha: 0.25 }) }),
-    order: binary(dense(2), { only: "click" }),
+    order: binary(dense(2), { only: "click", positive: 10 }),
     both: product(["click", "order"]),
     price: regression(undefined, { loss: huber(1) }),
     most: regression(undefined, { loss: quantile(0.9), only: "both" }),

@@ -45,6 +45,11 @@ export interface BinaryOptions extends TaskOptions {
   /** The loss that it is trained by: {@linkcode focal}. Default: cross-entropy. */
   readonly loss?: FocalSpec;
   /**
+   * The factor of the loss of positive rows, above 0, where they are rare; with `"balanced"`, {@linkcode balance} fits it
+   * to the training rows before the model is compiled. Default 1: all rows count alike. Not beside a `loss`.
+   */
+  readonly positive?: number | "balanced";
+  /**
    * The binary tasks whose logits the tower reads, `[batch, tasks]`, instead of a stream; it yields the logit
    * `[batch, 1]` itself. See {@linkcode product}.
    */
@@ -70,6 +75,14 @@ export interface RankingOptions extends TaskOptions {
  * A task with a yes-or-no label (0 or 1): predicts a probability, trained by cross-entropy, or by {@linkcode focal}.
  * Without a tower: a linear one.
  *
+ * With `positive`, the loss of a row is `-positive y log p - (1 - y) log (1 - p)`. The loss of a batch is the sum over its
+ * labelled rows divided by their number (or their weights), as of `BCEWithLogitsLoss` and its `pos_weight` in PyTorch,
+ * not by the sum of the factors: a factor k has the sum of k copies of each positive row. Metrics stay those of the rows
+ * as they are. The probabilities that a model then learns are those of the weighted rows, whose odds are `positive` times
+ * as high: `p / (p + positive (1 - p))` is that of the rows themselves.
+ *
+ * @throws {TypeError} if both `positive` and `loss` are given: {@linkcode focal} has its own weight, `alpha`.
+ *
  * @example
  * ```ts
  * import { assertAlmostEquals } from "@std/assert";
@@ -84,9 +97,35 @@ export interface RankingOptions extends TaskOptions {
  * assertAlmostEquals(y[0], 0.75, 1e-6);
  * model.dispose();
  * ```
+ *
+ * @example Clicks that are rare
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { balance, binary, compile, define, evaluate, reference, rows } from "@gatehouse/gatehouse";
+ *
+ * const data = rows([[1], [1], [1], [1]], { labels: { click: [0, 0, 0, 1] } });
+ * const spec = balance(define({ input: 1, tasks: { click: binary(undefined, { positive: "balanced" }) } }), data);
+ * assertEquals(spec.tasks.click.head.loss, { kind: "crossEntropy", positive: 3 });
+ * const model = await compile(spec, { engine: reference() });
+ * model.assign({ "tasks/click/head/0/kernel": { shape: [1, 1], data: Float32Array.of(0) }, "tasks/click/head/0/bias": { shape: [1], data: Float32Array.of(0) } });
+ * const { loss, metrics } = await evaluate(model, data);
+ * assertEquals(loss.click.toFixed(4), ((3 + 3) * Math.log(2) / 4).toFixed(4));
+ * assertEquals(metrics.click.logloss.toFixed(4), Math.log(2).toFixed(4));
+ * model.dispose();
+ * ```
  */
 export function binary(tower: Net = pipe(), options: BinaryOptions = {}): Task {
-  return { kind: "binary", units: 1, tower, ...options };
+  const { positive, ...rest } = { ...options };
+  if (!isGiven(positive)) return { kind: "binary", units: 1, tower, ...rest };
+  if (isGiven(rest.loss)) {
+    throw misapplied(new TypeError("Cannot apply binary: both positive and loss are given, wanted one of them"));
+  }
+  return { kind: "binary", units: 1, tower, ...rest, loss: { kind: "crossEntropy", positive } };
+}
+
+/** Returns true if an option is given: a condition may have left it out as null, undefined or false. */
+function isGiven<T>(option: T | undefined): option is T {
+  return option !== undefined && option !== null && (option as unknown) !== false;
 }
 
 /**

@@ -60,7 +60,7 @@ export const heads: Readonly<Record<HeadKind, Head>> = {
     predicted: (logits) => sigmoid(column(logits)),
     label: { wanted: () => "0 to 1", fits: (label) => label >= 0 && label <= 1, codes: false },
     loss: crossEntropy,
-    losses: ["focal"],
+    losses: ["focal", "crossEntropy"],
     measures: { auc: most(auc, "logits"), logloss: least(logLoss, "loss"), accuracy: most(accuracy) },
   },
   regression: {

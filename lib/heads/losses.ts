@@ -18,7 +18,7 @@ import {
   sum,
 } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
-import type { FocalSpec, HuberSpec, PairwiseSpec, QuantileSpec } from "./spec.ts";
+import type { CrossEntropySpec, FocalSpec, HuberSpec, PairwiseSpec, QuantileSpec } from "./spec.ts";
 import { least, type Measure } from "./measures.ts";
 import { huberLoss, logitLoss, pinballLoss } from "./loss_metrics.ts";
 
@@ -57,13 +57,34 @@ export interface Setting {
   readonly optional?: boolean;
 }
 
+/** The text of errors about a factor that is not fitted yet. */
+export const notBalanced =
+  'positive is "balanced", which is not fitted yet: wanted what balance(spec, training rows) returns';
+
 /** The losses that can be chosen, one row each; their formulas are documented in `lib/author/losses.ts`. */
 export const losses: {
+  readonly crossEntropy: LossRule<CrossEntropySpec>;
   readonly focal: LossRule<FocalSpec>;
   readonly huber: LossRule<HuberSpec>;
   readonly quantile: LossRule<QuantileSpec>;
   readonly pairwise: LossRule<PairwiseSpec>;
 } = {
+  crossEntropy: {
+    settings: {
+      positive: {
+        wanted: 'a number above 0, or "balanced"',
+        fits: (found) => found === "balanced" || isFloat(found) && Math.fround(found) > 0,
+      },
+    },
+    loss: ({ positive }) => {
+      if (positive === "balanced") throw new TypeError(`Cannot write loss: ${notBalanced}`);
+      return positive === 1 ? crossEntropy : byRow((logits, labels) => {
+        const z = reshape(logits, ["batch"]);
+        return add(mul(mul(labels, positive), softplus(neg(z))), mul(sub(1, labels), softplus(z)));
+      });
+    },
+    measures: () => ({ logloss: least(logitLoss, "logits") }),
+  },
   focal: {
     settings: {
       gamma: { wanted: "a number of at least 0", fits: (found) => isFloat(found) && found >= 0 },

@@ -12,7 +12,15 @@ export interface HeadForm {
 export type HeadKind = "binary" | "regression" | "categorical" | "count" | "ranking";
 
 /** A loss that is chosen instead of a head's own, with its settings. */
-export type LossSpec = FocalSpec | HuberSpec | QuantileSpec | PairwiseSpec;
+export type LossSpec = CrossEntropySpec | FocalSpec | HuberSpec | QuantileSpec | PairwiseSpec;
+
+/** The loss of binary tasks whose classes weigh differently; see `binary`. */
+export interface CrossEntropySpec {
+  /** The kind of the loss. */
+  readonly kind: "crossEntropy";
+  /** The factor of the loss of positive rows, above 0; `"balanced"` until `balance` fits it to rows. */
+  readonly positive: number | "balanced";
+}
 
 /** A loss of binary tasks; see `focal`. */
 export interface FocalSpec {

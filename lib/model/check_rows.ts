@@ -15,7 +15,11 @@ import type { Spec, TaskSpec } from "../spec/spec.ts";
  * @throws {TypeError} if `rows` does not come from `rows()` or `encode()`, or a name is missing or unknown.
  * @throws {RangeError} if a length or a value is wrong, naming the row.
  */
-export function checkRows(spec: Spec, rows: Rows, purpose: "predict" | "train" | "evaluate" = "predict"): void {
+export function checkRows(
+  spec: Spec,
+  rows: Rows,
+  purpose: "predict" | "train" | "evaluate" | "balance" = "predict",
+): void {
   const action = `Cannot ${purpose}`;
   if (!isRecord(rows) || !(Number.isSafeInteger(rows.count) && rows.count >= 0) || !isRecord(rows.inputs)) {
     throw new TypeError(`${action}: wanted rows, such as rows([[1, 2], [3, 4]]), found ${kindOf(rows)}`);

@@ -6,6 +6,7 @@ import { quoted } from "../errors/quoted.ts";
 import type { Graph } from "../graph/graph.ts";
 import { flatName } from "../graph/layout.ts";
 import type { Tensor } from "../ops/tensor.ts";
+import { checkBalanced } from "./balance.ts";
 import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
 import { mapEntries } from "../trace/entries.ts";
@@ -64,6 +65,7 @@ export async function compile<Tasks extends string>(
     throw new RangeError(`Cannot compile model: seed must be a whole number, found ${kindOf(seed)}`);
   }
   const spec = check(given) as Spec<Tasks>;
+  checkBalanced("compile model", spec);
   const engine = await (wanted ?? (await import("../engines/tfjs/tfjs.ts")).bestEngine());
   if (!isRecord(engine) || typeof engine.store !== "function" || typeof engine.load !== "function") {
     throw new TypeError(`Cannot compile model: wanted an engine, such as reference(), found ${kindOf(engine)}`);

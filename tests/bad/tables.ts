@@ -247,6 +247,22 @@ export const tables: Readonly<Record<string, Case>> = {
   ],
   "a quantile of 1": [chosen(regression, { loss: quantile(1) }), SpecError, "wanted a number between 0 and 1, found 1"],
   "a quantile of NaN": [chosen(regression, { loss: quantile(NaN) }), SpecError, "found NaN"],
+  "positive rows that do not count": [
+    chosen(binary, { positive: 0 }),
+    SpecError,
+    'at tasks.y.loss.positive: wanted a number above 0, or "balanced", found 0',
+  ],
+  "positive rows of a word": [chosen(binary, { positive: "balance" }), SpecError, 'or "balanced", found "balance"'],
+  "positive rows beside a loss": [
+    () => binary(undefined, { positive: 2, loss: focal() }),
+    TypeError,
+    "Cannot apply binary: both positive and loss are given, wanted one of them",
+  ],
+  "positive rows of a regression": [
+    tasks({ y: { ...regression(), positive: 2 } as Any }),
+    SpecError,
+    'at tasks.y: "positive" is unknown',
+  ],
   "a focal loss of negative gamma": [
     chosen(binary, { loss: focal({ gamma: -1 }) }),
     SpecError,
