@@ -59,20 +59,88 @@ Deno.test("fit() sorts words, and leaves out rare ones and those of no row", () 
   assertEquals(words(1, columns), { kind: "category", words: ["a", "b"] });
 });
 
-Deno.test("encode() gives raw numbers and codes in the order of the features, unknown words code 0", () => {
+Deno.test("encode() gives standardised numbers and codes in the order of the features, unknown words code 0", () => {
   const features = fit(
     { job: category(), age: numeric(), town: category({ minCount: 2 }), pay: numeric({ transform: "log1p" }) },
     { age: [1, 2, 3], job: ["a", "b", "a"], pay: [0, 10, 20], town: ["x", "y", "x"] },
   );
   assertEquals(Object.keys(features), ["job", "age", "town", "pay"]);
+  const logs = [0, 10, 20].map(Math.log1p);
+  const mean = (logs[1] + logs[2]) / 3;
+  const scale = Math.sqrt(logs.reduce((sum, log) => sum + (log - mean) ** 2, 0) / 3);
+  const [pay5, pay6] = [5, 6].map((pay) => (Math.log1p(pay) - mean) / scale);
   const rows = { pay: [5, 6], town: ["y", "x"], age: [7.5, -8], job: ["b", "c"], other: ["", "", ""] };
   assertEquals(encode(features, rows), {
     count: 2,
-    inputs: { numeric: Float32Array.of(7.5, 5, -8, 6), category: Int32Array.of(2, 0, 0, 1) },
+    inputs: {
+      numeric: Float32Array.of(5.5 / Math.sqrt(2 / 3), pay5, -10 / Math.sqrt(2 / 3), pay6),
+      category: Int32Array.of(2, 0, 0, 1),
+    },
   });
   assertEquals(encode(features, { pay: [], town: [], age: [], job: [] }), {
     count: 0,
     inputs: { numeric: new Float32Array(0), category: new Int32Array(0) },
+  });
+});
+
+Deno.test("encode() centres numbers in float64 before it rounds them, and log1p is exact near -1", () => {
+  const features = {
+    x: { kind: "numeric", transform: "none", mean: 2 ** 40, scale: 2 ** 24 },
+    y: { kind: "numeric", transform: "log1p", mean: 0, scale: 1 },
+  } as const;
+  const { inputs } = encode(features, { x: [2 ** 40 + 1, 2 ** 40 + 3], y: [-0.999999999999, 1e-20] });
+  const near = Math.log1p(-0.999999999999);
+  assertEquals(inputs.numeric, Float32Array.of(2 ** -24, near, 3 * 2 ** -24, 1e-20));
+  const { x } = fit({ x: numeric() }, { x: [2 ** 40 + 1, 2 ** 40 + 2 ** 30 + 1] });
+  assertEquals(x, { ...features.x, mean: 2 ** 40 + 2 ** 29 + 1, scale: 2 ** 29 });
+});
+
+Deno.test("fit() refuses whole numbers that would be one number, and deviations too small, wherever numbers come from", () => {
+  const column = (x: number[]): Tabular[] => [
+    { x },
+    { x: Float64Array.from(x) },
+    { count: x.length, columns: { x: { kind: "number", values: Float64Array.from(x) } } },
+  ];
+  const apart = (one: number, other: number) =>
+    `Cannot fit features\n  at feature "x": ${one} and ${other} would be one number in float32: ` +
+    'read identifiers as "text" into category(), amounts with transform "log1p", or divide and round them';
+  const refused: [x: number[], options: Parameters<typeof numeric>[0], message: string][] = [
+    [[1, 16777217, 5, 16777216], { standardise: false }, apart(16777216, 16777217)],
+    [[-16777217, 1, -16777216], { standardise: false }, apart(-16777217, -16777216)],
+    [[123456789, 0, 123456790, 1e12], {}, apart(123456789, 123456790)],
+    [[0, 1e16, 1e16 + 2], {}, apart(1e16, 1e16 + 2)],
+    [
+      Array.from({ length: 60 }, (_, i) => 1_700_000_000 + i),
+      {},
+      'Cannot fit features\n  at feature "x": found 1700000029.5 on average and differences of 17, too small for ' +
+      "float32: subtract an offset first",
+    ],
+    [
+      [2 ** 50, 2 ** 50 + 1],
+      {},
+      'Cannot fit features\n  at feature "x": found 1125899906842624.5 on average and differences of 0.50, too small ' +
+      "for float32: subtract an offset first",
+    ],
+  ];
+  for (const [x, options, message] of refused) {
+    for (const rows of column(x)) {
+      assertEquals(assertThrows(() => fit({ x: numeric(options) }, rows), RangeError).message, message);
+    }
+  }
+  const fine: [x: number[], options: Parameters<typeof numeric>[0]][] = [
+    [[16777215, 16777214], { standardise: false }],
+    [[16777216, 16777216, 16777218], { standardise: false }],
+    [[123456789, 123400000, 123456790], {}],
+    [[123456789, 0, 123456790, 1e12], { transform: "log1p" }],
+    [[16777216.25, 16777216.5], { standardise: false }],
+    [[0.1 + 0.2, 0.3], {}], // errors of rounding: a constant
+  ];
+  for (const [x, options] of fine) for (const rows of column(x)) fit({ x: numeric(options) }, rows);
+  assertEquals(fit({ x: numeric() }, { x: [0.1 + 0.2, 0.3] }).x, {
+    kind: "numeric",
+    transform: "none",
+    mean: 0.30000000000000004,
+    scale: 1,
   });
 });
 
@@ -94,7 +162,7 @@ Deno.test("encode() of a part is the part of what encode() gives", () => {
   const rows: Columns = {
     count: 4,
     columns: {
-      x: { kind: "number", values: Float32Array.of(1, 2, 3, 4) },
+      x: { kind: "number", values: Float64Array.of(1, 2, 3, 4) },
       y: { kind: "text", codes: Int32Array.of(0, 1, 0, 2), words: ["p", "q", "r"] },
     },
   };
@@ -111,7 +179,7 @@ Deno.test("fit() and encode() survive JSON and names that objects have", () => {
   const unfitted = Object.fromEntries([["__proto__", numeric()], ["constructor", category()]]);
   const features = fit(unfitted as Record<string, UnfittedFeature>, rows);
   const again = JSON.parse(JSON.stringify(features));
-  const inputs = { numeric: Float32Array.of(1, 2), category: Int32Array.of(1, 2) };
+  const inputs = { numeric: Float32Array.of(-1, 1), category: Int32Array.of(1, 2) };
   assertEquals(encode(again, rows), { count: 2, inputs });
 });
 
@@ -120,8 +188,8 @@ Deno.test("labels() gives numbers as they are, listed words as their places, and
   const kinds = { pay: "number", sold: ["no", "yes"], town: "text" } as const;
   const columns = await readCsv(file(), { columns: kinds, missing: [""] });
   assertEquals(labels(columns, { sale: "sold", income: "pay" }), {
-    sale: Float32Array.of(1, 0, NaN),
-    income: Float32Array.of(1.5, NaN, 2),
+    sale: Float64Array.of(1, 0, NaN),
+    income: Float64Array.of(1.5, NaN, 2),
   });
   assertThrows(() => labels(columns, { town: "town" }), TypeError, 'such as "town": ["x", "y"]');
   const refused = await assertRejects(() => readCsv(file(), { columns: { sold: ["no", "yes"] } }), SyntaxError);
@@ -137,22 +205,22 @@ Deno.test("encode() names the feature, the row and what was found in every error
   );
   const right = { age: [1, 2], pay: [3, 4], job: ["a", "b"] };
   const text: Columns["columns"] = { age: { kind: "text", codes: Int32Array.of(0), words: ["x"] } };
-  const number: Columns["columns"] = { job: { kind: "number", values: Float32Array.of(0) } };
+  const number: Columns["columns"] = { job: { kind: "number", values: Float64Array.of(0) } };
   const one = {
-    age: { kind: "number", values: Float32Array.of(1) },
-    pay: { kind: "number", values: Float32Array.of(1) },
+    age: { kind: "number", values: Float64Array.of(1) },
+    pay: { kind: "number", values: Float64Array.of(1) },
   };
   const cases: [unknown, string][] = [
     [{ ...right, age: [1, NaN] }, '"age", row 1: found NaN, wanted a finite number'],
     [{ ...right, age: [Infinity, 1] }, '"age", row 0: found Infinity, wanted a finite number'],
-    [{ ...right, age: [1e39, 1] }, '"age", row 0: found 1e+39, wanted a finite number'],
+    [{ ...right, age: [1e39, 1] }, '"age", row 0: found 1e+39, wanted a number whose encoding is finite in float32'],
     [{ ...right, age: [1, "2"] }, '"age", row 1: found "2", wanted a finite number'],
     [{ ...right, age: [1, undefined] }, '"age", row 1: found undefined, wanted a finite number'],
     [{ ...right, age: [null, 1] }, '"age", row 0: found null, wanted a finite number'],
     [{ ...right, pay: [0, -1] }, '"pay", row 1: found -1, wanted a number greater than -1 for log1p'],
     [
-      { ...right, pay: [-0.999999999999, 0] },
-      '"pay", row 0: found -0.999999999999, wanted a number greater than -1 for log1p',
+      { ...right, pay: [-1.000000000001, 0] },
+      '"pay", row 0: found -1.000000000001, wanted a number greater than -1 for log1p',
     ],
     [{ ...right, job: ["a", 1.5] }, '"job", row 1: found 1.5, wanted a text or a whole number'],
     [{ ...right, job: ["a", null] }, '"job", row 1: found null, wanted a text or a whole number'],
@@ -186,7 +254,9 @@ Deno.test("fit(), numeric(), category() and take() refuse what is wrong", () => 
     ...[10, 3].map((apart): [() => unknown, string] => [
       () => fit({ t: numeric() }, { t: Array.from({ length: 8 }, (_, row) => 1_700_000_000 + apart * row) }),
       'Cannot fit features\n  at feature "t": found ' +
-      (apart === 10 ? "1700000016 on average and differences of 42" : "1700000000 on average and differences of 0.0") +
+      (apart === 10
+        ? "1700000035 on average and differences of 23"
+        : "1700000010.5 on average and differences of 6.9") +
       ", too small for float32: subtract an offset first",
     ]),
     [

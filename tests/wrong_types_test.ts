@@ -27,7 +27,7 @@ const graph = graphs.forward(plan);
 const table: main.Columns = {
   count: 2,
   columns: {
-    y: { kind: "number", values: Float32Array.of(1, 0) },
+    y: { kind: "number", values: Float64Array.of(1, 0) },
     w: { kind: "text", codes: Int32Array.of(0, 1), words: ["no", "yes"], listed: true },
   },
 };

@@ -1,11 +1,10 @@
+import { mergedBy } from "../data/digits.ts";
 import { areFinite } from "../data/finite.ts";
-import { finite, fitting, object, word } from "../errors/forms.ts";
-import { isFloat, kindOf, optionsOf } from "../errors/kinds.ts";
+import { fitting, object, word } from "../errors/forms.ts";
+import { kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
-import { concat, constant, div, slice, sub } from "../ops/functions.ts";
-import type { Value } from "../ops/value.ts";
-import type { FeatureKind, Named } from "./kind.ts";
-import { type Domain, isTyped, numbersOf, type Records } from "./tabular.ts";
+import type { FeatureKind } from "./kind.ts";
+import { type Domain, numbersOf } from "./tabular.ts";
 import { transforms } from "./transforms.ts";
 
 /** A number before its mean and scale are known. */
@@ -18,7 +17,7 @@ export interface UnfittedNumeric {
   readonly standardise: boolean;
 }
 
-/** A number `x` that the model reads as `(transform(x) - mean) / scale`. One input wide. */
+/** A number `x` that is encoded as `(transform(x) - mean) / scale`, in float64 and then rounded. One input wide. */
 export interface NumericFeature {
   /** The kind of the feature. */
   readonly kind: "numeric";
@@ -31,7 +30,7 @@ export interface NumericFeature {
 }
 
 /**
- * A feature that is a number: `(transform(x) - mean) / scale`, computed inside the model.
+ * A feature that is a number: `encode` gives `(transform(x) - mean) / scale`, computed in float64.
  *
  * @param options `transform` is `"none"` by default; `"log1p"`, `log(1 + x)`, suits amounts and counts. `standardise`,
  * true by default, fits mean and scale to the training rows; otherwise they are 0 and 1.
@@ -61,7 +60,7 @@ export function numeric(
   return { kind: "numeric", transform, standardise };
 }
 
-/** Numbers: one column each of the float input `numeric`, and of the stream `input`. */
+/** Numbers: one column each of the float input `numeric`, which is a part of the stream `input` as it is. */
 export const numericKind: FeatureKind<UnfittedNumeric, NumericFeature> = {
   unfitted: object({
     kind: word("numeric"),
@@ -71,99 +70,92 @@ export const numericKind: FeatureKind<UnfittedNumeric, NumericFeature> = {
   fitted: object({
     kind: word("numeric"),
     transform: word(...Object.keys(transforms)),
-    mean: finite,
-    scale: fitting("a finite number above 0", (found) => isFloat(found) && Math.fround(found) > 0),
+    mean: fitting("a finite number", Number.isFinite),
+    scale: fitting("a finite number above 0", (found) => Number.isFinite(found) && (found as number) > 0),
   }),
   columns: (name) => ({ [name]: "number" }),
   fit: ({ transform, standardise }, name, records) => {
     const values = numbersOf(records, name, domainOf(transform));
-    const encoding = standardise ? standard(transform, values, name, records) : { mean: 0, scale: 1 };
-    return { kind: "numeric", transform, ...encoding };
+    const where = `Cannot ${records.action}\n  at feature ${JSON.stringify(name)}`;
+    const { mean, scale } = standardise ? standard(values.map(transforms[transform].of), where) : { mean: 0, scale: 1 };
+    if (transform === "none") checkApart(values, (x) => (x - mean) / scale, where);
+    return { kind: "numeric", transform, mean, scale };
   },
   width: () => 1,
   inputs: (features) => [{ name: "numeric", type: "float", width: features.length }],
   encode: (features, records) => {
     const numeric = new Float32Array(records.count * features.length);
-    features.forEach(([name, { transform }], column) => {
-      const values = numbersOf(records, name, domainOf(transform));
-      for (let row = 0; row < values.length; row++) numeric[row * features.length + column] = values[row];
+    features.forEach(([name, feature], column) => {
+      const values = numbersOf(records, name, domainOf(feature.transform));
+      const row = encodeColumn(feature, values, numeric, column, features.length);
+      if (row === undefined) return;
+      const where = `Cannot ${records.action}\n  at feature ${JSON.stringify(name)}, row ${row}`;
+      throw new RangeError(`${where}: found ${values[row]}, wanted a number whose encoding is finite in float32`);
     });
     return { numeric };
   },
-  value: (features, { numeric }) => {
-    const means = constant(features.map(([, { mean }]) => mean));
-    const scales = constant(features.map(([, { scale }]) => scale));
-    return div(sub(transformed(numeric, features), means), scales);
-  },
+  value: (_, { numeric }) => numeric,
   wrong: (features, { numeric }) => {
-    const at = firstWrong(numeric, features.map(([, { transform }]) => transforms[transform].above));
-    if (at < 0) return undefined;
-    const [name, { transform }] = features[at % features.length];
-    const found = `${transform === "none" ? "" : `${transform} of `}${numeric[at]}`;
+    if (areFinite(numeric as Float32Array)) return undefined;
+    const at = numeric.findIndex((number) => !Number.isFinite(number));
     return {
       row: Math.floor(at / features.length),
-      at: `feature ${quoted(name)}`,
-      message: `${found} is not a finite number`,
+      at: `feature ${quoted(features[at % features.length][0])}`,
+      message: `${numeric[at]} is not a finite number`,
     };
   },
 };
 
+/** Writes the encoding of numbers to a column of rows. Returns the row of the first that is not finite in float32. */
+function encodeColumn(
+  { transform, mean, scale }: NumericFeature,
+  values: Float64Array,
+  rows: Float32Array,
+  column: number,
+  width: number,
+): number | undefined {
+  const { of } = transforms[transform];
+  for (let row = 0, at = column; row < values.length; row++, at += width) {
+    const encoded = Math.fround((of(values[row]) - mean) / scale);
+    if (encoded - encoded !== 0) return row;
+    rows[at] = encoded;
+  }
+  return undefined;
+}
+
 /** The mean and the standard deviation of transformed numbers. */
-function standard(
-  transform: NumericFeature["transform"],
-  values: Float32Array,
-  name: string,
-  records: Records,
-): Pick<NumericFeature, "mean" | "scale"> {
-  const read = Float64Array.from(values, transforms[transform].ofNumber);
-  let sum = 0, squares = 0;
-  for (let row = 0; row < read.length; row++) sum += read[row] - read[0];
-  const mean = read[0] + sum / read.length;
-  for (let row = 0; row < read.length; row++) squares += (read[row] - mean) ** 2;
-  const scale = Math.sqrt(squares / read.length);
-  if (scale < 1e-5 * Math.abs(mean) && (scale > 0 || differ(records.columns[name]))) {
+function standard(numbers: Float64Array, where: string): Pick<NumericFeature, "mean" | "scale"> {
+  const [first] = numbers;
+  let sum = 0, squares = 0, widest = 0;
+  for (const number of numbers) {
+    sum += number - first;
+    widest = Math.max(widest, Math.abs(number - first));
+  }
+  const mean = first + sum / numbers.length;
+  if (widest <= Math.min(1e-12 * Math.abs(first), 0.5)) return { mean, scale: 1 }; // equal but for errors of rounding
+  for (const number of numbers) squares += (number - mean) ** 2;
+  const scale = Math.sqrt(squares / numbers.length);
+  if (!Number.isFinite(scale)) {
+    throw new RangeError(`${where}: found differences of ${widest}: divide the numbers first`);
+  }
+  if (scale < 1e-5 * Math.abs(mean)) {
     const found = `found ${mean} on average and differences of ${scale.toPrecision(2)}, too small for float32`;
-    throw new RangeError(
-      `Cannot ${records.action}\n  at feature ${JSON.stringify(name)}: ${found}: subtract an offset first`,
-    );
+    throw new RangeError(`${where}: ${found}: subtract an offset first`);
   }
-  return { mean, scale: scale > 0 ? scale : 1 };
+  return { mean, scale };
 }
 
-/** Returns true if the numbers of a plain list, which are equal in float32, differ by more than errors of rounding. */
-function differ(column: Records["columns"][string]): boolean {
-  if (isTyped(column)) return false;
-  const numbers = Float64Array.from(column as ArrayLike<number>);
-  return numbers.some((number) => Math.abs(number - numbers[0]) > 1e-12 * Math.abs(numbers[0]));
+/** Makes sure that whole numbers which differ do so once they are encoded. */
+function checkApart(values: Float64Array, encoded: (x: number) => number, where: string): void {
+  const merged = mergedBy(values, encoded);
+  if (merged === undefined) return;
+  const found = `${merged.join(" and ")} would be one number in float32`;
+  const advice = 'read identifiers as "text" into category(), amounts with transform "log1p", or divide and round them';
+  throw new RangeError(`${where}: ${found}: ${advice}`);
 }
 
-/** Returns the domain of a feature's numbers; undefined if all finite ones will do. */
-function domainOf(transform: NumericFeature["transform"]): Domain | undefined {
+/** Returns the domain of a feature's numbers. */
+function domainOf(transform: NumericFeature["transform"]): Domain {
   const { above } = transforms[transform];
-  return above === -Infinity ? undefined : { above, wanted: `a number greater than ${above} for ${transform}` };
-}
-
-/** Raw numbers `[batch, features]`, transformed: neighbours with the same transform as one piece. */
-function transformed(raw: Value, features: readonly Named<NumericFeature>[]): Value {
-  const pieces: Value[] = [];
-  for (let start = 0, end; start < features.length; start = end) {
-    const [, { transform }] = features[start];
-    end = start;
-    while (end < features.length && features[end][1].transform === transform) end++;
-    const piece = end - start === features.length ? raw : slice(raw, start, end - start);
-    pieces.push(transforms[transform].ofValue(piece));
-  }
-  return concat(pieces);
-}
-
-/** The position of the first number that is not finite, or not greater than its column's bound; else -1. */
-function firstWrong(data: ArrayLike<number>, above: readonly number[]): number {
-  const bounded = above.some((bound) => bound > -Infinity);
-  if (!bounded && data instanceof Float32Array && areFinite(data)) return -1;
-  // A call for each number would take as long as many a prediction.
-  for (let at = 0; at < data.length; at++) {
-    const number = data[at];
-    if (number - number !== 0 || bounded && number <= above[at % above.length]) return at;
-  }
-  return -1;
+  return { above, wanted: `a number greater than ${above} for ${transform}` };
 }

@@ -50,35 +50,34 @@ export function recordsOf(
   return { action, count, columns };
 }
 
-/** The numbers that a feature takes, beyond being finite. */
+/** The numbers that a feature takes. */
 export interface Domain {
-  /** They are greater than this, as float32. */
+  /** They are finite and greater than this. */
   readonly above: number;
   /** The same in words. */
   readonly wanted: string;
 }
 
 /**
- * The numbers of a column, all finite and in the domain.
+ * The numbers of a column in float64, all in the domain; the column itself if it holds such.
  *
  * @throws {TypeError | RangeError} naming the row of the first number that is not.
  */
-export function numbersOf({ action, columns }: Records, name: string, domain?: Domain): Float32Array {
+export function numbersOf({ action, columns }: Records, name: string, { above, wanted }: Domain): Float64Array {
   const column = columns[name];
   if (isTyped(column) && column.kind === "text") {
     throw new TypeError(`${at(action, name)}: found text, wanted numbers`);
   }
   const given: PlainColumn = isTyped(column) ? column.values : column;
-  const values = new Float32Array(given.length);
+  const values = given instanceof Float64Array ? given : new Float64Array(given.length);
   for (let row = 0; row < given.length; row++) {
     const value = given[row];
-    values[row] = typeof value === "number" ? value : NaN;
-    if (!Number.isFinite(values[row])) {
-      throw new TypeError(`${at(action, name)}, row ${row}: found ${textOf(value)}, wanted a finite number`);
+    if (!(typeof value === "number" && value > above && value < Infinity)) {
+      const found = `${at(action, name)}, row ${row}: found ${textOf(value)}`;
+      if (!Number.isFinite(value)) throw new TypeError(`${found}, wanted a finite number`);
+      throw new RangeError(`${found}, wanted ${wanted}`);
     }
-    if (domain !== undefined && !(values[row] > domain.above)) {
-      throw new RangeError(`${at(action, name)}, row ${row}: found ${textOf(value)}, wanted ${domain.wanted}`);
-    }
+    if (values !== given) values[row] = value;
   }
   return values;
 }
