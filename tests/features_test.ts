@@ -14,7 +14,9 @@ import { numeric } from "../lib/features/numeric.ts";
 import type { UnfittedFeature } from "../lib/features/table.ts";
 import type { Tabular } from "../lib/features/tabular.ts";
 import { random } from "../lib/data/random.ts";
-import { compile, cpu, define, inits, layer, regression, type Spec } from "../mod.ts";
+import { columnsIn } from "../lib/features/columns.ts";
+import { inputWidth } from "../lib/features/input.ts";
+import { compile, cpu, define, entriesOf, inits, layer, regression, type Spec } from "../mod.ts";
 import { matmul } from "../lib/ops.ts";
 import { parametersOf, type Tensor } from "../lib/graph.ts";
 
@@ -203,6 +205,7 @@ Deno.test("encode() names the feature, the row and what was found in every error
     { age: numeric(), pay: numeric({ transform: "log1p" }), job: category() },
     { age: [1, 2], pay: [0, 1], job: ["a", "b"] },
   );
+  const wayOut = 'numeric({ missing: "mean" }) takes missing ones';
   const right = { age: [1, 2], pay: [3, 4], job: ["a", "b"] };
   const text: Columns["columns"] = { age: { kind: "text", codes: Int32Array.of(0), words: ["x"] } };
   const number: Columns["columns"] = { job: { kind: "number", values: Float64Array.of(0) } };
@@ -211,12 +214,15 @@ Deno.test("encode() names the feature, the row and what was found in every error
     pay: { kind: "number", values: Float64Array.of(1) },
   };
   const cases: [unknown, string][] = [
-    [{ ...right, age: [1, NaN] }, '"age", row 1: found NaN, wanted a finite number'],
+    [{ ...right, age: [1, NaN] }, `"age", row 1: found NaN, wanted a finite number: ${wayOut}`],
     [{ ...right, age: [Infinity, 1] }, '"age", row 0: found Infinity, wanted a finite number'],
     [{ ...right, age: [1e39, 1] }, '"age", row 0: found 1e+39, wanted a number whose encoding is finite in float32'],
     [{ ...right, age: [1, "2"] }, '"age", row 1: found "2", wanted a finite number'],
-    [{ ...right, age: [1, undefined] }, '"age", row 1: found undefined, wanted a finite number'],
-    [{ ...right, age: [null, 1] }, '"age", row 0: found null, wanted a finite number'],
+    [
+      { ...right, age: [1, undefined] },
+      '"age", row 1: found undefined, wanted a finite number: numeric({ missing: "mean" }) takes missing ones',
+    ],
+    [{ ...right, age: [null, 1] }, `"age", row 0: found null, wanted a finite number: ${wayOut}`],
     [{ ...right, pay: [0, -1] }, '"pay", row 1: found -1, wanted a number greater than -1 for log1p'],
     [
       { ...right, pay: [-1.000000000001, 0] },
@@ -238,6 +244,73 @@ Deno.test("encode() names the feature, the row and what was found in every error
     assert(error instanceof TypeError || error instanceof RangeError);
     assertEquals(error.message, `Cannot encode rows\n  at feature ${message}`);
   }
+});
+
+Deno.test("numeric({ missing }) fills what is missing, and an indicator says where it was", async () => {
+  const text = "age,pay\n20,0\n,3\n40,\n60,8\n";
+  const options = { columns: { age: "number", pay: "number" }, missing: [""] } as const;
+  const table = await readCsv(new Blob([text]).stream(), options);
+  const lists: Tabular = { age: [20, undefined, 40, 60], pay: [0, 3, null, 8] };
+  const logs = [0, 3, 8].map(Math.log1p);
+  const log = (logs[0] + logs[1] + logs[2]) / 3;
+  const sd = Math.sqrt(800 / 3);
+  const cases: [unfitted: Record<string, UnfittedFeature>, missing: number[], rows: number[][]][] = [
+    [{ age: numeric({ missing: "mean" }) }, [40], [[-20 / sd], [0], [0], [20 / sd]]],
+    [{ age: numeric({ missing: "mean", indicator: true }) }, [40], [[-20 / sd, 0], [0, 1], [0, 0], [20 / sd, 0]]],
+    [{ age: numeric({ missing: 0 }) }, [0], [[-20 / sd], [-40 / sd], [0], [20 / sd]]],
+    [{ age: numeric({ missing: -1, standardise: false, indicator: true }) }, [-1], [[20, 0], [-1, 1], [40, 0], [
+      60,
+      0,
+    ]]],
+    [{ age: numeric({ missing: "mean", standardise: false }) }, [40], [[20], [40], [40], [60]]],
+    [
+      {
+        pay: numeric({ missing: "mean", standardise: false, transform: "log1p", indicator: true }),
+        age: numeric({ missing: 7, standardise: false }),
+      },
+      [log, 7],
+      [[logs[0], 0, 20], [logs[1], 0, 7], [log, 1, 40], [logs[2], 0, 60]],
+    ],
+    [
+      { pay: numeric({ missing: 3, standardise: false, transform: "log1p" }) },
+      [Math.log1p(3)],
+      [[logs[0]], [logs[1]], [logs[1]], [logs[2]]],
+    ],
+  ];
+  for (const [unfitted, missing, wanted] of cases) {
+    const features = fit(unfitted, table);
+    assertEquals(features, fit(unfitted, lists));
+    assertEquals(Object.values(features).map((feature) => "missing" in feature && feature.missing), missing);
+    const { inputs } = encode(JSON.parse(JSON.stringify(features)), lists);
+    assertEquals(inputs.numeric, Float32Array.from(wanted.flat()));
+    assertEquals(encode(features, table).inputs, inputs);
+    assertEquals(inputWidth({ features }), wanted[0].length);
+    const model = await compile(define({ input: features, tasks: { y: regression() } }), { engine: cpu(), seed: 1 });
+    const parameters = await model.parameters();
+    const kernel = parameters["tasks/y/head/0/kernel"].data;
+    const { y } = await model.predict(encode(features, lists));
+    wanted.forEach((row, at) => assertAlmostEquals(y[at], row.reduce((sum, x, i) => sum + x * kernel[i], 0), 1e-4));
+    const [input] = entriesOf(model.spec);
+    assertEquals(input.output, `[batch, ${wanted[0].length}]`);
+    model.dispose();
+  }
+  const features = fit({ age: numeric({ missing: "mean", indicator: true }), pay: numeric({ missing: 0 }) }, table);
+  const [input] = entriesOf(define({ input: features, tasks: { y: regression() } }));
+  assertEquals(input.function, "2 features, age (missing: 40, indicator), pay (…");
+  assertEquals(columnsIn({ features })(["pay"]), [[2, 1]]);
+  assertThrows(
+    () => encode(features, { age: [Infinity], pay: [1] }),
+    TypeError,
+    "found Infinity, wanted a finite number",
+  );
+  assertEquals(numeric({ indicator: true }), numeric({ indicator: true, missing: "mean" }));
+  assertEquals(fit({ age: numeric({ missing: "mean" }) }, { age: [1, 3] }).age, {
+    kind: "numeric",
+    transform: "none",
+    mean: 2,
+    scale: 1,
+    missing: 2,
+  });
 });
 
 Deno.test("fit(), numeric(), category() and take() refuse what is wrong", () => {
@@ -270,6 +343,23 @@ Deno.test("fit(), numeric(), category() and take() refuse what is wrong", () => 
     [
       () => numeric({ transform: "log" as "log1p" }),
       'Cannot define numeric feature\n  at transform: found "log", wanted "none" or "log1p"',
+    ],
+    [
+      () => numeric({ missing: "median" as "mean" }),
+      'Cannot define numeric feature\n  at missing: found "median", wanted "mean" or a finite number',
+    ],
+    [
+      () => numeric({ missing: -1, transform: "log1p" }),
+      'Cannot define numeric feature\n  at missing: found -1, wanted "mean" or a finite number greater than -1',
+    ],
+    [
+      () => fit({ age: numeric({ missing: "mean" }) }, { age: [NaN, undefined, null] }),
+      'Cannot fit features\n  at feature "age": found no number, as all are missing: wanted at least one',
+    ],
+    [
+      () => fit({ age: numeric() }, { age: [1, NaN] }),
+      'Cannot fit features\n  at feature "age", row 1: found NaN, wanted a finite number: ' +
+      'numeric({ missing: "mean" }) takes missing ones',
     ],
     [
       () => take({ count: 3, columns: {} }, [0, 3]),
