@@ -99,7 +99,7 @@ export { type Issue, SpecError } from "./lib/errors/issues.ts";
 export type { Spec } from "./lib/spec/spec.ts";
 export { type Features, featuresOf } from "./lib/features/input.ts";
 export { category, type UnfittedCategory } from "./lib/features/category.ts";
-export { numeric, type UnfittedNumeric } from "./lib/features/numeric.ts";
+export { numeric, type NumericOptions, type UnfittedNumeric } from "./lib/features/numeric.ts";
 export type { UnfittedFeature } from "./lib/features/table.ts";
 export type { PlainColumn, Tabular } from "./lib/features/tabular.ts";
 

@@ -67,7 +67,11 @@ Deno.test("census() gives labels and inputs as a plain reading of the text does"
     assertEquals([...train.labels![task]], rows.map((row) => positive.test(row[column]) ? 1 : 0));
     const { numeric, category } = train.inputs;
     const numbers = [0, 5, 16, 17, 18, 30, 39];
-    assertEquals([...numeric], rows.flatMap((row) => numbers.map((column) => Number(row[column]))));
+    const encodings = Object.values(features).flatMap((feature) => feature.kind === "numeric" ? [feature] : []);
+    const wanted = rows.flatMap((row) =>
+      numbers.map((column, at) => (Math.log1p(Number(row[column])) - encodings[at].mean) / encodings[at].scale)
+    );
+    assertEquals(numeric, Float32Array.from(wanted));
     const categories = row(41).filter((column) => ![...numbers, 4, 7, 24].includes(column));
     const words = Object.values(features).flatMap((feature) => feature.kind === "category" ? [feature.words] : []);
     categories.forEach((column, i) => {
@@ -309,7 +313,7 @@ function row(length: number): number[] {
 }
 
 function ones(rows: Rows, task: string): number {
-  return rows.labels![task].reduce((sum, label) => sum + label, 0);
+  return [...rows.labels![task]].reduce((sum, label) => sum + label, 0);
 }
 
 /** Every row as a text. */

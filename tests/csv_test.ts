@@ -13,7 +13,7 @@ Deno.test("readCsv() reads the columns asked for, whatever the line ends, the ma
   const wanted: Columns = {
     count: 3,
     columns: {
-      number: { kind: "number", values: Float32Array.of(1, -2.5, 300) },
+      number: { kind: "number", values: Float64Array.of(1, -2.5, 300) },
       text: { kind: "text", codes: Int32Array.of(0, 1, 2), words: ["a", "", "ä€😀"] },
       word: { kind: "text", codes: Int32Array.of(1, 0, 1), words: ["y", "x"], listed: true },
     },
@@ -94,7 +94,27 @@ Deno.test("readCsv() reads numbers as Number() does, correctly rounded", async (
     texts.push(`${source.bits() - 2 ** 31}`);
   }
   const { columns: { x } } = await readCsv(pieces(texts.join("\n"), 997), { header: ["x"], columns: { x: "number" } });
-  assertEquals(x, { kind: "number", values: Float32Array.from(texts, Number) });
+  assertEquals(x, { kind: "number", values: Float64Array.from(texts, Number) });
+});
+
+Deno.test("readCsv() keeps all digits that float64 has, and refuses whole numbers of more", async () => {
+  const texts = [
+    "123456789",
+    "123456791",
+    "9007199254740991",
+    "-9007199254740992",
+    "9007199254740994",
+    "1e39",
+    "1e300",
+  ];
+  const options = { header: ["x"], columns: { x: "number" } } as const;
+  const { columns: { x } } = await readCsv(pieces(texts.join("\n")), options);
+  assertEquals(x, { kind: "number", values: Float64Array.from(texts, Number) });
+  assert(x.kind === "number");
+  assertEquals([...x.values].map(String).slice(0, 5), texts.slice(0, 5));
+  for await (const chunk of streamCsv(pieces("x\n16777217\n"), { columns: { x: "number" } })) {
+    assertEquals(take(chunk, [0]).columns.x, { kind: "number", values: Float64Array.of(16777217) });
+  }
 });
 
 Deno.test("readCsv() gives each distinct text one code, in order of appearance", async () => {
@@ -370,7 +390,7 @@ Deno.test("readCsv() takes time in proportion to the digits of a number and the 
 });
 
 Deno.test("readCsv() of no rows gives empty columns", async () => {
-  const empty: Columns = { count: 0, columns: { a: { kind: "number", values: new Float32Array(0) } } };
+  const empty: Columns = { count: 0, columns: { a: { kind: "number", values: new Float64Array(0) } } };
   assertEquals(await readCsv(pieces("a,b\n"), { columns: { a: "number" } }), empty);
   assertEquals(await readCsv(pieces("\n\na,b"), { columns: { a: "number" } }), empty);
   assertEquals(await readCsv(pieces(""), { header: ["a"], columns: { a: "number" } }), empty);
@@ -379,13 +399,13 @@ Deno.test("readCsv() of no rows gives empty columns", async () => {
 Deno.test("readCsv() reads listed texts as missing numbers", async () => {
   const options = { columns: { a: "number" }, missing: ["?", ""] } as const;
   const { columns: { a } } = await readCsv(pieces('a,b\n1,x\n?,x\n"",x\n-1,x'), options);
-  assertEquals(a, { kind: "number", values: Float32Array.of(1, NaN, NaN, -1) });
+  assertEquals(a, { kind: "number", values: Float64Array.of(1, NaN, NaN, -1) });
 });
 
 Deno.test("readCsv() reads texts that stand for nothing wherever they stand, numbers too", async () => {
   const options = { columns: { a: "number", b: ["x", "y"] }, missing: ["-1", "", "x", "1e3"] } as const;
   const { columns: { a, b } } = await readCsv(pieces('a,b\n-1,y\n-1.0,x\n1e3,""\n1000,y\n"-1",y\n2,x\n'), options);
-  assertEquals(a, { kind: "number", values: Float32Array.of(NaN, -1, NaN, 1000, NaN, 2) });
+  assertEquals(a, { kind: "number", values: Float64Array.of(NaN, -1, NaN, 1000, NaN, 2) });
   assertEquals(b, { kind: "text", codes: Int32Array.of(1, -1, -1, 1, 1, -1), words: ["x", "y"], listed: true });
 });
 
@@ -535,7 +555,13 @@ Deno.test("readCsv() names file, line, column and what was found in every error"
     ["1,x,no\n-Infinity,x,no\n", 'line 3, column "age": found "-Infinity", wanted a number'],
     ["0x10,x,no\n", 'line 2, column "age": found "0x10", wanted a number'],
     ["1e999,x,no\n", 'line 2, column "age": found "1e999", wanted a number'],
-    ["1e39,x,no\n", 'line 2, column "age": found "1e39", wanted a number'],
+    ...["9007199254740993", '"-9007199254740993"', "00100000000000000000001", "9007199254740993.5"].map((
+      text,
+    ): [string, string] => [
+      `1,x,no\n${text},x,no\n`,
+      `line 3, column "age": found "${text.replaceAll('"', "")}", a whole number of more digits than float64 holds: ` +
+      'an identifier is read as "text"',
+    ]),
     ["1-2,x,no\n", 'line 2, column "age": found "1-2", wanted a number'],
     ["1.2.3,x,no\n", 'line 2, column "age": found "1.2.3", wanted a number'],
     ['"1""",x,no\n', 'line 2, column "age": found "1\\"", wanted a number'],

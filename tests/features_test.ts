@@ -14,7 +14,9 @@ import { numeric } from "../lib/features/numeric.ts";
 import type { UnfittedFeature } from "../lib/features/table.ts";
 import type { Tabular } from "../lib/features/tabular.ts";
 import { random } from "../lib/data/random.ts";
-import { compile, cpu, define, inits, layer, regression, type Spec } from "../mod.ts";
+import { columnsIn } from "../lib/features/columns.ts";
+import { inputWidth } from "../lib/features/input.ts";
+import { compile, cpu, define, entriesOf, inits, layer, regression, type Spec } from "../mod.ts";
 import { matmul } from "../lib/ops.ts";
 import { parametersOf, type Tensor } from "../lib/graph.ts";
 
@@ -59,20 +61,88 @@ Deno.test("fit() sorts words, and leaves out rare ones and those of no row", () 
   assertEquals(words(1, columns), { kind: "category", words: ["a", "b"] });
 });
 
-Deno.test("encode() gives raw numbers and codes in the order of the features, unknown words code 0", () => {
+Deno.test("encode() gives standardised numbers and codes in the order of the features, unknown words code 0", () => {
   const features = fit(
     { job: category(), age: numeric(), town: category({ minCount: 2 }), pay: numeric({ transform: "log1p" }) },
     { age: [1, 2, 3], job: ["a", "b", "a"], pay: [0, 10, 20], town: ["x", "y", "x"] },
   );
   assertEquals(Object.keys(features), ["job", "age", "town", "pay"]);
+  const logs = [0, 10, 20].map(Math.log1p);
+  const mean = (logs[1] + logs[2]) / 3;
+  const scale = Math.sqrt(logs.reduce((sum, log) => sum + (log - mean) ** 2, 0) / 3);
+  const [pay5, pay6] = [5, 6].map((pay) => (Math.log1p(pay) - mean) / scale);
   const rows = { pay: [5, 6], town: ["y", "x"], age: [7.5, -8], job: ["b", "c"], other: ["", "", ""] };
   assertEquals(encode(features, rows), {
     count: 2,
-    inputs: { numeric: Float32Array.of(7.5, 5, -8, 6), category: Int32Array.of(2, 0, 0, 1) },
+    inputs: {
+      numeric: Float32Array.of(5.5 / Math.sqrt(2 / 3), pay5, -10 / Math.sqrt(2 / 3), pay6),
+      category: Int32Array.of(2, 0, 0, 1),
+    },
   });
   assertEquals(encode(features, { pay: [], town: [], age: [], job: [] }), {
     count: 0,
     inputs: { numeric: new Float32Array(0), category: new Int32Array(0) },
+  });
+});
+
+Deno.test("encode() centres numbers in float64 before it rounds them, and log1p is exact near -1", () => {
+  const features = {
+    x: { kind: "numeric", transform: "none", mean: 2 ** 40, scale: 2 ** 24 },
+    y: { kind: "numeric", transform: "log1p", mean: 0, scale: 1 },
+  } as const;
+  const { inputs } = encode(features, { x: [2 ** 40 + 1, 2 ** 40 + 3], y: [-0.999999999999, 1e-20] });
+  const near = Math.log1p(-0.999999999999);
+  assertEquals(inputs.numeric, Float32Array.of(2 ** -24, near, 3 * 2 ** -24, 1e-20));
+  const { x } = fit({ x: numeric() }, { x: [2 ** 40 + 1, 2 ** 40 + 2 ** 30 + 1] });
+  assertEquals(x, { ...features.x, mean: 2 ** 40 + 2 ** 29 + 1, scale: 2 ** 29 });
+});
+
+Deno.test("fit() refuses whole numbers that would be one number, and deviations too small, wherever numbers come from", () => {
+  const column = (x: number[]): Tabular[] => [
+    { x },
+    { x: Float64Array.from(x) },
+    { count: x.length, columns: { x: { kind: "number", values: Float64Array.from(x) } } },
+  ];
+  const apart = (one: number, other: number) =>
+    `Cannot fit features\n  at feature "x": ${one} and ${other} would be one number in float32: ` +
+    'read identifiers as "text" into category(), amounts with transform "log1p", or divide and round them';
+  const refused: [x: number[], options: Parameters<typeof numeric>[0], message: string][] = [
+    [[1, 16777217, 5, 16777216], { standardise: false }, apart(16777216, 16777217)],
+    [[-16777217, 1, -16777216], { standardise: false }, apart(-16777217, -16777216)],
+    [[123456789, 0, 123456790, 1e12], {}, apart(123456789, 123456790)],
+    [[0, 1e16, 1e16 + 2], {}, apart(1e16, 1e16 + 2)],
+    [
+      Array.from({ length: 60 }, (_, i) => 1_700_000_000 + i),
+      {},
+      'Cannot fit features\n  at feature "x": found 1700000029.5 on average and differences of 17, too small for ' +
+      "float32: subtract an offset first",
+    ],
+    [
+      [2 ** 50, 2 ** 50 + 1],
+      {},
+      'Cannot fit features\n  at feature "x": found 1125899906842624.5 on average and differences of 0.50, too small ' +
+      "for float32: subtract an offset first",
+    ],
+  ];
+  for (const [x, options, message] of refused) {
+    for (const rows of column(x)) {
+      assertEquals(assertThrows(() => fit({ x: numeric(options) }, rows), RangeError).message, message);
+    }
+  }
+  const fine: [x: number[], options: Parameters<typeof numeric>[0]][] = [
+    [[16777215, 16777214], { standardise: false }],
+    [[16777216, 16777216, 16777218], { standardise: false }],
+    [[123456789, 123400000, 123456790], {}],
+    [[123456789, 0, 123456790, 1e12], { transform: "log1p" }],
+    [[16777216.25, 16777216.5], { standardise: false }],
+    [[0.1 + 0.2, 0.3], {}], // errors of rounding: a constant
+  ];
+  for (const [x, options] of fine) for (const rows of column(x)) fit({ x: numeric(options) }, rows);
+  assertEquals(fit({ x: numeric() }, { x: [0.1 + 0.2, 0.3] }).x, {
+    kind: "numeric",
+    transform: "none",
+    mean: 0.30000000000000004,
+    scale: 1,
   });
 });
 
@@ -94,7 +164,7 @@ Deno.test("encode() of a part is the part of what encode() gives", () => {
   const rows: Columns = {
     count: 4,
     columns: {
-      x: { kind: "number", values: Float32Array.of(1, 2, 3, 4) },
+      x: { kind: "number", values: Float64Array.of(1, 2, 3, 4) },
       y: { kind: "text", codes: Int32Array.of(0, 1, 0, 2), words: ["p", "q", "r"] },
     },
   };
@@ -111,7 +181,7 @@ Deno.test("fit() and encode() survive JSON and names that objects have", () => {
   const unfitted = Object.fromEntries([["__proto__", numeric()], ["constructor", category()]]);
   const features = fit(unfitted as Record<string, UnfittedFeature>, rows);
   const again = JSON.parse(JSON.stringify(features));
-  const inputs = { numeric: Float32Array.of(1, 2), category: Int32Array.of(1, 2) };
+  const inputs = { numeric: Float32Array.of(-1, 1), category: Int32Array.of(1, 2) };
   assertEquals(encode(again, rows), { count: 2, inputs });
 });
 
@@ -120,8 +190,8 @@ Deno.test("labels() gives numbers as they are, listed words as their places, and
   const kinds = { pay: "number", sold: ["no", "yes"], town: "text" } as const;
   const columns = await readCsv(file(), { columns: kinds, missing: [""] });
   assertEquals(labels(columns, { sale: "sold", income: "pay" }), {
-    sale: Float32Array.of(1, 0, NaN),
-    income: Float32Array.of(1.5, NaN, 2),
+    sale: Float64Array.of(1, 0, NaN),
+    income: Float64Array.of(1.5, NaN, 2),
   });
   assertThrows(() => labels(columns, { town: "town" }), TypeError, 'such as "town": ["x", "y"]');
   const refused = await assertRejects(() => readCsv(file(), { columns: { sold: ["no", "yes"] } }), SyntaxError);
@@ -135,24 +205,28 @@ Deno.test("encode() names the feature, the row and what was found in every error
     { age: numeric(), pay: numeric({ transform: "log1p" }), job: category() },
     { age: [1, 2], pay: [0, 1], job: ["a", "b"] },
   );
+  const wayOut = 'numeric({ missing: "mean" }) takes missing ones';
   const right = { age: [1, 2], pay: [3, 4], job: ["a", "b"] };
   const text: Columns["columns"] = { age: { kind: "text", codes: Int32Array.of(0), words: ["x"] } };
-  const number: Columns["columns"] = { job: { kind: "number", values: Float32Array.of(0) } };
+  const number: Columns["columns"] = { job: { kind: "number", values: Float64Array.of(0) } };
   const one = {
-    age: { kind: "number", values: Float32Array.of(1) },
-    pay: { kind: "number", values: Float32Array.of(1) },
+    age: { kind: "number", values: Float64Array.of(1) },
+    pay: { kind: "number", values: Float64Array.of(1) },
   };
   const cases: [unknown, string][] = [
-    [{ ...right, age: [1, NaN] }, '"age", row 1: found NaN, wanted a finite number'],
+    [{ ...right, age: [1, NaN] }, `"age", row 1: found NaN, wanted a finite number: ${wayOut}`],
     [{ ...right, age: [Infinity, 1] }, '"age", row 0: found Infinity, wanted a finite number'],
-    [{ ...right, age: [1e39, 1] }, '"age", row 0: found 1e+39, wanted a finite number'],
+    [{ ...right, age: [1e39, 1] }, '"age", row 0: found 1e+39, wanted a number whose encoding is finite in float32'],
     [{ ...right, age: [1, "2"] }, '"age", row 1: found "2", wanted a finite number'],
-    [{ ...right, age: [1, undefined] }, '"age", row 1: found undefined, wanted a finite number'],
-    [{ ...right, age: [null, 1] }, '"age", row 0: found null, wanted a finite number'],
+    [
+      { ...right, age: [1, undefined] },
+      '"age", row 1: found undefined, wanted a finite number: numeric({ missing: "mean" }) takes missing ones',
+    ],
+    [{ ...right, age: [null, 1] }, `"age", row 0: found null, wanted a finite number: ${wayOut}`],
     [{ ...right, pay: [0, -1] }, '"pay", row 1: found -1, wanted a number greater than -1 for log1p'],
     [
-      { ...right, pay: [-0.999999999999, 0] },
-      '"pay", row 0: found -0.999999999999, wanted a number greater than -1 for log1p',
+      { ...right, pay: [-1.000000000001, 0] },
+      '"pay", row 0: found -1.000000000001, wanted a number greater than -1 for log1p',
     ],
     [{ ...right, job: ["a", 1.5] }, '"job", row 1: found 1.5, wanted a text or a whole number'],
     [{ ...right, job: ["a", null] }, '"job", row 1: found null, wanted a text or a whole number'],
@@ -172,6 +246,73 @@ Deno.test("encode() names the feature, the row and what was found in every error
   }
 });
 
+Deno.test("numeric({ missing }) fills what is missing, and an indicator says where it was", async () => {
+  const text = "age,pay\n20,0\n,3\n40,\n60,8\n";
+  const options = { columns: { age: "number", pay: "number" }, missing: [""] } as const;
+  const table = await readCsv(new Blob([text]).stream(), options);
+  const lists: Tabular = { age: [20, undefined, 40, 60], pay: [0, 3, null, 8] };
+  const logs = [0, 3, 8].map(Math.log1p);
+  const log = (logs[0] + logs[1] + logs[2]) / 3;
+  const sd = Math.sqrt(800 / 3);
+  const cases: [unfitted: Record<string, UnfittedFeature>, missing: number[], rows: number[][]][] = [
+    [{ age: numeric({ missing: "mean" }) }, [40], [[-20 / sd], [0], [0], [20 / sd]]],
+    [{ age: numeric({ missing: "mean", indicator: true }) }, [40], [[-20 / sd, 0], [0, 1], [0, 0], [20 / sd, 0]]],
+    [{ age: numeric({ missing: 0 }) }, [0], [[-20 / sd], [-40 / sd], [0], [20 / sd]]],
+    [{ age: numeric({ missing: -1, standardise: false, indicator: true }) }, [-1], [[20, 0], [-1, 1], [40, 0], [
+      60,
+      0,
+    ]]],
+    [{ age: numeric({ missing: "mean", standardise: false }) }, [40], [[20], [40], [40], [60]]],
+    [
+      {
+        pay: numeric({ missing: "mean", standardise: false, transform: "log1p", indicator: true }),
+        age: numeric({ missing: 7, standardise: false }),
+      },
+      [log, 7],
+      [[logs[0], 0, 20], [logs[1], 0, 7], [log, 1, 40], [logs[2], 0, 60]],
+    ],
+    [
+      { pay: numeric({ missing: 3, standardise: false, transform: "log1p" }) },
+      [Math.log1p(3)],
+      [[logs[0]], [logs[1]], [logs[1]], [logs[2]]],
+    ],
+  ];
+  for (const [unfitted, missing, wanted] of cases) {
+    const features = fit(unfitted, table);
+    assertEquals(features, fit(unfitted, lists));
+    assertEquals(Object.values(features).map((feature) => "missing" in feature && feature.missing), missing);
+    const { inputs } = encode(JSON.parse(JSON.stringify(features)), lists);
+    assertEquals(inputs.numeric, Float32Array.from(wanted.flat()));
+    assertEquals(encode(features, table).inputs, inputs);
+    assertEquals(inputWidth({ features }), wanted[0].length);
+    const model = await compile(define({ input: features, tasks: { y: regression() } }), { engine: cpu(), seed: 1 });
+    const parameters = await model.parameters();
+    const kernel = parameters["tasks/y/head/0/kernel"].data;
+    const { y } = await model.predict(encode(features, lists));
+    wanted.forEach((row, at) => assertAlmostEquals(y[at], row.reduce((sum, x, i) => sum + x * kernel[i], 0), 1e-4));
+    const [input] = entriesOf(model.spec);
+    assertEquals(input.output, `[batch, ${wanted[0].length}]`);
+    model.dispose();
+  }
+  const features = fit({ age: numeric({ missing: "mean", indicator: true }), pay: numeric({ missing: 0 }) }, table);
+  const [input] = entriesOf(define({ input: features, tasks: { y: regression() } }));
+  assertEquals(input.function, "2 features, age (missing: 40, indicator), pay (…");
+  assertEquals(columnsIn({ features })(["pay"]), [[2, 1]]);
+  assertThrows(
+    () => encode(features, { age: [Infinity], pay: [1] }),
+    TypeError,
+    "found Infinity, wanted a finite number",
+  );
+  assertEquals(numeric({ indicator: true }), numeric({ indicator: true, missing: "mean" }));
+  assertEquals(fit({ age: numeric({ missing: "mean" }) }, { age: [1, 3] }).age, {
+    kind: "numeric",
+    transform: "none",
+    mean: 2,
+    scale: 1,
+    missing: 2,
+  });
+});
+
 Deno.test("fit(), numeric(), category() and take() refuse what is wrong", () => {
   const cases: [() => unknown, string][] = [
     [() => fit({ x: numeric() }, { x: [] }), "Cannot fit features\n  at rows: found none, wanted at least one"],
@@ -186,7 +327,9 @@ Deno.test("fit(), numeric(), category() and take() refuse what is wrong", () => 
     ...[10, 3].map((apart): [() => unknown, string] => [
       () => fit({ t: numeric() }, { t: Array.from({ length: 8 }, (_, row) => 1_700_000_000 + apart * row) }),
       'Cannot fit features\n  at feature "t": found ' +
-      (apart === 10 ? "1700000016 on average and differences of 42" : "1700000000 on average and differences of 0.0") +
+      (apart === 10
+        ? "1700000035 on average and differences of 23"
+        : "1700000010.5 on average and differences of 6.9") +
       ", too small for float32: subtract an offset first",
     ]),
     [
@@ -200,6 +343,23 @@ Deno.test("fit(), numeric(), category() and take() refuse what is wrong", () => 
     [
       () => numeric({ transform: "log" as "log1p" }),
       'Cannot define numeric feature\n  at transform: found "log", wanted "none" or "log1p"',
+    ],
+    [
+      () => numeric({ missing: "median" as "mean" }),
+      'Cannot define numeric feature\n  at missing: found "median", wanted "mean" or a finite number',
+    ],
+    [
+      () => numeric({ missing: -1, transform: "log1p" }),
+      'Cannot define numeric feature\n  at missing: found -1, wanted "mean" or a finite number greater than -1',
+    ],
+    [
+      () => fit({ age: numeric({ missing: "mean" }) }, { age: [NaN, undefined, null] }),
+      'Cannot fit features\n  at feature "age": found no number, as all are missing: wanted at least one',
+    ],
+    [
+      () => fit({ age: numeric() }, { age: [1, NaN] }),
+      'Cannot fit features\n  at feature "age", row 1: found NaN, wanted a finite number: ' +
+      'numeric({ missing: "mean" }) takes missing ones',
     ],
     [
       () => take({ count: 3, columns: {} }, [0, 3]),

@@ -244,6 +244,7 @@ Deno.test("saveGraphModel() serves models with features, which its metadata tell
       age: [20, 31.5, 47, 80],
       gain: [0, 12, 1e5, 0],
       debt: [1e-9, 3, 0.5, 200],
+      rest: [1, null, 3, 8],
       job: ["smith", "clerk", "smith", "baker"],
       code: [3, 1, 1, 7],
     };
@@ -251,6 +252,7 @@ Deno.test("saveGraphModel() serves models with features, which its metadata tell
       age: [33, -4, 0, 1e4, 47],
       gain: [-0.5, 0, 1e-6, 7e5, 12],
       debt: [0, 1e-12, 2, 1e9, 3],
+      rest: [null, 2, NaN, 5, -8],
       job: ["clerk", "pilot", "", "baker", "smith"],
       code: [7, 2, 1, 0, 3],
     };
@@ -258,6 +260,7 @@ Deno.test("saveGraphModel() serves models with features, which its metadata tell
       age: numeric(),
       gain: numeric({ transform: "log1p" }),
       debt: numeric({ transform: "log1p", standardise: false }),
+      rest: numeric({ missing: "mean", indicator: true }),
     };
     const words = { job: category(), code: category({ minCount: 2 }) };
     const kinds = [numbers, words, { job: words.job, ...numbers, code: words.code }];

@@ -239,6 +239,44 @@ Deno.test("evaluate() takes the loss of a ranking over the same pairs in every o
   model.dispose();
 });
 
+Deno.test("groups, labels and weights keep the digits of float64", async () => {
+  const tasks = { place: ranking(undefined, { within: "search" }), price: regression() };
+  const spec = define({ input: 1, tasks });
+  const learned = async (place: number, search: number, weight: number) => {
+    const model = await compile(spec, { engine: reference(), seed: 1 });
+    const count = 40;
+    const as = Array.from({ length: count }, (_, i) => i);
+    const labels = {
+      place: as.map((i) => place + i % 3),
+      search: as.map((i) => search + i % 2),
+      price: as.map((i) => 123456780 + i),
+    };
+    const weights = { place: as.map((i) => weight * (1 + i % 2)), price: as.map(() => weight) };
+    const data = rows(as.map((i) => [Math.sin(i)]), { labels, weights });
+    for await (const _ of train(model, data, { epochs: 2, batch: 10, optimiser: adam(0.1) })) { /* train */ }
+    const parameters = await model.parameters();
+    const evaluated = await evaluate(model, data);
+    const predicted = await model.predict(data);
+    model.dispose();
+    return { parameters, evaluated, predicted };
+  };
+  const [near, far] = [await learned(0, 0, 1), await learned(2 ** 40, 2 ** 53 - 2, 2 ** -170)];
+  assertEquals(far.parameters, near.parameters);
+  assertEquals(far.evaluated, near.evaluated);
+  const errors = [...near.predicted.price].map((price, i) => Math.abs(price - (123456780 + i)));
+  assertAlmostEquals(near.evaluated.metrics.price.mae, errors.reduce((sum, error) => sum + error) / 40, 1e-6);
+});
+
+Deno.test("evaluate() finds no pair in groups that are one number in float32", async () => {
+  const model = await compile(define({ input: 1, tasks: { r: ranking(pipe(), { within: "search" }) } }));
+  for (const groups of [2 ** 24, 2 ** 53 - 2]) {
+    const labels = { r: [1, 1, 0, 0], search: [groups, groups, groups + 1, groups + 1] };
+    const { loss, metrics } = await evaluate(model, rows([[1], [2], [3], [4]], { labels }));
+    assertEquals([loss.r, metrics.r.auc], [NaN, NaN]);
+  }
+  model.dispose();
+});
+
 Deno.test("pairLoss() of a large group is near that of all pairs, whatever the order", () => {
   const count = 6000; // 18 million pairs: more than each is looked at
   const scores = Float64Array.from({ length: count }, (_, i) => Math.sin(i));

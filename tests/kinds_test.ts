@@ -13,7 +13,13 @@ import { filesUnder } from "./sources.ts";
 
 /** Features of every kind to be fitted, in all their forms. */
 const samples: Readonly<Record<Feature["kind"], readonly UnfittedFeature[]>> = {
-  numeric: [numeric(), numeric({ transform: "log1p" }), numeric({ standardise: false })],
+  numeric: [
+    numeric(),
+    numeric({ transform: "log1p" }),
+    numeric({ standardise: false }),
+    numeric({ missing: 3 }),
+    numeric({ missing: "mean", indicator: true }),
+  ],
   category: [category(), category({ minCount: 3 }), category({ minCount: 1000 })],
 };
 

@@ -63,7 +63,7 @@ Deno.test("kuairand() joins users and videos, and splits by day, as a plain read
     wanted.forEach((row, at) => {
       for (const [name, feature] of Object.entries(features)) {
         const value = feature.kind === "numeric"
-          ? Number(row[name])
+          ? Math.fround((Math.log1p(Number(row[name])) - feature.mean) / feature.scale)
           : feature.words.includes(row[name])
           ? row[name]
           : null;
@@ -138,7 +138,7 @@ Deno.test("kuairand() says where it looked and how to come by the files", async 
 });
 
 function ones({ labels }: Rows, task: string): number {
-  return labels![task].reduce((sum, label) => sum + label, 0);
+  return [...labels![task]].reduce((sum, label) => sum + label, 0);
 }
 
 /** The rows of a file of the sample. */
@@ -154,7 +154,7 @@ async function plain(name: string): Promise<Record<string, string>[]> {
     })));
 }
 
-/** Returns the content of encoded rows: numbers, words, and null for no word. */
+/** Returns the content of encoded rows: standardised numbers, words, and null for no word. */
 function decoded(features: Features, { count, inputs }: Rows): Record<string, string | number | null>[] {
   const names = Object.keys(features);
   const numbers = names.filter((name) => features[name].kind === "numeric");

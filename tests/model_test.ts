@@ -5,7 +5,9 @@ import {
   compile,
   define,
   dense,
+  encode,
   evaluate,
+  featuresOf,
   mmoe,
   reference,
   regression,
@@ -175,18 +177,21 @@ Deno.test("predict() encodes features as their Spec says, numbers first", async 
       "tasks/y/head/0/bias": { shape: [1], data: Float32Array.of(100) },
     },
   });
-  const inputs = { numeric: Float32Array.from(numeric.flat()), category: Int32Array.from(category.flat()) };
+  const words = { job: ["pilot", "smith", "clerk"], town: ["", "", ""] };
+  const numbers = ["age", "gain", "loss", "weeks"].map((name, at) => [name, numeric.map((x) => x[at])]);
+  const { inputs } = encode(featuresOf(spec), { ...words, ...Object.fromEntries(numbers) });
+  assertEquals([...inputs.category], category.flat());
   const { y } = await model.predict({ count: 3, inputs });
   numeric.forEach((x, row) => {
     const encoded = [age(x[0]), gain(x[1]), loss(x[2]) / 2, x[3], ...slots[row]];
     assertAlmostEquals(y[row], encoded.reduce((sum, number, i) => sum + number * weights[i], 100), 1e-4);
   });
-  for (const [at, feature, wanted] of [[1, "gain", -1], [6, "loss", -2]] as const) {
+  for (const [at, feature, wanted] of [[1, "gain", NaN], [6, "loss", Infinity]] as const) {
     const bad = { ...inputs, numeric: inputs.numeric.with(at, wanted) };
     await assertRejects(
       () => model.predict({ count: 3, inputs: bad }),
       RangeError,
-      `Cannot predict\n  at row ${at < 4 ? 0 : 1}, feature "${feature}": log1p of ${wanted} is not a finite number`,
+      `Cannot predict\n  at row ${at < 4 ? 0 : 1}, feature "${feature}": ${wanted} is not a finite number`,
     );
   }
   model.dispose();

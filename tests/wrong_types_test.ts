@@ -27,7 +27,7 @@ const graph = graphs.forward(plan);
 const table: main.Columns = {
   count: 2,
   columns: {
-    y: { kind: "number", values: Float32Array.of(1, 0) },
+    y: { kind: "number", values: Float64Array.of(1, 0) },
     w: { kind: "text", codes: Int32Array.of(0, 1), words: ["no", "yes"], listed: true },
   },
 };
@@ -139,7 +139,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     momentum: () => [0.1, 0.9, options(rate)],
     multiLevelMmoe: () => [{ ...preset, levels: 1, experts: 2, gate: softmax }],
     noise: () => [["batch", 2], "normal"],
-    numeric: () => [options({ transform: "none", standardise: true })],
+    numeric: () => [options({ transform: "none", standardise: true, missing: 0, indicator: true })],
     omoe: () => [{ ...preset, experts: 2, gate: softmax }],
     parseSpec: () => [JSON.stringify(spec), "spec.json"],
     pcgrad: () => [],

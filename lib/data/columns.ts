@@ -19,8 +19,8 @@ export type Column = NumberColumn | TextColumn;
 export interface NumberColumn {
   /** The kind of the column. */
   readonly kind: "number";
-  /** One number a row. */
-  readonly values: Float32Array;
+  /** One number a row, as float64 holds it: models round the encoded numbers alone. */
+  readonly values: Float64Array;
 }
 
 /** A column of text, in which every distinct text is stored once. */
@@ -47,9 +47,9 @@ export interface TextColumn {
  * import { assertEquals } from "@std/assert";
  * import { take } from "@gatehouse/gatehouse";
  *
- * const age = { kind: "number", values: Float32Array.of(73, 58, 18) } as const;
+ * const age = { kind: "number", values: Float64Array.of(73, 58, 18) } as const;
  * const some = take({ count: 3, columns: { age } }, [2, 0]);
- * assertEquals(some, { count: 2, columns: { age: { kind: "number", values: Float32Array.of(18, 73) } } });
+ * assertEquals(some, { count: 2, columns: { age: { kind: "number", values: Float64Array.of(18, 73) } } });
  * ```
  */
 export function take(columns: Columns, rows: ArrayLike<number>): Columns {
@@ -86,23 +86,23 @@ export function take(columns: Columns, rows: ArrayLike<number>): Columns {
  * import { labels } from "@gatehouse/gatehouse";
  *
  * const bought = { kind: "text", codes: Int32Array.of(1, 0), words: ["no", "yes"], listed: true } as const;
- * assertEquals(labels({ count: 2, columns: { bought } }, { sale: "bought" }), { sale: Float32Array.of(1, 0) });
+ * assertEquals(labels({ count: 2, columns: { bought } }, { sale: "bought" }), { sale: Float64Array.of(1, 0) });
  * ```
  */
 export function labels<Tasks extends string>(
   columns: Columns,
   tasks: Readonly<Record<Tasks, string>>,
-): Record<Tasks, Float32Array> {
+): Record<Tasks, Float64Array> {
   checkTable("read labels", columns);
   checkRecord("read labels", "tasks", tasks);
-  const label = (task: string, name: string): Float32Array => {
+  const label = (task: string, name: string): Float64Array => {
     checkText("read labels", `the column of ${quoted(task)}`, name);
     if (!Object.hasOwn(columns.columns, name)) {
       const hint = advice(name, Object.keys(columns.columns));
       throw new TypeError(`Cannot read labels\n  at ${task}: no column is named ${JSON.stringify(name)}${hint}`);
     }
     const column = columns.columns[name];
-    if (column.kind === "number") return Float32Array.from(column.values);
+    if (column.kind === "number") return Float64Array.from(column.values);
     if (column.listed !== true) {
       const some = column.words.slice(0, 3).map((word) => JSON.stringify(word)).join(", ");
       const wanted = `wanted a column read with its words in their order, such as ${quoted(name)}: [${some}]`;
@@ -111,10 +111,10 @@ export function labels<Tasks extends string>(
         `Cannot read labels\n  at ${task}: the codes of column ${quoted(name)} mean nothing: ${wanted}; ${groups}`,
       );
     }
-    return Float32Array.from(column.codes, (code) => code < 0 ? NaN : code);
+    return Float64Array.from(column.codes, (code) => code < 0 ? NaN : code);
   };
   const entries = Object.entries<string>(tasks).map(([task, name]) => [task, label(task, name)]);
-  return Object.fromEntries(entries) as Record<Tasks, Float32Array>;
+  return Object.fromEntries(entries) as Record<Tasks, Float64Array>;
 }
 
 /**
@@ -127,16 +127,17 @@ function checkTable(action: string, found: unknown): asserts found is Columns {
     throw new TypeError(`Cannot ${action}: wanted a table, as readCsv() returns it, found ${kindOf(found)}`);
   }
   for (const [name, column] of Object.entries(found.columns)) {
-    const isNumber = isRecord(column) && column.kind === "number" && column.values instanceof Float32Array;
+    const isNumber = isRecord(column) && column.kind === "number" && column.values instanceof Float64Array;
     const isText = isRecord(column) && column.kind === "text" && column.codes instanceof Int32Array &&
       Array.isArray(column.words);
     if (isNumber || isText) continue;
-    throw new TypeError(`Cannot ${action}\n  at column ${quoted(name)}: wanted a column of numbers or of text`);
+    const form = "wanted a column of numbers, { kind, values: Float64Array }, or of text";
+    throw new TypeError(`Cannot ${action}\n  at column ${quoted(name)}: ${form}`);
   }
 }
 
 /** The elements of an array at some positions. */
-function picked<A extends Float32Array | Int32Array>(array: A, rows: ArrayLike<number>): A {
+function picked<A extends Float64Array | Int32Array>(array: A, rows: ArrayLike<number>): A {
   const some = new (array.constructor as new (length: number) => A)(rows.length);
   for (let i = 0; i < some.length; i++) some[i] = array[rows[i]];
   return some;

@@ -50,7 +50,8 @@ export interface CsvOptions {
  * Reads CSV, plain or gzip, into typed columns.
  *
  * The format is RFC 4180 with lines that end with or without a carriage return, in UTF-8 with or without a byte order
- * mark; empty lines are left out. Numbers are decimal; text is stored once per distinct value. Memory is that of the
+ * mark; empty lines are left out. Numbers are decimal, held as float64; a whole number
+ * that float64 cannot hold is an error. Text is stored once per distinct value. Memory is that of the
  * columns twice over, whatever the length of the text.
  *
  * @param source A path or a URL (`file:`, `http:`, `https:`), or the bytes: in memory, a `Blob`, a `Response` or a stream.
@@ -70,7 +71,7 @@ export interface CsvOptions {
  * assertEquals(people, {
  *   count: 2,
  *   columns: {
- *     age: { kind: "number", values: Float32Array.of(73, 58) },
+ *     age: { kind: "number", values: Float64Array.of(73, 58) },
  *     label: { kind: "text", codes: Int32Array.of(0, 1), words: ["no", "yes"], listed: true },
  *   },
  * });
@@ -83,14 +84,14 @@ export async function readCsv(source: Source, options: CsvOptions): Promise<Colu
   const joined = (name: string): Column => {
     const parts = chunks.map((chunk) => chunk.columns[name]);
     const last = parts[parts.length - 1];
-    const whole = last.kind === "number" ? new Float32Array(count) : new Int32Array(count);
+    const whole = last.kind === "number" ? new Float64Array(count) : new Int32Array(count);
     let at = 0;
     for (const part of parts) {
       whole.set(part.kind === "number" ? part.values : part.codes, at);
       at += part.kind === "number" ? part.values.length : part.codes.length;
     }
     return last.kind === "number"
-      ? { kind: "number", values: whole as Float32Array }
+      ? { kind: "number", values: whole as Float64Array }
       : { ...last, codes: whole as Int32Array };
   };
   const columns = Object.fromEntries(Object.keys(chunks[0].columns).map((name) => [name, joined(name)]));
@@ -226,7 +227,7 @@ function sheetOf(name: string, options: CsvOptions, { names, line }: Head, limit
   const sinks = names.map((column): Sink => {
     const kind = Object.hasOwn(options.columns, column) ? options.columns[column] : undefined;
     if (kind === undefined) return { kind: "skip" };
-    if (kind === "number") return { kind, column, values: new Float32Array(limit) };
+    if (kind === "number") return { kind, column, values: new Float64Array(limit) };
     const closed = kind !== "text";
     const settled = closed ? kind.length : 0;
     return {

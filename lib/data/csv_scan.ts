@@ -32,7 +32,7 @@ export interface Sheet {
 /** The sink of one field of every record: the field is skipped, or read as a number or as a text. */
 export type Sink =
   | { readonly kind: "skip" }
-  | { readonly kind: "number"; readonly column: string; readonly values: Float32Array }
+  | { readonly kind: "number"; readonly column: string; readonly values: Float64Array }
   | TextSink;
 
 /** A field that is a text. */
@@ -291,7 +291,11 @@ function number(sheet: Sheet, column: string, bytes: Uint8Array, from: number, t
   if (simple === simple) return simple;
   const text = decoded(bytes.subarray(from, to));
   const value = text === undefined ? NaN : numberOf(text);
-  if (Number.isFinite(Math.fround(value))) return value;
+  if (Number.isFinite(value)) {
+    if (!losesDigits(text!, value)) return value;
+    const hint = 'more digits than float64 holds: an identifier is read as "text"';
+    throw flaw(sheet, `found ${quoted(text!)}, a whole number of ${hint}`, undefined, column);
+  }
   const found = text === undefined ? "bytes that are not UTF-8 text" : text === "" ? "nothing" : quoted(text);
   const hint = text === "" ? '; missing: [""] lets it be missing' : "";
   throw new Malformed(sheet, `found ${found}, wanted a number${hint}`, column);
@@ -304,6 +308,13 @@ export function numberOf(text: string): number {
 
 /** The form of a number, in which no two parts can take the same digits, so that a long one takes linear time: decimal digits, with a sign, a point and an exponent or without. */
 const numeral = /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i;
+
+/** Returns true if a text of digits is a whole number that float64 does not hold, which reads it as a neighbour. */
+function losesDigits(text: string, value: number): boolean {
+  if (Math.abs(value) <= Number.MAX_SAFE_INTEGER || /e/i.test(text)) return false;
+  const [whole] = text.trim().split(".");
+  return BigInt(whole) !== BigInt(value);
+}
 
 const powers = Float64Array.from({ length: 16 }, (_, digits) => Number(`1e${digits}`));
 

@@ -1,5 +1,6 @@
 import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
+import { mergedBy } from "./digits.ts";
 
 /**
  * Rows in memory, column by column: what models train on and predict from. Made by {@linkcode rows}.
@@ -14,11 +15,12 @@ export interface Rows {
   readonly inputs: Readonly<Record<string, Float32Array | Int32Array>>;
   /**
    * Labels by task, one a row; NaN where a row has none. Absent for rows to predict. The groups within which a task is
-   * ranked are a column beside them, a number for each group.
+   * ranked are a column beside them, a number for each group, exact to 2 ** 53. {@linkcode rows} makes them float64, as
+   * metrics read them; a model rounds what it reads to float32.
    */
-  readonly labels?: Readonly<Record<string, Float32Array>>;
+  readonly labels?: Readonly<Record<string, Float32Array | Float64Array>>;
   /** Weights of the rows by task, at least 0; 1 where absent. */
-  readonly weights?: Readonly<Record<string, Float32Array>>;
+  readonly weights?: Readonly<Record<string, Float32Array | Float64Array>>;
 }
 
 /** A label of a row: a number, yes or no, or none. */
@@ -46,7 +48,7 @@ export interface RowOptions {
  * const some = rows([[1, 2], [3, 4], [5, 6]], { labels: { click: [1, 0, null] } });
  * assertEquals(some.count, 3);
  * assertEquals(some.inputs.input, new Float32Array([1, 2, 3, 4, 5, 6]));
- * assertEquals(some.labels?.click, new Float32Array([1, 0, NaN]));
+ * assertEquals(some.labels?.click, new Float64Array([1, 0, NaN]));
  * ```
  */
 export function rows(
@@ -89,20 +91,23 @@ export function pickRows({ count, inputs, labels, weights }: Rows, positions: Ui
   };
 }
 
-type Column = Float32Array | Int32Array;
+type Column = Float32Array | Float64Array | Int32Array;
 
 function pick<D extends Column>(data: D, width: number, positions: Uint32Array, held: D | undefined): D {
   const kind = data.constructor as typeof Float32Array;
   const length = positions.length * width;
   const picked = held instanceof kind && held.length === length ? held : new kind(length) as D;
-  const [from, to] = [data, picked].map(bits);
+  pickBits(bits(data), width * (data.BYTES_PER_ELEMENT / 4), positions, bits(picked));
+  return picked;
+}
+
+function pickBits(from: Int32Array, width: number, positions: Uint32Array, to: Int32Array): void {
   touch(from, width, positions, to);
   for (let row = 0; row < positions.length; row++) {
     const start = positions[row] * width;
     if (width > 256) to.set(from.subarray(start, start + width), row * width);
     else for (let at = 0; at < width; at++) to[row * width + at] = from[start + at];
   }
-  return picked;
 }
 
 /**
@@ -119,8 +124,8 @@ function touch(from: Int32Array, width: number, positions: Uint32Array, to: Int3
 }
 
 /** The same memory as whole numbers, whatever it holds: a loop over arrays of one kind is the faster one. */
-function bits({ buffer, byteOffset, length }: Column): Int32Array {
-  return new Int32Array(buffer, byteOffset, length);
+function bits({ buffer, byteOffset, byteLength }: Column): Int32Array {
+  return new Int32Array(buffer, byteOffset, byteLength / 4);
 }
 
 function fromLists(lists: readonly ArrayLike<number>[]): Pick<Rows, "count" | "inputs"> {
@@ -131,6 +136,7 @@ function fromLists(lists: readonly ArrayLike<number>[]): Pick<Rows, "count" | "i
   }
   const width = lists[0]?.length ?? 0;
   const input = new Float32Array(lists.length * width);
+  const rounded = new Set<number>(); // the columns of large whole numbers that float32 does not hold
   lists.forEach((list, row) => {
     if (list.length !== width) {
       throw new RangeError(
@@ -144,16 +150,26 @@ function fromLists(lists: readonly ArrayLike<number>[]): Pick<Rows, "count" | "i
         );
       }
       input[row * width + at] = list[at];
+      if (Number.isInteger(list[at]) && input[row * width + at] !== list[at]) rounded.add(at);
     }
   });
+  for (const column of rounded) checkApart(Float64Array.from(lists, (list) => list[column]), column);
   return { count: lists.length, inputs: { input } };
+}
+
+/** Makes sure that whole numbers of a column which differ do so in float32. */
+function checkApart(numbers: Float64Array, column: number): void {
+  const merged = mergedBy(numbers, (number) => number);
+  if (merged === undefined) return;
+  const found = `${merged.join(" and ")} would be one number in float32`;
+  throw new RangeError(`Cannot make rows\n  at column ${column}: ${found}: subtract an offset, or divide them`);
 }
 
 function columns(
   what: "label" | "weight",
   values: Readonly<Record<string, ArrayLike<Label>>>,
   count: number,
-): Record<string, Float32Array> {
+): Record<string, Float64Array> {
   if (!isRecord(values)) {
     throw new TypeError(`Cannot make rows: ${what}s must be an object of lists by task, found ${kindOf(values)}`);
   }
@@ -170,7 +186,7 @@ function columns(
       }
       return [
         task,
-        Float32Array.from(column, (value, row) => numberOf(value, `row ${row}, task ${quoted(task)}`, what)),
+        Float64Array.from(column, (value, row) => numberOf(value, `row ${row}, task ${quoted(task)}`, what)),
       ];
     }),
   );
@@ -190,9 +206,9 @@ function numberOf(value: unknown, where: string, what: string): number {
 function mapRows(
   { inputs, labels, weights }: Rows,
   count: number,
-  change: <D extends Float32Array | Int32Array>(data: D) => D,
+  change: <D extends Column>(data: D) => D,
 ): Rows {
-  const mapped = <D extends Float32Array | Int32Array>(columns: Readonly<Record<string, D>>) =>
+  const mapped = <D extends Column>(columns: Readonly<Record<string, D>>) =>
     Object.fromEntries(Object.entries(columns).map(([name, data]) => [name, change(data)]));
   return { count, inputs: mapped(inputs), labels: labels && mapped(labels), weights: weights && mapped(weights) };
 }

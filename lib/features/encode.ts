@@ -8,14 +8,15 @@ import { recordsOf, type Tabular } from "./tabular.ts";
  * Fits the encoding of features to rows, which should be the training rows and no others.
  *
  * Means and scales (standard deviations, divisor: the number of rows) are those of the transformed numbers, summed in
- * float64; a constant column gets scale 1, and one whose deviation is below 1e-5 of its mean is refused, as models compute
- * in float32. Words are sorted by their UTF-16 code units.
+ * float64; a constant column gets scale 1. As models compute in float32, a column whose deviation is below 1e-5 of its
+ * mean is refused, and one without transform in which two whole numbers of at least 2 ** 24 would become equal. Words are
+ * sorted by their UTF-16 code units.
  *
  * @param features The features by the name of their column.
  * @param rows The training rows.
  * @returns The features as a Spec stores them, in the same order.
  * @throws {TypeError | RangeError} if there is no row, no such column, or a value is not what the feature needs (rows
- * are counted from 0), or numbers differ too little from their mean.
+ * are counted from 0), or numbers differ too little from their mean or from each other.
  *
  * @example
  * ```ts
@@ -42,15 +43,16 @@ export function fit(features: Readonly<Record<string, UnfittedFeature>>, rows: T
 /**
  * Encodes rows as a model with named features reads them.
  *
- * Numbers stay as they are: their transform and standardisation happen inside the model. The result is what a model
- * predicts; `rows(encode(features, table), { labels: labels(table, { ... }) })` is what it trains on.
+ * A number `x` becomes `(transform(x) - mean) / scale`, computed in float64 and rounded to float32, a word its code. The
+ * result is what a model predicts; `rows(encode(features, table), { labels: labels(table, { ... }) })` is what it trains
+ * on.
  *
  * @param features The features of the model.
  * @param rows The rows; columns that are not features are left out.
- * @returns Rows without labels: `numeric`, raw numbers `[rows x numbers]`, and `category`, codes `[rows x categories]` with
+ * @returns Rows without labels: `numeric`, `[rows x numbers]`, and `category`, codes `[rows x categories]` with
  * 0 for an unknown word; one of them alone if all features are of that kind.
  * @throws {TypeError | RangeError} if a column is missing, columns are of different lengths, or a number is not
- * finite or out of its transform's range; rows are counted from 0.
+ * finite, also as float32 once it is encoded, or out of its transform's range; rows are counted from 0.
  *
  * @example
  * ```ts
@@ -61,7 +63,7 @@ export function fit(features: Readonly<Record<string, UnfittedFeature>>, rows: T
  * const encoded = encode(features, { age: [30, 50], job: ["smith", "baker"] });
  * assertEquals(encoded, {
  *   count: 2,
- *   inputs: { numeric: Float32Array.of(30, 50), category: Int32Array.of(2, 0) },
+ *   inputs: { numeric: Float32Array.of(0, 2), category: Int32Array.of(2, 0) },
  * });
  * ```
  */

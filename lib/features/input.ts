@@ -13,9 +13,9 @@ export type StreamSpec = readonly string[] | readonly number[];
 /**
  * The input of a model: named features in a fixed order, as stored in its Spec. Plain JSON.
  *
- * The encoding (mean, scale, vocabulary) is part of the model and fitted on training rows only; models compute it
- * inside their graph, from raw numbers `[batch, numbers]` and codes `[batch, categories]`, so that a saved or exported
- * model needs nothing beside it. Features of one kind come in the order of the record's keys.
+ * The encoding (mean, scale, vocabulary) is part of the model and fitted on training rows only; `encode` computes it, and
+ * models read its numbers `[batch, numbers]` and codes `[batch, categories]`. Saved and exported models hold it, so that
+ * rows can be encoded with nothing beside them. Features of one kind come in the order of the record's keys.
  */
 export type Features = Readonly<Record<string, Feature>>;
 
@@ -39,7 +39,7 @@ export function inputWidth(input: InputSpec): number {
  * import { binary, define, encode, featuresOf, fit, numeric } from "@gatehouse/gatehouse";
  *
  * const spec = define({ input: fit({ age: numeric() }, { age: [20, 40] }), tasks: { click: binary() } });
- * assertEquals(encode(featuresOf(spec), { age: [30] }).inputs.numeric, Float32Array.of(30));
+ * assertEquals(encode(featuresOf(spec), { age: [40] }).inputs.numeric, Float32Array.of(1));
  * ```
  */
 export function featuresOf(spec: { readonly input: InputSpec }): Features {

@@ -1,11 +1,10 @@
+import { mergedBy } from "../data/digits.ts";
 import { areFinite } from "../data/finite.ts";
-import { finite, fitting, object, word } from "../errors/forms.ts";
-import { isFloat, kindOf, optionsOf } from "../errors/kinds.ts";
+import { fitting, type Form, object, word } from "../errors/forms.ts";
+import { kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
-import { concat, constant, div, slice, sub } from "../ops/functions.ts";
-import type { Value } from "../ops/value.ts";
 import type { FeatureKind, Named } from "./kind.ts";
-import { type Domain, isTyped, numbersOf, type Records } from "./tabular.ts";
+import { type Domain, numbersOf } from "./tabular.ts";
 import { transforms } from "./transforms.ts";
 
 /** A number before its mean and scale are known. */
@@ -16,9 +15,16 @@ export interface UnfittedNumeric {
   readonly transform: "none" | "log1p";
   /** True if the transformed numbers are brought to mean 0 and variance 1. */
   readonly standardise: boolean;
+  /** The number that stands for missing ones; absent if there may be none. */
+  readonly missing?: "mean" | number;
+  /** True if a column of 0 and 1 marks the missing ones. */
+  readonly indicator?: true;
 }
 
-/** A number `x` that the model reads as `(transform(x) - mean) / scale`. One input wide. */
+/**
+ * A number `x` that is encoded as `(transform(x) - mean) / scale`, in float64 and then rounded. One input wide, or two with
+ * an indicator.
+ */
 export interface NumericFeature {
   /** The kind of the feature. */
   readonly kind: "numeric";
@@ -28,14 +34,32 @@ export interface NumericFeature {
   readonly mean: number;
   /** Their standard deviation (divisor: the number of rows), or 1; greater than 0. */
   readonly scale: number;
+  /** The transformed number in the place of a missing one: it is encoded as `(missing - mean) / scale`. */
+  readonly missing?: number;
+  /** True if the next input is 1 for a missing number, else 0. */
+  readonly indicator?: true;
+}
+
+/** Options of {@linkcode numeric}. */
+export interface NumericOptions {
+  /** The transform of the numbers before all else. `"none"` by default; `"log1p"`, `log(1 + x)`, suits amounts and counts. */
+  readonly transform?: "none" | "log1p";
+  /** True, the default, if mean and scale are fitted to the numbers of the training rows; otherwise they are 0 and 1. */
+  readonly standardise?: boolean;
+  /**
+   * The number that stands for missing ones (NaN, null, undefined), or `"mean"`, that of the others once transformed. By
+   * default missing ones are errors or, with an indicator, the mean.
+   */
+  readonly missing?: "mean" | number;
+  /** True if the model reads whether a number is missing too, as a column of 0 and 1. */
+  readonly indicator?: boolean;
 }
 
 /**
- * A feature that is a number: `(transform(x) - mean) / scale`, computed inside the model.
+ * A feature that is a number: `encode` gives `(transform(x) - mean) / scale`, computed in float64.
  *
- * @param options `transform` is `"none"` by default; `"log1p"`, `log(1 + x)`, suits amounts and counts. `standardise`,
- * true by default, fits mean and scale to the training rows; otherwise they are 0 and 1.
  * @throws {TypeError} if an option is wrong.
+ * @throws {RangeError} if what stands for missing numbers is not finite, or out of the transform's range.
  *
  * @example
  * ```ts
@@ -45,125 +69,183 @@ export interface NumericFeature {
  * const features = fit({ age: numeric() }, { age: [1, 2, 3, 6] });
  * assertEquals(features.age, { kind: "numeric", transform: "none", mean: 3, scale: Math.sqrt(3.5) });
  * ```
+ *
+ * @example Numbers that may be missing
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { encode, fit, numeric } from "@gatehouse/gatehouse";
+ *
+ * const features = fit({ age: numeric({ missing: "mean", indicator: true }) }, { age: [20, null, 40] });
+ * assertEquals(encode(features, { age: [40, NaN] }).inputs.numeric, Float32Array.of(1, 0, 0, 1));
+ * ```
  */
-export function numeric(
-  options: { readonly transform?: "none" | "log1p"; readonly standardise?: boolean } = {},
-): UnfittedNumeric {
-  const { transform = "none", standardise = true } = optionsOf("define numeric feature", options, ["transform"], [
-    "standardise",
-  ]);
+export function numeric(options: NumericOptions = {}): UnfittedNumeric {
+  const names = [["transform", "missing"], ["standardise", "indicator"]] as const;
+  const given = optionsOf("define numeric feature", options, ...names);
+  const { transform = "none", standardise = true, indicator = false } = given;
+  const { missing = indicator ? "mean" : undefined } = given;
   if (typeof transform !== "string" || !Object.hasOwn(transforms, transform)) {
     const wanted = Object.keys(transforms).map((name) => JSON.stringify(name)).join(" or ");
     throw new TypeError(
       `Cannot define numeric feature\n  at transform: found ${kindOf(transform)}, wanted ${wanted}`,
     );
   }
-  return { kind: "numeric", transform, standardise };
+  if (missing !== undefined) checkMissing(missing, transforms[transform].above);
+  return { kind: "numeric", transform, standardise, ...optional(missing, indicator) };
 }
 
-/** Numbers: one column each of the float input `numeric`, and of the stream `input`. */
+/** Makes sure that a number can stand for missing ones. */
+function checkMissing(missing: unknown, above: number): void {
+  if (missing === "mean" || typeof missing === "number" && missing > above && missing < Infinity) return;
+  const wanted = `"mean" or a finite number${above === -Infinity ? "" : ` greater than ${above}`}`;
+  const text = `Cannot define numeric feature\n  at missing: found ${kindOf(missing)}, wanted ${wanted}`;
+  throw typeof missing === "number" ? new RangeError(text) : new TypeError(text);
+}
+
+/** Returns what a feature has if its numbers may be missing. */
+function optional<M>(missing: M | undefined, indicator: boolean | undefined): { missing?: M; indicator?: true } {
+  return { ...missing === undefined ? {} : { missing }, ...indicator ? { indicator: true } : {} };
+}
+
+/** The form of a flag that is absent where it is not true. */
+const flag: Form = fitting("true", (found) => found === true);
+
+/** Numbers: one column each of the float input `numeric`, which is a part of the stream `input` as it is. */
 export const numericKind: FeatureKind<UnfittedNumeric, NumericFeature> = {
   unfitted: object({
     kind: word("numeric"),
     transform: word(...Object.keys(transforms)),
     standardise: fitting("true or false", (found) => typeof found === "boolean"),
+  }, {
+    missing: fitting('"mean" or a number', (found) => found === "mean" || typeof found === "number"),
+    indicator: flag,
   }),
-  fitted: object({
-    kind: word("numeric"),
-    transform: word(...Object.keys(transforms)),
-    mean: finite,
-    scale: fitting("a finite number above 0", (found) => isFloat(found) && Math.fround(found) > 0),
-  }),
-  columns: (name) => ({ [name]: "number" }),
-  fit: ({ transform, standardise }, name, records) => {
-    const values = numbersOf(records, name, domainOf(transform));
-    const encoding = standardise ? standard(transform, values, name, records) : { mean: 0, scale: 1 };
-    return { kind: "numeric", transform, ...encoding };
+  fitted: (found, path) => {
+    const issues = fittedForm(found, path);
+    if (issues.length > 0) return issues;
+    const { missing, indicator } = found as NumericFeature;
+    return indicator && missing === undefined ? [{ path, message: '"indicator" is given without "missing"' }] : [];
   },
-  width: () => 1,
-  inputs: (features) => [{ name: "numeric", type: "float", width: features.length }],
+  columns: (name) => ({ [name]: "number" }),
+  fit: ({ transform, standardise, missing, indicator }, name, records) => {
+    const values = numbersOf(records, name, domainOf(transform, missing));
+    const there = missing === undefined ? values : values.filter((number) => !Number.isNaN(number));
+    const where = `Cannot ${records.action}\n  at feature ${JSON.stringify(name)}`;
+    if (there.length === 0) throw new RangeError(`${where}: found no number, as all are missing: wanted at least one`);
+    const { of } = transforms[transform];
+    const numbers = there.map(of);
+    const { mean, scale } = standardise ? standard(numbers, where) : { mean: 0, scale: 1 };
+    if (transform === "none") checkApart(there, (x) => (x - mean) / scale, where);
+    const filled = typeof missing === "number" ? of(missing) : missing && meanOf(numbers);
+    return { kind: "numeric", transform, mean, scale, ...optional(filled, indicator) };
+  },
+  width: widthOf,
+  inputs: (features) => [{ name: "numeric", type: "float", width: placesOf(features).length }],
   encode: (features, records) => {
-    const numeric = new Float32Array(records.count * features.length);
-    features.forEach(([name, { transform }], column) => {
-      const values = numbersOf(records, name, domainOf(transform));
-      for (let row = 0; row < values.length; row++) numeric[row * features.length + column] = values[row];
-    });
+    const { length: width } = placesOf(features);
+    const numeric = new Float32Array(records.count * width);
+    let column = 0;
+    for (const [name, feature] of features) {
+      const values = numbersOf(records, name, domainOf(feature.transform, feature.missing));
+      const row = encodeColumn(feature, values, numeric, column, width);
+      if (row !== undefined) {
+        const where = `Cannot ${records.action}\n  at feature ${JSON.stringify(name)}, row ${row}`;
+        throw new RangeError(`${where}: found ${values[row]}, wanted a number whose encoding is finite in float32`);
+      }
+      column += widthOf(feature);
+    }
     return { numeric };
   },
-  value: (features, { numeric }) => {
-    const means = constant(features.map(([, { mean }]) => mean));
-    const scales = constant(features.map(([, { scale }]) => scale));
-    return div(sub(transformed(numeric, features), means), scales);
-  },
+  value: (_, { numeric }) => numeric,
   wrong: (features, { numeric }) => {
-    const at = firstWrong(numeric, features.map(([, { transform }]) => transforms[transform].above));
-    if (at < 0) return undefined;
-    const [name, { transform }] = features[at % features.length];
-    const found = `${transform === "none" ? "" : `${transform} of `}${numeric[at]}`;
+    if (areFinite(numeric as Float32Array)) return undefined;
+    const at = numeric.findIndex((number) => !Number.isFinite(number));
+    const places = placesOf(features);
     return {
-      row: Math.floor(at / features.length),
-      at: `feature ${quoted(name)}`,
-      message: `${found} is not a finite number`,
+      row: Math.floor(at / places.length),
+      at: `feature ${quoted(places[at % places.length])}`,
+      message: `${numeric[at]} is not a finite number`,
     };
   },
+  about: ({ missing, indicator }) =>
+    missing === undefined ? undefined : `missing: ${missing}${indicator ? ", indicator" : ""}`,
 };
 
+const fittedForm: Form = object({
+  kind: word("numeric"),
+  transform: word(...Object.keys(transforms)),
+  mean: fitting("a finite number", Number.isFinite),
+  scale: fitting("a finite number above 0", (found) => Number.isFinite(found) && (found as number) > 0),
+}, { missing: fitting("a finite number", Number.isFinite), indicator: flag });
+
+/** The number of inputs that a feature is: its number, and its indicator if it has one. */
+function widthOf({ indicator }: NumericFeature): number {
+  return indicator ? 2 : 1;
+}
+
+/** The name of the feature that each column is of. */
+function placesOf(features: readonly Named<NumericFeature>[]): string[] {
+  return features.flatMap(([name, feature]) => Array<string>(widthOf(feature)).fill(name));
+}
+
+/** Writes the encoding of numbers to a column of rows. Returns the row of the first that is not finite in float32. */
+function encodeColumn(
+  { transform, mean, scale, missing = NaN, indicator }: NumericFeature,
+  values: Float64Array,
+  rows: Float32Array,
+  column: number,
+  width: number,
+): number | undefined {
+  const { of } = transforms[transform];
+  for (let row = 0, at = column; row < values.length; row++, at += width) {
+    const absent = Number.isNaN(values[row]);
+    const encoded = Math.fround(((absent ? missing : of(values[row])) - mean) / scale);
+    if (encoded - encoded !== 0) return row;
+    rows[at] = encoded;
+    if (indicator) rows[at + 1] = absent ? 1 : 0;
+  }
+  return undefined;
+}
+
 /** The mean and the standard deviation of transformed numbers. */
-function standard(
-  transform: NumericFeature["transform"],
-  values: Float32Array,
-  name: string,
-  records: Records,
-): Pick<NumericFeature, "mean" | "scale"> {
-  const read = Float64Array.from(values, transforms[transform].ofNumber);
-  let sum = 0, squares = 0;
-  for (let row = 0; row < read.length; row++) sum += read[row] - read[0];
-  const mean = read[0] + sum / read.length;
-  for (let row = 0; row < read.length; row++) squares += (read[row] - mean) ** 2;
-  const scale = Math.sqrt(squares / read.length);
-  if (scale < 1e-5 * Math.abs(mean) && (scale > 0 || differ(records.columns[name]))) {
+function standard(numbers: Float64Array, where: string): Pick<NumericFeature, "mean" | "scale"> {
+  const [first] = numbers;
+  const mean = meanOf(numbers);
+  let squares = 0, widest = 0;
+  for (const number of numbers) widest = Math.max(widest, Math.abs(number - first));
+  if (widest <= Math.min(1e-12 * Math.abs(first), 0.5)) return { mean, scale: 1 }; // equal but for errors of rounding
+  for (const number of numbers) squares += (number - mean) ** 2;
+  const scale = Math.sqrt(squares / numbers.length);
+  if (!Number.isFinite(scale)) {
+    throw new RangeError(`${where}: found differences of ${widest}: divide the numbers first`);
+  }
+  if (scale < 1e-5 * Math.abs(mean)) {
     const found = `found ${mean} on average and differences of ${scale.toPrecision(2)}, too small for float32`;
-    throw new RangeError(
-      `Cannot ${records.action}\n  at feature ${JSON.stringify(name)}: ${found}: subtract an offset first`,
-    );
+    throw new RangeError(`${where}: ${found}: subtract an offset first`);
   }
-  return { mean, scale: scale > 0 ? scale : 1 };
+  return { mean, scale };
 }
 
-/** Returns true if the numbers of a plain list, which are equal in float32, differ by more than errors of rounding. */
-function differ(column: Records["columns"][string]): boolean {
-  if (isTyped(column)) return false;
-  const numbers = Float64Array.from(column as ArrayLike<number>);
-  return numbers.some((number) => Math.abs(number - numbers[0]) > 1e-12 * Math.abs(numbers[0]));
+/** The mean of numbers, at least one: exact where all are equal. */
+function meanOf(numbers: Float64Array): number {
+  const [first] = numbers;
+  let sum = 0;
+  for (const number of numbers) sum += number - first;
+  return first + sum / numbers.length;
 }
 
-/** Returns the domain of a feature's numbers; undefined if all finite ones will do. */
-function domainOf(transform: NumericFeature["transform"]): Domain | undefined {
+/** Makes sure that whole numbers which differ do so once they are encoded. */
+function checkApart(values: Float64Array, encoded: (x: number) => number, where: string): void {
+  const merged = mergedBy(values, encoded);
+  if (merged === undefined) return;
+  const found = `${merged.join(" and ")} would be one number in float32`;
+  const advice = 'read identifiers as "text" into category(), amounts with transform "log1p", or divide and round them';
+  throw new RangeError(`${where}: ${found}: ${advice}`);
+}
+
+/** Returns the domain of a feature's numbers. */
+function domainOf(transform: NumericFeature["transform"], missing: unknown): Domain {
   const { above } = transforms[transform];
-  return above === -Infinity ? undefined : { above, wanted: `a number greater than ${above} for ${transform}` };
-}
-
-/** Raw numbers `[batch, features]`, transformed: neighbours with the same transform as one piece. */
-function transformed(raw: Value, features: readonly Named<NumericFeature>[]): Value {
-  const pieces: Value[] = [];
-  for (let start = 0, end; start < features.length; start = end) {
-    const [, { transform }] = features[start];
-    end = start;
-    while (end < features.length && features[end][1].transform === transform) end++;
-    const piece = end - start === features.length ? raw : slice(raw, start, end - start);
-    pieces.push(transforms[transform].ofValue(piece));
-  }
-  return concat(pieces);
-}
-
-/** The position of the first number that is not finite, or not greater than its column's bound; else -1. */
-function firstWrong(data: ArrayLike<number>, above: readonly number[]): number {
-  const bounded = above.some((bound) => bound > -Infinity);
-  if (!bounded && data instanceof Float32Array && areFinite(data)) return -1;
-  // A call for each number would take as long as many a prediction.
-  for (let at = 0; at < data.length; at++) {
-    const number = data[at];
-    if (number - number !== 0 || bounded && number <= above[at % above.length]) return at;
-  }
-  return -1;
+  const refused = missing === undefined ? 'numeric({ missing: "mean" }) takes missing ones' : undefined;
+  return { above, wanted: `a number greater than ${above} for ${transform}`, refused };
 }

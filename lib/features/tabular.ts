@@ -5,8 +5,8 @@ import { advice } from "../errors/nearest.ts";
 /** Rows to fit or to encode: a table, or plain lists by name, `{ age: [73, 58], job: ["clerk", "smith"] }`. */
 export type Tabular = Columns | Readonly<Record<string, PlainColumn>>;
 
-/** A list of numbers or of texts. */
-export type PlainColumn = ArrayLike<number | string>;
+/** A list of numbers or of texts; null, undefined and NaN where one is missing. */
+export type PlainColumn = ArrayLike<number | string | null | undefined>;
 
 /** The columns of some features, which are all there and of one length. */
 export interface Records {
@@ -50,37 +50,50 @@ export function recordsOf(
   return { action, count, columns };
 }
 
-/** The numbers that a feature takes, beyond being finite. */
+/** The numbers that a feature takes. */
 export interface Domain {
-  /** They are greater than this, as float32. */
+  /** They are finite and greater than this. */
   readonly above: number;
   /** The same in words. */
   readonly wanted: string;
+  /** The way out for missing numbers where they are refused, in words. */
+  readonly refused: string | undefined;
 }
 
 /**
- * The numbers of a column, all finite and in the domain.
+ * The numbers of a column in float64, all in the domain, or NaN for one that is missing: NaN, null or undefined. The
+ * column itself if it holds such.
  *
  * @throws {TypeError | RangeError} naming the row of the first number that is not.
  */
-export function numbersOf({ action, columns }: Records, name: string, domain?: Domain): Float32Array {
+export function numbersOf({ action, columns }: Records, name: string, domain: Domain): Float64Array {
   const column = columns[name];
   if (isTyped(column) && column.kind === "text") {
     throw new TypeError(`${at(action, name)}: found text, wanted numbers`);
   }
   const given: PlainColumn = isTyped(column) ? column.values : column;
-  const values = new Float32Array(given.length);
+  const { above, refused } = domain;
+  const values = given instanceof Float64Array ? given : new Float64Array(given.length);
   for (let row = 0; row < given.length; row++) {
     const value = given[row];
-    values[row] = typeof value === "number" ? value : NaN;
-    if (!Number.isFinite(values[row])) {
-      throw new TypeError(`${at(action, name)}, row ${row}: found ${textOf(value)}, wanted a finite number`);
-    }
-    if (domain !== undefined && !(values[row] > domain.above)) {
-      throw new RangeError(`${at(action, name)}, row ${row}: found ${textOf(value)}, wanted ${domain.wanted}`);
-    }
+    if (typeof value === "number" && value > above && value < Infinity) {
+      if (values !== given) values[row] = value;
+    } else if (refused === undefined && isMissing(value)) values[row] = NaN;
+    else throw outside(value, `${at(action, name)}, row ${row}`, domain);
   }
   return values;
+}
+
+/** Returns true if a number is missing. */
+function isMissing(value: unknown): boolean {
+  return value === undefined || value === null || Number.isNaN(value);
+}
+
+/** Returns the error of a value that is not in the domain of its column. */
+function outside(value: unknown, where: string, { wanted, refused }: Domain): TypeError | RangeError {
+  const found = `${where}: found ${textOf(value)}`;
+  if (Number.isFinite(value)) return new RangeError(`${found}, wanted ${wanted}`);
+  return new TypeError(`${found}, wanted a finite number${isMissing(value) ? `: ${refused}` : ""}`);
 }
 
 /** A column of words, each distinct one once. */

@@ -1,4 +1,4 @@
-import { isRecord, kindOf } from "../errors/kinds.ts";
+import { isFloat, isRecord, kindOf } from "../errors/kinds.ts";
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
 import type { Rows } from "../data/rows.ts";
@@ -30,7 +30,7 @@ export function checkRows(
     const task = Object.keys(columns).find((name) => !ArrayBuffer.isView(columns[name]));
     if (task === undefined) continue;
     const found = `found ${kindOf(columns[task])}`;
-    throw new TypeError(`${action}: the ${what} of task ${quoted(task)} must be of type Float32Array, ${found}`);
+    throw new TypeError(`${action}: the ${what} of task ${quoted(task)} must be of type Float64Array, ${found}`);
   }
   const parts = partsOf(spec.input);
   const names = parts.flatMap(({ inputs }) => inputs.map(({ name }) => name));
@@ -78,9 +78,9 @@ function checkLabels(
         const names = [...Object.keys(tasks), ...what === "labels" ? groups : []];
         throw new TypeError(`${action}: the model has no task ${quoted(task)} of these ${what}${advice(task, names)}`);
       }
-      if (!(values instanceof Float32Array)) {
+      if (!(values instanceof Float64Array || values instanceof Float32Array)) {
         const found = `found ${kindOf(values)}`;
-        throw new TypeError(`${action}: the ${what} of task ${quoted(task)} must be of type Float32Array, ${found}`);
+        throw new TypeError(`${action}: the ${what} of task ${quoted(task)} must be of type Float64Array, ${found}`);
       }
       if (values.length !== count) {
         throw new RangeError(`${action}: task ${quoted(task)} needs ${count} ${what}, found ${values.length}`);
@@ -93,30 +93,31 @@ function checkLabels(
     if (!Object.hasOwn(tasks, task)) continue;
     const { kind, units } = tasks[task].head;
     const { fits, wanted } = heads[kind].label;
-    const at = values.findIndex((label) => !Number.isNaN(label) && !fits(label, units));
+    const at = values.findIndex((label) => !Number.isNaN(label) && !(fits(label, units) && isFloat(label)));
     if (at >= 0) {
       throw new RangeError(
-        `${action}\n  at row ${at}, task ${quoted(task)}: the label is ${values[at]}, wanted ${wanted(units)}`,
+        `${action}\n  at row ${at}, task ${quoted(task)}: the label is ${values[at]}, wanted ${wanted(units)}` +
+          (fits(values[at], units) ? ", in float32 too" : ""),
       );
     }
   }
   for (const [task, values] of Object.entries(weights)) {
-    const at = values.findIndex((weight) => !(weight >= 0 && weight < Infinity));
+    const at = values.findIndex((weight) => !(weight >= 0 && isFloat(weight)));
     if (at >= 0) {
       throw new RangeError(
-        `${action}\n  at row ${at}, task ${quoted(task)}: the weight is ${values[at]}, wanted at least 0`,
+        `${action}\n  at row ${at}, task ${quoted(task)}: the weight is ${values[at]}, wanted at least 0` +
+          (values[at] >= 0 ? ", finite in float32 too" : ""),
       );
     }
   }
 }
 
-/** The largest number of a group: above it, neighbours are one number in float32. */
-const mostGroups = 2 ** 24;
-
-function checkGroups(column: string, values: Float32Array, action: string): void {
-  const at = values.findIndex((group) => Math.abs(group) > mostGroups);
+/** Makes sure that no group has the number of another: above 2 ** 53, and in float32 above 2 ** 24, neighbours do. */
+function checkGroups(column: string, values: Float32Array | Float64Array, action: string): void {
+  const bits = values instanceof Float32Array ? 24 : 53;
+  const at = values.findIndex((group) => Math.abs(group) >= 2 ** bits);
   if (at < 0) return;
-  const wanted = `wanted at most ${mostGroups}: number the groups from 0`;
+  const wanted = `wanted less than 2 ** ${bits} of a ${values.constructor.name}: number the groups from 0`;
   throw new RangeError(`${action}\n  at row ${at}, labels ${quoted(column)}: the group is ${values[at]}, ${wanted}`);
 }
 

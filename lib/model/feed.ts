@@ -2,7 +2,7 @@ import { fillNormal, fillUniform, random } from "../data/random.ts";
 import { type Rows, sliceRows } from "../data/rows.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { Graph } from "../graph/graph.ts";
-import { groupsOf, heads } from "../heads/heads.ts";
+import { groupsOf, heads, lossOverAll } from "../heads/heads.ts";
 import { sizeOf, withBatch } from "../ops/shape.ts";
 import type { Spec } from "../spec/spec.ts";
 import { mapEntries } from "../trace/entries.ts";
@@ -22,18 +22,26 @@ export function batchTensors(
   const tensors = inputTensors(rows);
   for (const [task, { head }] of Object.entries(spec.tasks)) {
     const { labels, weights, groups } = labelled(spec, rows, task);
+    const compares = lossOverAll(head) !== undefined;
     tensors[`labels/${task}`] = heads[head.kind].label.codes
       ? { shape: [rows.count, 1], data: Int32Array.from(labels) }
-      : { shape: [rows.count], data: labels };
+      : { shape: [rows.count], data: compares ? inOrder(labels) : Float32Array.from(labels) };
     const scale = scales?.[task] ?? scaleOf(rows, task, weights);
-    const scaled = scale === 1 ? weights : weights.map((weight) => weight * scale);
-    tensors[`weights/${task}`] = { shape: [rows.count], data: scaled };
+    tensors[`weights/${task}`] = { shape: [rows.count], data: Float32Array.from(weights, (weight) => weight * scale) };
     if (groups !== undefined) {
-      const data = groups.map((group) => Number.isNaN(group) ? 0 : group);
+      const data = inOrder(groups.map((group) => Number.isNaN(group) ? 0 : group));
       tensors[`groups/${task}`] = { shape: [rows.count], data };
     }
   }
   return tensors;
+}
+
+/** Returns numbers that are only compared, in float32: their places in order, if any of them would lose digits. */
+function inOrder(numbers: Float32Array | Float64Array): Float32Array {
+  const rounded = Float32Array.from(numbers);
+  if (rounded.every((number, row) => number === numbers[row])) return rounded;
+  const places = new Map(Array.from(numbers.toSorted(), (number, place) => [number, place]));
+  return rounded.map((_, row) => places.get(numbers[row])!);
 }
 
 /** Returns the power of 2 by which the largest weight of each task is at least 1 and below 2: it costs no digits. */
@@ -42,10 +50,10 @@ export function scalesOf(spec: Spec, rows: Rows): Record<string, number> {
 }
 
 /** Returns the scale of a task's weights, of which those of rows that do not count are 0. */
-function scaleOf(rows: Rows, task: string, weights: Float32Array): number {
+function scaleOf(rows: Rows, task: string, weights: Float64Array): number {
   if (columnOf(rows.weights, task) === undefined) return 1; // all weights are 1
   const most = weights.reduce((most, weight) => Math.max(most, weight), 0);
-  return most > 0 ? 2 ** -Math.floor(Math.log2(most)) : 1;
+  return most > 0 ? 2 ** Math.min(-Math.floor(Math.log2(most)), 1023) : 1;
 }
 
 /** Returns the inputs of rows as the graph takes them; empty ones are of models with other features. */
@@ -60,18 +68,18 @@ export function inputTensors({ count, inputs }: Rows): Record<string, Tensor> {
  * outside the sample space of the task: the rows where another task's label is 1.
  */
 export function labelled({ tasks }: Spec, { count, labels, weights }: Rows, task: string): {
-  readonly labels: Float32Array;
-  readonly weights: Float32Array;
-  readonly groups?: Float32Array;
+  readonly labels: Float32Array | Float64Array;
+  readonly weights: Float64Array;
+  readonly groups?: Float32Array | Float64Array;
 } {
-  const absent = () => new Float32Array(count).fill(NaN);
+  const absent = () => new Float64Array(count).fill(NaN);
   const given = columnOf(labels, task) ?? absent();
   const weight = columnOf(weights, task);
   const { head, only } = tasks[task];
   const column = groupsOf(head);
   const groups = column === undefined ? undefined : columnOf(labels, column) ?? absent();
   const space = only === undefined ? undefined : columnOf(labels, only) ?? absent();
-  const counted = { labels: new Float32Array(count), weights: new Float32Array(count), groups };
+  const counted = { labels: new Float64Array(count), weights: new Float64Array(count), groups };
   for (let row = 0; row < count; row++) {
     const known = !Number.isNaN(given[row]);
     if (known) counted.labels[row] = given[row];
@@ -83,7 +91,7 @@ export function labelled({ tasks }: Spec, { count, labels, weights }: Rows, task
 
 /** Returns the labels of a task as metrics take them, NaN where one is missing, beside what {@linkcode labelled} does. */
 export function judged(spec: Spec, rows: Rows, task: string): ReturnType<typeof labelled> {
-  const labels = columnOf(rows.labels, task) ?? new Float32Array(rows.count).fill(NaN);
+  const labels = columnOf(rows.labels, task) ?? new Float64Array(rows.count).fill(NaN);
   return { ...labelled(spec, rows, task), labels };
 }
 
@@ -116,7 +124,7 @@ function namesRead({ nodes }: Graph): Set<unknown> {
 }
 
 /** Returns the column of a task, whatever its name: `constructor` is a name like any other. */
-export function columnOf(columns: Rows["labels"], task: string): Float32Array | undefined {
+export function columnOf(columns: Rows["labels"], task: string): Float32Array | Float64Array | undefined {
   return columns !== undefined && Object.hasOwn(columns, task) ? columns[task] : undefined;
 }
 

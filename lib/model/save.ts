@@ -87,7 +87,7 @@ export function specBytes(spec: Spec, most: number): Uint8Array<ArrayBuffer> {
  * TensorFlow.js, in browsers too, without this package: `model.json` and its weights.
  *
  * Its inputs are the model's, by name: `input` `[batch, width]`, or `numeric` and `category` as `encode` returns them.
- * Its outputs are the tasks, by name. The features and their vocabulary are in `userDefinedMetadata.gatehouse.input` of
+ * Its outputs are the tasks, by name. The features, from which any language can encode rows, are in `userDefinedMetadata.gatehouse.input` of
  * `model.json` or, above 1 MiB, in `input.json`, whose name and SHA-256 stand there in their place. A code of no word is
  * answered as an unknown word is.
  *

@@ -10,7 +10,7 @@ import { described, type ExportOptions, served, sizesOf } from "./exported.ts";
  *
  * Its inputs are the model's, by name: `input` `[batch, width]`, or `numeric` and `category` (int32) as `encode` returns
  * them. Its outputs are the tasks, by name, with a number after a name that an input has; `batch` is any number of
- * rows. The features and their vocabulary are in the metadata `gatehouse`, JSON with the property `input`, or, above
+ * rows. The features, from which any language can encode rows, are in the metadata `gatehouse`, JSON with the property `input`, or, above
  * 1 MiB, in `<path>.input.json`, whose name and SHA-256 stand there in their place. A code of no word is answered as an
  * unknown word is. Each file is written whole or not at all, the `.onnx` last.
  *

@@ -6,7 +6,8 @@ import { type Plan, plan as planOf } from "../trace/plan.ts";
 import { shapeText, sizeOf } from "../ops/shape.ts";
 import type { Value } from "../ops/value.ts";
 import { columnsIn } from "../features/columns.ts";
-import { inputWidth } from "../features/input.ts";
+import { type InputSpec, inputWidth } from "../features/input.ts";
+import { groupsOf } from "../features/table.ts";
 import type { BankSpec, Expression, HeadSpec, LevelSpec, Spec } from "../spec/spec.ts";
 import { isRecord, kindOf } from "../errors/kinds.ts";
 import { cautious, type Rules } from "../graph/rules.ts";
@@ -100,9 +101,8 @@ function entriesIn({ spec, parameters, training: { auxiliary } }: Plan): Entry[]
   };
   const lossEntry = (path: string, text: string): Entry[] =>
     Object.hasOwn(auxiliary, path) ? [entry(path, "", `loss ${text}`, shapeText([]))] : [];
-  const features = "features" in spec.input ? `${Object.keys(spec.input.features).length} features` : "numbers";
   return [
-    entry("input", "", features, shapeText(["batch", inputWidth(spec.input)])),
+    entry("input", "", inputText(spec.input), shapeText(["batch", inputWidth(spec.input)])),
     ...streamEntries(spec, entry),
     ...spec.levels.flatMap((level, at) => [
       ...bankEntries(level, `levels/${at}/experts`, entry, lossEntry),
@@ -110,6 +110,18 @@ function entriesIn({ spec, parameters, training: { auxiliary } }: Plan): Entry[]
     ]),
     ...taskEntries(spec, entry),
   ];
+}
+
+/** Returns what the input is: the number of its features, and what is to be said of some: `3 features, age (missing: 0)`. */
+function inputText(input: InputSpec): string {
+  if ("width" in input) return "numbers";
+  const notes = groupsOf(input.features).flatMap(({ kind, features }) =>
+    features.flatMap(([name, feature]) => {
+      const about = kind.about?.(feature);
+      return about === undefined ? [] : [`${name} (${about})`];
+    })
+  );
+  return cut([`${Object.keys(input.features).length} features`, ...notes].join(", "), 48);
 }
 
 /** Returns the elements of all parameters under each path. */

@@ -15,7 +15,7 @@ export interface PassOptions {
   /** The source by which rows are shuffled; undefined if they come as they are. */
   readonly source: Random | undefined;
   /** The groups of the rows that belong in one batch, NaN for rows outside of all, `[rows]`; undefined if there are none. */
-  readonly groups: Float32Array | undefined;
+  readonly groups: Float32Array | Float64Array | undefined;
 }
 
 /**
@@ -44,7 +44,7 @@ export function passOver(count: number, { batch, source, groups }: PassOptions):
 /** Returns the whole that each of some rows is in: a group, or a part of one, of at most as many rows as a batch. */
 function wholesOf(
   rows: Uint32Array,
-  groups: Float32Array,
+  groups: Float32Array | Float64Array,
   batch: number,
 ): { readonly wholes: Uint32Array; readonly sizes: readonly number[] } {
   const wholes = new Uint32Array(rows.length);
@@ -62,7 +62,7 @@ function wholesOf(
 }
 
 /** Returns the ends of runs of one group; a row outside of all groups is a run of its own. */
-function wholesInPlace(groups: Float32Array): number[] {
+function wholesInPlace(groups: Float32Array | Float64Array): number[] {
   return Array.from(groups.keys(), (row) => row + 1).filter((end) => groups[end] !== groups[end - 1]);
 }
 

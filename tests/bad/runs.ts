@@ -284,7 +284,7 @@ export const runs: Readonly<Record<string, Case>> = {
   "training on a plain list of labels": [
     on({ labels: { income: [0, 1, 0, 1] } }),
     TypeError,
-    'the labels of task "income" must be of type Float32Array, found a list',
+    'the labels of task "income" must be of type Float64Array, found a list',
   ],
   "training on a label of 2": [
     on({ labels: { income: Float32Array.of(0, 1, 2, 1) } }),
@@ -318,9 +318,39 @@ export const runs: Readonly<Record<string, Case>> = {
     'a column that the labels lack: did you mean "serach"?',
   ],
   "ranking within too many groups": [
-    shop({ place: [0, 1], search: [0, 20_000_001] }),
+    shop({ place: [0, 1], search: [0, 2 ** 53] }),
     RangeError,
-    'at row 1, labels "search": the group is 20000000, wanted at most 16777216: number the groups from 0',
+    'at row 1, labels "search": the group is 9007199254740992, wanted less than 2 ** 53 of a Float64Array: number the ' +
+    "groups from 0",
+  ],
+  "ranking within groups that were rounded": [
+    () => {
+      const labels = { place: Float32Array.of(0, 1), search: Float32Array.of(0, 2 ** 24 + 1) };
+      return Array.fromAsync(train(shopping, { ...rows(Array(2).fill([1, 2, 3, 4, 5])), labels }));
+    },
+    RangeError,
+    'at row 1, labels "search": the group is 16777216, wanted less than 2 ** 24 of a Float32Array: number the groups',
+  ],
+  "training on a label that float32 does not hold": [
+    on({ labels: { income: Float64Array.of(0, 1e-50, 1, 1e39) } }),
+    RangeError,
+    "at row 3",
+    "the label is 1e+39, wanted 0 to 1",
+  ],
+  "training on a count that float32 does not hold": [
+    shop({ items: [0, 1e39] }),
+    RangeError,
+    'at row 1, task "items": the label is 1e+39, wanted a finite number of at least 0, in float32 too',
+  ],
+  "training on a weight that float32 does not hold": [
+    on({ weights: { income: Float64Array.of(0, 1e-50, 1, 1e39) } }),
+    RangeError,
+    'at row 3, task "income": the weight is 1e+39, wanted at least 0, finite in float32 too',
+  ],
+  "rows of whole numbers that float32 takes for one": [
+    () => rows([[1, 16777217], [2, 3], [3, 16777216]]),
+    RangeError,
+    "Cannot make rows\n  at column 1: 16777216 and 16777217 would be one number in float32: subtract an offset, or divide",
   ],
   "groups that nobody asks for": [
     shop({ click: [0, 1], serach: [0, 0] }),

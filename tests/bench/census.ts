@@ -29,7 +29,10 @@ export function inventedCensus(count = 199_523): Census {
   const category = new Int32Array(count * sizes.length);
   for (let at = 0; at < category.length; at++) category[at] = Math.floor(source.uniform() * sizes[at % sizes.length]);
   const column = (below: number) => Float32Array.from({ length: count }, () => source.uniform() < below ? 1 : 0);
-  const numeric = Float32Array.from({ length: count * numbers }, () => Math.floor(90 * source.uniform()));
+  const numeric = Float32Array.from(
+    { length: count * numbers },
+    () => Math.log1p(Math.floor(90 * source.uniform())) - 3,
+  );
   const train = { count, inputs: { numeric, category }, labels: { income: column(0.06), marital: column(0.43) } };
   return { train, features: inventedFeatures(), invented: true };
 }

@@ -40,7 +40,7 @@ export async function layers(
   const some = sliceRows(of.rows, 0, of.batch);
   const { input, width } = denseOf(of.spec.input, some);
   const x = tf.tensor2d(input, [of.batch, width]);
-  const y = Object.keys(of.spec.tasks).map((task) => tf.tensor2d(some.labels![task], [of.batch, 1]));
+  const y = Object.keys(of.spec.tasks).map((task) => tf.tensor2d(Float32Array.from(some.labels![task]), [of.batch, 1]));
   const losses: number[] = [];
   return {
     train: (count) =>
@@ -138,9 +138,8 @@ export function denseOf(
   const input = new Float32Array(count * width);
   for (let row = 0; row < count; row++) {
     let at = row * width;
-    numbers.forEach(({ transform, mean, scale }, column) => {
-      const raw = inputs.numeric[row * numbers.length + column];
-      input[at++] = ((transform === "log1p" ? Math.log1p(raw) : raw) - mean) / scale;
+    numbers.forEach((_, column) => {
+      input[at++] = inputs.numeric[row * numbers.length + column];
     });
     categories.forEach(({ words }, column) => {
       input[at + inputs.category[row * categories.length + column]] = 1;
