@@ -1,8 +1,8 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { load, reference } from "../mod.ts";
+import { check, encode, featuresOf, load, reference } from "../mod.ts";
 
 /** A folder for each version of the format, as that version wrote it, never written anew. */
-const versions = ["v1"];
+const versions = ["v1", "v2"];
 
 interface Expected {
   readonly count: number;
@@ -25,6 +25,23 @@ Deno.test("load() reads the models of every version of the format as they were",
     assertEquals(model.seed, 7);
     model.dispose();
   }
+});
+
+Deno.test("check() reads version 1 as version 2 in which missing texts count as unknown words", () => {
+  const json = JSON.parse(Deno.readTextFileSync("tests/saved/v1/spec.json"));
+  assertEquals(json.gatehouse, 1);
+  const { input, ...rest } = check(json);
+  const words = json.input.features.job.words as string[];
+  assertEquals(rest.gatehouse, 2);
+  assertEquals(featuresOf({ input }).job, { kind: "category", words, missing: "unknown" });
+  const encoded = encode(featuresOf({ input }), {
+    ...Object.fromEntries(Object.keys(json.input.features).map((name) => [name, [1, 1, 1]])),
+    job: [null, "no such job", words[0]],
+  });
+  const column = Object.entries(featuresOf({ input })).filter(([, { kind }]) => kind === "category")
+    .findIndex(([name]) => name === "job");
+  const width = encoded.inputs.category.length / 3;
+  assertEquals([0, 1, 2].map((row) => encoded.inputs.category[row * width + column]), [0, 0, 1]);
 });
 
 function assertClose(

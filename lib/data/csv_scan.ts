@@ -12,7 +12,7 @@ export interface Sheet {
   readonly separator: number;
   /** True if white space in front of a field is left out. */
   readonly trim: boolean;
-  /** Texts that stand for a missing number, or a missing one of the listed words. */
+  /** Texts that stand for a missing value. */
   readonly missing: Dictionary;
   /** True if one of them is itself a number, such as `-1`. */
   readonly missingNumbers: boolean;
@@ -180,7 +180,7 @@ function storeFields(sheet: Sheet, fields: readonly string[]): void {
 /** The code of a text. */
 function code(sheet: Sheet, sink: TextSink, bytes: Uint8Array, from: number, to: number, hash: number): number {
   const { known, closed, column } = sink;
-  if (closed && find(sheet.missing, bytes, from, to, hash) >= 0) return -1;
+  if (sheet.missing.words.length > 0 && find(sheet.missing, bytes, from, to, hash) >= 0) return -1;
   const found = closed ? find(known, bytes, from, to, hash) : codeOf(known, bytes, from, to, hash);
   if (found >= 0) return found;
   const word = decoded(bytes.subarray(from, to));

@@ -5,8 +5,8 @@ import { advice } from "../errors/nearest.ts";
 /** Rows to fit or to encode: a table, or plain lists by name, `{ age: [73, 58], job: ["clerk", "smith"] }`. */
 export type Tabular = Columns | Readonly<Record<string, PlainColumn>>;
 
-/** A list of numbers or of texts. */
-export type PlainColumn = ArrayLike<number | string>;
+/** A list of numbers or of texts; null and undefined are missing texts. */
+export type PlainColumn = ArrayLike<number | string | null | undefined>;
 
 /** The columns of some features, which are all there and of one length. */
 export interface Records {
@@ -85,14 +85,14 @@ export function numbersOf({ action, columns }: Records, name: string, domain?: D
 
 /** A column of words, each distinct one once. */
 export interface Words {
-  /** A position in `words` for each row. */
+  /** A position in `words` for each row; -1 where the text is missing. */
   readonly codes: Int32Array;
   /** The distinct words. */
   readonly words: readonly string[];
 }
 
 /**
- * The words of a column. Whole numbers in plain lists are their decimal texts.
+ * The words of a column. Whole numbers in plain lists are their decimal texts; null and undefined are missing.
  *
  * @throws {TypeError} naming the row of the first value that is neither a text nor a whole number.
  */
@@ -104,6 +104,7 @@ export function wordsOf({ action, columns }: Records, name: string): Words {
   }
   const known = new Map<string, number>();
   const codes = Int32Array.from(column, (value, row) => {
+    if (value === null || value === undefined) return -1;
     if (typeof value !== "string" && !Number.isSafeInteger(value)) {
       throw new TypeError(
         `${at(action, name)}, row ${row}: found ${textOf(value)}, wanted a text or a whole number`,
