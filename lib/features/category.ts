@@ -132,6 +132,16 @@ export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
       message: `found code ${category[at]}, wanted 0 to ${most[column]}: encode rows with the model's features`,
     };
   },
+  unseen: (features, { category }) => {
+    const seen = codesOf(features).map(({ size }) => new Uint8Array(size));
+    for (let at = 0; at < category.length;) {
+      for (let column = 0; column < seen.length; column++, at++) seen[column][category[at]] = 1;
+    }
+    return features.map(([, feature], column) => {
+      const first = reserved(feature);
+      return feature.words.filter((_, place) => seen[column][first + place] === 0);
+    });
+  },
   segments: (features, name) => {
     const column = features.findIndex(([feature]) => feature === name);
     const [, feature] = features[column];

@@ -41,6 +41,8 @@ export interface FeatureKind<Unfitted, Fitted> {
   value(features: readonly Named<Fitted>[], inputs: Readonly<Record<string, Value>>): Value;
   /** The first number that the features cannot take, of arrays whose types and lengths are right. */
   wrong(features: readonly Named<Fitted>[], inputs: Rows["inputs"]): Wrong | undefined;
+  /** The words of each feature that no row has; absent where features have no words. */
+  unseen?(features: readonly Named<Fitted>[], inputs: Rows["inputs"]): readonly (readonly string[])[];
   /** The segments of rows that have the same value of a feature; absent where values are not counted. */
   segments?(features: readonly Named<Fitted>[], name: string): Segments;
 }
