@@ -88,4 +88,5 @@ export type { Stack } from "./graph/stack.ts";
 export type { Program, Store } from "./engines/engine.ts";
 export type { Tensor } from "./ops/tensor.ts";
 export { type GraphModel, graphModel } from "./formats/graph_model.ts";
+export type { CodeRange } from "./formats/translation.ts";
 export { decodeSafetensors, encodeSafetensors, type OtherTensor, type Safetensors } from "./formats/safetensors.ts";

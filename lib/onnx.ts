@@ -16,4 +16,5 @@
  */
 export { onnx, type OnnxOptions } from "./engines/onnx/onnx.ts";
 export { onnxModel } from "./formats/onnx_model.ts";
+export type { CodeRange } from "./formats/translation.ts";
 export { saveOnnx } from "./model/save_onnx.ts";

@@ -520,14 +520,14 @@ Deno.test("youtube() keeps the features of a position out of the experts, and on
   const age = { kind: "numeric", transform: "none", mean: 30, scale: 10 } as const;
   const spec = define(youtube({ input: { position, item, age }, position: ["position"], expert: base.expert, tasks }));
   assertEquals(spec.streams, { shared: ["item", "age"], position: ["position"] });
-  assertEquals(columnsIn(spec.input)(spec.streams!.shared), [[4, 41], [0, 1]]);
+  assertEquals(columnsIn(spec.input)(spec.streams!.shared), [[5, 42], [0, 1]]);
   const plain = define(mmoe({ input: { age, item }, expert: base.expert, tasks }));
   const parameters = shaken(spec, "features");
   const kept = Object.fromEntries(
     Object.entries(parameters).filter(([path]) => !path.includes("/adds/")).map(([path, { shape, data }]) => {
-      if (shape[0] !== 42) return [path, { shape, data }];
+      if (shape[0] !== 43) return [path, { shape, data }];
       const row = (at: number) => data.slice(at * shape[1], (at + 1) * shape[1]);
-      return [path, { shape, data: Float32Array.from([41, ...Array(41).keys()].flatMap((at) => [...row(at)])) }];
+      return [path, { shape, data: Float32Array.from([42, ...Array(42).keys()].flatMap((at) => [...row(at)])) }];
     }),
   );
   const columns = { position: ["first", "second", "nowhere"], item: ["item 3", "item 39", "none"], age: [20, 30, 60] };

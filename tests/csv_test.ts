@@ -430,7 +430,7 @@ Deno.test("readCsv() with trim leaves out white space around fields and their qu
   const options = { header: ["n", "t"], columns: { n: "number", t: "text" }, trim: true, missing: [""] } as const;
   for (const newline of ["\n", "\r\n", " \n", "\t\r\n"]) {
     const { columns: { n, t } } = await readCsv(pieces(rows.join(newline) + newline, 3), options);
-    assertEquals(n, { kind: "number", values: Float32Array.of(1, 2, 3, 4, 5, NaN) });
+    assertEquals(n, { kind: "number", values: Float64Array.of(1, 2, 3, 4, 5, NaN) });
     assert(t.kind === "text");
     assertEquals(t.words, ["a b", "c", " d ", 'e "f" ', "g", ""]);
   }

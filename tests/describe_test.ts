@@ -41,7 +41,7 @@ const census = define(mmoe({
 const mixed = define({
   input: {
     age: { kind: "numeric", transform: "none", mean: 0, scale: 1 },
-    job: { kind: "category", words: ["clerk", "smith"] },
+    job: { kind: "category", words: ["clerk", "smith"], missing: "unknown" },
   },
   levels: [
     level({ "a<b>": bank(3, mlp([4])), plain: bank(1, (x) => mul(x, x)) }, {

@@ -61,7 +61,7 @@ Deno.test("fit() sorts words, and leaves out rare ones and those of no row", () 
   assertEquals(words(1, columns), { kind: "category", words: ["a", "b"] });
 });
 
-Deno.test("encode() gives standardised numbers and codes in the order of the features, unknown words code 0", () => {
+Deno.test("encode() gives standardised numbers and codes in the order of the features, unknown words code 1", () => {
   const features = fit(
     { job: category(), age: numeric(), town: category({ minCount: 2 }), pay: numeric({ transform: "log1p" }) },
     { age: [1, 2, 3], job: ["a", "b", "a"], pay: [0, 10, 20], town: ["x", "y", "x"] },
@@ -76,7 +76,7 @@ Deno.test("encode() gives standardised numbers and codes in the order of the fea
     count: 2,
     inputs: {
       numeric: Float32Array.of(5.5 / Math.sqrt(2 / 3), pay5, -10 / Math.sqrt(2 / 3), pay6),
-      category: Int32Array.of(2, 0, 0, 1),
+      category: Int32Array.of(3, 1, 1, 2),
     },
   });
   assertEquals(encode(features, { pay: [], town: [], age: [], job: [] }), {
@@ -146,6 +146,34 @@ Deno.test("fit() refuses whole numbers that would be one number, and deviations 
   });
 });
 
+Deno.test("a missing text is a code of its own, or counts as unknown, in lists and in every column of a CSV file", async () => {
+  const job = ["smith", null, "clerk", undefined, "baker", "smith"];
+  const cases: [Parameters<typeof category>[0], number[]][] = [
+    [{}, [4, 0, 3, 0, 2, 4, 1]],
+    [{ missing: "unknown" }, [3, 0, 2, 0, 1, 3, 0]],
+  ];
+  const text = ["job,listed\n", ...job.map((word) => `${word ?? "\\N"},${word ?? ""}\n`)];
+  for (const quotes of [false, true]) {
+    const lines = quotes ? text.map((line) => line.replace(/^(smith|\\N)/, '"$1"')) : text;
+    const columns = { job: "text", listed: ["baker", "clerk", "smith"] } as const;
+    const table = await readCsv(new Blob(lines).stream(), { columns, missing: ["\\N", ""] });
+    for (const [options, codes] of cases) {
+      const unfitted = { job: category(options) };
+      const features = fit(unfitted, { job });
+      assertEquals(features.job, { kind: "category", words: ["baker", "clerk", "smith"], ...options });
+      assertEquals([...encode(features, { job: [...job, "cook"] }).inputs.category], codes);
+      assertEquals(fit(unfitted, table), features);
+      assertEquals([...encode(features, table).inputs.category], codes.slice(0, 6));
+      const listed = { count: table.count, columns: { job: table.columns.listed } };
+      assertEquals(fit(unfitted, listed), features);
+      assertEquals([...encode(features, listed).inputs.category], codes.slice(0, 6));
+    }
+  }
+  const none = fit({ job: category() }, { job: [null, null] });
+  assertEquals(none.job, { kind: "category", words: [] });
+  assertEquals([...encode(none, { job: [null, "x"] }).inputs.category], [0, 1]);
+});
+
 Deno.test("encode() of a CSV file and of plain lists are equal, and whole numbers in lists are words", async () => {
   const source = random("encode");
   const age = Array.from({ length: 300 }, () => Math.floor(source.uniform() * 90));
@@ -173,7 +201,7 @@ Deno.test("encode() of a part is the part of what encode() gives", () => {
   const whole = encode(features, rows).inputs, part = encode(features, take(rows, order)).inputs;
   assertEquals([...part.numeric], order.map((row) => whole.numeric[row]));
   assertEquals([...part.category], order.map((row) => whole.category[row]));
-  assertEquals([...whole.category], [1, 2, 1, 0]);
+  assertEquals([...whole.category], [2, 3, 2, 1]);
 });
 
 Deno.test("fit() and encode() survive JSON and names that objects have", () => {
@@ -181,7 +209,7 @@ Deno.test("fit() and encode() survive JSON and names that objects have", () => {
   const unfitted = Object.fromEntries([["__proto__", numeric()], ["constructor", category()]]);
   const features = fit(unfitted as Record<string, UnfittedFeature>, rows);
   const again = JSON.parse(JSON.stringify(features));
-  const inputs = { numeric: Float32Array.of(-1, 1), category: Int32Array.of(1, 2) };
+  const inputs = { numeric: Float32Array.of(-1, 1), category: Int32Array.of(2, 3) };
   assertEquals(encode(again, rows), { count: 2, inputs });
 });
 
@@ -229,7 +257,7 @@ Deno.test("encode() names the feature, the row and what was found in every error
       '"pay", row 0: found -1.000000000001, wanted a number greater than -1 for log1p',
     ],
     [{ ...right, job: ["a", 1.5] }, '"job", row 1: found 1.5, wanted a text or a whole number'],
-    [{ ...right, job: ["a", null] }, '"job", row 1: found null, wanted a text or a whole number'],
+    [{ ...right, job: ["a", NaN] }, '"job", row 1: found NaN, wanted a text or a whole number'],
     [{ ...right, job: ["a"] }, '"job": found 1 rows, wanted 2'],
     [{ ...right, job: 7 }, '"job": found 7, wanted a list'],
     [{ ...right, job: "ab" }, '"job": found "ab", wanted a list'],
@@ -335,6 +363,10 @@ Deno.test("fit(), numeric(), category() and take() refuse what is wrong", () => 
     [
       () => category({ minCoutn: 2 } as Record<string, number>),
       'Cannot define category: option "minCoutn" is unknown: did you mean "minCount"?',
+    ],
+    [
+      () => category({ missing: "own" as "unknown" }),
+      'Cannot define category\n  at missing: found "own", wanted "unknown" or nothing',
     ],
     [
       () => category({ minCount: 0 }),

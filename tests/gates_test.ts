@@ -17,6 +17,7 @@ import {
   dense,
   encode,
   type Engine,
+  featuresOf,
   fit,
   fixed,
   type Gate,
@@ -461,6 +462,21 @@ Deno.test("gateReport() by a feature has the rows of each value, which add up to
   near(segments[1].gates[1].mean, own.mean);
   near([segments[1].gates[1].deviation], [own.deviation]);
   assertEquals(JSON.parse(JSON.stringify(report)), report);
+  model.dispose();
+});
+
+Deno.test("gateReport() by a feature tells missing values from unknown ones", async () => {
+  const { model } = await ofJobs(10);
+  const features = featuresOf(model.spec);
+  const job = [...Array(5).fill("smith"), null, "juggler", null];
+  const data = encode(features, { age: job.map(() => 30), sex: job.map(() => "f"), job });
+  const report = await gateReport(model, data, { by: "job" });
+  const found = report.segments?.map(({ value, reserved, rows }) => [value, reserved, rows]);
+  assertEquals(found, [["smith", undefined, 5], [null, "unknown", 1], [null, "missing", 2]]);
+  const lines = gateTable(report).split("Gate 0/a by job\n")[1].split("\n").slice(2, 5);
+  assertEquals(lines.map((line) => line.split(/ {2,}/)[0]), ["smith", "(missing)", "(no known word)"]);
+  const names = segmentWeights(report, "0/a").map(({ name }) => name);
+  assertEquals(names, ["smith", "(no known word)", "(missing)"]);
   model.dispose();
 });
 

@@ -165,7 +165,7 @@ function decoded(features: Features, { count, inputs }: Rows): Record<string, st
       ...categories.map((name, at) => {
         const feature = features[name];
         const code = inputs.category[row * categories.length + at];
-        return [name, feature.kind === "category" && code > 0 ? feature.words[code - 1] : null];
+        return [name, feature.kind === "category" && code > 1 ? feature.words[code - 2] : null];
       }),
     ]));
 }

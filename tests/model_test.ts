@@ -159,29 +159,29 @@ Deno.test("predict() encodes features as their Spec says, numbers first", async 
       age: { kind: "numeric", transform: "none", mean: 40, scale: 12.5 },
       job: { kind: "category", words: ["clerk", "smith"] },
       gain: { kind: "numeric", transform: "log1p", mean: 1.5, scale: 0.5 },
-      town: { kind: "category", words: [] },
+      town: { kind: "category", words: [], missing: "unknown" },
       loss: { kind: "numeric", transform: "log1p", mean: 0, scale: 2 },
       weeks: { kind: "numeric", transform: "none", mean: 0, scale: 1 },
     },
     tasks: { y: regression() },
   });
-  const numeric = [[30, 0, 5, -3], [40, 99, -0.5, 0], [71.5, 2.5, 0, 52]];
-  const category = [[0, 0], [2, 0], [1, 0]];
-  const slots = [[1, 0, 0, 1], [0, 0, 1, 1], [0, 1, 0, 1]];
+  const numeric = [[30, 0, 5, -3], [40, 99, -0.5, 0], [71.5, 2.5, 0, 52], [1, 2, 3, 4]];
+  const category = [[0, 0], [3, 0], [2, 0], [1, 0]];
+  const slots = [[1, 0, 0, 0, 1], [0, 0, 0, 1, 1], [0, 0, 1, 0, 1], [0, 1, 0, 0, 1]];
   const [age, gain, loss] = [(x: number) => (x - 40) / 12.5, (x: number) => (Math.log1p(x) - 1.5) / 0.5, Math.log1p];
-  const weights = [1, -2, 0.5, 0.25, 10, 20, 40, 80];
+  const weights = [1, -2, 0.5, 0.25, 10, 20, 40, 80, 160];
   const model = await compile(spec, {
     engine: reference(),
     parameters: {
-      "tasks/y/head/0/kernel": { shape: [8, 1], data: Float32Array.from(weights) },
+      "tasks/y/head/0/kernel": { shape: [9, 1], data: Float32Array.from(weights) },
       "tasks/y/head/0/bias": { shape: [1], data: Float32Array.of(100) },
     },
   });
-  const words = { job: ["pilot", "smith", "clerk"], town: ["", "", ""] };
+  const words = { job: [null, "smith", "clerk", "pilot"], town: ["", "", "", ""] };
   const numbers = ["age", "gain", "loss", "weeks"].map((name, at) => [name, numeric.map((x) => x[at])]);
   const { inputs } = encode(featuresOf(spec), { ...words, ...Object.fromEntries(numbers) });
   assertEquals([...inputs.category], category.flat());
-  const { y } = await model.predict({ count: 3, inputs });
+  const { y } = await model.predict({ count: 4, inputs });
   numeric.forEach((x, row) => {
     const encoded = [age(x[0]), gain(x[1]), loss(x[2]) / 2, x[3], ...slots[row]];
     assertAlmostEquals(y[row], encoded.reduce((sum, number, i) => sum + number * weights[i], 100), 1e-4);
@@ -189,7 +189,7 @@ Deno.test("predict() encodes features as their Spec says, numbers first", async 
   for (const [at, feature, wanted] of [[1, "gain", NaN], [6, "loss", Infinity]] as const) {
     const bad = { ...inputs, numeric: inputs.numeric.with(at, wanted) };
     await assertRejects(
-      () => model.predict({ count: 3, inputs: bad }),
+      () => model.predict({ count: 4, inputs: bad }),
       RangeError,
       `Cannot predict\n  at row ${at < 4 ? 0 : 1}, feature "${feature}": ${wanted} is not a finite number`,
     );

@@ -58,78 +58,88 @@ export const tower = pipe(dense(3), relu);
 export const tasks = { income: binary(tower), marital: binary(tower) };
 export const base = { input: 5, expert, tasks };
 
-export const architectures: Readonly<Record<string, Spec<"income" | "marital">>> = {
-  "single-task": define(singleTask(base)),
-  "shared-bottom": define(sharedBottom(base)),
-  omoe: define(omoe({ ...base, experts: 3 })),
-  mmoe: define(mmoe({ ...base, experts: 3 })),
-  cgc: define(cgc({ ...base, shared: 2 })),
-  ple: define(ple({ ...base, own: 2 })),
-  "multi-level mmoe": define(multiLevelMmoe({ ...base, experts: 2 })),
-  "cross-stitch": define(crossStitch(base)),
-  adatt: define(adatt({ ...base, own: 2, shared: 1 })),
-  snr: define(snr({ ...base, levels: 1, gate: hardConcrete({ penalty: 0.1 }) })),
-  "snr average": define(snr({ ...base, ways: "average" })),
-  home: define(home({ ...base, expert: dense(4), groups: { work: ["income"], life: ["marital"] }, rank: 2 })),
-  youtube: define(youtube({ ...base, experts: 2, position: [1, 4], shallow: tower, drop: 0.5, biased: ["income"] })),
-  "tensor factorisation": define(tensorFactorisation({ input: 5, units: 4, ranks: [3, 2, 3], tasks })),
-  "l2-constrained": define(l2Constrained({ ...base, near: 0.1 })),
-  linear: define({ input: 5, tasks: { income: binary(), marital: binary() } }),
-  "sparse mmoe": define(mmoe({ ...base, experts: 4, gate: zLoss(0.01, topK(2)) })),
-  switch: define(omoe({ ...base, experts: 3, gate: entropy(0.01, after(dense(4), topK(1))) })),
-  "noisy mmoe": define({
-    input: 5,
-    levels: [
-      level({
-        shared: bank(4, expert, { losses: { balance: loadBalance(0.1), load: smoothLoad() } }),
-        wide: bank(1, dense(4), { losses: { importance: importance(), balance: loadBalance() } }),
-      }, {
-        income: mix("shared", topK(2, { noise: true })),
-        marital: mix(["wide", "shared"], gateDropout(0.3, topK(3, { noise: true }))),
-      }),
-    ],
-    tasks,
-  }),
-  "dselect-k": define(mmoe({ ...base, experts: 5, gate: dselectK(2, { entropy: 0.1 }) })),
-  still: define({
-    input: 5,
-    levels: [
-      level({ shared: bank(3, expert, { losses: { importance: importance() } }) }, {
-        shared: mix("shared", dselectK(2, { entropy: 0.1, static: true, gamma: 2 })),
-        income: mix("shared", fixed()),
-        marital: mix("shared", entropy(0.1, fixed({ softmax: false }))),
-      }),
-      level({ shared: bank(2, dense(3)) }, {
-        income: mix("shared", softmax, { reads: "shared" }),
-        marital: mix("shared", fixed()),
-      }),
-    ],
-    tasks,
-  }),
-  "balanced mmoe": define(mmoe({ ...base, experts: 4, gate: topK(2, { balance: 0.01 }) })),
-  "two banks": define({
-    input: 5,
-    levels: [level({ deep: bank(2, expert), wide: bank(1, dense(4)) }, {
-      income: mix(["deep", "wide"], softmax),
-      marital: mix("wide"),
-    })],
-    tasks,
-  }),
-  "two levels": define({
-    input: 5,
-    levels: [
-      level({ shared: bank(2, expert), income: bank(1, expert) }, {
-        shared: mix(["shared", "income"], softmax),
-        income: mix(["shared", "income"], softmax),
-      }),
-      level({ shared: bank(2, dense(3)), income: bank(1, dense(3)) }, {
-        income: mix(["shared", "income"], softmax),
-        marital: mix("shared", softmax),
-      }),
-    ],
-    tasks,
-  }),
-};
+/** All architectures. */
+export const architectures = architecturesOver(5, [1, 4]);
+
+/** All architectures over an input, of which one reads a part, the position, apart. */
+export function architecturesOver(
+  input: Parameters<typeof singleTask>[0]["input"],
+  position: Parameters<typeof youtube>[0]["position"],
+): Readonly<Record<string, Spec<"income" | "marital">>> {
+  const base = { input, expert, tasks };
+  return {
+    "single-task": define(singleTask(base)),
+    "shared-bottom": define(sharedBottom(base)),
+    omoe: define(omoe({ ...base, experts: 3 })),
+    mmoe: define(mmoe({ ...base, experts: 3 })),
+    cgc: define(cgc({ ...base, shared: 2 })),
+    ple: define(ple({ ...base, own: 2 })),
+    "multi-level mmoe": define(multiLevelMmoe({ ...base, experts: 2 })),
+    "cross-stitch": define(crossStitch(base)),
+    adatt: define(adatt({ ...base, own: 2, shared: 1 })),
+    snr: define(snr({ ...base, levels: 1, gate: hardConcrete({ penalty: 0.1 }) })),
+    "snr average": define(snr({ ...base, ways: "average" })),
+    home: define(home({ ...base, expert: dense(4), groups: { work: ["income"], life: ["marital"] }, rank: 2 })),
+    youtube: define(youtube({ ...base, experts: 2, position, shallow: tower, drop: 0.5, biased: ["income"] })),
+    "tensor factorisation": define(tensorFactorisation({ input, units: 4, ranks: [3, 2, 3], tasks })),
+    "l2-constrained": define(l2Constrained({ ...base, near: 0.1 })),
+    linear: define({ input, tasks: { income: binary(), marital: binary() } }),
+    "sparse mmoe": define(mmoe({ ...base, experts: 4, gate: zLoss(0.01, topK(2)) })),
+    switch: define(omoe({ ...base, experts: 3, gate: entropy(0.01, after(dense(4), topK(1))) })),
+    "noisy mmoe": define({
+      input,
+      levels: [
+        level({
+          shared: bank(4, expert, { losses: { balance: loadBalance(0.1), load: smoothLoad() } }),
+          wide: bank(1, dense(4), { losses: { importance: importance(), balance: loadBalance() } }),
+        }, {
+          income: mix("shared", topK(2, { noise: true })),
+          marital: mix(["wide", "shared"], gateDropout(0.3, topK(3, { noise: true }))),
+        }),
+      ],
+      tasks,
+    }),
+    "dselect-k": define(mmoe({ ...base, experts: 5, gate: dselectK(2, { entropy: 0.1 }) })),
+    still: define({
+      input,
+      levels: [
+        level({ shared: bank(3, expert, { losses: { importance: importance() } }) }, {
+          shared: mix("shared", dselectK(2, { entropy: 0.1, static: true, gamma: 2 })),
+          income: mix("shared", fixed()),
+          marital: mix("shared", entropy(0.1, fixed({ softmax: false }))),
+        }),
+        level({ shared: bank(2, dense(3)) }, {
+          income: mix("shared", softmax, { reads: "shared" }),
+          marital: mix("shared", fixed()),
+        }),
+      ],
+      tasks,
+    }),
+    "balanced mmoe": define(mmoe({ ...base, experts: 4, gate: topK(2, { balance: 0.01 }) })),
+    "two banks": define({
+      input,
+      levels: [level({ deep: bank(2, expert), wide: bank(1, dense(4)) }, {
+        income: mix(["deep", "wide"], softmax),
+        marital: mix("wide"),
+      })],
+      tasks,
+    }),
+    "two levels": define({
+      input,
+      levels: [
+        level({ shared: bank(2, expert), income: bank(1, expert) }, {
+          shared: mix(["shared", "income"], softmax),
+          income: mix(["shared", "income"], softmax),
+        }),
+        level({ shared: bank(2, dense(3)), income: bank(1, dense(3)) }, {
+          income: mix(["shared", "income"], softmax),
+          marital: mix("shared", softmax),
+        }),
+      ],
+      tasks,
+    }),
+  };
+}
 
 /** A tower of which no constant is lost in a difference of two rows. */
 const smooth = pipe(dense(3), tanh);

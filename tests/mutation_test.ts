@@ -49,7 +49,7 @@ const features = define({
   levels: [
     level({
       a: bank(2, pipe(dense(3), dropout(0.2), layerNorm())),
-      b: bank(1, residual((x) => sub(x, constant([1, 2, 3, 4])))),
+      b: bank(1, residual((x) => sub(x, constant([1, 2, 3, 4, 5])))),
     }, {
       shared: mix("a", softmax),
       time: mix("b"),

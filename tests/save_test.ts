@@ -233,7 +233,7 @@ Deno.test("load() reads no damaged file", async () => {
       ["spec.json", "[".repeat(100_000), SyntaxError, "spec.json"],
       ["spec.json", "[".repeat(50_000) + "]".repeat(50_000), SpecError as never, "wanted an object, found a list"],
       ["spec.json", "null", SpecError as never, "Cannot read model\n  at the top: wanted an object, found null"],
-      ["spec.json", '{"gatehouse":2}', SpecError as never, "format 2 is unknown: this version reads format 1"],
+      ["spec.json", '{"gatehouse":3}', SpecError as never, "format 3 is unknown: this version reads formats 1 to 2"],
       ["spec.json", JSON.stringify({ ...bare, tasks: {} }), SpecError as never, "at tasks: a model needs at least one"],
       ["spec.json", JSON.stringify({ ...bare, input: { width: 6 } }), SpecError as never, "must be x [batch, 6]"],
       ["params.safetensors", "", SyntaxError, "params.safetensors"],
@@ -317,7 +317,7 @@ Deno.test("load() runs nothing of what a file holds", async () => {
     const model = await compile(architectures.linear, { engine });
     await save(model, `${dir}/model`);
     const text = Deno.readTextFileSync(`${dir}/model/spec.json`);
-    const hostile = text.replace('"gatehouse": 1,', '"gatehouse": 1, "__proto__": { "polluted": 1 },');
+    const hostile = text.replace('"gatehouse": 2,', '"gatehouse": 2, "__proto__": { "polluted": 1 },');
     assert(hostile !== text);
     Deno.writeTextFileSync(`${dir}/model/spec.json`, hostile);
     await assertRejects(() => load(`${dir}/model`, { engine }), SpecError, '"__proto__" is unknown');

@@ -25,8 +25,9 @@ export interface CsvOptions {
    */
   readonly trim?: boolean;
   /**
-   * Texts that stand for a missing value, such as `""`: a number is then NaN, and one of listed words has code -1, so
-   * that {@linkcode labels} gives NaN. By default what is missing is an error.
+   * Texts that stand for a missing value, such as `""`: a number is then NaN, and a text, listed or not, has code -1, which
+   * {@linkcode labels} gives as NaN and `category()` reads as missing. By default an empty number or a word that is not
+   * listed is an error, and any other text is a word.
    */
   readonly missing?: readonly string[];
   /**

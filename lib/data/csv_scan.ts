@@ -15,7 +15,7 @@ export interface Sheet {
   readonly trim: boolean;
   /** The policy for malformed rows; absent: they are errors. */
   readonly malformed?: MalformedRows;
-  /** Texts that stand for a missing number, or a missing one of the listed words. */
+  /** Texts that stand for a missing value. */
   readonly missing: Dictionary;
   /** True if one of them is itself a number, such as `-1`. */
   readonly missingNumbers: boolean;
@@ -274,7 +274,7 @@ function storeFields(sheet: Sheet, fields: readonly string[]): void {
 /** The code of a text. */
 function code(sheet: Sheet, sink: TextSink, bytes: Uint8Array, from: number, to: number, hash: number): number {
   const { known, closed, column } = sink;
-  if (closed && find(sheet.missing, bytes, from, to, hash) >= 0) return -1;
+  if (sheet.missing.words.length > 0 && find(sheet.missing, bytes, from, to, hash) >= 0) return -1;
   const found = closed ? find(known, bytes, from, to, hash) : codeOf(known, bytes, from, to, hash);
   if (found >= 0) return found;
   const word = decoded(bytes.subarray(from, to));
@@ -294,7 +294,7 @@ function number(sheet: Sheet, column: string, bytes: Uint8Array, from: number, t
   if (Number.isFinite(value)) {
     if (!losesDigits(text!, value)) return value;
     const hint = 'more digits than float64 holds: an identifier is read as "text"';
-    throw flaw(sheet, `found ${quoted(text!)}, a whole number of ${hint}`, undefined, column);
+    throw new Malformed(sheet, `found ${quoted(text!)}, a whole number of ${hint}`, column);
   }
   const found = text === undefined ? "bytes that are not UTF-8 text" : text === "" ? "nothing" : quoted(text);
   const hint = text === "" ? '; missing: [""] lets it be missing' : "";

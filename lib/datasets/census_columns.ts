@@ -7,7 +7,7 @@ import { columnKinds, type UnfittedFeature } from "../features/table.ts";
 type Role = UnfittedFeature | "weight" | "label";
 
 const amount = numeric({ transform: "log1p" });
-const word = category();
+const word = category({ missing: "unknown" }); // none is missing: what is not known is a word, "?"
 
 /**
  * The columns of Census-Income in the order in which the files have them, which is that of the list at the end of the

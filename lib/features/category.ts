@@ -2,6 +2,7 @@ import { type Form, list, object, text, whole, word } from "../errors/forms.ts";
 import { kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import { multiHot } from "../ops/functions.ts";
+import type { CodeRange } from "../formats/translation.ts";
 import type { FeatureKind, Named } from "./kind.ts";
 import { wordsOf } from "./tabular.ts";
 
@@ -11,81 +12,117 @@ export interface UnfittedCategory {
   readonly kind: "category";
   /** The number of training rows that a word must occur in to be known. */
   readonly minCount: number;
+  /** Present if a missing text counts as an unknown word. */
+  readonly missing?: "unknown";
 }
 
 /**
- * A word that the model reads as a one-hot vector, `words.length + 1` inputs wide.
+ * A word that the model reads as a one-hot vector, a column for each code.
  *
- * Code 0 stands for every unknown word, code `i + 1` for `words[i]`.
+ * The reserved codes come first: 0 stands for a missing text, 1 for every unknown word; `words[i]` has code `i + 2`. If
+ * `missing` is `"unknown"`, code 0 stands for both, and `words[i]` has code `i + 1`. The model's weights of reserved codes
+ * begin at 0.
  */
 export interface CategoryFeature {
   /** The kind of the feature. */
   readonly kind: "category";
   /** The known words, each once. */
   readonly words: readonly string[];
+  /** Present if a missing text counts as an unknown word; absent: it has a code of its own. */
+  readonly missing?: "unknown";
 }
 
 /**
- * A feature that is one of some words, read by the model as a one-hot vector with a slot for unknown words.
+ * A feature that is one of some words, read by the model as a one-hot vector with a column for missing texts and one for
+ * unknown words.
  *
- * @param options `minCount` is how often a word must occur in the training rows to be known, by default once.
- * @throws {TypeError} if an option is unknown.
+ * A text is missing where a list holds `null` or `undefined`, and where `readCsv` found a text of its option `missing`.
+ *
+ * @param options `minCount` is how often a word must occur in the training rows to be known, by default once. `missing`
+ * is `"unknown"` if a missing text counts as an unknown word; by default it has a column of its own.
+ * @throws {TypeError} if an option is unknown, or `missing` is anything else.
  * @throws {RangeError} if `minCount` is not an integer of at least 1.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { category, fit } from "@gatehouse/gatehouse";
+ * import { category, encode, fit } from "@gatehouse/gatehouse";
  *
  * const features = fit({ job: category({ minCount: 2 }) }, { job: ["smith", "clerk", "cook", "clerk", "smith"] });
  * assertEquals(features.job, { kind: "category", words: ["clerk", "smith"] });
+ * const { inputs } = encode(features, { job: [null, "cook", "clerk", "smith"] });
+ * assertEquals(inputs.category, Int32Array.of(0, 1, 2, 3));
  * ```
  */
-export function category(options: { readonly minCount?: number } = {}): UnfittedCategory {
-  const { minCount = 1 } = optionsOf("define category", options, ["minCount"]);
+export function category(
+  options: { readonly minCount?: number; readonly missing?: "unknown" } = {},
+): UnfittedCategory {
+  const { minCount = 1, missing } = optionsOf("define category", options, ["minCount", "missing"]);
   if (!(Number.isSafeInteger(minCount) && minCount >= 1)) {
     throw new RangeError(
       `Cannot define category\n  at minCount: found ${kindOf(minCount)}, wanted an integer of at least 1`,
     );
   }
-  return { kind: "category", minCount };
+  if (missing !== undefined && missing !== "unknown") {
+    throw new TypeError(`Cannot define category\n  at missing: found ${kindOf(missing)}, wanted "unknown" or nothing`);
+  }
+  return missing === undefined ? { kind: "category", minCount } : { kind: "category", minCount, missing };
 }
+
+const asUnknown: Form = word("unknown");
+
+const categoryForm: Form = object({ kind: word("category"), words: list(text) }, { missing: asUnknown });
 
 /** Categories: one code each of the int input `category`, one-hot in the stream `input`. */
 export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
-  unfitted: object({ kind: word("category"), minCount: whole(1, Number.MAX_SAFE_INTEGER) }),
+  unfitted: object({ kind: word("category"), minCount: whole(1, Number.MAX_SAFE_INTEGER) }, { missing: asUnknown }),
   fitted: (found, path) => {
     const issues = categoryForm(found, path);
     if (issues.length > 0) return issues;
     const { words } = found as CategoryFeature;
+    if (words.length > mostWords) {
+      return [{ path: `${path}.words`, message: `found ${words.length} words, wanted at most ${mostWords}` }];
+    }
     return new Set(words).size === words.length ? [] : [{ path: `${path}.words`, message: "a word stands twice" }];
   },
+  upgraded: (feature) => ({ ...feature, missing: "unknown" }), // they had one code
   columns: (name) => ({ [name]: "text" }),
-  fit: ({ minCount }, name, records) => {
+  fit: ({ minCount, ...rest }, name, records) => {
     const { codes, words } = wordsOf(records, name);
     const counts = new Float64Array(words.length);
-    for (const code of codes) counts[code]++;
-    return { kind: "category", words: Object.freeze(words.filter((_, code) => counts[code] >= minCount).sort()) };
+    for (const code of codes) if (code >= 0) counts[code]++;
+    const kept = words.filter((_, code) => counts[code] >= minCount).sort();
+    if (kept.length > mostWords) {
+      const found = `found ${kept.length} words, wanted at most ${mostWords}: a greater minCount leaves rare ones out`;
+      throw new RangeError(`Cannot ${records.action}\n  at feature ${quoted(name)}: ${found}`);
+    }
+    return { ...rest, words: Object.freeze(kept) };
   },
-  width: ({ words }) => words.length + 1,
-  inputs: (features) => [{ name: "category", type: "int", width: features.length, sizes: sizesOf(features) }],
+  width: (feature) => feature.words.length + reserved(feature),
+  reserved,
+  inputs: (features) => [{ name: "category", type: "int", width: features.length, codes: codesOf(features) }],
   encode: (features, records) => {
     const category = new Int32Array(records.count * features.length);
     features.forEach(([name, feature], column) => {
       const { codes, words } = wordsOf(records, name);
-      const known = codesOf(feature.words);
-      const slotOf = (code: number): number => known.get(words[code]) ?? 0;
+      const [known, first] = [placesOf(feature.words), reserved(feature)];
+      const slotOf = (code: number): number => {
+        if (code < 0) return 0;
+        const place = known.get(words[code]);
+        return place === undefined ? first - 1 : first + place;
+      };
       // A chunk of a stream may have few rows and all words so far: those of its rows alone are looked up.
       const slots = words.length > codes.length ? undefined : Int32Array.from(words, (_, code) => slotOf(code));
       for (let row = 0; row < codes.length; row++) {
-        category[row * features.length + column] = slots === undefined ? slotOf(codes[row]) : slots[codes[row]];
+        const code = codes[row];
+        category[row * features.length + column] = slots === undefined || code < 0 ? slotOf(code) : slots[code];
       }
     });
     return { category };
   },
-  value: (features, { category }) => multiHot(category, sizesOf(features)),
+  value: (features, { category }) => multiHot(category, codesOf(features).map(({ size }) => size)),
   wrong: (features, { category }) => {
-    const most = features.map(([, { words }]) => words.length);
+    const most = codesOf(features).map(({ size }) => size - 1);
     const at = outOfRange(category, most);
     if (at < 0) return undefined;
     const column = at % features.length;
@@ -95,35 +132,58 @@ export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
       message: `found code ${category[at]}, wanted 0 to ${most[column]}: encode rows with the model's features`,
     };
   },
+  unseen: (features, { category }) => {
+    const seen = codesOf(features).map(({ size }) => new Uint8Array(size));
+    for (let at = 0; at < category.length;) {
+      for (let column = 0; column < seen.length; column++, at++) seen[column][category[at]] = 1;
+    }
+    return features.map(([, feature], column) => {
+      const first = reserved(feature);
+      return feature.words.filter((_, place) => seen[column][first + place] === 0);
+    });
+  },
   segments: (features, name) => {
     const column = features.findIndex(([feature]) => feature === name);
-    const [, { words }] = features[column];
+    const [, feature] = features[column];
+    const first = reserved(feature);
     return {
-      codes: [...words.map((_, position) => position + 1), 0],
+      codes: [...feature.words.map((_, place) => first + place), first - 1, ...(first > 1 ? [0] : [])],
       code: ({ category }, row) => category[row * features.length + column],
-      word: (code) => code === 0 ? null : words[code - 1],
+      value: (code) => {
+        if (code >= first) return { value: feature.words[code - first] };
+        return { value: null, reserved: code === first - 1 ? "unknown" : "missing" };
+      },
     };
   },
 };
 
-/** The code of each word of a frozen list, as `fit` returns and a spec holds: found once, however often it is asked for. */
-const codesOfFrozen = new WeakMap<readonly string[], ReadonlyMap<string, number>>();
+/** The most words of a feature: as many as a Map and a Set hold beside the reserved codes. */
+const mostWords = 2 ** 24 - 2;
 
-/** Returns the code of each word. */
-function codesOf(words: readonly string[]): ReadonlyMap<string, number> {
-  const known = codesOfFrozen.get(words);
+/** Returns the number of codes that stand for no word, which come first: the last of them is that of unknown words. */
+function reserved({ missing }: CategoryFeature): number {
+  return missing === "unknown" ? 1 : 2;
+}
+
+/** The place of each word of a frozen list, as `fit` returns and a spec holds: found once, however often it is asked for. */
+const placesOfFrozen = new WeakMap<readonly string[], ReadonlyMap<string, number>>();
+
+/** Returns the place of each word in the list. */
+function placesOf(words: readonly string[]): ReadonlyMap<string, number> {
+  const known = placesOfFrozen.get(words);
   if (known !== undefined) return known;
-  const codes = new Map(words.map((word, position) => [word, position + 1]));
-  if (Object.isFrozen(words)) codesOfFrozen.set(words, codes);
-  return codes;
+  const places = new Map(words.map((word, place) => [word, place]));
+  if (Object.isFrozen(words)) placesOfFrozen.set(words, places);
+  return places;
 }
 
-/** Returns the number of codes of each feature: its words, and the unknown one. */
-function sizesOf(features: readonly Named<CategoryFeature>[]): readonly number[] {
-  return features.map(([, { words }]) => words.length + 1);
+/** Returns the codes of each feature. */
+function codesOf(features: readonly Named<CategoryFeature>[]): readonly CodeRange[] {
+  return features.map(([, feature]) => {
+    const first = reserved(feature);
+    return { size: feature.words.length + first, ...(first > 1 ? { missing: 0 } : {}), unknown: first - 1 };
+  });
 }
-
-const categoryForm: Form = object({ kind: word("category"), words: list(text) });
 
 /** The position of the first code that is negative or above its column's greatest; else -1. */
 function outOfRange(codes: ArrayLike<number>, most: readonly number[]): number {

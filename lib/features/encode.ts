@@ -10,7 +10,7 @@ import { recordsOf, type Tabular } from "./tabular.ts";
  * Means and scales (standard deviations, divisor: the number of rows) are those of the transformed numbers, summed in
  * float64; a constant column gets scale 1. As models compute in float32, a column whose deviation is below 1e-5 of its
  * mean is refused, and one without transform in which two whole numbers of at least 2 ** 24 would become equal. Words are
- * sorted by their UTF-16 code units.
+ * sorted by their UTF-16 code units; a missing text is not a word.
  *
  * @param features The features by the name of their column.
  * @param rows The training rows.
@@ -49,8 +49,8 @@ export function fit(features: Readonly<Record<string, UnfittedFeature>>, rows: T
  *
  * @param features The features of the model.
  * @param rows The rows; columns that are not features are left out.
- * @returns Rows without labels: `numeric`, `[rows x numbers]`, and `category`, codes `[rows x categories]` with
- * 0 for an unknown word; one of them alone if all features are of that kind.
+ * @returns Rows without labels: `numeric`, `[rows x numbers]`, and `category`, codes `[rows x categories]` with 0 for a
+ * missing text and 1 for an unknown word; one of them alone if all features are of that kind.
  * @throws {TypeError | RangeError} if a column is missing, columns are of different lengths, or a number is not
  * finite, also as float32 once it is encoded, or out of its transform's range; rows are counted from 0.
  *
@@ -63,7 +63,7 @@ export function fit(features: Readonly<Record<string, UnfittedFeature>>, rows: T
  * const encoded = encode(features, { age: [30, 50], job: ["smith", "baker"] });
  * assertEquals(encoded, {
  *   count: 2,
- *   inputs: { numeric: Float32Array.of(0, 2), category: Int32Array.of(2, 0) },
+ *   inputs: { numeric: Float32Array.of(0, 2), category: Int32Array.of(3, 1) },
  * });
  * ```
  */

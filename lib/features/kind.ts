@@ -1,5 +1,6 @@
 import type { Rows } from "../data/rows.ts";
 import type { Form } from "../errors/forms.ts";
+import type { CodeRange } from "../formats/translation.ts";
 import type { Type, Value } from "../ops/value.ts";
 import type { Records } from "./tabular.ts";
 
@@ -25,6 +26,13 @@ export interface FeatureKind<Unfitted, Fitted> {
   fit(feature: Unfitted, name: string, records: Records): Fitted;
   /** The number of columns that a feature has in the stream `input`. */
   width(feature: Fitted): number;
+  /** A feature of a spec of version 1 as it is in this version; absent where the form is the same. */
+  upgraded?(feature: Readonly<Record<string, unknown>>): unknown;
+  /**
+   * The number of these columns that stand for reserved codes, such as that of a missing text, and come first: a model's
+   * weights of them begin at 0. Absent where there are none.
+   */
+  reserved?(feature: Fitted): number;
   /** The inputs of the graph that the features share. */
   inputs(features: readonly Named<Fitted>[]): readonly GraphInput[];
   /** Returns records as these inputs, by the inputs' names. */
@@ -35,6 +43,8 @@ export interface FeatureKind<Unfitted, Fitted> {
   wrong(features: readonly Named<Fitted>[], inputs: Rows["inputs"]): Wrong | undefined;
   /** The text of a description about a feature, if there is something to say. */
   about?(feature: Fitted): string | undefined;
+  /** The words of each feature that no row has; absent where features have no words. */
+  unseen?(features: readonly Named<Fitted>[], inputs: Rows["inputs"]): readonly (readonly string[])[];
   /** The segments of rows that have the same value of a feature; absent where values are not counted. */
   segments?(features: readonly Named<Fitted>[], name: string): Segments;
 }
@@ -50,8 +60,8 @@ export interface GraphInput {
   readonly type: Type;
   /** The number of elements of each row. */
   readonly width: number;
-  /** The number of codes that each element can be, from 0, which is that of unknown words; absent for floats. */
-  readonly sizes?: readonly number[];
+  /** The codes that each element can be; absent for floats. */
+  readonly codes?: readonly CodeRange[];
 }
 
 /** A number of some rows that a model cannot take. */
@@ -70,6 +80,6 @@ export interface Segments {
   readonly codes: readonly number[];
   /** The code of a row. */
   readonly code: (inputs: Rows["inputs"], row: number) => number;
-  /** The word of a code; null for that of unknown words. */
-  readonly word: (code: number) => string | null;
+  /** The word of a code, or null and the name of the reserved code. */
+  readonly value: (code: number) => { readonly value: string | null; readonly reserved?: "missing" | "unknown" };
 }

@@ -4,7 +4,7 @@ import { apply } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
 import type { InputSpec } from "./input.ts";
 import type { GraphInput, Wrong } from "./kind.ts";
-import { groupsOf } from "./table.ts";
+import { type Group, groupsOf } from "./table.ts";
 
 /** A part of the stream `input`: the numbers of a model that reads a width, or all features of one kind. */
 export interface InputPart {
@@ -12,6 +12,8 @@ export interface InputPart {
   readonly inputs: readonly GraphInput[];
   /** Its columns `[batch, width]` of the stream, from the inputs by name. */
   readonly value: (inputs: Readonly<Record<string, Value>>) => Value;
+  /** Those of its columns that stand for reserved codes. */
+  readonly reserved: readonly number[];
   /** The first number that it cannot take, of arrays whose types and lengths are right. */
   readonly wrong: (inputs: Rows["inputs"]) => Wrong | undefined;
 }
@@ -22,6 +24,7 @@ export function partsOf(input: InputSpec): readonly InputPart[] {
   return groupsOf(input.features).map(({ kind, features }) => ({
     inputs: kind.inputs(features),
     value: (inputs) => kind.value(features, inputs),
+    reserved: reservedIn(kind, features),
     wrong: (inputs) => kind.wrong(features, inputs),
   }));
 }
@@ -35,11 +38,22 @@ export function inputValues(input: InputSpec): readonly Value[] {
   );
 }
 
+/** The columns of reserved codes of features that stand side by side: the first ones of each. */
+function reservedIn(kind: Group["kind"], features: Group["features"]): number[] {
+  let start = 0;
+  return features.flatMap(([, feature]) => {
+    const first = start;
+    start += kind.width(feature);
+    return Array.from({ length: kind.reserved?.(feature) ?? 0 }, (_, at) => first + at);
+  });
+}
+
 /** Numbers without names, read as they are. */
 function numbers(width: number): InputPart {
   return {
     inputs: [{ name: "input", type: "float", width }],
     value: ({ input }) => input,
+    reserved: [],
     wrong: ({ input }) => {
       if (areFinite(input as Float32Array)) return undefined;
       const at = input.findIndex((number) => !Number.isFinite(number));

@@ -40,6 +40,11 @@ export const featureForm: Form = (found, path) => {
   return object({ kind: word(...Object.keys(kinds)) })(isRecord(found) ? { kind: found.kind } : found, path);
 };
 
+/** Returns what was read as a feature of version 1 as it is in this version. */
+export function upgradedFeature(found: unknown): unknown {
+  return isRecord(found) ? rowOf(found)?.upgraded?.(found) ?? found : found;
+}
+
 /** Returns true if a value is a feature before it is fitted, as `fit` takes it. */
 export function isUnfitted(found: unknown): found is UnfittedFeature {
   return rowOf(found)?.unfitted(found, "").length === 0;

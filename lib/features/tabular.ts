@@ -98,14 +98,14 @@ function outside(value: unknown, where: string, { wanted, refused }: Domain): Ty
 
 /** A column of words, each distinct one once. */
 export interface Words {
-  /** A position in `words` for each row. */
+  /** A position in `words` for each row; -1 where the text is missing. */
   readonly codes: Int32Array;
   /** The distinct words. */
   readonly words: readonly string[];
 }
 
 /**
- * The words of a column. Whole numbers in plain lists are their decimal texts.
+ * The words of a column. Whole numbers in plain lists are their decimal texts; null and undefined are missing.
  *
  * @throws {TypeError} naming the row of the first value that is neither a text nor a whole number.
  */
@@ -117,6 +117,7 @@ export function wordsOf({ action, columns }: Records, name: string): Words {
   }
   const known = new Map<string, number>();
   const codes = Int32Array.from(column, (value, row) => {
+    if (value === null || value === undefined) return -1;
     if (typeof value !== "string" && !Number.isSafeInteger(value)) {
       throw new TypeError(
         `${at(action, name)}, row ${row}: found ${textOf(value)}, wanted a text or a whole number`,

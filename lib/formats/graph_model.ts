@@ -8,7 +8,7 @@ import type { Tensor } from "../ops/tensor.ts";
 import { checkStored, checkTensors } from "./check_stored.ts";
 import { isTranslated, known, translations } from "./graph_model_ops.ts";
 import { type DataType, dimsOf, type Writer, writerOf } from "./graph_model_writer.ts";
-import { applied, isFed, reached } from "./translation.ts";
+import { applied, type CodeRange, isFed, reached } from "./translation.ts";
 
 /** A TensorFlow.js GraphModel. */
 export interface GraphModel {
@@ -28,8 +28,8 @@ export interface GraphModel {
  * @param graph A graph without updates, whose phases are resolved.
  * @param parameters The graph's parameters by name; others are left out.
  * @param metadata Further contents of `model.json` for whoever serves the model, as `userDefinedMetadata`.
- * @param sizes The sizes of the columns of codes, by the name of their input: a code that is not below its column's size,
- * or negative, is read as 0, which is that of unknown words. By default it counts as no code.
+ * @param codes The codes of each column, by the name of their input: a code that is not below its column's size, or
+ * negative, is read as the one of unknown words. By default it counts as no code.
  * @throws {TypeError} if a parameter is missing or misshapen, a phase is not resolved, or the graph updates something.
  *
  * @example
@@ -51,7 +51,7 @@ export function graphModel(
   graph: Graph,
   parameters: Readonly<Record<string, Tensor>>,
   metadata: { readonly [key: string]: Json } = {},
-  sizes: Readonly<Record<string, readonly number[]>> = {},
+  codes: Readonly<Record<string, readonly CodeRange[]>> = {},
 ): GraphModel {
   checkGraphForm("write GraphModel", graph);
   checkTensors("write GraphModel", parameters);
@@ -63,7 +63,7 @@ export function graphModel(
     return isFed(op) ? [[name, position, write.placeholder(name, shape, dtypeOf(graph, position))] as const] : [];
   });
   const fed = inputs.map(([name, position, node]): [position: number, node: string] => {
-    return [position, Object.hasOwn(sizes, name) ? known(write, node, sizes[name]) : node];
+    return [position, Object.hasOwn(codes, name) ? known(write, node, codes[name]) : node];
   });
   const names = written(graph, parameters, new Map(fed), write);
   const outputs = Object.entries(graph.outputs).map(([name, position]) =>
@@ -106,9 +106,9 @@ export async function writeGraphModel(
   path: string,
   graph: Graph,
   parameters: Readonly<Record<string, Tensor>>,
-  { metadata, sizes, inputJson }: GraphModelContent = {},
+  { metadata, codes, inputJson }: GraphModelContent = {},
 ): Promise<void> {
-  const { model, weights } = graphModel(graph, parameters, metadata, sizes);
+  const { model, weights } = graphModel(graph, parameters, metadata, codes);
   const further: Readonly<Record<string, Uint8Array>> = inputJson === undefined ? {} : { [inputFile]: inputJson };
   const files = { ...shards(weights), ...further };
   const end = `-${crypto.randomUUID().slice(0, 8)}.bin`;
@@ -129,8 +129,8 @@ export async function writeGraphModel(
 export interface GraphModelContent {
   /** Further contents of `model.json`, as in {@linkcode graphModel}. Default: none. */
   readonly metadata?: { readonly [key: string]: Json };
-  /** The sizes of the columns of codes, as in {@linkcode graphModel}. Default: none. */
-  readonly sizes?: Readonly<Record<string, readonly number[]>>;
+  /** The codes of each column, as in {@linkcode graphModel}. Default: none. */
+  readonly codes?: Readonly<Record<string, readonly CodeRange[]>>;
   /** The contents of `input.json`, a further file that the metadata name. Default: there is none. */
   readonly inputJson?: Uint8Array;
 }

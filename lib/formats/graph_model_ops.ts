@@ -1,7 +1,7 @@
 import type { Shape } from "../ops/shape.ts";
 import type { Op } from "../ops/value.ts";
 import { type DataType, type, type Writer } from "./graph_model_writer.ts";
-import { columnsOf, type Place, type Translated, type Translation } from "./translation.ts";
+import { type CodeRange, columnsOf, type Place, type Translated, type Translation } from "./translation.ts";
 
 /** Each op as nodes of standard TensorFlow ops, those that TensorFlow.js runs on every backend: op to translation. */
 export const translations: Readonly<Record<Translated, Translation<Writer>>> = {
@@ -158,11 +158,14 @@ function multiHot(write: Writer, [codes]: readonly string[], { attrs }: Place): 
   return number(write, write.node("Equal", [spread, wanted], { T: int }));
 }
 
-/** Codes with 0 in the place of those that columns of these sizes do not have. */
-export function known(write: Writer, codes: string, sizes: readonly number[]): string {
-  const near = nearest(write, codes, sizes.map(() => 0), sizes.map((size) => size - 1));
-  const inside = write.node("Equal", [codes, near], { T: int });
-  return write.node("Mul", [codes, write.node("Cast", [inside], { SrcT: type("DT_BOOL"), DstT: int })], { T: int });
+/** Codes with the unknown one in the place of those that their columns do not have. */
+export function known(write: Writer, codes: string, columns: readonly CodeRange[]): string {
+  const near = nearest(write, codes, columns.map(() => 0), columns.map(({ size }) => size - 1));
+  const where = (op: "Equal" | "NotEqual") =>
+    write.node("Cast", [write.node(op, [codes, near], { T: int })], { SrcT: type("DT_BOOL"), DstT: int });
+  const inside = write.node("Mul", [codes, where("Equal")], { T: int });
+  const outside = write.node("Mul", [where("NotEqual"), write.ints(columns.map(({ unknown }) => unknown))], { T: int });
+  return write.node("AddV2", [inside, outside], { T: int });
 }
 
 /** Codes that are too small or too great for their column moved to the nearest that is not. */

@@ -6,7 +6,7 @@ import { checkStored, checkTensors } from "./check_stored.ts";
 import { isTranslated, known as knownCodes, translations } from "./onnx_ops.ts";
 import type { Dtype } from "./onnx_messages.ts";
 import { type Writer, writerOf } from "./onnx_writer.ts";
-import { applied, isFed, reached } from "./translation.ts";
+import { applied, type CodeRange, isFed, reached } from "./translation.ts";
 
 /**
  * A graph as an ONNX model, made of standard ops alone: the bytes of an `.onnx` file.
@@ -19,8 +19,8 @@ import { applied, isFed, reached } from "./translation.ts";
  * @param parameters The graph's parameters by name, stored in the model. Without them the parameters are inputs, and
  * the graph's updates outputs, named after what they replace with `/next` behind.
  * @param metadata Texts by key for whoever serves the model, as `metadata_props`.
- * @param sizes The sizes of the columns of codes, by the name of their input: a code that is not below its column's size,
- * or negative, is read as 0, which is that of unknown words. By default it counts as no code.
+ * @param codes The codes of each column, by the name of their input: a code that is not below its column's size, or
+ * negative, is read as the one of unknown words. By default it counts as no code.
  * @throws {TypeError} if a parameter is missing or misshapen, a phase is not resolved, or a graph with stored parameters
  * updates something.
  * @throws {RangeError} if the file would be larger than 2 GiB.
@@ -44,12 +44,12 @@ export function onnxModel(
   graph: Graph,
   parameters?: Readonly<Record<string, Tensor>>,
   metadata: Readonly<Record<string, string>> = {},
-  sizes: Readonly<Record<string, readonly number[]>> = {},
+  codes: Readonly<Record<string, readonly CodeRange[]>> = {},
 ): Uint8Array<ArrayBuffer> {
   const action = "write ONNX model";
   checkGraphForm(action, graph);
   if (parameters !== undefined) checkTensors(action, parameters);
-  return written(graph, parameters, metadata, sizes).bytes;
+  return written(graph, parameters, metadata, codes).bytes;
 }
 
 /** An ONNX model, and the names of its inputs and outputs. */
@@ -78,7 +78,7 @@ export function written(
   graph: Graph,
   stored?: Readonly<Record<string, Tensor>>,
   metadata: Readonly<Record<string, string>> = {},
-  sizes: Readonly<Record<string, readonly number[]>> = {},
+  columns: Readonly<Record<string, readonly CodeRange[]>> = {},
 ): Written {
   check(graph, stored);
   const write = writerOf(metadata);
@@ -108,8 +108,8 @@ export function written(
   const results = [...Object.values(graph.outputs), ...Object.values(graph.updates)];
   const needed = reached(nodes, results, (node) => given(node, nodes).of);
   const codes = new Map(
-    [...inputs].filter(([name]) => Object.hasOwn(sizes, name)).map(([name, own]) => {
-      return [own, knownCodes(write, own, sizes[name])];
+    [...inputs].filter(([name]) => Object.hasOwn(columns, name)).map(([name, own]) => {
+      return [own, knownCodes(write, own, columns[name])];
     }),
   );
   nodes.forEach((node, position) => {

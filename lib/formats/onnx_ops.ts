@@ -1,7 +1,7 @@
 import type { Shape } from "../ops/shape.ts";
 import type { Op } from "../ops/value.ts";
 import type { Writer } from "./onnx_writer.ts";
-import { type CodeColumn, columnsOf, type Translated, type Translation } from "./translation.ts";
+import { type CodeColumn, type CodeRange, columnsOf, type Translated, type Translation } from "./translation.ts";
 
 /** Each op as nodes of standard ONNX ops: op to translation. */
 export const translations: Readonly<Record<Translated, Translation<Writer>>> = {
@@ -206,8 +206,9 @@ function nearest(write: Writer, codes: string, columns: readonly CodeColumn[]): 
   return write.node("Min", [write.node("Max", [codes, write.codes(least)]), write.codes(most)]);
 }
 
-/** Codes with 0 in the place of those that columns of these sizes do not have. */
-export function known(write: Writer, codes: string, sizes: readonly number[]): string {
-  const inside = write.node("Equal", [codes, nearest(write, codes, columnsOf(sizes))]);
-  return write.node("Where", [inside, codes, write.codes(0)]);
+/** Codes with the unknown one in the place of those that their columns do not have. */
+export function known(write: Writer, codes: string, columns: readonly CodeRange[]): string {
+  const near = nearest(write, codes, columnsOf(columns.map(({ size }) => size)));
+  const unknown = write.codes(columns.map(({ unknown }) => unknown));
+  return write.node("Where", [write.node("Equal", [codes, near]), codes, unknown]);
 }

@@ -14,6 +14,16 @@ export interface Place {
   readonly columns?: readonly CodeColumn[];
 }
 
+/** The codes that an input takes in one of its columns: the reserved ones first, then those of words. */
+export interface CodeRange {
+  /** The number of codes, from 0. */
+  readonly size: number;
+  /** The code of every unknown word. */
+  readonly unknown: number;
+  /** The code of a missing text; absent if that counts as an unknown word. */
+  readonly missing?: number;
+}
+
 /** A column of codes, and the rows of a table that its codes name. */
 export interface CodeColumn {
   /** The number of the column. */

@@ -18,6 +18,8 @@ export interface Parameter {
   readonly shape: readonly number[];
   /** The initial values. */
   readonly init: Init;
+  /** The rows that begin at 0 whatever the initial values, but given ones: those of reserved codes. Absent: none. */
+  readonly zeros?: readonly number[];
 }
 
 /** The place of a parameter in the one flat array that holds them all. */

@@ -32,8 +32,8 @@ export interface GateReport {
   /** The feature whose values are the segments; absent if none was asked for. */
   readonly by?: string;
   /**
-   * The report broken down by the values of that feature: in the order of its words, then the unknown ones; values
-   * without rows are left out. Absent if no feature was asked for.
+   * The report broken down by the values of that feature: in the order of its words, then the unknown ones, then the
+   * missing ones; values without rows are left out. Absent if no feature was asked for.
    */
   readonly segments?: readonly GateSegment[];
 }
@@ -42,6 +42,8 @@ export interface GateReport {
 export interface GateSegment {
   /** The value; null for values that are not among the feature's words. */
   readonly value: string | null;
+  /** The reason why it is null: values are missing, or unknown. */
+  readonly reserved?: "missing" | "unknown";
   /** The number of rows. */
   readonly rows: number;
   /** True if there are fewer than 100 rows. With 100, the standard error of a share is 0.05 at worst. */
@@ -116,7 +118,7 @@ export async function gateReport(model: Model, data: Rows, options: GateReportOp
   if (by === undefined || values === undefined) return { ...report, warnings };
   const found = values.codes.filter((code) => segments.has(code)).map((code): GateSegment => {
     const sums = segments.get(code)!;
-    return { value: values.word(code), rows: sums.rows, few: sums.rows < fewRows, gates: used(sums) };
+    return { ...values.value(code), rows: sums.rows, few: sums.rows < fewRows, gates: used(sums) };
   });
   return { ...report, warnings, by, segments: found };
 }

@@ -25,7 +25,10 @@ export interface CompileOptions {
   readonly engine?: Engine | Promise<Engine>;
   /** The seed, a whole number. Default 0. */
   readonly seed?: number;
-  /** The parameters to begin with. Default: initial values from the seed. */
+  /**
+   * The parameters to begin with. Default: initial values from the seed, but 0 for weights of reserved codes, those of
+   * missing texts and unknown words.
+   */
   readonly parameters?: Readonly<Record<string, Tensor>>;
   /** True if like experts and gates are computed as one. The numbers are the same up to rounding. Default true. */
   readonly fuse?: boolean;
@@ -84,7 +87,7 @@ export async function compile<Tasks extends string>(
 /** Returns a model whose parameters are in a store. */
 function modelOf<Tasks extends string>(plan: Plan<Tasks>, engine: Engine, seed: number, store: Store): Model<Tasks> {
   const { spec, layout } = plan;
-  const state = { training: false, disposed: false };
+  const state = { training: false, trained: false, disposed: false };
   const { programOf, dispose } = programs(engine, store);
   const tasks = Object.keys(spec.tasks) as Tasks[];
   const run = async (rows: Rows, gates: boolean) => await outputsFor(() => insidesOf(model, "predict"), rows, gates);

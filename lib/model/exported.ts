@@ -6,6 +6,7 @@ import { inOrder } from "../graph/walk.ts";
 import { checkList, kindOf, optionsOf } from "../errors/kinds.ts";
 import { partsOf } from "../features/parts.ts";
 import type { InputSpec } from "../features/input.ts";
+import type { CodeRange } from "../formats/translation.ts";
 import type { Json } from "../ops/value.ts";
 import { forward } from "./graphs.ts";
 import { insidesOf } from "./insides.ts";
@@ -52,25 +53,28 @@ export function served<Tasks extends string>(
   return optimise(graph, kept);
 }
 
-/** Returns the sizes of the columns of codes that a model reads, by input. */
-export function sizesOf(input: InputSpec): Record<string, readonly number[]> {
+/** Returns the codes of each column that a model reads, by input. */
+export function codesOf(input: InputSpec): Record<string, readonly CodeRange[]> {
   const inputs = partsOf(input).flatMap(({ inputs }) => inputs);
-  return Object.fromEntries(inputs.flatMap(({ name, sizes }) => sizes === undefined ? [] : [[name, sizes]]));
+  return Object.fromEntries(inputs.flatMap(({ name, codes }) => codes === undefined ? [] : [[name, codes]]));
 }
 
 /**
- * Returns the metadata of an exported model, `{ input }`, for whoever encodes rows for it. An input of more than 1 MiB is
- * the contents of a file of its own, named in its place as `{ file, sha256 }`: who runs the model need not read it.
+ * Returns the metadata of an exported model, for whoever encodes rows for it: `{ input }`, and `codes` of the columns of
+ * each input of codes, if there are any. An input of more than 1 MiB is the contents of a file of its own, named in its
+ * place as `{ file, sha256 }`: who runs the model need not read it.
  *
  * @param name The name of that file.
  */
 export function described(
   input: InputSpec,
   name: string,
-): { readonly metadata: { readonly input: Json }; readonly file?: Uint8Array<ArrayBuffer> } {
+): { readonly metadata: Readonly<Record<string, Json>>; readonly file?: Uint8Array<ArrayBuffer> } {
   const file = new TextEncoder().encode(JSON.stringify(input));
-  if (file.length <= mostInside) return { metadata: { input: input as unknown as Json } };
-  return { metadata: { input: { file: name, sha256: sha256(file) } }, file };
+  const ranges = codesOf(input);
+  const codes: Record<string, Json> = Object.keys(ranges).length === 0 ? {} : { codes: ranges as unknown as Json };
+  if (file.length <= mostInside) return { metadata: { input: input as unknown as Json, ...codes } };
+  return { metadata: { input: { file: name, sha256: sha256(file) }, ...codes }, file };
 }
 
 /** The most bytes of an input that are stored in the model itself. */

@@ -11,6 +11,9 @@ import type { Init } from "../ops/init.ts";
  * Returns the initial values of a model's parameters, by path. Each depends on the seed and the path alone: adding a
  * task or an expert changes no other value, and every engine begins with the same numbers.
  *
+ * There is one exception. Weights that reserved columns of the input are multiplied with, those of missing texts and of
+ * unknown words, begin at 0, so that what no row has trained adds nothing. `inits.values` stay as they are given.
+ *
  * @returns Tensors of the parameters' shapes, such as `[width, units]`, by path.
  *
  * @example
@@ -36,23 +39,34 @@ export function initialised(parameters: readonly Parameter[], seed: number): Rec
   return Object.fromEntries(parameters.map((parameter) => [parameter.path, initial(parameter, seed)]));
 }
 
-function initial({ path, shape, init }: Parameter, seed: number): Tensor {
+function initial({ path, shape, init, zeros = [] }: Parameter, seed: number): Tensor {
   if (init.kind === "values") return { shape, data: Float32Array.from(init.values) };
+  const data = drawn(path, shape, init, seed);
+  const width = data.length / shape[0];
+  for (const row of zeros) data.fill(0, row * width, (row + 1) * width);
+  return { shape, data };
+}
+
+/** Returns initial values that were not given, in the order of the elements. */
+function drawn(path: string, shape: readonly number[], init: Drawn, seed: number): Float32Array<ArrayBuffer> {
   const source = random(`${seed}:${path}`);
   const { spread, size } = distribution(init, shape);
   const data = new Float32Array(sizeOf(shape));
-  if (spread === "constant") return { shape, data: data.fill(size) };
+  if (spread === "constant") return data.fill(size);
   const draw = spread === "uniform" ? () => 2 * source.uniform() - 1 : () => source.normal();
   for (let at = 0; at < data.length; at++) data[at] = draw() * size;
-  return { shape, data };
+  return data;
 }
+
+/** Initial values that are not given one by one. */
+type Drawn = Exclude<Init, { readonly kind: "values" }>;
 
 /**
  * Returns the distribution of initial values and its size: a constant, the limit of a uniform distribution around 0, or
  * the standard deviation of a normal one.
  */
 function distribution(
-  init: Exclude<Init, { readonly kind: "values" }>,
+  init: Drawn,
   shape: readonly number[],
 ): { spread: "constant" | "uniform" | "normal"; size: number } {
   const fanOut = shape.at(-1) ?? 1;

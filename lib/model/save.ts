@@ -16,7 +16,7 @@ import { compile, type CompileOptions } from "./compile.ts";
 import { insidesOf } from "./insides.ts";
 import { checkParameters } from "./parameters.ts";
 import type { Model } from "./model.ts";
-import { described, type ExportOptions, served, sizesOf } from "./exported.ts";
+import { codesOf, described, type ExportOptions, served } from "./exported.ts";
 
 const specFile = "spec.json";
 const parametersFile = "params.safetensors";
@@ -87,9 +87,10 @@ export function specBytes(spec: Spec, most: number): Uint8Array<ArrayBuffer> {
  * TensorFlow.js, in browsers too, without this package: `model.json` and its weights.
  *
  * Its inputs are the model's, by name: `input` `[batch, width]`, or `numeric` and `category` as `encode` returns them.
- * Its outputs are the tasks, by name. The features, from which any language can encode rows, are in `userDefinedMetadata.gatehouse.input` of
- * `model.json` or, above 1 MiB, in `input.json`, whose name and SHA-256 stand there in their place. A code of no word is
- * answered as an unknown word is.
+ * Its outputs are the tasks, by name. The features, from which any language can encode rows, are in
+ * `userDefinedMetadata.gatehouse.input` of `model.json` or, above 1 MiB, in `input.json`, whose name and SHA-256 stand there
+ * in their place; beside it, `codes` has the number of codes of each column, and which stand for missing texts and unknown
+ * words. A code of no word is answered as an unknown word is.
  *
  * @param path The folder; the folders above it are made. Needs the permissions to read and write there.
  * @throws {TypeError} if an option or a task is unknown.
@@ -114,7 +115,7 @@ export async function saveGraphModel<Tasks extends string>(
   checkPath(path, "save GraphModel");
   const { input } = model.spec;
   const { metadata, file } = described(input, "input.json");
-  const content = { metadata: { gatehouse: metadata }, sizes: sizesOf(input), inputJson: file };
+  const content = { metadata: { gatehouse: metadata }, codes: codesOf(input), inputJson: file };
   await writeGraphModel(path, graph, await model.parameters(), content);
 }
 
@@ -178,8 +179,9 @@ async function readPair(folder: Folder): Promise<Pair> {
 const mostAttempts = 100;
 
 async function readOnce({ name, read, has, nameOf }: Folder): Promise<Pair> {
-  const spec = parseSpec(await read(specFile, longestSpec), nameOf(specFile));
-  const id = digest(spec);
+  const json = parseJson(await read(specFile, longestSpec), nameOf(specFile));
+  const id = digest(json);
+  const spec = check(json);
   const layout = layoutOf(parametersOf(spec));
   const file = await has(betweenFile(id)) ? betweenFile(id) : parametersFile;
   const bytes = await read(file, (start) => dataStart(start) + 8 * layout.size + others);
@@ -193,8 +195,8 @@ async function readOnce({ name, read, has, nameOf }: Folder): Promise<Pair> {
   return { ...stored, spec };
 }
 
-/** Returns a digest of a spec: equal for equal specs, however their files are laid out. */
-function digest(spec: Spec): string {
+/** Returns a digest of a spec as it is stored: equal for equal ones, however their files are laid out. */
+function digest(spec: unknown): string {
   return sha256(new TextEncoder().encode(JSON.stringify(spec)));
 }
 
@@ -219,14 +221,17 @@ export function parseSpec(text: Uint8Array | string, file: string = specFile): S
     throw new TypeError(`Cannot read model: wanted a text or its bytes, found ${kindOf(text)}`);
   }
   checkText("read model", "file", file);
-  let json: unknown;
+  return check(parseJson(text, file));
+}
+
+/** Returns the JSON in the text of a spec's file, which may be of any version and is not checked. */
+function parseJson(text: Uint8Array | string, file: string): unknown {
   try {
-    json = JSON.parse(typeof text === "string" ? text : new TextDecoder("utf-8", { fatal: true }).decode(text));
+    return JSON.parse(typeof text === "string" ? text : new TextDecoder("utf-8", { fatal: true }).decode(text));
   } catch (error) {
     const cause = error instanceof TypeError ? "the text is not UTF-8" : (error as Error).message;
     throw new SyntaxError(`Cannot read model\n  at ${file}: ${cause}`);
   }
-  return check(json);
 }
 
 function checkTasks(spec: Spec, tasks: readonly unknown[]): void {

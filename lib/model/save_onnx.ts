@@ -2,7 +2,7 @@ import { writeFileAtomic } from "../files/atomic.ts";
 import { checkPath } from "../files/place.ts";
 import { onnxModel } from "../formats/onnx_model.ts";
 import type { Model } from "./model.ts";
-import { described, type ExportOptions, served, sizesOf } from "./exported.ts";
+import { codesOf, described, type ExportOptions, served } from "./exported.ts";
 
 /**
  * Saves the forward graph of a model as one `.onnx` file of standard ops, which any ONNX runtime runs without this
@@ -10,9 +10,10 @@ import { described, type ExportOptions, served, sizesOf } from "./exported.ts";
  *
  * Its inputs are the model's, by name: `input` `[batch, width]`, or `numeric` and `category` (int32) as `encode` returns
  * them. Its outputs are the tasks, by name, with a number after a name that an input has; `batch` is any number of
- * rows. The features, from which any language can encode rows, are in the metadata `gatehouse`, JSON with the property `input`, or, above
- * 1 MiB, in `<path>.input.json`, whose name and SHA-256 stand there in their place. A code of no word is answered as an
- * unknown word is. Each file is written whole or not at all, the `.onnx` last.
+ * rows. The features, from which any language can encode rows, are in the metadata `gatehouse`, JSON with the property
+ * `input`, or, above 1 MiB, in `<path>.input.json`, whose name and SHA-256 stand there in their place; beside it, `codes`
+ * has the number of codes of each column, and which stand for missing texts and unknown words. A code of no word is
+ * answered as an unknown word is. Each file is written whole or not at all, the `.onnx` last.
  *
  * @param path The file; the folders above it are made. Needs the permissions to read and write there.
  * @throws {TypeError} if an option or a task is unknown.
@@ -36,7 +37,7 @@ export async function saveOnnx<Tasks extends string>(
   const { input } = model.spec;
   const { metadata, file } = described(input, `${path.split(/[\\/]/).at(-1)}.input.json`);
   const texts = { gatehouse: JSON.stringify(metadata) };
-  const bytes = onnxModel(graph, await model.parameters(), texts, sizesOf(input));
+  const bytes = onnxModel(graph, await model.parameters(), texts, codesOf(input));
   if (file !== undefined) await writeFileAtomic(`${path}.input.json`, file, action, advice);
   await writeFileAtomic(path, bytes, action, advice);
 }

@@ -22,6 +22,7 @@ const isUse = holding({
 
 const isSegment = holding({
   value: (found) => found === null || isText(found),
+  reserved: maybe(isText),
   rows: isNumber,
   gates: listOf(isUse),
 });

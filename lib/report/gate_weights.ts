@@ -4,6 +4,7 @@ import { quoted } from "../errors/quoted.ts";
 import type { GateReport } from "../inspect/gate_report.ts";
 import type { GateUse } from "../inspect/gate_use.ts";
 import type { GateWeights } from "./gate_columns.ts";
+import { valueOf } from "./gates.ts";
 
 /**
  * The lines of a heat map of a report on gates: one for each gate. Gates are named by the stream that they write and, of
@@ -97,7 +98,7 @@ export function segmentWeights(report: GateReport, gate: string): GateWeights[] 
     const note = `${segment.rows.toLocaleString("en-US")} ${segment.rows === 1 ? "row" : "rows"}${
       segment.few ? ", few" : ""
     }`;
-    return { name: segment.value ?? "(no known word)", note, experts: mean, names: experts };
+    return { name: valueOf(segment), note, experts: mean, names: experts };
   });
 }
 

@@ -82,10 +82,11 @@ function levelTable(gates: readonly GateUse[], several: boolean): string {
 function segmentTable({ by, segments = [] }: GateReport, { gate }: GateUse, at: number): string {
   const bySize = segments.toSorted((a, b) => b.rows - a.rows);
   const shown = bySize.slice(0, mostSegments);
-  const heads = shown.map(({ value, rows, few, gates }): Cells => {
+  const heads = shown.map((segment): Cells => {
+    const { rows, few, gates } = segment;
     const { entropy, effective } = gates[at];
     return {
-      value: cut(value ?? "(no known word)"),
+      value: cut(valueOf(segment)),
       rows,
       ...(shown.some((segment) => segment.few) ? { note: few ? "few rows" : "" } : {}),
       entropy: known(entropy),
@@ -154,6 +155,11 @@ function firstTwo(cells: Cells): Cells {
 
 function bankOf(expert: string): string {
   return expert.slice(0, expert.lastIndexOf("/"));
+}
+
+/** Returns the value of a segment in words. */
+export function valueOf({ value, reserved }: GateSegment): string {
+  return value ?? (reserved === "missing" ? "(missing)" : "(no known word)");
 }
 
 /** A word, cut where it is long. */

@@ -12,12 +12,14 @@ import { isKnown, known } from "./known.ts";
 import { quoted } from "../errors/quoted.ts";
 import { resolve } from "./resolve.ts";
 import { type Expression, type ExpressionNode, type LevelSpec, type Spec, version } from "./spec.ts";
+import { upgraded } from "./upgrade.ts";
 import { fitting, type Form, list, number, object, record, text, whole, word } from "../errors/forms.ts";
 import { isRecord, kindOf } from "../errors/kinds.ts";
 
 /**
  * Returns a value from JSON, or from anywhere else, as a spec, once it is checked. The spec is a deeply frozen copy; one
- * that `define` or `check` returned is known, and returned as it is.
+ * that `define` or `check` returned is known, and returned as it is. One of version 1 becomes one of version 2 in which
+ * missing texts count as unknown words, as they did.
  *
  * @throws {SpecError} if anything is wrong: all issues at once, each with its path.
  *
@@ -52,10 +54,11 @@ export function check(found: unknown): Spec {
  * assertEquals(issues.map(({ path }) => path), ["input.width"]);
  * ```
  */
-export function issuesOf(found: unknown): { readonly spec?: Spec; readonly issues: readonly Issue[] } {
-  if (isKnown(found)) return { spec: found, issues: [] };
+export function issuesOf(given: unknown): { readonly spec?: Spec; readonly issues: readonly Issue[] } {
+  if (isKnown(given)) return { spec: given, issues: [] };
+  const found = upgraded(given);
   if (isRecord(found) && found.gatehouse !== undefined && found.gatehouse !== version) {
-    const message = `format ${kindOf(found.gatehouse)} is unknown: this version reads format ${version}`;
+    const message = `format ${kindOf(found.gatehouse)} is unknown: this version reads formats 1 to ${version}`;
     return { issues: [{ path: "gatehouse", message }] };
   }
   const malformed = specForm(found, "");

@@ -3,7 +3,7 @@ import type { InputSpec, StreamSpec } from "../features/input.ts";
 import type { HeadForm } from "../heads/spec.ts";
 
 /** The version of the format, the value of `gatehouse` in every spec. */
-export const version = 1;
+export const version = 2;
 
 /**
  * A model in its normal form: plain JSON with nothing left to default, the file format.

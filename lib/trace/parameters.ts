@@ -1,6 +1,8 @@
 import { check } from "../spec/check.ts";
 import { inOrder } from "../graph/walk.ts";
 import type { Parameter } from "../graph/layout.ts";
+import { partsOf } from "../features/parts.ts";
+import { reservedRows } from "./reserved.ts";
 import type { Init } from "../ops/init.ts";
 import type { Spec } from "../spec/spec.ts";
 import { trace, type Traced } from "./trace.ts";
@@ -25,21 +27,26 @@ import { trace, type Traced } from "./trace.ts";
  */
 export function parametersOf(given: Spec): Parameter[] {
   const spec = check(given);
-  return parametersIn([trace(spec, true), trace(spec, false)]);
+  return parametersIn(spec, [trace(spec, true), trace(spec, false)]);
 }
 
 /** Returns the parameters of the values of all phases, in the order of the model. */
-export function parametersIn(phases: readonly Traced[]): Parameter[] {
+export function parametersIn({ input }: Spec, phases: readonly Traced[]): Parameter[] {
+  const reserved = partsOf(input).map((part) => part.reserved);
+  const parts = phases.flatMap((phase) => phase.parts.map((part, at) => [part, reserved[at]] as const));
   const sections = new Map<number, Map<string, Parameter>>();
   const results = (["logits", "gates", "auxiliary"] as const).flatMap((part) =>
     phases.flatMap((phase) => Object.values(phase[part]))
   );
-  for (const value of inOrder(results)) {
+  const values = inOrder(results);
+  const rows = reservedRows(values, new Map(parts));
+  for (const value of values) {
     if (value.op !== "parameter") continue;
     const { name, shape, init } = value.attrs as unknown as { name: string; shape: number[]; init: Init };
     const section = sectionOf(name);
     if (!sections.has(section)) sections.set(section, new Map());
-    sections.get(section)!.set(name, { path: name, shape, init });
+    const zeros = rows.get(name);
+    sections.get(section)!.set(name, { path: name, shape, init, ...(zeros && { zeros }) });
   }
   const inModel = [...sections.keys()].sort((a, b) => a - b);
   return inModel.flatMap((section) => [...sections.get(section)!.values()]);

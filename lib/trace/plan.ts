@@ -57,7 +57,7 @@ export function plan<Tasks extends string>(given: Spec<Tasks>, options: PlanOpti
   checkRules(rules);
   const spec = check(given) as Spec<Tasks>;
   const [training, evaluation] = [trace(spec, true), trace(spec, false)];
-  const parameters = parametersIn([training, evaluation]);
+  const parameters = parametersIn(spec, [training, evaluation]);
   const stacks = fused ? stacksOf(training, rules) : { routed: [], fused: [] };
   const layout = layoutOf(parameters, [...stacks.routed, ...stacks.fused]);
   return kept({ spec, rules, training, evaluation, parameters, stacks, layout });

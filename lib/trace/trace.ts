@@ -19,6 +19,8 @@ export interface Traced {
   readonly logits: Readonly<Record<string, Value>>;
   /** Predictions by task: probabilities `[batch]`, numbers `[batch]`, or class probabilities `[batch, classes]`. */
   readonly predictions: Readonly<Record<string, Value>>;
+  /** The parts of the stream `input`, side by side: `[batch, width]` for numbers, and for each kind of features. */
+  readonly parts: readonly Value[];
   /** Gate weights `[batch, experts]` by `level/stream`; in training 0 for rows that an expert has no room for. */
   readonly gates: Readonly<Record<string, Value>>;
   /** The outputs of the experts of a bank, `[batch, units]` each, by `level/bank`. */
@@ -57,7 +59,8 @@ export function trace(given: Spec, training: boolean): Traced {
   const spec = check(given);
   checkFlag("trace model", "training", training);
   const copy: Copy = (entry, x, path) => instantiate(entry, x, path, training);
-  const streams = inputStreams(spec);
+  const parts = inputValues(spec.input);
+  const streams = inputStreams(spec, parts);
   const levels: TracedLevel[] = [];
   spec.levels.forEach((level, at) => {
     const traced = traceLevel(level, `levels/${at}`, streams, copy, training);
@@ -66,6 +69,7 @@ export function trace(given: Spec, training: boolean): Traced {
   });
   const logits = traceTasks(spec, streams, copy);
   return {
+    parts,
     logits,
     predictions: mapEntries(logits, (task, value) => heads[spec.tasks[task].head.kind].predicted(value)),
     gates: byLevel(levels.map(({ gates }) => gates)),
@@ -80,8 +84,7 @@ export function trace(given: Spec, training: boolean): Traced {
 type Copy = (entry: Expression, x: Value, path: string) => Readonly<Record<string, Value>>;
 
 /** Returns the streams before the first level, by name: `input`, and parts of it. */
-function inputStreams({ input, streams = {} }: Spec): Map<string, Value> {
-  const parts = inputValues(input);
+function inputStreams({ input, streams = {} }: Spec, parts: readonly Value[]): Map<string, Value> {
   const columnsOf = columnsIn(input);
   const cuts = Object.entries(streams).map(([name, part]) => [name, cut(parts, columnsOf(part))] as const);
   return new Map([["input", concat(parts)], ...cuts]);

@@ -14,12 +14,16 @@ import { checkStep } from "./check_step.ts";
 import { feedsOf, unlabelled } from "./feeds.ts";
 import { type Data, type Settings, settings, type TrainOptions } from "./options.ts";
 import type { Progress } from "./progress.ts";
+import { unseenWords } from "./unseen.ts";
 import { type Steps, stepsOf } from "./steps.ts";
 import { watcher } from "./stopping.ts";
 import { type Stopwatch, stopwatch } from "./stopwatch.ts";
 
 /**
  * Trains a model: takes one step after the other and yields a record of each. Leaving the loop ends the training.
+ *
+ * Where rows in memory lack words that a feature knows, a line on standard error says so once, when a model is first
+ * trained: nothing trains the weights of these words.
  *
  * The same seed, engine, data and kind of machine give the same parameters. A step whose losses, gradients or new
  * parameters are not finite changes nothing and ends the training with an error.
@@ -57,12 +61,15 @@ export async function* train<Tasks extends string>(
   if (typeof data !== "function") {
     checkRows(model.spec, data, "train");
     if (data.count > 0 && !anyCounts(model.spec, data)) throw new RangeError(unlabelled("no row"));
+    if (!state.trained && given.from.step === 0) {
+      unseenWords(model.spec.input, data).forEach((note) => console.error(note));
+    }
   }
   const watch = stopping === undefined ? undefined : watcher(stopping, model.spec as Spec, validation);
   const clock = stopwatch();
   let steps: Steps | undefined;
   let best: Tensor | undefined;
-  state.training = true;
+  state.training = state.trained = true;
   try {
     steps = stepsOf(model, given.optimiser, given.weighting);
     const run: Run<Tasks> = { model, insides, data, given, signal, steps, clock, seen: { step: 0, rows: 0 } };

@@ -50,6 +50,7 @@ function inventedFeatures(): Features {
   const numeric: Feature = { kind: "numeric", transform: "log1p", mean: 3, scale: 1 };
   const category = (length: number): Feature => ({
     kind: "category",
+    missing: "unknown",
     words: Array.from({ length: length - 1 }, (_, word) => String(word).padStart(3, "0")),
   });
   return Object.fromEntries([

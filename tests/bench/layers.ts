@@ -3,6 +3,8 @@ import "@tensorflow/tfjs-backend-wasm";
 import type { Rows } from "../../mod.ts";
 import type { InputSpec, Tensor } from "../../lib/graph.ts";
 import { sliceRows } from "../../lib/data/rows.ts";
+import { categoryKind } from "../../lib/features/category.ts";
+import { inputWidth } from "../../lib/features/input.ts";
 import type { Loaded } from "./cases.ts";
 import { timesOf } from "./measure.ts";
 
@@ -79,7 +81,7 @@ function modelOf(
     tf.layers.reshape({ targetShape }).apply(x) as tf.SymbolicTensor;
   const last = units[units.length - 1];
 
-  const x = tf.input({ shape: [widthOf(spec.input)] });
+  const x = tf.input({ shape: [inputWidth(spec.input)] });
   const expert = (at: number) =>
     units.reduce(
       (value, width, layer) => dense(value, width, weightsOf(`levels/0/experts/shared/${at}/${layer}`), "relu"),
@@ -117,14 +119,6 @@ class SumOfExperts extends tf.layers.Layer {
   }
 }
 
-function widthOf(input: InputSpec): number {
-  if ("width" in input) return input.width;
-  return Object.values(input.features).reduce(
-    (sum, feature) => sum + (feature.kind === "numeric" ? 1 : feature.words.length + 1),
-    0,
-  );
-}
-
 /** Rows as one matrix, row-major: numbers standardised, categories one-hot, as the model's first layers see them. */
 export function denseOf(
   spec: InputSpec,
@@ -134,16 +128,16 @@ export function denseOf(
   const features = Object.values(spec.features);
   const numbers = features.filter((feature) => feature.kind === "numeric");
   const categories = features.filter((feature) => feature.kind === "category");
-  const width = widthOf(spec);
+  const width = inputWidth(spec);
   const input = new Float32Array(count * width);
   for (let row = 0; row < count; row++) {
     let at = row * width;
     numbers.forEach((_, column) => {
       input[at++] = inputs.numeric[row * numbers.length + column];
     });
-    categories.forEach(({ words }, column) => {
+    categories.forEach((feature, column) => {
       input[at + inputs.category[row * categories.length + column]] = 1;
-      at += words.length + 1;
+      at += categoryKind.width(feature);
     });
   }
   return { input, width };

@@ -1,3 +1,4 @@
+import { categoryKind } from "../../lib/features/category.ts";
 import type { Loaded } from "./cases.ts";
 import { type Conversation, converse } from "./converse.ts";
 
@@ -73,7 +74,7 @@ export function dimsOf({ name, spec, experts, units, tower, tasks, batch }: Load
   const dims = { name, experts, units, tower, tasks, batch };
   if ("width" in spec.input) return { ...dims, input: spec.input.width };
   const features = Object.values(spec.input.features);
-  const sizes = features.flatMap((feature) => feature.kind === "category" ? [feature.words.length + 1] : []);
+  const sizes = features.flatMap((feature) => feature.kind === "category" ? [categoryKind.width(feature)] : []);
   const numbers = features.length - sizes.length;
   return { ...dims, input: sizes.reduce((sum, size) => sum + size, numbers), sizes };
 }
