@@ -48,6 +48,9 @@ function scaleOf(rows: Rows, task: string, weights: Float32Array): number {
   return most > 0 ? 2 ** -Math.floor(Math.log2(most)) : 1;
 }
 
+/** The most rows that are run at a time. */
+export const mostRows = 1024;
+
 /** Returns the inputs of rows as the graph takes them; empty ones are of models with other features. */
 export function inputTensors({ count, inputs }: Rows): Record<string, Tensor> {
   const given = Object.entries(inputs).filter(([, data]) => data.length > 0);
