@@ -116,8 +116,8 @@ Deno.test("faultOf() finds every kernel that is wrong, in whatever places", asyn
     const [kernel, place] = call.split(": ");
     isWrong = (name, at) => name === kernel && places[place](at);
     if (await faultOf(engine, Infinity) === undefined) missed.push(call);
-    const telling = place === "anywhere" || place.includes("other axes than the last");
-    if (telling && await faultOf(engine, 0) === undefined) missed.push(`${call}, in no time`);
+    const early = place === "anywhere" || place.includes("other axes than the last");
+    if (early && await faultOf(engine, 0) === undefined) missed.push(`${call}, in no time`);
   }
   isWrong = () => false;
   assertEquals(missed, []);

@@ -17,7 +17,7 @@ import type { GateUse } from "./gate_use.ts";
 import { type GateWarning, warningsOf } from "./gate_warnings.ts";
 import { prediction } from "../model/graphs.ts";
 import type { Plan } from "../trace/plan.ts";
-import { mostRows } from "../model/compile.ts";
+import { mostRows } from "../model/feed.ts";
 import { insidesOf } from "../model/insides.ts";
 import type { Model } from "../model/model.ts";
 

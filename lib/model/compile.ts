@@ -12,11 +12,12 @@ import type { Spec } from "../spec/spec.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { type Plan, plan as planOf } from "../trace/plan.ts";
 import { checkRows } from "./check_rows.ts";
-import { inputTensors, readBy } from "./feed.ts";
+import { inputTensors, mostRows, readBy } from "./feed.ts";
 import { prediction } from "./graphs.ts";
 import { initialised } from "./initialise.ts";
 import { type Insides, insidesOf, keepInsides, type Loaded } from "./insides.ts";
 import type { Model } from "./model.ts";
+import { checkInside } from "./overflow.ts";
 import { join, split } from "./parameters.ts";
 
 /** The options of {@linkcode compile}. */
@@ -87,7 +88,7 @@ export async function compile<Tasks extends string>(
 /** Returns a model whose parameters are in a store. */
 function modelOf<Tasks extends string>(plan: Plan<Tasks>, engine: Engine, seed: number, store: Store): Model<Tasks> {
   const { spec, layout } = plan;
-  const state = { training: false, trained: false, disposed: false };
+  const state = { training: false, trained: false, disposed: false, largest: undefined };
   const { programOf, dispose } = programs(engine, store);
   const tasks = Object.keys(spec.tasks) as Tasks[];
   const run = async (rows: Rows, gates: boolean) => await outputsFor(() => insidesOf(model, "predict"), rows, gates);
@@ -115,6 +116,7 @@ function modelOf<Tasks extends string>(plan: Plan<Tasks>, engine: Engine, seed: 
     assign: (parameters) => {
       insidesOf(model, "assign parameters");
       store.write(flatName, join(layout, parameters));
+      insidesOf(model, "assign parameters").state.largest = undefined;
     },
     dispose: () => {
       state.disposed = true;
@@ -144,12 +146,15 @@ function programs(engine: Engine, store: Store): Pick<Insides, "programOf"> & { 
 
 /** Returns the outputs for rows: predictions by task and, if asked for, gate weights as `gates/<level>/<stream>`. */
 async function outputsFor(insides: () => Insides, rows: Rows, gates: boolean): Promise<Outputs> {
-  const { plan, programOf } = insides();
+  const kept = insides();
+  const { plan, programOf } = kept;
   const tasks = Object.keys(plan.spec.tasks);
   checkRows(plan.spec, rows);
-  const { graph, program } = programOf(gates ? "inspect" : "predict", () => prediction(plan, gates));
+  const name = gates ? "inspect" : "predict";
+  const { graph, program } = programOf(name, () => prediction(plan, gates));
   const outputs = await inPieces(() => insides() && program, rows, graph);
   checkPredictions(pick(outputs, tasks), rows.count);
+  await checkInside("Cannot predict", kept, [name, graph], rows);
   return outputs;
 }
 
@@ -173,9 +178,6 @@ function unbounded(found: number): string {
 
 /** The most elements that all parameters together can have: 4 GiB of float32. */
 const mostParameters = 2 ** 30;
-
-/** The most rows that are run at a time. */
-export const mostRows = 1024;
 
 /** Runs a program, which is asked for anew as the model may be disposed, over all rows, and joins its outputs. */
 async function inPieces(program: () => Program, rows: Rows, graph: Graph): Promise<Record<string, Float32Array>> {

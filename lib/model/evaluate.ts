@@ -3,11 +3,11 @@ import { part } from "../graph/values.ts";
 import { lossOverAll, measuresOf } from "../heads/heads.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { checkRows } from "./check_rows.ts";
-import { mostRows } from "./compile.ts";
-import { batchTensors, judged, readBy, scalesOf } from "./feed.ts";
+import { batchTensors, judged, mostRows, readBy, scalesOf } from "./feed.ts";
 import { evaluation } from "./graphs.ts";
 import { insidesOf } from "./insides.ts";
 import type { Model } from "./model.ts";
+import { checkInside } from "./overflow.ts";
 
 /** Losses and metrics of a model on rows with labels. */
 export interface Evaluation<Tasks extends string = string> {
@@ -48,7 +48,8 @@ export interface Evaluation<Tasks extends string = string> {
  * ```
  */
 export async function evaluate<Tasks extends string>(model: Model<Tasks>, rows: Rows): Promise<Evaluation<Tasks>> {
-  const { plan, programOf } = insidesOf(model, "evaluate");
+  const insides = insidesOf(model, "evaluate");
+  const { plan, programOf } = insides;
   const { spec } = plan;
   checkRows(spec, rows, "evaluate");
   const tasks = Object.keys(spec.tasks) as Tasks[];
@@ -73,6 +74,7 @@ export async function evaluate<Tasks extends string>(model: Model<Tasks>, rows: 
       logits[task].set(outputs[`logits/${task}`].data, start * spec.tasks[task].head.units);
     }
   }
+  await checkInside("Cannot evaluate", insides, ["evaluate", graph], rows);
   const known = mapEntries(spec.tasks, (task) => judged(spec, rows, task));
   const loss = mapEntries(sums, (task, { loss, weight }) => {
     const { labels, weights, groups } = known[task];

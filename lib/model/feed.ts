@@ -56,6 +56,9 @@ function scaleOf(rows: Rows, task: string, weights: Float64Array): number {
   return most > 0 ? 2 ** Math.min(-Math.floor(Math.log2(most)), 1023) : 1;
 }
 
+/** The most rows that are run at a time. */
+export const mostRows = 1024;
+
 /** Returns the inputs of rows as the graph takes them; empty ones are of models with other features. */
 export function inputTensors({ count, inputs }: Rows): Record<string, Tensor> {
   const given = Object.entries(inputs).filter(([, data]) => data.length > 0);

@@ -12,8 +12,11 @@ export interface Insides<Tasks extends string = string> {
   readonly store: Store;
   /** Returns a program that the model runs more than once, loaded when it is first wanted. */
   readonly programOf: (name: string, write: () => Graph) => Loaded;
-  /** The state: true while the model is being trained, once it was trained, and once it is disposed. */
-  readonly state: { training: boolean; trained: boolean; disposed: boolean };
+  /**
+   * The state: true while the model is being trained, once it was trained, and once it is disposed; and how large its
+   * parameters are.
+   */
+  readonly state: { training: boolean; trained: boolean; disposed: boolean; largest: number | undefined };
 }
 
 /** A graph, and the program that runs it on the model's store. */

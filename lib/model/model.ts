@@ -16,7 +16,8 @@ export interface Model<Tasks extends string = string> {
    * `[rows x classes]`. Rows are run some at a time, so any number can be given.
    *
    * @throws {TypeError | RangeError} if rows do not fit the model.
-   * @throws {RangeError} if a prediction is not finite, naming row and task.
+   * @throws {RangeError} if a prediction is not finite, naming row and task, or if a sum or product that leads to one is
+   * beyond float32, naming the row.
    */
   predict(rows: Rows): Promise<Record<Tasks, Float32Array>>;
   /** Predictions for a stream of rows, one record for each piece that comes, at bounded memory. */

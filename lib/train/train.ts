@@ -69,7 +69,7 @@ export async function* train<Tasks extends string>(
   const clock = stopwatch();
   let steps: Steps | undefined;
   let best: Tensor | undefined;
-  state.training = state.trained = true;
+  Object.assign(state, { training: true, trained: true, largest: undefined });
   try {
     steps = stepsOf(model, given.optimiser, given.weighting);
     const run: Run<Tasks> = { model, insides, data, given, signal, steps, clock, seen: { step: 0, rows: 0 } };

@@ -18,9 +18,9 @@ import { givenFolder, packageFolder, startedIn } from "./wasm_files.ts";
  * Graphs run as static schedules of kernels, float32, without TensorFlow.js's tape, scopes and variables; its current
  * backend stays what it is.
  *
- * A backend other than `wasm` and `cpu` is tried when it first starts, for half a second: every op is compared with plain
- * loops. Where one differs by more than 1e-3, as on a faulty driver, the engine is {@linkcode bestEngine} instead:
- * its `note` says why, and so does one line on standard error.
+ * A backend other than `wasm` and `cpu` is tried when it first starts, for half a second or until every op was compared
+ * with plain loops. Where one differs by more than 1e-3, as on a faulty driver, the engine is {@linkcode bestEngine}
+ * instead: its `note` says why, and so does one line on standard error.
  *
  * @param backend The name under which the backend is registered.
  * @throws {TypeError} if no backend is registered under the name.

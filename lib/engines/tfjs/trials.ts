@@ -8,8 +8,8 @@ import type { Computed } from "./loop.ts";
 /**
  * Each op as a backend that is not ours is tried on it before it is used, in the places where backends have ways of their
  * own. Axes of length 1 and none, arrays that are stretched, inner axes, codes, marks (a comparison's 0 and 1), lengths
- * above and below those of a tile, far and missing numbers. The most telling come first. No result is a small difference
- * of large numbers.
+ * above and below those of a tile, far and missing numbers. The first are those that went wrong elsewhere. No result is
+ * a small difference of large numbers.
  */
 export const trials: Readonly<Record<Computed, () => readonly Value[]>> = {
   matmul: () => [
