@@ -62,8 +62,8 @@ export function graphModel(
     const name = attrs.name as string;
     return isFed(op) ? [[name, position, write.placeholder(name, shape, dtypeOf(graph, position))] as const] : [];
   });
-  const fed = inputs.map(([name, position, node]): [position: number, node: string] => {
-    return [position, Object.hasOwn(sizes, name) ? known(write, node, sizes[name]) : node];
+  const fed = inputs.map(([name, position, node]): [position: number, fed: Fed] => {
+    return [position, Object.hasOwn(sizes, name) ? { node: known(write, node, sizes[name]), known: true } : { node }];
   });
   const names = written(graph, parameters, new Map(fed), write);
   const outputs = Object.entries(graph.outputs).map(([name, position]) =>
@@ -153,16 +153,22 @@ function shards(weights: Uint8Array<ArrayBuffer>): Record<string, Uint8Array> {
   return Object.fromEntries(pieces.map((piece, i) => [`group1-shard${i + 1}of${count}.bin`, piece]));
 }
 
+/** What a graph is fed: the node, and true if it is codes of which each names a word. */
+interface Fed {
+  readonly node: string;
+  readonly known?: boolean;
+}
+
 /** Writes every node that is needed, and returns the names by position, given those of what is fed. */
 function written(
   graph: Graph,
   parameters: Readonly<Record<string, Tensor>>,
-  fed: ReadonlyMap<number, string>,
+  fed: ReadonlyMap<number, Fed>,
   write: Writer,
 ): string[] {
   const { nodes, outputs } = graph;
   const needed = reached(nodes, Object.values(outputs), (node) => applied(node, nodes).of);
-  const names = nodes.map((_, position) => fed.get(position) ?? "");
+  const names = nodes.map((_, position) => fed.get(position)?.node ?? "");
   nodes.forEach((node, position) => {
     const { op, attrs, shape } = node;
     if (!needed.has(position)) return;
@@ -173,7 +179,8 @@ function written(
       names[position] = write.floats(attrs.data as number[], shape as number[]);
     } else if (isTranslated(op)) {
       const { of, columns } = applied(node, nodes);
-      const place = { attrs, shape, of: node.of.map((argument) => nodes[argument].shape), columns };
+      const known = fed.get(of[1])?.known;
+      const place = { attrs, shape, of: node.of.map((argument) => nodes[argument].shape), columns, known };
       names[position] = translations[op](write, of.map((argument) => names[argument]), place);
     }
   });

@@ -7,7 +7,7 @@ import { checkList, kindOf, optionsOf } from "../errors/kinds.ts";
 import { partsOf } from "../features/parts.ts";
 import type { InputSpec } from "../features/input.ts";
 import type { Json } from "../ops/value.ts";
-import { forward } from "./graphs.ts";
+import { exported } from "./graphs.ts";
 import { insidesOf } from "./insides.ts";
 import type { Model } from "./model.ts";
 
@@ -23,12 +23,14 @@ export interface ExportOptions<Tasks extends string = string> {
  * Returns the graph of the served tasks, its parameters named by their paths.
  *
  * @param action The action, for errors.
+ * @param gatherFrom The places of a code, on average, from which rows are gathered. Default 32, as ONNX Runtime likes it.
  * @throws {TypeError} if an option or a task is unknown.
  */
 export function served<Tasks extends string>(
   model: Model<Tasks>,
   options: ExportOptions<Tasks>,
   action: string,
+  gatherFrom = 32,
 ): Graph {
   const { plan } = insidesOf(model, action);
   const { tasks = Object.keys(model.spec.tasks) as Tasks[], gates = false } = optionsOf(action, options, ["tasks"], [
@@ -42,7 +44,7 @@ export function served<Tasks extends string>(
       `Cannot ${action}: ${found}${advice(typeof strange === "string" ? strange : "", Object.keys(model.spec.tasks))}`,
     );
   }
-  const graph = forward(plan, gates);
+  const graph = exported(plan, gates, gatherFrom);
   const { outputs } = valuesOf(graph);
   const needed = new Set(inOrder(tasks.map((task) => outputs[task])));
   const wanted = new Set<string>(tasks);

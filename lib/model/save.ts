@@ -107,7 +107,7 @@ export async function saveGraphModel<Tasks extends string>(
   path: string,
   options: ExportOptions<Tasks> = {},
 ): Promise<void> {
-  const graph = served(model, options, "save GraphModel");
+  const graph = served(model, options, "save GraphModel", 4);
   const inherited = Object.keys(graph.outputs).find((name) => name in {});
   if (inherited !== undefined) {
     throw new TypeError(`Cannot save GraphModel: TensorFlow.js cannot return an output named ${quoted(inherited)}`);
