@@ -106,10 +106,10 @@ export async function writeGraphModel(
   path: string,
   graph: Graph,
   parameters: Readonly<Record<string, Tensor>>,
-  { metadata, sizes, inputJson }: GraphModelContent = {},
+  { metadata, sizes, input }: GraphModelContent = {},
 ): Promise<void> {
   const { model, weights } = graphModel(graph, parameters, metadata, sizes);
-  const further: Readonly<Record<string, Uint8Array>> = inputJson === undefined ? {} : { [inputFile]: inputJson };
+  const further = input === undefined ? {} : { [input.name]: input.bytes };
   const files = { ...shards(weights), ...further };
   const end = `-${crypto.randomUUID().slice(0, 8)}.bin`;
   const rename = (name: string) => name.replace(/\.bin$/, end);
@@ -131,17 +131,22 @@ export interface GraphModelContent {
   readonly metadata?: { readonly [key: string]: Json };
   /** The sizes of the columns of codes, as in {@linkcode graphModel}. Default: none. */
   readonly sizes?: Readonly<Record<string, readonly number[]>>;
-  /** The contents of `input.json`, a further file that the metadata name. Default: there is none. */
-  readonly inputJson?: Uint8Array;
+  /** A further file that the metadata name, named `input-DIGEST.json` for its contents. Default: there is none. */
+  readonly input?: NamedFile;
+}
+
+/** A file and its name. */
+export interface NamedFile {
+  readonly name: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 const modelFile = "model.json";
-const inputFile = "input.json";
 
 function isGraphModel(names: readonly string[]): boolean {
   return names.includes(modelFile) &&
     names.every((name) =>
-      name === modelFile || name === inputFile || /^group1-shard\d+of\d+(-[0-9a-f]{8})?\.bin$/.test(name)
+      name === modelFile || /^(group1-shard\d+of\d+(-[0-9a-f]{8})?\.bin|input-[0-9a-f]{16}\.json)$/.test(name)
     );
 }
 

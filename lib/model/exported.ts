@@ -9,6 +9,7 @@ import type { InputSpec } from "../features/input.ts";
 import type { Json } from "../ops/value.ts";
 import { exported } from "./graphs.ts";
 import { insidesOf } from "./insides.ts";
+import type { NamedFile } from "../formats/graph_model.ts";
 import type { Model } from "./model.ts";
 
 /** The options of an export. */
@@ -60,19 +61,27 @@ export function sizesOf(input: InputSpec): Record<string, readonly number[]> {
   return Object.fromEntries(inputs.flatMap(({ name, sizes }) => sizes === undefined ? [] : [[name, sizes]]));
 }
 
+/** The metadata of an exported model, and a file that they name. */
+export interface Described {
+  /** The features and their vocabulary, or `{ file, sha256 }`: the name of a file of them and its digest. */
+  readonly metadata: { readonly input: Json };
+  /** That file, if there is one. */
+  readonly file?: NamedFile;
+}
+
 /**
- * Returns the metadata of an exported model, `{ input }`, for whoever encodes rows for it. An input of more than 1 MiB is
- * the contents of a file of its own, named in its place as `{ file, sha256 }`: who runs the model need not read it.
+ * Returns the metadata of an exported model, for whoever encodes rows for it. An input of more than 1 MiB is the contents
+ * of a file of its own, which who runs the model need not read. It is named for its digest, so that no older model names
+ * it: whatever is replaced first, each model names the features that it was made with.
  *
- * @param name The name of that file.
+ * @param prefix The beginning of that file's name.
  */
-export async function described(
-  input: InputSpec,
-  name: string,
-): Promise<{ readonly metadata: { readonly input: Json }; readonly file?: Uint8Array<ArrayBuffer> }> {
-  const file = new TextEncoder().encode(JSON.stringify(input));
-  if (file.length <= mostInside) return { metadata: { input: input as unknown as Json } };
-  return { metadata: { input: { file: name, sha256: await sha256(file) } }, file };
+export async function described(input: InputSpec, prefix = ""): Promise<Described> {
+  const bytes = new TextEncoder().encode(JSON.stringify(input));
+  if (bytes.length <= mostInside) return { metadata: { input: input as unknown as Json } };
+  const digest = await sha256(bytes);
+  const name = `${prefix}input-${digest.slice(0, 16)}.json`;
+  return { metadata: { input: { file: name, sha256: digest } }, file: { name, bytes } };
 }
 
 /** The most bytes of an input that are stored in the model itself. */

@@ -89,7 +89,7 @@ export function specBytes(spec: Spec, most: number): Uint8Array<ArrayBuffer> {
  *
  * Its inputs are the model's, by name: `input` `[batch, width]`, or `numeric` and `category` as `encode` returns them.
  * Its outputs are the tasks, by name. The features and their vocabulary are in `userDefinedMetadata.gatehouse.input` of
- * `model.json` or, above 1 MiB, in `input.json`, whose name and SHA-256 stand there in their place. A code of no word is
+ * `model.json` or, above 1 MiB, in `input-DIGEST.json`, whose name and SHA-256 stand there in their place. A code of no word is
  * answered as an unknown word is.
  *
  * @param path The folder; the folders above it are made. Needs the permissions to read and write there.
@@ -114,8 +114,8 @@ export async function saveGraphModel<Tasks extends string>(
   }
   checkPath(path, "save GraphModel");
   const { input } = model.spec;
-  const { metadata, file } = await described(input, "input.json");
-  const content = { metadata: { gatehouse: metadata }, sizes: sizesOf(input), inputJson: file };
+  const { metadata, file } = await described(input);
+  const content = { metadata: { gatehouse: metadata }, sizes: sizesOf(input), input: file };
   await writeGraphModel(path, graph, await model.parameters(), content);
 }
 
