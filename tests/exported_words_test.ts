@@ -91,11 +91,41 @@ Deno.test("exported models hold their features, those above 1 MiB in a file that
       }
       model.dispose();
     }
-    assertEquals([...Deno.readDirSync(dir)].map(({ name }) => name).sort(), [
-      "served",
-      "served.onnx",
-      "served.onnx.input.json",
-    ]);
+    const named = [...Deno.readDirSync(dir)].map(({ name }) => name.replace(/[0-9a-f]{16}/, "DIGEST")).sort();
+    assertEquals(named, ["served", "served.onnx", "served.onnx.input-DIGEST.json"]);
+  }));
+
+Deno.test("exported models name features by their contents, and keep those that an older version names for a while", () =>
+  withTemp(async (dir) => {
+    const names = (folder: string) =>
+      [...Deno.readDirSync(folder)].flatMap(({ name }) => /input/.test(name) ? [name] : []).sort();
+    const [first, second] = [await modelOf(120_000, ["age", "big"]), await modelOf(120_001, ["age", "big"])];
+    const saved: { readonly onnx: string[]; readonly served: string[] }[] = [];
+    for (const model of [first, second]) {
+      await saveOnnx(model, `${dir}/a.onnx`);
+      await saveGraphModel(model, `${dir}/served`);
+      saved.push({ onnx: names(dir), served: names(`${dir}/served`) });
+    }
+    const [{ onnx: [old], served: [older] }, { onnx, served }] = saved;
+    assertEquals([onnx.length, onnx.includes(old), served.length, served.includes(older)], [2, true, 1, false]);
+    await Deno.writeTextFile(`${dir}/a.onnx.input-mine.json`, "{}");
+    await Deno.utime(`${dir}/${old}`, 0, 0);
+    await Deno.utime(`${dir}/a.onnx.input-mine.json`, 0, 0);
+    await saveOnnx(second, `${dir}/a.onnx`);
+    assertEquals(names(dir), [...onnx.filter((name) => name !== old), "a.onnx.input-mine.json"].sort());
+    [first, second].forEach((model) => model.dispose());
+  }));
+
+Deno.test("exported models take one op for the rows of a table and one for a mixture of experts", () =>
+  withTemp(async (dir) => {
+    const model = await modelOf(600, ["big"]);
+    await saveGraphModel(model, `${dir}/served`);
+    const { modelTopology } = JSON.parse(await Deno.readTextFile(`${dir}/served/model.json`));
+    const ops: string[] = modelTopology.node.map(({ op }: { op: string }) => op);
+    const counts = (...names: string[]) => names.map((name) => ops.filter((op) => op === name).length);
+    const tables = 2 + 2; // experts and gates
+    assertEquals(counts("SparseSegmentSum", "BatchMatMulV2", "GatherV2", "Sum", "Minimum"), [tables, 2, 1, 0, 1]);
+    model.dispose();
   }));
 
 /** A model of a number and three categories, of so many words, 40 and 4, whose expert reads some of them. */

@@ -78,6 +78,13 @@ export async function sweepInside(folder: string): Promise<void> {
   }
 }
 
+/** Removes files of a folder that have such names and did not change for a minute: a program may be about to name them. */
+export async function sweepNamed(folder: string, isWanted: (name: string) => boolean): Promise<void> {
+  for (const name of (await namesIn(folder)).filter(isWanted)) {
+    if (await isStale(`${folder}/${name}`)) await removed(`${folder}/${name}`);
+  }
+}
+
 /** Removes a file or a folder, if that can be done. */
 export async function removed(path: string): Promise<void> {
   await system().remove(path).catch(() => {});

@@ -62,8 +62,8 @@ export function graphModel(
     const name = attrs.name as string;
     return isFed(op) ? [[name, position, write.placeholder(name, shape, dtypeOf(graph, position))] as const] : [];
   });
-  const fed = inputs.map(([name, position, node]): [position: number, node: string] => {
-    return [position, Object.hasOwn(codes, name) ? known(write, node, codes[name]) : node];
+  const fed = inputs.map(([name, position, node]): [position: number, fed: Fed] => {
+    return [position, Object.hasOwn(codes, name) ? { node: known(write, node, codes[name]), known: true } : { node }];
   });
   const names = written(graph, parameters, new Map(fed), write);
   const outputs = Object.entries(graph.outputs).map(([name, position]) =>
@@ -106,10 +106,10 @@ export async function writeGraphModel(
   path: string,
   graph: Graph,
   parameters: Readonly<Record<string, Tensor>>,
-  { metadata, codes, inputJson }: GraphModelContent = {},
+  { metadata, codes, input }: GraphModelContent = {},
 ): Promise<void> {
   const { model, weights } = graphModel(graph, parameters, metadata, codes);
-  const further: Readonly<Record<string, Uint8Array>> = inputJson === undefined ? {} : { [inputFile]: inputJson };
+  const further = input === undefined ? {} : { [input.name]: input.bytes };
   const files = { ...shards(weights), ...further };
   const end = `-${crypto.randomUUID().slice(0, 8)}.bin`;
   const rename = (name: string) => name.replace(/\.bin$/, end);
@@ -131,17 +131,22 @@ export interface GraphModelContent {
   readonly metadata?: { readonly [key: string]: Json };
   /** The codes of each column, as in {@linkcode graphModel}. Default: none. */
   readonly codes?: Readonly<Record<string, readonly CodeRange[]>>;
-  /** The contents of `input.json`, a further file that the metadata name. Default: there is none. */
-  readonly inputJson?: Uint8Array;
+  /** A further file that the metadata name, named `input-DIGEST.json` for its contents. Default: there is none. */
+  readonly input?: NamedFile;
+}
+
+/** A file and its name. */
+export interface NamedFile {
+  readonly name: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 const modelFile = "model.json";
-const inputFile = "input.json";
 
 function isGraphModel(names: readonly string[]): boolean {
   return names.includes(modelFile) &&
     names.every((name) =>
-      name === modelFile || name === inputFile || /^group1-shard\d+of\d+(-[0-9a-f]{8})?\.bin$/.test(name)
+      name === modelFile || /^(group1-shard\d+of\d+(-[0-9a-f]{8})?\.bin|input-[0-9a-f]{16}\.json)$/.test(name)
     );
 }
 
@@ -153,16 +158,22 @@ function shards(weights: Uint8Array<ArrayBuffer>): Record<string, Uint8Array> {
   return Object.fromEntries(pieces.map((piece, i) => [`group1-shard${i + 1}of${count}.bin`, piece]));
 }
 
+/** What a graph is fed: the node, and true if it is codes of which each names a word. */
+interface Fed {
+  readonly node: string;
+  readonly known?: boolean;
+}
+
 /** Writes every node that is needed, and returns the names by position, given those of what is fed. */
 function written(
   graph: Graph,
   parameters: Readonly<Record<string, Tensor>>,
-  fed: ReadonlyMap<number, string>,
+  fed: ReadonlyMap<number, Fed>,
   write: Writer,
 ): string[] {
   const { nodes, outputs } = graph;
   const needed = reached(nodes, Object.values(outputs), (node) => applied(node, nodes).of);
-  const names = nodes.map((_, position) => fed.get(position) ?? "");
+  const names = nodes.map((_, position) => fed.get(position)?.node ?? "");
   nodes.forEach((node, position) => {
     const { op, attrs, shape } = node;
     if (!needed.has(position)) return;
@@ -173,7 +184,8 @@ function written(
       names[position] = write.floats(attrs.data as number[], shape as number[]);
     } else if (isTranslated(op)) {
       const { of, columns } = applied(node, nodes);
-      const place = { attrs, shape, of: node.of.map((argument) => nodes[argument].shape), columns };
+      const known = fed.get(of[1])?.known;
+      const place = { attrs, shape, of: node.of.map((argument) => nodes[argument].shape), columns, known };
       names[position] = translations[op](write, of.map((argument) => names[argument]), place);
     }
   });

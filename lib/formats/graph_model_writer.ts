@@ -6,7 +6,7 @@ export type DataType = "DT_FLOAT" | "DT_INT32" | "DT_BOOL";
 
 /** Writes the nodes of a TensorFlow graph. What makes a node returns the node's name. */
 export interface Writer {
-  /** A node of a TensorFlow op. */
+  /** A node of a TensorFlow op, equal ones once. */
   node(op: string, inputs: readonly string[], attrs?: Readonly<Record<string, Json>>): string;
   /** An input. */
   placeholder(name: string, shape: Shape, dtype: DataType): string;
@@ -20,6 +20,8 @@ export interface Writer {
   ints(numbers: readonly number[], shape?: readonly number[]): string;
   /** The lengths of a shape, the rows of the batch counted when the graph runs. */
   lengths(shape: Shape): string;
+  /** The number of its row for each place of a batch, so many places a row, one after the other. */
+  rows(each: number): string;
   /** The nodes, the type and shape of each weight, and the weights one after the other. */
   finished(): { readonly nodes: Json[]; readonly manifest: Json[]; readonly weights: Uint8Array<ArrayBuffer> };
 }
@@ -36,7 +38,13 @@ export function writerOf(): Writer {
     nodes.push({ name, op, input, attr });
     return name;
   };
-  const node: Writer["node"] = (op, inputs, attrs = {}) => add(op, op, inputs, attrs);
+  const known = new Map<string, string>();
+  const node: Writer["node"] = (op, inputs, attrs = {}) => {
+    const key = JSON.stringify([op, inputs, attrs]);
+    const name = known.get(key) ?? add(op, op, inputs, attrs);
+    known.set(key, name);
+    return name;
+  };
   const weight: Writer["weight"] = (wanted, numbers, shape) => {
     const whole = numbers instanceof Int32Array;
     const dtype: DataType = whole ? "DT_INT32" : "DT_FLOAT";
@@ -47,13 +55,14 @@ export function writerOf(): Writer {
     return name;
   };
   const { floats, ints } = constantsBy(weight);
-  const { lengths, countIn } = lengthsBy(node, ints);
+  const { lengths, rows, countIn } = lengthsBy(node, ints);
   return {
     node,
     weight,
     floats,
     ints,
     lengths,
+    rows,
     placeholder: (wanted, shape, dtype) => {
       const name = add(wanted, "Placeholder", [], { dtype: type(dtype), shape: { shape: dimsOf(shape) } });
       countIn(name, shape, dtype);
@@ -86,17 +95,26 @@ function constantsBy(weight: Writer["weight"]): Pick<Writer, "floats" | "ints"> 
 function lengthsBy(
   node: Writer["node"],
   ints: Writer["ints"],
-): Pick<Writer, "lengths"> & { readonly countIn: (input: string, shape: Shape, dtype: DataType) => void } {
+): Pick<Writer, "lengths" | "rows"> & { readonly countIn: (input: string, shape: Shape, dtype: DataType) => void } {
   const int = type("DT_INT32");
   let rows: { readonly input: string; readonly axis: number; readonly dtype: DataType } | undefined;
-  let counted: string | undefined;
   const batch = (): string => {
     if (rows === undefined) throw new TypeError("Cannot write GraphModel: no input has the number of rows");
-    if (counted !== undefined) return counted;
     const shape = node("Shape", [rows.input], { T: type(rows.dtype), out_type: int });
-    return counted = node("Slice", [shape, ints([rows.axis]), ints([1])], { T: int, Index: int });
+    return node("Slice", [shape, ints([rows.axis]), ints([1])], { T: int, Index: int });
+  };
+  /** Numbers, each so often: the sums of a column of them and a row of zeros. */
+  const repeated = (numbers: string, each: number): string => {
+    const column = node("ExpandDims", [numbers, ints([1], [])], { T: int, Tdim: int });
+    const all = node("AddV2", [column, ints(Array(each).fill(0))], { T: int }); // [batch, each]
+    return node("Reshape", [all, ints([-1])], { T: int, Tshape: int });
   };
   return {
+    rows: (each) => {
+      const count = node("Squeeze", [batch()], { T: int, squeeze_dims: { list: { i: ["0"] } } });
+      const numbers = node("Range", [ints([0], []), count, ints([1], [])], { Tidx: int });
+      return each === 1 ? numbers : repeated(numbers, each);
+    },
     countIn: (input, shape, dtype) => {
       if (shape.includes("batch")) rows ??= { input, axis: shape.indexOf("batch"), dtype };
     },

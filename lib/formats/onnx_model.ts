@@ -117,7 +117,8 @@ export function written(
     if (!isTranslated(op) || !needed.has(position)) return;
     const { of: from, columns } = given(node, nodes);
     const found = from.map(nameOf).map((name) => codes.get(name) ?? name);
-    const place = { attrs, shape, of: of.map((argument) => nodes[argument].shape), columns };
+    const known = from.length > 1 && codes.has(nameOf(from[1]));
+    const place = { attrs, shape, of: of.map((argument) => nodes[argument].shape), columns, known };
     names[position] = isPassed(node, nodes) ? passed(write, found[0]) : translations[op](write, found, place);
   });
   const end = (ends: Graph["outputs"], written: ReadonlyMap<string, string>) =>

@@ -1,7 +1,14 @@
 import type { Shape } from "../ops/shape.ts";
 import type { Op } from "../ops/value.ts";
 import type { Writer } from "./onnx_writer.ts";
-import { type CodeColumn, type CodeRange, columnsOf, type Translated, type Translation } from "./translation.ts";
+import {
+  allNamed,
+  type CodeColumn,
+  type CodeRange,
+  columnsOf,
+  type Translated,
+  type Translation,
+} from "./translation.ts";
 
 /** Each op as nodes of standard ONNX ops: op to translation. */
 export const translations: Readonly<Record<Translated, Translation<Writer>>> = {
@@ -73,10 +80,17 @@ export const translations: Readonly<Record<Translated, Translation<Writer>>> = {
     const zeros = write.node("ConstantOfShape", [write.lengths(shape)]);
     return write.node("ScatterElements", [zeros, places, write.number(inside)], { axis: 1 });
   },
-  gatherSum: (write, [table, codes], { attrs, columns = columnsOf(attrs.sizes as number[]) }) => {
+  gatherSum: (write, [table, codes], { attrs, columns = columnsOf(attrs.sizes as number[]), known = false }) => {
     const named = columns.map(({ column }) => column);
     const all = named.length === (attrs.sizes as number[]).length;
     const own = all ? codes : write.node("Gather", [codes, write.codes(named)], { axis: 1 }); // [batch, columns]
+    if (known && allNamed(columns, attrs.sizes as number[])) {
+      const first = columns.every(({ row }) => row === 0);
+      const places = first ? own : write.node("Add", [own, write.codes(columns.map(({ row }) => row))]);
+      const rows = write.node("Gather", [table, places]); // [batch, columns, width]
+      if (columns.length === 1) return write.node("Squeeze", [rows, write.places([1])]);
+      return write.node("ReduceSum", [rows, write.places([1])], { keepdims: 0 });
+    }
     const { places, inside } = placed(write, own, columns);
     const rows = write.node("Gather", [table, places]); // [batch, columns, width]
     const counted = write.node("Unsqueeze", [write.number(inside), write.places([1])]); // [batch, 1, columns]

@@ -12,6 +12,8 @@ export interface Place {
   readonly of: readonly Shape[];
   /** The columns of codes of a gatherSum, and the rows that they name. Default: those of its sizes. */
   readonly columns?: readonly CodeColumn[];
+  /** True if every code of a gatherSum names a row: those of an input that did not were replaced. Default false. */
+  readonly known?: boolean;
 }
 
 /** The codes that an input takes in one of its columns: the reserved ones first, then those of words. */
@@ -50,6 +52,11 @@ export function applied({ op, of, attrs }: Node, nodes: readonly Node[]): Pick<P
   if (op !== "gatherSum") return { of };
   const { table, columns } = wholeOf(of[0], columnsOf(attrs.sizes as number[]), nodes);
   return { of: [table, of[1]], columns };
+}
+
+/** Returns true if codes of these sizes name a row of a table in every one of its columns. */
+export function allNamed(columns: readonly CodeColumn[], sizes: readonly number[]): boolean {
+  return columns.every(({ column, least, most }) => least === 0 && most === sizes[column] - 1);
 }
 
 /** Returns the table that a table is cut or padded from, and the columns of codes that name rows of it. */

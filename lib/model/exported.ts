@@ -8,8 +8,9 @@ import { partsOf } from "../features/parts.ts";
 import type { InputSpec } from "../features/input.ts";
 import type { CodeRange } from "../formats/translation.ts";
 import type { Json } from "../ops/value.ts";
-import { forward } from "./graphs.ts";
+import { exported } from "./graphs.ts";
 import { insidesOf } from "./insides.ts";
+import type { NamedFile } from "../formats/graph_model.ts";
 import type { Model } from "./model.ts";
 
 /** The options of an export. */
@@ -24,12 +25,14 @@ export interface ExportOptions<Tasks extends string = string> {
  * Returns the graph of the served tasks, its parameters named by their paths.
  *
  * @param action The action, for errors.
+ * @param gatherFrom The places of a code, on average, from which rows are gathered. Default 32, as ONNX Runtime likes it.
  * @throws {TypeError} if an option or a task is unknown.
  */
 export function served<Tasks extends string>(
   model: Model<Tasks>,
   options: ExportOptions<Tasks>,
   action: string,
+  gatherFrom = 32,
 ): Graph {
   const { plan } = insidesOf(model, action);
   const { tasks = Object.keys(model.spec.tasks) as Tasks[], gates = false } = optionsOf(action, options, ["tasks"], [
@@ -43,7 +46,7 @@ export function served<Tasks extends string>(
       `Cannot ${action}: ${found}${advice(typeof strange === "string" ? strange : "", Object.keys(model.spec.tasks))}`,
     );
   }
-  const graph = forward(plan, gates);
+  const graph = exported(plan, gates, gatherFrom);
   const { outputs } = valuesOf(graph);
   const needed = new Set(inOrder(tasks.map((task) => outputs[task])));
   const wanted = new Set<string>(tasks);
@@ -59,22 +62,32 @@ export function codesOf(input: InputSpec): Record<string, readonly CodeRange[]> 
   return Object.fromEntries(inputs.flatMap(({ name, codes }) => codes === undefined ? [] : [[name, codes]]));
 }
 
+/** The metadata of an exported model, and a file that they name. */
+export interface Described {
+  /**
+   * `input`, the features and their vocabulary, or `{ file, sha256 }`: the name of a file of them and its digest; and
+   * `codes` of the columns of each input of codes, if there are any.
+   */
+  readonly metadata: { readonly input: Json; readonly codes?: Json };
+  /** That file, if there is one. */
+  readonly file?: NamedFile;
+}
+
 /**
- * Returns the metadata of an exported model, for whoever encodes rows for it: `{ input }`, and `codes` of the columns of
- * each input of codes, if there are any. An input of more than 1 MiB is the contents of a file of its own, named in its
- * place as `{ file, sha256 }`: who runs the model need not read it.
+ * Returns the metadata of an exported model, for whoever encodes rows for it. An input of more than 1 MiB is the contents
+ * of a file of its own, which who runs the model need not read. It is named for its digest, so that no older model names
+ * it: whatever is replaced first, each model names the features that it was made with.
  *
- * @param name The name of that file.
+ * @param prefix The beginning of that file's name.
  */
-export function described(
-  input: InputSpec,
-  name: string,
-): { readonly metadata: Readonly<Record<string, Json>>; readonly file?: Uint8Array<ArrayBuffer> } {
-  const file = new TextEncoder().encode(JSON.stringify(input));
+export function described(input: InputSpec, prefix = ""): Described {
+  const bytes = new TextEncoder().encode(JSON.stringify(input));
   const ranges = codesOf(input);
-  const codes: Record<string, Json> = Object.keys(ranges).length === 0 ? {} : { codes: ranges as unknown as Json };
-  if (file.length <= mostInside) return { metadata: { input: input as unknown as Json, ...codes } };
-  return { metadata: { input: { file: name, sha256: sha256(file) }, ...codes }, file };
+  const codes = Object.keys(ranges).length === 0 ? {} : { codes: ranges as unknown as Json };
+  if (bytes.length <= mostInside) return { metadata: { input: input as unknown as Json, ...codes } };
+  const digest = sha256(bytes);
+  const name = `${prefix}input-${digest.slice(0, 16)}.json`;
+  return { metadata: { input: { file: name, sha256: digest }, ...codes }, file: { name, bytes } };
 }
 
 /** The most bytes of an input that are stored in the model itself. */

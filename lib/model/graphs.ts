@@ -4,8 +4,11 @@ import { type Graph, graphOf } from "../graph/graph.ts";
 import { pack, piecesOf } from "../graph/layout.ts";
 import { optimise } from "../graph/optimise.ts";
 import { route } from "../graph/route.ts";
+import { mixtureOf } from "../graph/users.ts";
 import type { Values } from "../graph/values.ts";
-import { concat } from "../ops/functions.ts";
+import { rewritten } from "../graph/walk.ts";
+import { concat, matmul, reshape } from "../ops/functions.ts";
+import { apply } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { losses } from "../trace/losses.ts";
@@ -37,11 +40,18 @@ import { checkPlan, type Plan } from "../trace/plan.ts";
  */
 export function forward(plan: Plan, gates = false): Graph {
   checkPlan("write graph", plan);
-  return optimise(graphOf(gather(predicted(plan, gates), gatherFrom)));
+  return exported(plan, gates, 32);
 }
 
-/** The places of a code, on average, below which other programs multiply one-hot columns faster than they gather rows. */
-const gatherFrom = 32;
+/**
+ * Returns the graph of {@linkcode forward} for a format.
+ *
+ * @param gatherFrom The places of a code, on average, from which programs that read the format gather rows faster than they
+ * multiply one-hot columns.
+ */
+export function exported(plan: Plan, gates: boolean, gatherFrom: number): Graph {
+  return optimise(graphOf(gather(asProducts(predicted(plan, gates)), gatherFrom)));
+}
 
 /**
  * Returns the graph of {@linkcode forward} with the parameters in one flat array, computed as the plan's engine does.
@@ -113,6 +123,17 @@ export function onPieces<V extends Values>(
   if (stacks.length === 0) return gather(pack(values, layout, pieces), rules.gatherFrom);
   const fused = fuse(route(values, rules.routeFrom, stacks).values, stacks);
   return gather(pack(fused.values, layout, pieces), rules.gatherFrom);
+}
+
+/** Returns values in which mixtures are products: other programs stretch weights and sum over experts slowly. */
+function asProducts(values: Values): Values {
+  return rewritten(values, ({ op, attrs }, of) => {
+    const mixture = op === "sum" ? mixtureOf(apply(op, of, attrs)) : undefined;
+    if (mixture === undefined) return undefined;
+    const { experts, weights, value } = mixture;
+    const [rows, count] = weights.shape;
+    return reshape(matmul(reshape(weights, [rows, 1, count]), experts), value.shape);
+  });
 }
 
 function predicted({ evaluation: { predictions, gates } }: Plan, withGates: boolean): Values {

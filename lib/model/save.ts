@@ -88,9 +88,9 @@ export function specBytes(spec: Spec, most: number): Uint8Array<ArrayBuffer> {
  *
  * Its inputs are the model's, by name: `input` `[batch, width]`, or `numeric` and `category` as `encode` returns them.
  * Its outputs are the tasks, by name. The features, from which any language can encode rows, are in
- * `userDefinedMetadata.gatehouse.input` of `model.json` or, above 1 MiB, in `input.json`, whose name and SHA-256 stand there
- * in their place; beside it, `codes` has the number of codes of each column, and which stand for missing texts and unknown
- * words. A code of no word is answered as an unknown word is.
+ * `userDefinedMetadata.gatehouse.input` of `model.json` or, above 1 MiB, in `input-DIGEST.json`, whose name and SHA-256
+ * stand there in their place; beside it, `codes` has the number of codes of each column, and which stand for missing texts
+ * and unknown words. A code of no word is answered as an unknown word is.
  *
  * @param path The folder; the folders above it are made. Needs the permissions to read and write there.
  * @throws {TypeError} if an option or a task is unknown.
@@ -107,15 +107,15 @@ export async function saveGraphModel<Tasks extends string>(
   path: string,
   options: ExportOptions<Tasks> = {},
 ): Promise<void> {
-  const graph = served(model, options, "save GraphModel");
+  const graph = served(model, options, "save GraphModel", 4);
   const inherited = Object.keys(graph.outputs).find((name) => name in {});
   if (inherited !== undefined) {
     throw new TypeError(`Cannot save GraphModel: TensorFlow.js cannot return an output named ${quoted(inherited)}`);
   }
   checkPath(path, "save GraphModel");
   const { input } = model.spec;
-  const { metadata, file } = described(input, "input.json");
-  const content = { metadata: { gatehouse: metadata }, codes: codesOf(input), inputJson: file };
+  const { metadata, file } = described(input);
+  const content = { metadata: { gatehouse: { ...metadata } }, codes: codesOf(input), input: file };
   await writeGraphModel(path, graph, await model.parameters(), content);
 }
 
