@@ -191,7 +191,9 @@ function headOf(name: string, { header, ...options }: CsvOptions, bytes: Uint8Ar
   let from = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
   let line = 1;
   if (header !== undefined) return { names: header, next: from, line };
-  while (bytes[from] === 0x0a || bytes[from] === 0x0d && bytes[from + 1] === 0x0a) {
+  while (
+    bytes[from] === 0x0a || bytes[from] === 0x0d && (bytes[from + 1] === 0x0a || last && from + 1 === bytes.length)
+  ) {
     from += bytes[from] === 0x0a ? 1 : 2;
     line++;
   }

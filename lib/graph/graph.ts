@@ -113,7 +113,7 @@ export function namedOutputs(action: string, { outputs }: Graph, names: readonly
   const wrong = names.find((name) => typeof name !== "string" || !Object.hasOwn(outputs, name));
   if (wrong !== undefined) {
     throw new TypeError(
-      `Cannot ${action} graph: no output is named ${kindOf(wrong)}${advice(String(wrong), Object.keys(outputs))}`,
+      `Cannot ${action} graph: no output is named ${kindOf(wrong)}${advice(wrong, Object.keys(outputs))}`,
     );
   }
 }
