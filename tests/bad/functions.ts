@@ -79,6 +79,11 @@ export const functions: Readonly<Record<string, Case>> = {
     TypeError,
     "biased names an object, which is not a task",
   ],
+  "youtube biased by nothing": [
+    () => youtube({ input: 2, experts: 1, expert, tasks: { y: binary() }, position: [1], biased: [undefined as Any] }),
+    TypeError,
+    "biased names nothing, which is not a task",
+  ],
   "esmm with tasks": [
     () => esmm({ input: 4, expert, tower: expert, tasks: {} } as Any),
     TypeError,

@@ -20,6 +20,7 @@ import {
   reference,
   type Rows,
   rows,
+  saveGraphModel,
   sgd,
   train,
   type TrainOptions,
@@ -126,6 +127,16 @@ export const runs: Readonly<Record<string, Case>> = {
     () => optimise(graphOf({ x: constant(1) }), [Object.create(null)]),
     TypeError,
     'Cannot optimise graph: no output is named an object: wanted "x"',
+  ],
+  "optimising for an output that is nothing": [
+    () => optimise(graphOf({ x: constant(1) }), [undefined as Any]),
+    TypeError,
+    'Cannot optimise graph: no output is named nothing: wanted "x"',
+  ],
+  "exporting a task that is nothing": [
+    () => saveGraphModel(model, "out/nowhere/model", { tasks: [undefined as Any] }),
+    TypeError,
+    "the model has no task nothing: wanted",
   ],
   "encoding nothing": [
     () => (encode as Any)(),
