@@ -20,7 +20,8 @@ export interface CsvOptions {
   readonly separator?: string;
   /**
    * True if white space around a field is left out, in front of it, behind it, and around its quotes. Within quotes, and
-   * by default, it belongs to the field.
+   * by default, it belongs to the field. In front of a field, a separator that is white space itself is left out too, so
+   * files with tabs and empty fields are read without.
    */
   readonly trim?: boolean;
   /**
