@@ -394,6 +394,10 @@ Deno.test("readCsv() of no rows gives empty columns", async () => {
   assertEquals(await readCsv(pieces("a,b\n"), { columns: { a: "number" } }), empty);
   assertEquals(await readCsv(pieces("\n\na,b"), { columns: { a: "number" } }), empty);
   assertEquals(await readCsv(pieces(""), { header: ["a"], columns: { a: "number" } }), empty);
+  for (const text of ["", "\n", "\r", "\n\r\n\r"]) {
+    const error = await assertRejects(() => readCsv(pieces(text, 1), { columns: {} }), SyntaxError);
+    assert(error.message.endsWith("found the end of the file, wanted the names of the columns"), error.message);
+  }
 });
 
 Deno.test("readCsv() reads listed texts as missing numbers", async () => {

@@ -61,6 +61,22 @@ Deno.test("loadBalance() sums the load over gates: tasks may each prefer one exp
   assertEquals(await lossesOf(2, [[1, 0, 1, 0]], every), { balance: 1, importance: 0.5 });
 });
 
+Deno.test("losses of banks may be other ones in training", async () => {
+  const losses = { phase: ({ routed }: { routed: Value }) => inTraining(constant(3), sum(routed)) };
+  const spec = define({
+    input: 3,
+    levels: [level({ shared: bank(2, dense(2), { losses }) }, { a: mix("shared", softmax) })],
+    tasks: { a: regression() },
+  });
+  const model = await compile(spec, { engine: reference() });
+  const some = rows([[1, 2, 3]], { labels: { a: [1] } });
+  for await (const { auxiliary } of train(model, some, { steps: 1 })) {
+    assertEquals(auxiliary, { "levels/0/experts/shared/phase": 3 });
+  }
+  assertAlmostEquals((await evaluate(model, some)).auxiliary["levels/0/experts/shared/phase"], 1, 1e-6);
+  model.dispose();
+});
+
 Deno.test("losses of banks are their formulas, over several gates and banks", async () => {
   const banks = { wide: bank(1, dense(2)), shared: bank(4, dense(2), { losses: every }) };
   const spec = define({

@@ -95,19 +95,24 @@ Deno.test("parseSpec() makes of a mutated spec a model that predicts, or a clear
   for (const spec of specs) await outcome(spec, JSON.stringify(spec));
   const found = { valid: 0, refused: 0 };
   for (let i = 0; i < mutants; i++) {
-    const source = random(`mutation:${i}`);
-    const text = mutated(JSON.stringify(specs[i % specs.length]), source);
-    let spec: Spec | undefined;
-    try {
-      spec = parseSpec(text);
-    } catch (error) {
-      assert(isClear(error), `mutation ${i}: ${error instanceof Error ? error.stack : error}\n${text}`);
-    }
-    if (spec !== undefined) await outcome(spec, text);
-    found[spec === undefined ? "refused" : "valid"]++;
+    found[await mutation(random(`mutation:${i}`), i)]++;
   }
   assert(found.valid > mutants / 10 && found.refused > mutants / 2, JSON.stringify(found));
 });
+
+/** Mutates a spec, and does all that is done with it if it still is one. */
+export async function mutation(source: Random, at: number): Promise<"valid" | "refused"> {
+  const text = mutated(JSON.stringify(specs[at % specs.length]), source);
+  let spec: Spec | undefined;
+  try {
+    spec = parseSpec(text);
+  } catch (error) {
+    assert(isClear(error), `mutation ${at}: ${error instanceof Error ? error.stack : error}\n${text}`);
+  }
+  if (spec === undefined) return "refused";
+  await outcome(spec, text);
+  return "valid";
+}
 
 /** Does all that is done with a spec, and checks what comes out. */
 async function outcome(spec: Spec, text: string): Promise<void> {

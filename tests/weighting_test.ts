@@ -530,6 +530,7 @@ Deno.test("train() refuses a value that is not a weighting, and weights that do 
     "Cannot train\n  at step 1: the weighting mine must give 2 weights, one a task, found 1 weights",
   );
   await wrong({ name: "mine", gradients: () => [1, NaN] }, RangeError, "must give finite weights, found NaN");
+  await wrong({ name: "mine", gradients: () => [1, undefined] }, RangeError, "must give finite weights, found nothing");
   await wrong(
     { name: "mine", losses: () => ({ weights: () => [1, 1e39], next: () => undefined }) },
     RangeError,

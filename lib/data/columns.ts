@@ -57,7 +57,9 @@ export function take(columns: Columns, rows: ArrayLike<number>): Columns {
   checkNumbers("take rows", "rows", rows);
   for (let i = 0; i < rows.length; i++) {
     if (!(Number.isInteger(rows[i]) && rows[i] >= 0 && rows[i] < columns.count)) {
-      throw new RangeError(`Cannot take rows\n  at rows[${i}]: found ${rows[i]}, wanted a row of ${columns.count}`);
+      throw new RangeError(
+        `Cannot take rows\n  at rows[${i}]: found ${kindOf(rows[i])}, wanted a row of ${columns.count}`,
+      );
     }
   }
   const part = (column: Column): Column =>

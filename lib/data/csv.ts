@@ -21,7 +21,8 @@ export interface CsvOptions {
   readonly separator?: string;
   /**
    * True if white space around a field is left out, in front of it, behind it, and around its quotes. Within quotes, and
-   * by default, it belongs to the field.
+   * by default, it belongs to the field. In front of a field, a separator that is white space itself is left out too, so
+   * files with tabs and empty fields are read without.
    */
   readonly trim?: boolean;
   /**
@@ -194,7 +195,9 @@ function headOf(name: string, { header, ...options }: CsvOptions, bytes: Uint8Ar
   let from = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
   let line = 1;
   if (header !== undefined) return { names: header, next: from, line };
-  while (bytes[from] === 0x0a || bytes[from] === 0x0d && bytes[from + 1] === 0x0a) {
+  while (
+    bytes[from] === 0x0a || bytes[from] === 0x0d && (bytes[from + 1] === 0x0a || last && from + 1 === bytes.length)
+  ) {
     from += bytes[from] === 0x0a ? 1 : 2;
     line++;
   }

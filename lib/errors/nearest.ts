@@ -40,9 +40,9 @@ export function nearest(word: string, words: Iterable<string>): string | undefin
  * assertEquals(advice("x", []), "");
  * ```
  */
-export function advice(word: string, words: Iterable<string>): string {
+export function advice(word: unknown, words: Iterable<string>): string {
   const all = [...words];
-  const near = nearest(word, all);
+  const near = typeof word === "string" ? nearest(word, all) : undefined;
   if (near !== undefined) return `: did you mean ${quoted(near)}?`;
   if (all.length === 0) return "";
   const shown = all.slice(0, 8).map(quoted);

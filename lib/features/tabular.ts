@@ -149,6 +149,9 @@ function lengthOf(action: string, feature: string, name: string, columns: Record
   }
   const column = columns[name];
   const list = !isTyped(column) ? column : column.kind === "number" ? column.values : column.codes;
+  if (isTyped(column) && column.kind === "text" && !Array.isArray(column.words)) {
+    throw new TypeError(`${at(action, feature)}: found ${kindOf(column.words)} as words, wanted a list of texts`);
+  }
   if (typeof list === "object" && typeof list?.length === "number") return list.length;
   throw new TypeError(`${at(action, feature)}: found ${kindOf(list)}, wanted a list`);
 }

@@ -110,12 +110,10 @@ export function valuesOf(
  * @throws {TypeError} if it has not, naming the nearest right name.
  */
 export function namedOutputs(action: string, { outputs }: Graph, names: readonly string[]): void {
-  const wrong = names.find((name) => typeof name !== "string" || !Object.hasOwn(outputs, name));
-  if (wrong !== undefined) {
-    throw new TypeError(
-      `Cannot ${action} graph: no output is named ${kindOf(wrong)}${advice(String(wrong), Object.keys(outputs))}`,
-    );
-  }
+  const at = names.findIndex((name) => typeof name !== "string" || !Object.hasOwn(outputs, name));
+  if (at < 0) return;
+  const near = advice(names[at], Object.keys(outputs));
+  throw new TypeError(`Cannot ${action} graph: no output is named ${kindOf(names[at])}${near}`);
 }
 
 /**

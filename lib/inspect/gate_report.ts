@@ -197,12 +197,12 @@ function gatesOf({ levels }: Spec): Gate[] {
  * @throws {TypeError} if there is no such feature, or if its kind has no segments.
  */
 function segmentsOf({ input }: Spec, by: string): Segments {
-  const action = `Cannot report gates by ${quoted(String(by))}`;
+  const action = `Cannot report gates by ${kindOf(by)}`;
   if ("width" in input) throw new TypeError(`${action}: the model reads ${input.width} numbers a row, without names`);
   const groups = groupsOf(input.features);
-  if (!Object.hasOwn(input.features, by)) {
+  if (typeof by !== "string" || !Object.hasOwn(input.features, by)) {
     const names = groups.flatMap(({ kind, features }) => kind.segments ? features.map(([name]) => name) : []);
-    throw new TypeError(`${action}: the model has no feature of that name${advice(String(by), names)}`);
+    throw new TypeError(`${action}: the model has no feature of that name${advice(by, names)}`);
   }
   const { kind, features } = groups.find(({ features }) => features.some(([name]) => name === by))!;
   if (kind.segments === undefined) {

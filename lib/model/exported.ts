@@ -39,12 +39,10 @@ export function served<Tasks extends string>(
     "gates",
   ]);
   checkList(action, "tasks", tasks);
-  const strange = tasks.find((task) => typeof task !== "string" || !Object.hasOwn(model.spec.tasks, task));
-  if (strange !== undefined || tasks.length === 0) {
-    const found = strange === undefined ? "no task is named" : `the model has no task ${kindOf(strange)}`;
-    throw new TypeError(
-      `Cannot ${action}: ${found}${advice(typeof strange === "string" ? strange : "", Object.keys(model.spec.tasks))}`,
-    );
+  const strange = tasks.findIndex((task) => typeof task !== "string" || !Object.hasOwn(model.spec.tasks, task));
+  if (strange >= 0 || tasks.length === 0) {
+    const found = strange < 0 ? "no task is named" : `the model has no task ${kindOf(tasks[strange])}`;
+    throw new TypeError(`Cannot ${action}: ${found}${advice(tasks[strange], Object.keys(model.spec.tasks))}`);
   }
   const graph = exported(plan, gates, gatherFrom);
   const { outputs } = valuesOf(graph);

@@ -60,9 +60,9 @@ export function isInit(value: Json | undefined): boolean {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   const { kind, ...rest } = value as Attrs;
   if (kind === "values") return Object.keys(rest).join() === "values" && isNumbers(rest.values);
+  if (typeof kind !== "string" || !Object.hasOwn(initSettings, kind)) return false;
   const wanted = initSettings[kind as keyof typeof initSettings];
-  return wanted !== undefined && Object.hasOwn(initSettings, kind as string) &&
-    Object.keys(rest).length === wanted.length &&
+  return Object.keys(rest).length === wanted.length &&
     wanted.every((name) => isFloat(rest[name]));
 }
 

@@ -27,13 +27,13 @@ export type GateResults = Readonly<Record<string, Readonly<Record<string, Value>
  * Returns the losses of a level's gates and banks over a batch, `[]` each, by `experts/<bank>/<name>` and
  * `gates/<stream>/<name>`.
  */
-export function auxiliaryOf(level: LevelSpec, gates: GateResults): Record<string, Value> {
+export function auxiliaryOf(level: LevelSpec, gates: GateResults, training: boolean): Record<string, Value> {
   const penalties: Record<string, Value> = {};
   for (const [bank, { losses = {} }] of Object.entries(level.experts)) {
     const routing = Object.keys(losses).length > 0 ? routingOf(level, bank, gates) : undefined;
     if (routing === undefined) continue;
     for (const [name, loss] of Object.entries(losses)) {
-      penalties[`experts/${bank}/${name}`] = outputOf(loss, routing);
+      penalties[`experts/${bank}/${name}`] = outputOf(loss, routing, training);
     }
   }
   for (const [stream, results] of Object.entries(gates)) {
@@ -87,7 +87,7 @@ function parametersUnder(prefix: string, values: readonly Value[]): Map<string, 
  * `gates/<stream>/<parameter>`.
  * The routing of a bank is a mean over all gates that mix it, as for its losses.
  */
-export function movesOf(level: LevelSpec, gates: GateResults): Record<string, Value> {
+export function movesOf(level: LevelSpec, gates: GateResults, training: boolean): Record<string, Value> {
   const added: Record<string, Value> = {};
   for (const stream of Object.keys(gates)) {
     const { mix, moves = {} } = level.gates[stream];
@@ -95,7 +95,7 @@ export function movesOf(level: LevelSpec, gates: GateResults): Record<string, Va
     const banks = mix.map((bank) => routingOf(level, bank, gates)!);
     const routing = mapped(banks[0], (_, name) => stopGradient(concat(banks.map((bank) => bank[name]))));
     for (const [parameter, rule] of Object.entries(moves)) {
-      added[`gates/${stream}/${parameter}`] = outputOf(rule, routing);
+      added[`gates/${stream}/${parameter}`] = outputOf(rule, routing, training);
     }
   }
   return added;
@@ -137,8 +137,10 @@ function mapped(routing: Routing, change: (value: Value, name: keyof Routing) =>
   return Object.fromEntries(routingNames.map((name) => [name, change(routing[name], name)])) as unknown as Routing;
 }
 
-/** Returns what an expression over a bank's routing yields. */
-function outputOf(expression: Expression, routing: Routing): Value {
-  return valuesOf(expression, ({ op, attrs }) => op === "input" ? routing[attrs.name as keyof Routing] : undefined)
-    .outputs.output;
+/** Returns the result of an expression over a bank's routing. */
+function outputOf(expression: Expression, routing: Routing, training: boolean): Value {
+  return valuesOf(expression, ({ op, attrs }, of) => {
+    if (op === "inTraining") return of[training ? 0 : 1];
+    return op === "input" ? routing[attrs.name as keyof Routing] : undefined;
+  }).outputs.output;
 }

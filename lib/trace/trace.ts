@@ -116,8 +116,8 @@ function traceLevel(
       return gate === null ? mixed[0] : combine(weights[stream], mixed);
     }),
     dropped,
-    auxiliary: { ...distancesOf(level, `${path}/experts`, experts), ...auxiliaryOf(level, results) },
-    moves: movesOf(level, results),
+    auxiliary: { ...distancesOf(level, `${path}/experts`, experts), ...auxiliaryOf(level, results, training) },
+    moves: movesOf(level, results, training),
   };
 }
 

@@ -61,7 +61,7 @@ export function watcher<Tasks extends string>(
     const known = ["loss", ...Object.keys(measuresOf(spec.tasks[name].head))];
     if (!known.includes(metric)) {
       const head = `task ${quoted(name)} has no metric ${kindOf(metric)}`;
-      throw new TypeError(`Cannot stop early: ${head}${advice(String(metric), known)}`);
+      throw new TypeError(`Cannot stop early: ${head}${advice(metric, known)}`);
     }
   }
   for (const [name] of watched) numbered(name, ofAlike(metric, spec, validation, name));

@@ -79,7 +79,7 @@ export function checkWeights(weights: readonly number[], tasks: number, name: st
     const found = Array.isArray(weights) ? `${weights.length} weights` : kindOf(weights);
     throw new TypeError(`${failed} must give ${tasks} weights, one a task, found ${found}`);
   }
-  const wrong = weights.find((weight) => !Number.isFinite(Math.fround(weight)));
-  if (wrong !== undefined) throw new RangeError(`${failed} must give finite weights, found ${kindOf(wrong)}`);
+  const wrong = weights.findIndex((weight) => !Number.isFinite(Math.fround(weight)));
+  if (wrong >= 0) throw new RangeError(`${failed} must give finite weights, found ${kindOf(weights[wrong])}`);
   return weights;
 }

@@ -1,5 +1,7 @@
 import {
+  binary,
   categorical,
+  define,
   dense,
   dropout,
   esmm,
@@ -13,7 +15,9 @@ import {
   residual,
   sharedBottom,
   softmax,
+  SpecError,
   temperature,
+  youtube,
 } from "../../mod.ts";
 import { add, constant } from "../../lib/ops.ts";
 import { expert } from "../models.ts";
@@ -62,6 +66,23 @@ export const functions: Readonly<Record<string, Case>> = {
     () => focal({ gama: 2 } as Any),
     TypeError,
     'apply focal: option "gama" is unknown: did you mean "gamma"?',
+  ],
+  "dense that begins as nothing known": [
+    () => define({ input: 2, tasks: { y: binary(dense(2, { init: { kind: Object.create(null) } as Any })) } }),
+    SpecError,
+    "at tasks.y",
+    'an object is an invalid "init"',
+  ],
+  "youtube biased by an object": [
+    () =>
+      youtube({ input: 2, experts: 1, expert, tasks: { y: binary() }, position: [1], biased: [Object.create(null)] }),
+    TypeError,
+    "biased names an object, which is not a task",
+  ],
+  "youtube biased by nothing": [
+    () => youtube({ input: 2, experts: 1, expert, tasks: { y: binary() }, position: [1], biased: [undefined as Any] }),
+    TypeError,
+    "biased names nothing, which is not a task",
   ],
   "esmm with tasks": [
     () => esmm({ input: 4, expert, tower: expert, tasks: {} } as Any),

@@ -3,6 +3,7 @@ import {
   adam,
   binary,
   cagrad,
+  category,
   compile,
   count,
   define,
@@ -19,6 +20,7 @@ import {
   reference,
   type Rows,
   rows,
+  saveGraphModel,
   sgd,
   train,
   type TrainOptions,
@@ -110,6 +112,31 @@ export const runs: Readonly<Record<string, Case>> = {
     () => fit({ constructor: numeric() } as Any, { age: [1, 2] }),
     TypeError,
     'at feature "constructor": there is no such column: wanted "age"',
+  ],
+  "fitting texts without words": [
+    () => fit({ age: category() }, { count: 1, columns: { age: { kind: "text", codes: Int32Array.of(0) } } } as Any),
+    TypeError,
+    'Cannot fit features\n  at feature "age": found nothing as words, wanted a list of texts',
+  ],
+  "encoding by an unknown transform": [
+    () => encode({ age: { kind: "numeric", transform: NaN, mean: 0, scale: 1 } } as Any, { age: [1] }),
+    TypeError,
+    'Cannot encode rows\n  at feature "age": wanted what fit() returns',
+  ],
+  "optimising for an output that is no text": [
+    () => optimise(graphOf({ x: constant(1) }), [Object.create(null)]),
+    TypeError,
+    'Cannot optimise graph: no output is named an object: wanted "x"',
+  ],
+  "optimising for an output that is nothing": [
+    () => optimise(graphOf({ x: constant(1) }), [undefined as Any]),
+    TypeError,
+    'Cannot optimise graph: no output is named nothing: wanted "x"',
+  ],
+  "exporting a task that is nothing": [
+    () => saveGraphModel(model, "out/nowhere/model", { tasks: [undefined as Any] }),
+    TypeError,
+    "the model has no task nothing: wanted",
   ],
   "encoding nothing": [
     () => (encode as Any)(),

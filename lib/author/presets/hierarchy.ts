@@ -113,7 +113,7 @@ function grouped(action: string, groups: unknown, tasks: unknown): Record<string
     for (const task of members) {
       const before = found.get(task);
       const where = `Cannot ${action}: groups${keyText(group)} names ${kindOf(task)}`;
-      if (!known.has(task)) throw new TypeError(`${where}, which is not a task${advice(String(task), names)}`);
+      if (!known.has(task)) throw new TypeError(`${where}, which is not a task${advice(task, names)}`);
       if (before !== undefined) throw new TypeError(`${where}, which is in group ${kindOf(before)} already`);
       found.set(task, group);
     }

@@ -71,8 +71,8 @@ export function youtube<const Tasks extends string>(preset: YoutubePreset<Tasks>
   if (!isRecord(input)) checkCount(action, "input", input, 1);
   if (biased !== undefined) checkList(action, "biased", biased);
   const some = new Set(biased ?? names);
-  const wrong = biased?.find((task) => !Object.hasOwn(tasks ?? {}, task));
-  if (wrong !== undefined) throw new TypeError(`Cannot ${action}: biased names ${kindOf(wrong)}, which is not a task`);
+  const wrong = (biased ?? []).filter((task) => typeof task !== "string" || !Object.hasOwn(tasks ?? {}, task));
+  if (wrong.length > 0) throw new TypeError(`Cannot ${action}: biased names ${kindOf(wrong[0])}, which is not a task`);
   const towers = recordOf(names, (name) => {
     const task = tasks[name as Tasks];
     return !some.has(name as Tasks) || !isRecord(task)

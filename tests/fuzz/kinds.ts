@@ -1,0 +1,11 @@
+import { csv } from "./csv.ts";
+import { fileKinds } from "./files.ts";
+import type { Kind } from "./kind.ts";
+import { models } from "./models.ts";
+import { rowsOfModels } from "./rows.ts";
+import { tables } from "./tables.ts";
+
+/** Returns the kinds of inputs, by name, that have no test of their own. */
+export async function kindsOfData(): Promise<Readonly<Record<string, Kind>>> {
+  return { csv, tables, rows: rowsOfModels, models, ...await fileKinds() };
+}
