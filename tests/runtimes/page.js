@@ -4,6 +4,7 @@
  * to the server.
  */
 import * as main from "@gatehouse/gatehouse";
+import { encodeSafetensors } from "@gatehouse/gatehouse/graph";
 
 const { binary, category, compile, define, dense, encode, fit, labels, load, mmoe, numeric } = main;
 const { readCsv, reference, rows, save, streamCsv, train, wasm } = main;
@@ -77,7 +78,14 @@ async function trains(table, engine) {
     for await (const _ of train(model, data, { epochs: 2, batch: 32 })) steps++;
     check(steps === 20, "it trains");
     found.push((await model.predict(data)).click);
-    await refused(() => save(model, "model"), "Cannot save model");
+    await refused(() => save(model, "model"), "wanted JSON.stringify(model.spec) and encodeSafetensors(");
+    const files = {
+      "spec.json": JSON.stringify(model.spec),
+      "params.safetensors": encodeSafetensors(await model.parameters()),
+    };
+    const loaded = await load(files, { engine: on });
+    const [one, other] = [await model.predict(data), await loaded.predict(data)];
+    check(one.click.every((value, i) => Math.abs(value - other.click[i]) < 1e-5), "a model is kept as its two files");
   }
   check(found[0].every((value, i) => Math.abs(value - found[1][i]) < 1e-4), "it predicts as the reference does");
 }
