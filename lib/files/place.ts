@@ -26,7 +26,7 @@ export interface FilePlace {
 export function placeOf(path: string, action: string, advice?: string): FilePlace {
   checkPath(path, action);
   const found = system();
-  if (found === undefined) throw new Error(message({ action, path, advice }, unreachable));
+  if (found === undefined) throw new Error(message({ action, path }, unreachable));
   const { windows } = found;
   const clean = path.replace(windows ? /[\\/]+$/ : /\/+$/, "");
   const at = Math.max(clean.lastIndexOf("/"), windows ? clean.lastIndexOf("\\") : -1);

@@ -5,6 +5,7 @@ import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
 import { writeFolder } from "../files/atomic.ts";
 import { type Contents, type Folder, folderOf } from "../files/folder.ts";
+import { system, unreachable } from "../files/runtime.ts";
 import { dataStart } from "../formats/safetensors_header.ts";
 import { decodeSafetensors, encodeSafetensors, type Safetensors } from "../formats/safetensors.ts";
 import { layoutOf } from "../graph/layout.ts";
@@ -46,6 +47,10 @@ const others = 2 ** 20;
 export async function save(model: Model, path: string): Promise<void> {
   insidesOf(model, "save model");
   checkPath(path, "save model");
+  if (system() === undefined) {
+    const files = "JSON.stringify(model.spec) and encodeSafetensors(await model.parameters())";
+    throw new Error(`Cannot save model\n  at ${path}: ${unreachable}: wanted ${files}, its two files, elsewhere`);
+  }
   const spec = specBytes(model.spec, longestSpec);
   const id = digest(model.spec);
   const metadata = { format: "gatehouse", seed: String(model.seed), spec: id };

@@ -1,0 +1,58 @@
+/**
+ * Installs from npm, in `out/runtimes`, what the packed package depends on and the programs that run it; prints the
+ * programs that `run.ts` starts, those of browsers where there are any.
+ */
+export const folder = "out/runtimes";
+export const modules = `${folder}/node_modules`;
+/** The programs of Node.js 22 and Bun that are installed. */
+const machine = `${Deno.build.os}-${Deno.build.arch === "aarch64" ? "arm64" : "x64"}`;
+const bunMachine = machine.replace("arm64", "aarch64");
+
+/** What the package depends on, in the versions that deno.json and deno.lock fix, and the programs that run it. */
+export const installed: Readonly<Record<string, string>> = {
+  "@tensorflow/tfjs": "4.22.0",
+  "@tensorflow/tfjs-backend-wasm": "4.22.0",
+  "d3-scale": "4.0.3",
+  "d3-shape": "3.2.1",
+  "onnxruntime-node": "1.30.0",
+  "pako": "3.0.3",
+  "deno-std": "1.4.0",
+  "esbuild": "0.28.2",
+  [`node-${machine}`]: "22.23.3",
+  [`@oven/bun-${bunMachine}`]: "1.4.5",
+};
+
+/** The programs that are installed. */
+export const [node22, bun] = [`node-${machine}/bin/node`, `@oven/bun-${bunMachine}/bin/bun`].map((path) =>
+  `${Deno.cwd()}/${modules}/${path}`
+);
+
+/** The names of Chromium. */
+export const browsers: readonly string[] = ["chromium", "chromium-browser", "google-chrome"];
+
+async function install(): Promise<void> {
+  const wanted = JSON.stringify({ private: true, type: "module", dependencies: installed });
+  await Deno.mkdir(folder, { recursive: true });
+  const done = await Deno.readTextFile(`${modules}/installed.json`).catch(() => "");
+  if (done === wanted) return;
+  await Deno.writeTextFile(`${folder}/package.json`, wanted);
+  const args = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock"];
+  const { success, stderr } = await new Deno.Command("npm", { args, cwd: folder }).output();
+  if (!success) throw new Error(`Cannot install: ${new TextDecoder().decode(stderr)}`);
+  await Deno.writeTextFile(`${modules}/installed.json`, wanted);
+}
+
+/** Returns true if a folder of PATH has a program. */
+async function isThere(program: string): Promise<boolean> {
+  const places = (Deno.env.get("PATH") ?? "").split(Deno.build.os === "windows" ? ";" : ":");
+  const found = await Promise.all(
+    places.map((place) => Deno.stat(`${place}/${program}`).then(() => true, () => false)),
+  );
+  return found.includes(true);
+}
+
+if (import.meta.main) {
+  await install();
+  const there = await Promise.all(browsers.map(isThere));
+  console.log([Deno.execPath(), "node", node22, bun, ...browsers.filter((_, i) => there[i])].join(","));
+}

@@ -1,0 +1,170 @@
+/**
+ * What users of the packed package do in Node.js and Bun: train, judge, predict, save, load, export and read, on every
+ * engine. Writes a line for each thing done, or fails. Run in an empty folder.
+ */
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import * as fs from "node:fs";
+import http from "node:http";
+import os from "node:os";
+import { pathToFileURL } from "node:url";
+import { gzipSync } from "node:zlib";
+import * as main from "@gatehouse/gatehouse";
+import { onnx, saveOnnx } from "@gatehouse/gatehouse/onnx";
+
+const { binary, category, compile, define, dense, encode, evaluate, fit, labels, load, mmoe, numeric } = main;
+const { cpu, readCsv, reference, rows, save, saveGraphModel, streamCsv, train, wasm } = main;
+
+const text = ["age,job,click,like"];
+for (let i = 0; i < 300; i++) {
+  text.push(`${20 + i * 7 % 50},${["clerk", "smith"][i % 2]},${i % 3 === 0 ? 1 : 0},${i % 2}`);
+}
+const columns = { age: "number", job: "text", click: "number", like: "number" };
+fs.writeFileSync("a.csv", text.join("\n"));
+fs.writeFileSync(
+  "a.csv.gz",
+  Buffer.concat([gzipSync(text.slice(0, 9).join("\n") + "\n"), gzipSync(text.slice(9).join("\n")), Buffer.alloc(512)]),
+);
+
+const steps = {};
+
+steps["readCsv of a path, gzip, a file URL, bytes, a Blob, a Response and a stream"] = async () => {
+  const table = await readCsv("a.csv", { columns });
+  assert.equal(table.count, 300);
+  const bytes = fs.readFileSync("a.csv");
+  const url = pathToFileURL(fs.realpathSync("a.csv"));
+  const stream = new Blob([bytes]).stream();
+  for (const source of ["a.csv.gz", url, bytes, new Blob([bytes]), new Response(bytes), stream]) {
+    assert.deepEqual(await readCsv(source, { columns }), table);
+  }
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  assert.equal((await readCsv("a.csv.gz", { columns, sha256 })).count, 300);
+  let count = 0;
+  for await (const part of streamCsv("a.csv.gz", { columns, rows: 64 })) count += part.count;
+  assert.equal(count, 300);
+  await assert.rejects(() => readCsv("none.csv", { columns }), /^Error: Cannot read none\.csv: ENOENT/);
+};
+
+let data, spec;
+const engines = { reference: () => reference(), wasm, cpu, onnx };
+const trained = {};
+
+steps["define, train, evaluate and predict on reference, wasm, cpu and onnx"] = async () => {
+  const table = await readCsv("a.csv", { columns });
+  const features = fit({ age: numeric(), job: category() }, table);
+  data = rows(encode(features, table), { labels: labels(table, { click: "click", like: "like" }) });
+  spec = define(mmoe({ input: features, expert: dense(4), experts: 3, tasks: { click: binary(), like: binary() } }));
+  for (const [name, engine] of Object.entries(engines)) {
+    const model = await compile(spec, { engine: engine(), seed: 7 });
+    let steps = 0;
+    for await (const _ of train(model, data, { epochs: 3, batch: 32 })) steps++;
+    assert.equal(steps, 30);
+    trained[name] = model;
+    const { loss } = await evaluate(model, data);
+    const wanted = await evaluate(trained.reference, data);
+    assert.ok(Math.abs(loss.click - wanted.loss.click) < 1e-4, name);
+    near((await model.predict(data)).click, (await trained.reference.predict(data)).click, 1e-4);
+  }
+  const best = await compile(spec);
+  assert.equal(best.engine.name, "tfjs:wasm");
+  assert.equal(best.engine.note, undefined);
+};
+
+steps["save, load and save again, from a path, a URL, a server and files"] = async () => {
+  const { click } = await trained.wasm.predict(data);
+  const again = async (from) => {
+    const model = await load(from, { engine: wasm(), tasks: ["click", "like"] });
+    assert.deepEqual((await model.predict(data)).click, click);
+    return model;
+  };
+  await save(trained.wasm, "deep/model");
+  assert.deepEqual(fs.readdirSync("deep/model").sort(), ["params.safetensors", "spec.json"]);
+  assert.deepEqual(fs.readdirSync("deep"), ["model"]);
+  fs.chmodSync("deep/model/spec.json", 0o600);
+  fs.symlinkSync("model", "deep/linked");
+  await save(await again("deep/model"), "deep/linked");
+  assert.equal(fs.statSync("deep/model/spec.json").mode & 0o777, 0o600);
+  await again("deep/linked");
+  await again(pathToFileURL(fs.realpathSync("deep/model")));
+  const file = (name) => fs.readFileSync(`deep/model/${name}`);
+  await again({ "spec.json": new Blob([file("spec.json")]), "params.safetensors": file("params.safetensors") });
+  const server = http.createServer(({ url }, response) => {
+    const path = `deep${new URL(url, "http://a").pathname}`;
+    response.statusCode = fs.existsSync(path) ? 200 : 404;
+    response.end(fs.existsSync(path) ? fs.readFileSync(path) : "none");
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = `http://127.0.0.1:${server.address().port}`;
+  await again(`${address}/model`);
+  await assert.rejects(
+    () => load(`${address}/none/`),
+    new RegExp(`^Error: Cannot load model\n  at ${address}/none/spec.json: found status 404`),
+  );
+  server.closeAllConnections?.();
+  server.close();
+};
+
+steps["saving and loading say what is wrong"] = async () => {
+  fs.mkdirSync("mine");
+  fs.writeFileSync("mine/notes.txt", "mine");
+  await assert.rejects(() => save(trained.wasm, "mine"), {
+    name: "AlreadyExists",
+    message: /notes\.txt, which would be lost/,
+  });
+  await assert.rejects(() => load("none"), {
+    name: "NotFound",
+    code: "ENOENT",
+    message: /^Cannot load model\n {2}at none: no folder found/,
+  });
+  await assert.rejects(() => load("a.csv"), { name: "NotADirectory", message: /found a file, wanted a folder/ });
+  fs.symlinkSync("nothing", "dangling");
+  await assert.rejects(() => save(trained.wasm, "dangling"), { name: "NotFound", message: /found a link to nothing/ });
+  assert.deepEqual(fs.readdirSync("mine"), ["notes.txt"]);
+};
+
+steps["two processes save to one folder, and a third always loads a whole model"] = async () => {
+  await save(trained.wasm, "shared");
+  const stdio = ["ignore", "inherit", "inherit"];
+  const savers = ["1", "2"].map((width) => spawn(process.execPath, [process.argv[1], "save", width], { stdio }));
+  let running = 2;
+  const ends = savers.map((saver) => new Promise((resolve) => saver.on("exit", (code) => (running--, resolve(code)))));
+  let loads = 0;
+  for (; running > 0; loads++) await load("shared", { engine: reference() });
+  assert.deepEqual(await Promise.all(ends), [0, 0]);
+  assert.ok(loads > 0);
+  assert.deepEqual(fs.readdirSync("shared").sort(), ["params.safetensors", "spec.json"]);
+};
+
+steps["the lock of a killed process is broken at once"] = async () => {
+  const { pid } = spawnSync(process.execPath, ["--version"]);
+  fs.writeFileSync("shared/.gatehouse-new-00000000", `${os.hostname()} ${pid} x`);
+  const start = Date.now();
+  await save(trained.wasm, "shared");
+  assert.ok(Date.now() - start < 5000);
+  assert.deepEqual(fs.readdirSync("shared").sort(), ["params.safetensors", "spec.json"]);
+};
+
+steps["saveGraphModel and saveOnnx"] = async () => {
+  await saveGraphModel(trained.wasm, "served");
+  await saveGraphModel(trained.wasm, "served");
+  assert.ok(fs.existsSync("served/model.json"));
+  await saveOnnx(trained.wasm, "served.onnx");
+  assert.ok(fs.statSync("served.onnx").size > 500);
+};
+
+function near(found, wanted, most) {
+  assert.equal(found.length, wanted.length);
+  found.forEach((value, i) => assert.ok(Math.abs(value - wanted[i]) < most, `${value} and ${wanted[i]} at ${i}`));
+}
+
+if (process.argv[2] === "save") {
+  const other = define({ input: Number(process.argv[3]), tasks: { click: binary() } });
+  const model = await compile(other, { engine: reference() });
+  for (let i = 0; i < 20; i++) await save(model, "shared");
+} else {
+  for (const [name, step] of Object.entries(steps)) {
+    await step();
+    console.log(`ok: ${name}`);
+  }
+}
