@@ -1,6 +1,7 @@
 import { assert } from "@std/assert";
 import { bank, binary, category, define, dense, describe, encode, fit, issuesOf } from "../mod.ts";
-import { level, mix, readCsv, type Spec, streamCsv } from "../mod.ts";
+import { type Features, level, mix, numeric, readCsv, type Spec, streamCsv } from "../mod.ts";
+import { encodingOf } from "../lib/features/encoding.ts";
 
 const few = define({ input: 2, tasks: { click: binary() } });
 const net = few.tasks.click.tower;
@@ -77,6 +78,15 @@ const works: Readonly<Record<string, readonly [size: number, prepare: (size: num
     const file = `${words(size).join()}\n${words(size).join()}\n`;
     const columns = Object.fromEntries(words(size).map((word) => [word, "text"] as const));
     return () => readCsv(new Blob([file]).stream(), { columns, rows: 1 } as never);
+  }],
+  "large whole numbers, fitted": [20_000, (size) => {
+    const x = Float64Array.from({ length: size }, (_, at) => 2 ** 24 * (1 + at * 7919 % size));
+    return () => fit({ x: numeric() }, { x });
+  }],
+  "the mark of many features and words": [200, (size) => {
+    const many = Object.fromEntries(names("f", size).map((name) => [name, { kind: "category", words: words(20) }]));
+    const one = { f: { kind: "category", words: words(20 * size) } } as const;
+    return () => [encodingOf(many as Features), encodingOf(one)];
   }],
   "a stream of distinct words, encoded piece by piece": [8000, (size) => {
     const file = `u\n${words(size).join("\n")}\n`;

@@ -95,6 +95,7 @@ export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
       message: `found code ${category[at]}, wanted 0 to ${most[column]}: encode rows with the model's features`,
     };
   },
+  differs: "other words",
   segments: (features, name) => {
     const column = features.findIndex(([feature]) => feature === name);
     const [, { words }] = features[column];
