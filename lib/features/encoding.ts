@@ -20,7 +20,7 @@ export function encodingOf(features: Features): Mark {
 }
 
 /**
- * Returns how features differ from a model's, in words; undefined if they do not.
+ * Returns the difference of features from a model's, in words; undefined if there is none.
  *
  * @param given The mark of the features.
  * @param features The features of the model.
