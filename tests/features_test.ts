@@ -10,6 +10,7 @@ import { type Columns, labels, take } from "../lib/data/columns.ts";
 import { readCsv } from "../lib/data/csv.ts";
 import { category } from "../lib/features/category.ts";
 import { encode, fit } from "../lib/features/encode.ts";
+import { encodingOf } from "../lib/features/encoding.ts";
 import { numeric } from "../lib/features/numeric.ts";
 import type { UnfittedFeature } from "../lib/features/table.ts";
 import type { Tabular } from "../lib/features/tabular.ts";
@@ -72,8 +73,11 @@ Deno.test("encode() gives standardised numbers and codes in the order of the fea
   const scale = Math.sqrt(logs.reduce((sum, log) => sum + (log - mean) ** 2, 0) / 3);
   const [pay5, pay6] = [5, 6].map((pay) => (Math.log1p(pay) - mean) / scale);
   const rows = { pay: [5, 6], town: ["y", "x"], age: [7.5, -8], job: ["b", "c"], other: ["", "", ""] };
+  const encoding = encodingOf(features);
+  assertEquals(Object.keys(encoding), ["age", "pay", "job", "town"]);
   assertEquals(encode(features, rows), {
     count: 2,
+    encoding,
     inputs: {
       numeric: Float32Array.of(5.5 / Math.sqrt(2 / 3), pay5, -10 / Math.sqrt(2 / 3), pay6),
       category: Int32Array.of(3, 1, 1, 2),
@@ -81,6 +85,7 @@ Deno.test("encode() gives standardised numbers and codes in the order of the fea
   });
   assertEquals(encode(features, { pay: [], town: [], age: [], job: [] }), {
     count: 0,
+    encoding,
     inputs: { numeric: new Float32Array(0), category: new Int32Array(0) },
   });
 });
@@ -210,7 +215,7 @@ Deno.test("fit() and encode() survive JSON and names that objects have", () => {
   const features = fit(unfitted as Record<string, UnfittedFeature>, rows);
   const again = JSON.parse(JSON.stringify(features));
   const inputs = { numeric: Float32Array.of(-1, 1), category: Int32Array.of(2, 3) };
-  assertEquals(encode(again, rows), { count: 2, inputs });
+  assertEquals(encode(again, rows), { count: 2, inputs, encoding: encodingOf(features) });
 });
 
 Deno.test("labels() gives numbers as they are, listed words as their places, and NaN where one is missing", async () => {

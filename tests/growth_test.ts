@@ -1,7 +1,22 @@
 import { assert } from "@std/assert";
 import { bank, binary, category, define, dense, describe, encode, fit, issuesOf } from "../mod.ts";
-import { level, mix, mmoe, pipe, readCsv, relu, sgd, sharedBottom, type Spec, streamCsv, upgrad } from "../mod.ts";
+import {
+  level,
+  mix,
+  mmoe,
+  numeric,
+  pipe,
+  readCsv,
+  relu,
+  sgd,
+  sharedBottom,
+  type Spec,
+  streamCsv,
+  upgrad,
+} from "../mod.ts";
+import { type Features } from "../mod.ts";
 import { random } from "../lib/datasets.ts";
+import { encodingOf } from "../lib/features/encoding.ts";
 import { type Graph, openStep, plan } from "../lib/graph.ts";
 import { type Shape, sizeOf, withBatch } from "../lib/ops/shape.ts";
 import { weighted } from "../lib/train/weighted.ts";
@@ -91,6 +106,15 @@ const works: Readonly<Record<string, readonly [size: number, prepare: (size: num
   "a CSV file of one quote that is not closed, and many that are": [3000, (size) => {
     const file = `a,b\n1,"x\n${'2,"y"\n'.repeat(size)}`;
     return () => readCsv(new Blob([file]).stream(), { columns: { a: "number" }, malformed: () => {} });
+  }],
+  "large whole numbers, fitted": [20_000, (size) => {
+    const x = Float64Array.from({ length: size }, (_, at) => 2 ** 24 * (1 + at * 7919 % size));
+    return () => fit({ x: numeric() }, { x });
+  }],
+  "the mark of many features and words": [200, (size) => {
+    const many = Object.fromEntries(names("f", size).map((name) => [name, { kind: "category", words: words(20) }]));
+    const one = { f: { kind: "category", words: words(20 * size) } } as const;
+    return () => [encodingOf(many as Features), encodingOf(one)];
   }],
   "a stream of distinct words, encoded piece by piece": [8000, (size) => {
     const file = `u\n${words(size).join("\n")}\n`;

@@ -21,6 +21,11 @@ export interface Rows {
   readonly labels?: Readonly<Record<string, Float32Array | Float64Array>>;
   /** Weights of the rows by task, at least 0; 1 where absent. */
   readonly weights?: Readonly<Record<string, Float32Array | Float64Array>>;
+  /**
+   * The mark of the features by which `encode` made the inputs: for each its kind and 16 hexadecimal digits, which stay
+   * with the rows in JSON and in messages to workers. A model of other features refuses them; rows without are not compared.
+   */
+  readonly encoding?: Readonly<Record<string, string>>;
 }
 
 /** A label of a row: a number, yes or no, or none. */
@@ -52,12 +57,13 @@ export interface RowOptions {
  * ```
  */
 export function rows(
-  inputs: readonly ArrayLike<number>[] | Pick<Rows, "count" | "inputs">,
+  inputs: readonly ArrayLike<number>[] | Pick<Rows, "count" | "inputs" | "encoding">,
   options: RowOptions = {},
 ): Rows {
   const { labels, weights } = optionsOf("make rows", options, ["labels", "weights"]);
-  const base = isRecord(inputs) ? inputs as Pick<Rows, "count" | "inputs"> : fromLists(inputs);
+  const base: Pick<Rows, "count" | "inputs" | "encoding"> = isRecord(inputs) ? inputs as Rows : fromLists(inputs);
   return {
+    ...marked(base),
     count: base.count,
     inputs: base.inputs,
     labels: labels && columns("label", labels, base.count),
@@ -78,12 +84,14 @@ export function sliceRows(rows: Rows, start: number, count: number): Rows {
  *
  * @param memory Rows that are no longer needed, whose memory is used where it fits.
  */
-export function pickRows({ count, inputs, labels, weights }: Rows, positions: Uint32Array, memory?: Rows): Rows {
+export function pickRows(rows: Rows, positions: Uint32Array, memory?: Rows): Rows {
+  const { count, inputs, labels, weights } = rows;
   const picked = <D extends Column>(columns: Readonly<Record<string, D>>, held: Readonly<Record<string, D>> = {}) =>
     Object.fromEntries(
       Object.entries(columns).map(([name, data]) => [name, pick(data, data.length / count, positions, held[name])]),
     );
   return {
+    ...marked(rows),
     count: positions.length,
     inputs: picked(inputs, memory?.inputs),
     labels: labels && picked(labels, memory?.labels),
@@ -203,12 +211,15 @@ function numberOf(value: unknown, where: string, what: string): number {
   throw new TypeError(`Cannot make rows\n  at ${where}: the ${what} is ${kindOf(value)}, wanted a number`);
 }
 
-function mapRows(
-  { inputs, labels, weights }: Rows,
-  count: number,
-  change: <D extends Column>(data: D) => D,
-): Rows {
+/** The mark of rows, if they have one. */
+function marked({ encoding }: Pick<Rows, "encoding">): Pick<Rows, "encoding"> {
+  return encoding === undefined ? {} : { encoding };
+}
+
+function mapRows(rows: Rows, count: number, change: <D extends Column>(data: D) => D): Rows {
+  const { inputs, labels, weights } = rows;
   const mapped = <D extends Column>(columns: Readonly<Record<string, D>>) =>
     Object.fromEntries(Object.entries(columns).map(([name, data]) => [name, change(data)]));
-  return { count, inputs: mapped(inputs), labels: labels && mapped(labels), weights: weights && mapped(weights) };
+  const columns = { labels: labels && mapped(labels), weights: weights && mapped(weights) };
+  return { ...marked(rows), count, inputs: mapped(inputs), ...columns };
 }

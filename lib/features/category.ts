@@ -142,6 +142,7 @@ export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
       return feature.words.filter((_, place) => seen[column][first + place] === 0);
     });
   },
+  differs: "other words",
   segments: (features, name) => {
     const column = features.findIndex(([feature]) => feature === name);
     const [, feature] = features[column];

@@ -1,5 +1,6 @@
 import type { Rows } from "../data/rows.ts";
 import { isRecord, kindOf } from "../errors/kinds.ts";
+import { encodingOf } from "./encoding.ts";
 import type { Features } from "./input.ts";
 import { type Feature, groupsOf, isFitted, isUnfitted, kinds, type UnfittedFeature } from "./table.ts";
 import { recordsOf, type Tabular } from "./tabular.ts";
@@ -14,7 +15,7 @@ import { recordsOf, type Tabular } from "./tabular.ts";
  *
  * @param features The features by the name of their column.
  * @param rows The training rows.
- * @returns The features as a Spec stores them, in the same order.
+ * @returns The features as a Spec stores them, in the same order, frozen.
  * @throws {TypeError | RangeError} if there is no row, no such column, or a value is not what the feature needs (rows
  * are counted from 0), or numbers differ too little from their mean or from each other.
  *
@@ -35,9 +36,9 @@ export function fit(features: Readonly<Record<string, UnfittedFeature>>, rows: T
   checkFeatures(action, features, isUnfitted, Object.keys(kinds).map((kind) => `${kind}()`).join(" or "));
   const records = recordsOf(action, columnsOfEach(features), rows);
   if (records.count === 0) throw new RangeError(`Cannot ${action}\n  at rows: found none, wanted at least one`);
-  return Object.fromEntries(
-    Object.entries(features).map(([name, feature]) => [name, kinds[feature.kind].fit(feature, name, records)]),
-  );
+  const fitted = (name: string, feature: UnfittedFeature) => kinds[feature.kind].fit(feature, name, records);
+  const entries = Object.entries(features).map(([name, feature]) => [name, Object.freeze(fitted(name, feature))]);
+  return Object.freeze(Object.fromEntries(entries));
 }
 
 /**
@@ -50,7 +51,8 @@ export function fit(features: Readonly<Record<string, UnfittedFeature>>, rows: T
  * @param features The features of the model.
  * @param rows The rows; columns that are not features are left out.
  * @returns Rows without labels: `numeric`, `[rows x numbers]`, and `category`, codes `[rows x categories]` with 0 for a
- * missing text and 1 for an unknown word; one of them alone if all features are of that kind.
+ * missing text and 1 for an unknown word; one of them alone if all features are of that kind. Their `encoding` is a mark of
+ * the features: a model whose features are others refuses them.
  * @throws {TypeError | RangeError} if a column is missing, columns are of different lengths, or a number is not
  * finite, also as float32 once it is encoded, or out of its transform's range; rows are counted from 0.
  *
@@ -61,10 +63,8 @@ export function fit(features: Readonly<Record<string, UnfittedFeature>>, rows: T
  *
  * const features = fit({ age: numeric(), job: category() }, { age: [20, 40], job: ["smith", "clerk"] });
  * const encoded = encode(features, { age: [30, 50], job: ["smith", "baker"] });
- * assertEquals(encoded, {
- *   count: 2,
- *   inputs: { numeric: Float32Array.of(0, 2), category: Int32Array.of(3, 1) },
- * });
+ * assertEquals(encoded.inputs, { numeric: Float32Array.of(0, 2), category: Int32Array.of(3, 1) });
+ * assertEquals(Object.keys(encoded.encoding!), ["age", "job"]);
  * ```
  */
 export function encode(features: Features, rows: Tabular): Rows {
@@ -72,7 +72,7 @@ export function encode(features: Features, rows: Tabular): Rows {
   checkFeatures(action, features, isFitted, "what fit() returns");
   const records = recordsOf(action, columnsOfEach(features), rows);
   const inputs = groupsOf(features).map(({ kind, features }) => kind.encode(features, records));
-  return { count: records.count, inputs: Object.assign({}, ...inputs) };
+  return { count: records.count, inputs: Object.assign({}, ...inputs), encoding: encodingOf(features) };
 }
 
 /** Features by name, each of which is what it should be. */

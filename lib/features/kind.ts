@@ -41,6 +41,8 @@ export interface FeatureKind<Unfitted, Fitted> {
   value(features: readonly Named<Fitted>[], inputs: Readonly<Record<string, Value>>): Value;
   /** The first number that the features cannot take, of arrays whose types and lengths are right. */
   wrong(features: readonly Named<Fitted>[], inputs: Rows["inputs"]): Wrong | undefined;
+  /** The difference between two features of the kind that are encoded differently, in words. */
+  readonly differs: string;
   /** The text of a description about a feature, if there is something to say. */
   about?(feature: Fitted): string | undefined;
   /** The words of each feature that no row has; absent where features have no words. */

@@ -167,6 +167,7 @@ export const numericKind: FeatureKind<UnfittedNumeric, NumericFeature> = {
       message: `${numeric[at]} is not a finite number`,
     };
   },
+  differs: "another transform, mean, scale or number for missing ones",
   about: ({ missing, indicator }) =>
     missing === undefined ? undefined : `missing: ${missing}${indicator ? ", indicator" : ""}`,
 };

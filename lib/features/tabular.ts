@@ -76,10 +76,11 @@ export function numbersOf({ action, columns }: Records, name: string, domain: Do
   const values = given instanceof Float64Array ? given : new Float64Array(given.length);
   for (let row = 0; row < given.length; row++) {
     const value = given[row];
-    if (typeof value === "number" && value > above && value < Infinity) {
-      if (values !== given) values[row] = value;
-    } else if (refused === undefined && isMissing(value)) values[row] = NaN;
-    else throw outside(value, `${at(action, name)}, row ${row}`, domain);
+    const there = typeof value === "number" && value > above && value < Infinity;
+    if (!there && !(refused === undefined && isMissing(value))) {
+      throw outside(value, `${at(action, name)}, row ${row}`, domain);
+    }
+    if (values !== given) values[row] = there ? value : NaN;
   }
   return values;
 }

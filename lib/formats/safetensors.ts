@@ -3,6 +3,7 @@ import { checkTensors } from "./check_stored.ts";
 import { quoted } from "../errors/quoted.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import { dtypes, isDtype } from "./dtypes.ts";
+import { markOf, parseMark, withMark } from "./mark.ts";
 import { longestHeader, mostAxes, parseHeader } from "./safetensors_header.ts";
 
 /** The contents of a safetensors file. */
@@ -28,10 +29,11 @@ export interface OtherTensor {
  * multiple of eight bytes, then the elements, little-endian and row-major.
  *
  * Real numbers become `F32`, codes `I32`. Tensors are ordered by type and name, as the public writer orders them, and
- * texts by name, so that equal contents give equal bytes.
+ * texts by name, so that equal contents give equal bytes. The mark that a model's parameters carry, of the features they
+ * were trained with, becomes the text `encoding`, from which {@linkcode decodeSafetensors} gives it back.
  *
  * @param tensors Tensors of any shape, by name.
- * @param metadata Texts to keep with them, by name.
+ * @param given Texts to keep with them, by name.
  * @returns The bytes of the file.
  * @throws {TypeError} if a name is `__proto__`, `__metadata__` or not text.
  * @throws {RangeError} if a shape does not fit its elements or has more than 64 axes, an element is not finite as a
@@ -50,10 +52,12 @@ export interface OtherTensor {
  */
 export function encodeSafetensors(
   tensors: Readonly<Record<string, Tensor>>,
-  metadata: Readonly<Record<string, string>> = {},
+  given: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
   checkTensors("encode safetensors", tensors);
-  checkRecord("encode safetensors", "metadata", metadata);
+  checkRecord("encode safetensors", "metadata", given);
+  const mark = markOf(tensors);
+  const metadata = mark === undefined ? given : { encoding: JSON.stringify(mark), ...given };
   const order = Object.entries(tensors).sort(([a, left], [b, right]) => rank(left) - rank(right) || byBytes(a, b));
   const fields: string[] = [];
   if (Object.keys(metadata).length > 0) fields.push(`"__metadata__":${metadataText(metadata)}`);
@@ -125,7 +129,7 @@ export function decodeSafetensors(bytes: Uint8Array, file = "safetensors"): Safe
     }
     return [[name, { shape, data }]];
   });
-  const read = { tensors: Object.fromEntries(tensors), metadata };
+  const read = { tensors: withMark(Object.fromEntries(tensors), parseMark(metadata.encoding)), metadata };
   if (others.length === 0) return read;
   return { ...read, others: Object.fromEntries(others.map(({ name, dtype, shape }) => [name, { dtype, shape }])) };
 }

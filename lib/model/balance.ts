@@ -6,7 +6,7 @@ import { check } from "../spec/check.ts";
 import type { Spec, TaskSpec } from "../spec/spec.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { checkRows } from "./check_rows.ts";
-import { labelled } from "./feed.ts";
+import { judged } from "./feed.ts";
 
 /**
  * Returns a spec whose factors of positive rows that are `"balanced"` are numbers, fitted to rows, which should be the
@@ -61,9 +61,10 @@ function isBalanced({ head: { loss } }: TaskSpec): boolean {
 
 /** Returns the weights of negative rows over those of positive ones. */
 function ratioOf(spec: Spec, data: Rows, task: string): number {
-  const { labels, weights } = labelled(spec, data, task);
+  const { labels, weights } = judged(spec, data, task);
   let [positive, negative] = [0, 0];
   labels.forEach((label, row) => {
+    if (weights[row] === 0) return; // its label may be missing
     positive += weights[row] * label;
     negative += weights[row] * (1 - label);
   });

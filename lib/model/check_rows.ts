@@ -2,17 +2,20 @@ import { isFloat, isRecord, kindOf } from "../errors/kinds.ts";
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
 import type { Rows } from "../data/rows.ts";
+import { differenceFrom } from "../features/encoding.ts";
 import type { GraphInput } from "../features/kind.ts";
 import { partsOf } from "../features/parts.ts";
+import { isMark } from "../formats/mark.ts";
 import { groupsOf, heads } from "../heads/heads.ts";
 import type { Spec, TaskSpec } from "../spec/spec.ts";
 
 /**
- * Makes sure that rows fit a model: the inputs it reads and no others (but empty ones), of its width, all finite; to
- * train and to evaluate also labels that its heads can learn. Rows are counted from 0.
+ * Makes sure that rows fit a model: encoded with its features, if they are marked at all; the inputs it reads and no
+ * others (but empty ones), of its width, all finite; to train and to evaluate also labels that its heads can learn. Rows are counted from 0.
  *
  * @param purpose The purpose of the rows.
- * @throws {TypeError} if `rows` does not come from `rows()` or `encode()`, or a name is missing or unknown.
+ * @throws {TypeError} if `rows` does not come from `rows()` or `encode()`, was encoded with other features, or a name is
+ * missing or unknown.
  * @throws {RangeError} if a length or a value is wrong, naming the row.
  */
 export function checkRows(
@@ -32,6 +35,7 @@ export function checkRows(
     const found = `found ${kindOf(columns[task])}`;
     throw new TypeError(`${action}: the ${what} of task ${quoted(task)} must be of type Float64Array, ${found}`);
   }
+  checkEncoding(spec, rows, action);
   const parts = partsOf(spec.input);
   const names = parts.flatMap(({ inputs }) => inputs.map(({ name }) => name));
   for (const [name, data] of Object.entries(rows.inputs)) {
@@ -47,6 +51,18 @@ export function checkRows(
     }
   }
   if (purpose !== "predict") checkLabels(spec.tasks, rows, action);
+}
+
+/** Makes sure that rows are encoded with the features of a model, if they have a mark of theirs. */
+function checkEncoding({ input }: Spec, { encoding }: Rows, action: string): void {
+  if (encoding === undefined || "width" in input) return;
+  if (!isMark(encoding)) {
+    throw new TypeError(`${action}: the encoding of rows must be as encode() leaves it, found ${kindOf(encoding)}`);
+  }
+  const difference = differenceFrom(encoding, input.features);
+  if (difference === undefined) return;
+  const advice = "encode(featuresOf(model.spec), table) encodes them with the model's";
+  throw new TypeError(`${action}: the rows were encoded with other features: ${difference}; ${advice}`);
 }
 
 /** Makes sure that an input is there, of its type, with its width for each row. */

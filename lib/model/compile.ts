@@ -18,7 +18,7 @@ import { initialised } from "./initialise.ts";
 import { type Insides, insidesOf, keepInsides, type Loaded } from "./insides.ts";
 import type { Model } from "./model.ts";
 import { checkInside } from "./overflow.ts";
-import { join, split } from "./parameters.ts";
+import { checkMark, join, marked, split } from "./parameters.ts";
 
 /** The options of {@linkcode compile}. */
 export interface CompileOptions {
@@ -27,8 +27,8 @@ export interface CompileOptions {
   /** The seed, a whole number. Default 0. */
   readonly seed?: number;
   /**
-   * The parameters to begin with. Default: initial values from the seed, but 0 for weights of reserved codes, those of
-   * missing texts and unknown words.
+   * The parameters to begin with. Those of a model carry a mark of its features, and are refused by a model of others.
+   * Default: initial values from the seed, but 0 for weights of reserved codes, those of missing texts and unknown words.
    */
   readonly parameters?: Readonly<Record<string, Tensor>>;
   /** True if like experts and gates are computed as one. The numbers are the same up to rounding. Default true. */
@@ -81,6 +81,7 @@ export async function compile<Tasks extends string>(
       `Cannot compile model: its parameters have ${layout.size} elements in all, wanted at most ${mostParameters}`,
     );
   }
+  checkMark(spec.input, begun);
   const store = engine.store({ [flatName]: join(layout, begun ?? initialised(parameters, seed)) });
   return modelOf(plan, engine, seed, store);
 }
@@ -111,10 +112,11 @@ function modelOf<Tasks extends string>(plan: Plan<Tasks>, engine: Engine, seed: 
     },
     parameters: async () => {
       insidesOf(model, "read parameters");
-      return split(layout, await store.read(flatName));
+      return marked(spec.input, split(layout, await store.read(flatName)));
     },
     assign: (parameters) => {
       insidesOf(model, "assign parameters");
+      checkMark(spec.input, parameters);
       store.write(flatName, join(layout, parameters));
       insidesOf(model, "assign parameters").state.largest = undefined;
     },

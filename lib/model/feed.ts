@@ -21,13 +21,15 @@ export function batchTensors(
 ): Record<string, Tensor> {
   const tensors = inputTensors(rows);
   for (const [task, { head }] of Object.entries(spec.tasks)) {
-    const { labels, weights, groups } = labelled(spec, rows, task);
+    const { labels: given, weights, groups } = judged(spec, rows, task);
+    const labels = given.map((label) => Number.isNaN(label) ? 0 : label);
     const compares = lossOverAll(head) !== undefined;
     tensors[`labels/${task}`] = heads[head.kind].label.codes
-      ? { shape: [rows.count, 1], data: Int32Array.from(labels) }
-      : { shape: [rows.count], data: compares ? inOrder(labels) : Float32Array.from(labels) };
+      ? { shape: [rows.count, 1], data: new Int32Array(labels) }
+      : { shape: [rows.count], data: compares ? inOrder(labels) : new Float32Array(labels) };
     const scale = scales?.[task] ?? scaleOf(rows, task, weights);
-    tensors[`weights/${task}`] = { shape: [rows.count], data: Float32Array.from(weights, (weight) => weight * scale) };
+    const scaled = new Float32Array(scale === 1 ? weights : weights.map((weight) => weight * scale));
+    tensors[`weights/${task}`] = { shape: [rows.count], data: scaled };
     if (groups !== undefined) {
       const data = inOrder(groups.map((group) => Number.isNaN(group) ? 0 : group));
       tensors[`groups/${task}`] = { shape: [rows.count], data };
@@ -38,7 +40,7 @@ export function batchTensors(
 
 /** Returns numbers that are only compared, in float32: their places in order, if any of them would lose digits. */
 function inOrder(numbers: Float32Array | Float64Array): Float32Array {
-  const rounded = Float32Array.from(numbers);
+  const rounded = new Float32Array(numbers);
   if (rounded.every((number, row) => number === numbers[row])) return rounded;
   const places = new Map(Array.from(numbers.toSorted(), (number, place) => [number, place]));
   return rounded.map((_, row) => places.get(numbers[row])!);
@@ -46,7 +48,7 @@ function inOrder(numbers: Float32Array | Float64Array): Float32Array {
 
 /** Returns the power of 2 by which the largest weight of each task is at least 1 and below 2: it costs no digits. */
 export function scalesOf(spec: Spec, rows: Rows): Record<string, number> {
-  return mapEntries(spec.tasks, (task) => scaleOf(rows, task, labelled(spec, rows, task).weights));
+  return mapEntries(spec.tasks, (task) => scaleOf(rows, task, judged(spec, rows, task).weights));
 }
 
 /** Returns the scale of a task's weights, of which those of rows that do not count are 0. */
@@ -65,16 +67,19 @@ export function inputTensors({ count, inputs }: Rows): Record<string, Tensor> {
   return Object.fromEntries(given.map(([name, data]) => [name, { shape: [count, data.length / count], data }]));
 }
 
-/**
- * Returns the labels of a task, 0 for missing ones, the weights of its rows, 0 if a row does not count, and their groups
- * if the task compares rows of one group; `[rows]` each. A row does not count without a label, without a group, or
- * outside the sample space of the task: the rows where another task's label is 1.
- */
-export function labelled({ tasks }: Spec, { count, labels, weights }: Rows, task: string): {
+/** The labels of a task, the weights of its rows and any groups, `[rows]` each. */
+interface Judged {
   readonly labels: Float32Array | Float64Array;
   readonly weights: Float64Array;
   readonly groups?: Float32Array | Float64Array;
-} {
+}
+
+/**
+ * Returns the labels of a task, NaN where one is missing, the weights of its rows, 0 if a row does not count, and their
+ * groups if the task compares rows of one group. A row does not count without a label, without a group, or outside the
+ * sample space of the task: the rows where another task's label is 1.
+ */
+export function judged({ tasks }: Spec, { count, labels, weights }: Rows, task: string): Judged {
   const absent = () => new Float64Array(count).fill(NaN);
   const given = columnOf(labels, task) ?? absent();
   const weight = columnOf(weights, task);
@@ -82,27 +87,20 @@ export function labelled({ tasks }: Spec, { count, labels, weights }: Rows, task
   const column = groupsOf(head);
   const groups = column === undefined ? undefined : columnOf(labels, column) ?? absent();
   const space = only === undefined ? undefined : columnOf(labels, only) ?? absent();
-  const counted = { labels: new Float64Array(count), weights: new Float64Array(count), groups };
+  const counted = { labels: given, weights: new Float64Array(count), groups };
   for (let row = 0; row < count; row++) {
     const known = !Number.isNaN(given[row]);
-    if (known) counted.labels[row] = given[row];
     const inside = (groups === undefined || !Number.isNaN(groups[row])) && (space === undefined || space[row] === 1);
     if (known && inside) counted.weights[row] = weight === undefined ? 1 : weight[row];
   }
   return counted;
 }
 
-/** Returns the labels of a task as metrics take them, NaN where one is missing, beside what {@linkcode labelled} does. */
-export function judged(spec: Spec, rows: Rows, task: string): ReturnType<typeof labelled> {
-  const labels = columnOf(rows.labels, task) ?? new Float64Array(rows.count).fill(NaN);
-  return { ...labelled(spec, rows, task), labels };
-}
-
 /** Returns true if any row counts for any task: if it has a label, and a weight above 0. */
 export function anyCounts(spec: Spec, rows: Rows): boolean {
   for (let start = 0; start < rows.count; start += someRows) {
     const some = sliceRows(rows, start, Math.min(someRows, rows.count - start));
-    if (Object.keys(spec.tasks).some((task) => labelled(spec, some, task).weights.some((weight) => weight > 0))) {
+    if (Object.keys(spec.tasks).some((task) => judged(spec, some, task).weights.some((weight) => weight > 0))) {
       return true;
     }
   }

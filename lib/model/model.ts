@@ -24,12 +24,15 @@ export interface Model<Tasks extends string = string> {
   predictEach(source: AsyncIterable<Rows>): AsyncIterable<Record<Tasks, Float32Array>>;
   /** Predictions and gate weights, row-major `[rows x experts]`, by `<level>/<stream>`. */
   inspect(rows: Rows): Promise<Inspection<Tasks>>;
-  /** The parameters by path. */
+  /**
+   * The parameters by path. Of a model with features they carry a mark of these, under a symbol, which `{ ...parameters }`
+   * and saved files keep.
+   */
   parameters(): Promise<Record<string, Tensor>>;
   /**
    * Replaces all parameters.
    *
-   * @throws {TypeError} listing all that are missing, unexpected and misshapen.
+   * @throws {TypeError} listing all that are missing, unexpected and misshapen, or if they carry the mark of other features.
    */
   assign(parameters: Readonly<Record<string, Tensor>>): void;
   /** Frees what the model holds on its engine. */

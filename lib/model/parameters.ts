@@ -1,4 +1,7 @@
 import { areFinite } from "../data/finite.ts";
+import { differenceFrom, encodingOf } from "../features/encoding.ts";
+import type { InputSpec } from "../features/input.ts";
+import { markOf, withMark } from "../formats/mark.ts";
 import type { OtherTensor } from "../formats/safetensors.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { Extent, Layout } from "../graph/layout.ts";
@@ -22,6 +25,25 @@ export function join(layout: Layout, parameters: Readonly<Record<string, Tensor>
     for (const { at, start, end } of runs(extent)) data.set(from.subarray(at, at + end - start), start);
   }
   return { shape: [layout.size], data };
+}
+
+/** Returns the parameters of a model with the mark of its features. */
+export function marked<T extends object>(input: InputSpec, parameters: T): T {
+  return "width" in input ? parameters : withMark(parameters, encodingOf(input.features));
+}
+
+/**
+ * Makes sure that parameters do not carry the mark of other features than a model's.
+ *
+ * @throws {TypeError} if they do, which says how the features differ.
+ */
+export function checkMark(input: InputSpec, parameters: unknown): void {
+  const mark = markOf(parameters);
+  const difference = mark === undefined || "width" in input ? undefined : differenceFrom(mark, input.features);
+  if (difference === undefined) return;
+  const advice =
+    "a model of their own spec takes them; Object.fromEntries(Object.entries(parameters)) has no mark of them";
+  throw new TypeError(`Cannot assign parameters: they were trained with other features: ${difference}; ${advice}`);
 }
 
 /**

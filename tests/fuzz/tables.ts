@@ -16,9 +16,9 @@ async function run(source: Random): Promise<End> {
   const columns: Columns = {
     count,
     columns: {
-      age: { kind: "number", values: Float32Array.from(age) },
+      age: { kind: "number", values: Float64Array.from(age) },
       job: { kind: "text", codes: Int32Array.from(job, (word) => words.indexOf(word)), words },
-      click: { kind: "number", values: Float32Array.from(click) },
+      click: { kind: "number", values: Float64Array.from(click) },
     },
   };
   const given = {
