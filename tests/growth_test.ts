@@ -1,6 +1,7 @@
 import { assert } from "@std/assert";
 import { bank, binary, category, define, dense, describe, encode, fit, issuesOf } from "../mod.ts";
 import { level, mix, readCsv, type Spec, streamCsv } from "../mod.ts";
+import { decodeWords, encodeWords } from "../lib/formats/words.ts";
 
 const few = define({ input: 2, tasks: { click: binary() } });
 const net = few.tasks.click.tower;
@@ -77,6 +78,15 @@ const works: Readonly<Record<string, readonly [size: number, prepare: (size: num
     const file = `${words(size).join()}\n${words(size).join()}\n`;
     const columns = Object.fromEntries(words(size).map((word) => [word, "text"] as const));
     return () => readCsv(new Blob([file]).stream(), { columns, rows: 1 } as never);
+  }],
+  "a large vocabulary, written, read and checked": [8000, (size) => {
+    const list = words(size).sort();
+    const spec = define({ input: fit({ u: category() }, { u: list }), tasks: { click: binary() } });
+    const json = JSON.parse(JSON.stringify(spec));
+    return () => {
+      json.input.features.u.words = decodeWords(encodeWords({ u: list }), "words").get("u");
+      return issuesOf(json);
+    };
   }],
   "a stream of distinct words, encoded piece by piece": [8000, (size) => {
     const file = `u\n${words(size).join("\n")}\n`;

@@ -70,11 +70,21 @@ export async function described(
   input: InputSpec,
   name: string,
 ): Promise<{ readonly metadata: Readonly<Record<string, Json>>; readonly file?: Uint8Array<ArrayBuffer> }> {
-  const file = new TextEncoder().encode(JSON.stringify(input));
+  const file = new TextEncoder().encode(textOf(input));
   const ranges = codesOf(input);
   const codes: Record<string, Json> = Object.keys(ranges).length === 0 ? {} : { codes: ranges as unknown as Json };
   if (file.length <= mostInside) return { metadata: { input: input as unknown as Json, ...codes } };
   return { metadata: { input: { file: name, sha256: await sha256(file) }, ...codes }, file };
+}
+
+function textOf(input: InputSpec): string {
+  try {
+    return JSON.stringify(input);
+  } catch {
+    throw new RangeError(
+      "Cannot export model: its words are more than fit in a text: a greater minCount leaves some out",
+    );
+  }
 }
 
 /** The most bytes of an input that are stored in the model itself. */
