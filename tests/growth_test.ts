@@ -1,6 +1,7 @@
 import { assert } from "@std/assert";
 import { bank, binary, category, define, dense, describe, encode, fit, issuesOf } from "../mod.ts";
 import {
+  type Features,
   level,
   mix,
   mmoe,
@@ -14,13 +15,13 @@ import {
   streamCsv,
   upgrad,
 } from "../mod.ts";
-import { type Features } from "../mod.ts";
 import { random } from "../lib/datasets.ts";
 import { encodingOf } from "../lib/features/encoding.ts";
 import { type Graph, openStep, plan } from "../lib/graph.ts";
 import { type Shape, sizeOf, withBatch } from "../lib/ops/shape.ts";
 import { weighted } from "../lib/train/weighted.ts";
 import { dot } from "../lib/weighting/quadratic.ts";
+import { decodeWords, encodeWords } from "../lib/formats/words.ts";
 
 const few = define({ input: 2, tasks: { click: binary() } });
 const net = few.tasks.click.tower;
@@ -115,6 +116,15 @@ const works: Readonly<Record<string, readonly [size: number, prepare: (size: num
     const many = Object.fromEntries(names("f", size).map((name) => [name, { kind: "category", words: words(20) }]));
     const one = { f: { kind: "category", words: words(20 * size) } } as const;
     return () => [encodingOf(many as Features), encodingOf(one)];
+  }],
+  "a large vocabulary, written, read and checked": [8000, (size) => {
+    const list = words(size).sort();
+    const spec = define({ input: fit({ u: category() }, { u: list }), tasks: { click: binary() } });
+    const json = JSON.parse(JSON.stringify(spec));
+    return () => {
+      json.input.features.u.words = decodeWords(encodeWords({ u: list }), "words").get("u");
+      return issuesOf(json);
+    };
   }],
   "a stream of distinct words, encoded piece by piece": [8000, (size) => {
     const file = `u\n${words(size).join("\n")}\n`;

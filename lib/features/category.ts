@@ -1,5 +1,5 @@
 import { type Form, list, object, text, whole, word } from "../errors/forms.ts";
-import { kindOf, optionsOf } from "../errors/kinds.ts";
+import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import { multiHot } from "../ops/functions.ts";
 import type { CodeRange } from "../formats/translation.ts";
@@ -71,7 +71,16 @@ export function category(
 
 const asUnknown: Form = word("unknown");
 
-const categoryForm: Form = object({ kind: word("category"), words: list(text) }, { missing: asUnknown });
+const wordsForm: Form = (found, path) => {
+  if (isRecord(found) && typeof found.file === "string") {
+    const wanted = "wanted load(), which reads it with its folder";
+    return [{ path, message: `the words are in the file ${quoted(found.file)}: ${wanted}` }];
+  }
+  const right = Array.isArray(found) && found.every((item) => typeof item === "string");
+  return right ? [] : list(text)(found, path); // which takes longer, for a million of them
+};
+
+const categoryForm: Form = object({ kind: word("category"), words: wordsForm }, { missing: asUnknown });
 
 /** Categories: one code each of the int input `category`, one-hot in the stream `input`. */
 export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
@@ -83,7 +92,7 @@ export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
     if (words.length > mostWords) {
       return [{ path: `${path}.words`, message: `found ${words.length} words, wanted at most ${mostWords}` }];
     }
-    return new Set(words).size === words.length ? [] : [{ path: `${path}.words`, message: "a word stands twice" }];
+    return areDistinct(words) ? [] : [{ path: `${path}.words`, message: "a word stands twice" }];
   },
   upgraded: (feature) => ({ ...feature, missing: "unknown" }), // they had one code
   columns: (name) => ({ [name]: "text" }),
@@ -166,6 +175,11 @@ function reserved({ missing }: CategoryFeature): number {
   return missing === "unknown" ? 1 : 2;
 }
 
+/** Returns true if no word stands twice: those that `fit` returns are in order, which is seen at once. */
+function areDistinct(words: readonly string[]): boolean {
+  return words.every((word, place) => place === 0 || words[place - 1] < word) || placesOf(words).size === words.length;
+}
+
 /** The place of each word of a frozen list, as `fit` returns and a spec holds: found once, however often it is asked for. */
 const placesOfFrozen = new WeakMap<readonly string[], ReadonlyMap<string, number>>();
 
@@ -173,7 +187,8 @@ const placesOfFrozen = new WeakMap<readonly string[], ReadonlyMap<string, number
 function placesOf(words: readonly string[]): ReadonlyMap<string, number> {
   const known = placesOfFrozen.get(words);
   if (known !== undefined) return known;
-  const places = new Map(words.map((word, place) => [word, place]));
+  const places = new Map<string, number>();
+  words.forEach((word, place) => places.set(word, place));
   if (Object.isFrozen(words)) placesOfFrozen.set(words, places);
   return places;
 }

@@ -20,21 +20,23 @@ export function isStaged(name: string): boolean {
  * All of them are on the disk before the first takes its place.
  *
  * @param mode The permissions of a file that replaces none; undefined for the system's.
- * @param placed Files that lie in the folder already, whose contents are linked and not written again.
+ * @param placed Files that lie in the folder already: they stay, and their contents are linked under other names and not
+ * written again.
  */
 export async function put(folder: string, files: Files, mode: number | undefined, placed: Files = {}): Promise<void> {
   const staged = `${folder}/${hiddenName(".")}`;
+  const moved = Object.entries(files).filter(([name, content]) => placed[name] !== content);
   try {
     await system().mkdir(staged, { mode: 0o700 });
-    for (const [name, content] of Object.entries(files)) {
+    for (const [name, content] of moved) {
       const kept = await modeAt(`${folder}/${name}`) ?? mode;
       const [twin] = Object.entries(placed).find(([, other]) => other === content) ?? [];
-      const linked = twin !== undefined && twin !== name && typeof content !== "string" &&
+      const linked = twin !== undefined && typeof content !== "string" &&
         await system().link(`${folder}/${twin}`, `${staged}/${name}`).then(() => true, () => false);
       if (linked) await keepMode(`${staged}/${name}`, kept);
       else await writeSynced(`${staged}/${name}`, content, kept);
     }
-    for (const name of Object.keys(files)) await system().rename(`${staged}/${name}`, `${folder}/${name}`);
+    for (const [name] of moved) await system().rename(`${staged}/${name}`, `${folder}/${name}`);
   } finally {
     await removed(staged);
   }

@@ -4,7 +4,7 @@ import { quoted } from "../errors/quoted.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import { dtypes, isDtype } from "./dtypes.ts";
 import { markOf, parseMark, withMark } from "./mark.ts";
-import { longestHeader, mostAxes, parseHeader } from "./safetensors_header.ts";
+import { mostAxes, parseHeader, withHeader } from "./safetensors_header.ts";
 
 /** The contents of a safetensors file. */
 export interface Safetensors {
@@ -68,16 +68,8 @@ export function encodeSafetensors(
     const entry = { dtype, shape: tensor.shape, data_offsets: [length, length += 4 * tensor.data.length] };
     fields.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`);
   }
-  const header = new TextEncoder().encode(`{${fields.join(",")}}`);
-  const start = 8 + Math.ceil(header.length / 8) * 8;
-  if (start - 8 > longestHeader) {
-    const found = `its names and texts take ${start - 8} bytes, wanted at most ${longestHeader}`;
-    throw new RangeError(`Cannot write safetensors\n  at the header: ${found}`);
-  }
-  const bytes = new Uint8Array(start + length).fill(0x20, 8, start);
-  bytes.set(header, 8);
+  const { bytes, start } = withHeader(fields, length);
   const view = new DataView(bytes.buffer);
-  view.setBigUint64(0, BigInt(start - 8), true);
   let at = start;
   for (const [, { data }] of order) {
     const put = data instanceof Int32Array ? "setInt32" : "setFloat32";

@@ -60,6 +60,29 @@ export function parseHeader(bytes: Uint8Array, file: string): Header {
 }
 
 /**
+ * Returns the bytes of a file whose header is written, and where the data begin that are not.
+ *
+ * @param fields The fields of the header, as JSON.
+ * @param length The bytes of the data.
+ * @throws {RangeError} if the header is longer than the format allows.
+ */
+export function withHeader(
+  fields: readonly string[],
+  length: number,
+): { readonly bytes: Uint8Array<ArrayBuffer>; readonly start: number } {
+  const header = new TextEncoder().encode(`{${fields.join(",")}}`);
+  const start = 8 + Math.ceil(header.length / 8) * 8;
+  if (start - 8 > longestHeader) {
+    const found = `its names and texts take ${start - 8} bytes, wanted at most ${longestHeader}`;
+    throw new RangeError(`Cannot write safetensors\n  at the header: ${found}`);
+  }
+  const bytes = new Uint8Array(start + length).fill(0x20, 8, start);
+  bytes.set(header, 8);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(start - 8), true);
+  return { bytes, start };
+}
+
+/**
  * Returns where the data of a file begins, from its first eight bytes. A header that is longer than the format allows
  * counts as the longest.
  */

@@ -79,13 +79,23 @@ export interface Described {
  * @param prefix The beginning of that file's name.
  */
 export function described(input: InputSpec, prefix = ""): Described {
-  const bytes = new TextEncoder().encode(JSON.stringify(input));
+  const bytes = new TextEncoder().encode(textOf(input));
   const ranges = codesOf(input);
   const codes = Object.keys(ranges).length === 0 ? {} : { codes: ranges as unknown as Json };
   if (bytes.length <= mostInside) return { metadata: { input: input as unknown as Json, ...codes } };
   const digest = sha256(bytes);
   const name = `${prefix}input-${digest.slice(0, 16)}.json`;
   return { metadata: { input: { file: name, sha256: digest }, ...codes }, file: { name, bytes } };
+}
+
+function textOf(input: InputSpec): string {
+  try {
+    return JSON.stringify(input);
+  } catch {
+    throw new RangeError(
+      "Cannot export model: its words are more than fit in a text: a greater minCount leaves some out",
+    );
+  }
 }
 
 /** The most bytes of an input that are stored in the model itself. */

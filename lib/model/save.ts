@@ -17,6 +17,7 @@ import { compile, type CompileOptions } from "./compile.ts";
 import { insidesOf } from "./insides.ts";
 import { checkParameters } from "./parameters.ts";
 import type { Model } from "./model.ts";
+import { stored, withWords, wordsFile } from "./word_files.ts";
 import { codesOf, described, type ExportOptions, served } from "./exported.ts";
 
 const specFile = "spec.json";
@@ -30,13 +31,15 @@ const others = 2 ** 20;
 
 /**
  * Saves a model as a folder of two files: `spec.json`, its table, and `params.safetensors`, its parameters by path.
+ * Vocabularies of more than 1,000 words or 65,536 characters are in a third, `words-DIGEST.safetensors`, which `spec.json`
+ * names in their place.
  *
  * An older model there is replaced, anything else is left alone. At every moment {@linkcode load} finds the old model or
- * the new one, whole: until both files are replaced, the new parameters lie in `params-DIGEST.safetensors`, named for
+ * the new one, whole: until all files are replaced, the new parameters lie in `params-DIGEST.safetensors`, named for
  * the `spec.json` that they belong to. Where saving fails, the model can be saved at another path.
  *
  * @param path The folder; the folders above it are made. Needs the permissions to read and write there.
- * @throws {RangeError} if the model is larger than `load` reads.
+ * @throws {RangeError} if the model is larger than `load` reads, its words for example than 1 GiB.
  * @throws {Deno.errors.AlreadyExists} if the folder holds anything but a model.
  *
  * @example
@@ -51,13 +54,14 @@ export async function save(model: Model, path: string): Promise<void> {
     const files = "JSON.stringify(model.spec) and encodeSafetensors(await model.parameters())";
     throw new Error(`Cannot save model\n  at ${path}: ${unreachable}: wanted ${files}, its two files, elsewhere`);
   }
-  const spec = specBytes(model.spec, longestSpec);
-  const id = digest(model.spec);
+  const { json, files: words } = stored(model.spec);
+  const spec = specBytes(json, longestSpec);
+  const id = digest(json);
   const metadata = { format: "gatehouse", seed: String(model.seed), spec: id };
   const parameters = encodeSafetensors(await model.parameters(), metadata);
-  await writeFolder(path, { [parametersFile]: parameters, [specFile]: spec }, {
-    between: { [betweenFile(id)]: parameters, [specFile]: spec },
-    owns: [specFile, parametersFile, /^params-[0-9a-f]{16}\.safetensors$/],
+  await writeFolder(path, { ...words, [parametersFile]: parameters, [specFile]: spec }, {
+    between: { ...words, [betweenFile(id)]: parameters, [specFile]: spec },
+    owns: [specFile, parametersFile, /^params-[0-9a-f]{16}\.safetensors$/, wordsFile],
     mark: { file: specFile, text: '"gatehouse"' },
     action: "save model",
     advice: "the model is unchanged: save(model, path) with another path saves it",
@@ -74,7 +78,7 @@ function betweenFile(digest: string): string {
  *
  * @throws {RangeError} if they are more than `load` reads.
  */
-export function specBytes(spec: Spec, most: number): Uint8Array<ArrayBuffer> {
+export function specBytes(spec: unknown, most: number): Uint8Array<ArrayBuffer> {
   const large = (found: string) => new RangeError(`Cannot save model: ${specFile} would hold ${found}`);
   let text: string;
   try {
@@ -183,10 +187,11 @@ async function readPair(folder: Folder): Promise<Pair> {
 /** The times that a model is read which other programs replace each time. */
 const mostAttempts = 100;
 
-async function readOnce({ name, read, has, nameOf }: Folder): Promise<Pair> {
+async function readOnce(folder: Folder): Promise<Pair> {
+  const { name, read, has, nameOf } = folder;
   const json = parseJson(await read(specFile, longestSpec), nameOf(specFile));
   const id = digest(json);
-  const spec = check(json);
+  const spec = check(await withWords(json, folder));
   const layout = layoutOf(parametersOf(spec));
   const file = await has(betweenFile(id)) ? betweenFile(id) : parametersFile;
   const bytes = await read(file, (start) => dataStart(start) + 8 * layout.size + others);
@@ -209,7 +214,7 @@ function digest(spec: unknown): string {
  * Returns the spec in the text of its file.
  *
  * @throws {SyntaxError} if it is not JSON, naming the file.
- * @throws {SpecError} if it is not a spec.
+ * @throws {SpecError} if it is not a spec, or names a file of words, which {@linkcode load} reads with it.
  *
  * @example
  * ```ts

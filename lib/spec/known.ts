@@ -15,9 +15,12 @@ export function isKnown(found: unknown): found is Spec {
   return typeof found === "object" && found !== null && resolved.has(found);
 }
 
-/** Returns a deeply frozen copy of plain data. */
+/** Returns a deeply frozen copy of plain data; frozen lists of texts, such as a million words, are shared. */
 function frozen<T>(found: T): T {
   if (typeof found !== "object" || found === null) return found;
-  if (Array.isArray(found)) return Object.freeze(found.map(frozen)) as T;
+  if (Array.isArray(found)) {
+    const shared = Object.isFrozen(found) && found.every((item) => typeof item === "string");
+    return shared ? found : Object.freeze(found.map(frozen)) as T;
+  }
   return Object.freeze(Object.fromEntries(Object.entries(found).map(([key, value]) => [key, frozen(value)]))) as T;
 }

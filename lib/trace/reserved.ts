@@ -51,19 +51,21 @@ function namesIn({ op, of, attrs, shape }: Value): readonly string[] {
   return op === "mul" ? parts.map(namesIn).find((names) => names.length > 0) ?? [] : [];
 }
 
-/** Returns the reserved columns of a value, from those of what it is made of. */
+/** Returns the reserved columns of a value in ascending order, from those of what it is made of. */
 function columnsOf({ op, of, attrs, shape }: Value, columns: (value: Value) => readonly number[]): readonly number[] {
   if (shape.length !== 2) return [];
   const width = shape[1] as number;
-  const moved = (value: Value, by: number) => columns(value).map((column) => column + by);
+  const moved = (columns: readonly number[], by: number) => columns.map((column) => column + by);
   if (op === "concat" && attrs.axis === 1) {
     let start = 0;
-    return of.flatMap((part) => moved(part, (start += part.shape[1] as number) - (part.shape[1] as number)));
+    return of.flatMap((part) => moved(columns(part), (start += part.shape[1] as number) - (part.shape[1] as number)));
   }
   if (op === "slice" && attrs.axis === 1) {
-    return moved(of[0], -(attrs.start as number)).filter((column) => column >= 0 && column < width);
+    const start = attrs.start as number;
+    const whole = columns(of[0]);
+    return moved(whole.slice(placeOf(start, whole), placeOf(start + width, whole)), -start);
   }
-  if (op === "pad" && attrs.axis === 1) return moved(of[0], attrs.before as number);
+  if (op === "pad" && attrs.axis === 1) return moved(columns(of[0]), attrs.before as number);
   const same = (position: number) => of[position].shape.at(-1) === width ? columns(of[position]) : [];
   return (zerosOf(op) ?? []).map((positions) => positions.map(same).reduce(shared)).reduce(union, []);
 }
@@ -73,8 +75,19 @@ function zerosOf(op: Value["op"]): readonly (readonly number[])[] | undefined {
   return op === "relu" || op === "tanh" || op === "sqrt" ? [[0]] : ops[op].zeros;
 }
 
+/** Returns the place in ascending columns at which the first one from a number on is. */
+function placeOf(least: number, columns: readonly number[]): number {
+  let [from, to] = [0, columns.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (columns[middle] < least) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
+
 function union(some: readonly number[], others: readonly number[]): readonly number[] {
-  return others.length === 0 ? some : [...new Set([...some, ...others])];
+  return others.length === 0 ? some : [...new Set([...some, ...others])].sort((a, b) => a - b);
 }
 
 function shared(some: readonly number[], others: readonly number[]): readonly number[] {

@@ -44,7 +44,11 @@ export const specs: Readonly<Record<string, Case>> = {
   "no text": [() => parseSpec(""), SyntaxError, "Cannot read model\n  at spec.json: "],
   "half a text": [() => parseSpec('{"gatehouse":1', "m/spec.json"), SyntaxError, "at m/spec.json: "],
   "no UTF-8": [() => parseSpec(Uint8Array.of(0x22, 0xff, 0x22)), SyntaxError, "the text is not UTF-8"],
-  "a later format": [set("gatehouse", 2), SpecError, "at gatehouse: format 2 is unknown: this version reads format 1"],
+  "a later format": [
+    set("gatehouse", 3),
+    SpecError,
+    "at gatehouse: format 3 is unknown: this version reads formats 1 to 2",
+  ],
   "a format in words": [set("gatehouse", long), SpecError, 'at gatehouse: format "xxx', "…"],
   "a format of any depth": [set("gatehouse", nested(50_000)), SpecError, "at gatehouse: format a list is unknown"],
   "a missing key": [set("levels", undefined), SpecError, '"levels" is missing'],

@@ -1,0 +1,131 @@
+import { quoted } from "../errors/quoted.ts";
+import { type Entry, parseHeader, withHeader } from "./safetensors_header.ts";
+
+/** The most bytes that lists of words take in a file. */
+export const mostWordBytes = 2 ** 30;
+
+/**
+ * Returns lists of words as a safetensors file. Each list is two tensors: `<name>/bytes`, the UTF-8 bytes of its words one
+ * after the other (`U8`), and `<name>/ends`, the position after each word's last byte (`U32`).
+ *
+ * @param lists Words that UTF-8 can hold, by the name of their list.
+ * @param most The most bytes that they may take. Default {@linkcode mostWordBytes}, which is what is read.
+ * @throws {RangeError} if they take more.
+ */
+export function encodeWords(
+  lists: Readonly<Record<string, readonly string[]>>,
+  most: number = mostWordBytes,
+): Uint8Array<ArrayBuffer> {
+  const named = Object.entries(lists).map(([name, words]) => ({ name, words, ends: endsOf(words) }));
+  const fields: string[] = [];
+  let length = 0;
+  const place = (name: string, dtype: string, shape: number, bytes: number): void => {
+    const entry = { dtype, shape: [shape], data_offsets: [length, length += bytes] };
+    fields.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`);
+  };
+  for (const { name, ends } of named) place(`${name}/ends`, "U32", ends.length, 4 * ends.length); // aligned: before bytes
+  for (const { name, ends } of named) place(`${name}/bytes`, "U8", ends.at(-1) ?? 0, ends.at(-1) ?? 0);
+  if (length > most) {
+    const found = `its words take ${length} bytes, wanted at most ${most}`;
+    throw new RangeError(`Cannot save model: ${found}: a greater minCount of category() leaves rare words out`);
+  }
+  const { bytes, start } = withHeader(fields, length);
+  const view = new DataView(bytes.buffer);
+  let at = start;
+  for (const { ends } of named) {
+    for (const end of ends) {
+      view.setUint32(at, end, true);
+      at += 4;
+    }
+  }
+  const encoder = new TextEncoder();
+  for (const { words } of named) {
+    for (const word of words) at += encoder.encodeInto(word, bytes.subarray(at)).written;
+  }
+  return bytes;
+}
+
+/** Returns the position after the last byte of each word in UTF-8. */
+function endsOf(words: readonly string[]): Float64Array {
+  const ends = new Float64Array(words.length);
+  let end = 0;
+  words.forEach((word, at) => {
+    for (let i = 0; i < word.length; i++) {
+      const unit = word.charCodeAt(i);
+      const half = unit >= 0xd800 && unit < 0xe000; // two of them are four bytes
+      end += unit < 0x80 ? 1 : unit < 0x800 || half ? 2 : 3;
+    }
+    ends[at] = end;
+  });
+  return ends;
+}
+
+/**
+ * Returns the lists of words in a file that {@linkcode encodeWords} wrote, by name.
+ *
+ * @param file The name of the file, for errors.
+ * @throws {SyntaxError | TypeError | RangeError} if it is not such a file.
+ */
+export function decodeWords(bytes: Uint8Array, file: string): Map<string, readonly string[]> {
+  const { start, entries } = parseHeader(bytes, file);
+  const byName = new Map(entries.map((entry) => [entry.name, entry]));
+  const lists = new Map<string, readonly string[]>();
+  for (const { name } of entries) {
+    if (!name.endsWith("/ends")) continue;
+    const list = name.slice(0, -"/ends".length);
+    const [ends, texts] = [byName.get(name)!, byName.get(`${list}/bytes`)];
+    if (texts?.dtype !== "U8" || ends.dtype !== "U32") {
+      throw new TypeError(`Cannot read ${file}\n  at ${quoted(list)}: wanted its words as bytes (U8) and ends (U32)`);
+    }
+    lists.set(list, wordsIn(part(bytes, start, texts), part(bytes, start, ends), `${file}\n  at ${quoted(list)}`));
+  }
+  return lists;
+}
+
+function part(bytes: Uint8Array, start: number, { begin, end }: Entry): Uint8Array {
+  return bytes.subarray(start + begin, start + end);
+}
+
+/** Returns the words whose bytes and ends these are. */
+function wordsIn(bytes: Uint8Array, ends: Uint8Array, where: string): string[] {
+  const view = new DataView(ends.buffer, ends.byteOffset, ends.byteLength);
+  const whole = asciiOf(bytes);
+  const words: string[] = new Array(ends.length / 4);
+  let from = 0;
+  for (let at = 0; at < words.length; at++) {
+    const to = view.getUint32(4 * at, true);
+    if (to < from || to > bytes.length) {
+      throw new RangeError(`Cannot read ${where}, word ${at}: it ends at ${to}, wanted ${from} to ${bytes.length}`);
+    }
+    words[at] = whole === undefined ? decoded(bytes.subarray(from, to), `${where}, word ${at}`) : whole.slice(from, to);
+    from = to;
+  }
+  Object.freeze(words);
+  if (from < bytes.length) {
+    throw new RangeError(`Cannot read ${where}: ${bytes.length - from} bytes at the end belong to no word`);
+  }
+  return words;
+}
+
+/** Returns bytes as one text where each byte is a character, so that words are cut from it; undefined elsewhere. */
+function asciiOf(bytes: Uint8Array): string | undefined {
+  const text = bytes.length > 2 ** 28 ? undefined : textOf(bytes);
+  return text?.length === bytes.length ? text : undefined;
+}
+
+function decoded(bytes: Uint8Array, where: string): string {
+  const text = textOf(bytes);
+  if (text === undefined) throw new SyntaxError(`Cannot read ${where}: found bytes that are not UTF-8 text`);
+  return text;
+}
+
+/** Returns bytes as a text; undefined if they are not UTF-8. */
+function textOf(bytes: Uint8Array): string | undefined {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
