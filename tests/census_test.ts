@@ -54,7 +54,7 @@ Deno.test("examples/sample holds what its generator writes", async () => {
 });
 
 Deno.test("census() gives labels and inputs as a plain reading of the text does", async () => {
-  const rows = text.trimEnd().split("\n").map((line) => line.split(/, */));
+  const rows = text.trimEnd().split("\n").map((line) => line.split(/ *, */));
   for (
     const [group, task, column, positive] of [
       [1, "income", 41, /^50000/],

@@ -189,5 +189,11 @@ export function checkGraphForm(action: string, found: unknown): asserts found is
     !(Array.isArray(shape) && isShape([...shape])) || !isType(type)
   );
   if (at >= 0) throw new TypeError(`Cannot ${action}: node ${at} must have a shape and a type`);
+  (nodes as readonly Node[]).forEach(({ op, attrs }, at) => {
+    const wrong = Object.entries(ops[op].attrs).find(([name, fits]) => !fits(attrs[name]))?.[0];
+    if (wrong === undefined) return;
+    const found = kindOf(attrs[wrong]);
+    throw new TypeError(`Cannot ${action}: node ${at}, ${op}: ${found} is an invalid ${quoted(wrong)}`);
+  });
   if (!isRecord(updates)) throw new TypeError(`Cannot ${action}: updates must be an object, found ${kindOf(updates)}`);
 }

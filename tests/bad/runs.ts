@@ -128,6 +128,14 @@ export const runs: Readonly<Record<string, Case>> = {
     TypeError,
     'Cannot optimise graph: no output is named an object: wanted "x"',
   ],
+  "optimising a graph whose op lacks a setting": [
+    () => {
+      const graph = graphOf({ x: constant(1) });
+      return optimise({ ...graph, nodes: graph.nodes.map((node) => ({ ...node, attrs: {} })) });
+    },
+    TypeError,
+    'Cannot optimise graph: node 0, constant: nothing is an invalid "shape"',
+  ],
   "optimising for an output that is nothing": [
     () => optimise(graphOf({ x: constant(1) }), [undefined as Any]),
     TypeError,
