@@ -158,7 +158,7 @@ function shards(weights: Uint8Array<ArrayBuffer>): Record<string, Uint8Array> {
   return Object.fromEntries(pieces.map((piece, i) => [`group1-shard${i + 1}of${count}.bin`, piece]));
 }
 
-/** What a graph is fed: the node, and true if it is codes of which each names a word. */
+/** The node of an input; `known` if it is codes of which each names a word. */
 interface Fed {
   readonly node: string;
   readonly known?: boolean;

@@ -40,11 +40,11 @@ import { checkPlan, type Plan } from "../trace/plan.ts";
  */
 export function forward(plan: Plan, gates = false): Graph {
   checkPlan("write graph", plan);
-  return exported(plan, gates, 32);
+  return optimise(graphOf(gather(predicted(plan, gates), 32)));
 }
 
 /**
- * Returns the graph of {@linkcode forward} for a format.
+ * Returns the graph of {@linkcode forward} for a format: mixtures are products there.
  *
  * @param gatherFrom The places of a code, on average, from which programs that read the format gather rows faster than they
  * multiply one-hot columns.
