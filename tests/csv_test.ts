@@ -436,7 +436,8 @@ Deno.test("readCsv() with trim leaves out white space around fields and their qu
     const { columns: { n, t } } = await readCsv(pieces(rows.join(newline) + newline, 3), options);
     assertEquals(n, { kind: "number", values: Float64Array.of(1, 2, 3, 4, 5, NaN) });
     assert(t.kind === "text");
-    assertEquals(t.words, ["a b", "c", " d ", 'e "f" ', "g", ""]);
+    assertEquals(t.words, ["a b", "c", " d ", 'e "f" ', "g"]);
+    assertEquals(t.codes, Int32Array.of(0, 1, 2, 3, 4, -1));
   }
 });
 
