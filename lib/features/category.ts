@@ -98,6 +98,11 @@ export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
   columns: (name) => ({ [name]: "text" }),
   fit: ({ minCount, ...rest }, name, records) => {
     const { codes, words } = wordsOf(records, name);
+    const strange = words.findIndex((word) => typeof word !== "string");
+    if (strange >= 0) {
+      const found = `the column's word ${strange} is ${kindOf(words[strange])}, wanted a text`;
+      throw new TypeError(`Cannot ${records.action}\n  at feature ${quoted(name)}: ${found}`);
+    }
     const counts = new Float64Array(words.length);
     for (const code of codes) if (code >= 0) counts[code]++;
     const kept = words.filter((_, code) => counts[code] >= minCount).sort();

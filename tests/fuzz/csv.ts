@@ -108,8 +108,8 @@ function checkTable({ count, columns }: Columns, options: CsvOptions, input: str
         input,
       );
     } else {
-      const { codes, words, listed } = column;
-      const least = may && listed ? -1 : 0;
+      const { codes, words } = column;
+      const least = may ? -1 : 0;
       ensure(codes.every((code) => code >= least && code < words.length), "a code of no word", input);
       ensure(new Set(words).size === words.length, "a word stands twice", input);
     }
