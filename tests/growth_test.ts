@@ -112,7 +112,7 @@ const works: Readonly<Record<string, readonly [size: number, prepare: (size: num
     const x = Float64Array.from({ length: size }, (_, at) => 2 ** 24 * (1 + at * 7919 % size));
     return () => fit({ x: numeric() }, { x });
   }],
-  "the mark of many features and words": [200, (size) => {
+  "the mark of many features and words": [1000, (size) => {
     const many = Object.fromEntries(names("f", size).map((name) => [name, { kind: "category", words: words(20) }]));
     const one = { f: { kind: "category", words: words(20 * size) } } as const;
     return () => [encodingOf(many as Features), encodingOf(one)];
