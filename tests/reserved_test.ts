@@ -151,10 +151,10 @@ Deno.test("train() reports words that no row has, once, and nothing where there 
   };
   const one = await model();
   const wanted = [
-    'Training: 4 words are known to feature "job" but in no row ("cook", "judge", "king" and 1 more), nothing trains ' +
-    "their weights: fit features to the rows that train",
-    'Training: 1 word is known to feature "town" but in no row ("north"), nothing trains their weights: fit features to ' +
-    "the rows that train",
+    'Training: feature "job" knows 4 words that no row has ("cook", "judge", "king" and 1 more): nothing trains their ' +
+    "weights. Fit features to the rows that train",
+    'Training: feature "town" knows 1 word that no row has ("north"): nothing trains their weights. Fit features to the ' +
+    "rows that train",
   ];
   assertEquals(await reported(() => run(one, data)), wanted);
   assertEquals(await reported(() => run(one, data)), []);

@@ -35,15 +35,17 @@ export function marked<T extends object>(input: InputSpec, parameters: T): T {
 /**
  * Makes sure that parameters do not carry the mark of other features than a model's.
  *
+ * @param file The file that they were read from, if any, for the error.
  * @throws {TypeError} if they do, which says how the features differ.
  */
-export function checkMark(input: InputSpec, parameters: unknown): void {
+export function checkMark(input: InputSpec, parameters: unknown, file?: string): void {
   const mark = markOf(parameters);
   const difference = mark === undefined || "width" in input ? undefined : differenceFrom(mark, input.features);
   if (difference === undefined) return;
-  const advice =
-    "a model of their own spec takes them; Object.fromEntries(Object.entries(parameters)) has no mark of them";
-  throw new TypeError(`Cannot assign parameters: they were trained with other features: ${difference}; ${advice}`);
+  const found = `trained with other features: ${difference}; a model of their own spec takes them`;
+  if (file !== undefined) throw new TypeError(`Cannot load model\n  at ${file}: its parameters were ${found}`);
+  const advice = "Object.fromEntries(Object.entries(parameters)) has no mark of them";
+  throw new TypeError(`Cannot assign parameters: they were ${found}; ${advice}`);
 }
 
 /**

@@ -15,7 +15,7 @@ import type { Spec } from "../spec/spec.ts";
 import { checkText, kindOf, optionsOf } from "../errors/kinds.ts";
 import { compile, type CompileOptions } from "./compile.ts";
 import { insidesOf } from "./insides.ts";
-import { checkParameters } from "./parameters.ts";
+import { checkMark, checkParameters } from "./parameters.ts";
 import type { Model } from "./model.ts";
 import { stored, withWords, wordsFile } from "./word_files.ts";
 import { codesOf, described, type ExportOptions, served } from "./exported.ts";
@@ -201,6 +201,7 @@ async function readOnce(folder: Folder): Promise<Pair> {
     const found = `${file} belongs to another ${specFile}, wanted two files that were saved together`;
     throw new TypeError(`Cannot load model\n  at ${name}: ${found}`);
   }
+  checkMark(spec.input, stored.tensors, nameOf(file));
   if (stored.others !== undefined) checkParameters(layout, stored.tensors, stored.others);
   return { ...stored, spec };
 }

@@ -18,9 +18,9 @@ export function unseenWords(input: InputSpec, { inputs }: Rows): string[] {
 function noteOf(feature: string, words: readonly string[]): string {
   const few = words.slice(0, mostShown).map(quoted).join(", ");
   const shown = words.length > mostShown ? `${few} and ${words.length - mostShown} more` : few;
-  const are = words.length === 1 ? "1 word is" : `${words.length} words are`;
-  const advice = "nothing trains their weights: fit features to the rows that train";
-  return `Training: ${are} known to feature ${quoted(feature)} but in no row (${shown}), ${advice}`;
+  const count = words.length === 1 ? "1 word" : `${words.length} words`;
+  const advice = "nothing trains their weights. Fit features to the rows that train";
+  return `Training: feature ${quoted(feature)} knows ${count} that no row has (${shown}): ${advice}`;
 }
 
 /** The most words that a note shows. */
