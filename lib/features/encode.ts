@@ -48,6 +48,9 @@ export function fit(features: Readonly<Record<string, UnfittedFeature>>, rows: T
  * result is what a model predicts; `rows(encode(features, table), { labels: labels(table, { ... }) })` is what it trains
  * on.
  *
+ * Features that `fit` returns or a model has cannot change, so that their vocabularies are prepared once; those of another
+ * origin, such as a copy made with JSON, are prepared at each call: define a spec with them, and take `featuresOf(spec)`.
+ *
  * @param features The features of the model.
  * @param rows The rows; columns that are not features are left out.
  * @returns Rows without labels: `numeric`, `[rows x numbers]`, and `category`, codes `[rows x categories]` with 0 for a
