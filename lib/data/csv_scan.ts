@@ -301,7 +301,7 @@ function number(sheet: Sheet, column: string, bytes: Uint8Array, from: number, t
   throw new Malformed(sheet, `found ${found}, wanted a number${hint}`, column);
 }
 
-/** What other programs write for a number that is missing. */
+/** The texts that other programs write for a missing number. */
 const absences = /^(|nan|n\/?a|null|none|\\n|\?)$/i;
 
 /** The number that a text says, or NaN if it says none. White space around it counts for nothing. */
