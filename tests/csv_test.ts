@@ -556,7 +556,9 @@ Deno.test("readCsv() names file, line, column and what was found in every error"
     ['1,"x\ny",no\n2,"y"\n', "line 4: found 2 fields, wanted 3"],
     ["old,x,no\n", 'line 2, column "age": found "old", wanted a number'],
     [",x,no\n", 'line 2, column "age": found nothing, wanted a number; missing: [""] lets it be missing'],
-    ["NaN,x,no\n", 'line 2, column "age": found "NaN", wanted a number'],
+    ["NaN,x,no\n", 'line 2, column "age": found "NaN", wanted a number; missing: ["NaN"] lets it be missing'],
+    ["N/A,x,no\n", 'line 2, column "age": found "N/A", wanted a number; missing: ["N/A"] lets it be missing'],
+    ["NAN1,x,no\n", 'line 2, column "age": found "NAN1", wanted a number'],
     ["1,x,no\n-Infinity,x,no\n", 'line 3, column "age": found "-Infinity", wanted a number'],
     ["0x10,x,no\n", 'line 2, column "age": found "0x10", wanted a number'],
     ["1e999,x,no\n", 'line 2, column "age": found "1e999", wanted a number'],
@@ -617,6 +619,18 @@ Deno.test("readCsv() refuses wrong names and options", async () => {
       { columns: Object.fromEntries([["toString", "text"]]) },
       'line 1: no column is named "toString": wanted "age" or "job"',
     ],
+    [
+      { columns: { agee: "number", jobb: "text" } },
+      'line 1: no column is named "agee": did you mean "age"?\n' +
+      '  at line 1: no column is named "jobb": did you mean "job"?',
+    ],
+    [
+      { columns: Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`age ${i}`, "text"])) },
+      [0, 1, 2, 3, 4, 5, 6, 7].map((i) => `line 1: no column is named "age ${i}": did you mean "age"?\n  at `).join(
+        "",
+      ) +
+      "line 1: 992 more columns are not there",
+    ],
     [{ columns, separator: ",," }, 'separator: found ",,", wanted one ASCII character other than a quote'],
     [{ columns, separator: '"' }, 'separator: found "\\"", wanted one ASCII character other than a quote'],
     [{ columns, header: ["a", "a"] }, 'header: found two columns named "a"'],
@@ -629,6 +643,11 @@ Deno.test("readCsv() refuses wrong names and options", async () => {
   for (const [options, message] of cases) {
     const error = await assertRejects(() => readCsv(pieces(text), { ...options, name: "f" }), Error);
     assertEquals(error.message, `Cannot read f\n  at ${message}`);
+  }
+  for (const other of [";", "\t", "|"]) {
+    const one = await assertRejects(() => readCsv(pieces(`age${other}job\n1${other}x\n`), { columns, name: "f" }));
+    const hint = `  at line 1: found one column: separator: ${JSON.stringify(other)} reads several`;
+    assertEquals((one as Error).message.split("\n").slice(2), [hint]);
   }
   const twice = await assertRejects(() => readCsv(pieces("\na,b,a\n"), { columns: {}, name: "f" }), SyntaxError);
   assertEquals(twice.message, 'Cannot read f\n  at line 2: found two columns named "a"');

@@ -529,7 +529,11 @@ Deno.test("gateReport() refuses what it cannot look at", async () => {
       TypeError,
       'Cannot report gates by "job": the model reads 5 numbers a row, without names',
     ],
-    [() => gateReport(model, sample(3)), TypeError, 'Cannot predict: the model has no input "input"'],
+    [
+      () => gateReport(model, sample(3)),
+      TypeError,
+      'Cannot predict: the model has no input "input": it has features, and reads what encode(',
+    ],
     [() => gateReport({} as Model, data), TypeError, "Cannot report gates: wanted a model"],
     [() => gateReport(model, data, { bye: "job" } as never), TypeError, "Cannot report gates"],
   ];

@@ -213,11 +213,18 @@ function headOf(name: string, { header, ...options }: CsvOptions, bytes: Uint8Ar
   const names = new Set(record.fields);
   const twice = repeated(record.fields);
   if (twice !== undefined) throw new Malformed(grammar, `found two columns named ${JSON.stringify(twice)}`);
-  const absent = Object.keys(options.columns).find((column) => !names.has(column));
-  if (absent !== undefined) {
-    throw new Malformed(grammar, `no column is named ${JSON.stringify(absent)}${advice(absent, record.fields)}`);
-  }
+  const absent = Object.keys(options.columns).filter((column) => !names.has(column));
+  if (absent.length > 0) throw new Malformed(grammar, unnamed(absent, record.fields, line));
   return { names: record.fields, next: record.next, line: line + record.lines };
+}
+
+/** Returns what is wrong with columns that a file lacks, the first eight of them, and with a line that is one name alone. */
+function unnamed(absent: readonly string[], names: readonly string[], line: number): string {
+  const shown = absent.slice(0, 8).map((name) => `no column is named ${JSON.stringify(name)}${advice(name, names)}`);
+  const more = absent.length > shown.length ? [`${absent.length - shown.length} more columns are not there`] : [];
+  const other = names.length === 1 ? [";", "\t", "|"].find((byte) => names[0].includes(byte)) : undefined;
+  const apart = other === undefined ? [] : [`found one column: separator: ${JSON.stringify(other)} reads several`];
+  return [...shown, ...more, ...apart].join(`\n  at line ${line}: `);
 }
 
 /** Returns the first name that stands twice in a list. */

@@ -297,9 +297,12 @@ function number(sheet: Sheet, column: string, bytes: Uint8Array, from: number, t
     throw new Malformed(sheet, `found ${quoted(text!)}, a whole number of ${hint}`, column);
   }
   const found = text === undefined ? "bytes that are not UTF-8 text" : text === "" ? "nothing" : quoted(text);
-  const hint = text === "" ? '; missing: [""] lets it be missing' : "";
+  const hint = text !== undefined && absences.test(text) ? `; missing: [${quoted(text)}] lets it be missing` : "";
   throw new Malformed(sheet, `found ${found}, wanted a number${hint}`, column);
 }
+
+/** The texts that other programs write for a missing number. */
+const absences = /^(|nan|n\/?a|null|none|\\n|\?)$/i;
 
 /** The number that a text says, or NaN if it says none. White space around it counts for nothing. */
 export function numberOf(text: string): number {

@@ -40,7 +40,10 @@ export function checkRows(
   const names = parts.flatMap(({ inputs }) => inputs.map(({ name }) => name));
   for (const [name, data] of Object.entries(rows.inputs)) {
     if (!names.includes(name) && data?.length !== 0) {
-      throw new TypeError(`${action}: the model has no input ${quoted(name)}${advice(name, names)}`);
+      const hint = name === "input" && !("width" in spec.input)
+        ? ": it has features, and reads what encode(featuresOf(model.spec), table) returns"
+        : advice(name, names);
+      throw new TypeError(`${action}: the model has no input ${quoted(name)}${hint}`);
     }
   }
   for (const { inputs, wrong } of parts) {
