@@ -61,6 +61,11 @@ const misuses: readonly (readonly [what: string, run: () => unknown, says: strin
     () => labels(table, { r: "y", search: "q" }),
     'the groups of a ranking are named apart, labels(table, tasks, { "search": "q" })',
   ],
+  [
+    "a group of a task's name",
+    () => labels(table, { r: "y" }, { r: "q" }),
+    "at r: wanted a task or a group, found both",
+  ],
   ["a column named count", () => {
     return encode(fit({ b: numeric() }, { b: [1, 2] }), any({ count: 2, b: [1, 2] }));
   }, "found the count of a table but no columns, wanted { count, columns } or lists by name"],

@@ -81,8 +81,8 @@ export function take(columns: Columns, rows: ArrayLike<number>): Columns {
  * @param groups The column of every `within` of a ranking: numbers as they are, any text as one number for each distinct
  * text. NaN, which is in no group, where it is missing. Default: none.
  * @returns Labels `[rows]` by task, and groups beside them.
- * @throws {TypeError} if there is no such column, or that of a task holds text whose words were not listed: their codes
- * would be those of first appearance.
+ * @throws {TypeError} if there is no such column, a task and a group have one name, or the column of a task holds text
+ * whose words were not listed: their codes would be those of first appearance.
  *
  * @example
  * ```ts
@@ -105,6 +105,10 @@ export function labels<Tasks extends string, Groups extends string = never>(
   checkTable("read labels", columns);
   checkRecord("read labels", "tasks", tasks);
   checkRecord("read labels", "groups", groups);
+  const twice = Object.keys(groups).find((name) => Object.hasOwn(tasks, name));
+  if (twice !== undefined) {
+    throw new TypeError(`Cannot read labels\n  at ${twice}: wanted a task or a group, found both of that name`);
+  }
   const label = (task: string, name: string, isGroup: boolean): Float64Array => {
     checkText("read labels", `the column of ${quoted(task)}`, name);
     if (!Object.hasOwn(columns.columns, name)) {
