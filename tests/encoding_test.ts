@@ -40,18 +40,21 @@ const labels = { y: [0, 1, 0, 1] };
 
 /** Features of the same widths that encode people differently, and how an error says so. */
 const others: Readonly<Record<string, readonly [features: Features, difference: string]>> = {
-  words: [fit(kinds, { ...people, city: ["lyon", "oslo", "rome", "wien"] }), '"city" has other words'],
+  words: [
+    fit(kinds, { ...people, city: ["lyon", "oslo", "rome", "wien"] }),
+    '"city" has other words, or another code for missing texts',
+  ],
   mean: [
     fit(kinds, { ...people, age: [20, 30, 40, 51] }),
-    '"age" has another transform, mean, scale or number for missing ones',
+    '"age" has another transform, mean, scale, indicator or number for missing ones',
   ],
   transform: [
     fit({ ...kinds, pay: numeric() }, people),
-    '"pay" has another transform, mean, scale or number for missing ones',
+    '"pay" has another transform, mean, scale, indicator or number for missing ones',
   ],
   missing: [
     fit({ ...kinds, age: numeric({ missing: 3 }) }, people),
-    '"age" has another transform, mean, scale or number for missing ones',
+    '"age" has another transform, mean, scale, indicator or number for missing ones',
   ],
   order: [fit({ pay: kinds.pay, age: kinds.age, city: kinds.city }, people), '"pay" comes where the model has "age"'],
   names: [fit({ age: kinds.age, wage: kinds.pay, city: kinds.city }, { ...people, wage: [1, 2, 5, 9] }), 'no "pay"'],

@@ -25,14 +25,20 @@ import {
   cpu,
   define,
   dense,
+  encode,
   esmm,
   evaluate,
+  featuresOf,
+  fit,
   focal,
+  labels,
   load,
   type Model,
+  numeric,
   pipe,
   product,
   ranking,
+  readCsv,
   reference,
   regression,
   relu,
@@ -265,6 +271,26 @@ Deno.test("groups, labels and weights keep the digits of float64", async () => {
   assertEquals(far.evaluated, near.evaluated);
   const errors = [...near.predicted.price].map((price, i) => Math.abs(price - (123456780 + i)));
   assertAlmostEquals(near.evaluated.metrics.price.mae, errors.reduce((sum, error) => sum + error) / 40, 1e-6);
+});
+
+Deno.test("rows whose group is a missing text are in no group, not in one of their own", async () => {
+  const lines = ["y,query,x", "1,shoes,0", "0,,1", "1,,0", "0,shoes,1", "1,hats,2", "0,?,3", "1,?,0"];
+  const columns = { y: "number", query: "text", x: "number" } as const;
+  const table = await readCsv(new Blob([lines.join("\n")]), { columns, missing: ["", "?"] });
+  const known = labels(table, { place: "y" }, { search: "query" });
+  assertEquals(known, {
+    place: Float64Array.of(1, 0, 1, 0, 1, 0, 1),
+    search: Float64Array.of(0, NaN, NaN, 0, 1, NaN, NaN),
+  });
+  const spec = define({
+    input: fit({ x: numeric() }, table),
+    tasks: { place: ranking(undefined, { within: "search" }) },
+  });
+  const model = await compile(spec, { engine: reference(), seed: 1 });
+  const inputs = encode(featuresOf(spec), table);
+  const shoes = rows(encode(featuresOf(spec), { x: [0, 1] }), { labels: { place: [1, 0], search: [0, 0] } });
+  assertEquals(await evaluate(model, rows(inputs, { labels: known })), await evaluate(model, shoes));
+  model.dispose();
 });
 
 Deno.test("evaluate() finds no pair in groups that are one number in float32", async () => {

@@ -56,7 +56,16 @@ const misuses: readonly (readonly [what: string, run: () => unknown, says: strin
   ["zstd", bytes(bytesOf(0x28, 0xb5, 0x2f, 0xfd, 4, 0)), "at line 1: the file is compressed with zstd"],
   ["a spreadsheet", bytes("PK", bytesOf(3, 4, 20, 0)), "at line 1: the file is a zip archive or a spreadsheet"],
   ["Parquet", bytes("PAR1", bytesOf(0x15, 4, 0x15)), "at line 1: the file is Parquet"],
-  ["groups as labels", () => labels(table, { r: "y", search: "q" }), 'give its codes, table.columns["q"].codes'],
+  [
+    "groups as labels",
+    () => labels(table, { r: "y", search: "q" }),
+    'the groups of a ranking are named apart, labels(table, tasks, { "search": "q" })',
+  ],
+  [
+    "a group of a task's name",
+    () => labels(table, { r: "y" }, { r: "q" }),
+    "at r: wanted a task or a group, found both",
+  ],
   ["a column named count", () => {
     return encode(fit({ b: numeric() }, { b: [1, 2] }), any({ count: 2, b: [1, 2] }));
   }, "found the count of a table but no columns, wanted { count, columns } or lists by name"],

@@ -120,6 +120,28 @@ Deno.test("reserved codes are trained by the rows that have them, and by no othe
   }
 });
 
+Deno.test("weights of an indicator begin at 0 and stay there unless numbers are missing: then the mean answers", async () => {
+  const features = { rank: numeric(), age: numeric({ indicator: true }), job: category() };
+  const full = { ...known, rank: known.age.map((age) => age ** 2) };
+  const some = { ...full, age: full.age.map((age, row) => row % 3 === 0 ? null : age) };
+  for (const [table, moved] of [[full, false], [some, true]] as [typeof some, boolean][]) {
+    const input = fit(features, table);
+    const spec = define(mmoe({ input, experts: 2, expert: dense(4), tasks }));
+    const model = await compile(spec, { engine: reference(), seed: 3 });
+    const path = "levels/0/experts/shared/0/0/kernel";
+    const weights = async () => [...(await model.parameters())[path].data.subarray(8, 12)]; // of column 2
+    assertEquals(await weights(), [0, 0, 0, 0]);
+    await trained(model, table, adam(0.02, { weightDecay: 0.1 }));
+    assertEquals((await weights()).some((weight) => weight !== 0), moved);
+    const { age } = input;
+    assert(age.kind === "numeric");
+    const [none, mean] = [NaN, age.mean].map((age) => encode(input, { rank: [1600], age: [age], job: ["clerk"] }));
+    const [{ income: missing }, { income: average }] = [await model.predict(none), await model.predict(mean)];
+    assertEquals(missing[0] !== average[0], moved);
+    model.dispose();
+  }
+});
+
 Deno.test("all other initial values depend on seed and path alone, and given ones stay", () => {
   const one = define({ input, tasks: { income: binary(dense(3)) } });
   const wide = define({ input: 14, tasks: { income: binary(dense(3)) } });

@@ -60,6 +60,33 @@ Deno.test("what save() writes, load() reads, whatever the words are and how many
     }
   }));
 
+Deno.test("load() reads a file of words from where it is served, and from files by name", async () => {
+  const { fetch } = globalThis;
+  await withTemp(async (dir) => {
+    const model = await modelOf({ job: numbered(1001), user: numbered(3) });
+    await save(model, `${dir}/model`);
+    const names = namesIn(`${dir}/model`);
+    const files = Object.fromEntries(names.map((name) => [name, Deno.readFileSync(`${dir}/model/${name}`)]));
+    globalThis.fetch = (address) => {
+      const name = new URL(String(address)).pathname.split("/").at(-1)!;
+      return Promise.resolve(
+        Object.hasOwn(files, name) ? new Response(files[name]) : new Response("", { status: 404 }),
+      );
+    };
+    for (const source of ["https://example.org/model/", files]) {
+      const loaded = await load(source, { engine });
+      assertEquals(loaded.spec, model.spec);
+      assertEquals(await loaded.parameters(), await model.parameters());
+      loaded.dispose();
+    }
+    const [words] = names.filter((name) => name.startsWith("words-"));
+    const { [words]: _, ...others } = files;
+    const missing = `at ${words}: no such file was given, wanted spec.json and params.safetensors and ${words}`;
+    await assertRejects(() => load(others, { engine }), TypeError, missing);
+    model.dispose();
+  }).finally(() => globalThis.fetch = fetch);
+});
+
 Deno.test("a file of words is safetensors of bytes and ends, equal for equal words, and removed with its model", () =>
   withTemp(async (dir) => {
     const [one, other] = [await modelOf({ job: numbered(1001) }), await modelOf({ job: numbered(1002) })];

@@ -65,8 +65,8 @@ export interface RegressionOptions extends TaskOptions {
 /** The options of a ranking. */
 export interface RankingOptions extends TaskOptions {
   /**
-   * A column of labels with the number of each row's group, such as a search: only rows of one group are compared.
-   * Default: all rows of a batch are.
+   * A column of labels with the number of each row's group, such as a search, which {@linkcode labels} numbers if it is
+   * text: only rows of one group are compared. Default: all rows of a batch are.
    */
   readonly within?: string;
 }

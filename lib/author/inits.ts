@@ -3,7 +3,7 @@ import type { Init } from "../ops/init.ts";
 /**
  * The ways in which parameters can begin. Each is drawn for its own matrix `[width, units]`, never for a stack of
  * experts, from the seed and the parameter's path alone; but rows that reserved columns of the input are multiplied with,
- * those of missing texts and unknown words, begin at 0 unless `values` gives them.
+ * those of missing texts, unknown words and indicators of missing numbers, begin at 0 unless `values` gives them.
  *
  * - `glorotUniform`: uniform in ±sqrt(6 / (width + units)) (Glorot and Bengio 2010, eq. 16); the default of `dense`.
  * - `glorotNormal`: normal, variance 2 / (width + units).

@@ -78,9 +78,11 @@ export function take(columns: Columns, rows: ArrayLike<number>): Columns {
  *
  * @param columns The table.
  * @param tasks The column of every task.
- * @returns Labels `[rows]` by task.
- * @throws {TypeError} if there is no such column, or it holds text whose words were not listed: their codes would be those
- * of first appearance.
+ * @param groups The column of every `within` of a ranking: numbers as they are, any text as one number for each distinct
+ * text. NaN, which is in no group, where it is missing. Default: none.
+ * @returns Labels `[rows]` by task, and groups beside them.
+ * @throws {TypeError} if there is no such column, a task and a group have one name, or the column of a task holds text
+ * whose words were not listed: their codes would be those of first appearance.
  *
  * @example
  * ```ts
@@ -89,15 +91,25 @@ export function take(columns: Columns, rows: ArrayLike<number>): Columns {
  *
  * const bought = { kind: "text", codes: Int32Array.of(1, 0), words: ["no", "yes"], listed: true } as const;
  * assertEquals(labels({ count: 2, columns: { bought } }, { sale: "bought" }), { sale: Float64Array.of(1, 0) });
+ *
+ * const query = { kind: "text", codes: Int32Array.of(0, -1), words: ["shoes"] } as const; // the second one is missing
+ * const { search } = labels({ count: 2, columns: { bought, query } }, { sale: "bought" }, { search: "query" });
+ * assertEquals(search, Float64Array.of(0, NaN));
  * ```
  */
-export function labels<Tasks extends string>(
+export function labels<Tasks extends string, Groups extends string = never>(
   columns: Columns,
   tasks: Readonly<Record<Tasks, string>>,
-): Record<Tasks, Float64Array> {
+  groups: Readonly<Record<Groups, string>> = {} as Readonly<Record<Groups, string>>,
+): Record<Tasks | Groups, Float64Array> {
   checkTable("read labels", columns);
   checkRecord("read labels", "tasks", tasks);
-  const label = (task: string, name: string): Float64Array => {
+  checkRecord("read labels", "groups", groups);
+  const twice = Object.keys(groups).find((name) => Object.hasOwn(tasks, name));
+  if (twice !== undefined) {
+    throw new TypeError(`Cannot read labels\n  at ${twice}: wanted a task or a group, found both of that name`);
+  }
+  const label = (task: string, name: string, isGroup: boolean): Float64Array => {
     checkText("read labels", `the column of ${quoted(task)}`, name);
     if (!Object.hasOwn(columns.columns, name)) {
       const hint = advice(name, Object.keys(columns.columns));
@@ -105,18 +117,22 @@ export function labels<Tasks extends string>(
     }
     const column = columns.columns[name];
     if (column.kind === "number") return Float64Array.from(column.values);
-    if (column.listed !== true) {
+    if (column.listed !== true && !isGroup) {
       const some = column.words.slice(0, 3).map((word) => JSON.stringify(word)).join(", ");
       const wanted = `wanted a column read with its words in their order, such as ${quoted(name)}: [${some}]`;
-      const groups = `for the groups of a ranking give its codes, table.columns[${quoted(name)}].codes`;
+      const instead = `the groups of a ranking are named apart, labels(table, tasks, { ${quoted(task)}: ${
+        quoted(name)
+      } })`;
       throw new TypeError(
-        `Cannot read labels\n  at ${task}: the codes of column ${quoted(name)} mean nothing: ${wanted}; ${groups}`,
+        `Cannot read labels\n  at ${task}: the codes of column ${quoted(name)} mean nothing: ${wanted}; ${instead}`,
       );
     }
     return Float64Array.from(column.codes, (code) => code < 0 ? NaN : code);
   };
-  const entries = Object.entries<string>(tasks).map(([task, name]) => [task, label(task, name)]);
-  return Object.fromEntries(entries) as Record<Tasks, Float64Array>;
+  const read = (names: Readonly<Record<string, string>>, isGroup: boolean) =>
+    Object.entries(names).map(([task, name]) => [task, label(task, name, isGroup)]);
+  const entries = [...read(tasks, false), ...read(groups, true)];
+  return Object.fromEntries(entries) as Record<Tasks | Groups, Float64Array>;
 }
 
 /**

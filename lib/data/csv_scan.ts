@@ -239,6 +239,7 @@ function splitLine(sheet: Sheet, bytes: Uint8Array, start: number, end: number, 
   }
   return true;
 }
+
 /** Returns true if a byte is a space or a tab. */
 function isBlank(byte: number): boolean {
   return byte === space || byte === tab;

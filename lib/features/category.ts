@@ -113,7 +113,7 @@ export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
     return { ...rest, words: Object.freeze(kept) };
   },
   width: (feature) => feature.words.length + reserved(feature),
-  reserved,
+  reserved: (feature) => Array.from({ length: reserved(feature) }, (_, code) => code),
   inputs: (features) => [{ name: "category", type: "int", width: features.length, codes: codesOf(features) }],
   encode: (features, records) => {
     const category = new Int32Array(records.count * features.length);
@@ -156,7 +156,7 @@ export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
       return feature.words.filter((_, place) => seen[column][first + place] === 0);
     });
   },
-  differs: "other words",
+  differs: "other words, or another code for missing texts",
   segments: (features, name) => {
     const column = features.findIndex(([feature]) => feature === name);
     const [, feature] = features[column];

@@ -29,10 +29,10 @@ export interface FeatureKind<Unfitted, Fitted> {
   /** A feature of a spec of version 1 as it is in this version; absent where the form is the same. */
   upgraded?(feature: Readonly<Record<string, unknown>>): unknown;
   /**
-   * The number of these columns that stand for reserved codes, such as that of a missing text, and come first: a model's
-   * weights of them begin at 0. Absent where there are none.
+   * Those of these columns, by number, that are 0 unless something is missing or unknown: a model's weights of them begin
+   * at 0.
    */
-  reserved?(feature: Fitted): number;
+  reserved(feature: Fitted): readonly number[];
   /** The inputs of the graph that the features share. */
   inputs(features: readonly Named<Fitted>[]): readonly GraphInput[];
   /** Returns records as these inputs, by the inputs' names. */

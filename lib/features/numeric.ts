@@ -36,7 +36,7 @@ export interface NumericFeature {
   readonly scale: number;
   /** The transformed number in the place of a missing one: it is encoded as `(missing - mean) / scale`. */
   readonly missing?: number;
-  /** True if the next input is 1 for a missing number, else 0. */
+  /** True if the next input is 1 for a missing number, else 0; the weights of it begin at 0. */
   readonly indicator?: true;
 }
 
@@ -140,6 +140,7 @@ export const numericKind: FeatureKind<UnfittedNumeric, NumericFeature> = {
     return { kind: "numeric", transform, mean, scale, ...optional(filled, indicator) };
   },
   width: widthOf,
+  reserved: ({ indicator }) => indicator ? [1] : [],
   inputs: (features) => [{ name: "numeric", type: "float", width: placesOf(features).length }],
   encode: (features, records) => {
     const { length: width } = placesOf(features);
@@ -167,7 +168,7 @@ export const numericKind: FeatureKind<UnfittedNumeric, NumericFeature> = {
       message: `${numeric[at]} is not a finite number`,
     };
   },
-  differs: "another transform, mean, scale or number for missing ones",
+  differs: "another transform, mean, scale, indicator or number for missing ones",
   about: ({ missing, indicator }) =>
     missing === undefined ? undefined : `missing: ${missing}${indicator ? ", indicator" : ""}`,
 };

@@ -12,7 +12,7 @@ export interface InputPart {
   readonly inputs: readonly GraphInput[];
   /** Its columns `[batch, width]` of the stream, from the inputs by name. */
   readonly value: (inputs: Readonly<Record<string, Value>>) => Value;
-  /** Those of its columns that stand for reserved codes. */
+  /** Those of its columns that are 0 unless something is missing or unknown. */
   readonly reserved: readonly number[];
   /** The first number that it cannot take, of arrays whose types and lengths are right. */
   readonly wrong: (inputs: Rows["inputs"]) => Wrong | undefined;
@@ -38,13 +38,13 @@ export function inputValues(input: InputSpec): readonly Value[] {
   );
 }
 
-/** The columns of reserved codes of features that stand side by side: the first ones of each. */
+/** The reserved columns of features that stand side by side. */
 function reservedIn(kind: Group["kind"], features: Group["features"]): number[] {
   let start = 0;
   return features.flatMap(([, feature]) => {
     const first = start;
     start += kind.width(feature);
-    return Array.from({ length: kind.reserved?.(feature) ?? 0 }, (_, at) => first + at);
+    return kind.reserved(feature).map((column) => first + column);
   });
 }
 

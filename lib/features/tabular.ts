@@ -133,7 +133,7 @@ export function wordsOf({ action, columns }: Records, name: string): Words {
 }
 
 /** Returns true if a column is one of a table rather than a plain list. */
-export function isTyped(column: Column | PlainColumn): column is Column {
+function isTyped(column: Column | PlainColumn): column is Column {
   return typeof column === "object" && column !== null && "kind" in column;
 }
 

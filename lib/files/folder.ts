@@ -58,7 +58,7 @@ function onDisk(path: string, wanted: readonly string[], action: string): Folder
     name: path,
     nameOf: (file) => `${path}/${file}`,
     has: async (file) => await kindAt(`${path}/${file}`) === "file",
-    read: (file, limit) => readFolderFile(path, file, { limit, wanted, action }),
+    read: (file, limit) => readFolderFile(path, file, { limit, wanted: also(wanted, file), action }),
     version: async (names) => {
       const { entries, stat } = files();
       const there = (await entries(path).catch(() => [])).map(({ name }) => name);
@@ -79,7 +79,8 @@ function remote(folder: URL, wanted: readonly string[], action: string): Folder 
     name: sourceName(folder),
     nameOf,
     has: () => Promise.resolve(false),
-    read: (file, limit) => readWithin(urlOf(file), limit, { action, path: nameOf(file), advice: needs(wanted) }),
+    read: (file, limit) =>
+      readWithin(urlOf(file), limit, { action, path: nameOf(file), advice: needs(also(wanted, file)) }),
     version: () => Promise.resolve(""),
   };
 }
@@ -92,7 +93,9 @@ function inMemory(contents: Contents, wanted: readonly string[], action: string)
     read: async (file, limit) => {
       const content: unknown = Object.hasOwn(contents, file) ? contents[file] : undefined;
       const place = { action, path: file };
-      if (content === undefined) throw new TypeError(message(place, `no such file was given, ${needs(wanted)}`));
+      if (content === undefined) {
+        throw new TypeError(message(place, `no such file was given, ${needs(also(wanted, file))}`));
+      }
       const source = typeof content === "string" ? new TextEncoder().encode(content) : content;
       if (!(source instanceof Uint8Array || source instanceof ArrayBuffer || source instanceof Blob)) {
         if (!(source instanceof Response)) {
@@ -105,6 +108,11 @@ function inMemory(contents: Contents, wanted: readonly string[], action: string)
     },
     version: () => Promise.resolve(""),
   };
+}
+
+/** Returns the files that a folder holds, with one that they name. */
+function also(wanted: readonly string[], file: string): readonly string[] {
+  return wanted.includes(file) ? wanted : [...wanted, file];
 }
 
 function needs(wanted: readonly string[]): string {

@@ -58,6 +58,6 @@ export async function isFree(folder: string): Promise<boolean> {
 }
 
 /** Waits so many milliseconds. */
-export function pause(milliseconds: number): Promise<void> {
+function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -6,7 +6,7 @@ import type { Graph } from "../graph/graph.ts";
 import type { Json } from "../ops/value.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import { checkStored, checkTensors } from "./check_stored.ts";
-import { isTranslated, known, translations } from "./graph_model_ops.ts";
+import { isTranslated, knownCodes, translations } from "./graph_model_ops.ts";
 import { type DataType, dimsOf, type Writer, writerOf } from "./graph_model_writer.ts";
 import { applied, type CodeRange, isFed, reached } from "./translation.ts";
 
@@ -63,7 +63,10 @@ export function graphModel(
     return isFed(op) ? [[name, position, write.placeholder(name, shape, dtypeOf(graph, position))] as const] : [];
   });
   const fed = inputs.map(([name, position, node]): [position: number, fed: Fed] => {
-    return [position, Object.hasOwn(codes, name) ? { node: known(write, node, codes[name]), known: true } : { node }];
+    return [
+      position,
+      Object.hasOwn(codes, name) ? { node: knownCodes(write, node, codes[name]), known: true } : { node },
+    ];
   });
   const names = written(graph, parameters, new Map(fed), write);
   const outputs = Object.entries(graph.outputs).map(([name, position]) =>

@@ -173,7 +173,7 @@ function gatherSum(write: Writer, [table, codes]: readonly string[], place: Plac
 }
 
 /** Codes with the unknown one in the place of those that their columns do not have. */
-export function known(write: Writer, codes: string, columns: readonly CodeRange[]): string {
+export function knownCodes(write: Writer, codes: string, columns: readonly CodeRange[]): string {
   const near = nearest(write, codes, columns.map(() => 0), columns.map(({ size }) => size - 1));
   const where = (op: "Equal" | "NotEqual") =>
     write.node("Cast", [write.node(op, [codes, near], { T: int })], { SrcT: type("DT_BOOL"), DstT: int });

@@ -3,7 +3,7 @@ import { quoted } from "../errors/quoted.ts";
 import type { Graph, Node } from "../graph/graph.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import { checkStored, checkTensors } from "./check_stored.ts";
-import { isTranslated, known as knownCodes, translations } from "./onnx_ops.ts";
+import { isTranslated, knownCodes, translations } from "./onnx_ops.ts";
 import type { Dtype } from "./onnx_messages.ts";
 import { type Writer, writerOf } from "./onnx_writer.ts";
 import { applied, type CodeRange, isFed, reached } from "./translation.ts";

@@ -221,7 +221,7 @@ function nearest(write: Writer, codes: string, columns: readonly CodeColumn[]): 
 }
 
 /** Codes with the unknown one in the place of those that their columns do not have. */
-export function known(write: Writer, codes: string, columns: readonly CodeRange[]): string {
+export function knownCodes(write: Writer, codes: string, columns: readonly CodeRange[]): string {
   const near = nearest(write, codes, columnsOf(columns.map(({ size }) => size)));
   const unknown = write.codes(columns.map(({ unknown }) => unknown));
   return write.node("Where", [write.node("Equal", [codes, near]), codes, unknown]);

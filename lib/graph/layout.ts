@@ -18,7 +18,7 @@ export interface Parameter {
   readonly shape: readonly number[];
   /** The initial values. */
   readonly init: Init;
-  /** The rows that begin at 0 whatever the initial values, but given ones: those of reserved codes. Absent: none. */
+  /** The rows that begin at 0 whatever the initial values, but given ones: those of reserved columns. Absent: none. */
   readonly zeros?: readonly number[];
 }
 

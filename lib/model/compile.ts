@@ -28,7 +28,7 @@ export interface CompileOptions {
   readonly seed?: number;
   /**
    * The parameters to begin with. Those of a model carry a mark of its features, and are refused by a model of others.
-   * Default: initial values from the seed, but 0 for weights of reserved codes, those of missing texts and unknown words.
+   * Default: initial values from the seed, but 0 for weights of what is missing or unknown: reserved codes, indicators.
    */
   readonly parameters?: Readonly<Record<string, Tensor>>;
   /** True if like experts and gates are computed as one. The numbers are the same up to rounding. Default true. */

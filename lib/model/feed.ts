@@ -26,12 +26,12 @@ export function batchTensors(
     const compares = lossOverAll(head) !== undefined;
     tensors[`labels/${task}`] = heads[head.kind].label.codes
       ? { shape: [rows.count, 1], data: new Int32Array(labels) }
-      : { shape: [rows.count], data: compares ? inOrder(labels) : new Float32Array(labels) };
+      : { shape: [rows.count], data: compares ? comparable(labels) : new Float32Array(labels) };
     const scale = scales?.[task] ?? scaleOf(rows, task, weights);
     const scaled = new Float32Array(scale === 1 ? weights : weights.map((weight) => weight * scale));
     tensors[`weights/${task}`] = { shape: [rows.count], data: scaled };
     if (groups !== undefined) {
-      const data = inOrder(groups.map((group) => Number.isNaN(group) ? 0 : group));
+      const data = comparable(groups.map((group) => Number.isNaN(group) ? 0 : group));
       tensors[`groups/${task}`] = { shape: [rows.count], data };
     }
   }
@@ -39,7 +39,7 @@ export function batchTensors(
 }
 
 /** Returns numbers that are only compared, in float32: their places in order, if any of them would lose digits. */
-function inOrder(numbers: Float32Array | Float64Array): Float32Array {
+function comparable(numbers: Float32Array | Float64Array): Float32Array {
   const rounded = new Float32Array(numbers);
   if (rounded.every((number, row) => number === numbers[row])) return rounded;
   const places = new Map(Array.from(numbers.toSorted(), (number, place) => [number, place]));

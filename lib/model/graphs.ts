@@ -16,7 +16,7 @@ import { checkPlan, type Plan } from "../trace/plan.ts";
 
 /**
  * Returns the forward graph of a model, from a batch to predictions by task and, if asked for, gate weights as
- * `gates/<level>/<stream>`. Its parameters have their paths as names: exports are written from it. Where codes
+ * `gates/<level>/<stream>`. Its parameters have their paths as names, as in exports. Where codes
  * have at least 32 places on average, they gather rows of tables: a run costs the same however many words there are.
  *
  * @param gates True if gate weights are outputs too. Default false.

@@ -11,8 +11,8 @@ import type { Init } from "../ops/init.ts";
  * Returns the initial values of a model's parameters, by path. Each depends on the seed and the path alone: adding a
  * task or an expert changes no other value, and every engine begins with the same numbers.
  *
- * There is one exception. Weights that reserved columns of the input are multiplied with, those of missing texts and of
- * unknown words, begin at 0, so that what no row has trained adds nothing. `inits.values` stay as they are given.
+ * There is one exception. Weights that reserved columns of the input are multiplied with, those of missing texts, of
+ * unknown words and of indicators of missing numbers, begin at 0, so that what no row has trained adds nothing. `inits.values` stay as they are given.
  *
  * @returns Tensors of the parameters' shapes, such as `[width, units]`, by path.
  *

@@ -5,7 +5,7 @@ import type { Value } from "../ops/value.ts";
  * Returns the rows of parameters that the reserved columns of the input are multiplied with, by the parameter's path:
  * rows of a matrix `[width, units]`, elements of a vector `[width]`.
  *
- * A column counts as reserved as long as it is 0 in every row that has no reserved code: cut out, put beside others, or
+ * A column counts as reserved as long as it is 0 in every row of which nothing is missing or unknown: cut out, put beside others, or
  * multiplied with a gate. Of a table that is itself a product, such as that of a shared and an own matrix, the first
  * factor's rows are meant: were all of them 0, no gradient would reach any.
  *

@@ -105,6 +105,19 @@ steps["save, load and save again, from a path, a URL, a server and files"] = asy
   server.close();
 };
 
+steps["a large vocabulary is saved in a file of its own, and loaded"] = async () => {
+  const users = Array.from({ length: 1500 }, (_, i) => `user ${i} é`);
+  const features = fit({ user: category() }, { user: users });
+  const model = await compile(define({ input: features, tasks: { click: binary() } }), { engine: reference() });
+  await save(model, "words");
+  assert.equal(fs.readdirSync("words").filter((name) => /^words-[0-9a-f]{16}\.safetensors$/.test(name)).length, 1);
+  const loaded = await load("words", { engine: reference() });
+  assert.deepEqual(loaded.spec, model.spec);
+  assert.deepEqual(await loaded.parameters(), await model.parameters());
+  await save(loaded, "words");
+  assert.equal(fs.readdirSync("words").length, 3);
+};
+
 steps["saving and loading say what is wrong"] = async () => {
   fs.mkdirSync("mine");
   fs.writeFileSync("mine/notes.txt", "mine");

@@ -186,7 +186,7 @@ async function instead(reason: string): Promise<Engine> {
   return { ...await cpu(), note };
 }
 
-/** The backends that were reported to be wrong, and the functions by which wasm was not to run: a program has one. */
+/** Backends that were reported to be wrong and, once wasm was reported not to run, the function that wrote it. */
 const reported = new WeakSet<object>();
 
 /** The rewrites that pay off: where a backend's memory can be reached, plain loops copy nothing to reach an expert. */
