@@ -154,7 +154,7 @@ Deno.test("a choice between a number and constants is known to be as small as th
     ["far from 0 or -9", select(greater(x, 5), x, -9), 100],
     ["not greater", select(greater(x, 5), 0, x), 100],
     ["of another's size", select(greater(mul(x, 1), 5), 5, x), 100],
-    ["never", select(greater(x, 500), x, 3), 3],
+    ["never", select(greater(x, 500), x, 3), 100],
   ];
   for (const [name, value, most] of cases) {
     assertEquals(mostInside(inOrder([add(value, 0)]), 100, 1, 1), most, name);
