@@ -541,6 +541,35 @@ Deno.test("readCsv() skips no more malformed rows than wanted, and stops when th
   await assertRejects(headless, SyntaxError, 'bare " in non-quoted-field'); // the names of columns are no row
 });
 
+Deno.test("readCsv() stops when its signal says so, while a stream gives nothing too, and lets go of it", async () => {
+  for (const wrapped of [false, true]) {
+    let reason: unknown;
+    const silent = new ReadableStream<Uint8Array>({
+      pull: () => new Promise(() => {}),
+      cancel: (of) => void (reason = of),
+    });
+    const abort = new AbortController();
+    const reading = readCsv(wrapped ? new Response(silent) : silent, {
+      columns: { a: "number" },
+      signal: abort.signal,
+    });
+    setTimeout(() => abort.abort(new Error("enough")), 10);
+    await assertRejects(() => reading, Error, "enough");
+    assertEquals((reason as Error).message, "enough");
+  }
+});
+
+Deno.test("readCsv() reads the text of a data: or blob: URL, and no file of its name", async () => {
+  const blob = URL.createObjectURL(new Blob(["a\n1\n"]));
+  for (const url of ["data:text/csv,a%0A1", blob]) {
+    for (const source of [url, new URL(url)]) {
+      const { columns } = await readCsv(source, { columns: { a: "number" } });
+      assertEquals(columns.a, { kind: "number", values: Float64Array.of(1) });
+    }
+  }
+  URL.revokeObjectURL(blob);
+});
+
 Deno.test("readCsv() stops when its signal says so", async () => {
   const signal = AbortSignal.abort(new Error("enough"));
   await assertRejects(() => readCsv(pieces("a\n1"), { columns: { a: "number" }, signal }), Error, "enough");

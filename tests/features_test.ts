@@ -430,3 +430,17 @@ function ones(spec: Spec): Record<string, Tensor> {
     return [path, { shape, data: new Float32Array(shape.reduce((size, length) => size * length, 1)).fill(1) }];
   }));
 }
+
+Deno.test("fit() refuses what encode() could not take: differences whose squares vanish, a missing number out of reach", () => {
+  const small = [[5e-324, 1e-323], [1e-200, 3e-200], [0, 1e-155]];
+  for (const x of small) {
+    assertThrows(() => fit({ x: numeric() }, { x }), RangeError, ": multiply the numbers first");
+    assertEquals(encode(fit({ x: numeric({ standardise: false }) }, { x }), { x }).inputs.numeric, new Float32Array(2));
+  }
+  const x = [1e-100, 3e-100, null];
+  const far = () => fit({ x: numeric({ missing: 1 }) }, { x });
+  const message = 'at feature "x": 1 stands for missing numbers, wanted one that float32 holds once encoded';
+  assertThrows(far, RangeError, message);
+  const near = fit({ x: numeric({ missing: "mean" }) }, { x });
+  assertEquals(encode(near, { x }).inputs.numeric, Float32Array.of(-1, 1, 0));
+});

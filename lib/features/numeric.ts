@@ -137,6 +137,11 @@ export const numericKind: FeatureKind<UnfittedNumeric, NumericFeature> = {
     const { mean, scale } = standardise ? standard(numbers, where) : { mean: 0, scale: 1 };
     if (transform === "none") checkApart(there, (x) => (x - mean) / scale, where);
     const filled = typeof missing === "number" ? of(missing) : missing && meanOf(numbers);
+    if (filled !== undefined && !Number.isFinite(Math.fround((filled - mean) / scale))) {
+      throw new RangeError(
+        `${where}: ${missing} stands for missing numbers, wanted one that float32 holds once encoded`,
+      );
+    }
     return { kind: "numeric", transform, mean, scale, ...optional(filled, indicator) };
   },
   width: widthOf,
@@ -220,6 +225,9 @@ function standard(numbers: Float64Array, where: string): Pick<NumericFeature, "m
   const scale = Math.sqrt(squares / numbers.length);
   if (!Number.isFinite(scale)) {
     throw new RangeError(`${where}: found differences of ${widest}: divide the numbers first`);
+  }
+  if (scale < 1e-150) { // whose squares are not exact, or 0
+    throw new RangeError(`${where}: found differences of ${widest}: multiply the numbers first`);
   }
   if (scale < 1e-5 * Math.abs(mean)) {
     const found = `found ${mean} on average and differences of ${scale.toPrecision(2)}, too small for float32`;

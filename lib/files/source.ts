@@ -20,7 +20,9 @@ export function checkSource(source: unknown): asserts source is Source {
   if (source instanceof ReadableStream) {
     if (source.locked) throw new TypeError("Cannot read stream: it is being read already: wanted a fresh one");
   } else if (source instanceof Response) {
-    if (source.bodyUsed) throw new TypeError("Cannot read response: its body was read already: wanted a fresh one");
+    if (source.bodyUsed || source.body?.locked) {
+      throw new TypeError("Cannot read response: its body was read already: wanted a fresh one");
+    }
   } else if (source instanceof URL || typeof source === "string" && source !== "") {
     const url = urlOf(source);
     if (url === undefined || protocols.includes(url.protocol)) return;
@@ -45,7 +47,8 @@ export function sourceName(source: Source): string {
 /** Returns a URL, or a text that is one; undefined if it is a path or anything else. */
 export function urlOf(source: unknown): URL | undefined {
   if (source instanceof URL) return source;
-  const isUrl = typeof source === "string" && /^[a-z][a-z\d+.-]+:\/\//i.test(source) && URL.canParse(source);
+  const isUrl = typeof source === "string" && /^([a-z][a-z\d+.-]+:\/\/|data:|blob:)/i.test(source) &&
+    URL.canParse(source);
   return isUrl ? new URL(source) : undefined;
 }
 
@@ -63,20 +66,27 @@ export function pathOf({ pathname }: URL): string {
 export async function* chunksOf(source: Source, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   if (source instanceof Uint8Array) return yield source;
   if (source instanceof ArrayBuffer) return yield new Uint8Array(source);
-  if (source instanceof ReadableStream) return yield* streamed(source);
-  if (source instanceof Blob) return yield* streamed(source.stream());
-  if (source instanceof Response) return yield* streamed(bodyOf(source));
+  if (source instanceof ReadableStream) return yield* streamed(source, signal);
+  if (source instanceof Blob) return yield* streamed(source.stream(), signal);
+  if (source instanceof Response) return yield* streamed(bodyOf(source), signal);
   const url = urlOf(source);
-  if (url !== undefined && url.protocol !== "file:") return yield* streamed(bodyOf(await fetched(url, signal)));
+  if (url !== undefined && url.protocol !== "file:") return yield* streamed(bodyOf(await fetched(url, signal)), signal);
   yield* fileChunks(url === undefined ? source as string : pathOf(url));
 }
 
-async function* streamed(stream: ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array> {
+async function* streamed(
+  stream: ReadableStream<Uint8Array> | null,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
   if (stream === null) return;
   const reader = stream.getReader();
+  const stop = () => void reader.cancel(signal?.reason).catch(() => {}); // ends a read that waits
+  signal?.addEventListener("abort", stop);
   try {
     for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
+    signal?.throwIfAborted();
   } finally {
+    signal?.removeEventListener("abort", stop);
     await reader.cancel();
   }
 }

@@ -105,11 +105,11 @@ const ranged: Readonly<Record<Op, (of: readonly Range[], value: Value, rows: num
 
   greater: () => part,
   equal: () => part,
-  select: ([, a, b], { of: [condition, chosen] }) => {
-    const [x, floor] = condition.op === "greater" ? condition.of : [];
-    const least = x === chosen && floor.op === "constant" ? Math.max(a.least, leafRange(floor, 0).least) : a.least;
-    return joined([{ ...a, least }, b]);
-  },
+  select: ([, a, b], { of: [condition, chosen, other] }) =>
+    condition.op !== "greater" ? joined([a, b]) : joined([
+      limited(a, chosen, condition.of, true),
+      limited(b, other, condition.of, false),
+    ]),
 
   sum: ([x], { of: [from], attrs }, rows) => times(x, lengthOf(from, attrs.axes as number[], rows)),
   max: joined,
@@ -141,6 +141,23 @@ function leafRange({ op, attrs }: Value, size: number): Range {
   if (op !== "constant") return { least: -size, most: size };
   const data = attrs.data as readonly number[];
   return { least: data.reduce((a, b) => Math.min(a, b)), most: data.reduce((a, b) => Math.max(a, b)) };
+}
+
+/** The range of a branch where one value is greater than another, or is not: a constant limits the other of the two. */
+function limited(range: Range, branch: Value, [left, right]: readonly Value[], isGreater: boolean): Range {
+  const [larger, smaller] = isGreater ? [left, right] : [right, left];
+  const above = smaller.op === "constant"
+    ? within(range, branch, larger, leafRange(smaller, 0).least, Infinity)
+    : range;
+  return larger.op === "constant" ? within(above, branch, smaller, -Infinity, leafRange(larger, 0).most) : above;
+}
+
+/** The range of a value where x is between two numbers: of x itself, or of a choice between x and constants. */
+function within(range: Range, value: Value, x: Value, least: number, most: number): Range {
+  const choices = value.op === "select" && value !== x ? value.of.slice(1) : [value];
+  if (!choices.every((choice) => choice === x || choice.op === "constant")) return range;
+  const limits = joined(choices.map((choice) => choice === x ? { least, most } : leafRange(choice, 0)));
+  return { least: Math.max(range.least, limits.least), most: Math.min(range.most, limits.most) };
 }
 
 /** True if a value is the maximum of another, over whatever axes. */
