@@ -3,6 +3,7 @@ import { sizeOf, withBatch } from "../ops/shape.ts";
 import { apply } from "../ops/table.ts";
 import type { Op, Value } from "../ops/value.ts";
 import { type Graph, graphOf, valuesOf } from "./graph.ts";
+import { usersOf } from "./users.ts";
 import { inOrder } from "./walk.ts";
 
 /** The largest number that float32 holds, less what rounding may add. */
@@ -34,16 +35,85 @@ export function insideOf(graph: Graph, names: readonly string[]): readonly Value
  */
 export function mostInside(values: readonly Value[], inputs: number, parameters: number, rows: number): number {
   const ranges = new Map<Value, Range>();
+  const chosen = chosenAlone(values);
   let most = 0;
-  for (const value of values) {
-    const of = value.of.map((argument) => ranges.get(argument)!);
-    const leaf = value.op === "parameter" ? parameters : inputs;
-    const found = value.of.length === 0 ? leafRange(value, leaf) : ranged[value.op](of, value, rows);
+  const known = (value: Value, of: readonly Range[], counts: boolean): Range => {
+    const found = ranged[value.op](of, value, rows);
     const range = Number.isNaN(found.least) || Number.isNaN(found.most) ? anything : found;
-    ranges.set(value, range);
-    if (adding.has(value.op)) most = Math.max(most, -range.least, range.most);
+    if (counts && adding.has(value.op)) most = Math.max(most, -range.least, range.most);
+    return range;
+  };
+  // The range of a branch where x is limited, along the few ops that lead from x to it.
+  const limited = (value: Value, x: Value, limit: Range, depth = deepest): Range => {
+    const range = ranges.get(value)!;
+    if (value === x) return within(range, limit);
+    if (depth === 0 || value.of.length === 0) return range;
+    return known(value, value.of.map((argument) => limited(argument, x, limit, depth - 1)), true);
+  };
+  for (const value of values) {
+    const branches = branchesOf(value);
+    const of = value.of.map((argument, at) =>
+      branches.filter(({ branch }) => branch === at)
+        .reduce((range, { x, limit }) => within(range, limited(argument, x, limit)), ranges.get(argument)!)
+    );
+    const leaf = value.op === "parameter" ? parameters : inputs;
+    ranges.set(value, value.of.length === 0 ? leafRange(value, leaf) : known(value, of, !chosen.has(value)));
   }
   return most;
+}
+
+/** The branch of a choice, by its position, and the limit of a value x where it is chosen. */
+interface Branch {
+  readonly branch: number;
+  readonly x: Value;
+  readonly limit: Range;
+}
+
+/** Returns the branches of a choice by whether a value is greater than a constant, or less. */
+function branchesOf({ op, of: [condition] }: Value): readonly Branch[] {
+  if (op !== "select" || condition.op !== "greater") return [];
+  const [left, right] = condition.of;
+  if (right.op === "constant") {
+    const { least, most } = leafRange(right, 0);
+    return [
+      { branch: 1, x: left, limit: { least, most: Infinity } },
+      { branch: 2, x: left, limit: { least: -Infinity, most } },
+    ];
+  }
+  if (left.op !== "constant") return [];
+  const { least, most } = leafRange(left, 0);
+  return [
+    { branch: 1, x: right, limit: { least: -Infinity, most } },
+    { branch: 2, x: right, limit: { least, most: Infinity } },
+  ];
+}
+
+/**
+ * Returns the values that count for nothing but a branch of a choice, such as `exp(x) - 1` of an ELU: however large they
+ * are where it is not chosen.
+ */
+function chosenAlone(values: readonly Value[]): ReadonlySet<Value> {
+  const users = usersOf(values);
+  const found = new Set<Value>();
+  const walk = (value: Value, user: Value, x: Value, depth: number): void => {
+    if (depth === 0 || value === x || value.of.length === 0) return;
+    if (users.get(value)!.some((use) => use.value !== user)) return;
+    found.add(value);
+    for (const argument of value.of) walk(argument, value, x, depth - 1);
+  };
+  for (const choice of values) {
+    for (const { branch, x } of branchesOf(choice)) walk(choice.of[branch], choice, x, deepest);
+  }
+  return found;
+}
+
+/** The most ops that are followed from a choice to the value that it is by. */
+const deepest = 5;
+
+/** The range of what is in both of two ranges. */
+function within(range: Range, limit: Range): Range {
+  if (range.least >= limit.least && range.most <= limit.most) return range;
+  return { least: Math.max(range.least, limit.least), most: Math.min(range.most, limit.most) };
 }
 
 /**
@@ -105,11 +175,7 @@ const ranged: Readonly<Record<Op, (of: readonly Range[], value: Value, rows: num
 
   greater: () => part,
   equal: () => part,
-  select: ([, a, b], { of: [condition, chosen, other] }) =>
-    condition.op !== "greater" ? joined([a, b]) : joined([
-      limited(a, chosen, condition.of, true),
-      limited(b, other, condition.of, false),
-    ]),
+  select: ([, a, b]) => joined([a, b]),
 
   sum: ([x], { of: [from], attrs }, rows) => times(x, lengthOf(from, attrs.axes as number[], rows)),
   max: joined,
@@ -141,23 +207,6 @@ function leafRange({ op, attrs }: Value, size: number): Range {
   if (op !== "constant") return { least: -size, most: size };
   const data = attrs.data as readonly number[];
   return { least: data.reduce((a, b) => Math.min(a, b)), most: data.reduce((a, b) => Math.max(a, b)) };
-}
-
-/** The range of a branch where one value is greater than another, or is not: a constant limits the other of the two. */
-function limited(range: Range, branch: Value, [left, right]: readonly Value[], isGreater: boolean): Range {
-  const [larger, smaller] = isGreater ? [left, right] : [right, left];
-  const above = smaller.op === "constant"
-    ? within(range, branch, larger, leafRange(smaller, 0).least, Infinity)
-    : range;
-  return larger.op === "constant" ? within(above, branch, smaller, -Infinity, leafRange(larger, 0).most) : above;
-}
-
-/** The range of a value where x is between two numbers: of x itself, or of a choice between x and constants. */
-function within(range: Range, value: Value, x: Value, least: number, most: number): Range {
-  const choices = value.op === "select" && value !== x ? value.of.slice(1) : [value];
-  if (!choices.every((choice) => choice === x || choice.op === "constant")) return range;
-  const limits = joined(choices.map((choice) => choice === x ? { least, most } : leafRange(choice, 0)));
-  return { least: Math.max(range.least, limits.least), most: Math.min(range.most, limits.most) };
 }
 
 /** True if a value is the maximum of another, over whatever axes. */
