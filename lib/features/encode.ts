@@ -2,7 +2,7 @@ import type { Rows } from "../data/rows.ts";
 import { isRecord, kindOf } from "../errors/kinds.ts";
 import { encodingOf } from "./encoding.ts";
 import type { Features } from "./input.ts";
-import { type Feature, groupsOf, isFitted, isUnfitted, kinds, type UnfittedFeature } from "./table.ts";
+import { authors, type Feature, groupsOf, isFitted, isUnfitted, kinds, type UnfittedFeature } from "./table.ts";
 import { recordsOf, type Tabular } from "./tabular.ts";
 
 /**
@@ -33,7 +33,7 @@ import { recordsOf, type Tabular } from "./tabular.ts";
  */
 export function fit(features: Readonly<Record<string, UnfittedFeature>>, rows: Tabular): Features {
   const action = "fit features";
-  checkFeatures(action, features, isUnfitted, Object.keys(kinds).map((kind) => `${kind}()`).join(" or "));
+  checkFeatures(action, features, isUnfitted, authors);
   const records = recordsOf(action, columnsOfEach(features), rows);
   if (records.count === 0) throw new RangeError(`Cannot ${action}\n  at rows: found none, wanted at least one`);
   const fitted = (name: string, feature: UnfittedFeature) => kinds[feature.kind].fit(feature, name, records);
@@ -92,5 +92,7 @@ function checkFeatures(
 
 /** The names of the columns that every feature is made from. */
 function columnsOfEach(features: Readonly<Record<string, UnfittedFeature | Feature>>): [string, string[]][] {
-  return Object.entries(features).map(([name, { kind }]) => [name, Object.keys(kinds[kind].columns(name))]);
+  return Object.entries(features).map((
+    [name, feature],
+  ) => [name, Object.keys(kinds[feature.kind].columns(name, feature))]);
 }
