@@ -36,19 +36,28 @@ export type BucketOptions = { readonly boundaries: readonly number[] } | { reado
 /** Returns a number in buckets; the action and all options of {@linkcode numeric} are those of its errors. */
 export function bucketed(action: string, options: Readonly<Record<string, unknown>>): UnfittedBucketed {
   const { boundaries, quantiles, ...others } = options;
-  const [other] = boundaries !== undefined && quantiles !== undefined ? ["quantiles"] : Object.keys(others);
+  const [one, both] = [
+    boundaries === undefined ? "quantiles" : "boundaries",
+    boundaries !== undefined && quantiles !== undefined,
+  ];
+  const [other] = both ? ["quantiles"] : Object.keys(others);
   if (other !== undefined) {
-    const one = boundaries === undefined ? "quantiles" : "boundaries";
-    const why = other === "missing" || other === "indicator"
-      ? "missing numbers have a bucket of their own"
-      : "it changes no bucket";
-    throw new TypeError(`Cannot ${action}\n  at ${other}: ${other === "quantiles" ? one : why}: wanted ${one} alone`);
+    throw new TypeError(
+      `Cannot ${action}\n  at ${other}: ${whyNot[other] ?? "it changes no bucket"}: wanted ${one} alone`,
+    );
   }
   if (quantiles === undefined) return { kind: "bucketed", by: checked(action, boundaries) };
   if (typeof quantiles === "number" && isCount(quantiles)) return { kind: "bucketed", by: quantiles };
   const text = `Cannot ${action}\n  at quantiles: found ${kindOf(quantiles)}, wanted ${quantilesWanted}`;
   throw typeof quantiles === "number" ? new RangeError(text) : new TypeError(text);
 }
+
+/** The reasons why options are refused beside boundaries or quantiles. */
+const whyNot: Readonly<Record<string, string>> = {
+  quantiles: "boundaries make the buckets",
+  missing: "missing numbers have a bucket of their own",
+  indicator: "missing numbers have a bucket of their own",
+};
 
 const quantilesWanted = `a whole number from 2 to ${mostBuckets}`;
 
