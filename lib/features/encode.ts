@@ -44,14 +44,15 @@ export function fit(features: Readonly<Record<string, UnfittedFeature>>, rows: T
 /**
  * Encodes rows as a model with named features reads them.
  *
- * A number `x` becomes `(transform(x) - mean) / scale`, computed in float64 and rounded to float32, a word its code. The
+ * A number `x` becomes `(transform(x) - mean) / scale`, computed in float64 and rounded to float32, all else a code. The
  * result is what a model predicts; `rows(encode(features, table), { labels: labels(table, { ... }) })` is what it trains
  * on.
  *
  * @param features The features of the model.
  * @param rows The rows; columns that are not features are left out.
  * @returns Rows without labels: `numeric`, `[rows x numbers]`, and `category`, codes `[rows x categories]` with 0 for a
- * missing text and 1 for an unknown word; one of them alone if all features are of that kind. Their `encoding` is a mark of
+ * missing text and 1 for an unknown word; codes of other kinds as `bucketed`, `hashed` and `cross`. There is none of a kind
+ * that no feature has. Their `encoding` is a mark of
  * the features: a model whose features are others refuses them.
  * @throws {TypeError | RangeError} if a column is missing, columns are of different lengths, or a number is not
  * finite, also as float32 once it is encoded, or out of its transform's range; rows are counted from 0.

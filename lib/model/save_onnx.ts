@@ -9,8 +9,7 @@ import { codesOf, described, type ExportOptions, served } from "./exported.ts";
  * Saves the forward graph of a model as one `.onnx` file of standard ops, which any ONNX runtime runs without this
  * package.
  *
- * Its inputs are the model's, by name: `input` `[batch, width]`, or `numeric` and `category` (int32) as `encode` returns
- * them. Its outputs are the tasks, by name, with a number after a name that an input has; `batch` is any number of
+ * Its inputs are the model's, by name: `input` `[batch, width]`, or those that `encode` returns, codes as int32. Its outputs are the tasks, by name, with a number after a name that an input has; `batch` is any number of
  * rows. The features, from which any language can encode rows, are in the metadata `gatehouse`, JSON with the property
  * `input`, or, above 1 MiB, in `<path>.input-DIGEST.json`, whose name and SHA-256 stand there in their place; beside it,
  * `codes` has the number of codes of each column, and which stand for missing texts and unknown words. A code of no word is
