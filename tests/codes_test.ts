@@ -5,7 +5,8 @@ import { random } from "../lib/data/random.ts";
 import { encodingOf } from "../lib/features/encoding.ts";
 import { start } from "../lib/engines/onnx/runtime.ts";
 import { saveOnnx } from "../lib/onnx.ts";
-import { initialise, parametersOf } from "../lib/graph.ts";
+import { gather, initialise, parametersOf, trace } from "../lib/graph.ts";
+import type { Value } from "../lib/ops.ts";
 import {
   adam,
   bank,
@@ -40,6 +41,16 @@ import {
   type UnfittedFeature,
 } from "../mod.ts";
 import { withTemp } from "./temp.ts";
+
+Deno.test("columns of every kind of codes are gathered, never made", () => {
+  const features = fit(unfitted, lists);
+  const { logits } = trace(define({ input: features, tasks: { y: binary() } }), false);
+  const opsOf = (value: Value): string[] => [...value.of.flatMap(opsOf), value.op];
+  const count = (values: Readonly<Record<string, Value>>, op: string) =>
+    opsOf(values.y).filter((other) => other === op).length;
+  assertEquals([count(logits, "multiHot"), count(logits, "gatherSum")], [4, 0]);
+  assertEquals([count(gather(logits, 2), "multiHot"), count(gather(logits, 2), "gatherSum")], [0, 4]);
+});
 
 /** The hash of one text. */
 const hash = (text: string) => murmurs(1, () => text)[0];
