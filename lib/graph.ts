@@ -47,7 +47,10 @@ export type {
   version,
 } from "./spec/spec.ts";
 export type { Features, InputSpec, StreamSpec } from "./features/input.ts";
+export type { BucketedFeature } from "./features/bucketed.ts";
 export type { CategoryFeature } from "./features/category.ts";
+export type { CrossFeature } from "./features/cross.ts";
+export type { HashedFeature } from "./features/hashed.ts";
 export type { NumericFeature } from "./features/numeric.ts";
 export type { Feature } from "./features/table.ts";
 export type {

@@ -42,7 +42,7 @@ const labels = { y: [0, 1, 0, 1] };
 const others: Readonly<Record<string, readonly [features: Features, difference: string]>> = {
   words: [
     fit(kinds, { ...people, city: ["lyon", "oslo", "rome", "wien"] }),
-    '"city" has other words, or another code for missing texts',
+    '"city" has other words, or other codes for missing and unknown texts',
   ],
   mean: [
     fit(kinds, { ...people, age: [20, 30, 40, 51] }),

@@ -521,8 +521,8 @@ Deno.test("gateReport() refuses what it cannot look at", async () => {
     [
       () => gateReport(model, data, { by: "age" }),
       TypeError,
-      'Cannot report gates by "age": the feature is numeric, wanted a category: to compare its ranges, report on the ' +
-      "rows of each",
+      'Cannot report gates by "age": the feature is numeric, wanted category or bucketed or hashed or cross: ' +
+      "numeric({ boundaries }) makes buckets of a number",
     ],
     [
       () => gateReport(width, sample(3), { by: "job" }),

@@ -1,5 +1,5 @@
 import { assert } from "@std/assert";
-import { bank, binary, category, define, dense, describe, encode, fit, issuesOf } from "../mod.ts";
+import { bank, binary, category, cross, define, dense, describe, encode, fit, hashed, issuesOf } from "../mod.ts";
 import {
   type Features,
   level,
@@ -126,6 +126,24 @@ const works: Readonly<Record<string, readonly [size: number, prepare: (size: num
       return issuesOf(json);
     };
   }],
+  "distinct words and rows, fitted and encoded by every kind of codes": [4000, (size) => {
+    const rows = { u: words(size), v: words(size).reverse(), x: Float64Array.from({ length: size }, (_, at) => at) };
+    const kinds = {
+      u: category({ most: size / 2, unknowns: 9 }),
+      v: hashed(1000),
+      x: numeric({ quantiles: size / 2 }),
+      both: cross(["u", "v"], { buckets: 1000 }),
+    };
+    return () => encode(fit(kinds, rows), rows);
+  }],
+  "a stream of distinct words, hashed and crossed piece by piece": [8000, (size) => {
+    const file = `u,v\n${words(size).map((word) => `${word},${word}`).join("\n")}\n`;
+    const fitted = fit({ u: hashed(99), both: cross(["u", "v"], { buckets: 99 }) }, { u: ["a"], v: ["b"] });
+    return async () => {
+      const pieces = streamCsv(new Blob([file]).stream(), { columns: { u: "text", v: "text" }, rows: 64 });
+      for await (const table of pieces) encode(fitted, table);
+    };
+  }],
   "a stream of distinct words, encoded piece by piece": [8000, (size) => {
     const file = `u\n${words(size).join("\n")}\n`;
     const fitted = fit({ u: category() }, { u: words(size) });
@@ -137,15 +155,17 @@ const works: Readonly<Record<string, readonly [size: number, prepare: (size: num
 };
 
 Deno.test("encode() of one row costs the same whatever the number of words", async () => {
-  const encoding = (size: number) => {
-    const fitted = fit({ u: category() }, { u: words(size) });
-    return () => {
-      for (let times = 0; times < 100; times++) encode(fitted, { u: ["numbered word 7"] });
+  for (const kind of [category(), category({ unknowns: 5 }), hashed(1000)]) {
+    const encoding = (size: number) => {
+      const fitted = fit({ u: kind }, { u: words(size) });
+      return () => {
+        for (let times = 0; times < 100; times++) encode(fitted, { u: ["numbered word 7"] });
+      };
     };
-  };
-  const few = await fastest(encoding(100));
-  const many = await fastest(encoding(100_000));
-  assert(many < 1 + 10 * few, `${few.toFixed(2)} ms, and ${many.toFixed(2)} ms for 1,000 times as many words`);
+    const few = await fastest(encoding(100));
+    const many = await fastest(encoding(100_000));
+    assert(many < 1 + 10 * few, `${few.toFixed(2)} ms, and ${many.toFixed(2)} ms for 1,000 times as many words`);
+  }
 });
 
 for (const [what, [size, prepare]] of Object.entries(works)) {

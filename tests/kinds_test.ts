@@ -2,8 +2,10 @@ import { assert, assertEquals } from "@std/assert";
 import { random } from "../lib/data/random.ts";
 import { category } from "../lib/features/category.ts";
 import { columnsIn } from "../lib/features/columns.ts";
+import { cross } from "../lib/features/cross.ts";
 import { encode, fit } from "../lib/features/encode.ts";
 import { type Features, inputWidth } from "../lib/features/input.ts";
+import { hashed } from "../lib/features/hashed.ts";
 import { numeric } from "../lib/features/numeric.ts";
 import { inputValues, partsOf } from "../lib/features/parts.ts";
 import { columnKinds, type Feature, featureForm, isFitted, isUnfitted, kinds } from "../lib/features/table.ts";
@@ -20,7 +22,16 @@ const samples: Readonly<Record<Feature["kind"], readonly UnfittedFeature[]>> = {
     numeric({ missing: 3 }),
     numeric({ missing: "mean", indicator: true }),
   ],
-  category: [category(), category({ minCount: 3 }), category({ minCount: 1000 })],
+  category: [
+    category(),
+    category({ minCount: 3 }),
+    category({ minCount: 1000 }),
+    category({ missing: "unknown" }),
+    category({ most: 2, unknowns: 3 }),
+  ],
+  bucketed: [numeric({ boundaries: [2, 3.5, 7] }), numeric({ quantiles: 4 })],
+  hashed: [hashed(1), hashed(7)],
+  cross: [cross(["left", "right"], { buckets: 5 }), cross(["right", "middle", "left"], { buckets: 50 })],
 };
 
 /** Some features of given kinds in a random order, and columns that they can be fitted to. */

@@ -64,7 +64,7 @@ Deno.test("kuairand() joins users and videos, and splits by day, as a plain read
       for (const [name, feature] of Object.entries(features)) {
         const value = feature.kind === "numeric"
           ? Math.fround((Math.log1p(Number(row[name])) - feature.mean) / feature.scale)
-          : feature.words.includes(row[name])
+          : feature.kind === "category" && feature.words.includes(row[name])
           ? row[name]
           : null;
         assertEquals(found[at][name], value, `${name} of row ${at}`);

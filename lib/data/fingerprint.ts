@@ -1,3 +1,5 @@
+import { mixed } from "./murmur.ts";
+
 /**
  * Returns 16 hexadecimal digits that are the same for equal lists of texts on every machine, and differ for others but
  * for chance. Not for secrets: whoever wants to can find two lists of one fingerprint.
@@ -16,11 +18,4 @@ export function fingerprint(texts: readonly string[]): string {
     }
   }
   return [a, b].map((hash) => (mixed(hash) >>> 0).toString(16).padStart(8, "0")).join("");
-}
-
-/** Returns a hash in which every bit depends on every bit of the given one: the last step of MurmurHash3. */
-function mixed(hash: number): number {
-  let bits = Math.imul(hash ^ hash >>> 16, 0x85ebca6b);
-  bits = Math.imul(bits ^ bits >>> 13, 0xc2b2ae35);
-  return bits ^ bits >>> 16;
 }

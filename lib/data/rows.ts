@@ -6,7 +6,8 @@ import { mergedBy } from "./digits.ts";
  * Rows in memory, column by column: what models train on and predict from. Made by {@linkcode rows}.
  *
  * For a model with an input width, `inputs` is `{ input: [rows x width] }`; for a model with named features it is what
- * `encode` returns: `{ numeric: [rows x numbers], category: [rows x categories] }`. All row-major.
+ * `encode` returns: such as `{ numeric: [rows x numbers], category: [rows x categories] }`. All
+ * row-major.
  */
 export interface Rows {
   /** The number of rows. */

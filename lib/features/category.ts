@@ -1,10 +1,10 @@
+import { murmurs } from "../data/murmur.ts";
 import { type Form, list, object, text, whole, word } from "../errors/forms.ts";
 import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
-import { multiHot } from "../ops/functions.ts";
-import type { CodeRange } from "../formats/translation.ts";
-import type { FeatureKind, Named } from "./kind.ts";
-import { wordsOf } from "./tabular.ts";
+import { coded, codesByWord } from "./coded.ts";
+import type { FeatureKind } from "./kind.ts";
+import { type Records, textIn, wordsOf } from "./tabular.ts";
 
 /** A category before its words are known. */
 export interface UnfittedCategory {
@@ -12,6 +12,10 @@ export interface UnfittedCategory {
   readonly kind: "category";
   /** The number of training rows that a word must occur in to be known. */
   readonly minCount: number;
+  /** The most words that are known, of which the most frequent are; absent: any number. */
+  readonly most?: number;
+  /** The number of codes that unknown words are hashed into; absent: 1. */
+  readonly unknowns?: number;
   /** Present if a missing text counts as an unknown word. */
   readonly missing?: "unknown";
 }
@@ -20,15 +24,30 @@ export interface UnfittedCategory {
  * A word that the model reads as a one-hot vector, a column for each code.
  *
  * The reserved codes come first: 0 stands for a missing text, 1 for every unknown word; `words[i]` has code `i + 2`. If
- * `missing` is `"unknown"`, code 0 stands for both, and `words[i]` has code `i + 1`. The model's weights of reserved codes
- * begin at 0.
+ * `missing` is `"unknown"`, code 0 stands for both, and `words[i]` has code `i + 1`. If there are several `unknowns`, an
+ * unknown word has code `1 + hash % unknowns`, with the hash of {@linkcode hashed}, and `words[i]` code
+ * `i + 1 + unknowns`. The model's weights of reserved codes begin at 0.
  */
 export interface CategoryFeature {
   /** The kind of the feature. */
   readonly kind: "category";
   /** The known words, each once. */
   readonly words: readonly string[];
+  /** The number of codes that unknown words are hashed into, at least 2; absent: 1. */
+  readonly unknowns?: number;
   /** Present if a missing text counts as an unknown word; absent: it has a code of its own. */
+  readonly missing?: "unknown";
+}
+
+/** Options of {@linkcode category}. */
+export interface CategoryOptions {
+  /** The number of training rows that a word must occur in to be known. Default 1. */
+  readonly minCount?: number;
+  /** The most words that are known: the most frequent, of equally frequent ones the first in order. Default: all. */
+  readonly most?: number;
+  /** The number of codes that unknown words are hashed into, so that they are not all alike. Default 1. */
+  readonly unknowns?: number;
+  /** `"unknown"` if a missing text counts as an unknown word. By default it has a code of its own. */
   readonly missing?: "unknown";
 }
 
@@ -38,10 +57,8 @@ export interface CategoryFeature {
  *
  * A text is missing where a list holds `null` or `undefined`, and where `readCsv` found a text of its option `missing`.
  *
- * @param options `minCount` is how often a word must occur in the training rows to be known, by default once. `missing`
- * is `"unknown"` if a missing text counts as an unknown word; by default it has a column of its own.
- * @throws {TypeError} if an option is unknown, or `missing` is anything else.
- * @throws {RangeError} if `minCount` is not an integer of at least 1.
+ * @throws {TypeError} if an option is unknown, or `missing` is anything else, or is given beside `unknowns`.
+ * @throws {RangeError} if `minCount`, `most` or `unknowns` is not an integer of at least 1.
  *
  * @example
  * ```ts
@@ -53,21 +70,50 @@ export interface CategoryFeature {
  * const { inputs } = encode(features, { job: [null, "cook", "clerk", "smith"] });
  * assertEquals(inputs.category, Int32Array.of(0, 1, 2, 3));
  * ```
+ *
+ * @example The most frequent words, and two codes for all others
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { category, encode, fit } from "@gatehouse/gatehouse";
+ *
+ * const features = fit({ job: category({ most: 1, unknowns: 2 }) }, { job: ["smith", "clerk", "baker", "clerk"] });
+ * assertEquals(features.job, { kind: "category", words: ["clerk"], unknowns: 2 });
+ * const { inputs } = encode(features, { job: [null, "baker", "smith", "clerk"] });
+ * assertEquals(inputs.category, Int32Array.of(0, 1, 2, 3));
+ * ```
  */
 export function category(
-  options: { readonly minCount?: number; readonly missing?: "unknown" } = {},
+  options: CategoryOptions = {},
 ): UnfittedCategory {
-  const { minCount = 1, missing } = optionsOf("define category", options, ["minCount", "missing"]);
-  if (!(Number.isSafeInteger(minCount) && minCount >= 1)) {
-    throw new RangeError(
-      `Cannot define category\n  at minCount: found ${kindOf(minCount)}, wanted an integer of at least 1`,
-    );
+  const action = "define category";
+  const { minCount = 1, most, unknowns, missing } = optionsOf(action, options, [...counts, "missing"]);
+  for (const [name, count] of [["minCount", minCount], ["most", most], ["unknowns", unknowns]] as const) {
+    if (count === undefined || Number.isSafeInteger(count) && count >= 1) continue;
+    throw new RangeError(`Cannot ${action}\n  at ${name}: found ${kindOf(count)}, wanted an integer of at least 1`);
+  }
+  if (unknowns !== undefined && unknowns > mostUnknowns) {
+    throw new RangeError(`Cannot ${action}\n  at unknowns: found ${unknowns}, wanted at most ${mostUnknowns}`);
+  }
+  if (unknowns !== undefined && unknowns > 1 && missing === "unknown") {
+    const why = 'with missing: "unknown" they have one code';
+    throw new TypeError(`Cannot ${action}\n  at unknowns: found ${unknowns}, but ${why}: leave one of both out`);
   }
   if (missing !== undefined && missing !== "unknown") {
     throw new TypeError(`Cannot define category\n  at missing: found ${kindOf(missing)}, wanted "unknown" or nothing`);
   }
-  return missing === undefined ? { kind: "category", minCount } : { kind: "category", minCount, missing };
+  return {
+    kind: "category",
+    minCount,
+    ...(most === undefined ? {} : { most }),
+    ...(unknowns === undefined || unknowns === 1 ? {} : { unknowns }),
+    ...(missing === undefined ? {} : { missing }),
+  };
 }
+
+const counts = ["minCount", "most", "unknowns"];
+
+/** The most codes of unknown words: as many words fit beside them. */
+const mostUnknowns = 2 ** 23;
 
 const asUnknown: Form = word("unknown");
 
@@ -80,15 +126,27 @@ const wordsForm: Form = (found, path) => {
   return right ? [] : list(text)(found, path); // which takes longer, for a million of them
 };
 
-const categoryForm: Form = object({ kind: word("category"), words: wordsForm }, { missing: asUnknown });
+const unknownsForm: Form = whole(2, mostUnknowns);
+
+const categoryForm: Form = object(
+  { kind: word("category"), words: wordsForm },
+  { missing: asUnknown, unknowns: unknownsForm },
+);
 
 /** Categories: one code each of the int input `category`, one-hot in the stream `input`. */
 export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
-  unfitted: object({ kind: word("category"), minCount: whole(1, Number.MAX_SAFE_INTEGER) }, { missing: asUnknown }),
+  unfitted: object(
+    { kind: word("category"), minCount: whole(1, Number.MAX_SAFE_INTEGER) },
+    { missing: asUnknown, most: whole(1, Number.MAX_SAFE_INTEGER), unknowns: unknownsForm },
+  ),
   fitted: (found, path) => {
     const issues = categoryForm(found, path);
     if (issues.length > 0) return issues;
-    const { words } = found as CategoryFeature;
+    const { words, missing, unknowns = 1 } = found as CategoryFeature;
+    if (missing !== undefined && unknowns > 1) {
+      return [{ path, message: '"unknowns" is given beside "missing": wanted one of both' }];
+    }
+    const mostWords = mostCodes - 1 - unknowns;
     if (words.length > mostWords) {
       return [{ path: `${path}.words`, message: `found ${words.length} words, wanted at most ${mostWords}` }];
     }
@@ -96,7 +154,7 @@ export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
   },
   upgraded: (feature) => ({ ...feature, missing: "unknown" }), // they had one code
   columns: (name) => ({ [name]: "text" }),
-  fit: ({ minCount, ...rest }, name, records) => {
+  fit: ({ minCount, most, ...rest }, name, records) => {
     const { codes, words } = wordsOf(records, name);
     const strange = words.findIndex((word) => typeof word !== "string");
     if (strange >= 0) {
@@ -105,49 +163,17 @@ export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
     }
     const counts = new Float64Array(words.length);
     for (const code of codes) if (code >= 0) counts[code]++;
-    const kept = words.filter((_, code) => counts[code] >= minCount).sort();
+    const frequent = frequentOf(words, counts, minCount, most);
+    const kept = Array.from(frequent, (code) => words[code]).sort();
+    const mostWords = mostCodes - 1 - (rest.unknowns ?? 1);
     if (kept.length > mostWords) {
       const found = `found ${kept.length} words, wanted at most ${mostWords}: a greater minCount leaves rare ones out`;
       throw new RangeError(`Cannot ${records.action}\n  at feature ${quoted(name)}: ${found}`);
     }
     return { ...rest, words: Object.freeze(kept) };
   },
-  width: (feature) => feature.words.length + reserved(feature),
-  reserved: (feature) => Array.from({ length: reserved(feature) }, (_, code) => code),
-  inputs: (features) => [{ name: "category", type: "int", width: features.length, codes: codesOf(features) }],
-  encode: (features, records) => {
-    const category = new Int32Array(records.count * features.length);
-    features.forEach(([name, feature], column) => {
-      const { codes, words } = wordsOf(records, name);
-      const [known, first] = [placesOf(feature.words), reserved(feature)];
-      const slotOf = (code: number): number => {
-        if (code < 0) return 0;
-        const place = known.get(words[code]);
-        return place === undefined ? first - 1 : first + place;
-      };
-      // A chunk of a stream may have few rows and all words so far: those of its rows alone are looked up.
-      const slots = words.length > codes.length ? undefined : Int32Array.from(words, (_, code) => slotOf(code));
-      for (let row = 0; row < codes.length; row++) {
-        const code = codes[row];
-        category[row * features.length + column] = slots === undefined || code < 0 ? slotOf(code) : slots[code];
-      }
-    });
-    return { category };
-  },
-  value: (features, { category }) => multiHot(category, codesOf(features).map(({ size }) => size)),
-  wrong: (features, { category }) => {
-    const most = codesOf(features).map(({ size }) => size - 1);
-    const at = outOfRange(category, most);
-    if (at < 0) return undefined;
-    const column = at % features.length;
-    return {
-      row: Math.floor(at / features.length),
-      at: `feature ${quoted(features[column][0])}`,
-      message: `found code ${category[at]}, wanted 0 to ${most[column]}: encode rows with the model's features`,
-    };
-  },
   unseen: (features, { category }) => {
-    const seen = codesOf(features).map(({ size }) => new Uint8Array(size));
+    const seen = features.map(([, feature]) => new Uint8Array(reserved(feature) + feature.words.length));
     for (let at = 0; at < category.length;) {
       for (let column = 0; column < seen.length; column++, at++) seen[column][category[at]] = 1;
     }
@@ -156,28 +182,43 @@ export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
       return feature.words.filter((_, place) => seen[column][first + place] === 0);
     });
   },
-  differs: "other words, or another code for missing texts",
-  segments: (features, name) => {
-    const column = features.findIndex(([feature]) => feature === name);
-    const [, feature] = features[column];
-    const first = reserved(feature);
-    return {
-      codes: [...feature.words.map((_, place) => first + place), first - 1, ...(first > 1 ? [0] : [])],
-      code: ({ category }, row) => category[row * features.length + column],
-      value: (code) => {
-        if (code >= first) return { value: feature.words[code - first] };
-        return { value: null, reserved: code === first - 1 ? "unknown" : "missing" };
-      },
-    };
-  },
+  differs: "other words, or other codes for missing and unknown texts",
+  ...coded<CategoryFeature>({
+    input: "category",
+    codes: (feature) => {
+      const { missing, unknowns = 1, words } = feature;
+      const size = words.length + reserved(feature);
+      if (missing === "unknown") return { size, unknown: 0 };
+      return { size, missing: 0, unknown: 1, ...(unknowns > 1 ? { unknowns } : {}) };
+    },
+    reserved,
+    encode: (feature, name, records) => {
+      const codesOf = (words: readonly string[]) => codesOfWords(feature, words, records, name);
+      return codesByWord(wordsOf(records, name), codesOf, 0);
+    },
+    textOf: (feature, code) => feature.words[code - reserved(feature)],
+  }),
 };
 
-/** The most words of a feature: as many as a Map and a Set hold beside the reserved codes. */
-const mostWords = 2 ** 24 - 2;
+/** The most codes of a feature: as many as a Map and a Set hold, and an input has units. */
+const mostCodes = 2 ** 24;
 
-/** Returns the number of codes that stand for no word, which come first: the last of them is that of unknown words. */
-function reserved({ missing }: CategoryFeature): number {
-  return missing === "unknown" ? 1 : 2;
+/** Returns the positions of the words that are known: frequent enough, and no more than the most, if there is a limit. */
+function frequentOf(
+  words: readonly string[],
+  counts: Float64Array,
+  minCount: number,
+  most: number | undefined,
+): readonly number[] {
+  const places: number[] = [];
+  counts.forEach((count, place) => count >= minCount && places.push(place));
+  if (most === undefined || places.length <= most) return places;
+  return places.sort((a, b) => counts[b] - counts[a] || (words[a] < words[b] ? -1 : 1)).slice(0, most);
+}
+
+/** Returns the number of codes that stand for no word, which come first: those of unknown words are the last of them. */
+function reserved({ missing, unknowns = 1 }: CategoryFeature): number {
+  return missing === "unknown" ? 1 : 1 + unknowns;
 }
 
 /** Returns true if no word stands twice: those that `fit` returns are in order, which is seen at once. */
@@ -198,20 +239,18 @@ function placesOf(words: readonly string[]): ReadonlyMap<string, number> {
   return places;
 }
 
-/** Returns the codes of each feature. */
-function codesOf(features: readonly Named<CategoryFeature>[]): readonly CodeRange[] {
-  return features.map(([, feature]) => {
-    const first = reserved(feature);
-    return { size: feature.words.length + first, ...(first > 1 ? { missing: 0 } : {}), unknown: first - 1 };
-  });
-}
-
-/** The position of the first code that is negative or above its column's greatest; else -1. */
-function outOfRange(codes: ArrayLike<number>, most: readonly number[]): number {
-  for (let at = 0; at < codes.length;) {
-    for (let column = 0; column < most.length; column++, at++) {
-      if (codes[at] < 0 || codes[at] > most[column]) return at;
-    }
+/** Returns the codes of words. */
+function codesOfWords(feature: CategoryFeature, words: readonly string[], records: Records, name: string): Int32Array {
+  const { unknowns = 1 } = feature;
+  const [known, first] = [placesOf(feature.words), reserved(feature)];
+  const strange: number[] = [];
+  const codes = new Int32Array(words.length).fill(first - 1);
+  for (let at = 0; at < words.length; at++) {
+    const place = known.get(words[at]);
+    if (place !== undefined) codes[at] = first + place;
+    else if (unknowns > 1) strange.push(at);
   }
-  return -1;
+  const hashes = murmurs(strange.length, (at) => textIn(words, strange[at], records, name));
+  hashes.forEach((hash, at) => codes[strange[at]] = 1 + hash % unknowns);
+  return codes;
 }

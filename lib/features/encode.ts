@@ -2,7 +2,7 @@ import type { Rows } from "../data/rows.ts";
 import { isRecord, kindOf } from "../errors/kinds.ts";
 import { encodingOf } from "./encoding.ts";
 import type { Features } from "./input.ts";
-import { type Feature, groupsOf, isFitted, isUnfitted, kinds, type UnfittedFeature } from "./table.ts";
+import { authors, type Feature, groupsOf, isFitted, isUnfitted, kinds, type UnfittedFeature } from "./table.ts";
 import { recordsOf, type Tabular } from "./tabular.ts";
 
 /**
@@ -33,7 +33,7 @@ import { recordsOf, type Tabular } from "./tabular.ts";
  */
 export function fit(features: Readonly<Record<string, UnfittedFeature>>, rows: Tabular): Features {
   const action = "fit features";
-  checkFeatures(action, features, isUnfitted, Object.keys(kinds).map((kind) => `${kind}()`).join(" or "));
+  checkFeatures(action, features, isUnfitted, authors);
   const records = recordsOf(action, columnsOfEach(features), rows);
   if (records.count === 0) throw new RangeError(`Cannot ${action}\n  at rows: found none, wanted at least one`);
   const fitted = (name: string, feature: UnfittedFeature) => kinds[feature.kind].fit(feature, name, records);
@@ -44,7 +44,7 @@ export function fit(features: Readonly<Record<string, UnfittedFeature>>, rows: T
 /**
  * Encodes rows as a model with named features reads them.
  *
- * A number `x` becomes `(transform(x) - mean) / scale`, computed in float64 and rounded to float32, a word its code. The
+ * A number `x` becomes `(transform(x) - mean) / scale`, computed in float64 and rounded to float32, all else a code. The
  * result is what a model predicts; `rows(encode(features, table), { labels: labels(table, { ... }) })` is what it trains
  * on.
  *
@@ -54,7 +54,8 @@ export function fit(features: Readonly<Record<string, UnfittedFeature>>, rows: T
  * @param features The features of the model.
  * @param rows The rows; columns that are not features are left out.
  * @returns Rows without labels: `numeric`, `[rows x numbers]`, and `category`, codes `[rows x categories]` with 0 for a
- * missing text and 1 for an unknown word; one of them alone if all features are of that kind. Their `encoding` is a mark of
+ * missing text and 1 for an unknown word; codes of other kinds as `bucketed`, `hashed` and `cross`. There is none of a kind
+ * that no feature has. Their `encoding` is a mark of
  * the features: a model whose features are others refuses them.
  * @throws {TypeError | RangeError} if a column is missing, columns are of different lengths, or a number is not
  * finite, also as float32 once it is encoded, or out of its transform's range; rows are counted from 0.
@@ -95,5 +96,7 @@ function checkFeatures(
 
 /** The names of the columns that every feature is made from. */
 function columnsOfEach(features: Readonly<Record<string, UnfittedFeature | Feature>>): [string, string[]][] {
-  return Object.entries(features).map(([name, { kind }]) => [name, Object.keys(kinds[kind].columns(name))]);
+  return Object.entries(features).map((
+    [name, feature],
+  ) => [name, Object.keys(kinds[feature.kind].columns(name, feature))]);
 }

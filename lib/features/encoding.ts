@@ -6,8 +6,8 @@ import { type Feature, groupsOf, kinds } from "./table.ts";
 
 /**
  * Returns the mark of features: their names in the order in which they are encoded, each with its kind and a
- * {@linkcode fingerprint} of the rest. That is of the feature's properties but its kind, sorted by name: the name of each
- * and its value as JSON, of words their fingerprint instead. Found once for frozen features, as `fit` and specs hold them.
+ * {@linkcode fingerprint} of the rest. That is of the feature's properties that decide how it is encoded, but its kind,
+ * sorted by name: the name of each and its value as JSON, of words their fingerprint instead. Found once for frozen features, as `fit` and specs hold them.
  */
 export function encodingOf(features: Features): Mark {
   const known = encodings.get(features);
@@ -57,11 +57,17 @@ function listed(texts: readonly string[]): string {
 /** The most features that an error names. */
 const mostShown = 5;
 
-function digestOf({ kind, ...properties }: Feature): string {
+function digestOf(feature: Feature): string {
+  const { kind, ...all } = feature;
+  const properties: Readonly<Record<string, unknown>> = kinds[kind].encoding?.(feature) ?? all;
   const texts = Object.entries(properties).filter(([, value]) => value !== undefined)
     .sort(([one], [other]) => one < other ? -1 : 1)
-    .flatMap(([name, value]) => [name, Array.isArray(value) ? fingerprintOf(value) : JSON.stringify(value)]);
+    .flatMap(([name, value]) => [name, isWords(value) ? fingerprintOf(value) : JSON.stringify(value)]);
   return `${kind} ${fingerprint(texts)}`;
+}
+
+function isWords(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && typeof value[0] !== "number";
 }
 
 function fingerprintOf(words: readonly string[]): string {

@@ -14,7 +14,7 @@ export type StreamSpec = readonly string[] | readonly number[];
  * The input of a model: named features in a fixed order, as stored in its Spec. Plain JSON.
  *
  * The encoding (mean, scale, vocabulary) is part of the model and fitted on training rows only; `encode` computes it, and
- * models read its numbers `[batch, numbers]` and codes `[batch, categories]`. Saved and exported models hold it, so that
+ * models read its numbers and codes, `[batch, width]` for each kind. Saved and exported models hold it, so that
  * rows can be encoded with nothing beside them. Features of one kind come in the order of the record's keys.
  */
 export type Features = Readonly<Record<string, Feature>>;

@@ -21,7 +21,7 @@ export interface FeatureKind<Unfitted, Fitted> {
   readonly fitted: Form;
   // Methods, not properties: TypeScript compares their parameters both ways, so that rows of all kinds fit one table.
   /** The columns that a feature is made from, by name, and what each of them holds. */
-  columns(name: string): Readonly<Record<string, "number" | "text">>;
+  columns(name: string, feature: Unfitted | Fitted): Readonly<Record<string, "number" | "text">>;
   /** A feature fitted to records, at least one. */
   fit(feature: Unfitted, name: string, records: Records): Fitted;
   /** The number of columns that a feature has in the stream `input`. */
@@ -41,6 +41,8 @@ export interface FeatureKind<Unfitted, Fitted> {
   value(features: readonly Named<Fitted>[], inputs: Readonly<Record<string, Value>>): Value;
   /** The first number that the features cannot take, of arrays whose types and lengths are right. */
   wrong(features: readonly Named<Fitted>[], inputs: Rows["inputs"]): Wrong | undefined;
+  /** The properties that decide how a feature is encoded; absent where all but its kind do. */
+  encoding?(feature: Fitted): Readonly<Record<string, unknown>>;
   /** The difference between two features of the kind that are encoded differently, in words. */
   readonly differs: string;
   /** The text of a description about a feature, if there is something to say. */

@@ -3,6 +3,7 @@ import { areFinite } from "../data/finite.ts";
 import { fitting, type Form, object, word } from "../errors/forms.ts";
 import { kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
+import { bucketed, type BucketOptions, type UnfittedBucketed } from "./bucketed.ts";
 import type { FeatureKind, Named } from "./kind.ts";
 import { type Domain, numbersOf } from "./tabular.ts";
 import { transforms } from "./transforms.ts";
@@ -56,6 +57,38 @@ export interface NumericOptions {
 }
 
 /**
+ * A number in buckets: the model reads a one-hot vector with a column for missing numbers (NaN, null, undefined), then one
+ * for each bucket. A number at a boundary is in the bucket above it, as in Keras (`Discretization`), NumPy (`digitize`)
+ * and `torch.bucketize(..., right=True)`; -Infinity is in the first bucket, Infinity in the last.
+ *
+ * With `quantiles: n`, boundaries are the quantiles 1 / n to (n - 1) / n of the training rows, interpolated as NumPy does;
+ * equal ones are one, and those without a number below them are left out.
+ *
+ * @throws {TypeError} if an option is wrong, or another one is given beside it.
+ * @throws {RangeError} if boundaries are not finite and increasing, or `quantiles` is not a whole number of at least 2.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { encode, fit, numeric } from "@gatehouse/gatehouse";
+ *
+ * const features = fit({ age: numeric({ boundaries: [18, 25, 40] }) }, { age: [30] });
+ * assertEquals(features.age, { kind: "bucketed", boundaries: [18, 25, 40] });
+ * const { inputs } = encode(features, { age: [null, 17.9, 18, 39, 40, Infinity] });
+ * assertEquals(inputs.bucketed, Int32Array.of(0, 1, 2, 3, 4, 4));
+ * ```
+ *
+ * @example Buckets of as many rows each
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { fit, numeric } from "@gatehouse/gatehouse";
+ *
+ * const features = fit({ age: numeric({ quantiles: 4 }) }, { age: [1, 2, 3, 4, 5, 6, 7, 8, 9] });
+ * assertEquals(features.age, { kind: "bucketed", boundaries: [3, 5, 7] });
+ * ```
+ */
+export function numeric(options: BucketOptions): UnfittedBucketed;
+/**
  * A feature that is a number: `encode` gives `(transform(x) - mean) / scale`, computed in float64.
  *
  * @throws {TypeError} if an option is wrong.
@@ -79,9 +112,12 @@ export interface NumericOptions {
  * assertEquals(encode(features, { age: [40, NaN] }).inputs.numeric, Float32Array.of(1, 0, 0, 1));
  * ```
  */
-export function numeric(options: NumericOptions = {}): UnfittedNumeric {
-  const names = [["transform", "missing"], ["standardise", "indicator"]] as const;
-  const given = optionsOf("define numeric feature", options, ...names);
+export function numeric(options?: NumericOptions): UnfittedNumeric;
+export function numeric(options: NumericOptions | BucketOptions = {}): UnfittedNumeric | UnfittedBucketed {
+  const action = "define numeric feature";
+  const names = ["transform", "missing", "boundaries", "quantiles"];
+  const given = optionsOf(action, options, names, ["standardise", "indicator"]);
+  if ("boundaries" in given || "quantiles" in given) return bucketed(action, { ...given });
   const { transform = "none", standardise = true, indicator = false } = given;
   const { missing = indicator ? "mean" : undefined } = given;
   if (typeof transform !== "string" || !Object.hasOwn(transforms, transform)) {

@@ -1,21 +1,33 @@
 import type { ColumnKind } from "../data/csv.ts";
 import { isRecord } from "../errors/kinds.ts";
 import { type Form, object, word } from "../errors/forms.ts";
+import { type BucketedFeature, bucketedKind, type UnfittedBucketed } from "./bucketed.ts";
 import { type CategoryFeature, categoryKind, type UnfittedCategory } from "./category.ts";
+import { type CrossFeature, crossKind, type UnfittedCross } from "./cross.ts";
+import { type HashedFeature, hashedKind, type UnfittedHashed } from "./hashed.ts";
 import type { FeatureKind, Named } from "./kind.ts";
 import { type NumericFeature, numericKind, type UnfittedNumeric } from "./numeric.ts";
 
 /** A named feature: how a column becomes inputs of the model. */
-export type Feature = NumericFeature | CategoryFeature;
+export type Feature = NumericFeature | CategoryFeature | BucketedFeature | HashedFeature | CrossFeature;
 
-/** A feature before its encoding is fitted: what {@linkcode numeric} and {@linkcode category} return. */
-export type UnfittedFeature = UnfittedNumeric | UnfittedCategory;
+/**
+ * A feature before its encoding is fitted: what {@linkcode numeric}, {@linkcode category}, {@linkcode hashed} and
+ * {@linkcode cross} return.
+ */
+export type UnfittedFeature = UnfittedNumeric | UnfittedCategory | UnfittedBucketed | UnfittedHashed | UnfittedCross;
 
 /** The kinds of features, one row each. Their order is that of the stream `input`. */
 export const kinds: Readonly<Record<Feature["kind"], FeatureKind<UnfittedFeature, Feature>>> = {
   numeric: numericKind,
   category: categoryKind,
+  bucketed: bucketedKind,
+  hashed: hashedKind,
+  cross: crossKind,
 };
+
+/** The functions that return features before they are fitted, in words. */
+export const authors = "numeric(), category(), hashed() or cross()";
 
 /** All features of one kind, in the order of the model's features. */
 export interface Group {
@@ -58,8 +70,9 @@ export function isFitted(found: unknown): found is Feature {
 }
 
 /** Returns the kinds of the columns that features are made from, by name. */
-export function columnKinds(features: Readonly<Record<string, Pick<Feature, "kind">>>): Record<string, ColumnKind> {
-  return Object.assign({}, ...Object.entries(features).map(([name, { kind }]) => kinds[kind].columns(name)));
+export function columnKinds(features: Readonly<Record<string, Feature | UnfittedFeature>>): Record<string, ColumnKind> {
+  const each = Object.entries(features).map(([name, feature]) => kinds[feature.kind].columns(name, feature));
+  return Object.assign({}, ...each);
 }
 
 /** The row of a value's kind, if it has one. */

@@ -58,6 +58,8 @@ export interface Domain {
   readonly wanted: string;
   /** The way out for missing numbers where they are refused, in words. */
   readonly refused: string | undefined;
+  /** True if infinite numbers are taken too. */
+  readonly infinite?: true;
 }
 
 /**
@@ -72,11 +74,11 @@ export function numbersOf({ action, columns }: Records, name: string, domain: Do
     throw new TypeError(`${at(action, name)}: found text, wanted numbers`);
   }
   const given: PlainColumn = isTyped(column) ? column.values : column;
-  const { above, refused } = domain;
+  const { above, refused, infinite } = domain;
   const values = given instanceof Float64Array ? given : new Float64Array(given.length);
   for (let row = 0; row < given.length; row++) {
     const value = given[row];
-    const there = typeof value === "number" && value > above && value < Infinity;
+    const there = typeof value === "number" && (value > above && value < Infinity || infinite && !Number.isNaN(value));
     if (!there && !(refused === undefined && isMissing(value))) {
       throw outside(value, `${at(action, name)}, row ${row}`, domain);
     }
@@ -91,10 +93,12 @@ function isMissing(value: unknown): boolean {
 }
 
 /** Returns the error of a value that is not in the domain of its column. */
-function outside(value: unknown, where: string, { wanted, refused }: Domain): TypeError | RangeError {
+function outside(value: unknown, where: string, { wanted, refused, infinite }: Domain): TypeError | RangeError {
   const found = `${where}: found ${textOf(value)}`;
   if (Number.isFinite(value)) return new RangeError(`${found}, wanted ${wanted}`);
-  return new TypeError(`${found}, wanted a finite number${isMissing(value) ? `: ${refused}` : ""}`);
+  return new TypeError(
+    `${found}, wanted a ${infinite ? "" : "finite "}number${isMissing(value) ? `: ${refused}` : ""}`,
+  );
 }
 
 /** A column of words, each distinct one once. */
@@ -108,21 +112,21 @@ export interface Words {
 /**
  * The words of a column. Whole numbers in plain lists are their decimal texts; null and undefined are missing.
  *
+ * @param feature The feature that the words are of. Default: that of the column's name.
  * @throws {TypeError} naming the row of the first value that is neither a text nor a whole number.
  */
-export function wordsOf({ action, columns }: Records, name: string): Words {
+export function wordsOf({ action, columns }: Records, name: string, feature: string = name): Words {
+  const where = name === feature ? at(action, name) : `${at(action, feature)}, column ${JSON.stringify(name)}`;
   const column = columns[name];
   if (isTyped(column)) {
     if (column.kind === "text") return column;
-    throw new TypeError(`${at(action, name)}: found numbers, wanted text`);
+    throw new TypeError(`${where}: found numbers, wanted text`);
   }
   const known = new Map<string, number>();
   const codes = Int32Array.from(column, (value, row) => {
     if (value === null || value === undefined) return -1;
     if (typeof value !== "string" && !Number.isSafeInteger(value)) {
-      throw new TypeError(
-        `${at(action, name)}, row ${row}: found ${textOf(value)}, wanted a text or a whole number`,
-      );
+      throw new TypeError(`${where}, row ${row}: found ${textOf(value)}, wanted a text or a whole number`);
     }
     const word = String(value);
     const code = known.get(word) ?? known.size;
@@ -130,6 +134,17 @@ export function wordsOf({ action, columns }: Records, name: string): Words {
     return code;
   });
   return { codes, words: [...known.keys()] };
+}
+
+/**
+ * Returns a word of a column.
+ *
+ * @throws {TypeError} if it is not a text, as in a table that was written by hand.
+ */
+export function textIn(words: readonly string[], place: number, { action }: Records, feature: string): string {
+  const word = words[place];
+  if (typeof word === "string") return word;
+  throw new TypeError(`${at(action, feature)}: found ${textOf(word)} among the column's words, wanted a text`);
 }
 
 /** Returns true if a column is one of a table rather than a plain list. */

@@ -20,8 +20,10 @@ export interface Place {
 export interface CodeRange {
   /** The number of codes, from 0. */
   readonly size: number;
-  /** The code of every unknown word. */
+  /** The code of unknown words, or the first of their codes; that of missing texts where every word has a code. */
   readonly unknown: number;
+  /** The number of codes of unknown words, from `unknown` on: a word has that of its hash. Absent: 1. */
+  readonly unknowns?: number;
   /** The code of a missing text; absent if that counts as an unknown word. */
   readonly missing?: number;
 }

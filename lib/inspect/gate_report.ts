@@ -54,7 +54,7 @@ export interface GateSegment {
 
 /** The options of {@linkcode gateReport}. */
 export interface GateReportOptions {
-  /** The category feature of the model by whose values the report is broken down. */
+  /** The feature of the model, of any kind but numbers, by whose values the report is broken down. */
   readonly by?: string;
   /** The rows of a batch, by which the room of banks with a capacity is counted. Default 256, as in `train`. */
   readonly batch?: number;
@@ -68,7 +68,7 @@ export interface GateReportOptions {
  * shows such means, of two gates over four experts.
  *
  * @param data At least one row; labels are not needed.
- * @throws {TypeError} if the rows do not fit, or if the feature is unknown or not a category.
+ * @throws {TypeError} if the rows do not fit, or if the feature is unknown or a number without buckets.
  * @throws {RangeError} if the rows do not fit, if there are none, if `batch` is not a whole number of at least 1, or if
  * a weight is not finite, naming row and expert.
  *
@@ -206,8 +206,8 @@ function segmentsOf({ input }: Spec, by: string): Segments {
   }
   const { kind, features } = groups.find(({ features }) => features.some(([name]) => name === by))!;
   if (kind.segments === undefined) {
-    const wanted = Object.entries(kinds).flatMap(([name, { segments }]) => segments ? [`a ${name}`] : []).join(" or ");
-    const way = "to compare its ranges, report on the rows of each";
+    const wanted = Object.entries(kinds).flatMap(([name, { segments }]) => segments ? [name] : []).join(" or ");
+    const way = "numeric({ boundaries }) makes buckets of a number";
     throw new TypeError(`${action}: the feature is ${input.features[by].kind}, wanted ${wanted}: ${way}`);
   }
   return kind.segments(features, by);

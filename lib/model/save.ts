@@ -95,7 +95,7 @@ export function specBytes(spec: unknown, most: number): Uint8Array<ArrayBuffer> 
  * Saves the forward graph of a model as a TensorFlow.js GraphModel, which `tf.loadGraphModel` runs in any program with
  * TensorFlow.js, in browsers too, without this package: `model.json` and its weights.
  *
- * Its inputs are the model's, by name: `input` `[batch, width]`, or `numeric` and `category` as `encode` returns them.
+ * Its inputs are the model's, by name: `input` `[batch, width]`, or those that `encode` returns, such as `category`.
  * Its outputs are the tasks, by name. The features, from which any language can encode rows, are in
  * `userDefinedMetadata.gatehouse.input` of `model.json` or, above 1 MiB, in `input-DIGEST.json`, whose name and SHA-256
  * stand there in their place; beside it, `codes` has the number of codes of each column, and which stand for missing texts

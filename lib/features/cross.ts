@@ -1,0 +1,176 @@
+import { murmur } from "../data/murmur.ts";
+import { type Form, list, object, text, word } from "../errors/forms.ts";
+import { optionsOf } from "../errors/kinds.ts";
+import { quoted } from "../errors/quoted.ts";
+import { coded } from "./coded.ts";
+import { bucketsForm, checkBuckets, collisionsAmong, collisionsForm, hashRange } from "./hashed.ts";
+import type { FeatureKind } from "./kind.ts";
+import { type Records, textIn, type Words, wordsOf } from "./tabular.ts";
+
+/** A cross before it is known how many combinations of the training rows share a bucket. */
+export interface UnfittedCross {
+  /** The kind of the feature. */
+  readonly kind: "cross";
+  /** The columns, at least two, each once. */
+  readonly columns: readonly string[];
+  /** The number of buckets. */
+  readonly buckets: number;
+}
+
+/**
+ * The combination of several columns' words, of which the model reads the bucket that its hash falls in, as a one-hot
+ * vector.
+ *
+ * Code 0 stands for a row in which one of the texts is missing, code `1 + hash % buckets` for any other. The hash is
+ * MurmurHash3 (x86, 32 bits, seed 0) of the words' UTF-8 bytes in the order of the columns, before each word the number of
+ * its bytes as a decimal text and a colon: `5:clerk4:bern`. The model's weights of code 0 begin at 0.
+ */
+export interface CrossFeature {
+  /** The kind of the feature. */
+  readonly kind: "cross";
+  /** The columns, at least two, each once. */
+  readonly columns: readonly string[];
+  /** The number of buckets. */
+  readonly buckets: number;
+  /** The number of distinct combinations of the training rows that share their bucket with another; it changes no code. */
+  readonly collisions: number;
+}
+
+/**
+ * A feature that is the combination of the words of several columns, hashed into buckets, under a name of its own: what
+ * no sum over the columns can express.
+ *
+ * Two rows have one code if their words are the same, column by column, and hardly ever else: the hash is that of the
+ * words with their lengths, as {@linkcode hashed} computes it of one, so that `"ab", "c"` and `"a", "bc"` differ. A row is
+ * missing if one of its words is. As for {@linkcode hashed}, whole numbers in lists are their decimal texts, and a column of
+ * numbers of a table is refused: read it as `"text"`.
+ *
+ * @param columns The names of at least two columns.
+ * @param options `buckets` is how many there are, from 1 to 2 ** 24 - 1.
+ * @throws {TypeError | RangeError} if columns are fewer than two, or one stands twice, or `buckets` is anything else.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { cross, encode, fit } from "@gatehouse/gatehouse";
+ *
+ * const table = { job: ["clerk", "smith", "clerk"], city: ["bern", "bern", null] };
+ * const features = fit({ "job and city": cross(["job", "city"], { buckets: 100 }) }, table);
+ * assertEquals(features["job and city"], { kind: "cross", columns: ["job", "city"], buckets: 100, collisions: 0 });
+ * assertEquals(encode(features, table).inputs.cross, Int32Array.of(69, 57, 0)); // of 5:clerk4:bern, 5:smith4:bern
+ * ```
+ */
+export function cross(columns: readonly string[], options: { readonly buckets: number }): UnfittedCross {
+  const action = "define cross";
+  const { buckets } = optionsOf(action, options, ["buckets"]);
+  const [issue] = columnsForm(columns, "columns");
+  if (issue !== undefined) {
+    const right = Array.isArray(columns) && columns.every((column) => typeof column === "string");
+    throw new (right ? RangeError : TypeError)(`Cannot ${action}\n  at ${issue.path}: ${issue.message}`);
+  }
+  checkBuckets(`define cross of ${columns.map(quoted).join(" and ")}`, buckets);
+  return { kind: "cross", columns: Object.freeze([...columns]), buckets };
+}
+
+/** The form of the columns of a cross. */
+const columnsForm: Form = (found, path) => {
+  const issues = list(text)(found, path);
+  if (issues.length > 0) return issues;
+  const columns = found as string[];
+  if (columns.length < 2) return [{ path, message: `found ${columns.length} columns, wanted at least two` }];
+  const twice = columns.findIndex((column, at) => columns.indexOf(column) < at);
+  return twice < 0 ? [] : [{ path: `${path}[${twice}]`, message: `column ${quoted(columns[twice])} stands twice` }];
+};
+
+/** Crosses: one code each of the int input `cross`, one-hot in the stream `input`. */
+export const crossKind: FeatureKind<UnfittedCross, CrossFeature> = {
+  unfitted: object({ kind: word("cross"), columns: columnsForm, buckets: bucketsForm }),
+  fitted: object({ kind: word("cross"), columns: columnsForm, buckets: bucketsForm, collisions: collisionsForm }),
+  columns: (_, { columns }) => Object.fromEntries(columns.map((column) => [column, "text"])),
+  fit: ({ kind, columns, buckets }, name, records) => {
+    const parts = columns.map((column) => wordsOf(records, column, name));
+    const codes = codesOf(parts, buckets, name, records);
+    const rows = firstRows(parts);
+    const collisions = collisionsAmong(Int32Array.from(rows, (row) => codes[row]));
+    return { kind, columns: Object.freeze([...columns]), buckets, collisions };
+  },
+  encoding: ({ columns, buckets }) => ({ columns, buckets }),
+  differs: "other columns or another number of buckets",
+  about: ({ columns, buckets, collisions }) => `${columns.join(" x ")}: ${buckets} buckets, ${collisions} collisions`,
+  ...coded<CrossFeature>({
+    input: "cross",
+    codes: hashRange,
+    reserved: () => 1,
+    encode: ({ columns, buckets }, name, records) =>
+      codesOf(columns.map((column) => wordsOf(records, column, name)), buckets, name, records),
+    textOf: (_, code) => `bucket ${code - 1}`,
+  }),
+};
+
+/** Returns the code of each row of columns. */
+function codesOf(parts: readonly Words[], buckets: number, name: string, records: Records): Int32Array {
+  const texts = parts.map((part) => textsOf(part, name, records));
+  const joined = new Uint8Array(texts.reduce((sum, { longest }) => sum + longest, 0));
+  const codes = new Int32Array(records.count);
+  for (let row = 0; row < codes.length; row++) {
+    let length = 0, missing = false;
+    for (const { bytes, starts, places } of texts) {
+      const place = places[row];
+      if (place < 0) missing = true;
+      else for (let at = starts[place]; at < starts[place + 1]; at++) joined[length++] = bytes[at];
+    }
+    if (!missing) codes[row] = 1 + murmur(joined, length) % buckets;
+  }
+  return codes;
+}
+
+/** Words with their lengths, `5:clerk`, as bytes. */
+interface Texts {
+  /** The bytes of all of them, one after the other. */
+  readonly bytes: Uint8Array;
+  /** The position of the first byte of each, and the end of the last. */
+  readonly starts: Float64Array;
+  /** The most bytes that one has. */
+  readonly longest: number;
+  /** The place of each row's text; negative where the word is missing. */
+  readonly places: Int32Array;
+}
+
+function textsOf({ codes, words }: Words, name: string, records: Records): Texts {
+  const few = words.length > codes.length; // a chunk of a stream may have few rows and all words so far
+  const places = few ? codes.map((code, row) => code < 0 ? -1 : row) : codes;
+  const count = few ? codes.length : words.length;
+  const encoder = new TextEncoder();
+  const starts = new Float64Array(count + 1);
+  let bytes = new Uint8Array(64 + 16 * count);
+  let end = 0, longest = 0;
+  for (let at = 0; at < count; at++) {
+    const text = few && codes[at] < 0
+      ? new Uint8Array(0)
+      : encoder.encode(textIn(words, few ? codes[at] : at, records, name));
+    const head = encoder.encode(`${text.length}:`);
+    const length = head.length + text.length;
+    if (end + length > bytes.length) {
+      const larger = new Uint8Array(2 * (end + length));
+      larger.set(bytes);
+      bytes = larger;
+    }
+    bytes.set(head, end);
+    bytes.set(text, end + head.length);
+    starts[at + 1] = end += length;
+    longest = Math.max(longest, length);
+  }
+  return { bytes, starts, longest, places };
+}
+
+/** Returns a row of each distinct combination of words, without those that lack one. */
+function firstRows(parts: readonly Words[]): Int32Array {
+  const count = parts[0].codes.length;
+  const there = Int32Array.from({ length: count }, (_, row) => row)
+    .filter((row) => parts.every(({ codes }) => codes[row] >= 0));
+  const order = there.sort((a, b) => {
+    for (const { codes } of parts) if (codes[a] !== codes[b]) return codes[a] - codes[b];
+    return 0;
+  });
+  return order.filter((row, at) => at === 0 || parts.some(({ codes }) => codes[row] !== codes[order[at - 1]]));
+}

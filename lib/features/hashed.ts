@@ -1,0 +1,122 @@
+import { murmurs } from "../data/murmur.ts";
+import { type Form, object, whole, word } from "../errors/forms.ts";
+import { kindOf } from "../errors/kinds.ts";
+import { coded, codesByWord, mostBuckets } from "./coded.ts";
+import type { FeatureKind } from "./kind.ts";
+import { textIn, wordsOf } from "./tabular.ts";
+
+/** A hashed word before it is known how many words of the training rows share a bucket. */
+export interface UnfittedHashed {
+  /** The kind of the feature. */
+  readonly kind: "hashed";
+  /** The number of buckets. */
+  readonly buckets: number;
+}
+
+/**
+ * A word of which the model reads the bucket that its hash falls in, as a one-hot vector: no vocabulary is kept.
+ *
+ * Code 0 stands for a missing text, code `1 + hash % buckets` for any other, where the hash is MurmurHash3 (x86, 32 bits,
+ * seed 0) of its UTF-8 bytes: the same in every language. The model's weights of code 0 begin at 0.
+ */
+export interface HashedFeature {
+  /** The kind of the feature. */
+  readonly kind: "hashed";
+  /** The number of buckets. */
+  readonly buckets: number;
+  /** The number of distinct words of the training rows that share their bucket with another; it changes no code. */
+  readonly collisions: number;
+}
+
+/**
+ * A feature that is any word, read by the model as a one-hot vector with a column for missing texts and one for each
+ * bucket that words are hashed into. For identifiers that are too many to list, or of which new ones come every day.
+ *
+ * A word's code is `1 + hash % buckets`, where the hash is MurmurHash3 (x86, 32 bits, seed 0) of its UTF-8 bytes; whole
+ * numbers in lists are their decimal texts. Python's `1 + mmh3.hash(word, signed=False) % buckets` is the same. To the
+ * model, words of one bucket are one word: `collisions` of the fitted feature is the number of those that share theirs.
+ *
+ * @param buckets How many there are, from 1 to 2 ** 24 - 1. With 10 times as many as words, one word in 10 collides.
+ * @throws {TypeError | RangeError} if it is anything else.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { encode, fit, hashed } from "@gatehouse/gatehouse";
+ *
+ * const features = fit({ user: hashed(10) }, { user: ["ann", "bob", "cid", "ann", null] });
+ * assertEquals(features.user, { kind: "hashed", buckets: 10, collisions: 0 });
+ * const { inputs } = encode(features, { user: [null, "ann", "bob", "cid", "someone new"] });
+ * assertEquals(inputs.hashed, Int32Array.of(0, 9, 5, 1, 2));
+ * ```
+ */
+export function hashed(buckets: number): UnfittedHashed {
+  checkBuckets("define hashed feature", buckets);
+  return { kind: "hashed", buckets };
+}
+
+/**
+ * Makes sure that something is a number of buckets.
+ *
+ * @throws {TypeError | RangeError} if it is not.
+ */
+export function checkBuckets(action: string, found: unknown): void {
+  if (bucketsForm(found, "").length === 0) return;
+  const text = `Cannot ${action}\n  at buckets: found ${kindOf(found)}, wanted a whole number from 1 to ${mostBuckets}`;
+  throw typeof found === "number" ? new RangeError(text) : new TypeError(text);
+}
+
+/** The form of a number of buckets. */
+export const bucketsForm: Form = whole(1, mostBuckets);
+
+/** The form of a number of collisions. */
+export const collisionsForm: Form = whole(0, Number.MAX_SAFE_INTEGER);
+
+/** Hashed words: one code each of the int input `hashed`, one-hot in the stream `input`. */
+export const hashedKind: FeatureKind<UnfittedHashed, HashedFeature> = {
+  unfitted: object({ kind: word("hashed"), buckets: bucketsForm }),
+  fitted: object({ kind: word("hashed"), buckets: bucketsForm, collisions: collisionsForm }),
+  columns: (name) => ({ [name]: "text" }),
+  fit: ({ kind, buckets }, name, records) => {
+    const { codes, words } = wordsOf(records, name);
+    const there = new Uint8Array(words.length);
+    for (const code of codes) if (code >= 0) there[code] = 1;
+    const known = words.filter((_, code) => there[code] === 1);
+    const found = hashCodes(known.length, (at) => textIn(known, at, records, name), buckets);
+    return { kind, buckets, collisions: collisionsAmong(found) };
+  },
+  encoding: ({ buckets }) => ({ buckets }),
+  differs: "another number of buckets",
+  about: ({ buckets, collisions }) => `${buckets} buckets, ${collisions} collisions`,
+  ...coded<HashedFeature>({
+    input: "hashed",
+    codes: hashRange,
+    reserved: () => 1,
+    encode: ({ buckets }, name, records) => {
+      const codesOf = (words: readonly string[]) =>
+        hashCodes(words.length, (at) => textIn(words, at, records, name), buckets);
+      return codesByWord(wordsOf(records, name), codesOf, 0);
+    },
+    textOf: (_, code) => `bucket ${code - 1}`,
+  }),
+};
+
+/** Returns the codes of so many buckets: that of missing texts, and theirs. */
+export function hashRange(
+  { buckets }: { readonly buckets: number },
+): { readonly size: number; readonly missing: number; readonly unknown: number } {
+  return { size: buckets + 1, missing: 0, unknown: 0 };
+}
+
+/** Returns the codes of texts, which leave 0 for missing ones. */
+export function hashCodes(count: number, textOf: (at: number) => string, buckets: number): Int32Array<ArrayBuffer> {
+  const codes = new Int32Array(count);
+  murmurs(count, textOf).forEach((hash, at) => codes[at] = 1 + hash % buckets);
+  return codes;
+}
+
+/** Returns the number of codes of distinct words that another one has too. */
+export function collisionsAmong(codes: Int32Array): number {
+  const sorted = codes.toSorted();
+  return sorted.reduce((sum, code, at) => sum + Number(code === sorted[at - 1] || code === sorted[at + 1]), 0);
+}
