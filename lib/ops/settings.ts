@@ -17,6 +17,11 @@ export function isAxis(value: Json | undefined): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
+/** Returns true if a setting is a list of whole numbers of at least 0, not empty. */
+export function isPlaces(value: Json | undefined): boolean {
+  return Array.isArray(value) && value.length > 0 && value.every(isAxis);
+}
+
 /** Returns true if a setting is a list of axes, none twice. */
 export function isAxes(value: Json | undefined): boolean {
   return Array.isArray(value) && value.every(isAxis) && new Set(value).size === value.length;

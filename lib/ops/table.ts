@@ -27,6 +27,7 @@ import {
   isInit,
   isName,
   isNumbers,
+  isPlaces,
   isShape,
   isSizes,
   isType,
@@ -222,6 +223,22 @@ export const ops: Readonly<Record<Op, Rule>> = {
     },
   },
 
+  pick: {
+    arity: 1,
+    attrs: { columns: isPlaces, first: isPlaces },
+    type: () => "int",
+    codes: [0],
+    along: () => [1],
+    inPlace: false,
+    shape: ([{ shape }], attrs) => {
+      const [columns, first] = [attrs.columns as number[], attrs.first as number[]];
+      const fits = shape.length === 2 && columns.length === first.length &&
+        columns.every((column) => column < (shape[1] as number));
+      if (fits) return [shape[0], columns.length];
+      const wanted = `columns of codes [batch, columns], and the first code of each, are needed`;
+      return fail("pick", `${wanted}, found ${shapeText(shape)} and columns [${columns}] from [${first}]`);
+    },
+  },
   multiHot: {
     arity: 1,
     attrs: { sizes: isSizes },

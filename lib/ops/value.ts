@@ -9,7 +9,7 @@ export type Op =
   | ("greater" | "equal" | "select")
   | ("sum" | "max" | "softmax" | "topMask" | "runningSum")
   | ("reshape" | "broadcast" | "transpose" | "concat" | "slice" | "pad")
-  | ("multiHot" | "gatherSum" | "scatterAdd")
+  | ("pick" | "multiHot" | "gatherSum" | "scatterAdd")
   | ("topPlaces" | "routed" | "routedKernels")
   | ("stopGradient" | "inTraining");
 
