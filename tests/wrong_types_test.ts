@@ -104,6 +104,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     dropout: () => [0.5],
     dselectK: () => [2, options({ gamma: 1, entropy: 0.1, static: true })],
     dwa: () => [options({ temperature: 2 })],
+    embed: () => [2, options({ init, features: ["y"], stacked: true })],
     encode: () => [features, table],
     entriesOf: () => [spec],
     entropy: () => [0.1, softmax],

@@ -71,6 +71,11 @@ export function isInit(value: Json | undefined): boolean {
     wanted.every((name) => isFloat(rest[name]));
 }
 
+/** Returns true if a setting says how a parameter's rows are used: absent, or `"looked up"` if they are vectors by code. */
+export function isRows(value: Json | undefined): boolean {
+  return value === undefined || value === "looked up";
+}
+
 /** The initialisers and their settings, all but that of given values. */
 const initSettings = {
   constant: ["value"],

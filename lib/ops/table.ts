@@ -28,6 +28,7 @@ import {
   isName,
   isNumbers,
   isPlaces,
+  isRows,
   isShape,
   isSizes,
   isType,
@@ -70,7 +71,7 @@ export interface Rule {
 /** The ops, one row each: leaves, product, arithmetic, functions, choices, reductions, rearrangements, rows, phases. */
 export const ops: Readonly<Record<Op, Rule>> = {
   input: leaf({ name: isName, shape: isShape, type: isType }, (attrs) => attrs.type as Type),
-  parameter: leaf({ name: isName, shape: isFixedShape, init: isInit }),
+  parameter: leaf({ name: isName, shape: isFixedShape, init: isInit, rows: isRows }),
   noise: leaf({ name: isName, shape: isShape, kind: oneOf("uniform", "normal") }),
   constant: leaf({ shape: isFixedShape, data: isNumbers }),
 

@@ -224,6 +224,8 @@ function resultOf(expression: Expression): Value {
 
 function written(value: Value, text: (of: Value) => string): string {
   const { op, of, attrs } = value;
+  if (op === "concat" && of.some(isEmbedding)) return embedText(of);
+  if (isEmbedding(value)) return embedText([value]);
   const layer = denseOf(value);
   if (layer !== undefined) return `${text(layer.x)} > ${layer.text}`;
   const summed = logSumExpOf(value);
@@ -237,6 +239,19 @@ function written(value: Value, text: (of: Value) => string): string {
   if (op === "reshape" || op === "broadcast") return text(of[0]);
   if (of.length === 1) return `${text(of[0])} > ${op}`;
   return `${op}(${of.map((argument) => text(argument).replace(/^x > /, "")).join(", ")})`;
+}
+
+/** Returns true if a value is the vectors of a feature. */
+function isEmbedding({ op, of: [, table] }: Value): boolean {
+  return op === "matmul" && table.op === "parameter" && table.attrs.rows === "looked up";
+}
+
+/** The text of vectors that stand side by side, maybe with other columns: `embed(16) of 26 features`. */
+function embedText(of: readonly Value[]): string {
+  const vectors = of.filter(isEmbedding);
+  const sizes = [...new Set(vectors.map(({ shape }) => shape[1] as number))].sort((a, b) => a - b);
+  const size = sizes.length > 1 ? `${sizes[0]} to ${sizes[sizes.length - 1]}` : String(sizes[0]);
+  return `embed(${size}) of ${vectors.length} feature${vectors.length > 1 ? "s" : ""}`;
 }
 
 function cut(text: string, most: number): string {

@@ -41,6 +41,6 @@ export function resolve<N, L>(
 function resolveLevel<N, L>(at: Resolving<N, L>, path: string, level: DraftLevel<N, L>): LevelSpec {
   const banks = resolveBanks(at, path, level.experts);
   const { gates, written } = resolveGates(at, path, level.gates, banks);
-  for (const [stream, width] of written) at.streams.set(stream, width);
+  for (const [stream, width] of written) at.streams.set(stream, width === undefined ? undefined : { width });
   return { experts: banks.experts, gates };
 }
