@@ -12,6 +12,7 @@ import type { BankSpec, Expression, HeadSpec, LevelSpec, Spec } from "../spec/sp
 import { isRecord, kindOf } from "../errors/kinds.ts";
 import { cautious, type Rules } from "../graph/rules.ts";
 import { computedText } from "./fused.ts";
+import { madeText } from "./made.ts";
 import { textTable } from "./text_table.ts";
 
 /** A line of a description: one entry of the table. */
@@ -32,7 +33,8 @@ export interface Entry {
  * A model as a text table: path, what it reads, what it computes, the shape of the result, the number of parameters.
  * Last lines say which entries are computed as one, unless `compile` has the option `fuse: false`, and how many: the
  * experts of a bank, gates that read one stream, towers alike; and of which banks only the experts that top-k gates
- * choose for a row are computed.
+ * choose for a row are computed; and which nets do more with one-hot columns than cut some out and multiply them with
+ * a table, so that all columns of vocabularies of more than 30 words are made for each row.
  *
  * @param engine What the model runs on, by whose rules that is decided. Without one, a line says which banks it may be.
  * @throws {TypeError} if `engine` is not an engine, such as a promise of one.
@@ -65,10 +67,12 @@ export function describe(spec: Spec, engine?: { readonly rules?: Rules }): strin
   const rows = [...entries, { path: "total", reads: "", function: "", output: "", parameters: total }];
   const { fused, routed } = computedText(plan, engine !== undefined);
   const chosen = `chosen experts alone${engine === undefined ? ", where that is faster" : ""}`;
+  const made = madeText(plan);
   return [
     textTable(rows.map((entry) => ({ ...entry }))),
     ...(fused === "" ? [] : [`computed as one: ${fused}`]),
     ...(routed === "" ? [] : [`${chosen}: ${routed}`]),
+    ...(made === "" ? [] : [`one-hot columns made, not looked up: ${made}`]),
   ].join("\n");
 }
 
