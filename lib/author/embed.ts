@@ -17,7 +17,7 @@ export interface EmbedOptions {
   readonly init?: Init;
   /** The features of the stream that are read, in whatever order. Default: all. */
   readonly features?: readonly string[];
-  /** If true, the vectors lie behind one another, `[batch, fields, k]`, for nets such as `fm`. Default false. */
+  /** If true, the vectors lie behind one another, `[batch, fields, k]`, for nets such as {@linkcode fm}. Default false. */
   readonly stacked?: boolean;
 }
 
@@ -32,7 +32,7 @@ export interface EmbedOptions {
  * by all that read the stream, and every other entry has tables of its own.
  *
  * The vectors begin uniform in ±0.05, as in Keras and NVTabular. That depends neither on the number of ids, so that a
- * vocabulary can grow, nor on k, and products of vectors (`fm`) learn from the first step: DeepCTR, FuxiCTR and
+ * vocabulary can grow, nor on k, and products of vectors ({@linkcode fm}) learn from the first step: DeepCTR, FuxiCTR and
  * torch-rechub begin with a deviation of 1e-4, from which they hardly move at first, TorchRec at ±1 / sqrt(number of ids).
  *
  * Parameters: for each feature with codes one of its name, `[codes, k]`, a missing id not counted. Output:
