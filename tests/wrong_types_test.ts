@@ -132,7 +132,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     layer: () => [(parameter: graphs.ParameterClaim) => parameter("kernel", [2], init)],
     layerNorm: () => [options({ epsilon: 1e-5 })],
     leakyRelu: () => unary,
-    level: () => [{ a: main.bank(2, relu) }, { b: main.mix("a", softmax) }],
+    level: () => [{ a: main.bank(2, relu) }, { b: main.mix("a", softmax) }, { c: ["a"] }],
     load: () => ["out/nothing", options({ engine, seed: 1, fuse: true, tasks: ["a", "b"] })],
     loadBalance: () => [0.1],
     mermaid: () => [spec],

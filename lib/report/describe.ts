@@ -103,6 +103,7 @@ function entriesIn({ spec, parameters, training: { auxiliary } }: Plan): Entry[]
   const entry = (path: string, reads: string, fn: string, output: string): Entry => {
     return { path, reads, function: fn, output, parameters: sizes.get(path) ?? 0 };
   };
+  const widths = streamWidths(spec);
   const lossEntry = (path: string, text: string): Entry[] =>
     Object.hasOwn(auxiliary, path) ? [entry(path, "", `loss ${text}`, shapeText([]))] : [];
   return [
@@ -111,6 +112,7 @@ function entriesIn({ spec, parameters, training: { auxiliary } }: Plan): Entry[]
     ...spec.levels.flatMap((level, at) => [
       ...bankEntries(level, `levels/${at}/experts`, entry, lossEntry),
       ...gateEntries(level, `levels/${at}/gates`, entry, lossEntry),
+      ...besideEntries(level, `levels/${at}/beside`, widths[at], entry),
     ]),
     ...taskEntries(spec, entry),
   ];
@@ -180,6 +182,40 @@ function gateEntries({ experts, gates }: LevelSpec, above: string, entry: EntryO
       ...Object.keys(lossesOf(gate.outputs))
         .flatMap((loss) => lossEntry(`${path}/${loss}`, functionText(gate, lossName(loss)))),
     ];
+  });
+}
+
+function besideEntries(
+  { beside = {} }: LevelSpec,
+  above: string,
+  widths: ReadonlyMap<string, number>,
+  entry: EntryOf,
+): Entry[] {
+  return Object.entries(beside).map(([stream, parts]) => {
+    const shape = shapeText(["batch", widths.get(stream)!]);
+    return entry(`${above}/${stream}`, "", cut(`${parts.join(", ")} side by side`, 48), shape);
+  });
+}
+
+/** Returns the widths of the streams that each level writes. */
+function streamWidths({ input, streams = {}, levels }: Spec): readonly ReadonlyMap<string, number>[] {
+  const runsOf = columnsIn(input);
+  const known = new Map([["input", inputWidth(input)]]);
+  for (const [name, part] of Object.entries(streams)) {
+    known.set(name, runsOf(part).reduce((sum, [, length]) => sum + length, 0));
+  }
+  return levels.map(({ experts, gates, beside = {} }) => {
+    const unitsOf = (bank: string) => resultOf(experts[bank].net).shape[1] as number;
+    const widthOf = (name: string) =>
+      Object.hasOwn(experts, name) ? experts[name].count * unitsOf(name) : known.get(name)!;
+    const written = new Map([
+      ...Object.entries(gates).map(([stream, { mix }]) => [stream, unitsOf(mix[0])] as const),
+      ...Object.entries(beside).map(([stream, parts]) => {
+        return [stream, parts.reduce((sum, name) => sum + widthOf(name), 0)] as const;
+      }),
+    ]);
+    written.forEach((width, stream) => known.set(stream, width));
+    return written;
   });
 }
 

@@ -94,7 +94,7 @@ const specForm: Form = object({
       mix: list(text),
       gate: (found, path) => found === null ? [] : expressionForm(found, path),
     }, { moves: record(expressionForm) })),
-  })),
+  }, { beside: record(list(text)) })),
   tasks: record(object({
     reads: text,
     tower: expressionForm,

@@ -19,6 +19,7 @@ export interface Draft<N, L> {
 export interface DraftLevel<N, L> {
   readonly experts: Readonly<Record<string, DraftBank<N, L>>>;
   readonly gates: Readonly<Record<string, DraftGate<N, L>>>;
+  readonly beside?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** A bank of a {@linkcode Draft}. */

@@ -39,7 +39,9 @@ export function resolving<N, L>(
   const fieldsOf = fieldsIn(draft.input);
   const input: Read = { width: inputWidth(draft.input), fields: fieldsOf() };
   const streams = new Map<string, Read | undefined>([["input", input]]);
-  const written = draft.levels.flatMap(({ gates }, level) => Object.keys(gates).map((name) => [name, level] as const));
+  const written = draft.levels.flatMap(({ gates, beside = {} }, level) =>
+    Object.keys({ ...gates, ...beside }).map((name) => [name, level] as const)
+  );
   const writers = new Map(written.reverse()); // of equal names the first level's comes last, and stays
   const at: Resolving<N, L> = { draft, express, expressLoss, issues: [], streams, writers, asked: new Set() };
   const columnsOf = columnsIn(draft.input, (name, known) => adviceOn(at.issues, name, known));
