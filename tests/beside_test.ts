@@ -105,7 +105,7 @@ Deno.test("define() names what is wrong with streams side by side", () => {
       'at levels[0].beside.input: "input" is the stream that the model reads: wanted another name',
       'at levels[0].beside.z[1]: "shared" stands twice',
       `at levels[0].beside.z[2]: ${what} "sharde": did you mean "shared"?`,
-      `at levels[0].beside.z[3]: ${what} "later"`,
+      `at levels[0].beside.z[3]: ${what} "later", but levels[1] writes a stream named so: wanted them side by side in a level above it`,
     ]
   ) assertStringIncludes(message, issue);
   const table = { input: 4, levels: [{ experts: {}, gates: {}, beside: { y: "shared" } }], tasks: { y: regression() } };

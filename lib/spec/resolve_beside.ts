@@ -50,6 +50,9 @@ function partWidth<N, L>(
     return readAt(at, name)?.width;
   }
   const known = () => [...Object.keys(given), ...at.streams.keys()];
-  const what = `no bank of the level and no stream below is named ${quoted(name)}`;
-  return report(at.issues, path, `${what}${adviceOn(at.issues, name, known)}`);
+  const writer = at.writers.get(name);
+  const advised = writer === undefined
+    ? adviceOn(at.issues, name, known)
+    : `, but levels[${writer}] writes a stream named so: wanted them side by side in a level above it`;
+  return report(at.issues, path, `no bank of the level and no stream below is named ${quoted(name)}${advised}`);
 }
