@@ -43,6 +43,15 @@ export {
   pipe,
   residual,
 } from "./lib/author/nets.ts";
+export { embed, type EmbedOptions } from "./lib/author/embed.ts";
+export {
+  crossNet,
+  type CrossNetOptions,
+  fm,
+  gateUnit,
+  type GateUnitOptions,
+  squeezeExcite,
+} from "./lib/author/interactions.ts";
 export { after, fixed, type FixedOptions, gateDropout, softmax, temperature } from "./lib/author/gates.ts";
 export { topK, type TopKOptions } from "./lib/author/top_k.ts";
 export { dselectK, type DSelectKOptions } from "./lib/author/dselect_k.ts";

@@ -368,8 +368,37 @@ function joins(): Case[] {
 }
 
 function rows(): Case[] {
+  const pick = (c: Value, columns: number[], first: number[]) => apply("pick", [c], { columns, first });
   const scatter = (...sizes: number[]) => ([codes, x]: readonly Value[]) => apply("scatterAdd", [codes, x], { sizes });
   return [
+    of("pick of one column", 3, [codes([0, 1, 2, 1, 0, 2], "batch", 2)], ([c]) => pick(c, [1], [0])),
+    of("pick of some, from other codes on", 2, [codes([4, 9, -1, 0, 5, 2], "batch", 3)], ([c]) => {
+      return pick(c, [2, 0, 2], [1, 5, 0]);
+    }),
+    of(
+      "multiHot of picked columns",
+      4,
+      [codes([0, 2, 1, 3, 2, 1, -1, 0], "batch", 2)],
+      ([c]) => f.multiHot(pick(c, [1, 0], [1, 0]), [2, 3]),
+    ),
+    of(
+      "gatherSum of picked columns",
+      4,
+      [some(5, 3), codes([0, 2, 1, 3, 2, 1, -1, 0], "batch", 2)],
+      ([t, c]) => f.gatherSum(t, pick(c, [1, 0], [1, 0]), [3, 2]),
+    ),
+    of(
+      "gatherSum of columns picked twice, of rows cut from a table",
+      4,
+      [some(7, 3), codes([0, 2, 1, 3, 2, 1, -1, 0], "batch", 2)],
+      ([t, c]) => f.gatherSum(f.slice(t, 2, 4, 0), pick(pick(c, [1, 0], [0, 1]), [1, 0], [0, 1]), [2, 2]),
+    ),
+    of(
+      "scatterAdd of picked columns",
+      4,
+      [codes([0, 2, 1, 3, 2, 1, -1, 0], "batch", 2), some("batch", 3)],
+      ([c, x]) => apply("scatterAdd", [pick(c, [1, 0], [1, 0]), x], { sizes: [3, 2] }),
+    ),
     of("multiHot of one column", 5, [codes([0, 1, 2, 1, 0], "batch", 1)], ([c]) => f.multiHot(c, [3])),
     of("multiHot of three columns", 2, [codes([0, 1, 3, 1, 0, 0], "batch", 3)], ([c]) => f.multiHot(c, [2, 3, 4])),
     of("multiHot of one row, size 1", 1, [codes([0], "batch", 1)], ([c]) => f.multiHot(c, [1])),

@@ -3,12 +3,15 @@ import {
   bank,
   binary,
   categorical,
+  category,
   count,
   define,
   dense,
   describe,
+  embed,
   entriesOf,
   esmm,
+  fit,
   focal,
   huber,
   level,
@@ -16,6 +19,8 @@ import {
   mix,
   mlp,
   mmoe,
+  type Net,
+  numeric,
   pipe,
   product,
   quantile,
@@ -26,7 +31,7 @@ import {
   type Spec,
   topK,
 } from "../mod.ts";
-import { concat, mul, sum } from "../lib/ops.ts";
+import { add, concat, mul, slice, sum } from "../lib/ops.ts";
 import { parametersOf } from "../lib/graph.ts";
 import { cautious } from "../lib/graph/rules.ts";
 import { architectures } from "./models.ts";
@@ -285,4 +290,39 @@ Deno.test("mermaid() draws every node once, and edges between nodes only", () =>
     assert(edges.flat().every((node) => nodes.includes(node)), name);
     assertEquals(new Set(edges.map(([, to]) => to)).size, nodes.length - 1, name);
   }
+});
+
+Deno.test("describe() says for which nets one-hot columns are made, and by what", () => {
+  const words = Array.from({ length: 40 }, (_, at) => `word ${at}`);
+  const input = fit({ tree: category(), soil: category(), age: numeric() }, {
+    tree: words,
+    soil: words,
+    age: words.map((_, at) => at),
+  });
+  const line = (table: Omit<Parameters<typeof define>[0], "input">) =>
+    describe(define({ input, ...table } as Parameters<typeof define>[0])).split("\n").find((line) =>
+      line.startsWith("one-hot")
+    );
+  const cross: Net = (x) => add(mul(x, dense(1)(x)), x);
+  const lookedUp: readonly Net[] = [
+    dense(2),
+    embed(3),
+    (x) => dense(2)(slice(x, 3, 45)),
+    (x) => relu(slice(x, 3, 4)),
+    (x) => concat([embed(2)(x), dense(1)(slice(slice(x, 1, 60), 2, 43))]),
+    (x) => relu(slice(x, 0, 1)),
+  ];
+  for (const net of lookedUp) assertEquals(line({ tasks: { y: regression(net) } }), undefined);
+  const made = "one-hot columns made, not looked up: ";
+  assertEquals(line({ tasks: { y: regression(cross) } }), `${made}tasks/y/tower (mul of 84)`);
+  assertEquals(
+    line({
+      streams: { trees: ["tree"] },
+      levels: [level({ id: bank(1, dense(2)), sliced: bank(1, (x) => slice(relu(slice(x, 1, 42)), 2, 2)) }, {
+        y: mix(["id", "sliced"], (x, n) => slice(relu(x), 0, n), { reads: "trees" }),
+      })],
+      tasks: { y: regression() },
+    }),
+    `${made}levels/0/experts/sliced (relu of 42), levels/0/gates/y (relu of 42)`,
+  );
 });

@@ -24,7 +24,7 @@ import {
   train,
   wasm,
 } from "../mod.ts";
-import { add, mul } from "../lib/ops.ts";
+import { add, concat, mul, slice } from "../lib/ops.ts";
 import { plan, print, trainingStep } from "../lib/graph.ts";
 import { cautious } from "../lib/graph/rules.ts";
 import { onnx } from "../lib/onnx.ts";
@@ -44,6 +44,15 @@ const specs: Readonly<Record<string, Spec>> = {
   "categories alone": spec({ tree: category(), side: category() }),
   "one category": spec({ tree: category() }),
   "no category": spec({ age: numeric() }),
+  "some columns of a stream, cut out by a net": spec({ ...kinds }, pipe((x) => slice(x, 1, 9), dense(4), relu)),
+  "columns that cut through features": spec({ tree: category(), side: category() }, (x) => {
+    return dense(3)(concat([slice(slice(x, 1, 9), 1, 7), slice(x, 2, 3), slice(x, 9, 2)]));
+  }),
+  "named parts of the input": define({
+    input: fit(kinds, columns),
+    streams: { trees: ["tree"], click: ["side", "height", "tree"] },
+    tasks: { click: binary(mlp([3])), price: regression(mlp([2]), { reads: "trees" }) },
+  }),
   "one-hot columns that are used otherwise too": spec({ ...kinds }, pipe(cross, dense(4), relu)),
 };
 
@@ -73,6 +82,25 @@ Deno.test("gather() leaves no one-hot column in a training step, but where somet
   const sparse = steps(specs["numbers and categories"], 1);
   assertEquals(sparse.match(/gatherSum/g)?.length, sparse.match(/scatterAdd/g)?.length);
   assert(!/pad\(/.test(sparse)); // the gradient's parts are put side by side, not stretched and added
+});
+
+Deno.test("gather() looks up what a net cuts out in the table of that alone, and never pads a table", () => {
+  const cut = [
+    "some columns of a stream, cut out by a net",
+    "columns that cut through features",
+    "named parts of the input",
+  ];
+  for (const name of cut) {
+    const step = steps(specs[name], 1);
+    assert(step.includes("pick("), name);
+    assert(!step.includes("multiHot") && !/ pad\(/.test(step), `${name}\n${step}`);
+  }
+  const part = steps(specs["named parts of the input"], 1);
+  assertEquals([...part.matchAll(/gatherSum\([^)]*sizes=(\[[^\]]*\])/g)].map(([, sizes]) => sizes).sort(), [
+    "[4]",
+    "[7]",
+    "[7]",
+  ]);
 });
 
 Deno.test("gather() gathers where a code has at least so many places on average", () => {

@@ -20,7 +20,7 @@ import { compile } from "../lib/model/compile.ts";
 import type { Model } from "../lib/model/model.ts";
 import { saveGraphModel } from "../lib/model/save.ts";
 import type { ExportOptions } from "../lib/model/exported.ts";
-import { bank, binary, define, dense, level, mix, mmoe, softmax, type Spec } from "../mod.ts";
+import { bank, binary, define, dense, embed, level, mix, mmoe, pipe, softmax, type Spec } from "../mod.ts";
 import { trace } from "../lib/trace/trace.ts";
 import { optimise } from "../lib/graph/optimise.ts";
 import { cases } from "./cases.ts";
@@ -278,6 +278,15 @@ Deno.test("saveGraphModel() serves models with features, which its metadata tell
       await assertServed(path, model, encode(input.features, given), options, `features ${kind}`);
       const one = Object.fromEntries(Object.entries(given).map(([name, list]) => [name, Array.from(list).slice(1, 2)]));
       await assertServed(path, model, encode(features, one as Tabular), options, `features ${kind}, a row`);
+      model.dispose();
+    }
+    const input = fit({ ...numbers, ...words }, fitted);
+    for (const net of [embed(3), embed(40, { features: ["code", "age"] })]) {
+      const spec = define(mmoe({ ...base, input, experts: 3, expert: pipe(net, dense(4)) }));
+      const model = await compile(spec, { engine: reference(), seed: 4 });
+      await saveGraphModel(model, path, { gates: true });
+      const absent = { ...given, job: ["clerk", null, null, "pilot", "smith"], code: [7, null, 2, 2, null] } as Tabular;
+      await assertServed(path, model, encode(input, absent), { gates: true }, "embed");
       model.dispose();
     }
     const model = await compile(architectures.linear, { engine: reference() });

@@ -24,6 +24,7 @@ import {
   compile,
   define,
   dense,
+  embed,
   encode,
   evaluate,
   fit,
@@ -485,6 +486,30 @@ Deno.test("saveOnnx() writes one file that an ONNX runtime serves, its tasks and
       'Cannot save ONNX model: the model has no task "clik": did you mean "click"?',
     );
     await assertRejects(() => saveOnnx(model, dir), Deno.errors.AlreadyExists, "Cannot save ONNX model");
+    model.dispose();
+  }));
+
+Deno.test("saveOnnx() writes embeddings and parts of the input that an ONNX runtime looks up, as predict() does", () =>
+  withTemp(async (dir) => {
+    const users = Array.from({ length: 90 }, (_, at) => `user ${at}`);
+    const columns = {
+      user: users,
+      day: users.map((_, at) => at % 3 === 0 ? "mon" : "tue"),
+      age: users.map((_, at) => at),
+    };
+    const input = fit({ user: category(), day: category(), age: numeric() }, columns);
+    const tasks = { click: binary(embed(4)), like: binary(dense(3)), age: regression(dense(2), { reads: "part" }) };
+    const spec = define({ input, streams: { part: ["user", "age"] }, tasks });
+    const model = await compile(spec, { engine: reference(), seed: 3 });
+    const given = { user: [null, "user 7", "nobody", "user 89"], day: ["mon", null, "sun", "tue"], age: [1, 2, 3, 4] };
+    const data = encode(input, given);
+    const want = await model.predict(data);
+    await saveOnnx(model, `${dir}/served.onnx`);
+    const found = served(await start(1), await Deno.readFile(`${dir}/served.onnx`), {
+      numeric: { shape: [4, 1], data: own(data.inputs.numeric) },
+      category: { shape: [4, 2], data: data.inputs.category as Int32Array<ArrayBuffer> },
+    }, { click: [4], like: [4], age: [4] });
+    for (const task of ["click", "like", "age"] as const) assertClose(found[task], want[task], task, 1e-6);
     model.dispose();
   }));
 

@@ -115,7 +115,17 @@ const sampled: Readonly<Record<Exclude<keyof typeof f, "inTraining">, (of: Sampl
 Deno.test("ops give every argument a gradient of its own shape, but for a listed few", () => {
   const flat = Object.entries<Rule>(ops).filter(([, rule]) => rule.gradient === undefined).map(([op]) => op);
   const leaves = ["input", "parameter", "noise", "constant"];
-  assertEquals(flat, [...leaves, "greater", "equal", "topMask", "multiHot", "topPlaces", "stopGradient", "inTraining"]);
+  assertEquals(flat, [
+    ...leaves,
+    "greater",
+    "equal",
+    "topMask",
+    "pick",
+    "multiHot",
+    "topPlaces",
+    "stopGradient",
+    "inTraining",
+  ]);
   const blocked = new Set<string>();
   for (const value of cases.flatMap((row) => inOrder([row.build()]))) {
     const rule: Rule = ops[value.op];
@@ -239,6 +249,12 @@ Deno.test("apply() refuses shapes that do not fit", () => {
       "Cannot apply multiHot: codes must be [batch, 1], one column per size, found [batch, 2]",
     ],
     [() => f.multiHot(codes("batch"), [3]), "Cannot apply multiHot: "],
+    [
+      () => apply("pick", [codes("batch", 2)], { columns: [2], first: [0] }),
+      "Cannot apply pick: columns of codes [batch, columns], and the first code of each, are needed, found [batch, 2] " +
+      "and columns [2] from [0]",
+    ],
+    [() => apply("pick", [codes("batch", 2)], { columns: [1], first: [0, 1] }), "Cannot apply pick: "],
     [
       () => f.gatherSum(a(4), codes("batch", 1), [4]),
       "Cannot apply gatherSum: a table [4, width] and codes [batch, 1] are needed, found [4] and [batch, 1]",

@@ -81,7 +81,7 @@ Deno.test("reference() computes what was computed by hand, for every op", async 
   for (const [expression, shape, numbers] of table) await assertResult(expression, {}, shape, numbers);
   const shown = new Set<Op>(table.map(([expression]) => expression.op));
   const silent = (Object.keys(kernels) as Op[]).filter((op) => !shown.has(op));
-  assertEquals(silent, ["input", "noise", "parameter", "multiHot", "gatherSum", "scatterAdd"]);
+  assertEquals(silent, ["input", "noise", "parameter", "pick", "multiHot", "gatherSum", "scatterAdd"]);
 });
 
 Deno.test("reference() picks, marks and adds rows by code, and leaves out codes out of range", async () => {
@@ -95,6 +95,8 @@ Deno.test("reference() picks, marks and adds rows by code, and leaves out codes 
   await assertResult(added, inputs(-1, 3, 1), [3, 2], [0, 0, 1, 10, 0, 0]);
   const pair = { codes: { shape: [3, 2], data: Int32Array.of(0, 1, 0, 0, 1, -1) } };
   await assertResult(f.gatherSum(rows, int("codes", "batch", 2), [1, 2]), pair, [3, 2], [6, 8, 4, 6, 0, 0]);
+  const second = apply("pick", [int("codes", "batch", 2)], { columns: [1, 0], first: [1, 0] });
+  await assertResult(second, pair, [3, 2], [0, 0, -1, 0, -2, 1]);
   const columns = { codes: { shape: [3, 2], data: Int32Array.of(0, 2, 1, -1, 2, 3) } };
   const marked = f.multiHot(int("codes", "batch", 2), [2, 3]);
   await assertResult(marked, columns, [3, 5], [1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);

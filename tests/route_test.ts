@@ -3,12 +3,15 @@ import {
   adam,
   bank,
   binary,
+  category,
   compile,
   cpu,
   define,
   dense,
   dropout,
+  embed,
   type Engine,
+  fit,
   gateDropout,
   importance,
   layerNorm,
@@ -97,6 +100,22 @@ const specs: Readonly<Record<string, Spec>> = {
 
 /** The specs that stay dense. */
 const others: Readonly<Record<string, Spec>> = {
+  "one-hot columns, all of them or a part": define({
+    input: fit({ tree: category(), soil: category() }, { tree: ["ash", "elm"], soil: ["clay", "sand"] }),
+    streams: { trees: ["tree"] },
+    levels: [
+      level({
+        all: bank(4, dense(3)),
+        part: bank(4, dense(3), { reads: "trees" }),
+        ids: bank(4, embed(3, { features: ["soil"] })),
+      }, {
+        click: mix("all", topK(1)),
+        price: mix("part", topK(1)),
+        ids: mix("ids", topK(1)),
+      }),
+    ],
+    tasks: { ...tasks, id: regression(pipe(), { reads: "ids" }) },
+  }),
   "a gate that chooses none": single(5, dense(4), softmax),
   "a gate that chooses none beside one that does": define({
     input: 5,

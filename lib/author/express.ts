@@ -10,6 +10,7 @@ import type { Init } from "../ops/init.ts";
 import { isMisapplied } from "../errors/misapplied.ts";
 import { kindOf } from "../errors/kinds.ts";
 import { checkExpression, checkOutputs, onlyRouting } from "../spec/expression.ts";
+import type { Read } from "../spec/draft.ts";
 import { routingInputs } from "../spec/routing.ts";
 import type { BankLoss } from "./bank_losses.ts";
 import type { Gate, Net } from "./net.ts";
@@ -27,13 +28,14 @@ import { weighing } from "./weighing.ts";
  */
 export function express(
   entry: Net | Gate,
-  width: number,
+  { width, fields }: Read,
   experts?: number,
 ): Expressed {
   if (typeof entry !== "function") {
     throw new TypeError(`${experts === undefined ? "a net" : "a gate"} must be a function, found ${kindOf(entry)}`);
   }
-  const x = apply("input", [], { name: "x", shape: ["batch", width], type: "float" });
+  const input = apply("input", [], { name: "x", shape: ["batch", width], type: "float" });
+  const x: Value = Object.freeze({ ...input, fields });
   if (experts === undefined) return written({ output: valueOf(called(() => (entry as Net)(x))) }, [x]);
   const { weights, scores, load, losses = {}, moves = [] } = weighing(called(() => entry(x, experts)));
   const outputs = {

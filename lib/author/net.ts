@@ -69,15 +69,20 @@ export function layer(body: (parameter: ParameterClaim, x: Value) => Value): Net
   if (typeof body !== "function") {
     throw misapplied(new TypeError(`Cannot apply layer: the body must be a function, found ${kindOf(body)}`));
   }
+  const parameter = claims();
+  return (x) => body(parameter, x);
+}
+
+/** Returns a function that claims parameters of one owner. */
+export function claims(): ParameterClaim {
   const owner = {};
-  const parameter: ParameterClaim = (name: unknown, shape, init) => {
+  return (name: unknown, shape, init) => {
     if (typeof name !== "string" || !/^[A-Za-z][\w-]{0,99}$/.test(name)) {
       const wanted = "a name of 1 to 100 letters, digits, _ and -, the first a letter";
       throw misapplied(new TypeError(`Cannot claim parameter: wanted ${wanted}, found ${kindOf(name)}`));
     }
     return apply("parameter", [], { name, shape, init: { ...init } }, owner);
   };
-  return (x) => body(parameter, x);
 }
 
 /**

@@ -40,6 +40,8 @@ export interface Level {
   readonly experts: Readonly<Record<string, Bank>>;
   /** The mixtures, by the stream that each writes. */
   readonly gates: Readonly<Record<string, Mix>>;
+  /** The streams that are others side by side, by the stream that is written. Default: none. */
+  readonly beside?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** The options of a bank. */
@@ -136,6 +138,10 @@ export function define<const Tasks extends string>(table: Table<Tasks>): Spec<Ta
 /**
  * A level: expert banks by name, and what is mixed of them, by the name of the stream that is written.
  *
+ * @param beside Streams that are others side by side, by the name of the stream that is written: `{ shared: ["ids", "age"] }`.
+ * Each part is a bank of the level, with all its experts, or a stream that is written below; a bank comes before a stream
+ * of its name. Default: none.
+ *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
@@ -150,9 +156,32 @@ export function define<const Tasks extends string>(table: Table<Tasks>): Spec<Ta
  * assertEquals(levels[0].experts.shared.count, 4);
  * assertEquals(levels[0].gates.click.mix, ["shared", "click"]);
  * ```
+ *
+ * @example An embedding and a net of numbers side by side
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { bank, category, define, dense, embed, fit, level, numeric, regression } from "@gatehouse/gatehouse";
+ * import { parametersOf } from "@gatehouse/gatehouse/graph";
+ *
+ * const input = fit({ user: category(), age: numeric() }, { user: ["ann", "bob"], age: [20, 30] });
+ * const spec = define({
+ *   input,
+ *   streams: { age: ["age"] },
+ *   levels: [level({ ids: bank(1, embed(4, { features: ["user"] })), old: bank(1, dense(2), { reads: "age" }) }, {}, {
+ *     y: ["ids", "old", "age"],
+ *   })],
+ *   tasks: { y: regression() },
+ * });
+ * const { shape } = parametersOf(spec).find(({ path }) => path === "tasks/y/head/0/kernel")!;
+ * assertEquals(shape, [4 + 2 + 1, 1]);
+ * ```
  */
-export function level(experts: Readonly<Record<string, Bank>>, gates: Readonly<Record<string, Mix>>): Level {
-  return { experts, gates };
+export function level(
+  experts: Readonly<Record<string, Bank>>,
+  gates: Readonly<Record<string, Mix>>,
+  beside?: Readonly<Record<string, readonly string[]>>,
+): Level {
+  return beside === undefined ? { experts, gates } : { experts, gates, beside };
 }
 
 /**
@@ -264,7 +293,7 @@ const tableForm: Form = object({
       }),
     ),
     gates: record(object({ mix: list(text) }, { gate: entry, reads: text })),
-  })),
+  }, { beside: record(list(text)) })),
 });
 
 function mapValues<A, B>(values: Readonly<Record<string, A>>, change: (value: A) => B): Record<string, B> {

@@ -1,7 +1,7 @@
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
 import { concat, slice } from "../ops/functions.ts";
-import type { Value } from "../ops/value.ts";
+import type { Field, Value } from "../ops/value.ts";
 import type { Features, InputSpec, StreamSpec } from "./input.ts";
 import { groupsOf } from "./table.ts";
 
@@ -22,6 +22,25 @@ export function columnsIn(
   const placed = (item: string | number): Run =>
     "width" in input ? [columnOf(input.width, item), 1] : placeIn(places!, item, advised);
   return (part) => runsOf(part, placed);
+}
+
+/**
+ * Returns a function that returns the features of a part of the stream `input`, or of all of it without a part, in the
+ * order of their columns; undefined if the input is a width.
+ */
+export function fieldsIn(input: InputSpec): (part?: StreamSpec) => readonly Field[] | undefined {
+  if ("width" in input) return () => undefined;
+  const fields = new Map(
+    groupsOf(input.features).flatMap(({ kind, features }) =>
+      features.map((named): [string, Field] => {
+        const [name, feature] = named;
+        const [code] = kind.inputs([named]).flatMap(({ codes = [] }) => codes);
+        const width = kind.width(feature);
+        return [name, { name, width, ...(code && { codes: { missing: code.missing !== undefined } }) }];
+      })
+    ),
+  );
+  return (part) => part === undefined ? [...fields.values()] : part.map((name) => fields.get(String(name))!);
 }
 
 function runsOf(part: StreamSpec, placed: (item: string | number) => Run): Run[] {

@@ -8,7 +8,7 @@ import type { Tensor } from "../ops/tensor.ts";
 import { checkStored, checkTensors } from "./check_stored.ts";
 import { isTranslated, knownCodes, translations } from "./graph_model_ops.ts";
 import { type DataType, dimsOf, type Writer, writerOf } from "./graph_model_writer.ts";
-import { applied, type CodeRange, isFed, reached } from "./translation.ts";
+import { allNamed, applied, type CodeRange, isFed, reached } from "./translation.ts";
 
 /** A TensorFlow.js GraphModel. */
 export interface GraphModel {
@@ -63,10 +63,8 @@ export function graphModel(
     return isFed(op) ? [[name, position, write.placeholder(name, shape, dtypeOf(graph, position))] as const] : [];
   });
   const fed = inputs.map(([name, position, node]): [position: number, fed: Fed] => {
-    return [
-      position,
-      Object.hasOwn(codes, name) ? { node: knownCodes(write, node, codes[name]), known: true } : { node },
-    ];
+    if (!Object.hasOwn(codes, name)) return [position, { node }];
+    return [position, { node: knownCodes(write, node, codes[name]), codes: codes[name] }];
   });
   const names = written(graph, parameters, new Map(fed), write);
   const outputs = Object.entries(graph.outputs).map(([name, position]) =>
@@ -161,10 +159,10 @@ function shards(weights: Uint8Array<ArrayBuffer>): Record<string, Uint8Array> {
   return Object.fromEntries(pieces.map((piece, i) => [`group1-shard${i + 1}of${count}.bin`, piece]));
 }
 
-/** The node of an input; `known` if it is codes of which each names a word. */
+/** The node of an input, and the codes that it takes in each column if others were replaced. */
 interface Fed {
   readonly node: string;
-  readonly known?: boolean;
+  readonly codes?: readonly CodeRange[];
 }
 
 /** Writes every node that is needed, and returns the names by position, given those of what is fed. */
@@ -186,9 +184,10 @@ function written(
     } else if (op === "constant") {
       names[position] = write.floats(attrs.data as number[], shape as number[]);
     } else if (isTranslated(op)) {
-      const { of, columns } = applied(node, nodes);
-      const known = fed.get(of[1])?.known;
-      const place = { attrs, shape, of: node.of.map((argument) => nodes[argument].shape), columns, known };
+      const { of, columns, whole } = applied(node, nodes);
+      const taken = fed.get(of[1])?.codes;
+      const known = columns !== undefined && taken !== undefined && allNamed(columns, taken);
+      const place = { attrs, shape, of: node.of.map((argument) => nodes[argument].shape), columns, whole, known };
       names[position] = translations[op](write, of.map((argument) => names[argument]), place);
     }
   });

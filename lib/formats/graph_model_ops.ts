@@ -1,7 +1,7 @@
 import type { Shape } from "../ops/shape.ts";
 import type { Op } from "../ops/value.ts";
 import { type DataType, type, type Writer } from "./graph_model_writer.ts";
-import { allNamed, type CodeRange, columnsOf, type Place, type Translated, type Translation } from "./translation.ts";
+import { type CodeRange, columnsOf, type Place, type Translated, type Translation } from "./translation.ts";
 
 /** Each op as nodes of standard TensorFlow ops, those that TensorFlow.js runs on every backend: op to translation. */
 export const translations: Readonly<Record<Translated, Translation<Writer>>> = {
@@ -73,6 +73,10 @@ export const translations: Readonly<Record<Translated, Translation<Writer>>> = {
     return write.node("PadV2", inputs, { ...float, Tpaddings: int });
   },
 
+  pick: (write, [codes], { attrs }) => {
+    const own = gathered(write, "DT_INT32", codes, write.ints(attrs.columns as number[]), 1);
+    return write.node("Sub", [own, write.ints(attrs.first as number[])], { T: int });
+  },
   multiHot,
   gatherSum,
   scatterAdd: (write, [codes, x], place) => {
@@ -153,12 +157,12 @@ function multiHot(write: Writer, [codes]: readonly string[], { attrs }: Place): 
  */
 function gatherSum(write: Writer, [table, codes]: readonly string[], place: Place): string {
   const sizes = place.attrs.sizes as number[];
-  const { columns = columnsOf(sizes), known = false } = place;
+  const { columns = columnsOf(sizes), whole = true, known } = place;
   const named = columns.map(({ column }) => column);
-  const own = named.length === sizes.length ? codes : gathered(write, "DT_INT32", codes, write.ints(named), 1);
+  const own = whole ? codes : gathered(write, "DT_INT32", codes, write.ints(named), 1);
   const shifted = (codes: string) =>
     write.node("AddV2", [codes, write.ints(columns.map(({ row }) => row))], { T: int });
-  if (known && allNamed(columns, sizes)) {
+  if (known) {
     const places = columns.length === 1 && columns[0].row === 0 ? own : shifted(own);
     const flat = write.node("Reshape", [places, write.ints([-1])], { T: int, Tshape: int });
     const settings = { ...float, Tidx: int, Tsegmentids: int };

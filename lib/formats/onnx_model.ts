@@ -6,7 +6,7 @@ import { checkStored, checkTensors } from "./check_stored.ts";
 import { isTranslated, knownCodes, translations } from "./onnx_ops.ts";
 import type { Dtype } from "./onnx_messages.ts";
 import { type Writer, writerOf } from "./onnx_writer.ts";
-import { applied, type CodeRange, isFed, reached } from "./translation.ts";
+import { allNamed, applied, type CodeRange, isFed, reached } from "./translation.ts";
 
 /**
  * A graph as an ONNX model, made of standard ops alone: the bytes of an `.onnx` file.
@@ -115,10 +115,11 @@ export function written(
   nodes.forEach((node, position) => {
     const { op, of, attrs, shape } = node;
     if (!isTranslated(op) || !needed.has(position)) return;
-    const { of: from, columns } = given(node, nodes);
+    const { of: from, columns: named, whole } = given(node, nodes);
     const found = from.map(nameOf).map((name) => codes.get(name) ?? name);
-    const known = from.length > 1 && codes.has(nameOf(from[1]));
-    const place = { attrs, shape, of: of.map((argument) => nodes[argument].shape), columns, known };
+    const taken = named && codes.has(nameOf(from[1])) ? columns[nodes[from[1]].attrs.name as string] : undefined;
+    const known = taken !== undefined && allNamed(named!, taken);
+    const place = { attrs, shape, of: of.map((argument) => nodes[argument].shape), columns: named, whole, known };
     names[position] = isPassed(node, nodes) ? passed(write, found[0]) : translations[op](write, found, place);
   });
   const end = (ends: Graph["outputs"], written: ReadonlyMap<string, string>) =>

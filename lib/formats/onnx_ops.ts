@@ -1,14 +1,7 @@
 import type { Shape } from "../ops/shape.ts";
 import type { Op } from "../ops/value.ts";
 import type { Writer } from "./onnx_writer.ts";
-import {
-  allNamed,
-  type CodeColumn,
-  type CodeRange,
-  columnsOf,
-  type Translated,
-  type Translation,
-} from "./translation.ts";
+import { type CodeColumn, type CodeRange, columnsOf, type Translated, type Translation } from "./translation.ts";
 
 /** Each op as nodes of standard ONNX ops: op to translation. */
 export const translations: Readonly<Record<Translated, Translation<Writer>>> = {
@@ -75,16 +68,20 @@ export const translations: Readonly<Record<Translated, Translation<Writer>>> = {
     return write.node("Pad", [x, write.places([...side(attrs.before as number), ...side(attrs.after as number)])]);
   },
 
+  pick: (write, [codes], { attrs }) => {
+    const first = attrs.first as number[];
+    const own = write.node("Gather", [codes, write.codes(attrs.columns as number[])], { axis: 1 });
+    return first.every((code) => code === 0) ? own : write.node("Sub", [own, write.codes(first)]);
+  },
   multiHot: (write, [codes], { attrs, shape }) => {
     const { places, inside } = placed(write, codes, columnsOf(attrs.sizes as number[]));
     const zeros = write.node("ConstantOfShape", [write.lengths(shape)]);
     return write.node("ScatterElements", [zeros, places, write.number(inside)], { axis: 1 });
   },
-  gatherSum: (write, [table, codes], { attrs, columns = columnsOf(attrs.sizes as number[]), known = false }) => {
+  gatherSum: (write, [table, codes], { attrs, columns = columnsOf(attrs.sizes as number[]), whole = true, known }) => {
     const named = columns.map(({ column }) => column);
-    const all = named.length === (attrs.sizes as number[]).length;
-    const own = all ? codes : write.node("Gather", [codes, write.codes(named)], { axis: 1 }); // [batch, columns]
-    if (known && allNamed(columns, attrs.sizes as number[])) {
+    const own = whole ? codes : write.node("Gather", [codes, write.codes(named)], { axis: 1 }); // [batch, columns]
+    if (known) {
       const first = columns.every(({ row }) => row === 0);
       const places = first ? own : write.node("Add", [own, write.codes(columns.map(({ row }) => row))]);
       const rows = write.node("Gather", [table, places]); // [batch, columns, width]

@@ -12,6 +12,8 @@ export interface Place {
   readonly of: readonly Shape[];
   /** The columns of codes of a gatherSum, and the rows that they name. Default: those of its sizes. */
   readonly columns?: readonly CodeColumn[];
+  /** True if these are all columns of the codes, in order. Default true. */
+  readonly whole?: boolean;
   /** True if every code of a gatherSum names a row: those of an input that did not were replaced. Default false. */
   readonly known?: boolean;
 }
@@ -48,17 +50,39 @@ export function columnsOf(sizes: readonly number[]): readonly CodeColumn[] {
 
 /**
  * Returns the arguments of an op in the file, by position. Rows are gathered from a whole table where the graph cuts
- * them out or pads them first, which would cost as much as the table is large, at every run.
+ * them out or pads them first, which would cost as much as the table is large, at every run; and by the codes that the
+ * graph picks its own from.
  */
-export function applied({ op, of, attrs }: Node, nodes: readonly Node[]): Pick<Place, "columns"> & Pick<Node, "of"> {
+export function applied(
+  { op, of, attrs }: Node,
+  nodes: readonly Node[],
+): Pick<Place, "columns" | "whole"> & Pick<Node, "of"> {
   if (op !== "gatherSum") return { of };
-  const { table, columns } = wholeOf(of[0], columnsOf(attrs.sizes as number[]), nodes);
-  return { of: [table, of[1]], columns };
+  const { codes, columns: picked } = unpicked(of[1], columnsOf(attrs.sizes as number[]), nodes);
+  const { table, columns } = wholeOf(of[0], picked, nodes);
+  const whole = columns.length === nodes[codes].shape[1] && columns.every(({ column }, at) => column === at);
+  return { of: [table, codes], columns, whole };
 }
 
-/** Returns true if codes of these sizes name a row of a table in every one of its columns. */
-export function allNamed(columns: readonly CodeColumn[], sizes: readonly number[]): boolean {
-  return columns.every(({ column, least, most }) => least === 0 && most === sizes[column] - 1);
+/** Returns the codes that some are picked from, and the columns of them that name rows of a table. */
+function unpicked(
+  codes: number,
+  columns: readonly CodeColumn[],
+  nodes: readonly Node[],
+): { readonly codes: number; readonly columns: readonly CodeColumn[] } {
+  const { op, of: [whole], attrs } = nodes[codes];
+  if (op !== "pick") return { codes, columns };
+  const [places, first] = [attrs.columns as number[], attrs.first as number[]];
+  const inside = columns.map(({ column, least, most, row }) => {
+    const by = first[column];
+    return { column: places[column], least: least + by, most: most + by, row: row - by };
+  });
+  return unpicked(whole, inside, nodes);
+}
+
+/** Returns true if each code that an input takes names a row of a table in every one of these columns. */
+export function allNamed(columns: readonly CodeColumn[], codes: readonly CodeRange[]): boolean {
+  return columns.every(({ column, least, most }) => least <= 0 && most >= codes[column].size - 1);
 }
 
 /** Returns the table that a table is cut or padded from, and the columns of codes that name rows of it. */

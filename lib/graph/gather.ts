@@ -1,13 +1,15 @@
 import { kindOf } from "../errors/kinds.ts";
 import { checkValues } from "./values.ts";
-import { add, concat, gatherSum, matmul, pad, slice } from "../ops/functions.ts";
+import { add, concat, gatherSum, matmul, multiHot, slice } from "../ops/functions.ts";
+import { apply } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
 import type { Values } from "./values.ts";
 import { rewritten } from "./walk.ts";
 
 /**
  * Returns values in which a product of one-hot columns with a table is the sum of the table's rows that the codes name:
- * sparse first layers. The one-hot columns are never made. Columns of numbers beside them are multiplied as before.
+ * sparse first layers. The one-hot columns are never made. Columns of numbers beside them are multiplied as before, and of
+ * one-hot columns that a net cuts out, those alone are looked at: such a product costs what its own table does.
  *
  * The numbers are the same up to rounding. Differentiate after: the gradient is a scatter-add then.
  *
@@ -31,12 +33,23 @@ export function gather<V extends Values>(values: V, least: number): V {
   if (typeof least !== "number") {
     throw new TypeError(`Cannot gather values: least must be a number, found ${kindOf(least)}`);
   }
-  return rewritten(values, ({ op }, of) => op === "matmul" ? product(of[0], of[1], least) : undefined);
+  if (least === Infinity) return values;
+  return rewritten(values, ({ op, attrs, shape }, of) => {
+    if (op === "matmul") return product(of[0], of[1], least);
+    return op === "slice" && attrs.axis === 1 && isSparse(of[0])
+      ? cutFrom(of[0], attrs.start as number, shape[1] as number)
+      : undefined;
+  });
+}
+
+/** Returns true if a value is one-hot columns of a batch, or has some among its columns. */
+export function isSparse({ op, of, attrs, shape }: Value): boolean {
+  return op === "multiHot" ? shape[0] === "batch" : op === "concat" && attrs.axis === 1 && of.some(isSparse);
 }
 
 /** The product of one-hot columns, or of values beside them, with a table; undefined where there is nothing to gather. */
 function product(x: Value, table: Value, least: number): Value | undefined {
-  const parts = x.op === "concat" && x.attrs.axis === 1 ? x.of : [x];
+  const parts = partsOf(x);
   const sparse = (part: Value) => isOneHot(part, least);
   if (!parts.some(sparse)) return undefined;
   const terms: Value[] = [];
@@ -47,22 +60,60 @@ function product(x: Value, table: Value, least: number): Value | undefined {
     const piece = end === start + 1 ? parts[start] : concat(parts.slice(start, end));
     const width = piece.shape[1] as number;
     const rows = width === table.shape[0] ? table : slice(table, row, width, 0);
-    terms.push(sparse(piece) ? gatheredRows(piece, rows) : matmul(piece, rows));
+    terms.push(sparse(piece) ? gatherSum(rows, piece.of[0], piece.attrs.sizes as number[]) : matmul(piece, rows));
     row += width;
   }
   return terms.reduce((sum, term) => add(sum, term));
 }
 
-/** The product of one-hot columns, or of some of them, with a table that has a row for each. */
-function gatheredRows(piece: Value, rows: Value): Value {
-  if (piece.op === "multiHot") return gatherSum(rows, piece.of[0], piece.attrs.sizes as number[]);
-  const [whole] = piece.of;
-  const [start, width] = [piece.attrs.start as number, whole.shape[1] as number];
-  return gatheredRows(whole, pad(rows, start, width - start - (piece.shape[1] as number), 0));
+/** Returns the values that lie side by side in one. */
+function partsOf(x: Value): readonly Value[] {
+  return x.op === "concat" && x.attrs.axis === 1 ? x.of.flatMap(partsOf) : [x];
 }
 
-function isOneHot({ op, of: [x], attrs, shape }: Value, least: number): boolean {
-  if (op === "slice") return attrs.axis === 1 && x.op === "multiHot" && isOneHot(x, least);
-  return op === "multiHot" && x.shape[0] === "batch" &&
+function isOneHot({ op, attrs, shape }: Value, least: number): boolean {
+  return op === "multiHot" && shape[0] === "batch" &&
     (shape[1] as number) >= least * (attrs.sizes as number[]).length;
+}
+
+/** Returns some columns of values that lie side by side: of one-hot ones those of the codes that they stand for. */
+function cutFrom(x: Value, start: number, size: number): Value {
+  let end = 0;
+  const pieces = partsOf(x).flatMap((part) => {
+    const width = part.shape[1] as number;
+    const first = end;
+    end += width;
+    const [from, to] = [Math.max(start - first, 0), Math.min(start + size - first, width)];
+    if (from >= to) return [];
+    if (to - from === width) return [part];
+    return [part.op === "multiHot" ? markedFrom(part, from, to) : slice(part, from, to - from)];
+  });
+  return concat(pieces);
+}
+
+/** Returns one-hot columns `from` to `to` as those of the codes that they stand for: all others are out of range. */
+function markedFrom({ of: [codes], attrs }: Value, from: number, to: number): Value {
+  const [columns, first, sizes]: number[][] = [[], [], []];
+  let end = 0;
+  (attrs.sizes as number[]).forEach((size, column) => {
+    const start = end;
+    end += size;
+    const [least, most] = [Math.max(from, start), Math.min(to, end)];
+    if (least >= most) return;
+    columns.push(column);
+    first.push(least - start);
+    sizes.push(most - least);
+  });
+  return multiHot(picked(codes, columns, first), sizes);
+}
+
+/** Returns columns of codes, each counted from its first code, of codes that may be picked themselves. */
+function picked(codes: Value, columns: readonly number[], first: readonly number[]): Value {
+  if (codes.op !== "pick") return apply("pick", [codes], { columns, first });
+  const [places, before] = [codes.attrs.columns as number[], codes.attrs.first as number[]];
+  return picked(
+    codes.of[0],
+    columns.map((column) => places[column]),
+    first.map((code, at) => code + before[columns[at]]),
+  );
 }

@@ -105,13 +105,16 @@ function folded(a: Value, b: Value, compute: (x: number, y: number) => number): 
   return Number.isFinite(result) ? apply("constant", [], { shape: [], data: [result] }) : undefined;
 }
 
-/** Two values padded to lie one behind the other. */
+/** Two values padded to lie one behind the other, in zeros. */
 function beside(a: Value, b: Value): Value | undefined {
   if (a.op !== "pad" || b.op !== "pad" || a.attrs.axis !== b.attrs.axis) return undefined;
   const [[first], [second], axis] = [a.of, b.of, a.attrs.axis as number];
-  const fits = a.attrs.before === 0 && b.attrs.after === 0 && b.attrs.before === first.shape[axis] &&
-    sameShape(a.shape, b.shape);
-  return fits ? apply("concat", [first, second], { axis }) : undefined;
+  const before = a.attrs.before as number;
+  if (b.attrs.before !== before + (first.shape[axis] as number) || !sameShape(a.shape, b.shape)) return undefined;
+  const parts = [first, second].flatMap((part) => part.op === "concat" && part.attrs.axis === axis ? part.of : [part]);
+  const joined = apply("concat", parts, { axis });
+  const after = b.attrs.after as number;
+  return before + after === 0 ? joined : apply("pad", [joined], { axis, before, after });
 }
 
 /** Rows one behind the other, as one row of numbers. */

@@ -190,6 +190,7 @@ const ranged: Readonly<Record<Op, (of: readonly Range[], value: Value, rows: num
   slice: joined,
   pad: ([x]) => joined([x, { least: 0, most: 0 }]),
 
+  pick: () => anything,
   multiHot: () => part,
   gatherSum: ([table], { of: [, codes] }, rows) => times(table, lengthOf(codes, [1], rows)),
   scatterAdd: ([, x], { of: [codes] }, rows) => times(x, lengthOf(codes, [0, 1], rows)),

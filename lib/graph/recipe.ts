@@ -2,6 +2,7 @@ import { broadcast, constant, reshape } from "../ops/functions.ts";
 import { sameShape, sizeOf } from "../ops/shape.ts";
 import { apply, ops } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
+import { gather, isSparse } from "./gather.ts";
 import { type Stack, stackOf, stackValue } from "./stack.ts";
 import { inOrder } from "./walk.ts";
 
@@ -94,9 +95,7 @@ function stepOf(
 /** Returns true if rows are multiplied with a matrix of each expert. One-hot columns are gathered, not multiplied. */
 function isProduct([left, right]: readonly Step[]): boolean {
   if (right.kind !== "stack" || right.stack.member.length !== 2 || left.kind === "stack") return false;
-  const { value } = left;
-  const parts = value.op === "concat" ? value.of : [value];
-  return isRows(value) && parts.every(({ op }) => op !== "multiHot");
+  return isRows(left.value) && !isSparse(gather([left.value], 1)[0]);
 }
 
 function runsAlongUnits(value: Value, steps: readonly Step[], of: readonly number[]): boolean {

@@ -93,9 +93,10 @@ function readsRows({ levels }: Spec, level: number, stream: string): boolean {
 
 /** The experts that no gate uses, in one warning for each bank. */
 function dead(spec: Spec, level: number, gates: readonly GateUse[]): GateWarning[] {
-  const { experts, gates: mixes } = spec.levels[level];
+  const { experts, gates: mixes, beside = {} } = spec.levels[level];
+  const whole = new Set(Object.values(beside).flat());
   return Object.entries(experts).flatMap(([bank, { count }]): GateWarning[] => {
-    if (Object.values(mixes).some(({ mix, gate }) => gate === null && mix.includes(bank))) return [];
+    if (whole.has(bank) || Object.values(mixes).some(({ mix, gate }) => gate === null && mix.includes(bank))) return [];
     const readers = gates.filter(({ stream }) => mixes[stream].mix.includes(bank));
     const names = Array.from({ length: count }, (_, expert) => `${bank}/${expert}`);
     const unused = readers.length === 0 ? [] : names.filter((name) => readers.every((gate) => isUnused(gate, name)));

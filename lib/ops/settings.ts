@@ -17,6 +17,11 @@ export function isAxis(value: Json | undefined): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
+/** Returns true if a setting is a list of whole numbers of at least 0, not empty. */
+export function isPlaces(value: Json | undefined): boolean {
+  return Array.isArray(value) && value.length > 0 && value.every(isAxis);
+}
+
 /** Returns true if a setting is a list of axes, none twice. */
 export function isAxes(value: Json | undefined): boolean {
   return Array.isArray(value) && value.every(isAxis) && new Set(value).size === value.length;
@@ -64,6 +69,11 @@ export function isInit(value: Json | undefined): boolean {
   const wanted = initSettings[kind as keyof typeof initSettings];
   return Object.keys(rest).length === wanted.length &&
     wanted.every((name) => isFloat(rest[name]));
+}
+
+/** Returns true if a setting says how a parameter's rows are used: absent, or `"looked up"` if they are vectors by code. */
+export function isRows(value: Json | undefined): boolean {
+  return value === undefined || value === "looked up";
 }
 
 /** The initialisers and their settings, all but that of given values. */

@@ -27,6 +27,8 @@ import {
   isInit,
   isName,
   isNumbers,
+  isPlaces,
+  isRows,
   isShape,
   isSizes,
   isType,
@@ -69,7 +71,7 @@ export interface Rule {
 /** The ops, one row each: leaves, product, arithmetic, functions, choices, reductions, rearrangements, rows, phases. */
 export const ops: Readonly<Record<Op, Rule>> = {
   input: leaf({ name: isName, shape: isShape, type: isType }, (attrs) => attrs.type as Type),
-  parameter: leaf({ name: isName, shape: isFixedShape, init: isInit }),
+  parameter: leaf({ name: isName, shape: isFixedShape, init: isInit, rows: isRows }),
   noise: leaf({ name: isName, shape: isShape, kind: oneOf("uniform", "normal") }),
   constant: leaf({ shape: isFixedShape, data: isNumbers }),
 
@@ -222,6 +224,22 @@ export const ops: Readonly<Record<Op, Rule>> = {
     },
   },
 
+  pick: {
+    arity: 1,
+    attrs: { columns: isPlaces, first: isPlaces },
+    type: () => "int",
+    codes: [0],
+    along: () => [1],
+    inPlace: false,
+    shape: ([{ shape }], attrs) => {
+      const [columns, first] = [attrs.columns as number[], attrs.first as number[]];
+      const fits = shape.length === 2 && columns.length === first.length &&
+        columns.every((column) => column < (shape[1] as number));
+      if (fits) return [shape[0], columns.length];
+      const wanted = `columns of codes [batch, columns], and the first code of each, are needed`;
+      return fail("pick", `${wanted}, found ${shapeText(shape)} and columns [${columns}] from [${first}]`);
+    },
+  },
   multiHot: {
     arity: 1,
     attrs: { sizes: isSizes },

@@ -9,7 +9,7 @@ export type Op =
   | ("greater" | "equal" | "select")
   | ("sum" | "max" | "softmax" | "topMask" | "runningSum")
   | ("reshape" | "broadcast" | "transpose" | "concat" | "slice" | "pad")
-  | ("multiHot" | "gatherSum" | "scatterAdd")
+  | ("pick" | "multiHot" | "gatherSum" | "scatterAdd")
   | ("topPlaces" | "routed" | "routedKernels")
   | ("stopGradient" | "inTraining");
 
@@ -40,4 +40,16 @@ export interface Value {
   readonly type: Type;
   /** While authoring: the owner of a parameter or a noise. Parameters of one owner and one name are the same. */
   readonly owner?: object;
+  /** While authoring: the features whose columns these are, side by side; only of what a net is applied to. */
+  readonly fields?: readonly Field[];
+}
+
+/** A feature of a stream, while authoring. */
+export interface Field {
+  /** The name of the feature. */
+  readonly name: string;
+  /** The number of its columns. */
+  readonly width: number;
+  /** Its codes, a column each, and whether the first is that of a missing id; absent if its columns are numbers. */
+  readonly codes?: { readonly missing: boolean };
 }

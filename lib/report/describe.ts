@@ -12,6 +12,7 @@ import type { BankSpec, Expression, HeadSpec, LevelSpec, Spec } from "../spec/sp
 import { isRecord, kindOf } from "../errors/kinds.ts";
 import { cautious, type Rules } from "../graph/rules.ts";
 import { computedText } from "./fused.ts";
+import { madeText } from "./made.ts";
 import { textTable } from "./text_table.ts";
 
 /** A line of a description: one entry of the table. */
@@ -32,7 +33,8 @@ export interface Entry {
  * A model as a text table: path, what it reads, what it computes, the shape of the result, the number of parameters.
  * Last lines say which entries are computed as one, unless `compile` has the option `fuse: false`, and how many: the
  * experts of a bank, gates that read one stream, towers alike; and of which banks only the experts that top-k gates
- * choose for a row are computed.
+ * choose for a row are computed; and which nets do more with one-hot columns than cut some out and multiply them with
+ * a table, so that all columns of vocabularies of more than 30 words are made for each row.
  *
  * @param engine What the model runs on, by whose rules that is decided. Without one, a line says which banks it may be.
  * @throws {TypeError} if `engine` is not an engine, such as a promise of one.
@@ -65,10 +67,12 @@ export function describe(spec: Spec, engine?: { readonly rules?: Rules }): strin
   const rows = [...entries, { path: "total", reads: "", function: "", output: "", parameters: total }];
   const { fused, routed } = computedText(plan, engine !== undefined);
   const chosen = `chosen experts alone${engine === undefined ? ", where that is faster" : ""}`;
+  const made = madeText(plan);
   return [
     textTable(rows.map((entry) => ({ ...entry }))),
     ...(fused === "" ? [] : [`computed as one: ${fused}`]),
     ...(routed === "" ? [] : [`${chosen}: ${routed}`]),
+    ...(made === "" ? [] : [`one-hot columns made, not looked up: ${made}`]),
   ].join("\n");
 }
 
@@ -99,6 +103,7 @@ function entriesIn({ spec, parameters, training: { auxiliary } }: Plan): Entry[]
   const entry = (path: string, reads: string, fn: string, output: string): Entry => {
     return { path, reads, function: fn, output, parameters: sizes.get(path) ?? 0 };
   };
+  const widths = streamWidths(spec);
   const lossEntry = (path: string, text: string): Entry[] =>
     Object.hasOwn(auxiliary, path) ? [entry(path, "", `loss ${text}`, shapeText([]))] : [];
   return [
@@ -107,6 +112,7 @@ function entriesIn({ spec, parameters, training: { auxiliary } }: Plan): Entry[]
     ...spec.levels.flatMap((level, at) => [
       ...bankEntries(level, `levels/${at}/experts`, entry, lossEntry),
       ...gateEntries(level, `levels/${at}/gates`, entry, lossEntry),
+      ...besideEntries(level, `levels/${at}/beside`, widths[at], entry),
     ]),
     ...taskEntries(spec, entry),
   ];
@@ -179,6 +185,40 @@ function gateEntries({ experts, gates }: LevelSpec, above: string, entry: EntryO
   });
 }
 
+function besideEntries(
+  { beside = {} }: LevelSpec,
+  above: string,
+  widths: ReadonlyMap<string, number>,
+  entry: EntryOf,
+): Entry[] {
+  return Object.entries(beside).map(([stream, parts]) => {
+    const shape = shapeText(["batch", widths.get(stream)!]);
+    return entry(`${above}/${stream}`, "", cut(`${parts.join(", ")} side by side`, 48), shape);
+  });
+}
+
+/** Returns the widths of the streams that each level writes. */
+function streamWidths({ input, streams = {}, levels }: Spec): readonly ReadonlyMap<string, number>[] {
+  const runsOf = columnsIn(input);
+  const known = new Map([["input", inputWidth(input)]]);
+  for (const [name, part] of Object.entries(streams)) {
+    known.set(name, runsOf(part).reduce((sum, [, length]) => sum + length, 0));
+  }
+  return levels.map(({ experts, gates, beside = {} }) => {
+    const unitsOf = (bank: string) => resultOf(experts[bank].net).shape[1] as number;
+    const widthOf = (name: string) =>
+      Object.hasOwn(experts, name) ? experts[name].count * unitsOf(name) : known.get(name)!;
+    const written = new Map([
+      ...Object.entries(gates).map(([stream, { mix }]) => [stream, unitsOf(mix[0])] as const),
+      ...Object.entries(beside).map(([stream, parts]) => {
+        return [stream, parts.reduce((sum, name) => sum + widthOf(name), 0)] as const;
+      }),
+    ]);
+    written.forEach((width, stream) => known.set(stream, width));
+    return written;
+  });
+}
+
 function taskEntries({ tasks }: Spec, entry: EntryOf): Entry[] {
   return Object.entries(tasks).flatMap(([task, { reads, of, tower, head, adds = {}, only }]) => {
     const net = of === undefined ? `${functionText(head.net)}, ` : "";
@@ -224,6 +264,8 @@ function resultOf(expression: Expression): Value {
 
 function written(value: Value, text: (of: Value) => string): string {
   const { op, of, attrs } = value;
+  if (op === "concat" && of.some(isEmbedding)) return embedText(of);
+  if (isEmbedding(value)) return embedText([value]);
   const layer = denseOf(value);
   if (layer !== undefined) return `${text(layer.x)} > ${layer.text}`;
   const summed = logSumExpOf(value);
@@ -237,6 +279,19 @@ function written(value: Value, text: (of: Value) => string): string {
   if (op === "reshape" || op === "broadcast") return text(of[0]);
   if (of.length === 1) return `${text(of[0])} > ${op}`;
   return `${op}(${of.map((argument) => text(argument).replace(/^x > /, "")).join(", ")})`;
+}
+
+/** Returns true if a value is the vectors of a feature. */
+function isEmbedding({ op, of: [, table] }: Value): boolean {
+  return op === "matmul" && table.op === "parameter" && table.attrs.rows === "looked up";
+}
+
+/** The text of vectors that stand side by side, maybe with other columns: `embed(16) of 26 features`. */
+function embedText(of: readonly Value[]): string {
+  const vectors = of.filter(isEmbedding);
+  const sizes = [...new Set(vectors.map(({ shape }) => shape[1] as number))].sort((a, b) => a - b);
+  const size = sizes.length > 1 ? `${sizes[0]} to ${sizes[sizes.length - 1]}` : String(sizes[0]);
+  return `embed(${size}) of ${vectors.length} feature${vectors.length > 1 ? "s" : ""}`;
 }
 
 function cut(text: string, most: number): string {

@@ -35,7 +35,7 @@ export function mermaid(given: Spec): string {
       `  ${id("input")} --> ${streams.get(name)}`,
     );
   }
-  spec.levels.forEach(({ experts, gates }, at) => {
+  spec.levels.forEach(({ experts, gates, beside = {} }, at) => {
     for (const [name, bank] of Object.entries(experts)) {
       const node = id(`${at}/experts/${name}`);
       lines.push(`  ${node}["${escaped(`${name}: ${bankText(bank)}`)}"]`);
@@ -48,7 +48,16 @@ export function mermaid(given: Spec): string {
       if (gate !== null) lines.push(`  ${streams.get(reads)} -.->|"${escaped(functionText(gate))}"| ${node}`);
       return [stream, node] as const;
     });
-    for (const [stream, node] of written) streams.set(stream, node);
+    const joined = Object.entries(beside).map(([stream, parts]) => {
+      const node = id(`${at}/beside/${stream}`);
+      lines.push(`  ${node}[["${escaped(stream)}"]]`);
+      for (const name of parts) {
+        const from = Object.hasOwn(experts, name) ? id(`${at}/experts/${name}`) : streams.get(name);
+        lines.push(`  ${from} --> ${node}`);
+      }
+      return [stream, node] as const;
+    });
+    for (const [stream, node] of [...written, ...joined]) streams.set(stream, node);
   });
   for (const [task, { reads, of, tower, head, adds = {} }] of Object.entries(spec.tasks)) {
     const node = id(`tasks/${task}`);

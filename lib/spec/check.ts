@@ -3,7 +3,8 @@ import { routingInputs } from "./routing.ts";
 import { heads } from "../heads/heads.ts";
 import { apply, ops } from "../ops/table.ts";
 import { sameShape, type Shape, shapeText } from "../ops/shape.ts";
-import type { Value } from "../ops/value.ts";
+import type { Attrs, Value } from "../ops/value.ts";
+import type { Read } from "./draft.ts";
 import { checkExpression, checkOutputs, onlyRouting } from "./expression.ts";
 import { inputForm, mostUnits, streamForm } from "../features/input.ts";
 import { type Issue, SpecError } from "../errors/issues.ts";
@@ -93,7 +94,7 @@ const specForm: Form = object({
       mix: list(text),
       gate: (found, path) => found === null ? [] : expressionForm(found, path),
     }, { moves: record(expressionForm) })),
-  })),
+  }, { beside: record(list(text)) })),
   tasks: record(object({
     reads: text,
     tower: expressionForm,
@@ -133,7 +134,7 @@ function cost({ attrs }: ExpressionNode): number {
 /** Returns an expression that was read and the shape of its result, by the shape rules for the width that it reads. */
 function replay(
   expression: Expression,
-  width: number,
+  { width }: Read,
   experts?: number,
 ): { readonly expression: Expression; readonly shape: Shape } {
   const result = experts === undefined ? "output" : "weights";
@@ -202,10 +203,15 @@ function checkLeaf({ op, attrs, shape, type }: Value, width: number, claimed: Ma
     throw new RangeError(`the input must be x [batch, ${width}], found ${quoted(name)} ${shapeText(shape)} of ${type}`);
   }
   if (op === "parameter" || op === "noise") {
-    const pattern = op === "parameter" ? /^\d{1,6}\/[A-Za-z][\w-]{0,99}$/ : /^noise\/\d{1,6}$/;
-    if (!pattern.test(name)) throw new TypeError(`${quoted(name)} cannot name a ${op}`);
-    const form = JSON.stringify([shape, attrs.init, attrs.kind]);
+    if (!patternOf(op, attrs).test(name)) throw new TypeError(`${quoted(name)} cannot name a ${op}`);
+    const form = JSON.stringify([shape, attrs.init, attrs.kind, attrs.rows]);
     if ((claimed.get(name) ?? form) !== form) throw new RangeError(`${op} ${name} is claimed twice, differently`);
     claimed.set(name, form);
   }
+}
+
+/** The names of parameters within an entry: of tables those of features, else words. */
+function patternOf(op: "parameter" | "noise", { rows }: Attrs): RegExp {
+  if (op === "noise") return /^noise\/\d{1,6}$/;
+  return rows === undefined ? /^\d{1,6}\/[A-Za-z][\w-]{0,99}$/ : /^\d{1,6}\/[^/\p{Cc}]+$/u;
 }

@@ -1,4 +1,5 @@
 import type { Shape } from "../ops/shape.ts";
+import type { Field } from "../ops/value.ts";
 import type { InputSpec, StreamSpec } from "../features/input.ts";
 import type { HeadKind, LossSpec } from "../heads/spec.ts";
 import type { Expression } from "./spec.ts";
@@ -18,6 +19,7 @@ export interface Draft<N, L> {
 export interface DraftLevel<N, L> {
   readonly experts: Readonly<Record<string, DraftBank<N, L>>>;
   readonly gates: Readonly<Record<string, DraftGate<N, L>>>;
+  readonly beside?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** A bank of a {@linkcode Draft}. */
@@ -50,6 +52,12 @@ export interface DraftTask<N> {
   readonly head: { readonly kind: HeadKind; readonly units: number; readonly loss?: LossSpec; readonly net: N };
 }
 
+/** The columns that an expression reads, and the features that they are of, if they are features as they come. */
+export interface Read {
+  readonly width: number;
+  readonly fields?: readonly Field[];
+}
+
 /** An expression, and the shape of its result. */
 export interface Expressed {
   readonly expression: Expression;
@@ -57,10 +65,10 @@ export interface Expressed {
 }
 
 /**
- * A function that turns a net of the table, or a gate if a number of experts is given, into an expression over the
- * width that it reads. It throws a TypeError or a RangeError if that is not possible, whose message becomes the issue.
+ * A function that turns a net of the table, or a gate if a number of experts is given, into an expression over
+ * what it reads. It throws a TypeError or a RangeError if that is not possible, whose message becomes the issue.
  */
-export type Express<N> = (entry: N, width: number, experts?: number) => Expressed & {
+export type Express<N> = (entry: N, read: Read, experts?: number) => Expressed & {
   readonly moves?: Readonly<Record<string, Expressed>>;
 };
 

@@ -1,6 +1,7 @@
 import type { Issue } from "../errors/issues.ts";
 import type { Draft, DraftLevel, Express, ExpressLoss } from "./draft.ts";
 import { resolveBanks } from "./resolve_banks.ts";
+import { resolveBeside } from "./resolve_beside.ts";
 import { resolveGates } from "./resolve_gates.ts";
 import { resolveTasks } from "./resolve_tasks.ts";
 import { present, report, type Resolving, resolving } from "./resolving.ts";
@@ -41,6 +42,9 @@ export function resolve<N, L>(
 function resolveLevel<N, L>(at: Resolving<N, L>, path: string, level: DraftLevel<N, L>): LevelSpec {
   const banks = resolveBanks(at, path, level.experts);
   const { gates, written } = resolveGates(at, path, level.gates, banks);
-  for (const [stream, width] of written) at.streams.set(stream, width);
-  return { experts: banks.experts, gates };
+  const joined = resolveBeside(at, path, level, banks);
+  for (const [stream, width] of [...written, ...joined]) {
+    at.streams.set(stream, width === undefined ? undefined : { width });
+  }
+  return present({ experts: banks.experts, gates, beside: level.beside });
 }

@@ -11,10 +11,10 @@ import {
   expressed,
   isAtLeast,
   present,
+  readAt,
   readBy,
   report,
   type Resolving,
-  widthAt,
 } from "./resolving.ts";
 import type { BankSpec, Expression } from "./spec.ts";
 
@@ -67,7 +67,7 @@ function resolveBank<N, L>(
     );
   }
   const reads = chosen(at, path, name, bank.reads);
-  const net = expressed(at, path, bank.net, widthAt(at, reads));
+  const net = expressed(at, path, bank.net, readAt(at, reads));
   if (reads === undefined || net === undefined) return { width: net?.units };
   const { count, ties, near, capacity } = bank;
   const stream = readBy(reads, net.expression);
@@ -134,6 +134,6 @@ function checkFellow(issues: Issue[], path: string, name: string, wanted: string
 function parametersText({ nodes }: Expression): string {
   const parameters = nodes.filter(({ op }) => op === "parameter");
   return JSON.stringify(
-    parameters.map(({ attrs: { name, shape, init } }) => JSON.stringify([name, shape, init])).sort(),
+    parameters.map(({ attrs: { name, shape, init, rows } }) => JSON.stringify([name, shape, init, rows])).sort(),
   );
 }

@@ -1,7 +1,7 @@
 import { type Issue, keyText } from "../errors/issues.ts";
 import { quoted } from "../errors/quoted.ts";
 import { sameShape, type Shape, shapeText } from "../ops/shape.ts";
-import type { DraftGate } from "./draft.ts";
+import type { DraftGate, Read } from "./draft.ts";
 import { inputsOf } from "./expression.ts";
 import type { Banks } from "./resolve_banks.ts";
 import {
@@ -12,11 +12,11 @@ import {
   expressed,
   inputIsTaken,
   present,
+  readAt,
   readBy,
   report,
   type Resolving,
   type SizedExpression,
-  widthAt,
 } from "./resolving.ts";
 import type { Expression, GateSpec, LevelSpec } from "./spec.ts";
 
@@ -94,7 +94,7 @@ function resolveGate<N, L>(
   count: number | undefined,
 ): GateSpec | undefined {
   const reads = chosen(at, path, stream, entry.reads);
-  const found = count === undefined ? undefined : expressedGate(at, path, entry, widthAt(at, reads), count);
+  const found = count === undefined ? undefined : expressedGate(at, path, entry, readAt(at, reads), count);
   if (reads === undefined) return undefined;
   const { expression: gate = null, moves } = found ?? {};
   return present({ reads: readBy(reads, gate), mix: entry.mix, gate, moves });
@@ -105,7 +105,7 @@ function expressedGate<N, L>(
   at: Resolving<N, L>,
   path: string,
   { mix, gate, moves }: DraftGate<N, L>,
-  width: number | undefined,
+  read: Read | undefined,
   count: number,
 ): { readonly expression: Expression; readonly moves?: GateSpec["moves"] } | undefined {
   const several = count > 1; // a count that is wrong is not
@@ -114,7 +114,7 @@ function expressedGate<N, L>(
     const advised = `wanted one, such as mix(${quoted(mix[0])}, softmax)`;
     return report(at.issues, path, `${count} experts are mixed without a gate: ${advised}`);
   }
-  const found = expressed(at, path, gate, width, count); // also for a single expert: its errors are found
+  const found = expressed(at, path, gate, read, count); // also for a single expert: its errors are found
   if (found === undefined || !several) return undefined;
   return { expression: found.expression, moves: expressedMoves(at, `${path}.moves`, found, moves, count) };
 }

@@ -3,7 +3,7 @@ import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
 import { groupsOf, heads } from "../heads/heads.ts";
 import type { HeadKind, LossSpec } from "../heads/spec.ts";
-import type { Draft, DraftTask } from "./draft.ts";
+import type { Draft, DraftTask, Read } from "./draft.ts";
 import { ordered } from "./order.ts";
 import {
   adviceOn,
@@ -13,11 +13,11 @@ import {
   inputIsTaken,
   isAtLeast,
   present,
+  readAt,
   readBy,
   report,
   type Resolving,
   type SizedExpression,
-  widthAt,
 } from "./resolving.ts";
 import type { Expression, TaskSpec } from "./spec.ts";
 
@@ -42,9 +42,9 @@ function resolveTask<N, L>(at: Resolving<N, L>, path: string, name: string, task
     report(issues, `${path}.weight`, `the weight of a loss must be a number of at least 0, found ${weight}`);
   }
   const reads = of === undefined ? chosen(at, path, name, task.reads) : "input";
-  const width = of === undefined ? widthAt(at, reads) : logitsRead(issues, path, draft.tasks, task, of);
-  const tower = expressed(at, path, task.tower, width);
-  const net = expressed(at, `${path}.head`, task.head.net, tower?.units);
+  const read = of === undefined ? readAt(at, reads) : logitsRead(issues, path, draft.tasks, task, of);
+  const tower = expressed(at, path, task.tower, read);
+  const net = expressed(at, `${path}.head`, task.head.net, tower && { width: tower.units });
   const adds = expressedAdds(at, `${path}.adds`, task);
   checkHead(issues, path, name, task, net);
   if (only !== undefined) checkYesNo(issues, `${path}.only`, draft.tasks, only);
@@ -54,19 +54,19 @@ function resolveTask<N, L>(at: Resolving<N, L>, path: string, name: string, task
   return present({ reads: stream, of, tower: tower.expression, head, adds, only, weight });
 }
 
-/** Returns the number of the logits that a tower reads instead of a stream; undefined if some cannot be read. */
+/** Returns the logits that a tower reads instead of a stream; undefined if some cannot be read. */
 function logitsRead<N>(
   issues: Issue[],
   path: string,
   tasks: Draft<N, unknown>["tasks"],
   { head: { kind }, reads = "input" }: DraftTask<N>,
   of: readonly string[],
-): number | undefined {
+): Read | undefined {
   if (reads !== "input") report(issues, `${path}.reads`, "the tower reads the logits of other tasks: wanted no stream");
   if (!heads[kind].yesNo) return report(issues, `${path}.of`, `wanted a binary head, found a ${kind} one`);
   if (of.length === 0) return report(issues, `${path}.of`, "the logits of no task are read: wanted at least one");
   const known = of.filter((name, position) => checkYesNo(issues, `${path}.of[${position}]`, tasks, name));
-  return known.length < of.length ? undefined : of.length;
+  return known.length < of.length ? undefined : { width: of.length };
 }
 
 /** Makes sure that a name is that of a task whose labels are yes or no; returns true if it is. */
@@ -89,7 +89,7 @@ function expressedAdds<N, L>(
   const found: Record<string, Expression> = {};
   for (const [stream, entry] of Object.entries(adds)) {
     const where = path + keyText(stream);
-    const net = expressed(at, where, entry, widthAt(at, chosen(at, where, stream, stream)));
+    const net = expressed(at, where, entry, readAt(at, chosen(at, where, stream, stream)));
     if (net === undefined) continue;
     if (net.units !== units) {
       report(at.issues, where, `${units} logits are added to, found ${net.units}: wanted as many`);

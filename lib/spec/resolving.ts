@@ -1,10 +1,10 @@
-import { columnsIn, type Run } from "../features/columns.ts";
+import { columnsIn, fieldsIn, type Run } from "../features/columns.ts";
 import { inputWidth } from "../features/input.ts";
 import { type Issue, keyText } from "../errors/issues.ts";
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
 import { shapeText } from "../ops/shape.ts";
-import type { Draft, Express, Expressed, ExpressLoss } from "./draft.ts";
+import type { Draft, Express, Expressed, ExpressLoss, Read } from "./draft.ts";
 import type { Expression } from "./spec.ts";
 
 /** The state of a table that is being resolved, from the input up. */
@@ -14,8 +14,8 @@ export interface Resolving<N, L> {
   readonly expressLoss: ExpressLoss<L>;
   /** The issues so far, in the order of the table. */
   readonly issues: Issue[];
-  /** The streams that can be read, with their widths; undefined where an issue already reported hides the width. */
-  readonly streams: Map<string, number | undefined>;
+  /** The streams that can be read; undefined where an issue already reported hides the width. */
+  readonly streams: Map<string, Read | undefined>;
   /** The first level that writes each stream. */
   readonly writers: ReadonlyMap<string, number>;
   /** The streams that something reads. */
@@ -36,26 +36,36 @@ export function resolving<N, L>(
   express: Express<N>,
   expressLoss: ExpressLoss<L>,
 ): Resolving<N, L> {
-  const streams = new Map<string, number | undefined>([["input", inputWidth(draft.input)]]);
-  const written = draft.levels.flatMap(({ gates }, level) => Object.keys(gates).map((name) => [name, level] as const));
+  const fieldsOf = fieldsIn(draft.input);
+  const input: Read = { width: inputWidth(draft.input), fields: fieldsOf() };
+  const streams = new Map<string, Read | undefined>([["input", input]]);
+  const written = draft.levels.flatMap(({ gates, beside = {} }, level) =>
+    Object.keys({ ...gates, ...beside }).map((name) => [name, level] as const)
+  );
   const writers = new Map(written.reverse()); // of equal names the first level's comes last, and stays
   const at: Resolving<N, L> = { draft, express, expressLoss, issues: [], streams, writers, asked: new Set() };
   const columnsOf = columnsIn(draft.input, (name, known) => adviceOn(at.issues, name, known));
-  for (const [name, part] of Object.entries(draft.streams ?? {})) resolvePart(at, name, () => columnsOf(part));
+  for (const [name, part] of Object.entries(draft.streams ?? {})) {
+    resolvePart(at, name, () => ({ width: widthOf(columnsOf(part)), fields: fieldsOf(part) }));
+  }
   return at;
 }
 
 /** Adds a stream that is a part of the input. */
-function resolvePart<N, L>({ issues, streams }: Resolving<N, L>, name: string, columns: () => readonly Run[]): void {
+function resolvePart<N, L>({ issues, streams }: Resolving<N, L>, name: string, part: () => Read): void {
   const path = `streams${keyText(name)}`;
   checkName(issues, path, name);
   if (name === "input") return report(issues, path, inputIsTaken);
   try {
-    streams.set(name, columns().reduce((width, [, length]) => width + length, 0));
+    streams.set(name, part());
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     streams.set(name, report(issues, path, error.message));
   }
+}
+
+function widthOf(runs: readonly Run[]): number {
+  return runs.reduce((width, [, length]) => width + length, 0);
 }
 
 /** Returns the stream of a reader: the one that it names, else that of its own name, else `shared`, else the input. */
@@ -77,8 +87,8 @@ export function chosen<N, L>(
   return stream;
 }
 
-/** Returns the width of a stream; undefined if the stream or its width is not known. */
-export function widthAt<N, L>({ streams }: Resolving<N, L>, stream: string | undefined): number | undefined {
+/** Returns what a reader of a stream reads; undefined if the stream or its width is not known. */
+export function readAt<N, L>({ streams }: Resolving<N, L>, stream: string | undefined): Read | undefined {
   return stream === undefined ? undefined : streams.get(stream);
 }
 
@@ -87,12 +97,12 @@ export function expressed<N, L>(
   { express, issues }: Resolving<N, L>,
   path: string,
   entry: N,
-  width: number | undefined,
+  read: Read | undefined,
   experts?: number,
 ): SizedExpression | undefined {
-  if (width === undefined) return undefined;
+  if (read === undefined) return undefined;
   return attempted(issues, path, () => {
-    const { expression, shape, moves } = express(entry, width, experts);
+    const { expression, shape, moves } = express(entry, read, experts);
     const [rows, units] = shape;
     const isWide = shape.length === 2 && rows === "batch" && typeof units === "number";
     if (isWide && (experts === undefined || units === experts)) return { expression, units, moves };

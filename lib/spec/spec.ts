@@ -29,6 +29,11 @@ export interface LevelSpec {
   readonly experts: Readonly<Record<string, BankSpec>>;
   /** The gates by the name of the stream that they write. */
   readonly gates: Readonly<Record<string, GateSpec>>;
+  /**
+   * Streams that are others side by side, by the name of the stream that is written: banks of the level, all experts of
+   * each, and streams written below, of which a bank of the same name comes first; absent: none.
+   */
+  readonly beside?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** Experts of one shape, each with its own parameters. */

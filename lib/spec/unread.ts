@@ -7,17 +7,24 @@ import type { BankSpec, LevelSpec, Spec, TaskSpec } from "./spec.ts";
 type Levels = readonly LevelSpec[];
 type Tasks = Readonly<Record<string, TaskSpec>>;
 
-/** Returns the levels without the gates whose streams nobody reads, and without the experts that no gate mixes. */
+/** Returns the levels without what writes streams that nobody reads, and without the experts that nothing is made of. */
 export function alive(levels: Levels, tasks: Tasks): Levels {
   const wanted = readByTasks(tasks);
   const downwards: LevelSpec[] = [];
   for (const level of levels.toReversed()) {
     const gates = Object.entries(level.gates).filter(([stream]) => wanted.has(stream));
-    const experts = Object.entries(mixedBanks(level.experts, gates.flatMap(([, { mix }]) => mix)));
-    gates.forEach(([stream]) => wanted.delete(stream));
+    const joined = Object.entries(level.beside ?? {}).filter(([stream]) => wanted.has(stream));
+    const parts = joined.flatMap(([, names]) => names);
+    const experts = Object.entries(mixedBanks(level.experts, [...gates.flatMap(([, { mix }]) => mix), ...parts]));
+    [...gates, ...joined].forEach(([stream]) => wanted.delete(stream));
     for (const [, { gate, reads }] of gates) if (gate !== null) wanted.add(reads);
     for (const [, { reads }] of experts) wanted.add(reads);
-    downwards.push({ experts: Object.fromEntries(experts), gates: Object.fromEntries(gates) });
+    for (const name of parts) if (!Object.hasOwn(level.experts, name)) wanted.add(name);
+    downwards.push({
+      experts: Object.fromEntries(experts),
+      gates: Object.fromEntries(gates),
+      ...(joined.length > 0 && { beside: Object.fromEntries(joined) }),
+    });
   }
   return downwards.reverse();
 }
@@ -58,8 +65,8 @@ export function hasParameters({ levels, tasks }: Spec): boolean {
 /** Returns the issues of levels that write no stream that is read, so that the towers would read past them. */
 export function unread(levels: Levels, asked: ReadonlySet<string>, tasks: Tasks): Issue[] {
   const wanted = [...Object.keys(tasks).slice(0, 5).map(quoted), '"shared"'].join(", ");
-  return levels.flatMap(({ gates }, at) => {
-    const streams = Object.keys(gates);
+  return levels.flatMap((level, at) => {
+    const streams = writtenBy(level);
     if (streams.length === 0 || streams.some((stream) => asked.has(stream))) return [];
     const message = `nothing reads what the level writes, ${streams.slice(0, 5).map(quoted).join(", ")}`;
     return [{
@@ -79,8 +86,8 @@ const most = 100;
 
 /** Returns the issues of banks that no gate mixes, with a name like that of a task without a bank. */
 function misnamedBanks(levels: Levels, tasks: readonly string[]): Issue[] {
-  const unmixed = levels.flatMap(({ experts, gates }, at) => {
-    const mixed = new Set(Object.values(gates).flatMap(({ mix }) => mix));
+  const unmixed = levels.flatMap(({ experts, gates, beside = {} }, at) => {
+    const mixed = new Set([...Object.values(gates).map(({ mix }) => mix), ...Object.values(beside)].flat());
     const tied = new Set(Object.values(experts).map(({ ties }) => ties));
     return Object.keys(experts).filter((bank) => !mixed.has(bank) && !tied.has(bank)).map((bank) => ({ at, bank }));
   });
@@ -95,23 +102,32 @@ function misnamedBanks(levels: Levels, tasks: readonly string[]): Issue[] {
 /** Returns the issues of streams that nothing reads, with a name like `shared` or that of a task without a stream. */
 function misnamedStreams(levels: Levels, tasks: Tasks): Issue[] {
   const read = readByAll(levels, tasks);
-  const written = new Set(levels.flatMap(({ gates }) => Object.keys(gates)));
+  const written = new Set(levels.flatMap(writtenBy));
   const free = [...Object.keys(tasks), "shared"].filter((name) => !written.has(name));
-  const strays = levels.flatMap(({ gates }, at) =>
-    Object.keys(gates).filter((stream) => !read.has(stream)).map((stream) => ({ at, stream }))
+  const strays = levels.flatMap((level, at) =>
+    writtenBy(level).filter((stream) => !read.has(stream)).map((stream) => ({ at, stream }))
   );
   return strays.slice(0, most).flatMap(({ at, stream }) => {
     const meant = nearest(stream, [...free.slice(0, most), ...free.slice(-1)]);
     if (meant === undefined) return [];
     const message = `nothing reads stream ${quoted(stream)}: did you mean ${quoted(meant)}?`;
-    return [{ path: `levels[${at}].gates${keyText(stream)}`, message }];
+    const part = Object.hasOwn(levels[at].gates, stream) ? "gates" : "beside";
+    return [{ path: `levels[${at}].${part}${keyText(stream)}`, message }];
   });
 }
 
-/** Returns the streams that experts, gates and tasks read. */
+/** Returns the streams that a level writes. */
+function writtenBy({ gates, beside = {} }: LevelSpec): string[] {
+  return [...Object.keys(gates), ...Object.keys(beside)];
+}
+
+/** Returns the streams that experts, gates, other streams and tasks read. */
 function readByAll(levels: Levels, tasks: Tasks): Set<string> {
   const readers = levels.flatMap(({ experts, gates }) => [...Object.values(experts), ...Object.values(gates)]);
-  return new Set([...readByTasks(tasks), ...readers.map(({ reads }) => reads)]);
+  const parts = levels.flatMap(({ experts, beside = {} }) =>
+    Object.values(beside).flat().filter((name) => !Object.hasOwn(experts, name))
+  );
+  return new Set([...readByTasks(tasks), ...readers.map(({ reads }) => reads), ...parts]);
 }
 
 /** Returns the streams that tasks read: those of their towers, and of the nets that add to logits. */

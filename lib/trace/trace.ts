@@ -92,7 +92,7 @@ function inputStreams({ input, streams = {} }: Spec, parts: readonly Value[]): M
 
 /** The values of a level, as {@linkcode Traced} has them for all; banks and streams by their names. */
 interface TracedLevel extends Pick<Traced, "gates" | "experts" | "dropped" | "auxiliary" | "moves"> {
-  /** The streams that the gates write, `[batch, units]`. */
+  /** The streams that the level writes, `[batch, units]`. */
   readonly streams: Readonly<Record<string, Value>>;
 }
 
@@ -111,10 +111,17 @@ function traceLevel(
   return {
     experts,
     gates: weights,
-    streams: mapEntries(level.gates, (stream, { mix, gate }) => {
-      const mixed = mix.flatMap((bank) => experts[bank]);
-      return gate === null ? mixed[0] : combine(weights[stream], mixed);
-    }),
+    streams: {
+      ...mapEntries(level.gates, (stream, { mix, gate }) => {
+        const mixed = mix.flatMap((bank) => experts[bank]);
+        return gate === null ? mixed[0] : combine(weights[stream], mixed);
+      }),
+      ...mapEntries(
+        level.beside ?? {},
+        (_, parts) =>
+          concat(parts.flatMap((name) => Object.hasOwn(experts, name) ? experts[name] : [streams.get(name)!])),
+      ),
+    },
     dropped,
     auxiliary: { ...distancesOf(level, `${path}/experts`, experts), ...auxiliaryOf(level, results, training) },
     moves: movesOf(level, results, training),

@@ -81,6 +81,15 @@ export const kernels: Readonly<Record<Exclude<Op, "inTraining">, Kernel>> = {
     return { shape, data: placed([x], shape, axis as number, before as number) };
   },
 
+  pick: ([codes], attrs) => {
+    const [columns, first] = [attrs.columns as number[], attrs.first as number[]];
+    const [rows, width] = codes.shape;
+    const data = Array.from(
+      { length: rows },
+      (_, row) => columns.map((column, at) => codes.data[row * width + column] - first[at]),
+    );
+    return { shape: [rows, columns.length], data: Float64Array.from(data.flat()) };
+  },
   multiHot,
   gatherSum,
   scatterAdd,

@@ -1,6 +1,16 @@
 import type { Attrs } from "../../ops/value.ts";
 import type { Loop, Numbers, Place } from "./loop.ts";
 
+/** Picks columns of codes, counted from the first code of each. */
+export function pick({ attrs, of: [[rows, width]] }: Place): Loop {
+  const [columns, first] = [attrs.columns as number[], attrs.first as number[]];
+  return (out, [codes]) => {
+    for (let row = 0, to = 0; row < rows; row++) {
+      for (let at = 0; at < columns.length; at++, to++) out[to] = codes[row * width + columns[at]] - first[at];
+    }
+  };
+}
+
 /** Marks the one-hot places of each row's codes. */
 export function multiHot({ attrs, shape: [rows, width] }: Place): Loop {
   const find = finder(attrs);

@@ -80,6 +80,12 @@ export const kernels: Readonly<Record<Computed, Kernel>> = {
     constantValue: 0,
   })),
 
+  pick: ({ attrs }, backend, pin) => {
+    const [columns, first] = [attrs.columns, attrs.first].map((list) => Int32Array.from(list as number[]));
+    const [indices, b] = [columns, first].map((list) => pin(list, [list.length]));
+    const [gather, less] = [backend.kernel("GatherV2"), backend.kernel("Sub")];
+    return ([x]) => using(backend, gather({ x, indices }, { axis: 1, batchDims: 0 }), (a) => less({ a, b }));
+  },
   multiHot,
   gatherSum: (place, backend, pin) => {
     const product = backend.kernel("BatchMatMul");

@@ -1,5 +1,5 @@
 import { sizeOf } from "../../ops/shape.ts";
-import { gatherSum, multiHot, scatterAdd } from "./code_loops.ts";
+import { gatherSum, multiHot, pick, scatterAdd } from "./code_loops.ts";
 import { broadcast, concat, pad, slice, transposed } from "./copies.ts";
 import type { Loop, Looped, Numbers, Place } from "./loop.ts";
 import { matmul, routed, routedKernels } from "./product_loops.ts";
@@ -78,6 +78,7 @@ export const loops: Readonly<Record<Looped, (place: Place) => Loop>> = {
   slice,
   pad,
 
+  pick,
   multiHot,
   gatherSum,
   scatterAdd,

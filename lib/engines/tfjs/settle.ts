@@ -66,6 +66,7 @@ const fasterOnWasm: Readonly<Record<Looped, "kernel" | "loop">> = {
   slice: "loop",
   pad: "loop",
 
+  pick: "loop",
   multiHot: "loop",
   gatherSum: "loop",
   scatterAdd: "loop",

@@ -110,6 +110,10 @@ export const trials: Readonly<Record<Computed, () => readonly Value[]>> = {
       f.pad(of(3, 2, 3), 2, 1, 1),
     ]),
 
+  pick: () => [
+    apply("pick", [codes], { columns: [1], first: [0] }),
+    apply("pick", [codes], { columns: [1, 0, 1], first: [0, 1, 2] }),
+  ],
   multiHot: () => [f.multiHot(codes, [3, 4]), f.multiHot(code, [1]), f.transpose(f.multiHot(codes, [2, 2]))],
   gatherSum: () => [f.gatherSum(some(7, 3), codes, [3, 4]), f.gatherSum(some(1, 1), code, [1])],
   scatterAdd: () => [
