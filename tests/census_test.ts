@@ -127,7 +127,10 @@ Deno.test("census() names file and line of a malformed row, an unknown label and
     [edited((fields) => fields.pop()), "\n  at line 7: found 41 fields, wanted 42"],
     [edited((fields) => fields.push("x")), "\n  at line 7: found 43 fields, wanted 42"],
     [edited((fields) => fields[0] = "old"), '\n  at line 7, column "age": found "old", wanted a number'],
-    [edited((fields) => fields[16] = "?"), '\n  at line 7, column "capital gains": found "?", wanted a number'],
+    [
+      edited((fields) => fields[16] = "?"),
+      '\n  at line 7, column "capital gains": found "?", wanted a number; missing: ["?"] lets it be missing',
+    ],
     [
       edited((fields) => fields[41] = "50000+"),
       '\n  at line 7, column "income": found "50000+": did you mean "50000+."?',
