@@ -145,20 +145,24 @@ function textsOf({ codes, words }: Words, name: string, records: Records): Texts
   let bytes = new Uint8Array(64 + 16 * count);
   let end = 0, longest = 0;
   for (let at = 0; at < count; at++) {
-    const text = few && codes[at] < 0
-      ? new Uint8Array(0)
-      : encoder.encode(textIn(words, few ? codes[at] : at, records, name));
-    const head = encoder.encode(`${text.length}:`);
-    const length = head.length + text.length;
-    if (end + length > bytes.length) {
-      const larger = new Uint8Array(2 * (end + length));
-      larger.set(bytes);
-      bytes = larger;
+    if (!few || codes[at] >= 0) {
+      const word = textIn(words, few ? codes[at] : at, records, name);
+      const most = 3 * word.length + 12;
+      if (end + most > bytes.length) {
+        const larger = new Uint8Array(2 * (end + most));
+        larger.set(bytes);
+        bytes = larger;
+      }
+      const head = `${word.length}:`; // right if each unit is one byte
+      const { written } = encoder.encodeInto(head + word, bytes.subarray(end));
+      const length = written - head.length;
+      const right = length === word.length
+        ? written
+        : encoder.encodeInto(`${length}:${word}`, bytes.subarray(end)).written;
+      end += right;
+      longest = Math.max(longest, right);
     }
-    bytes.set(head, end);
-    bytes.set(text, end + head.length);
-    starts[at + 1] = end += length;
-    longest = Math.max(longest, length);
+    starts[at + 1] = end;
   }
   return { bytes, starts, longest, places };
 }
