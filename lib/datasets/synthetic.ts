@@ -52,7 +52,7 @@ export interface LabelOptions {
  * import { labelCorrelation, synthetic } from "@gatehouse/gatehouse/datasets";
  *
  * const { first, second } = synthetic({ correlation: 0.9, rows: 1000, seed: 7 }).labels!;
- * const products = first.map((label, row) => label * second[row]);
+ * const products = [...first].map((label, row) => label * second[row]);
  * assertAlmostEquals(products.reduce((sum, product) => sum + product) / 1000, labelCorrelation(0.9), 0.1);
  *
  * const few = synthetic({ correlation: 0.9, rows: 2, seed: 7 });
