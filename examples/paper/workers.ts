@@ -3,7 +3,8 @@ import { keyOf, type Result } from "./study.ts";
 
 /**
  * Answers requests by several workers, each by the next that is free, and gives results as they come. When the signal
- * aborts, the workers end at once and what they were doing is lost, to be done again another time.
+ * aborts, the workers end after the step that they are at, and what they were doing is lost, to be done again another
+ * time.
  *
  * @throws {Error} what a run failed with, and which it was; results that came before were given.
  */
@@ -25,12 +26,13 @@ export async function* answers(
     while (busy.size > 0 && !signal.aborted) {
       const next = await Promise.race([stopped, ...busy.values()]);
       if (next === "stopped") return;
+      if (next.answer === "halted") return;
       if ("error" in next.answer) throw failure(next.answer, next.request);
       give(next.who); // it computes while its result is written
       yield next.answer.result;
     }
   } finally {
-    for (const { dismiss } of crew) dismiss();
+    await Promise.all(crew.map(({ dismiss }) => dismiss()));
   }
 }
 
@@ -49,7 +51,7 @@ function failure({ error, stack }: { readonly error: string; readonly stack?: st
 }
 
 /** A worker, and how to ask it. */
-function hire(): { ask(request: Request): Promise<Answer>; dismiss(): void } {
+function hire(): { ask(request: Request): Promise<Answer>; dismiss(): Promise<void> } {
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
   return {
     ask: (request) =>
@@ -61,6 +63,16 @@ function hire(): { ask(request: Request): Promise<Answer>; dismiss(): void } {
         };
         worker.postMessage(request);
       }),
-    dismiss: () => worker.terminate(),
+    dismiss: async () => {
+      await new Promise<void>((resolve) => {
+        worker.onmessage = ({ data }: MessageEvent<Answer>) => data === "halted" && resolve();
+        worker.onerror = (event) => {
+          event.preventDefault();
+          resolve();
+        };
+        worker.postMessage("halt");
+      });
+      worker.terminate();
+    },
   };
 }
