@@ -13,12 +13,12 @@ export interface Request {
   readonly data: string | undefined;
 }
 
-/** The answer of a worker: to a request, or `halted` once it computes nothing more. */
-export type Answer = { readonly result: Result } | { readonly error: string; readonly stack?: string } | "halted";
+/** The answer of a worker to a request. */
+export type Answer = { readonly result: Result } | { readonly error: string; readonly stack?: string };
 
 const scope = self as unknown as {
   onmessage: ((event: MessageEvent<Request | "halt">) => void) | null;
-  postMessage(answer: Answer): void;
+  postMessage(answer: Answer | "halted"): void;
 };
 
 /** The graphs that run now, and true once no more may begin. */

@@ -26,7 +26,6 @@ export async function* answers(
     while (busy.size > 0 && !signal.aborted) {
       const next = await Promise.race([stopped, ...busy.values()]);
       if (next === "stopped") return;
-      if (next.answer === "halted") return;
       if ("error" in next.answer) throw failure(next.answer, next.request);
       give(next.who); // it computes while its result is written
       yield next.answer.result;
@@ -53,25 +52,23 @@ function failure({ error, stack }: { readonly error: string; readonly stack?: st
 /** A worker, and how to ask it. */
 function hire(): { ask(request: Request): Promise<Answer>; dismiss(): Promise<void> } {
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+  let failed = false; // it answers nothing more then
+  const asked = <Message>(message: Request | "halt", otherwise: (error: string) => Message): Promise<Message> =>
+    new Promise((resolve) => {
+      worker.onmessage = ({ data }: MessageEvent<Message>) => resolve(data);
+      worker.onerror = (event) => {
+        event.preventDefault();
+        failed = true;
+        resolve(otherwise(event.message));
+      };
+      worker.postMessage(message);
+    });
   return {
-    ask: (request) =>
-      new Promise((resolve) => {
-        worker.onmessage = ({ data }: MessageEvent<Answer>) => resolve(data);
-        worker.onerror = (event) => {
-          event.preventDefault();
-          resolve({ error: event.message });
-        };
-        worker.postMessage(request);
-      }),
+    ask: (request) => asked<Answer>(request, (error) => ({ error })),
     dismiss: async () => {
-      await new Promise<void>((resolve) => {
-        worker.onmessage = ({ data }: MessageEvent<Answer>) => data === "halted" && resolve();
-        worker.onerror = (event) => {
-          event.preventDefault();
-          resolve();
-        };
-        worker.postMessage("halt");
-      });
+      while (
+        !failed && await asked<unknown>("halt", () => "halted") !== "halted"
+      ) { /* an answer that nobody waits for */ }
       worker.terminate();
     },
   };
