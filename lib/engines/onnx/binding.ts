@@ -42,7 +42,8 @@ function named(names: readonly string[], regions: readonly Region[]): Record<str
   }));
 }
 
-/** Gives memory back at once: the collector may let a lot of it pile up. */
+/** Gives memory back, at once where the runtime can: the collector may let a lot of it pile up. */
 function free({ buffer }: Float32Array): void {
-  structuredClone(undefined, { transfer: [buffer as ArrayBuffer] });
+  const memory: { transfer?: (length: number) => ArrayBuffer } = buffer as ArrayBuffer;
+  if (memory.transfer?.(0) === undefined) structuredClone(undefined, { transfer: [buffer as ArrayBuffer] });
 }
