@@ -4,6 +4,7 @@ import type { Column, Columns } from "./columns.ts";
 import { longest, numberOf, readRecord, scan, type Sheet, type Sink, takeRows } from "./csv_scan.ts";
 import { dictionary } from "./dictionary.ts";
 import { foreign } from "./foreign.ts";
+import { room } from "../files/room.ts";
 import { checkSource, type Source, sourceName } from "../files/source.ts";
 import { bytesOf } from "./source.ts";
 import { Malformed, type MalformedRow } from "./malformed.ts";
@@ -166,11 +167,7 @@ export async function* streamCsv(
 
   for await (const chunk of bytesOf(source, name, sha256, signal)) {
     signal?.throwIfAborted();
-    if (filled + chunk.length > block.length) {
-      const larger = new Uint8Array(Math.max(2 * block.length, filled + chunk.length));
-      larger.set(block.subarray(0, filled));
-      block = larger;
-    }
+    block = room(block, filled + chunk.length);
     block.set(chunk, filled);
     filled += chunk.length;
     // A record that was not whole is looked at again when twice as much is there, not with every small piece.

@@ -1,3 +1,5 @@
+import { room } from "../files/room.ts";
+
 /**
  * Distinct texts, each once, found by their UTF-8 bytes: a hash table with linear probing over bytes in one buffer,
  * so that a text which is known already costs no string.
@@ -124,14 +126,6 @@ export function decoded(bytes: Uint8Array): string | undefined {
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-/** An array of at least this length, at least twice as long where it grew. */
-function room<A extends Uint8Array | Int32Array | Uint32Array>(array: A, length: number): A {
-  if (array.length >= length) return array;
-  const larger = new (array.constructor as new (length: number) => A)(Math.max(length, 2 * array.length));
-  larger.set(array);
-  return larger;
-}
 
 /** Doubles the table. */
 function spread(known: Dictionary): void {

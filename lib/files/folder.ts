@@ -1,6 +1,7 @@
 import { isRecord, kindOf } from "../errors/kinds.ts";
 import { type FilePlace, kindAt, message, placeOf } from "./place.ts";
 import { readFolderFile } from "./read.ts";
+import { room } from "./room.ts";
 import { files, system, unreachable } from "./runtime.ts";
 import { chunksOf, pathOf, type Source, sourceName, urlOf } from "./source.ts";
 
@@ -134,11 +135,7 @@ async function readWithin(
   };
   try {
     for await (const chunk of chunksOf(source)) {
-      if (length + chunk.length > bytes.length) {
-        const larger = new Uint8Array(Math.max(2 * bytes.length, length + chunk.length));
-        larger.set(bytes.subarray(0, length));
-        bytes = larger;
-      }
+      bytes = room(bytes, length + chunk.length);
       bytes.set(chunk, length);
       length += chunk.length;
       if (length >= 8) check();
