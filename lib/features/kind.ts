@@ -45,6 +45,8 @@ export interface FeatureKind<Unfitted, Fitted> {
   encoding?(feature: Fitted): Readonly<Record<string, unknown>>;
   /** The difference between two features of the kind that are encoded differently, in words. */
   readonly differs: string;
+  /** The text of a code, such as its word; undefined for those of what is missing or unknown. Absent for numbers. */
+  textOf?(feature: Fitted, code: number): string | undefined;
   /** The text of a description about a feature, if there is something to say. */
   about?(feature: Fitted): string | undefined;
   /** The words of each feature that no row has; absent where features have no words. */

@@ -8,6 +8,7 @@ import {
   type OptimiserOptions,
   type Rate,
   sharedOptions,
+  type VectorRule,
 } from "./optimiser.ts";
 
 /** The options of {@linkcode adagrad}. */
@@ -52,5 +53,24 @@ export function adagrad(rate: Rate = 1e-2, options: AdagradOptions = {}): Optimi
     const sum = add(slots.sum, mul(gradient, gradient));
     return { change: div(mul(gradient, rate), add(sqrt(sum), epsilon)), slots: { sum } };
   };
-  return optimiserOf({ name: "adagrad", slots: { sum: initial }, update }, rate, shared);
+  return optimiserOf({ name: "adagrad", slots: { sum: initial }, update, vectors: vectorsBy(initial, epsilon) }, rate, shared);
+}
+
+/** Returns the same rule of vectors that are looked up. */
+function vectorsBy(initial: number, epsilon: number): VectorRule {
+  return {
+    state: (units) => units,
+    initial,
+    touchedDecay: 0,
+    update: ({ table, state, rows, count, units, gradient, scale, rate }) => {
+      for (let at = 0; at < count; at++) {
+        const [to, from] = [rows[at] * units, at * units];
+        for (let unit = 0; unit < units; unit++) {
+          const slope = scale * gradient[from + unit];
+          state[to + unit] += slope * slope;
+          table[to + unit] -= rate * slope / (Math.sqrt(state[to + unit]) + epsilon);
+        }
+      }
+    },
+  };
 }
