@@ -130,8 +130,21 @@ export { compile, type CompileOptions } from "./lib/model/compile.ts";
 export type { Inspection, Model } from "./lib/model/model.ts";
 export { adagrad, type AdagradOptions } from "./lib/optimisers/adagrad.ts";
 export { adam, type AdamOptions } from "./lib/optimisers/adam.ts";
-export type { Optimiser, OptimiserOptions, Rate } from "./lib/optimisers/optimiser.ts";
+export type {
+  Optimiser,
+  OptimiserOptions,
+  Rate,
+  VectorOptimiser,
+  VectorRule,
+  VectorUpdate,
+} from "./lib/optimisers/optimiser.ts";
 export { momentum, sgd } from "./lib/optimisers/sgd.ts";
+export {
+  lazyAdam,
+  type LazyAdamOptions,
+  rowwiseAdagrad,
+  type RowwiseAdagradOptions,
+} from "./lib/optimisers/vectors.ts";
 export { cagrad, type CagradOptions, mgda, pcgrad, upgrad } from "./lib/weighting/gradient_weightings.ts";
 export {
   dwa,

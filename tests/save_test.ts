@@ -305,7 +305,7 @@ Deno.test("load() lists by name what else a file holds, of whatever type, and wh
     const { "tasks/income/head/0/bias": _, ...rest } = await model.parameters();
     const one = "tasks/income/head/0/bias";
     assertThrows(
-      () => checkParameters(layoutOf(parametersOf(model.spec)), rest, { [one]: { dtype: "I64", shape: [1] } }),
+      () => checkParameters(parametersOf(model.spec), rest, { [one]: { dtype: "I64", shape: [1] } }),
       TypeError,
       `Cannot assign parameters\n  misshapen: ${one} is I64 [1], wanted F32 [1]`,
     );

@@ -137,7 +137,14 @@ function modelOf<Tasks extends string>(
       store.dispose();
     },
   };
-  keepInsides(model, { plan, store, tables, programOf, state, fed: (graph, tensors) => fedOf(plan, tables, graph, tensors) });
+  keepInsides(model, {
+    plan,
+    store,
+    tables,
+    programOf,
+    state,
+    fed: (graph, tensors) => fedOf(plan, tables, graph, tensors),
+  });
   return model;
 }
 

@@ -8,6 +8,7 @@ import {
   type OptimiserOptions,
   type Rate,
   sharedOptions,
+  type VectorOptimiser,
   type VectorRule,
 } from "./optimiser.ts";
 
@@ -41,7 +42,7 @@ export interface AdagradOptions extends OptimiserOptions {
  * model.dispose();
  * ```
  */
-export function adagrad(rate: Rate = 1e-2, options: AdagradOptions = {}): Optimiser {
+export function adagrad(rate: Rate = 1e-2, options: AdagradOptions = {}): Optimiser & VectorOptimiser {
   const { initial = 0.1, epsilon = 1e-7, ...shared } = optionsOf("make adagrad", options, [
     ...sharedOptions,
     "initial",
@@ -53,7 +54,8 @@ export function adagrad(rate: Rate = 1e-2, options: AdagradOptions = {}): Optimi
     const sum = add(slots.sum, mul(gradient, gradient));
     return { change: div(mul(gradient, rate), add(sqrt(sum), epsilon)), slots: { sum } };
   };
-  return optimiserOf({ name: "adagrad", slots: { sum: initial }, update, vectors: vectorsBy(initial, epsilon) }, rate, shared);
+  const vectors = vectorsBy(initial, epsilon);
+  return { ...optimiserOf({ name: "adagrad", slots: { sum: initial }, update }, rate, shared), vectors };
 }
 
 /** Returns the same rule of vectors that are looked up. */

@@ -96,7 +96,7 @@ export interface OptimiserOptions {
 export const sharedOptions: readonly (keyof OptimiserOptions)[] = ["weightDecay", "clipNorm"];
 
 /** The part of an optimiser that is its own. */
-type Rule = Pick<Optimiser, "name" | "slots" | "update"> & Partial<Pick<Optimiser, "scalars" | "vectors">>;
+type Rule = Pick<Optimiser, "name" | "slots" | "update"> & Partial<Pick<Optimiser, "scalars">>;
 
 /**
  * Returns the optimiser of a rule, a learning rate and the options of every optimiser.

@@ -7,6 +7,7 @@ import {
   type OptimiserOptions,
   type Rate,
   sharedOptions,
+  type VectorOptimiser,
   type VectorRule,
 } from "./optimiser.ts";
 
@@ -32,10 +33,10 @@ import {
  * model.dispose();
  * ```
  */
-export function sgd(rate: Rate, options: OptimiserOptions = {}): Optimiser {
+export function sgd(rate: Rate, options: OptimiserOptions = {}): Optimiser & VectorOptimiser {
   const shared = optionsOf("make sgd", options, sharedOptions);
   const update: Optimiser["update"] = (gradient, _, { rate }) => ({ change: mul(gradient, rate), slots: {} });
-  return optimiserOf({ name: "sgd", slots: {}, update, vectors }, rate, shared);
+  return { ...optimiserOf({ name: "sgd", slots: {}, update }, rate, shared), vectors };
 }
 
 /** The same of vectors that are looked up. */

@@ -228,8 +228,12 @@ function firstHalf(plan: Plan, factors: boolean): {
       total,
       of,
       flat: (loss) => flattened(of(loss)),
-      vectors: (loss) =>
-        Object.fromEntries(looked.map(({ name }, at) => [name, all(loss)[layout.pieces.length + at]] as const)),
+      vectors: (loss) => {
+        const [read, found] = [new Set(inOrder([loss])), all(loss).slice(layout.pieces.length)];
+        return Object.fromEntries(
+          looked.flatMap(({ name, value }, at) => read.has(value) ? [[name, found[at]] as const] : []),
+        );
+      },
     },
     moves: movesOf(placed.moves, layout),
   };

@@ -21,7 +21,11 @@ export interface Vectors {
    *
    * @param scale The number to multiply the gradient with.
    */
-  readonly update: (gradient: TableGradient, scale: number, at: { readonly rate: number; readonly step: number }) => void;
+  readonly update: (
+    gradient: TableGradient,
+    scale: number,
+    at: { readonly rate: number; readonly step: number },
+  ) => void;
   /** Keeps the vectors as they are now: from here on, those that change are remembered. */
   readonly keep: () => void;
   /** Brings back what {@linkcode keep} kept, if it did. */
@@ -51,7 +55,17 @@ export function vectorsIn(lookups: readonly Lookup[], tables: Tables, optimiser:
         const { rows, count } = touched.found();
         kept?.remember(rows, count);
         const { vectors, units } = table;
-        rule.update({ table: vectors, state, rows, count, units, gradient: gradient.get(table.path)!, scale, rate, step });
+        rule.update({
+          table: vectors,
+          state,
+          rows,
+          count,
+          units,
+          gradient: gradient.get(table.path)!,
+          scale,
+          rate,
+          step,
+        });
       }
     },
     keep: () => trained.forEach((one) => (one.kept ??= keeping(one.table)).begin()),
@@ -208,4 +222,28 @@ export function innerProduct(one: TableGradient, other: TableGradient): number {
     for (let at = 0; at < a.length; at++) sum += a[at] * b[at];
   }
   return sum;
+}
+
+/** Returns the Euclidean norm of a gradient of tables, 0 of none. */
+export function normOf(gradient: TableGradient | undefined): number {
+  return gradient === undefined ? 0 : Math.sqrt(innerProduct(gradient, gradient));
+}
+
+/**
+ * Returns a gradient of tables and those of tasks, each times its part, added up; the first one itself of no tasks.
+ *
+ * @param partOf Returns the part of a task in a table.
+ */
+export function mixed(
+  others: TableGradient,
+  tasks: readonly TableGradient[],
+  partOf: (path: string, task: number) => number,
+): TableGradient {
+  for (const [path, sum] of others) {
+    tasks.forEach((gradient, task) => {
+      const [part, own] = [partOf(path, task), gradient.get(path)!];
+      for (let at = 0; at < own.length; at++) sum[at] += part * own[at];
+    });
+  }
+  return others;
 }
