@@ -24,7 +24,6 @@ import { specBytes } from "../lib/model/save.ts";
 import { numberAt, numbered } from "./numbered.ts";
 import { initialise } from "../lib/graph.ts";
 import { decodeSafetensors, encodeSafetensors } from "../lib/formats/safetensors.ts";
-import { layoutOf } from "../lib/graph/layout.ts";
 import { checkParameters } from "../lib/model/parameters.ts";
 import { parametersOf } from "../lib/trace/parameters.ts";
 import { architectures, base, expert, sample } from "./models.ts";

@@ -5,9 +5,10 @@ import { type Layout, piecesOf } from "../graph/layout.ts";
 import { narrow } from "../graph/narrow.ts";
 import { optimise } from "../graph/optimise.ts";
 import { leaves, type Values } from "../graph/values.ts";
+import { mostFloat } from "../graph/overflow.ts";
 import { inOrder } from "../graph/walk.ts";
 import { onPieces } from "../model/graphs.ts";
-import { add, concat, mul, pad, reshape, sum } from "../ops/functions.ts";
+import { add, concat, div, greater, mul, pad, reshape, sum } from "../ops/functions.ts";
 import { type Shape, sizeOf } from "../ops/shape.ts";
 import { apply, isValue } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
@@ -182,7 +183,8 @@ export function flattened(pieces: readonly Value[]): Value {
 function bounded(gradients: Readonly<Record<string, Value>>): { readonly vectors?: Value } {
   const squares = Object.values(gradients).map((gradient) => sum(mul(gradient, gradient), { axes: [0, 1] }));
   if (squares.length === 0) return {};
-  return { vectors: mul(squares.reduce((total, square) => add(total, square)), mostPlaces) };
+  const most = mul(squares.reduce((total, square) => add(total, square)), mostPlaces);
+  return { vectors: div(most, greater(mostFloat, most)) }; // infinite on engines that compute beyond float32 too
 }
 
 /** More places of a batch than read one vector: the square of a sum is at most that of the terms times their number. */
