@@ -3,7 +3,9 @@ import { type Form, list, object, text, word } from "../errors/forms.ts";
 import { optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import { coded } from "./coded.ts";
-import { bucketsForm, checkBuckets, collisionsAmong, collisionsForm, hashRange } from "./hashed.ts";
+import { distinct } from "./distinct.ts";
+import { bucketsForm, changedBuckets, checkBuckets, collisionsAmong, collisionsForm } from "./hashed.ts";
+import { hashRange, otherSeed } from "./hashed.ts";
 import type { FeatureKind } from "./kind.ts";
 import { type Records, textIn, type Words, wordsOf } from "./tabular.ts";
 
@@ -87,12 +89,24 @@ export const crossKind: FeatureKind<UnfittedCross, CrossFeature> = {
   unfitted: object({ kind: word("cross"), columns: columnsForm, buckets: bucketsForm }),
   fitted: object({ kind: word("cross"), columns: columnsForm, buckets: bucketsForm, collisions: collisionsForm }),
   columns: (_, { columns }) => Object.fromEntries(columns.map((column) => [column, "text"])),
-  fit: ({ kind, columns, buckets }, name, records) => {
-    const parts = columns.map((column) => wordsOf(records, column, name));
-    const codes = codesOf(parts, buckets, name, records);
-    const rows = firstRows(parts);
-    const collisions = collisionsAmong(Int32Array.from(rows, (row) => codes[row]));
-    return { kind, columns: Object.freeze([...columns]), buckets, collisions };
+  fitting: ({ kind, columns, buckets }, name) => {
+    const texts = distinct();
+    return {
+      add: (records) => {
+        const parts = columns.map((column) => wordsOf(records, column, name));
+        eachJoined(parts, name, records, (_, bytes, length) => {
+          texts.add(murmur(bytes, length), murmur(bytes, length, otherSeed));
+        });
+      },
+      end: () => {
+        const collisions = collisionsAmong(texts.end(), buckets);
+        return { kind, columns: Object.freeze([...columns]), buckets, collisions };
+      },
+    };
+  },
+  changed: ({ columns, buckets }, before) => {
+    const [found, wanted] = [columns, before.columns].map((names) => names.map(quoted).join(" and "));
+    return found === wanted ? changedBuckets(buckets, before) : `found columns ${found}, wanted ${wanted}`;
   },
   encoding: ({ columns, buckets }) => ({ columns, buckets }),
   differs: "other columns or another number of buckets",
@@ -109,19 +123,29 @@ export const crossKind: FeatureKind<UnfittedCross, CrossFeature> = {
 
 /** Returns the code of each row of columns. */
 function codesOf(parts: readonly Words[], buckets: number, name: string, records: Records): Int32Array {
+  const codes = new Int32Array(records.count);
+  eachJoined(parts, name, records, (row, bytes, length) => codes[row] = 1 + murmur(bytes, length) % buckets);
+  return codes;
+}
+
+/** Calls a function with each row that lacks no word, and with the first bytes of an array: its words with their lengths. */
+function eachJoined(
+  parts: readonly Words[],
+  name: string,
+  records: Records,
+  use: (row: number, bytes: Uint8Array, length: number) => void,
+): void {
   const texts = parts.map((part) => textsOf(part, name, records));
   const joined = new Uint8Array(texts.reduce((sum, { longest }) => sum + longest, 0));
-  const codes = new Int32Array(records.count);
-  for (let row = 0; row < codes.length; row++) {
+  for (let row = 0; row < records.count; row++) {
     let length = 0, missing = false;
     for (const { bytes, starts, places } of texts) {
       const place = places[row];
       if (place < 0) missing = true;
       else for (let at = starts[place]; at < starts[place + 1]; at++) joined[length++] = bytes[at];
     }
-    if (!missing) codes[row] = 1 + murmur(joined, length) % buckets;
+    if (!missing) use(row, joined, length);
   }
-  return codes;
 }
 
 /** Words with their lengths, `5:clerk`, as bytes. */
@@ -165,16 +189,4 @@ function textsOf({ codes, words }: Words, name: string, records: Records): Texts
     starts[at + 1] = end;
   }
   return { bytes, starts, longest, places };
-}
-
-/** Returns a row of each distinct combination of words, without those that lack one. */
-function firstRows(parts: readonly Words[]): Int32Array {
-  const count = parts[0].codes.length;
-  const there = Int32Array.from({ length: count }, (_, row) => row)
-    .filter((row) => parts.every(({ codes }) => codes[row] >= 0));
-  const order = there.sort((a, b) => {
-    for (const { codes } of parts) if (codes[a] !== codes[b]) return codes[a] - codes[b];
-    return 0;
-  });
-  return order.filter((row, at) => at === 0 || parts.some(({ codes }) => codes[row] !== codes[order[at - 1]]));
 }
