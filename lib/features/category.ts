@@ -1,4 +1,4 @@
-import { type Places, places } from "../data/places.ts";
+import { mostPlaces, type Places, places } from "../data/places.ts";
 import { murmurs } from "../data/murmur.ts";
 import { type Form, list, object, text, whole, word } from "../errors/forms.ts";
 import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
@@ -217,8 +217,8 @@ export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
   }),
 };
 
-/** The most codes of a feature: as many words as a list holds without gaps in V8. */
-const mostCodes = 2 ** 27;
+/** The most codes of a feature: as many words as are looked up. */
+const mostCodes = mostPlaces;
 
 /** Returns the words that are known beside those before, in order: frequent enough, and no more than the most. */
 function fresh(

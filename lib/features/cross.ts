@@ -2,6 +2,7 @@ import { murmur } from "../data/murmur.ts";
 import { type Form, list, object, text, word } from "../errors/forms.ts";
 import { optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
+import { room } from "../files/room.ts";
 import { coded } from "./coded.ts";
 import { distinct } from "./distinct.ts";
 import { bucketsForm, changedBuckets, checkBuckets, collisionsAmong, collisionsForm } from "./hashed.ts";
@@ -128,65 +129,56 @@ function codesOf(parts: readonly Words[], buckets: number, name: string, records
   return codes;
 }
 
-/** Calls a function with each row that lacks no word, and with the first bytes of an array: its words with their lengths. */
+/**
+ * Calls a function with each row that lacks no word, and with the first bytes of an array: its words, each after its length
+ * in bytes and a colon.
+ */
 function eachJoined(
   parts: readonly Words[],
   name: string,
   records: Records,
   use: (row: number, bytes: Uint8Array, length: number) => void,
 ): void {
-  const texts = parts.map((part) => textsOf(part, name, records));
-  const joined = new Uint8Array(texts.reduce((sum, { longest }) => sum + longest, 0));
+  let joined = new Uint8Array(256);
   for (let row = 0; row < records.count; row++) {
-    let length = 0, missing = false;
-    for (const { bytes, starts, places } of texts) {
-      const place = places[row];
-      if (place < 0) missing = true;
-      else for (let at = starts[place]; at < starts[place + 1]; at++) joined[length++] = bytes[at];
-    }
-    if (!missing) use(row, joined, length);
-  }
-}
-
-/** Words with their lengths, `5:clerk`, as bytes. */
-interface Texts {
-  /** The bytes of all of them, one after the other. */
-  readonly bytes: Uint8Array;
-  /** The position of the first byte of each, and the end of the last. */
-  readonly starts: Float64Array;
-  /** The most bytes that one has. */
-  readonly longest: number;
-  /** The place of each row's text; negative where the word is missing. */
-  readonly places: Int32Array;
-}
-
-function textsOf({ codes, words }: Words, name: string, records: Records): Texts {
-  const few = words.length > codes.length; // a chunk of a stream may have few rows and all words so far
-  const places = few ? codes.map((code, row) => code < 0 ? -1 : row) : codes;
-  const count = few ? codes.length : words.length;
-  const encoder = new TextEncoder();
-  const starts = new Float64Array(count + 1);
-  let bytes = new Uint8Array(64 + 16 * count);
-  let end = 0, longest = 0;
-  for (let at = 0; at < count; at++) {
-    if (!few || codes[at] >= 0) {
-      const word = textIn(words, few ? codes[at] : at, records, name);
-      const most = 3 * word.length + 12;
-      if (end + most > bytes.length) {
-        const larger = new Uint8Array(2 * (end + most));
-        larger.set(bytes);
-        bytes = larger;
+    let length = 0;
+    for (const { codes, words } of parts) {
+      if (codes[row] < 0) {
+        length = -1;
+        break;
       }
-      const head = `${word.length}:`; // right if each unit is one byte
-      const { written } = encoder.encodeInto(head + word, bytes.subarray(end));
-      const length = written - head.length;
-      const right = length === word.length
-        ? written
-        : encoder.encodeInto(`${length}:${word}`, bytes.subarray(end)).written;
-      end += right;
-      longest = Math.max(longest, right);
+      const word = textIn(words, codes[row], records, name);
+      joined = room(joined, length + 3 * word.length + 12);
+      length = append(joined, length, word);
     }
-    starts[at + 1] = end;
+    if (length >= 0) use(row, joined, length);
   }
-  return { bytes, starts, longest, places };
+}
+
+/** Writes a word after its length in bytes and a colon, and returns where the bytes end. */
+function append(bytes: Uint8Array, start: number, word: string): number {
+  const { length } = word;
+  let end = head(bytes, start, length); // right if each unit is one byte, as most often
+  for (let at = 0; at < length; at++) {
+    const unit = word.charCodeAt(at);
+    if (unit >= 0x80) return encoded(bytes, start, word);
+    bytes[end++] = unit;
+  }
+  return end;
+}
+
+function encoded(bytes: Uint8Array, start: number, word: string): number {
+  const text = new TextEncoder().encode(word);
+  const from = head(bytes, start, text.length);
+  bytes.set(text, from);
+  return from + text.length;
+}
+
+/** Writes a number and a colon, and returns where the bytes end. */
+function head(bytes: Uint8Array, start: number, number: number): number {
+  let end = start;
+  if (number >= 10) { for (const digit of String(number)) bytes[end++] = digit.charCodeAt(0); }
+  else bytes[end++] = 0x30 + number;
+  bytes[end++] = 0x3a;
+  return end;
 }
