@@ -166,7 +166,8 @@ export { type Label, type RowOptions, type Rows, rows } from "./lib/data/rows.ts
 export { type Column, type Columns, labels, type NumberColumn, take, type TextColumn } from "./lib/data/columns.ts";
 export { type ColumnKind, type CsvOptions, readCsv, streamCsv } from "./lib/data/csv.ts";
 export type { MalformedRow } from "./lib/data/malformed.ts";
-export { encode, fit } from "./lib/features/encode.ts";
+export { encode } from "./lib/features/encode.ts";
+export { fit, type FitOptions, type Tables } from "./lib/features/fit.ts";
 export type { Contents } from "./lib/files/folder.ts";
 export type { Source } from "./lib/files/source.ts";
 
