@@ -1,6 +1,6 @@
 import { areFinite } from "../ops/finite.ts";
 import { type Rows, sliceRows } from "../data/rows.ts";
-import type { Engine, Program, Store } from "../engines/engine.ts";
+import type { Engine, Store } from "../engines/engine.ts";
 import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import type { Graph } from "../graph/graph.ts";

@@ -51,7 +51,7 @@ export interface VectorOptimiser {
   readonly vectors: VectorRule;
 }
 
-/** How the vectors of a table are updated. */
+/** The update of the vectors of a table. */
 export interface VectorRule {
   /** The numbers of state that are kept beside each vector, of vectors of so many units. */
   readonly state: (units: number) => number;

@@ -52,7 +52,7 @@ export interface Stepped {
 
 type Tensors = Readonly<Record<string, Tensor>>;
 
-/** How a training moves parameters. */
+/** The rules by which a training moves parameters. */
 export interface Moving {
   /** The optimiser of parameters. */
   readonly optimiser: Optimiser;

@@ -51,7 +51,7 @@ export async function* train<Tasks extends string>(
   options: TrainOptions<Tasks> = {},
 ): AsyncGenerator<Progress<Tasks>, void, void> {
   const insides = insidesOf(model, "train");
-  const { store, state } = insides;
+  const { state } = insides;
   if (state.training) {
     throw new TypeError("Cannot train: the model is being trained already: wanted that loop to end first");
   }
@@ -68,7 +68,7 @@ export async function* train<Tasks extends string>(
   const watch = stopping === undefined ? undefined : watcher(stopping, model.spec as Spec, validation);
   const clock = stopwatch();
   let steps: Steps | undefined;
-  let best: Tensor | undefined;
+  let best: { readonly restore: () => void } | undefined;
   Object.assign(state, { training: true, trained: true, largest: undefined });
   try {
     steps = stepsOf(model, given);
@@ -89,17 +89,11 @@ export async function* train<Tasks extends string>(
       const evaluated = await evaluate(model, validation);
       insidesOf(model, "train"); // it may be disposed meanwhile
       const verdict = watch?.(evaluated);
-      if (verdict?.best) {
-        best = await store.read(flatName);
-        steps.keep();
-      }
+      if (verdict?.best) best = await bestOf(run);
       clock.resume();
       const ended = verdict?.stop ? "stopped early" : signal?.aborted ? "aborted" : undefined;
       const over = verdict?.stop || epoch === given.epochs || run.seen.step === given.most;
-      if (over && best !== undefined && ended !== "aborted") {
-        store.write(flatName, best);
-        steps.restore();
-      }
+      if (over && ended !== "aborted") best?.restore();
       yield { ...last, validation: evaluated, ended };
       if (ended !== undefined) return;
     }
@@ -107,6 +101,20 @@ export async function* train<Tasks extends string>(
     state.training = false;
     steps?.dispose();
   }
+}
+
+/** Keeps the parameters and vectors as they are now. */
+async function bestOf<Tasks extends string>(
+  { insides: { store }, steps }: Run<Tasks>,
+): Promise<{ readonly restore: () => void }> {
+  const flat = await store.read(flatName);
+  steps.keep();
+  return {
+    restore: () => {
+      store.write(flatName, flat);
+      steps.restore();
+    },
+  };
 }
 
 /** A training that is going on. */

@@ -15,7 +15,7 @@ export interface Update {
   readonly updates: Readonly<Record<string, Value>>;
 }
 
-/** What an update is made of beside its gradient. */
+/** The parts of an update beside its gradient. */
 interface UpdateOptions {
   /** Numbers to add to the parameters besides, `[size]`. Default: none. */
   readonly moves?: Value;

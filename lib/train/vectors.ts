@@ -98,72 +98,103 @@ function touchedIn(lookups: readonly Lookup[], table: Table): Touched {
       .map((part) => ({ part, lookup, start: (end += part.units) - part.units }))
       .filter(({ part }) => part.table === table.path);
   });
-  const { units } = table;
-  const [rows, places] = [growing(Int32Array), growing(Int32Array)];
-  let slots = new Int32Array(0); // a row's place, plus 1, found by its hash
-  let count = 0;
+  const columns = placed.reduce((sum, { part }) => sum + part.columns.length, 0);
+  const places = growing(); // of each code that was read, the place of its row among those found, -1 of none
+  const set = rowSet();
   let read: Tensors = {};
-  const find = (tensors: Tensors) => {
-    read = tensors;
-    const batch = tensors[placed[0].part.codes].shape[0];
-    const most = placed.reduce((sum, { part }) => sum + part.columns.length, 0) * batch;
-    const [known, to] = [rows(most), places(most)];
-    const bits = Math.max(4, 32 - Math.clz32(2 * most - 1));
-    slots = slots.length < 2 ** bits ? new Int32Array(2 ** bits) : slots.fill(0);
-    const [shift, mask] = [32 - Math.log2(slots.length), slots.length - 1];
-    count = 0;
-    let end = 0;
-    for (const { part } of placed) {
-      const { codes, stride } = readingOf(part, tensors);
-      for (const column of part.columns) {
-        for (let place = column; place < codes.length; place += stride) {
-          const row = codes[place] - part.first;
-          if (row < 0 || row >= table.rows) {
-            to[end++] = -1;
-            continue;
-          }
-          let slot = Math.imul(row, 0x9e3779b1) >>> shift;
-          while (slots[slot] !== 0 && known[slots[slot] - 1] !== row) slot = slot + 1 & mask;
-          if (slots[slot] === 0) {
-            known[count++] = row;
-            slots[slot] = count;
-          }
-          to[end++] = slots[slot] - 1;
-        }
-      }
-    }
-  };
-  const summed = (gradients: Tensors) => {
-    const sums = new Float32Array(count * units);
-    const from = places(0);
-    let end = 0;
-    for (const { part, lookup, start } of placed) {
-      const given = Object.hasOwn(gradients, lookup.name) ? gradients[lookup.name].data : undefined;
-      const { weights, spread } = readingOf(part, read);
-      const batch = read[part.codes].shape[0];
-      for (let column = 0; column < part.columns.length; column++) {
-        if (given === undefined) end += batch;
-        else {
-          for (let row = 0, at = start; row < batch; row++, at += lookup.width) {
-            const place = from[end++];
-            if (place < 0) continue;
-            const weight = weights === undefined ? 1 : weights[row * spread + part.weights!.from + column];
-            const sum = place * units;
-            for (let unit = 0; unit < units; unit++) sums[sum + unit] += weight * given[at + unit];
+  return {
+    found: set.found,
+    find: (tensors) => {
+      read = tensors;
+      const most = columns * tensors[placed[0].part.codes].shape[0];
+      const to = places(most);
+      set.clear(most);
+      let end = 0;
+      for (const { part } of placed) {
+        const { codes, stride } = readingOf(part, tensors);
+        for (const column of part.columns) {
+          for (let at = column; at < codes.length; at += stride) {
+            const row = codes[at] - part.first;
+            to[end++] = row < 0 || row >= table.rows ? -1 : set.placeOf(row);
           }
         }
       }
-    }
-    return sums;
+    },
+    summed: (gradients) => {
+      const sums = new Float32Array(set.found().count * table.units);
+      const from = places(0);
+      let end = 0;
+      for (const one of placed) {
+        const { data } = Object.hasOwn(gradients, one.lookup.name) ? gradients[one.lookup.name] : { data: undefined };
+        const batch = read[one.part.codes].shape[0];
+        for (let column = 0; column < one.part.columns.length; column++) {
+          if (data !== undefined) addGradients(one, column, read, data, from.subarray(end, end + batch), sums);
+          end += batch;
+        }
+      }
+      return sums;
+    },
   };
-  return { find, found: () => ({ rows: rows(0), count }), summed };
+}
+
+/** Adds the gradients of the vectors that one column of codes read to those of their rows. */
+function addGradients(
+  { part, lookup: { width }, start }: Placed,
+  column: number,
+  tensors: Tensors,
+  gradients: ArrayLike<number>,
+  places: Int32Array,
+  sums: Float32Array,
+): void {
+  const { weights, spread } = readingOf(part, tensors);
+  const { units } = part;
+  for (let row = 0, at = start; row < places.length; row++, at += width) {
+    if (places[row] < 0) continue;
+    const weight = weights === undefined ? 1 : weights[row * spread + part.weights!.from + column];
+    const to = places[row] * units;
+    for (let unit = 0; unit < units; unit++) sums[to + unit] += weight * gradients[at + unit];
+  }
+}
+
+/** Returns a set of rows, which has each once, in the order in which they come: a hash table with linear probing. */
+function rowSet(): {
+  /** Empties the set, for so many rows at most. */
+  readonly clear: (most: number) => void;
+  /** Returns the place of a row among those that came, which is the last one if it is new. */
+  readonly placeOf: (row: number) => number;
+  readonly found: Touched["found"];
+} {
+  const rowsOf = growing();
+  let rows = rowsOf(0);
+  let slots = new Int32Array(16); // a row's place, plus 1
+  let shift = 28;
+  let count = 0;
+  return {
+    clear: (most) => {
+      rows = rowsOf(most);
+      const bits = Math.max(4, 32 - Math.clz32(2 * most - 1));
+      shift = Math.min(shift, 32 - bits);
+      slots = slots.length < 2 ** bits ? new Int32Array(2 ** bits) : slots.fill(0);
+      count = 0;
+    },
+    placeOf: (row) => {
+      let slot = Math.imul(row, 0x9e3779b1) >>> shift;
+      while (slots[slot] !== 0 && rows[slots[slot] - 1] !== row) slot = slot + 1 & slots.length - 1;
+      if (slots[slot] === 0) {
+        rows[count++] = row;
+        slots[slot] = count;
+      }
+      return slots[slot] - 1;
+    },
+    found: () => ({ rows, count }),
+  };
 }
 
 /** Returns a function that returns an array of at least some length: the same one as long as it is long enough. */
-function growing(kind: Int32ArrayConstructor): (length: number) => Int32Array {
-  let array = new kind(0);
+function growing(): (length: number) => Int32Array {
+  let array = new Int32Array(0);
   return (length) => {
-    if (array.length < length) array = new kind(length);
+    if (array.length < length) array = new Int32Array(length);
     return array;
   };
 }
