@@ -162,7 +162,8 @@ export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
       add: (records) => counted.add(wordsOf(records, name), records, name),
       end: (action) => {
         const before = after?.words ?? [];
-        const words = [...before, ...fresh(counted.end(), before, minCount, most)];
+        const added = fresh(counted.end(), before, minCount, most);
+        const words = before.length === 0 ? added : [...before, ...added];
         const mostWords = mostCodes - 1 - (rest.unknowns ?? 1);
         if (words.length > mostWords) {
           const found = `found ${words.length} words, wanted at most ${mostWords}`;
