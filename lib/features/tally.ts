@@ -6,8 +6,11 @@ import { type Records, textIn, type Words } from "./tabular.ts";
 export interface Tally {
   /** Counts the words of more rows; the name is that of their feature, for errors. */
   add(words: Words, records: Records, name: string): void;
-  /** Returns the distinct words, each with the number of times that it came; some may have come 0 times. */
-  end(): { readonly words: readonly string[]; readonly counts: Float64Array };
+  /**
+   * Returns the distinct words in a list of its own, each with the number of times that it came, at least one: the count is
+   * done.
+   */
+  end(): { readonly words: string[]; readonly counts: Float64Array };
 }
 
 /**
@@ -15,7 +18,7 @@ export interface Tally {
  * `streamCsv` do though it grows, words are counted by their place in it, and none is looked up.
  */
 export function tally(): Tally {
-  const known = places();
+  let known = places();
   let totals = new Float64Array(64);
   let list: readonly string[] = [];
   let counts = new Float64Array(64); // of the words in the list
@@ -47,10 +50,14 @@ export function tally(): Tally {
       }
     },
     end: () => {
-      if (known.words.length === 0) return { words: list, counts: counts.subarray(0, list.length) };
-      merge();
-      [list, counts] = [[], new Float64Array(0)];
-      return { words: known.words, counts: totals.subarray(0, known.words.length) };
+      if (known.words.length > 0) {
+        merge();
+        const words = known.words as string[];
+        known = places(); // its table is as large as the words are many
+        return { words, counts: totals.subarray(0, words.length) };
+      }
+      const there = counts.subarray(0, list.length);
+      return { words: list.filter((_, place) => there[place] > 0), counts: there.filter((count) => count > 0) };
     },
   };
 }
