@@ -7,10 +7,10 @@ export interface Tally {
   /** Counts the words of more rows; the name is that of their feature, for errors. */
   add(words: Words, records: Records, name: string): void;
   /**
-   * Returns the distinct words in a list of its own, each with the number of times that it came, at least one: the count is
-   * done.
+   * Returns the distinct words in a list of its own, each with the number of times that it came, at least one and at most
+   * 2 ** 32 - 1: the count is done.
    */
-  end(): { readonly words: string[]; readonly counts: Float64Array };
+  end(): { readonly words: string[]; readonly counts: Uint32Array };
 }
 
 /**
@@ -19,13 +19,13 @@ export interface Tally {
  */
 export function tally(): Tally {
   let known = places();
-  let totals = new Float64Array(64);
+  let totals = new Uint32Array(64);
   let list: readonly string[] = [];
-  let counts = new Float64Array(64); // of the words in the list
+  let counts = new Uint32Array(64); // of the words in the list
   const count = (word: string, by: number): void => {
     const place = known.add(word);
     totals = room(totals, place + 1);
-    totals[place] += by;
+    totals[place] = Math.min(totals[place] + by, mostCounted);
   };
   const merge = (): void => {
     for (let place = 0; place < Math.min(list.length, counts.length); place++) {
@@ -40,13 +40,13 @@ export function tally(): Tally {
       }
       if (words !== list) {
         merge();
-        [list, counts] = [words, new Float64Array(words.length)];
+        [list, counts] = [words, new Uint32Array(words.length)];
       }
       counts = room(counts, words.length);
       for (const code of codes) {
         if (code < 0) continue;
         if (counts[code] === 0) textIn(words, code, records, name);
-        counts[code]++;
+        if (counts[code] < mostCounted) counts[code]++;
       }
     },
     end: () => {
@@ -61,3 +61,6 @@ export function tally(): Tally {
     },
   };
 }
+
+/** The greatest count of a word. */
+const mostCounted = 2 ** 32 - 1;
