@@ -1,5 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
-import { category, cross, type Features, fit, hashed, numeric, streamCsv, type Tabular } from "../mod.ts";
+import { binary, category, cross, define, entriesOf, type Features, featuresOf, fit, hashed } from "../mod.ts";
+import { numeric, parseSpec, SpecError, streamCsv, type Tabular } from "../mod.ts";
 import { largeWholes, mergedBy } from "../lib/data/digits.ts";
 import { places } from "../lib/data/places.ts";
 import { random } from "../lib/data/random.ts";
@@ -194,6 +195,17 @@ Deno.test("fit() after others appends new words, sorted, and leaves all else as 
     { before: 301, now: 301 },
     { before: 2, now: 2 },
   ]);
+});
+
+Deno.test("define() shares a frozen vocabulary, and takes more than 2 ** 24 columns of codes", () => {
+  const features = fit({ a: hashed(2 ** 24 - 1), b: category() }, { a: ["x"], b: ["y"] });
+  const spec = define({ input: features, tasks: { click: binary() } });
+  const { b } = featuresOf(spec);
+  assertStrictEquals(b.kind === "category" && b.words, features.b.kind === "category" && features.b.words);
+  assertEquals(parseSpec(JSON.stringify(spec)), spec);
+  assertEquals(entriesOf(spec).find(({ path }) => path === "input")?.output, `[batch, ${2 ** 24 + 3}]`);
+  const numbers = () => define({ input: 2 ** 24 + 1, tasks: { click: binary() } });
+  assertThrows(numbers, SpecError, "at input: wanted a whole number from 1 to 16777216");
 });
 
 Deno.test("minCount and most are about new words alone", () => {

@@ -144,6 +144,11 @@ const works: Readonly<Record<string, readonly [size: number, prepare: (size: num
       for await (const table of pieces) encode(fitted, table);
     };
   }],
+  "a stream of distinct words, fitted piece by piece by every kind of words": [8000, (size) => {
+    const file = `u,v\n${words(size).map((word) => `${word},${word}`).join("\n")}\n`;
+    const kinds = { u: category({ most: size / 2 }), v: hashed(99), both: cross(["u", "v"], { buckets: 99 }) };
+    return () => fit(kinds, streamCsv(new Blob([file]).stream(), { columns: { u: "text", v: "text" }, rows: 64 }));
+  }],
   "a stream of distinct words, encoded piece by piece": [8000, (size) => {
     const file = `u\n${words(size).join("\n")}\n`;
     const fitted = fit({ u: category() }, { u: words(size) });

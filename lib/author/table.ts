@@ -3,7 +3,7 @@ import { mostUnits, streamForm } from "../features/input.ts";
 import { type Feature, featureForm, isFitted, isUnfitted } from "../features/table.ts";
 import { type Issue, keyText, SpecError } from "../errors/issues.ts";
 import type { Draft } from "../spec/draft.ts";
-import { known } from "../spec/known.ts";
+import { asStored, known } from "../spec/known.ts";
 import { resolve } from "../spec/resolve.ts";
 import { lossForm } from "../heads/loss_form.ts";
 import type { Spec } from "../spec/spec.ts";
@@ -132,7 +132,7 @@ export function define<const Tasks extends string>(table: Table<Tasks>): Spec<Ta
   };
   const { spec, issues: found } = resolve(draft, express, expressLoss);
   if (spec === undefined) throw new SpecError("define model", found);
-  return known(JSON.parse(JSON.stringify(spec))) as Spec<Tasks>; // every number is as files hold it
+  return known(asStored(spec)) as Spec<Tasks>;
 }
 
 /**

@@ -162,7 +162,8 @@ export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
       add: (records) => counted.add(wordsOf(records, name), records, name),
       end: (action) => {
         const before = after?.words ?? [];
-        const words = [...before, ...fresh(counted.end(), before, minCount, most)];
+        const added = fresh(counted.end(), before, minCount, most);
+        const words = before.length === 0 ? added : [...before, ...added];
         const mostWords = mostCodes - 1 - (rest.unknowns ?? 1);
         if (words.length > mostWords) {
           const found = `found ${words.length} words, wanted at most ${mostWords}`;
@@ -220,7 +221,10 @@ export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
 /** The most codes of a feature: as many words as are looked up. */
 const mostCodes = mostPlaces;
 
-/** Returns the words that are known beside those before, in order: frequent enough, and no more than the most. */
+/**
+ * Returns the words that are known beside those before, in order: frequent enough, and no more than the most. The list that
+ * is given becomes that, as a copy of a vocabulary may not fit in memory.
+ */
 function fresh(
   { words, counts }: ReturnType<Tally["end"]>,
   before: readonly string[],
@@ -228,10 +232,15 @@ function fresh(
   most: number = Infinity,
 ): readonly string[] {
   const old = before.length > 0 ? placesOf(before) : undefined;
-  const isFresh = (place: number) => counts[place] >= minCount && old?.find(words[place]) === undefined;
-  const frequent = words.filter((_, place) => isFresh(place));
-  if (frequent.length <= most) return frequent.sort();
-  const places = Array.from(words.keys()).filter(isFresh);
+  let kept = 0;
+  for (let place = 0; place < words.length; place++) {
+    if (counts[place] < minCount || old?.find(words[place]) !== undefined) continue;
+    [words[kept], counts[kept]] = [words[place], counts[place]];
+    kept++;
+  }
+  words.length = kept;
+  if (kept <= most) return words.sort();
+  const places = Array.from(words.keys());
   const order = (a: number, b: number) => counts[b] - counts[a] || (words[a] < words[b] ? -1 : 1);
   return places.sort(order).slice(0, most).map((place) => words[place]).sort();
 }

@@ -129,16 +129,20 @@ export function wordsOf({ action, first, columns }: Records, name: string, featu
     throw new TypeError(`${where}: found numbers, wanted text`);
   }
   const codes = new Int32Array(column.length);
-  const words: string[] = new Array(column.length);
-  for (let row = 0; row < words.length; row++) {
+  let words = Array.isArray(column) ? column as string[] : undefined; // as they are, if all are texts
+  for (let row = 0; row < codes.length; row++) {
     const value = column[row];
+    codes[row] = row;
+    if (typeof value === "string" && words === column) continue;
     const missing = value === null || value === undefined;
     if (!missing && typeof value !== "string" && !Number.isSafeInteger(value)) {
       throw new TypeError(`${where}, row ${first + row}: found ${textOf(value)}, wanted a text or a whole number`);
     }
-    codes[row] = missing ? -1 : row;
-    words[row] = missing ? "" : typeof value === "string" ? value : String(value);
+    if (words === undefined || words === column) words = (words ?? []).slice(0, row);
+    if (missing) codes[row] = -1;
+    words.push(missing ? "" : String(value));
   }
+  words ??= [];
   return { codes, words, repeated: true };
 }
 

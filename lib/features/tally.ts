@@ -6,8 +6,11 @@ import { type Records, textIn, type Words } from "./tabular.ts";
 export interface Tally {
   /** Counts the words of more rows; the name is that of their feature, for errors. */
   add(words: Words, records: Records, name: string): void;
-  /** Returns the distinct words, each with the number of times that it came; some may have come 0 times. */
-  end(): { readonly words: readonly string[]; readonly counts: Float64Array };
+  /**
+   * Returns the distinct words in a list of its own, each with the number of times that it came, at least one and at most
+   * 2 ** 32 - 1: the count is done.
+   */
+  end(): { readonly words: string[]; readonly counts: Uint32Array };
 }
 
 /**
@@ -15,14 +18,14 @@ export interface Tally {
  * `streamCsv` do though it grows, words are counted by their place in it, and none is looked up.
  */
 export function tally(): Tally {
-  const known = places();
-  let totals = new Float64Array(64);
+  let known = places();
+  let totals = new Uint32Array(64);
   let list: readonly string[] = [];
-  let counts = new Float64Array(64); // of the words in the list
+  let counts = new Uint32Array(64); // of the words in the list
   const count = (word: string, by: number): void => {
     const place = known.add(word);
     totals = room(totals, place + 1);
-    totals[place] += by;
+    totals[place] = Math.min(totals[place] + by, mostCounted);
   };
   const merge = (): void => {
     for (let place = 0; place < Math.min(list.length, counts.length); place++) {
@@ -37,20 +40,27 @@ export function tally(): Tally {
       }
       if (words !== list) {
         merge();
-        [list, counts] = [words, new Float64Array(words.length)];
+        [list, counts] = [words, new Uint32Array(words.length)];
       }
       counts = room(counts, words.length);
       for (const code of codes) {
         if (code < 0) continue;
         if (counts[code] === 0) textIn(words, code, records, name);
-        counts[code]++;
+        if (counts[code] < mostCounted) counts[code]++;
       }
     },
     end: () => {
-      if (known.words.length === 0) return { words: list, counts: counts.subarray(0, list.length) };
-      merge();
-      [list, counts] = [[], new Float64Array(0)];
-      return { words: known.words, counts: totals.subarray(0, known.words.length) };
+      if (known.words.length > 0) {
+        merge();
+        const words = known.words as string[];
+        known = places(); // its table is as large as the words are many
+        return { words, counts: totals.subarray(0, words.length) };
+      }
+      const there = counts.subarray(0, list.length);
+      return { words: list.filter((_, place) => there[place] > 0), counts: there.filter((count) => count > 0) };
     },
   };
 }
+
+/** The greatest count of a word. */
+const mostCounted = 2 ** 32 - 1;

@@ -16,48 +16,46 @@ export function encodeWords(
   lists: Readonly<Record<string, readonly string[]>>,
   most: number = mostWordBytes,
 ): Uint8Array<ArrayBuffer> {
-  const named = Object.entries(lists).map(([name, words]) => ({ name, words, ends: endsOf(words) }));
+  const named = Object.entries(lists).map(([name, words]) => ({ name, words, size: bytesOf(words) }));
   const fields: string[] = [];
   let length = 0;
   const place = (name: string, dtype: string, shape: number, bytes: number): void => {
     const entry = { dtype, shape: [shape], data_offsets: [length, length += bytes] };
     fields.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`);
   };
-  for (const { name, ends } of named) place(`${name}/ends`, "U32", ends.length, 4 * ends.length); // aligned: before bytes
-  for (const { name, ends } of named) place(`${name}/bytes`, "U8", ends.at(-1) ?? 0, ends.at(-1) ?? 0);
+  for (const { name, words } of named) place(`${name}/ends`, "U32", words.length, 4 * words.length); // aligned: before bytes
+  for (const { name, size } of named) place(`${name}/bytes`, "U8", size, size);
   if (length > most) {
     const found = `its words take ${length} bytes, wanted at most ${most}`;
     throw new RangeError(`Cannot save model: ${found}: a greater minCount of category() leaves rare words out`);
   }
   const { bytes, start } = withHeader(fields, length);
   const view = new DataView(bytes.buffer);
-  let at = start;
-  for (const { ends } of named) {
-    for (const end of ends) {
-      view.setUint32(at, end, true);
-      at += 4;
-    }
-  }
   const encoder = new TextEncoder();
+  let end = start;
+  let at = start + named.reduce((sum, { words }) => sum + 4 * words.length, 0);
   for (const { words } of named) {
-    for (const word of words) at += encoder.encodeInto(word, bytes.subarray(at)).written;
+    const from = at;
+    for (const word of words) {
+      at += encoder.encodeInto(word, bytes.subarray(at)).written;
+      view.setUint32(end, at - from, true);
+      end += 4;
+    }
   }
   return bytes;
 }
 
-/** Returns the position after the last byte of each word in UTF-8. */
-function endsOf(words: readonly string[]): Float64Array {
-  const ends = new Float64Array(words.length);
-  let end = 0;
-  words.forEach((word, at) => {
-    for (let i = 0; i < word.length; i++) {
-      const unit = word.charCodeAt(i);
+/** Returns the number of bytes of words in UTF-8. */
+function bytesOf(words: readonly string[]): number {
+  let bytes = 0;
+  for (const word of words) {
+    for (let at = 0; at < word.length; at++) {
+      const unit = word.charCodeAt(at);
       const half = unit >= 0xd800 && unit < 0xe000; // two of them are four bytes
-      end += unit < 0x80 ? 1 : unit < 0x800 || half ? 2 : 3;
+      bytes += unit < 0x80 ? 1 : unit < 0x800 || half ? 2 : 3;
     }
-    ends[at] = end;
-  });
-  return ends;
+  }
+  return bytes;
 }
 
 /**

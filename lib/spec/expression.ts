@@ -69,11 +69,17 @@ function ownRowsOnly(value: Value): void {
   }
 }
 
-/** The most elements that a parameter, and one row of a value, can have. */
-const mostElements = { parameter: 2 ** 31, value: 2 ** 24 };
+/**
+ * The most elements that a parameter, and one row of a value, can have; also one row of columns that stand for codes, of
+ * which no engine holds more than the codes.
+ */
+const mostElements = { parameter: 2 ** 31, columns: 2 ** 31, value: 2 ** 24 };
+
+/** The ops whose result may be columns that stand for codes. */
+const ofColumns: ReadonlySet<Value["op"]> = new Set(["input", "slice", "concat"]);
 
 function notTooLarge({ op, shape }: Value): void {
-  const most = op === "parameter" ? mostElements.parameter : mostElements.value;
+  const most = op === "parameter" ? mostElements.parameter : mostElements[ofColumns.has(op) ? "columns" : "value"];
   if (sizeOf(shape) > most) {
     throw new RangeError(`${op} of shape ${shapeText(shape)} has more than ${most} elements`);
   }

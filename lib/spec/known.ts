@@ -18,9 +18,27 @@ export function isKnown(found: unknown): found is Spec {
 /** Returns a deeply frozen copy of plain data; frozen lists of texts, such as a million words, are shared. */
 function frozen<T>(found: T): T {
   if (typeof found !== "object" || found === null) return found;
-  if (Array.isArray(found)) {
-    const shared = Object.isFrozen(found) && found.every((item) => typeof item === "string");
-    return shared ? found : Object.freeze(found.map(frozen)) as T;
-  }
+  if (Array.isArray(found)) return isShared(found) ? found : Object.freeze(found.map(frozen)) as T;
   return Object.freeze(Object.fromEntries(Object.entries(found).map(([key, value]) => [key, frozen(value)]))) as T;
+}
+
+/** Returns true if a list of texts is frozen, so that specs can share it. */
+function isShared(found: unknown): boolean {
+  return Array.isArray(found) && Object.isFrozen(found) && found.every((item) => typeof item === "string");
+}
+
+/** Returns a spec in which every number is as files hold it: a copy, but that frozen vocabularies are shared. */
+export function asStored(spec: Spec): Spec {
+  const { input } = spec;
+  if ("width" in input) return copyOf(spec);
+  const features = Object.entries(input.features).map(([name, feature]) => {
+    const shared = Object.entries(feature).filter(([, value]) => isShared(value));
+    const hidden = Object.fromEntries(shared.map(([key]) => [key, []])); // so that they keep their place
+    return [name, { ...copyOf({ ...feature, ...hidden }), ...Object.fromEntries(shared) }];
+  });
+  return { ...copyOf({ ...spec, input: { features: {} } }), input: { features: Object.fromEntries(features) } };
+}
+
+function copyOf<T>(found: T): T {
+  return JSON.parse(JSON.stringify(found));
 }
