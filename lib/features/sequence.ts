@@ -2,7 +2,7 @@ import { object, text, word } from "../errors/forms.ts";
 import { kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import { multiHot } from "../ops/functions.ts";
-import type { FeatureKind } from "./kind.ts";
+import type { Encoded, FeatureKind, Named, Wrong } from "./kind.ts";
 import {
   codesOfLists,
   fittedList,
@@ -141,7 +141,7 @@ export const sequenceKind: FeatureKind<UnfittedSequence, SequenceFeature> = {
   },
   padded: (features, { lists }) => ({ sequence: paddedCodes(features, lists) }),
   value: (features, { sequence }) => multiHot(sequence, rangesOf(features).map(({ size }) => size)),
-  wrong: wrongInLists,
+  wrong: (features, rows) => wrongInLists(features, rows) ?? wrongLength(features, rows),
   unseen: unseenInLists,
   encoding: ({ items, like, words, unknowns, separator, group }) => ({
     items,
@@ -168,6 +168,29 @@ function latest({ starts, codes, words }: ListedWords, most: number): Kept {
   return { starts: kept, codes: own, words };
 }
 
+/** Returns the first row in which the lists of two features of a group have different lengths. */
+function wrongLength(features: readonly Named<SequenceFeature>[], { lists = {} }: Encoded): Wrong | undefined {
+  const firsts = new Map<string, string>();
+  for (const [name, { group }] of features) {
+    if (group === undefined) continue;
+    const other = firsts.get(group) ?? name;
+    firsts.set(group, other);
+    const row = oddRow(lists[other].starts, lists[name].starts);
+    if (row < 0) continue;
+    const [wanted, found] = [other, name].map((name) => lists[name].starts[row + 1] - lists[name].starts[row]);
+    const message = `found ${found} codes, but ${wanted} of feature ${quoted(other)}: wanted lists of one length`;
+    return { row, at: `feature ${quoted(name)}`, message: `${message} in group ${quoted(group)}` };
+  }
+  return undefined;
+}
+
+/** Returns the first row whose lists have different lengths; -1 if there is none. */
+function oddRow(first: Int32Array, second: Int32Array): number {
+  return first.findIndex((start, row) =>
+    row + 1 < first.length && first[row + 1] - start !== second[row + 1] - second[row]
+  );
+}
+
 /** Makes sure that the lists of two features of a group have one length in each row. */
 function checkLengths(
   action: string,
@@ -175,11 +198,10 @@ function checkLengths(
   [one, { starts: first }]: readonly [string, ListedWords],
   [other, { starts: second }]: readonly [string, ListedWords],
 ): void {
-  for (let row = 0; row + 1 < first.length; row++) {
-    const [wanted, found] = [first, second].map((starts) => starts[row + 1] - starts[row]);
-    if (wanted === found) continue;
-    const lengths = `found ${found} words, but ${wanted} of feature ${quoted(one)}`;
-    const where = `Cannot ${action}\n  at feature ${quoted(other)}, row ${row}`;
-    throw new RangeError(`${where}: ${lengths}: wanted lists of one length in group ${quoted(group)}`);
-  }
+  const row = oddRow(first, second);
+  if (row < 0) return;
+  const [wanted, found] = [first, second].map((starts) => starts[row + 1] - starts[row]);
+  const lengths = `found ${found} words, but ${wanted} of feature ${quoted(one)}`;
+  const where = `Cannot ${action}\n  at feature ${quoted(other)}, row ${row}`;
+  throw new RangeError(`${where}: ${lengths}: wanted lists of one length in group ${quoted(group)}`);
 }
