@@ -47,6 +47,7 @@ import { fieldsIn } from "../lib/features/columns.ts";
 import { inputTensors } from "../lib/model/feed.ts";
 import { cautious, everything } from "../lib/graph/rules.ts";
 import { graphModelOutputs, onnxOutputs } from "./served.ts";
+import { unseenWords } from "../lib/train/unseen.ts";
 import { withTemp } from "./temp.ts";
 
 const engines: Readonly<Record<string, () => Engine | Promise<Engine>>> = { reference, cpu, wasm, onnx };
@@ -334,6 +335,31 @@ Deno.test("a model of lists is saved, loaded, exported, described and evaluated"
     await gateReport(model, data, { by: "tags" }).catch((error) => refused = error);
     assert(String(refused).includes("the feature is bag, wanted category"), String(refused));
     [model, loaded].forEach((one) => one.dispose());
+  }));
+
+Deno.test("large vocabularies of lists are in the file of words, and those that are shared once; unseen words are noted", () =>
+  withTemp(async (dir) => {
+    const many = Array.from({ length: 2000 }, (_, at) => `word ${at}`);
+    const own = fit({
+      tags: bag(),
+      video: category(),
+      seen: sequence({ like: "video", most: 2 }),
+    }, { tags: [many, []], video: ["a", "b"], seen: [["a"], []] });
+    const model = await compile(linear(own), { engine: reference() });
+    await save(model, `${dir}/model`);
+    const { input } = JSON.parse(await Deno.readTextFile(`${dir}/model/spec.json`));
+    assertEquals(input.features.seen, { kind: "sequence", items: 2, like: "video" });
+    assertEquals(Object.keys(input.features.tags.words), ["file", "sha256"]);
+    const loaded = await load(`${dir}/model`, { engine: reference() });
+    assertEquals(loaded.spec, model.spec);
+    [model, loaded].forEach((one) => one.dispose());
+
+    const rows = encode(own, { tags: [many.slice(1), []], video: ["a", "a"], seen: [["a"], []] });
+    const notes = unseenWords({ features: own }, rows).map((note) => note.slice(0, note.indexOf(":", 10)));
+    assertEquals(notes, [
+      'Training: feature "video" knows 1 word that no row has ("b")',
+      'Training: feature "tags" knows 1 word that no row has ("word 0")',
+    ]);
   }));
 
 Deno.test("fit() and encode() name the feature, the row and the way out of lists that are wrong", () => {
