@@ -12,11 +12,11 @@ import {
   listedBy,
   listedIssues,
   listForms,
+  type ListOptions,
   listOptions,
   paddedCodes,
   rangesOf,
   readLists,
-  type UnfittedListed,
   unfittedListForms,
   unseenInLists,
   vocabularyOf,
@@ -25,7 +25,7 @@ import {
 import type { ListedWords } from "./tabular.ts";
 
 /** A sequence before its words and its length are known. */
-export interface UnfittedSequence extends UnfittedListed {
+export interface UnfittedSequence extends ListOptions {
   /** The kind of the feature. */
   readonly kind: "sequence";
   /** The group of features whose lists have one length in each row; absent: none. */
@@ -47,21 +47,9 @@ export interface SequenceFeature extends Listed {
 }
 
 /** The options of {@linkcode sequence}. */
-export interface SequenceOptions {
-  /** The name of a feature, by `category` or `hashed`, whose vocabulary it has. Default: its own. */
-  readonly like?: string;
-  /** The most words of a row that are read: the latest, which stand last. Default: all of the longest training list. */
-  readonly most?: number;
+export interface SequenceOptions extends ListOptions {
   /** A name that features share whose lists have one length in each row, such as what was watched, and when. */
   readonly group?: string;
-  /** The text between the words where a list is a text, such as `"|"`. Default: texts are refused. */
-  readonly separator?: string;
-  /** The number of times that a word must occur in the training rows, of a list the latest, to be known. Default 1. */
-  readonly minCount?: number;
-  /** The most words that are known: the most frequent, of equally frequent ones the first in order. Default: all. */
-  readonly mostWords?: number;
-  /** The number of codes that unknown words are hashed into, so that they are not all alike. Default 1. */
-  readonly unknowns?: number;
 }
 
 /**
