@@ -107,11 +107,14 @@ export { check, issuesOf } from "./lib/spec/check.ts";
 export { type Issue, SpecError } from "./lib/errors/issues.ts";
 export type { Spec } from "./lib/spec/spec.ts";
 export { type Features, featuresOf } from "./lib/features/input.ts";
+export { bag, type BagOptions, type UnfittedBag } from "./lib/features/bag.ts";
 export type { BucketOptions, UnfittedBucketed } from "./lib/features/bucketed.ts";
 export { category, type CategoryOptions, type UnfittedCategory } from "./lib/features/category.ts";
 export { cross, type UnfittedCross } from "./lib/features/cross.ts";
 export { hashed, type UnfittedHashed } from "./lib/features/hashed.ts";
 export { numeric, type NumericOptions, type UnfittedNumeric } from "./lib/features/numeric.ts";
+export { sequence, type SequenceOptions, type UnfittedSequence } from "./lib/features/sequence.ts";
+export type { ListOptions } from "./lib/features/listed.ts";
 export type { UnfittedFeature } from "./lib/features/table.ts";
 export type { PlainColumn, Tabular } from "./lib/features/tabular.ts";
 
@@ -162,7 +165,7 @@ export { train } from "./lib/train/train.ts";
 export type { Data, TrainOptions } from "./lib/train/options.ts";
 export type { Progress } from "./lib/train/progress.ts";
 
-export { type Label, type RowOptions, type Rows, rows } from "./lib/data/rows.ts";
+export { type Label, type Lists, type RowOptions, type Rows, rows } from "./lib/data/rows.ts";
 export { type Column, type Columns, labels, type NumberColumn, take, type TextColumn } from "./lib/data/columns.ts";
 export { type ColumnKind, type CsvOptions, readCsv, streamCsv } from "./lib/data/csv.ts";
 export type { MalformedRow } from "./lib/data/malformed.ts";

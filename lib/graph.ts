@@ -47,11 +47,14 @@ export type {
   version,
 } from "./spec/spec.ts";
 export type { Features, InputSpec, StreamSpec } from "./features/input.ts";
+export type { BagFeature } from "./features/bag.ts";
 export type { BucketedFeature } from "./features/bucketed.ts";
 export type { CategoryFeature } from "./features/category.ts";
 export type { CrossFeature } from "./features/cross.ts";
 export type { HashedFeature } from "./features/hashed.ts";
+export type { Listed } from "./features/listed.ts";
 export type { NumericFeature } from "./features/numeric.ts";
+export type { SequenceFeature } from "./features/sequence.ts";
 export type { Feature } from "./features/table.ts";
 export type {
   CrossEntropySpec,

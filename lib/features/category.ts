@@ -1,12 +1,13 @@
 import { mostPlaces, type Places, places } from "../data/places.ts";
 import { murmurs } from "../data/murmur.ts";
 import { type Form, list, object, text, whole, word } from "../errors/forms.ts";
+import type { Issue } from "../errors/issues.ts";
 import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import { coded, codesByWord } from "./coded.ts";
-import type { FeatureKind } from "./kind.ts";
+import type { FeatureKind, Vocabulary } from "./kind.ts";
 import { type Tally, tally } from "./tally.ts";
-import { type Records, textIn, wordsOf } from "./tabular.ts";
+import { type Records, textIn, type Words, wordsOf } from "./tabular.ts";
 
 /** A category before its words are known. */
 export interface UnfittedCategory {
@@ -40,6 +41,9 @@ export interface CategoryFeature {
   /** Present if a missing text counts as an unknown word; absent: it has a code of its own. */
   readonly missing?: "unknown";
 }
+
+/** Words that have codes, and the codes before them. */
+type KnownWords = Omit<CategoryFeature, "kind">;
 
 /** Options of {@linkcode category}. */
 export interface CategoryOptions {
@@ -89,13 +93,7 @@ export function category(
 ): UnfittedCategory {
   const action = "define category";
   const { minCount = 1, most, unknowns, missing } = optionsOf(action, options, [...counts, "missing"]);
-  for (const [name, count] of [["minCount", minCount], ["most", most], ["unknowns", unknowns]] as const) {
-    if (count === undefined || Number.isSafeInteger(count) && count >= 1) continue;
-    throw new RangeError(`Cannot ${action}\n  at ${name}: found ${kindOf(count)}, wanted an integer of at least 1`);
-  }
-  if (unknowns !== undefined && unknowns > mostUnknowns) {
-    throw new RangeError(`Cannot ${action}\n  at unknowns: found ${unknowns}, wanted at most ${mostUnknowns}`);
-  }
+  checkCounts(action, { minCount, most, unknowns });
   if (unknowns !== undefined && unknowns > 1 && missing === "unknown") {
     const why = 'with missing: "unknown" they have one code';
     throw new TypeError(`Cannot ${action}\n  at unknowns: found ${unknowns}, but ${why}: leave one of both out`);
@@ -117,9 +115,22 @@ const counts = ["minCount", "most", "unknowns"];
 /** The most codes of unknown words: as many words fit beside them. */
 const mostUnknowns = 2 ** 23;
 
+/** Makes sure that the counts of a vocabulary are whole numbers of at least 1, if they are given, and unknowns not too many. */
+export function checkCounts(action: string, counts: Readonly<Record<string, number | undefined>>): void {
+  for (const [name, count] of Object.entries(counts)) {
+    if (count === undefined || Number.isSafeInteger(count) && count >= 1) continue;
+    throw new RangeError(`Cannot ${action}\n  at ${name}: found ${kindOf(count)}, wanted an integer of at least 1`);
+  }
+  const { unknowns } = counts;
+  if (unknowns !== undefined && unknowns > mostUnknowns) {
+    throw new RangeError(`Cannot ${action}\n  at unknowns: found ${unknowns}, wanted at most ${mostUnknowns}`);
+  }
+}
+
 const asUnknown: Form = word("unknown");
 
-const wordsForm: Form = (found, path) => {
+/** The form of a list of words, which may be a million. */
+export const wordsForm: Form = (found, path) => {
   if (isRecord(found) && typeof found.file === "string") {
     const wanted = "wanted load(), which reads it with its folder";
     return [{ path, message: `the words are in the file ${quoted(found.file)}: ${wanted}` }];
@@ -128,12 +139,35 @@ const wordsForm: Form = (found, path) => {
   return right ? [] : list(text)(found, path); // which takes longer, for a million of them
 };
 
-const unknownsForm: Form = whole(2, mostUnknowns);
+/** The form of a number of codes of unknown words. */
+export const unknownsForm: Form = whole(2, mostUnknowns);
+
+/** Returns the issues of the words of a vocabulary: too many, or one that stands twice. */
+export function wordIssues(words: readonly string[], unknowns: number, path: string): Issue[] {
+  const most = mostCodes - 1 - unknowns;
+  if (words.length > most) {
+    return [{ path: `${path}.words`, message: `found ${words.length} words, wanted at most ${most}` }];
+  }
+  return areDistinct(words) ? [] : [{ path: `${path}.words`, message: "a word stands twice" }];
+}
 
 const categoryForm: Form = object(
   { kind: word("category"), words: wordsForm },
   { missing: asUnknown, unknowns: unknownsForm },
 );
+
+/** The codes of the words of a category. */
+export const categoryWords: Vocabulary<KnownWords> = {
+  codes: (feature) => {
+    const { missing, unknowns = 1, words } = feature;
+    const size = words.length + reserved(feature);
+    if (missing === "unknown") return { size, unknown: 0 };
+    return { size, missing: 0, unknown: 1, ...(unknowns > 1 ? { unknowns } : {}) };
+  },
+  reserved,
+  codesOf: codesOfWords,
+  textOf: (feature, code) => feature.words[code - reserved(feature)],
+};
 
 /** Categories: one code each of the int input `category`, one-hot in the stream `input`. */
 export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
@@ -148,30 +182,15 @@ export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
     if (missing !== undefined && unknowns > 1) {
       return [{ path, message: '"unknowns" is given beside "missing": wanted one of both' }];
     }
-    const mostWords = mostCodes - 1 - unknowns;
-    if (words.length > mostWords) {
-      return [{ path: `${path}.words`, message: `found ${words.length} words, wanted at most ${mostWords}` }];
-    }
-    return areDistinct(words) ? [] : [{ path: `${path}.words`, message: "a word stands twice" }];
+    return wordIssues(words, unknowns, path);
   },
   upgraded: (feature) => ({ ...feature, missing: "unknown" }), // they had one code
   columns: (name) => ({ [name]: "text" }),
   fitting: ({ minCount, most, ...rest }, name, after) => {
-    const counted = tally();
+    const known = fittingWords({ minCount, most, unknowns: rest.unknowns }, name, after?.words);
     return {
-      add: (records) => counted.add(wordsOf(records, name), records, name),
-      end: (action) => {
-        const before = after?.words ?? [];
-        const added = fresh(counted.end(), before, minCount, most);
-        const words = before.length === 0 ? added : [...before, ...added];
-        const mostWords = mostCodes - 1 - (rest.unknowns ?? 1);
-        if (words.length > mostWords) {
-          const found = `found ${words.length} words, wanted at most ${mostWords}`;
-          const advice = "a greater minCount leaves rare ones out";
-          throw new RangeError(`Cannot ${action}\n  at feature ${quoted(name)}: ${found}: ${advice}`);
-        }
-        return { ...rest, words: Object.freeze(words) };
-      },
+      add: (records) => known.add(wordsOf(records, name), records),
+      end: (action) => ({ ...rest, words: known.end(action) }),
     };
   },
   changed: ({ missing, unknowns = 1 }, before) => {
@@ -185,12 +204,9 @@ export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
     if (now.missing !== before.missing || reservedNow !== reservedBefore) {
       return "other codes for missing and unknown texts";
     }
-    const at = before.words.findIndex((word, at) => word !== now.words[at]);
-    if (at < 0) return undefined;
-    const found = at < now.words.length ? `is ${quoted(now.words[at])} now` : "is not there any more";
-    return `word ${at}, which was ${quoted(before.words[at])}, ${found}`;
+    return movedWord(before.words, now.words);
   },
-  unseen: (features, { category }) => {
+  unseen: (features, { inputs: { category } }) => {
     const seen = features.map(([, feature]) => new Uint8Array(reserved(feature) + feature.words.length));
     for (let at = 0; at < category.length;) {
       for (let column = 0; column < seen.length; column++, at++) seen[column][category[at]] = 1;
@@ -200,26 +216,64 @@ export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
       return feature.words.filter((_, place) => seen[column][first + place] === 0);
     });
   },
+  vocabulary: categoryWords,
   differs: "other words, or other codes for missing and unknown texts",
   ...coded<CategoryFeature>({
     input: "category",
-    codes: (feature) => {
-      const { missing, unknowns = 1, words } = feature;
-      const size = words.length + reserved(feature);
-      if (missing === "unknown") return { size, unknown: 0 };
-      return { size, missing: 0, unknown: 1, ...(unknowns > 1 ? { unknowns } : {}) };
-    },
-    reserved,
+    ...categoryWords,
     encode: (feature, name, records) => {
-      const codesOf = (words: readonly string[]) => codesOfWords(feature, words, records, name);
+      const codesOf = (words: readonly string[]) => codesOfWords(feature, words, name, records);
       return codesByWord(wordsOf(records, name), codesOf, 0);
     },
-    textOf: (feature, code) => feature.words[code - reserved(feature)],
   }),
 };
 
 /** The most codes of a feature: as many words as are looked up. */
 const mostCodes = mostPlaces;
+
+/** The fit of a vocabulary that goes on. */
+interface WordsFitting {
+  /** Takes the words of more rows. */
+  add(words: Words, records: Records): void;
+  /** Returns the words that are known, frozen; the action is that of errors. */
+  end(action: string): readonly string[];
+}
+
+/**
+ * Returns the fit of a vocabulary.
+ *
+ * @param name The feature, for errors.
+ * @param before The words that stay, which come first. Default: none.
+ */
+export function fittingWords(
+  { minCount, most, unknowns = 1 }: Pick<UnfittedCategory, "minCount" | "most" | "unknowns">,
+  name: string,
+  before: readonly string[] = [],
+): WordsFitting {
+  const counted = tally();
+  return {
+    add: (words, records) => counted.add(words, records, name),
+    end: (action) => {
+      const added = fresh(counted.end(), before, minCount, most);
+      const words = before.length === 0 ? added : [...before, ...added];
+      const mostWords = mostCodes - 1 - unknowns;
+      if (words.length > mostWords) {
+        const found = `found ${words.length} words, wanted at most ${mostWords}`;
+        const advice = "a greater minCount leaves rare ones out";
+        throw new RangeError(`Cannot ${action}\n  at feature ${quoted(name)}: ${found}: ${advice}`);
+      }
+      return Object.freeze(words);
+    },
+  };
+}
+
+/** Returns the first word that is gone, or has another place, in words; undefined if there is none. */
+export function movedWord(before: readonly string[], now: readonly string[]): string | undefined {
+  const at = before.findIndex((word, at) => word !== now[at]);
+  if (at < 0) return undefined;
+  const found = at < now.length ? `is ${quoted(now[at])} now` : "is not there any more";
+  return `word ${at}, which was ${quoted(before[at])}, ${found}`;
+}
 
 /**
  * Returns the words that are known beside those before, in order: frequent enough, and no more than the most. The list that
@@ -246,7 +300,7 @@ function fresh(
 }
 
 /** Returns the number of codes that stand for no word, which come first: those of unknown words are the last of them. */
-function reserved({ missing, unknowns = 1 }: CategoryFeature): number {
+function reserved({ missing, unknowns = 1 }: KnownWords): number {
   return missing === "unknown" ? 1 : 1 + unknowns;
 }
 
@@ -270,7 +324,7 @@ function placesOf(words: readonly string[]): Places {
 }
 
 /** Returns the codes of words. */
-function codesOfWords(feature: CategoryFeature, words: readonly string[], records: Records, name: string): Int32Array {
+function codesOfWords(feature: KnownWords, words: readonly string[], name: string, records: Records): Int32Array {
   const { unknowns = 1 } = feature;
   const [known, first] = [placesOf(feature.words), reserved(feature)];
   const strange: number[] = [];

@@ -1,7 +1,7 @@
 import type { Rows } from "../data/rows.ts";
 import { encodingOf } from "./encoding.ts";
 import type { Features } from "./input.ts";
-import { checkFeatures, columnsOfEach, groupsOf, isFitted } from "./table.ts";
+import { checkFeatures, checkRelations, columnsOfEach, groupsOf, isFitted } from "./table.ts";
 import { recordsOf, type Tabular } from "./tabular.ts";
 
 /**
@@ -18,7 +18,7 @@ import { recordsOf, type Tabular } from "./tabular.ts";
  * @param rows The rows; columns that are not features are left out.
  * @returns Rows without labels: `numeric`, `[rows x numbers]`, and `category`, codes `[rows x categories]` with 0 for a
  * missing text and 1 for an unknown word; codes of other kinds as `bucketed`, `hashed` and `cross`. There is none of a kind
- * that no feature has. Their `encoding` is a mark of
+ * that no feature has. Bags and sequences are `lists`, by the name of the feature. Their `encoding` is a mark of
  * the features: a model whose features are others refuses them.
  * @throws {TypeError | RangeError} if a column is missing, columns are of different lengths, or a number is not
  * finite, also as float32 once it is encoded, or out of its transform's range; rows are counted from 0.
@@ -38,6 +38,13 @@ export function encode(features: Features, rows: Tabular): Rows {
   const action = "encode rows";
   checkFeatures(action, features, isFitted, "what fit() returns");
   const records = recordsOf(action, columnsOfEach(features), rows);
-  const inputs = groupsOf(features).map(({ kind, features }) => kind.encode(features, records));
-  return { count: records.count, inputs: Object.assign({}, ...inputs), encoding: encodingOf(features) };
+  checkRelations(action, features);
+  const parts = groupsOf(features).map(({ kind, features }) => kind.encode(features, records));
+  const lists: Rows["lists"] = Object.assign({}, ...parts.map(({ lists }) => lists));
+  return {
+    count: records.count,
+    inputs: Object.assign({}, ...parts.map(({ inputs }) => inputs)),
+    ...(Object.keys(lists!).length > 0 && { lists }),
+    encoding: encodingOf(features),
+  };
 }

@@ -3,7 +3,7 @@ import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
 import type { Features } from "./input.ts";
 import type { Fitting } from "./kind.ts";
-import { authors, checkFeatures, columnsOfEach, type Feature, isFitted, isUnfitted } from "./table.ts";
+import { authors, checkFeatures, checkRelations, columnsOfEach, type Feature, isFitted, isUnfitted } from "./table.ts";
 import { kinds, type UnfittedFeature } from "./table.ts";
 import { recordsOf, type Tabular } from "./tabular.ts";
 
@@ -143,6 +143,7 @@ function started(features: Readonly<Record<string, UnfittedFeature>>, given: Fit
   const { after = {}, removed = [] } = optionsOf(action, given, ["after", "removed"]);
   checkFeatures(`${action} after others`, after, isFitted, "what fit() returns");
   checkKept(features, after, removed);
+  checkRelations(action, features);
   const fits = Object.entries(features).map(([name, feature]): [string, Fitting<Feature>] => {
     const before = Object.hasOwn(after, name) ? after[name] : undefined;
     return [name, fittingOf(name, feature, before)];
@@ -157,7 +158,11 @@ function started(features: Readonly<Record<string, UnfittedFeature>>, given: Fit
     },
     end: () => {
       if (count === 0) throw new RangeError(`Cannot ${action}\n  at rows: found none, wanted at least one`);
-      return Object.freeze(Object.fromEntries(fits.map(([name, { end }]) => [name, Object.freeze(end(action))])));
+      const all: Features = Object.freeze(
+        Object.fromEntries(fits.map(([name, { end }]) => [name, Object.freeze(end(action))])),
+      );
+      checkRelations(action, all);
+      return all;
     },
   };
 }

@@ -96,11 +96,20 @@ function partOf({ op, of: [x, table] }: Value, others?: ReadonlySet<string>): Lo
   if (op !== "matmul" || !isTable(table) || others?.has(table.attrs.name as string)) return undefined;
   const cut = x.op === "slice" && x.attrs.axis === 1 && isSparse(x.of[0]);
   const columns = cut ? cutFrom(x.of[0], x.attrs.start as number, x.shape[1] as number) : x;
-  if (columns.op !== "multiHot" || (columns.attrs.sizes as number[]).length > 1) return undefined;
+  const one = columns.op === "multiHot" && (columns.attrs.sizes as number[]).length === 1;
+  if (!one && columns.op !== "weightedHot") return undefined;
   const codes = codesOf(columns.of[0]);
-  if (codes === undefined) return undefined;
+  const weights = one ? undefined : weightsOf(columns.of[1]);
+  if (codes === undefined || !one && weights === undefined) return undefined;
   const [size, units] = table.attrs.shape as number[];
-  return { table: table.attrs.name as string, size, units, ...codes };
+  return { table: table.attrs.name as string, size, units, ...codes, ...(weights && { weights }) };
+}
+
+/** Returns the input that weights are read from, and the first of its columns; undefined if they are made in another way. */
+function weightsOf({ op, of, attrs }: Value): LookupPart["weights"] {
+  if (op === "input") return { input: attrs.name as string, from: 0 };
+  if (op !== "slice" || attrs.axis !== 1 || of[0].op !== "input") return undefined;
+  return { input: of[0].attrs.name as string, from: attrs.start as number };
 }
 
 /** Returns the input that codes are read from; undefined if they are made in another way, or have several first codes. */

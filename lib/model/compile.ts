@@ -3,6 +3,7 @@ import { type Rows, sliceRows } from "../data/rows.ts";
 import type { Engine, Store } from "../engines/engine.ts";
 import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
+import type { InputSpec } from "../features/input.ts";
 import type { Graph } from "../graph/graph.ts";
 import { flatName } from "../graph/layout.ts";
 import type { Tensor } from "../ops/tensor.ts";
@@ -172,7 +173,7 @@ async function outputsFor(insides: () => Insides, rows: Rows, gates: boolean): P
   checkRows(plan.spec, rows);
   const name = gates ? "inspect" : "predict";
   const { graph, program } = programOf(name, () => prediction(plan, gates));
-  const outputs = await inPieces((tensors) => program.run(insides().fed(graph, tensors)), rows);
+  const outputs = await inPieces((tensors) => program.run(insides().fed(graph, tensors)), rows, plan.spec.input);
   checkPredictions(pick(outputs, tasks), rows.count);
   await checkInside("Cannot predict", kept, [name, graph], rows);
   return outputs;
@@ -216,11 +217,12 @@ function fedOf(
 async function inPieces(
   run: (tensors: Readonly<Record<string, Tensor>>) => Promise<Readonly<Record<string, Tensor>>>,
   rows: Rows,
+  input: InputSpec,
 ): Promise<Record<string, Float32Array>> {
   const joined = new Map<string, Float32Array>();
   for (let start = 0; start < rows.count; start += mostRows) {
     const count = Math.min(mostRows, rows.count - start);
-    const outputs = await run(inputTensors(sliceRows(rows, start, count)));
+    const outputs = await run(inputTensors(sliceRows(rows, start, count), input));
     for (const [name, { data }] of Object.entries(outputs)) {
       const width = data.length / count;
       const whole = joined.get(name) ?? new Float32Array(rows.count * width);

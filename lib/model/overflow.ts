@@ -35,10 +35,11 @@ export async function checkInside(
   }
   // Vectors are inputs of the graph, and parameters: they count as both.
   const inputs = Object.values(rows.inputs).map((data) => data instanceof Int32Array ? 0 : largestIn(data));
-  if (Math.max(plan.lookups.length === 0 ? 0 : largest, ...inputs) <= inside.safe) return;
+  const weights = Object.values(rows.lists ?? {}).map(({ weights }) => weights === undefined ? 1 : largestIn(weights));
+  if (Math.max(plan.lookups.length === 0 ? 0 : largest, ...inputs, ...weights) <= inside.safe) return;
   const guard = programOf(`${name}, guarded`, () => guarded(inside.values));
   const isBeyond = async (start: number, count: number): Promise<boolean> => {
-    const tensors = inputTensors(sliceRows(rows, start, count));
+    const tensors = inputTensors(sliceRows(rows, start, count), plan.spec.input);
     return (await guard.program.run(fed(guard.graph, tensors))).beyond.data[0] !== 0;
   };
   for (let start = 0; start < rows.count; start += mostRows) {

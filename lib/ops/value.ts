@@ -10,6 +10,7 @@ export type Op =
   | ("sum" | "max" | "softmax" | "topMask" | "runningSum")
   | ("reshape" | "broadcast" | "transpose" | "concat" | "slice" | "pad")
   | ("pick" | "multiHot" | "gatherSum" | "scatterAdd")
+  | ("weightedHot" | "weightedSum" | "weightedScatter")
   | ("topPlaces" | "routed" | "routedKernels")
   | ("stopGradient" | "inTraining");
 
@@ -44,12 +45,22 @@ export interface Value {
   readonly fields?: readonly Field[];
 }
 
+/** The codes of a feature of a stream, while authoring. */
+export interface FieldCodes {
+  /** True if the first is that of a missing id. */
+  readonly missing: boolean;
+  /** The places of a sequence, whose columns are so many times those of its codes, place after place. Absent: no sequence. */
+  readonly items?: number;
+  /** The feature whose vocabulary it has. Absent: its own. */
+  readonly table?: string;
+}
+
 /** A feature of a stream, while authoring. */
 export interface Field {
   /** The name of the feature. */
   readonly name: string;
   /** The number of its columns. */
   readonly width: number;
-  /** Its codes, a column each, and whether the first is that of a missing id; absent if its columns are numbers. */
-  readonly codes?: { readonly missing: boolean };
+  /** Its codes, a column each; absent if its columns are numbers. */
+  readonly codes?: FieldCodes;
 }
