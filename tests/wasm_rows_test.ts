@@ -35,6 +35,21 @@ Deno.test("rows of a table are gathered, summed and scattered as on the referenc
   }
 });
 
+Deno.test("rows are summed and scattered by weights as on the reference engine, whatever their width", async () => {
+  const codes = { shape: [4, 3], data: Int32Array.of(2, 0, 4, 0, 0, 0, -1, 1, 7, 3, 8, 5) };
+  const weights = { shape: [4, 3], data: Float32Array.of(1, 0.5, 0, 2, 3, -1, 1, 0.25, 1, 0, 0, 0) };
+  const named = apply("input", [], { name: "codes", shape: ["batch", 3], type: "int" });
+  const factors = input("weights", "batch", 3);
+  for (const width of [1, 3, 4, 8, 12, 16, 20, 28, 32, 33, 64, 100]) {
+    const graph = graphOf({
+      summed: f.weightedSum(input("table", 9, width), named, factors),
+      scattered: apply("weightedScatter", [named, factors, input("x", "batch", width)], { size: 9 }),
+    });
+    const inputs = { codes, weights, table: normal(9, width), x: normal(4, width) };
+    await assertSame(graph, inputs, `width ${width}`);
+  }
+});
+
 Deno.test("rows are gathered and scattered by codes that a graph has computed itself", async () => {
   const places = apply("topPlaces", [input("scores", "batch", 3)], { k: 1 });
   for (const width of [3, 4, 20]) {

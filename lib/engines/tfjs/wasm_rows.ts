@@ -15,6 +15,7 @@ import {
   pick,
   repeat,
   set,
+  spread,
   store,
   wholeNumber,
 } from "./wasm_code.ts";
@@ -22,11 +23,16 @@ import type { Heap } from "./wasm_multiplier.ts";
 
 /** Ops over rows of matrices whose loops are faster in WebAssembly; undefined where such a loop cannot be. */
 export type RowLoops = Readonly<
-  Record<"gatherSum" | "scatterAdd" | "sum" | "transpose", (place: Place) => Loop | undefined>
+  Record<
+    "gatherSum" | "scatterAdd" | "weightedSum" | "weightedScatter" | "sum" | "transpose",
+    (place: Place) => Loop | undefined
+  >
 >;
 
 /** The functions in WebAssembly, which are written below. */
-type Calls = Readonly<Record<"gather" | "scatter" | "copy" | "turn", (...numbers: number[]) => void>>;
+type Calls = Readonly<
+  Record<"gather" | "scatter" | "weigh" | "spreadOut" | "copy" | "turn", (...numbers: number[]) => void>
+>;
 
 /**
  * Loops over a WebAssembly memory that sum rows four numbers at a time, where rows have a multiple of four.
@@ -34,7 +40,7 @@ type Calls = Readonly<Record<"gather" | "scatter" | "copy" | "turn", (...numbers
  * @returns Undefined where WebAssembly has no SIMD.
  */
 export function rowLoops(heap: Heap): RowLoops | undefined {
-  const program = moduleOf({ gather, scatter, copy, turn });
+  const program = moduleOf({ gather, scatter, weigh, spreadOut, copy, turn });
   if (!WebAssembly.validate(program)) return undefined;
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(program), { from: { memory: heap.memory } });
   const call = exports as Calls;
@@ -54,6 +60,21 @@ export function rowLoops(heap: Heap): RowLoops | undefined {
         const from = x.byteOffset;
         named({ attrs, rows, width }, codes, out.byteOffset, heap, (row, list, count) => {
           call.scatter(from + 4 * width * row, list, count, width >> 4, width >> 2 & 3);
+        });
+      },
+    weightedSum: ({ of: [[size], [rows]], shape: [, width] }) =>
+      width % 4 > 0 ? undefined : (out, [table, codes, weights]) => {
+        const to = out.byteOffset;
+        weighted({ size, rows, width }, codes, weights, table.byteOffset, heap, (row, list, count) => {
+          call.weigh(to + 4 * width * row, list, count, width >> 4, width >> 2 & 3);
+        });
+      },
+    weightedScatter: ({ of: [[rows]], shape: [size, width] }) =>
+      width % 4 > 0 ? undefined : (out, [codes, weights, x]) => {
+        out.fill(0);
+        const from = x.byteOffset;
+        weighted({ size, rows, width }, codes, weights, out.byteOffset, heap, (row, list, count) => {
+          call.spreadOut(from + 4 * width * row, list, count, width >> 4, width >> 2 & 3);
         });
       },
     sum: (place) => sumBy(call, place, heap),
@@ -96,6 +117,35 @@ function named(
     for (let row = 0; row < rows; row++) {
       const { places, count } = find(own, row);
       for (let nth = 0; nth < count; nth++) addresses[nth] = table + 4 * width * places[nth];
+      visit(row, list, count);
+    }
+  });
+}
+
+/** Visits each row of codes with a list of where the rows of a table are that it names, each before its weight. */
+function weighted(
+  { size, rows, width }: { readonly size: number; readonly rows: number; readonly width: number },
+  codes: Numbers,
+  weights: Numbers,
+  table: number,
+  heap: Heap,
+  visit: (row: number, list: number, count: number) => void,
+): void {
+  const [at, factors, length] = [codes.byteOffset, weights.byteOffset, codes.length];
+  const whole = codes instanceof Int32Array; // codes that a loop has made are floats
+  const items = length / rows;
+  listed(2 * items, heap, (list, addresses) => {
+    const { buffer } = heap.memory; // memory may have grown, which takes what was seen before
+    const named = whole ? new Int32Array(buffer, at, length) : new Float32Array(buffer, at, length);
+    const [given, beside] = [new Float32Array(buffer, factors, length), new Float32Array(buffer, list, 2 * items)];
+    for (let row = 0, place = 0; row < rows; row++) {
+      let count = 0;
+      for (let item = 0; item < items; item++, place++) {
+        const [code, weight] = [named[place], given[place]];
+        if (!(code >= 0 && code < size) || weight === 0) continue;
+        addresses[2 * count] = table + 4 * width * code;
+        beside[2 * count++ + 1] = weight;
+      }
       visit(row, list, count);
     }
   });
@@ -160,6 +210,51 @@ const scatter: Definition = (() => {
     ...[...get(wide), ...set(left), ...repeat(left, added(4))],
     ...[...get(narrow), ...set(left), ...repeat(left, added(1))],
     ...increase(list, constant(4)),
+  ]);
+  return { parameters: 5, locals: [3, 0], body };
+})();
+
+/**
+ * Sums rows that a list has the addresses of, each times the weight that follows its address there, for four vectors of
+ * columns at a time, in registers, then for one. Parameters: as of `gather`.
+ */
+const weigh: Definition = (() => {
+  const [to, list, length, wide, narrow] = [0, 1, 2, 3, 4];
+  const [next, left, offset, at, sum] = [5, 6, 7, 8, (v: number) => 9 + v];
+  const added = (v: number): Code => [
+    ...[...get(at), ...load(16 * v), ...get(next), ...spread(4), ...code.multiplyVectors],
+    ...[...get(sum(v)), ...code.addVectors, ...set(sum(v))],
+  ];
+  const part = (vectors: number): Code => [
+    ...each(vectors, (v) => [...code.zeros, ...set(sum(v))]),
+    ...[...get(list), ...set(next), ...get(length), ...set(left)],
+    ...repeat(left, [
+      ...[...get(next), ...wholeNumber, ...get(offset), ...code.add, ...set(at)],
+      ...each(vectors, added),
+      ...increase(next, constant(8)),
+    ]),
+    ...each(vectors, (v) => [...get(to), ...get(sum(v)), ...store(16 * v)]),
+    ...[...increase(to, constant(16 * vectors)), ...increase(offset, constant(16 * vectors))],
+  ];
+  return { parameters: 5, locals: [4, 4], body: [...repeat(wide, part(4)), ...repeat(narrow, part(1))] };
+})();
+
+/** Adds a row to those that a list has the addresses of, times the weights beside. Parameters: as of `scatter`. */
+const spreadOut: Definition = (() => {
+  const [row, list, length, wide, narrow] = [0, 1, 2, 3, 4];
+  const [left, from, at] = [5, 6, 7];
+  const added = (vectors: number): Code => [
+    ...each(vectors, (v) => [
+      ...[...get(at), ...get(from), ...load(16 * v), ...get(list), ...spread(4), ...code.multiplyVectors],
+      ...[...get(at), ...load(16 * v), ...code.addVectors, ...store(16 * v)],
+    ]),
+    ...[...increase(from, constant(16 * vectors)), ...increase(at, constant(16 * vectors))],
+  ];
+  const body = repeat(length, [
+    ...[...get(list), ...wholeNumber, ...set(at), ...get(row), ...set(from)],
+    ...[...get(wide), ...set(left), ...repeat(left, added(4))],
+    ...[...get(narrow), ...set(left), ...repeat(left, added(1))],
+    ...increase(list, constant(8)),
   ]);
   return { parameters: 5, locals: [3, 0], body };
 })();
