@@ -85,9 +85,16 @@ Deno.test("fit() of a stream counts rows over all pieces in errors, and names th
   async function* ages(...lists: unknown[]) {
     for (const age of lists) yield await Promise.resolve({ age } as Tabular);
   }
+  async function* lone(): AsyncGenerator<Tabular> {
+    yield await Promise.resolve({
+      count: 1,
+      columns: { age: { kind: "text", codes: Int32Array.of(1), words: ["a"] } },
+    });
+  }
   const fails: [Promise<Features>, string][] = [
     [fit({ age: numeric() }, ages([1, 2], [3, "x"])), 'at feature "age", row 3: found "x", wanted a finite number'],
     [fit({ age: category() }, ages(["a"], ["b", {}])), 'at feature "age", row 2: found an object, wanted a text or a'],
+    [fit({ age: category() }, lone), 'at feature "age": found undefined among the column\'s words, wanted a text'],
     [fit({ age: numeric() }, ages([], [])), "at rows: found none, wanted at least one"],
     [fit({ age: numeric() }, ages()), "at rows: found none, wanted at least one"],
     [fit({ job: category() }, ages(["a"])), 'at feature "job": there is no such column'],

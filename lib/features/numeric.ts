@@ -62,8 +62,9 @@ export interface NumericOptions {
  * for each bucket. A number at a boundary is in the bucket above it, as in Keras (`Discretization`), NumPy (`digitize`)
  * and `torch.bucketize(..., right=True)`; -Infinity is in the first bucket, Infinity in the last.
  *
- * With `quantiles: n`, boundaries are the quantiles 1 / n to (n - 1) / n of the training rows, interpolated as NumPy does;
- * equal ones are one, and those without a number below them are left out.
+ * With `quantiles: n`, boundaries are the quantiles 1 / n to (n - 1) / n of the training rows, or of 4,194,304 of them
+ * drawn at random (the same ones each time), interpolated as NumPy does; equal ones are one, and those without a number
+ * below them are left out.
  *
  * @throws {TypeError} if an option is wrong, or another one is given beside it.
  * @throws {RangeError} if boundaries are not finite and increasing, or `quantiles` is not a whole number of at least 2.

@@ -45,7 +45,7 @@ export function tally(): Tally {
       counts = room(counts, words.length);
       for (const code of codes) {
         if (code < 0) continue;
-        if (counts[code] === 0) textIn(words, code, records, name);
+        if (!(counts[code] > 0)) textIn(words, code, records, name);
         if (counts[code] < mostCounted) counts[code]++;
       }
     },
