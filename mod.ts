@@ -43,7 +43,8 @@ export {
   pipe,
   residual,
 } from "./lib/author/nets.ts";
-export { embed, type EmbedOptions } from "./lib/author/embed.ts";
+export { embed, type EmbedOptions, type Pool } from "./lib/author/embed.ts";
+export { attend, type AttendOptions, type Pooling, type Sequence } from "./lib/author/attend.ts";
 export {
   crossNet,
   type CrossNetOptions,
@@ -127,6 +128,7 @@ export type { GateStatistics } from "./lib/inspect/gate_sums.ts";
 export type { GateWarning } from "./lib/inspect/gate_warnings.ts";
 export { balance } from "./lib/model/balance.ts";
 export { compile, type CompileOptions } from "./lib/model/compile.ts";
+export { readVectors, type VectorOptions, type Vectors } from "./lib/model/vectors.ts";
 export type { Inspection, Model } from "./lib/model/model.ts";
 export { adagrad, type AdagradOptions } from "./lib/optimisers/adagrad.ts";
 export { adam, type AdamOptions } from "./lib/optimisers/adam.ts";

@@ -76,6 +76,11 @@ export function isRows(value: Json | undefined): boolean {
   return value === undefined || value === "looked up";
 }
 
+/** Returns true if a setting says whether a parameter keeps its values in training: absent, or `true` if it does. */
+export function isFrozen(value: Json | undefined): boolean {
+  return value === undefined || value === true;
+}
+
 /** The initialisers and their settings, all but that of given values. */
 const initSettings = {
   constant: ["value"],

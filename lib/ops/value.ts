@@ -50,6 +50,16 @@ export interface Field {
   readonly name: string;
   /** The number of its columns. */
   readonly width: number;
-  /** Its codes, a column each, and whether the first is that of a missing id; absent if its columns are numbers. */
-  readonly codes?: { readonly missing: boolean };
+  /** Its codes, a column each; absent if its columns are numbers. */
+  readonly codes?: FieldCodes;
+}
+
+/** The codes of a feature, while authoring. */
+export interface FieldCodes {
+  /** True if the first code is that of a missing id. */
+  readonly missing: boolean;
+  /** The places of a sequence, of which each has a column for each code; absent where there is one. */
+  readonly items?: number;
+  /** The feature whose vocabulary it shares, if it does. */
+  readonly table?: string;
 }

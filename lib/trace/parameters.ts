@@ -3,7 +3,6 @@ import { inOrder } from "../graph/walk.ts";
 import type { Parameter } from "../graph/layout.ts";
 import { partsOf } from "../features/parts.ts";
 import { reservedRows } from "./reserved.ts";
-import type { Init } from "../ops/init.ts";
 import type { Spec } from "../spec/spec.ts";
 import { trace, type Traced } from "./trace.ts";
 
@@ -42,14 +41,19 @@ export function parametersIn({ input }: Spec, phases: readonly Traced[]): Parame
   const rows = reservedRows(values, new Map(parts));
   for (const value of values) {
     if (value.op !== "parameter") continue;
-    const { name, shape, init } = value.attrs as unknown as { name: string; shape: number[]; init: Init };
+    const { name, shape, init, frozen } = value.attrs as unknown as Claimed;
     const section = sectionOf(name);
     if (!sections.has(section)) sections.set(section, new Map());
     const zeros = rows.get(name);
-    sections.get(section)!.set(name, { path: name, shape, init, ...(zeros && { zeros }) });
+    sections.get(section)!.set(name, { path: name, shape, init, ...(zeros && { zeros }), ...(frozen && { frozen }) });
   }
   const inModel = [...sections.keys()].sort((a, b) => a - b);
   return inModel.flatMap((section) => [...sections.get(section)!.values()]);
+}
+
+/** The settings of a parameter. */
+interface Claimed extends Omit<Parameter, "path" | "zeros"> {
+  readonly name: string;
 }
 
 /** Returns the number of a parameter's part of the model: experts before gates, level by level, then the tasks. */
