@@ -113,6 +113,8 @@ export { category, type CategoryOptions, type UnfittedCategory } from "./lib/fea
 export { cross, type UnfittedCross } from "./lib/features/cross.ts";
 export { hashed, type UnfittedHashed } from "./lib/features/hashed.ts";
 export { numeric, type NumericOptions, type UnfittedNumeric } from "./lib/features/numeric.ts";
+export { sequence, type SequenceOptions, type UnfittedSequence } from "./lib/features/sequence.ts";
+export type { UnfittedListed } from "./lib/features/listed.ts";
 export type { UnfittedFeature } from "./lib/features/table.ts";
 export type { PlainColumn, Tabular } from "./lib/features/tabular.ts";
 
@@ -151,7 +153,7 @@ export { train } from "./lib/train/train.ts";
 export type { Data, TrainOptions } from "./lib/train/options.ts";
 export type { Progress } from "./lib/train/progress.ts";
 
-export { type Label, type RowOptions, type Rows, rows } from "./lib/data/rows.ts";
+export { type Label, type Lists, type RowOptions, type Rows, rows } from "./lib/data/rows.ts";
 export { type Column, type Columns, labels, type NumberColumn, take, type TextColumn } from "./lib/data/columns.ts";
 export { type ColumnKind, type CsvOptions, readCsv, streamCsv } from "./lib/data/csv.ts";
 export type { MalformedRow } from "./lib/data/malformed.ts";

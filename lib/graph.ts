@@ -51,7 +51,9 @@ export type { BucketedFeature } from "./features/bucketed.ts";
 export type { CategoryFeature } from "./features/category.ts";
 export type { CrossFeature } from "./features/cross.ts";
 export type { HashedFeature } from "./features/hashed.ts";
+export type { Listed } from "./features/listed.ts";
 export type { NumericFeature } from "./features/numeric.ts";
+export type { SequenceFeature } from "./features/sequence.ts";
 export type { Feature } from "./features/table.ts";
 export type {
   CrossEntropySpec,

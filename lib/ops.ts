@@ -69,5 +69,5 @@ export {
 } from "./ops/functions.ts";
 export type { Init } from "./ops/init.ts";
 export type { Dim, Shape } from "./ops/shape.ts";
-export type { Attrs, Field, Json, Op, Type, Value } from "./ops/value.ts";
+export type { Attrs, Field, FieldCodes, Json, Op, Type, Value } from "./ops/value.ts";
 export { compute, type ComputeOptions, type Nested } from "./engines/reference/compute.ts";

@@ -538,7 +538,7 @@ Deno.test("youtube() keeps the features of a position out of the experts, and on
     assertEquals(graph.nodes.some(({ op }) => op === "gatherSum"), least === 1);
     const engine = reference();
     const program = engine.load(graph, engine.store(parameters));
-    const found = await program.run(inputTensors(encode(featuresOf(spec), columns)));
+    const found = await program.run(inputTensors(encode(featuresOf(spec), columns), spec.input));
     for (const task of ["income", "marital"] as const) {
       wanted[task].forEach((p, row) => assertAlmostEquals(1 / (1 + Math.exp(-found[task].data[row])), p, 1e-6));
     }

@@ -6,6 +6,7 @@ import { cross } from "../lib/features/cross.ts";
 import { encode, fit } from "../lib/features/encode.ts";
 import { type Features, inputWidth } from "../lib/features/input.ts";
 import { hashed } from "../lib/features/hashed.ts";
+import { sequence } from "../lib/features/sequence.ts";
 import { numeric } from "../lib/features/numeric.ts";
 import { inputValues, partsOf } from "../lib/features/parts.ts";
 import { columnKinds, type Feature, featureForm, isFitted, isUnfitted, kinds } from "../lib/features/table.ts";
@@ -32,6 +33,11 @@ const samples: Readonly<Record<Feature["kind"], readonly UnfittedFeature[]>> = {
   bucketed: [numeric({ boundaries: [2, 3.5, 7] }), numeric({ quantiles: 4 })],
   hashed: [hashed(1), hashed(7)],
   cross: [cross(["left", "right"], { buckets: 5 }), cross(["right", "middle", "left"], { buckets: 50 })],
+  sequence: [
+    sequence({ separator: " " }),
+    sequence({ separator: "r", most: 1, minCount: 2 }),
+    sequence({ separator: " ", most: 3, mostWords: 2, unknowns: 3 }),
+  ],
 };
 
 /** Some features of given kinds in a random order, and columns that they can be fitted to. */
@@ -63,13 +69,15 @@ Deno.test("kinds: what a row promises of inputs, widths and places is what it en
     const parts = partsOf(input);
 
     const promised = parts.flatMap(({ inputs }) => inputs);
-    assertEquals(promised.map(({ name }) => name), Object.keys(encoded.inputs));
+    const fed = Object.assign({ ...encoded.inputs }, ...parts.map(({ lists }) => lists?.padded(encoded)));
+    assertEquals(promised.map(({ name }) => name), Object.keys(fed));
+    assertEquals(parts.flatMap(({ lists }) => lists?.names ?? []), Object.keys(encoded.lists ?? {}));
     for (const { name, type, width } of promised) {
-      const data = encoded.inputs[name];
+      const data = fed[name];
       assert(data instanceof (type === "int" ? Int32Array : Float32Array));
       assertEquals(data.length, rows * width, name);
     }
-    for (const { wrong } of parts) assertEquals(wrong(encoded.inputs), undefined);
+    for (const { wrong } of parts) assertEquals(wrong(encoded), undefined);
 
     const values = inputValues(input);
     assertEquals(values.reduce((sum, { shape }) => sum + (shape[1] as number), 0), inputWidth(input));

@@ -127,6 +127,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     gradNorm: () => [options({ alpha: 1, optimiser: main.sgd(0.1) })],
     hardConcrete: () => [options({ temperature: 1, stretch: 0.1, penalty: 0.1 })],
     hashed: () => [3],
+    sequence: () => [{ most: 3 }],
     home: () => [{ ...preset, groups: { all: ["a", "b"] }, shared: 1, own: 1, rank: 2 }],
     huber: () => [1],
     importance: () => [0.1],

@@ -1,6 +1,6 @@
 import { heads } from "../heads/heads.ts";
 import { mostUnits, streamForm } from "../features/input.ts";
-import { type Feature, featureForm, isFitted, isUnfitted } from "../features/table.ts";
+import { type Feature, featuresForm, isFitted, isUnfitted } from "../features/table.ts";
 import { type Issue, keyText, SpecError } from "../errors/issues.ts";
 import type { Draft } from "../spec/draft.ts";
 import { known } from "../spec/known.ts";
@@ -272,7 +272,7 @@ const tableForm: Form = object({
     if (!isRecord(found)) return whole(1, mostUnits)(found, path);
     if (Object.keys(found).length === 0) return [{ path, message: "a model needs at least one feature" }];
     const unfitted = Object.keys(found).filter((name) => isUnfitted(found[name]) && !isFitted(found[name]));
-    if (unfitted.length === 0) return record(featureForm)(found, path);
+    if (unfitted.length === 0) return featuresForm(found, path);
     const message = "the feature is not fitted: wanted what fit(features, training columns) returns";
     return unfitted.map((name) => ({ path: path + keyText(name), message }));
   },

@@ -14,6 +14,8 @@ export interface Rows {
   readonly count: number;
   /** The encoded inputs, row-major, by the name of the graph's input. */
   readonly inputs: Readonly<Record<string, Float32Array | Int32Array>>;
+  /** The lists of codes of bags and sequences, by the name of the feature. Absent where a model has none of these. */
+  readonly lists?: Readonly<Record<string, Lists>>;
   /**
    * Labels by task, one a row; NaN where a row has none. Absent for rows to predict. The groups within which a task is
    * ranked are a column beside them, a number for each group, exact to 2 ** 53. {@linkcode rows} makes them float64, as
@@ -29,8 +31,21 @@ export interface Rows {
   readonly encoding?: Readonly<Record<string, string>>;
 }
 
+/** A list of codes for each row, one after the other, never padded: the part of {@linkcode Rows} of a bag or a sequence. */
+export interface Lists {
+  /** The position of each row's first code, from 0, and the end of the last row's codes: `[rows + 1]`. */
+  readonly starts: Int32Array;
+  /** The codes of all rows, of a row in the order of its list. */
+  readonly codes: Int32Array;
+  /** The weight of each code, at least 0. Absent: 1. */
+  readonly weights?: Float32Array;
+}
+
 /** A label of a row: a number, yes or no, or none. */
 export type Label = number | boolean | null | undefined;
+
+/** Rows without labels, as `encode` returns them. */
+type Encoded = Pick<Rows, "count" | "inputs" | "lists" | "encoding">;
 
 /** Options of {@linkcode rows}. */
 export interface RowOptions {
@@ -58,26 +73,45 @@ export interface RowOptions {
  * ```
  */
 export function rows(
-  inputs: readonly ArrayLike<number>[] | Pick<Rows, "count" | "inputs" | "encoding">,
+  inputs: readonly ArrayLike<number>[] | Encoded,
   options: RowOptions = {},
 ): Rows {
   const { labels, weights } = optionsOf("make rows", options, ["labels", "weights"]);
-  const base: Pick<Rows, "count" | "inputs" | "encoding"> = isRecord(inputs) ? inputs as Rows : fromLists(inputs);
+  const base: Encoded = isRecord(inputs) ? inputs as Rows : fromLists(inputs);
   return {
     ...marked(base),
     count: base.count,
     inputs: base.inputs,
+    ...(base.lists && { lists: base.lists }),
     labels: labels && columns("label", labels, base.count),
     weights: weights && columns("weight", weights, base.count),
   };
 }
 
-/** Neighbouring rows, without copying. */
+/** Neighbouring rows, without copying but for the places where lists start. */
 export function sliceRows(rows: Rows, start: number, count: number): Rows {
-  return mapRows(rows, count, (data) => {
+  const sliced = mapRows(rows, count, (data) => {
     const width = data.length / rows.count;
     return data.subarray(start * width, (start + count) * width) as typeof data;
   });
+  const lists = eachList(rows.lists, (list) => sliceLists(list, start, count));
+  return { ...sliced, ...(lists && { lists }) };
+}
+
+function sliceLists({ starts, codes, weights }: Lists, start: number, count: number): Lists {
+  const [first, end] = [starts[start], starts[start + count]];
+  return {
+    starts: starts.subarray(start, start + count + 1).map((at) => at - first),
+    codes: codes.subarray(first, end),
+    ...(weights && { weights: weights.subarray(first, end) }),
+  };
+}
+
+function eachList(
+  lists: Rows["lists"],
+  change: (list: Lists, name: string) => Lists,
+): Record<string, Lists> | undefined {
+  return lists && Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, change(list, name)]));
 }
 
 /**
@@ -91,10 +125,12 @@ export function pickRows(rows: Rows, positions: Uint32Array, memory?: Rows): Row
     Object.fromEntries(
       Object.entries(columns).map(([name, data]) => [name, pick(data, data.length / count, positions, held[name])]),
     );
+  const lists = eachList(rows.lists, (list, name) => pickLists(list, positions, memory?.lists?.[name]));
   return {
     ...marked(rows),
     count: positions.length,
     inputs: picked(inputs, memory?.inputs),
+    ...(lists && { lists }),
     labels: labels && picked(labels, memory?.labels),
     weights: weights && picked(weights, memory?.weights),
   };
@@ -108,6 +144,31 @@ function pick<D extends Column>(data: D, width: number, positions: Uint32Array, 
   const picked = held instanceof kind && held.length === length ? held : new kind(length) as D;
   pickBits(bits(data), width * (data.BYTES_PER_ELEMENT / 4), positions, bits(picked));
   return picked;
+}
+
+function pickLists({ starts, codes, weights }: Lists, positions: Uint32Array, held: Lists | undefined): Lists {
+  const own = room(Int32Array, positions.length + 1, held?.starts);
+  own[0] = 0;
+  positions.forEach((row, at) => own[at + 1] = own[at] + starts[row + 1] - starts[row]);
+  const total = own[positions.length];
+  const picked = room(Int32Array, total, held?.codes);
+  const weighed = weights && room(Float32Array, total, held?.weights);
+  positions.forEach((row, at) => {
+    const first = starts[row] - own[at];
+    for (let to = own[at]; to < own[at + 1]; to++) picked[to] = codes[first + to];
+    if (weighed) { for (let to = own[at]; to < own[at + 1]; to++) weighed[to] = weights[first + to]; }
+  });
+  return { starts: own, codes: picked, ...(weighed && { weights: weighed }) };
+}
+
+/** An array of some length in memory that is no longer needed, or in new memory that longer ones fit in later. */
+function room<D extends Int32Array | Float32Array>(
+  kind: new (buffer: ArrayBufferLike, start: number, length: number) => D,
+  length: number,
+  held: D | undefined,
+): D {
+  if (held !== undefined && held.buffer.byteLength >= 4 * length) return new kind(held.buffer, 0, length);
+  return new kind(new ArrayBuffer(4 * Math.ceil(1.25 * length)), 0, length);
 }
 
 function pickBits(from: Int32Array, width: number, positions: Uint32Array, to: Int32Array): void {

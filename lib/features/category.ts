@@ -1,10 +1,11 @@
 import { murmurs } from "../data/murmur.ts";
 import { type Form, list, object, text, whole, word } from "../errors/forms.ts";
+import type { Issue } from "../errors/issues.ts";
 import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import { coded, codesByWord } from "./coded.ts";
-import type { FeatureKind } from "./kind.ts";
-import { type Records, textIn, wordsOf } from "./tabular.ts";
+import type { FeatureKind, Vocabulary } from "./kind.ts";
+import { type Records, textIn, type Words, wordsOf } from "./tabular.ts";
 
 /** A category before its words are known. */
 export interface UnfittedCategory {
@@ -38,6 +39,9 @@ export interface CategoryFeature {
   /** Present if a missing text counts as an unknown word; absent: it has a code of its own. */
   readonly missing?: "unknown";
 }
+
+/** Words that have codes, and the codes before them. */
+type KnownWords = Omit<CategoryFeature, "kind">;
 
 /** Options of {@linkcode category}. */
 export interface CategoryOptions {
@@ -87,13 +91,7 @@ export function category(
 ): UnfittedCategory {
   const action = "define category";
   const { minCount = 1, most, unknowns, missing } = optionsOf(action, options, [...counts, "missing"]);
-  for (const [name, count] of [["minCount", minCount], ["most", most], ["unknowns", unknowns]] as const) {
-    if (count === undefined || Number.isSafeInteger(count) && count >= 1) continue;
-    throw new RangeError(`Cannot ${action}\n  at ${name}: found ${kindOf(count)}, wanted an integer of at least 1`);
-  }
-  if (unknowns !== undefined && unknowns > mostUnknowns) {
-    throw new RangeError(`Cannot ${action}\n  at unknowns: found ${unknowns}, wanted at most ${mostUnknowns}`);
-  }
+  checkCounts(action, { minCount, most, unknowns });
   if (unknowns !== undefined && unknowns > 1 && missing === "unknown") {
     const why = 'with missing: "unknown" they have one code';
     throw new TypeError(`Cannot ${action}\n  at unknowns: found ${unknowns}, but ${why}: leave one of both out`);
@@ -115,9 +113,22 @@ const counts = ["minCount", "most", "unknowns"];
 /** The most codes of unknown words: as many words fit beside them. */
 const mostUnknowns = 2 ** 23;
 
+/** Makes sure that the counts of a vocabulary are whole numbers of at least 1, if they are given, and unknowns not too many. */
+export function checkCounts(action: string, counts: Readonly<Record<string, number | undefined>>): void {
+  for (const [name, count] of Object.entries(counts)) {
+    if (count === undefined || Number.isSafeInteger(count) && count >= 1) continue;
+    throw new RangeError(`Cannot ${action}\n  at ${name}: found ${kindOf(count)}, wanted an integer of at least 1`);
+  }
+  const { unknowns } = counts;
+  if (unknowns !== undefined && unknowns > mostUnknowns) {
+    throw new RangeError(`Cannot ${action}\n  at unknowns: found ${unknowns}, wanted at most ${mostUnknowns}`);
+  }
+}
+
 const asUnknown: Form = word("unknown");
 
-const wordsForm: Form = (found, path) => {
+/** The form of a list of words, which may be a million. */
+export const wordsForm: Form = (found, path) => {
   if (isRecord(found) && typeof found.file === "string") {
     const wanted = "wanted load(), which reads it with its folder";
     return [{ path, message: `the words are in the file ${quoted(found.file)}: ${wanted}` }];
@@ -126,12 +137,35 @@ const wordsForm: Form = (found, path) => {
   return right ? [] : list(text)(found, path); // which takes longer, for a million of them
 };
 
-const unknownsForm: Form = whole(2, mostUnknowns);
+/** The form of a number of codes of unknown words. */
+export const unknownsForm: Form = whole(2, mostUnknowns);
+
+/** Returns the issues of the words of a vocabulary: too many, or one that stands twice. */
+export function wordIssues(words: readonly string[], unknowns: number, path: string): Issue[] {
+  const most = mostCodes - 1 - unknowns;
+  if (words.length > most) {
+    return [{ path: `${path}.words`, message: `found ${words.length} words, wanted at most ${most}` }];
+  }
+  return areDistinct(words) ? [] : [{ path: `${path}.words`, message: "a word stands twice" }];
+}
 
 const categoryForm: Form = object(
   { kind: word("category"), words: wordsForm },
   { missing: asUnknown, unknowns: unknownsForm },
 );
+
+/** The codes of the words of a category. */
+export const categoryWords: Vocabulary<KnownWords> = {
+  codes: (feature) => {
+    const { missing, unknowns = 1, words } = feature;
+    const size = words.length + reserved(feature);
+    if (missing === "unknown") return { size, unknown: 0 };
+    return { size, missing: 0, unknown: 1, ...(unknowns > 1 ? { unknowns } : {}) };
+  },
+  reserved,
+  codesOf: codesOfWords,
+  textOf: (feature, code) => feature.words[code - reserved(feature)],
+};
 
 /** Categories: one code each of the int input `category`, one-hot in the stream `input`. */
 export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
@@ -146,33 +180,14 @@ export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
     if (missing !== undefined && unknowns > 1) {
       return [{ path, message: '"unknowns" is given beside "missing": wanted one of both' }];
     }
-    const mostWords = mostCodes - 1 - unknowns;
-    if (words.length > mostWords) {
-      return [{ path: `${path}.words`, message: `found ${words.length} words, wanted at most ${mostWords}` }];
-    }
-    return areDistinct(words) ? [] : [{ path: `${path}.words`, message: "a word stands twice" }];
+    return wordIssues(words, unknowns, path);
   },
   upgraded: (feature) => ({ ...feature, missing: "unknown" }), // they had one code
   columns: (name) => ({ [name]: "text" }),
   fit: ({ minCount, most, ...rest }, name, records) => {
-    const { codes, words } = wordsOf(records, name);
-    const strange = words.findIndex((word) => typeof word !== "string");
-    if (strange >= 0) {
-      const found = `the column's word ${strange} is ${kindOf(words[strange])}, wanted a text`;
-      throw new TypeError(`Cannot ${records.action}\n  at feature ${quoted(name)}: ${found}`);
-    }
-    const counts = new Float64Array(words.length);
-    for (const code of codes) if (code >= 0) counts[code]++;
-    const frequent = frequentOf(words, counts, minCount, most);
-    const kept = Array.from(frequent, (code) => words[code]).sort();
-    const mostWords = mostCodes - 1 - (rest.unknowns ?? 1);
-    if (kept.length > mostWords) {
-      const found = `found ${kept.length} words, wanted at most ${mostWords}: a greater minCount leaves rare ones out`;
-      throw new RangeError(`Cannot ${records.action}\n  at feature ${quoted(name)}: ${found}`);
-    }
-    return { ...rest, words: Object.freeze(kept) };
+    return { ...rest, words: knownWords(wordsOf(records, name), { ...rest, minCount, most }, name, records) };
   },
-  unseen: (features, { category }) => {
+  unseen: (features, { inputs: { category } }) => {
     const seen = features.map(([, feature]) => new Uint8Array(reserved(feature) + feature.words.length));
     for (let at = 0; at < category.length;) {
       for (let column = 0; column < seen.length; column++, at++) seen[column][category[at]] = 1;
@@ -182,26 +197,48 @@ export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
       return feature.words.filter((_, place) => seen[column][first + place] === 0);
     });
   },
+  vocabulary: categoryWords,
   differs: "other words, or other codes for missing and unknown texts",
   ...coded<CategoryFeature>({
     input: "category",
-    codes: (feature) => {
-      const { missing, unknowns = 1, words } = feature;
-      const size = words.length + reserved(feature);
-      if (missing === "unknown") return { size, unknown: 0 };
-      return { size, missing: 0, unknown: 1, ...(unknowns > 1 ? { unknowns } : {}) };
-    },
-    reserved,
+    ...categoryWords,
     encode: (feature, name, records) => {
-      const codesOf = (words: readonly string[]) => codesOfWords(feature, words, records, name);
+      const codesOf = (words: readonly string[]) => codesOfWords(feature, words, name, records);
       return codesByWord(wordsOf(records, name), codesOf, 0);
     },
-    textOf: (feature, code) => feature.words[code - reserved(feature)],
   }),
 };
 
 /** The most codes of a feature: as many as a Map and a Set hold, and an input has units. */
 const mostCodes = 2 ** 24;
+
+/**
+ * Returns the words of a column that are known, in order.
+ *
+ * @throws {TypeError | RangeError} if one is not a text, or they are too many.
+ */
+export function knownWords(
+  { codes, words }: Words,
+  { minCount, most, unknowns = 1 }: Pick<UnfittedCategory, "minCount" | "most" | "unknowns">,
+  name: string,
+  { action }: Records,
+): readonly string[] {
+  const strange = words.findIndex((word) => typeof word !== "string");
+  if (strange >= 0) {
+    const found = `the column's word ${strange} is ${kindOf(words[strange])}, wanted a text`;
+    throw new TypeError(`Cannot ${action}\n  at feature ${quoted(name)}: ${found}`);
+  }
+  const counts = new Float64Array(words.length);
+  for (const code of codes) if (code >= 0) counts[code]++;
+  const frequent = frequentOf(words, counts, minCount, most);
+  const kept = Array.from(frequent, (code) => words[code]).sort();
+  const mostWords = mostCodes - 1 - unknowns;
+  if (kept.length > mostWords) {
+    const found = `found ${kept.length} words, wanted at most ${mostWords}: a greater minCount leaves rare ones out`;
+    throw new RangeError(`Cannot ${action}\n  at feature ${quoted(name)}: ${found}`);
+  }
+  return Object.freeze(kept);
+}
 
 /** Returns the positions of the words that are known: frequent enough, and no more than the most, if there is a limit. */
 function frequentOf(
@@ -217,7 +254,7 @@ function frequentOf(
 }
 
 /** Returns the number of codes that stand for no word, which come first: those of unknown words are the last of them. */
-function reserved({ missing, unknowns = 1 }: CategoryFeature): number {
+function reserved({ missing, unknowns = 1 }: KnownWords): number {
   return missing === "unknown" ? 1 : 1 + unknowns;
 }
 
@@ -240,7 +277,7 @@ function placesOf(words: readonly string[]): ReadonlyMap<string, number> {
 }
 
 /** Returns the codes of words. */
-function codesOfWords(feature: CategoryFeature, words: readonly string[], records: Records, name: string): Int32Array {
+function codesOfWords(feature: KnownWords, words: readonly string[], name: string, records: Records): Int32Array {
   const { unknowns = 1 } = feature;
   const [known, first] = [placesOf(feature.words), reserved(feature)];
   const strange: number[] = [];

@@ -1,21 +1,14 @@
 import { quoted } from "../errors/quoted.ts";
-import type { CodeRange } from "../formats/translation.ts";
 import { multiHot } from "../ops/functions.ts";
-import type { FeatureKind, Named, Segments } from "./kind.ts";
+import type { FeatureKind, Named, Segments, Vocabulary } from "./kind.ts";
 import type { Records, Words } from "./tabular.ts";
 
 /** The difference of a kind of features that are one code a row from others of them. */
-export interface Coding<Fitted> {
+export interface Coding<Fitted> extends Omit<Vocabulary<Fitted>, "codesOf"> {
   /** Its int input of the graph: a column for each feature. */
   readonly input: string;
-  /** The codes that a feature has, and what stands for one that it does not have. */
-  codes(feature: Fitted): CodeRange;
-  /** The number of codes that come first, those of missing values and unknown words. */
-  reserved(feature: Fitted): number;
   /** Returns the code of each row of a feature. */
   encode(feature: Fitted, name: string, records: Records): Int32Array;
-  /** Returns the text of a code that is not reserved. */
-  textOf(feature: Fitted, code: number): string;
 }
 
 /** Returns what all kinds of features that are one code a row have in common: they are one-hot in the stream `input`. */
@@ -36,10 +29,10 @@ export function coded<Fitted>(
         const own = encode(feature, name, records);
         for (let row = 0, at = column; row < own.length; row++, at += features.length) all[at] = own[row];
       });
-      return { [input]: all };
+      return { inputs: { [input]: all } };
     },
     value: (features, inputs) => multiHot(inputs[input], rangesOf(features).map(({ size }) => size)),
-    wrong: (features, inputs) => {
+    wrong: (features, { inputs }) => {
       const most = rangesOf(features).map(({ size }) => size - 1);
       const at = outOfRange(inputs[input], most);
       if (at < 0) return undefined;

@@ -35,8 +35,14 @@ export function fieldsIn(input: InputSpec): (part?: StreamSpec) => readonly Fiel
       features.map((named): [string, Field] => {
         const [name, feature] = named;
         const [code] = kind.inputs([named]).flatMap(({ codes = [] }) => codes);
-        const width = kind.width(feature);
-        return [name, { name, width, ...(code && { codes: { missing: code.missing !== undefined } }) }];
+        const items = kind.items?.(feature);
+        const table = "like" in feature ? feature.like : undefined;
+        const codes = code && {
+          missing: code.missing !== undefined,
+          ...(items === undefined ? {} : { items }),
+          ...(table === undefined ? {} : { table }),
+        };
+        return [name, { name, width: kind.width(feature), ...(codes && { codes }) }];
       })
     ),
   );

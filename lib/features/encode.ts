@@ -2,7 +2,16 @@ import type { Rows } from "../data/rows.ts";
 import { isRecord, kindOf } from "../errors/kinds.ts";
 import { encodingOf } from "./encoding.ts";
 import type { Features } from "./input.ts";
-import { authors, type Feature, groupsOf, isFitted, isUnfitted, kinds, type UnfittedFeature } from "./table.ts";
+import {
+  authors,
+  type Feature,
+  groupsOf,
+  isFitted,
+  isUnfitted,
+  kinds,
+  relationsIn,
+  type UnfittedFeature,
+} from "./table.ts";
 import { recordsOf, type Tabular } from "./tabular.ts";
 
 /**
@@ -36,9 +45,12 @@ export function fit(features: Readonly<Record<string, UnfittedFeature>>, rows: T
   checkFeatures(action, features, isUnfitted, authors);
   const records = recordsOf(action, columnsOfEach(features), rows);
   if (records.count === 0) throw new RangeError(`Cannot ${action}\n  at rows: found none, wanted at least one`);
+  checkRelations(action, features);
   const fitted = (name: string, feature: UnfittedFeature) => kinds[feature.kind].fit(feature, name, records);
   const entries = Object.entries(features).map(([name, feature]) => [name, Object.freeze(fitted(name, feature))]);
-  return Object.freeze(Object.fromEntries(entries));
+  const all: Features = Object.freeze(Object.fromEntries(entries));
+  checkRelations(action, all);
+  return all;
 }
 
 /**
@@ -55,7 +67,7 @@ export function fit(features: Readonly<Record<string, UnfittedFeature>>, rows: T
  * @param rows The rows; columns that are not features are left out.
  * @returns Rows without labels: `numeric`, `[rows x numbers]`, and `category`, codes `[rows x categories]` with 0 for a
  * missing text and 1 for an unknown word; codes of other kinds as `bucketed`, `hashed` and `cross`. There is none of a kind
- * that no feature has. Their `encoding` is a mark of
+ * that no feature has. Sequences are `lists`, by the name of the feature. Their `encoding` is a mark of
  * the features: a model whose features are others refuses them.
  * @throws {TypeError | RangeError} if a column is missing, columns are of different lengths, or a number is not
  * finite, also as float32 once it is encoded, or out of its transform's range; rows are counted from 0.
@@ -75,8 +87,15 @@ export function encode(features: Features, rows: Tabular): Rows {
   const action = "encode rows";
   checkFeatures(action, features, isFitted, "what fit() returns");
   const records = recordsOf(action, columnsOfEach(features), rows);
-  const inputs = groupsOf(features).map(({ kind, features }) => kind.encode(features, records));
-  return { count: records.count, inputs: Object.assign({}, ...inputs), encoding: encodingOf(features) };
+  checkRelations(action, features);
+  const parts = groupsOf(features).map(({ kind, features }) => kind.encode(features, records));
+  const lists: Rows["lists"] = Object.assign({}, ...parts.map(({ lists }) => lists));
+  return {
+    count: records.count,
+    inputs: Object.assign({}, ...parts.map(({ inputs }) => inputs)),
+    ...(Object.keys(lists!).length > 0 && { lists }),
+    encoding: encodingOf(features),
+  };
 }
 
 /** Features by name, each of which is what it should be. */
@@ -92,6 +111,14 @@ function checkFeatures(
     const found = `wanted ${wanted}, found ${kindOf(feature)}`;
     throw new TypeError(`Cannot ${action}\n  at feature ${JSON.stringify(name)}: ${found}`);
   }
+}
+
+/** Makes sure that what features say of each other is right. */
+function checkRelations(action: string, features: Readonly<Record<string, UnfittedFeature | Feature>>): void {
+  const [issue] = relationsIn(features);
+  if (issue === undefined) return;
+  const { name, property, message } = issue;
+  throw new TypeError(`Cannot ${action}\n  at feature ${JSON.stringify(name)}: ${property}: ${message}`);
 }
 
 /** The names of the columns that every feature is made from. */

@@ -2,7 +2,7 @@ import { murmurs } from "../data/murmur.ts";
 import { type Form, object, whole, word } from "../errors/forms.ts";
 import { kindOf } from "../errors/kinds.ts";
 import { coded, codesByWord, mostBuckets } from "./coded.ts";
-import type { FeatureKind } from "./kind.ts";
+import type { FeatureKind, Vocabulary } from "./kind.ts";
 import { textIn, wordsOf } from "./tabular.ts";
 
 /** A hashed word before it is known how many words of the training rows share a bucket. */
@@ -72,6 +72,15 @@ export const bucketsForm: Form = whole(1, mostBuckets);
 /** The form of a number of collisions. */
 export const collisionsForm: Form = whole(0, Number.MAX_SAFE_INTEGER);
 
+/** The codes of hashed words. */
+export const hashedWords: Vocabulary<HashedFeature> = {
+  codes: hashRange,
+  reserved: () => 1,
+  codesOf: ({ buckets }, words, name, records) =>
+    hashCodes(words.length, (at) => textIn(words, at, records, name), buckets),
+  textOf: (_, code) => `bucket ${code - 1}`,
+};
+
 /** Hashed words: one code each of the int input `hashed`, one-hot in the stream `input`. */
 export const hashedKind: FeatureKind<UnfittedHashed, HashedFeature> = {
   unfitted: object({ kind: word("hashed"), buckets: bucketsForm }),
@@ -86,18 +95,16 @@ export const hashedKind: FeatureKind<UnfittedHashed, HashedFeature> = {
     return { kind, buckets, collisions: collisionsAmong(found) };
   },
   encoding: ({ buckets }) => ({ buckets }),
+  vocabulary: hashedWords,
   differs: "another number of buckets",
   about: ({ buckets, collisions }) => `${buckets} buckets, ${collisions} collisions`,
   ...coded<HashedFeature>({
     input: "hashed",
-    codes: hashRange,
-    reserved: () => 1,
-    encode: ({ buckets }, name, records) => {
-      const codesOf = (words: readonly string[]) =>
-        hashCodes(words.length, (at) => textIn(words, at, records, name), buckets);
+    ...hashedWords,
+    encode: (feature, name, records) => {
+      const codesOf = (words: readonly string[]) => hashedWords.codesOf(feature, words, name, records);
       return codesByWord(wordsOf(records, name), codesOf, 0);
     },
-    textOf: (_, code) => `bucket ${code - 1}`,
   }),
 };
 

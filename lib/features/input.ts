@@ -1,6 +1,6 @@
-import { type Form, list, number, object, record, text, whole } from "../errors/forms.ts";
+import { type Form, list, number, object, text, whole } from "../errors/forms.ts";
 import { isRecord, kindOf } from "../errors/kinds.ts";
-import { type Feature, featureForm, kinds } from "./table.ts";
+import { type Feature, featuresForm, groupsOf } from "./table.ts";
 
 /** A width of real numbers, or named features with their encoding. */
 export type InputSpec =
@@ -25,7 +25,10 @@ export const mostUnits = 2 ** 24;
 /** The width of the stream `input`, in which features lie side by side. */
 export function inputWidth(input: InputSpec): number {
   if ("width" in input) return input.width;
-  return Object.values(input.features).reduce((total, feature) => total + kinds[feature.kind].width(feature), 0);
+  return groupsOf(input.features).reduce(
+    (total, { kind, features }) => features.reduce((sum, [, feature]) => sum + kind.width(feature), total),
+    0,
+  );
 }
 
 /**
@@ -58,7 +61,7 @@ export const streamForm: Form = (found, path) =>
 /** The form of an input: a width, or features. */
 export const inputForm: Form = (found, path) => {
   if (!isRecord(found) || found.features === undefined) return object({ width: whole(1, mostUnits) })(found, path);
-  const issues = object({ features: record(featureForm) })(found, path);
+  const issues = object({ features: featuresForm })(found, path);
   return isRecord(found.features) && Object.keys(found.features).length === 0
     ? [...issues, { path: `${path}.features`, message: "a model needs at least one feature" }]
     : issues;

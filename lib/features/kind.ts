@@ -35,12 +35,18 @@ export interface FeatureKind<Unfitted, Fitted> {
   reserved(feature: Fitted): readonly number[];
   /** The inputs of the graph that the features share. */
   inputs(features: readonly Named<Fitted>[]): readonly GraphInput[];
-  /** Returns records as these inputs, by the inputs' names. */
-  encode(features: readonly Named<Fitted>[], records: Records): Rows["inputs"];
+  /** Returns records as rows hold them: as these inputs, by the inputs' names, or as lists by the names of the features. */
+  encode(features: readonly Named<Fitted>[], records: Records): Partial<Encoded>;
+  /** Returns lists as these inputs, padded to one length; absent where rows hold the inputs themselves. */
+  padded?(features: readonly Named<Fitted>[], rows: Encoded): Rows["inputs"];
   /** The columns `[batch, sum of widths]` of the stream `input`, from the inputs by name, `[batch, width]` each. */
   value(features: readonly Named<Fitted>[], inputs: Readonly<Record<string, Value>>): Value;
+  /** The places of a feature that stand one after the other in its columns; absent where it has one. */
+  items?(feature: Fitted): number;
   /** The first number that the features cannot take, of arrays whose types and lengths are right. */
-  wrong(features: readonly Named<Fitted>[], inputs: Rows["inputs"]): Wrong | undefined;
+  wrong(features: readonly Named<Fitted>[], rows: Encoded): Wrong | undefined;
+  /** The codes of its words, which features of lists can have too; absent where it has none of its own. */
+  readonly vocabulary?: Vocabulary<Fitted>;
   /** The properties that decide how a feature is encoded; absent where all but its kind do. */
   encoding?(feature: Fitted): Readonly<Record<string, unknown>>;
   /** The difference between two features of the kind that are encoded differently, in words. */
@@ -48,10 +54,25 @@ export interface FeatureKind<Unfitted, Fitted> {
   /** The text of a description about a feature, if there is something to say. */
   about?(feature: Fitted): string | undefined;
   /** The words of each feature that no row has; absent where features have no words. */
-  unseen?(features: readonly Named<Fitted>[], inputs: Rows["inputs"]): readonly (readonly string[])[];
+  unseen?(features: readonly Named<Fitted>[], rows: Encoded): readonly (readonly string[])[];
   /** The segments of rows that have the same value of a feature; absent where values are not counted. */
   segments?(features: readonly Named<Fitted>[], name: string): Segments;
 }
+
+/** The codes of words, which features of several kinds can have. */
+export interface Vocabulary<Fitted> {
+  /** The codes that a feature has, and what stands for one that it does not have. */
+  codes(feature: Fitted): CodeRange;
+  /** The number of codes that come first, those of missing values and unknown words. */
+  reserved(feature: Fitted): number;
+  /** Returns the text of a code that is not reserved. */
+  textOf(feature: Fitted, code: number): string;
+  /** Returns the codes of words that a column of a feature has. */
+  codesOf(feature: Fitted, words: readonly string[], name: string, records: Records): Int32Array;
+}
+
+/** The part of rows that holds features. */
+export type Encoded = Pick<Rows, "inputs" | "lists">;
 
 /** A feature and its name in the model. */
 export type Named<Of> = readonly [name: string, feature: Of];

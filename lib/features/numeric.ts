@@ -196,10 +196,10 @@ export const numericKind: FeatureKind<UnfittedNumeric, NumericFeature> = {
       }
       column += widthOf(feature);
     }
-    return { numeric };
+    return { inputs: { numeric } };
   },
   value: (_, { numeric }) => numeric,
-  wrong: (features, { numeric }) => {
+  wrong: (features, { inputs: { numeric } }) => {
     if (areFinite(numeric as Float32Array)) return undefined;
     const at = numeric.findIndex((number) => !Number.isFinite(number));
     const places = placesOf(features);

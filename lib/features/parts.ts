@@ -1,9 +1,8 @@
 import { areFinite } from "../data/finite.ts";
-import type { Rows } from "../data/rows.ts";
 import { apply } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
 import type { InputSpec } from "./input.ts";
-import type { GraphInput, Wrong } from "./kind.ts";
+import type { Encoded, GraphInput, Wrong } from "./kind.ts";
 import { type Group, groupsOf } from "./table.ts";
 
 /** A part of the stream `input`: the numbers of a model that reads a width, or all features of one kind. */
@@ -15,7 +14,14 @@ export interface InputPart {
   /** Those of its columns that are 0 unless something is missing or unknown. */
   readonly reserved: readonly number[];
   /** The first number that it cannot take, of arrays whose types and lengths are right. */
-  readonly wrong: (inputs: Rows["inputs"]) => Wrong | undefined;
+  readonly wrong: (rows: Encoded) => Wrong | undefined;
+  /** The lists of rows that its inputs are made of; absent where rows hold the inputs themselves. */
+  readonly lists?: {
+    /** The names of the features. */
+    readonly names: readonly string[];
+    /** Returns the inputs, in which all lists are padded to one length. */
+    readonly padded: (rows: Encoded) => Encoded["inputs"];
+  };
 }
 
 /** The parts of the stream `input`, in its order. */
@@ -25,7 +31,10 @@ export function partsOf(input: InputSpec): readonly InputPart[] {
     inputs: kind.inputs(features),
     value: (inputs) => kind.value(features, inputs),
     reserved: reservedIn(kind, features),
-    wrong: (inputs) => kind.wrong(features, inputs),
+    wrong: (rows) => kind.wrong(features, rows),
+    ...(kind.padded && {
+      lists: { names: features.map(([name]) => name), padded: (rows) => kind.padded!(features, rows) },
+    }),
   }));
 }
 
@@ -54,7 +63,7 @@ function numbers(width: number): InputPart {
     inputs: [{ name: "input", type: "float", width }],
     value: ({ input }) => input,
     reserved: [],
-    wrong: ({ input }) => {
+    wrong: ({ inputs: { input } }) => {
       if (areFinite(input as Float32Array)) return undefined;
       const at = input.findIndex((number) => !Number.isFinite(number));
       const [row, column] = [Math.floor(at / width), at % width];

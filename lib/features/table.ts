@@ -1,21 +1,36 @@
 import type { ColumnKind } from "../data/csv.ts";
 import { isRecord } from "../errors/kinds.ts";
-import { type Form, object, word } from "../errors/forms.ts";
+import { type Form, object, record, word } from "../errors/forms.ts";
+import { keyText } from "../errors/issues.ts";
 import { type BucketedFeature, bucketedKind, type UnfittedBucketed } from "./bucketed.ts";
 import { type CategoryFeature, categoryKind, type UnfittedCategory } from "./category.ts";
 import { type CrossFeature, crossKind, type UnfittedCross } from "./cross.ts";
 import { type HashedFeature, hashedKind, type UnfittedHashed } from "./hashed.ts";
 import type { FeatureKind, Named } from "./kind.ts";
+import { type Related, type RelationIssue, relationIssues, resolved } from "./relations.ts";
 import { type NumericFeature, numericKind, type UnfittedNumeric } from "./numeric.ts";
+import { type SequenceFeature, sequenceKind, type UnfittedSequence } from "./sequence.ts";
 
 /** A named feature: how a column becomes inputs of the model. */
-export type Feature = NumericFeature | CategoryFeature | BucketedFeature | HashedFeature | CrossFeature;
+export type Feature =
+  | NumericFeature
+  | CategoryFeature
+  | BucketedFeature
+  | HashedFeature
+  | CrossFeature
+  | SequenceFeature;
 
 /**
- * A feature before its encoding is fitted: what {@linkcode numeric}, {@linkcode category}, {@linkcode hashed} and
- * {@linkcode cross} return.
+ * A feature before its encoding is fitted: what {@linkcode numeric}, {@linkcode category}, {@linkcode hashed},
+ * {@linkcode cross} and {@linkcode sequence} return.
  */
-export type UnfittedFeature = UnfittedNumeric | UnfittedCategory | UnfittedBucketed | UnfittedHashed | UnfittedCross;
+export type UnfittedFeature =
+  | UnfittedNumeric
+  | UnfittedCategory
+  | UnfittedBucketed
+  | UnfittedHashed
+  | UnfittedCross
+  | UnfittedSequence;
 
 /** The kinds of features, one row each. Their order is that of the stream `input`. */
 export const kinds: Readonly<Record<Feature["kind"], FeatureKind<UnfittedFeature, Feature>>> = {
@@ -24,22 +39,23 @@ export const kinds: Readonly<Record<Feature["kind"], FeatureKind<UnfittedFeature
   bucketed: bucketedKind,
   hashed: hashedKind,
   cross: crossKind,
+  sequence: sequenceKind,
 };
 
 /** The functions that return features before they are fitted, in words. */
-export const authors = "numeric(), category(), hashed() or cross()";
+export const authors = "numeric(), category(), hashed(), cross() or sequence()";
 
 /** All features of one kind, in the order of the model's features. */
 export interface Group {
   /** The row of their kind. */
   readonly kind: FeatureKind<UnfittedFeature, Feature>;
-  /** The features, at least one. */
+  /** The features, at least one, each with the feature whose vocabulary it has, if it has another's. */
   readonly features: readonly Named<Feature>[];
 }
 
 /** Features by kind, in the order of the table, without the kinds of which there is none. */
 export function groupsOf(features: Readonly<Record<string, Feature>>): readonly Group[] {
-  const named = Object.entries(features);
+  const named = Object.entries(features).map(([name, feature]) => [name, resolved(kinds, feature, features)] as const);
   return Object.entries(kinds)
     .map(([name, kind]) => ({ kind, features: named.filter(([, feature]) => feature.kind === name) }))
     .filter(({ features }) => features.length > 0);
@@ -51,6 +67,20 @@ export const featureForm: Form = (found, path) => {
   if (kind !== undefined) return kind.fitted(found, path);
   return object({ kind: word(...Object.keys(kinds)) })(isRecord(found) ? { kind: found.kind } : found, path);
 };
+
+/** The form of fitted features by name: each right alone, and the vocabularies that they share by name there. */
+export const featuresForm: Form = (found, path) => {
+  const issues = record(featureForm)(found, path);
+  if (issues.length > 0) return issues;
+  return relationsIn(found as Readonly<Record<string, Feature>>).map(({ name, property, message }) => {
+    return { path: `${path}${keyText(name)}.${property}`, message };
+  });
+};
+
+/** Returns the mistakes in what features, fitted or not, say of each other. */
+export function relationsIn(features: Readonly<Record<string, Related>>): RelationIssue[] {
+  return relationIssues(kinds, features);
+}
 
 /** Returns what was read as a feature of version 1 as it is in this version. */
 export function upgradedFeature(found: unknown): unknown {

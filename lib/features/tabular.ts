@@ -5,8 +5,11 @@ import { advice } from "../errors/nearest.ts";
 /** Rows to fit or to encode: a table, or plain lists by name, `{ age: [73, 58], job: ["clerk", "smith"] }`. */
 export type Tabular = Columns | Readonly<Record<string, PlainColumn>>;
 
-/** A list of numbers or of texts; null, undefined and NaN where one is missing. */
-export type PlainColumn = ArrayLike<number | string | null | undefined>;
+/** A list of numbers, of texts or of lists of these; null, undefined and NaN where one is missing. */
+export type PlainColumn = ArrayLike<Item | ArrayLike<Item>>;
+
+/** A number or a text of a list; null, undefined and NaN where it is missing. */
+type Item = number | string | null | undefined;
 
 /** The columns of some features, which are all there and of one length. */
 export interface Records {
@@ -116,7 +119,7 @@ export interface Words {
  * @throws {TypeError} naming the row of the first value that is neither a text nor a whole number.
  */
 export function wordsOf({ action, columns }: Records, name: string, feature: string = name): Words {
-  const where = name === feature ? at(action, name) : `${at(action, feature)}, column ${JSON.stringify(name)}`;
+  const where = placeOf(action, feature, name);
   const column = columns[name];
   if (isTyped(column)) {
     if (column.kind === "text") return column;
@@ -134,6 +137,112 @@ export function wordsOf({ action, columns }: Records, name: string, feature: str
     return code;
   });
   return { codes, words: [...known.keys()] };
+}
+
+/** The words of a column of lists, each distinct one once. */
+export interface ListedWords extends Words {
+  /** The position in `codes` where each row's list starts, from 0, and the end of the last: `[rows + 1]`. */
+  readonly starts: Int32Array;
+}
+
+/**
+ * The words of a column of lists: plain lists, or texts that a separator splits. An empty text is an empty list, and so is
+ * one that is missing; an empty part of a text is a missing word.
+ *
+ * @throws {TypeError} naming the row of the first value that is neither, or is a text where there is no separator.
+ */
+export function listsOf(records: Records, name: string, separator: string | undefined): ListedWords {
+  const known = new Map<string, number>();
+  const items = itemsOf(records, name, name, separator, (word) => {
+    if (word === null || word === undefined) return -1;
+    if (typeof word !== "string" && !Number.isSafeInteger(word)) return undefined;
+    const text = String(word);
+    const code = known.get(text) ?? known.size;
+    known.set(text, code);
+    return code;
+  }, "a text or a whole number");
+  return { starts: items.starts, codes: Int32Array.from(items.numbers), words: [...known.keys()] };
+}
+
+/** Numbers of a column of lists. */
+export interface ListedNumbers {
+  /** The position in `numbers` where each row's list starts, from 0, and the end of the last: `[rows + 1]`. */
+  readonly starts: Int32Array;
+  /** The numbers of all rows. */
+  readonly numbers: readonly number[];
+}
+
+/**
+ * The weights of a column of lists, which belong to a feature of another column: plain lists of numbers, or texts that a
+ * separator splits.
+ *
+ * @throws {TypeError | RangeError} naming the row of the first weight that is not a finite number of at least 0, in
+ * float32 too.
+ */
+export function weightsOf(
+  records: Records,
+  name: string,
+  feature: string,
+  separator: string | undefined,
+): ListedNumbers {
+  return itemsOf(records, name, feature, separator, (weight) => {
+    const number = typeof weight === "string" ? decimal(weight) : weight;
+    return typeof number === "number" && number >= 0 && Math.fround(number) < Infinity ? number : undefined;
+  }, "a weight: a finite number of at least 0");
+}
+
+/** Returns the number in a text; undefined if it is not one. */
+function decimal(text: string): number | undefined {
+  return text.trim() === "" ? undefined : Number(text);
+}
+
+/**
+ * Returns a number for each item of a column of lists.
+ *
+ * @param numberOf Returns the number of an item; undefined if the item is refused.
+ */
+function itemsOf(
+  { action, columns }: Records,
+  name: string,
+  feature: string,
+  separator: string | undefined,
+  numberOf: (item: Item) => number | undefined,
+  wanted: string,
+): ListedNumbers {
+  const where = placeOf(action, feature, name);
+  const column = columns[name];
+  if (isTyped(column) && column.kind === "number") throw new TypeError(`${where}: found numbers, wanted lists`);
+  const count = isTyped(column) ? column.codes.length : column.length;
+  const starts = new Int32Array(count + 1);
+  const numbers: number[] = [];
+  for (let row = 0; row < count; row++) {
+    const value = isTyped(column) ? column.words[column.codes[row]] : column[row];
+    const items = listIn(value, separator);
+    if (items === undefined) {
+      const way = typeof value === "string"
+        ? "wanted a list, or the option separator, which splits it"
+        : "wanted a list";
+      throw new TypeError(`${where}, row ${row}: found ${textOf(value)}, ${way}`);
+    }
+    for (let at = 0; at < items.length; at++) {
+      const number = numberOf(items[at]);
+      if (number === undefined) {
+        const found = `found ${textOf(items[at])} at place ${at} of the list, wanted ${wanted}`;
+        throw new (typeof items[at] === "number" ? RangeError : TypeError)(`${where}, row ${row}: ${found}`);
+      }
+      numbers.push(number);
+    }
+    starts[row + 1] = numbers.length;
+  }
+  return { starts, numbers };
+}
+
+/** Returns the items of a list or of a text that a separator splits; undefined if a value is neither. */
+function listIn(value: unknown, separator: string | undefined): ArrayLike<Item> | undefined {
+  if (value === null || value === undefined || value === "") return [];
+  if (Array.isArray(value) || ArrayBuffer.isView(value) && "length" in value) return value as ArrayLike<Item>;
+  if (typeof value !== "string" || separator === undefined) return undefined;
+  return value.split(separator).map((part) => part === "" ? null : part);
 }
 
 /**
@@ -175,6 +284,11 @@ function lengthOf(action: string, feature: string, name: string, columns: Record
 /** The beginning of an error about a feature. */
 function at(action: string, feature: string): string {
   return `Cannot ${action}\n  at feature ${JSON.stringify(feature)}`;
+}
+
+/** The beginning of an error about a feature's column, which has the feature's name or another. */
+function placeOf(action: string, feature: string, name: string): string {
+  return name === feature ? at(action, name) : `${at(action, feature)}, column ${JSON.stringify(name)}`;
 }
 
 /** A value of a column, in errors. */

@@ -1,4 +1,5 @@
 import { type Rows, sliceRows } from "../data/rows.ts";
+import type { InputSpec } from "../features/input.ts";
 import type { Spec } from "../spec/spec.ts";
 import { alike, squares, within } from "./alike.ts";
 import { inputTensors, readBy } from "../model/feed.ts";
@@ -32,7 +33,7 @@ const piece = 64;
  */
 export async function outputsOf(model: Model, data: Rows): Promise<readonly Outputs[]> {
   const rows = Math.min(most, data.count);
-  const banks = banksOf(model.spec, differ(sliceRows(data, 0, rows)));
+  const banks = banksOf(model.spec, differ(sliceRows(data, 0, rows), model.spec.input));
   const open = () => banks.some(({ constant, groups }) => constant.length > 0 || groups.length > 0);
   if (rows < piece || !open()) return [];
   const { plan, programOf } = insidesOf(model, "report gates");
@@ -42,7 +43,7 @@ export async function outputsOf(model: Model, data: Rows): Promise<readonly Outp
   for (let start = 0; start < rows && open(); start += piece) {
     const some = sliceRows(data, start, Math.min(piece, rows - start));
     insidesOf(model, "report gates"); // it may be disposed meanwhile
-    const found = await program.run(readBy(graph, inputTensors(some)));
+    const found = await program.run(readBy(graph, inputTensors(some, plan.spec.input)));
     for (const bank of banks) distinguish(bank, found[`experts/${bank.level}/${bank.name}`].data, some.count);
   }
   return banks.map(({ level, name, constant, groups }) => {
@@ -63,8 +64,8 @@ interface Bank {
 }
 
 /** Returns true if not all rows are the same. */
-function differ(rows: Rows): boolean {
-  return Object.values(inputTensors(rows)).some(({ shape: [, width], data }) =>
+function differ(rows: Rows, input: InputSpec): boolean {
+  return Object.values(inputTensors(rows, input)).some(({ shape: [, width], data }) =>
     data.some((number, at) => number !== data[at % width])
   );
 }

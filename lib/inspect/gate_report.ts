@@ -153,7 +153,7 @@ async function collected(
     if (gates.length > 0) {
       const { graph, program } = programOf("gates", () => weighing(plan, gates));
       insidesOf(model, "report gates"); // it may be disposed meanwhile
-      const outputs = await program.run(readBy(graph, inputTensors(piece)));
+      const outputs = await program.run(readBy(graph, inputTensors(piece, plan.spec.input)));
       weights.push(...gates.map((gate) => finiteWeights(outputs[`gates/${gate.gate}`], gate, start)));
     }
     for (let row = 0; row < piece.count; row += batch) drops?.add(weights, row, Math.min(row + batch, piece.count));

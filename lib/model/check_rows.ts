@@ -1,7 +1,7 @@
 import { isFloat, isRecord, kindOf } from "../errors/kinds.ts";
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
-import type { Rows } from "../data/rows.ts";
+import type { Lists, Rows } from "../data/rows.ts";
 import { differenceFrom } from "../features/encoding.ts";
 import type { GraphInput } from "../features/kind.ts";
 import { partsOf } from "../features/parts.ts";
@@ -37,7 +37,7 @@ export function checkRows(
   }
   checkEncoding(spec, rows, action);
   const parts = partsOf(spec.input);
-  const names = parts.flatMap(({ inputs }) => inputs.map(({ name }) => name));
+  const names = parts.flatMap(({ inputs, lists }) => lists === undefined ? inputs.map(({ name }) => name) : []);
   for (const [name, data] of Object.entries(rows.inputs)) {
     if (!names.includes(name) && data?.length !== 0) {
       const hint = name === "input" && !("width" in spec.input)
@@ -46,9 +46,10 @@ export function checkRows(
       throw new TypeError(`${action}: the model has no input ${quoted(name)}${hint}`);
     }
   }
-  for (const { inputs, wrong } of parts) {
-    for (const input of inputs) checkInput(input, rows, action);
-    const first = wrong(rows.inputs);
+  checkLists(parts.flatMap(({ lists }) => lists?.names ?? []), rows, action);
+  for (const { inputs, lists, wrong } of parts) {
+    if (lists === undefined) { for (const input of inputs) checkInput(input, rows, action); }
+    const first = wrong(rows);
     if (first !== undefined) {
       throw new RangeError(`${action}\n  at row ${first.row}, ${first.at}: ${first.message}`);
     }
@@ -81,6 +82,48 @@ function checkInput({ name, type, width }: GraphInput, { count, inputs }: Rows, 
   if (data.length !== count * width) {
     const found = count > 0 ? `${data.length / count} a row` : `${data.length}`;
     throw new RangeError(`${action}: input ${quoted(name)} needs ${width} numbers a row, found ${found}`);
+  }
+}
+
+/** Makes sure that there are lists of these features and no others, but empty ones, each of one start for each row. */
+function checkLists(names: readonly string[], { count, lists = {} }: Rows, action: string): void {
+  if (!isRecord(lists)) {
+    throw new TypeError(`${action}: lists must be an object of lists by feature, found ${kindOf(lists)}`);
+  }
+  const strange = Object.keys(lists).find((name) => !names.includes(name) && lists[name]?.codes?.length !== 0);
+  if (strange !== undefined) {
+    throw new TypeError(`${action}: the model has no lists of ${quoted(strange)}${advice(strange, names)}`);
+  }
+  for (const name of names) {
+    const where = `${action}\n  at feature ${quoted(name)}`;
+    const found: Partial<Lists> | undefined = Object.hasOwn(lists, name) ? lists[name] : undefined;
+    if (found === undefined) throw new TypeError(`${where}: the rows have no lists of it`);
+    const { starts, codes, weights } = found;
+    if (!(starts instanceof Int32Array && codes instanceof Int32Array)) {
+      const kinds = `starts ${kindOf(starts)} and codes ${kindOf(codes)}`;
+      throw new TypeError(`${where}: starts and codes must be of type Int32Array, found ${kinds}`);
+    }
+    if (weights !== undefined && !(weights instanceof Float32Array)) {
+      throw new TypeError(`${where}: weights must be of type Float32Array, found ${kindOf(weights)}`);
+    }
+    if (weights !== undefined && weights.length !== codes.length) {
+      throw new RangeError(`${where}: found ${weights.length} weights for ${codes.length} codes, wanted one each`);
+    }
+    if (starts.length !== count + 1) {
+      throw new RangeError(
+        `${where}: found ${starts.length} starts, wanted ${count + 1}: one for each row, and the end`,
+      );
+    }
+    const wrong = starts.findIndex((at, row) => row === 0 ? at !== 0 : at < starts[row - 1]);
+    if (wrong >= 0) {
+      const wanted = wrong === 0 ? "0" : `at least ${starts[wrong - 1]}`;
+      throw new RangeError(
+        `${action}\n  at row ${wrong}, feature ${quoted(name)}: the list starts at ${starts[wrong]}, wanted ${wanted}`,
+      );
+    }
+    if (starts[count] !== codes.length) {
+      throw new RangeError(`${where}: the lists end at ${starts[count]}, wanted ${codes.length}, the number of codes`);
+    }
   }
 }
 

@@ -3,6 +3,7 @@ import { type Rows, sliceRows } from "../data/rows.ts";
 import type { Engine, Program, Store } from "../engines/engine.ts";
 import { checkRecord, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
+import type { InputSpec } from "../features/input.ts";
 import type { Graph } from "../graph/graph.ts";
 import { flatName } from "../graph/layout.ts";
 import type { Tensor } from "../ops/tensor.ts";
@@ -169,7 +170,7 @@ async function outputsFor(insides: () => Insides, rows: Rows, gates: boolean): P
   checkRows(plan.spec, rows);
   const name = gates ? "inspect" : "predict";
   const { graph, program } = programOf(name, () => prediction(plan, gates));
-  const outputs = await inPieces(() => insides() && program, rows, graph);
+  const outputs = await inPieces(() => insides() && program, rows, graph, plan.spec.input);
   checkPredictions(pick(outputs, tasks), rows.count);
   await checkInside("Cannot predict", kept, [name, graph], rows);
   return outputs;
@@ -197,11 +198,16 @@ function unbounded(found: number): string {
 const mostParameters = 2 ** 30;
 
 /** Runs a program, which is asked for anew as the model may be disposed, over all rows, and joins its outputs. */
-async function inPieces(program: () => Program, rows: Rows, graph: Graph): Promise<Record<string, Float32Array>> {
+async function inPieces(
+  program: () => Program,
+  rows: Rows,
+  graph: Graph,
+  input: InputSpec,
+): Promise<Record<string, Float32Array>> {
   const joined = new Map<string, Float32Array>();
   for (let start = 0; start < rows.count; start += mostRows) {
     const count = Math.min(mostRows, rows.count - start);
-    const outputs = await program().run(readBy(graph, inputTensors(sliceRows(rows, start, count))));
+    const outputs = await program().run(readBy(graph, inputTensors(sliceRows(rows, start, count), input)));
     for (const [name, { data }] of Object.entries(outputs)) {
       const width = data.length / count;
       const whole = joined.get(name) ?? new Float32Array(rows.count * width);

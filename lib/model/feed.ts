@@ -1,6 +1,8 @@
 import { fillNormal, fillUniform, random } from "../data/random.ts";
 import { type Rows, sliceRows } from "../data/rows.ts";
 import type { Tensor } from "../ops/tensor.ts";
+import type { InputSpec } from "../features/input.ts";
+import { partsOf } from "../features/parts.ts";
 import type { Graph } from "../graph/graph.ts";
 import { groupsOf, heads, lossOverAll } from "../heads/heads.ts";
 import { sizeOf, withBatch } from "../ops/shape.ts";
@@ -19,7 +21,7 @@ export function batchTensors(
   rows: Rows,
   scales?: Readonly<Record<string, number>>,
 ): Record<string, Tensor> {
-  const tensors = inputTensors(rows);
+  const tensors = inputTensors(rows, spec.input);
   for (const [task, { head }] of Object.entries(spec.tasks)) {
     const { labels: given, weights, groups } = judged(spec, rows, task);
     const labels = given.map((label) => Number.isNaN(label) ? 0 : label);
@@ -61,9 +63,12 @@ function scaleOf(rows: Rows, task: string, weights: Float64Array): number {
 /** The most rows that are run at a time. */
 export const mostRows = 1024;
 
-/** Returns the inputs of rows as the graph takes them; empty ones are of models with other features. */
-export function inputTensors({ count, inputs }: Rows): Record<string, Tensor> {
-  const given = Object.entries(inputs).filter(([, data]) => data.length > 0);
+/** Returns the inputs of rows as the graph takes them, lists padded; empty ones are of models with other features. */
+export function inputTensors(rows: Rows, input: InputSpec): Record<string, Tensor> {
+  const { count, inputs } = rows;
+  const padded = partsOf(input).map(({ lists }) => lists?.padded(rows));
+  const given = Object.entries(Object.assign({}, inputs, ...padded) as Rows["inputs"])
+    .filter(([, data]) => data.length > 0);
   return Object.fromEntries(given.map(([name, data]) => [name, { shape: [count, data.length / count], data }]));
 }
 

@@ -33,10 +33,11 @@ export async function checkInside(
     inside.safe = safeInputs(inside.values, largest);
   }
   const inputs = Object.values(rows.inputs).map((data) => data instanceof Int32Array ? 0 : largestIn(data));
-  if (Math.max(0, ...inputs) <= inside.safe) return;
+  const weights = Object.values(rows.lists ?? {}).map(({ weights }) => weights === undefined ? 1 : largestIn(weights));
+  if (Math.max(0, ...inputs, ...weights) <= inside.safe) return;
   const guard = programOf(`${name}, guarded`, () => guarded(inside.values));
   const isBeyond = async (start: number, count: number): Promise<boolean> => {
-    const tensors = inputTensors(sliceRows(rows, start, count));
+    const tensors = inputTensors(sliceRows(rows, start, count), plan.spec.input);
     return (await guard.program.run(readBy(guard.graph, tensors))).beyond.data[0] !== 0;
   };
   for (let start = 0; start < rows.count; start += mostRows) {

@@ -44,6 +44,16 @@ export interface Value {
   readonly fields?: readonly Field[];
 }
 
+/** The codes of a feature of a stream, while authoring. */
+export interface FieldCodes {
+  /** True if the first is that of a missing id. */
+  readonly missing: boolean;
+  /** The places of a sequence, whose columns are so many times those of its codes, place after place. Absent: no sequence. */
+  readonly items?: number;
+  /** The feature whose vocabulary it has. Absent: its own. */
+  readonly table?: string;
+}
+
 /** A feature of a stream, while authoring. */
 export interface Field {
   /** The name of the feature. */
@@ -52,14 +62,4 @@ export interface Field {
   readonly width: number;
   /** Its codes, a column each; absent if its columns are numbers. */
   readonly codes?: FieldCodes;
-}
-
-/** The codes of a feature, while authoring. */
-export interface FieldCodes {
-  /** True if the first code is that of a missing id. */
-  readonly missing: boolean;
-  /** The places of a sequence, of which each has a column for each code; absent where there is one. */
-  readonly items?: number;
-  /** The feature whose vocabulary it shares, if it does. */
-  readonly table?: string;
 }

@@ -7,10 +7,10 @@ import { groupsOf } from "../features/table.ts";
  * Returns a note on each feature of a model that knows words which no row has, so that nothing trains their weights. The
  * time grows with the rows and words.
  */
-export function unseenWords(input: InputSpec, { inputs }: Rows): string[] {
+export function unseenWords(input: InputSpec, rows: Rows): string[] {
   if ("width" in input) return [];
   return groupsOf(input.features).flatMap(({ kind, features }) => {
-    const unseen = kind.unseen?.(features, inputs) ?? [];
+    const unseen = kind.unseen?.(features, rows) ?? [];
     return unseen.flatMap((words, at) => words.length === 0 ? [] : [noteOf(features[at][0], words)]);
   });
 }

@@ -1,0 +1,185 @@
+import { object, text, word } from "../errors/forms.ts";
+import { kindOf, optionsOf } from "../errors/kinds.ts";
+import { quoted } from "../errors/quoted.ts";
+import { multiHot } from "../ops/functions.ts";
+import type { FeatureKind } from "./kind.ts";
+import {
+  codesOfLists,
+  fittedList,
+  itemsForm,
+  type Kept,
+  type Listed,
+  listedBy,
+  listedIssues,
+  listForms,
+  listOptions,
+  paddedCodes,
+  rangesOf,
+  readLists,
+  type UnfittedListed,
+  unfittedListForms,
+  unseenInLists,
+  vocabularyOf,
+  wrongInLists,
+} from "./listed.ts";
+import type { ListedWords } from "./tabular.ts";
+
+/** A sequence before its words and its length are known. */
+export interface UnfittedSequence extends UnfittedListed {
+  /** The kind of the feature. */
+  readonly kind: "sequence";
+  /** The group of features whose lists have one length in each row; absent: none. */
+  readonly group?: string;
+}
+
+/**
+ * Ordered words, of which the model reads the latest: those that stand last in a row's list.
+ *
+ * The codes are those of a {@linkcode CategoryFeature}, its own or those of the feature that it is `like`. In the stream
+ * `input` it is `items` places one after the other, a one-hot vector each; a list that is shorter fills the first of them,
+ * and the others have code 0, as a missing word has.
+ */
+export interface SequenceFeature extends Listed {
+  /** The kind of the feature. */
+  readonly kind: "sequence";
+  /** The group of features whose lists have one length in each row; absent: none. */
+  readonly group?: string;
+}
+
+/** The options of {@linkcode sequence}. */
+export interface SequenceOptions {
+  /** The name of a feature, by `category` or `hashed`, whose vocabulary it has. Default: its own. */
+  readonly like?: string;
+  /** The most words of a row that are read: the latest, which stand last. Default: all of the longest training list. */
+  readonly most?: number;
+  /** A name that features share whose lists have one length in each row, such as what was watched, and when. */
+  readonly group?: string;
+  /** The text between the words where a list is a text, such as `"|"`. Default: texts are refused. */
+  readonly separator?: string;
+  /** The number of times that a word must occur in the training rows, of a list the latest, to be known. Default 1. */
+  readonly minCount?: number;
+  /** The most words that are known: the most frequent, of equally frequent ones the first in order. Default: all. */
+  readonly mostWords?: number;
+  /** The number of codes that unknown words are hashed into, so that they are not all alike. Default 1. */
+  readonly unknowns?: number;
+}
+
+/**
+ * A feature that is a list of words in order, oldest first, such as the videos that a user watched: the model reads the
+ * latest of them.
+ *
+ * A row is a list, `["a", "b"]`, or a text that `separator` splits, `"a|b"`; null, an empty list and an empty text are a
+ * list of nothing. Whole numbers are their decimal texts. A missing word, null in a list or nothing between two
+ * separators, keeps its place and has code 0. Words are taken as they are, spaces too.
+ *
+ * @throws {TypeError} if an option is unknown or of another type, or one of a vocabulary is given beside `like`.
+ * @throws {RangeError} if `most`, `minCount`, `mostWords` or `unknowns` is not an integer of at least 1.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { category, encode, fit, sequence } from "@gatehouse/gatehouse";
+ *
+ * const table = { video: ["a", "b", "c"], watched: [["a", "b", "a", "c"], "b|zzz", null] };
+ * const features = fit({ video: category(), watched: sequence({ like: "video", most: 3, separator: "|" }) }, table);
+ * const { lists } = encode(features, table);
+ * assertEquals(lists!.watched.codes, Int32Array.of(3, 2, 4, 3, 1)); // b, a, c; b and an unknown word
+ * assertEquals(lists!.watched.starts, Int32Array.of(0, 3, 5, 5));
+ * ```
+ */
+export function sequence(options: SequenceOptions = {}): UnfittedSequence {
+  const action = "define sequence";
+  const { group, ...given } = optionsOf(action, options, [...listOptions, "group"]);
+  const listed = listedBy(action, given);
+  if (group !== undefined && (typeof group !== "string" || group === "")) {
+    throw new TypeError(`Cannot ${action}\n  at group: found ${kindOf(group)}, wanted a text that is not empty`);
+  }
+  return { kind: "sequence", ...listed, ...(group === undefined ? {} : { group }) };
+}
+
+const form = object({ kind: word("sequence"), items: itemsForm }, { ...listForms, group: text });
+
+/** Sequences: codes of the int input `sequence`, of each place one-hot in the stream `input`. */
+export const sequenceKind: FeatureKind<UnfittedSequence, SequenceFeature> = {
+  unfitted: object({ kind: word("sequence") }, { ...unfittedListForms, group: text }),
+  fitted: (found, path) => {
+    const issues = form(found, path);
+    return issues.length > 0 ? issues : listedIssues(found as SequenceFeature, path);
+  },
+  columns: (name) => ({ [name]: "text" }),
+  fit: ({ kind, group, ...unfitted }, name, records) => {
+    const lists = readLists(unfitted, name, records);
+    const listed = fittedList(unfitted, (most) => latest(lists, most), lists, name, records);
+    return { kind, ...listed, ...(group === undefined ? {} : { group }) };
+  },
+  width: (feature) => feature.items * vocabularyOf(feature).range.size,
+  items: ({ items }) => items,
+  reserved: (feature) => {
+    const { range: { size }, reserved } = vocabularyOf(feature);
+    return Array.from(
+      { length: feature.items * reserved },
+      (_, at) => Math.floor(at / reserved) * size + at % reserved,
+    );
+  },
+  inputs: (features) => {
+    const codes = rangesOf(features);
+    return [{ name: "sequence", type: "int", width: codes.length, codes }];
+  },
+  encode: (features, records) => {
+    const read = features.map(([name, feature]) => [name, feature, readLists(feature, name, records)] as const);
+    const first = new Map<string, readonly [string, ListedWords]>();
+    for (const [name, { group }, lists] of read) {
+      if (group === undefined) continue;
+      const other = first.get(group);
+      if (other === undefined) first.set(group, [name, lists]);
+      else checkLengths(records.action, group, other, [name, lists]);
+    }
+    const encoded = read.map(([name, feature, lists]) => {
+      return [name, codesOfLists(feature, latest(lists, feature.items), name, records)];
+    });
+    return { lists: Object.fromEntries(encoded) };
+  },
+  padded: (features, { lists }) => ({ sequence: paddedCodes(features, lists) }),
+  value: (features, { sequence }) => multiHot(sequence, rangesOf(features).map(({ size }) => size)),
+  wrong: wrongInLists,
+  unseen: unseenInLists,
+  encoding: ({ items, like, words, unknowns, separator, group }) => ({
+    items,
+    like,
+    words,
+    unknowns,
+    separator,
+    group,
+  }),
+  differs: "other words, or another length, separator or group",
+  about: ({ items, like }) => `${items} places${like === undefined ? "" : `, like ${like}`}`,
+};
+
+/** Returns the words of lists that stand last. */
+function latest({ starts, codes, words }: ListedWords, most: number): Kept {
+  const kept = new Int32Array(starts.length);
+  for (let row = 0; row + 1 < starts.length; row++) {
+    kept[row + 1] = kept[row] + Math.min(most, starts[row + 1] - starts[row]);
+  }
+  const own = new Int32Array(kept[kept.length - 1]);
+  for (let row = 0; row + 1 < starts.length; row++) {
+    own.set(codes.subarray(starts[row + 1] - (kept[row + 1] - kept[row]), starts[row + 1]), kept[row]);
+  }
+  return { starts: kept, codes: own, words };
+}
+
+/** Makes sure that the lists of two features of a group have one length in each row. */
+function checkLengths(
+  action: string,
+  group: string,
+  [one, { starts: first }]: readonly [string, ListedWords],
+  [other, { starts: second }]: readonly [string, ListedWords],
+): void {
+  for (let row = 0; row + 1 < first.length; row++) {
+    const [wanted, found] = [first, second].map((starts) => starts[row + 1] - starts[row]);
+    if (wanted === found) continue;
+    const lengths = `found ${found} words, but ${wanted} of feature ${quoted(one)}`;
+    const where = `Cannot ${action}\n  at feature ${quoted(other)}, row ${row}`;
+    throw new RangeError(`${where}: ${lengths}: wanted lists of one length in group ${quoted(group)}`);
+  }
+}
