@@ -68,16 +68,26 @@ export interface AttendOptions {
  *
  * @example
  * ```ts
- * import { assertEquals } from "@std/assert";
- * import { attend } from "@gatehouse/gatehouse";
- * import { compute, constant, input } from "@gatehouse/gatehouse/ops";
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { attend, category, compile, define, embed, encode, fit, reference, regression, sequence } from "@gatehouse/gatehouse";
+ * import { initialise } from "@gatehouse/gatehouse/graph";
  *
- * const pooled = attend({ query: "video", hidden: [1] })({
- *   vectors: input("vectors", ["batch", 2, 1]),
- *   there: input("there", ["batch", 2]),
- *   vectorOf: () => input("query", ["batch", 1]),
- * });
- * const parameters = { kernel: [[0], [1], [0], [0]], bias: [0], "kernel 2": [[1]], "bias 2": [0] };
+ * const table = { video: ["a", "b"], watched: [["a", "b", "b"], []] };
+ * const input = fit({ video: category(), watched: sequence({ like: "video" }) }, table);
+ * const net = embed(1, { pool: { watched: attend({ query: "video", hidden: [1] }) } });
+ * const spec = define({ input, tasks: { y: regression(net) } });
+ * const parameters = {
+ *   ...initialise(spec, 0),
+ *   "tasks/y/tower/0/video": { shape: [3, 1], data: Float32Array.of(0, 2, 5) }, // unknown, "a", "b"
+ *   "tasks/y/tower/1/kernel": { shape: [4, 1], data: Float32Array.of(0, 0, 0, 1) }, // e_t * e_j alone
+ *   "tasks/y/tower/2/kernel": { shape: [1, 1], data: Float32Array.of(1) },
+ *   "tasks/y/head/0/kernel": { shape: [2, 1], data: Float32Array.of(0, 1) }, // watched alone
+ * };
+ * const model = await compile(spec, { engine: reference(), parameters });
+ * const { y } = await model.predict(encode(input, table));
+ * assertAlmostEquals(y[0], (2 * 2) * 2 + 2 * (2 * 5) * 5, 1e-4);
+ * assertAlmostEquals(y[1], 0, 1e-6); // nothing was watched
+ * model.dispose();
  * ```
  */
 export function attend(options: AttendOptions): Pooling {

@@ -49,10 +49,15 @@ export type Pool = "mean" | "sum" | Pooling;
  * vocabulary can grow, nor on k, and products of vectors ({@linkcode fm}) learn from the first step: DeepCTR, FuxiCTR and
  * torch-rechub begin with a deviation of 1e-4, from which they hardly move at first, TorchRec at ±1 / sqrt(number of ids).
  *
- * Parameters: for each feature with codes one of its name, `[codes, k]`, a missing id not counted. Output:
+ * A sequence is one vector by its pooling, and a bag one by its own; a place where nothing is counts nowhere, and an empty
+ * list has the vector 0. A feature that shares another's vocabulary shares its vectors too.
+ *
+ * Parameters: for each feature with codes one of its name, or of the name of the one that it is like, `[codes, k]`, a
+ * missing id not counted. Output:
  * `[batch, fields * k + numbers]`, or `[batch, fields, k]` if stacked.
  *
- * @param k The size of a vector, for all features or by name: `{ user: 32, device: 4 }`.
+ * @param k The size of a vector, for all features or by name: `{ user: 32, device: 4 }`. Features that share vectors have
+ * one size, given once.
  * @throws {RangeError} if a size is not a whole number of at least 1; while defining, if the net is not applied to
  * features, if a name is that of none, or if vectors to be stacked have several sizes or numbers beside them.
  * @throws {TypeError} if an option is unknown.
@@ -257,12 +262,12 @@ function checkNames(option: string, names: readonly string[], known: ReadonlySet
   throw wrong(`${option} has ${quoted(strange)}, but no ${meant[option]} is named so${advice(strange, known)}`);
 }
 
-/** What the names of an option are of. */
+/** The thing that each option names. */
 const meant: Readonly<Record<string, string>> = {
   features: "feature of the stream",
   k: "feature with codes",
   frozen: "feature with codes",
-  pool: "sequence",
+  pool: "feature that is a sequence",
 };
 
 /** Makes sure that vectors can lie behind one another. */
