@@ -108,6 +108,7 @@ export { check, issuesOf } from "./lib/spec/check.ts";
 export { type Issue, SpecError } from "./lib/errors/issues.ts";
 export type { Spec } from "./lib/spec/spec.ts";
 export { type Features, featuresOf } from "./lib/features/input.ts";
+export { bag, type BagOptions, type UnfittedBag } from "./lib/features/bag.ts";
 export type { BucketOptions, UnfittedBucketed } from "./lib/features/bucketed.ts";
 export { category, type CategoryOptions, type UnfittedCategory } from "./lib/features/category.ts";
 export { cross, type UnfittedCross } from "./lib/features/cross.ts";

@@ -47,6 +47,7 @@ export type {
   version,
 } from "./spec/spec.ts";
 export type { Features, InputSpec, StreamSpec } from "./features/input.ts";
+export type { BagFeature } from "./features/bag.ts";
 export type { BucketedFeature } from "./features/bucketed.ts";
 export type { CategoryFeature } from "./features/category.ts";
 export type { CrossFeature } from "./features/cross.ts";

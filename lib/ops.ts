@@ -66,6 +66,8 @@ export {
   tanh,
   topMask,
   transpose,
+  weightedHot,
+  weightedSum,
 } from "./ops/functions.ts";
 export type { Init } from "./ops/init.ts";
 export type { Dim, Shape } from "./ops/shape.ts";

@@ -471,7 +471,42 @@ function rows(): Case[] {
       [codes([0, 1, 2, 3, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 2, 2], "batch", 6), some("batch", 3)],
       scatter(1, 2, 3, 4, 3, 2),
     ),
+    ...weighted(),
     of("scatterAdd of all rows to one", 7, [codes([1, 1, 1, 1, 1, 1, 1], "batch", 1), some("batch", 2)], scatter(3)),
+  ];
+}
+
+/** Lists of codes with weights, some twice, some out of range, some empty. */
+function weighted(): Case[] {
+  const scatter = (size: number) => ([codes, weights, x]: readonly Value[]) =>
+    apply("weightedScatter", [codes, weights, x], { size });
+  const lists = codes([0, 2, 2, 1, 3, 0, 0, 0, 0, -1, 4, 7, 3, 1, 1], "batch", 3);
+  const one = codes([0], "batch", 1);
+  const weights = exact([0.5, 1, 2, 3, 0.25, 0, 0, 0, 0, 1, 1, 1, -2, 0.75, 1], "batch", 3);
+  return [
+    of("weightedHot of lists", 5, [lists, weights], ([c, w]) => f.weightedHot(c, w, 4)),
+    of("weightedHot of one row, size 1", 1, [one, some("batch", 1)], ([c, w]) => f.weightedHot(c, w, 1)),
+    of("weightedHot under a kernel", 5, [lists, weights, held(4, 2)], ([c, w, k]) => {
+      return f.matmul(f.weightedHot(c, w, 4), k);
+    }),
+    of("weightedHot of picked codes", 5, [lists, weights], ([c, w]) => {
+      const own = apply("pick", [c], { columns: [2, 1], first: [1, 1] });
+      return f.weightedHot(own, f.slice(w, 1, 2), 3);
+    }),
+    of("weightedSum of lists", 5, [some(4, 3), lists, weights], ([t, c, w]) => f.weightedSum(t, c, w)),
+    of("weightedSum of lists, rows of eight", 5, [held(4, 8), lists, some("batch", 3)], ([t, c, w]) => {
+      return f.weightedSum(t, c, w);
+    }),
+    of("weightedSum of one row of one", 1, [some(1, 1), one, some("batch", 1)], ([t, c, w]) => f.weightedSum(t, c, w)),
+    of("weightedSum of rows cut from a table", 5, [held(7, 2), lists, weights], ([t, c, w]) => {
+      return f.weightedSum(f.slice(t, 2, 4, 0), c, w);
+    }),
+    of("weightedSum by weights that are computed", 5, [some(4, 3), lists, some("batch", 3)], ([t, c, w]) => {
+      return f.weightedSum(t, c, f.softmax(w));
+    }),
+    of("weightedScatter of lists", 5, [lists, weights, some("batch", 3)], scatter(4)),
+    of("weightedScatter of rows of eight", 5, [lists, weights, some("batch", 8)], scatter(5)),
+    of("weightedScatter of one row to one", 1, [one, some("batch", 1), some("batch", 1)], scatter(1)),
   ];
 }
 

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { random } from "../lib/data/random.ts";
+import { bag } from "../lib/features/bag.ts";
 import { category } from "../lib/features/category.ts";
 import { columnsIn } from "../lib/features/columns.ts";
 import { cross } from "../lib/features/cross.ts";
@@ -33,6 +34,11 @@ const samples: Readonly<Record<Feature["kind"], readonly UnfittedFeature[]>> = {
   bucketed: [numeric({ boundaries: [2, 3.5, 7] }), numeric({ quantiles: 4 })],
   hashed: [hashed(1), hashed(7)],
   cross: [cross(["left", "right"], { buckets: 5 }), cross(["right", "middle", "left"], { buckets: 50 })],
+  bag: [
+    bag({ separator: " " }),
+    bag({ separator: "r", pooling: "sum", most: 1, minCount: 2 }),
+    bag({ separator: "o", mostWords: 2, unknowns: 3 }),
+  ],
   sequence: [
     sequence({ separator: " " }),
     sequence({ separator: "r", most: 1, minCount: 2 }),

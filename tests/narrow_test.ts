@@ -22,7 +22,7 @@ const zeroing: Readonly<Record<string, (x: Value, axis: number) => Value | undef
 /** Ops that run on parts alone. */
 const narrowed: readonly Op[] = [
   ...["add", "sub", "mul", "div", "neg", "select", "sum", "broadcast", "transpose", "slice", "reshape", "matmul"],
-  ...["scatterAdd", "pad"],
+  ...["scatterAdd", "weightedScatter", "pad"],
 ] as Op[];
 
 Deno.test("narrow() leaves every op's numbers as they are, whatever argument is 0 outside of parts", async () => {

@@ -109,6 +109,9 @@ const sampled: Readonly<Record<Exclude<keyof typeof f, "inTraining">, (of: Sampl
   multiHot: ({ codes, units, experts }) => f.multiHot(codes, Array(units).fill(experts)),
   gatherSum: ({ codes, width, units, experts }) =>
     f.gatherSum(zeroed(units * experts, width), codes, Array(units).fill(experts)),
+  weightedHot: ({ codes, units, experts }) => f.weightedHot(codes, f.broadcast(zeroed(1), ["batch", units]), experts),
+  weightedSum: ({ codes, width, units, experts }) =>
+    f.weightedSum(zeroed(experts, width), codes, f.broadcast(zeroed(1), ["batch", units])),
   stopGradient: ({ rows }) => f.stopGradient(rows),
 };
 
@@ -136,7 +139,10 @@ Deno.test("ops give every argument a gradient of its own shape, but for a listed
       else assertEquals(part.shape, value.of[position].shape, value.op);
     });
   }
-  assertEquals([...blocked].sort(), ["gatherSum 1", "routed 2", "routedKernels 2", "scatterAdd 0", "select 0"]);
+  assertEquals([...blocked].sort(), [
+    ...["gatherSum 1", "routed 2", "routedKernels 2", "scatterAdd 0", "select 0"],
+    ...["weightedHot 0", "weightedScatter 0", "weightedSum 1"], // codes
+  ]);
 });
 
 Deno.test("ops are 0 where their row says so", async () => {
@@ -267,6 +273,28 @@ Deno.test("apply() refuses shapes that do not fit", () => {
       "Cannot apply scatterAdd: codes [batch, 1] and rows [batch, width] are needed, found [3, 1] and [4, 2]",
     ],
     [() => apply("scatterAdd", [codes(3, 1), a(3)], { sizes: [5] }), "Cannot apply scatterAdd: "],
+    [
+      () => f.weightedHot(codes("batch", 2), a("batch", 3), 4),
+      "Cannot apply weightedHot: codes [batch, items] and weights [batch, items] are needed, found [batch, 2] and " +
+      "[batch, 3]",
+    ],
+    [() => f.weightedHot(codes("batch"), a("batch"), 4), "Cannot apply weightedHot: "],
+    [
+      () => f.weightedSum(a(4), codes("batch", 2), a("batch", 2)),
+      "Cannot apply weightedSum: a table [size, width], codes [batch, items] and weights [batch, items] are needed, " +
+      "found [4] and [batch, 2] and [batch, 2]",
+    ],
+    [() => f.weightedSum(a("batch", 2), codes("batch", 2), a("batch", 2)), "Cannot apply weightedSum: "],
+    [() => f.weightedSum(a(4, 2), codes("batch", 2), a("batch", 1)), "Cannot apply weightedSum: "],
+    [
+      () => apply("weightedScatter", [codes("batch", 2), a("batch", 2), a(3, 2)], { size: 5 }),
+      "Cannot apply weightedScatter: codes [batch, items], weights [batch, items] and rows [batch, width] are needed, " +
+      "found [batch, 2] and [batch, 2] and [3, 2]",
+    ],
+    [
+      () => apply("weightedScatter", [codes(3, 1), a(3, 2), a(3, 2)], { size: 5 }),
+      "Cannot apply weightedScatter: ",
+    ],
     [
       () => apply("topPlaces", [a("batch", 3), a("batch", 4)], { k: 2 }),
       "Cannot apply topPlaces: values [batch, n] of one shape, n at least 2, are needed, found [batch, 3], [batch, 4]",

@@ -81,7 +81,10 @@ Deno.test("reference() computes what was computed by hand, for every op", async 
   for (const [expression, shape, numbers] of table) await assertResult(expression, {}, shape, numbers);
   const shown = new Set<Op>(table.map(([expression]) => expression.op));
   const silent = (Object.keys(kernels) as Op[]).filter((op) => !shown.has(op));
-  assertEquals(silent, ["input", "noise", "parameter", "pick", "multiHot", "gatherSum", "scatterAdd"]);
+  assertEquals(silent, [
+    ...["input", "noise", "parameter", "pick", "multiHot", "gatherSum", "scatterAdd"],
+    ...["weightedHot", "weightedSum", "weightedScatter"],
+  ]);
 });
 
 Deno.test("reference() picks, marks and adds rows by code, and leaves out codes out of range", async () => {
@@ -93,6 +96,16 @@ Deno.test("reference() picks, marks and adds rows by code, and leaves out codes 
   const added = apply("scatterAdd", [codes, f.broadcast(f.constant([1, 10]), ["batch", 2])], { sizes: [3] });
   await assertResult(added, inputs(2, 0, 2), [3, 2], [1, 10, 0, 0, 2, 20]);
   await assertResult(added, inputs(-1, 3, 1), [3, 2], [0, 0, 1, 10, 0, 0]);
+  const lists = {
+    codes: { shape: [3, 2], data: Int32Array.of(0, 2, 1, 1, -1, 3) },
+    weights: { shape: [3, 2], data: Float32Array.of(2, 0.5, 1, 3, 7, 7) },
+  };
+  const [listed, weights] = [int("codes", "batch", 2), f.input("weights", ["batch", 2])];
+  await assertResult(f.weightedHot(listed, weights, 3), lists, [3, 3], [2, 0, 0.5, 0, 4, 0, 0, 0, 0]);
+  await assertResult(f.weightedSum(rows, listed, weights), lists, [3, 2], [4.5, 7, 12, 16, 0, 0]);
+  const ones = f.broadcast(f.constant([1, 10]), ["batch", 2]);
+  const spread = apply("weightedScatter", [listed, weights, ones], { size: 3 });
+  await assertResult(spread, lists, [3, 2], [2, 20, 4, 40, 0.5, 5]);
   const pair = { codes: { shape: [3, 2], data: Int32Array.of(0, 1, 0, 0, 1, -1) } };
   await assertResult(f.gatherSum(rows, int("codes", "batch", 2), [1, 2]), pair, [3, 2], [6, 8, 4, 6, 0, 0]);
   const second = apply("pick", [int("codes", "batch", 2)], { columns: [1, 0], first: [1, 0] });

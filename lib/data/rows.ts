@@ -44,9 +44,6 @@ export interface Lists {
 /** A label of a row: a number, yes or no, or none. */
 export type Label = number | boolean | null | undefined;
 
-/** Rows without labels, as `encode` returns them. */
-type Encoded = Pick<Rows, "count" | "inputs" | "lists" | "encoding">;
-
 /** Options of {@linkcode rows}. */
 export interface RowOptions {
   /** Labels by task and groups of rankings by column, one a row; null, undefined and NaN where there is none. */
@@ -73,11 +70,13 @@ export interface RowOptions {
  * ```
  */
 export function rows(
-  inputs: readonly ArrayLike<number>[] | Encoded,
+  inputs: readonly ArrayLike<number>[] | Pick<Rows, "count" | "inputs" | "lists" | "encoding">,
   options: RowOptions = {},
 ): Rows {
   const { labels, weights } = optionsOf("make rows", options, ["labels", "weights"]);
-  const base: Encoded = isRecord(inputs) ? inputs as Rows : fromLists(inputs);
+  const base: Pick<Rows, "count" | "inputs" | "lists" | "encoding"> = isRecord(inputs)
+    ? inputs as Rows
+    : fromLists(inputs);
   return {
     ...marked(base),
     count: base.count,

@@ -67,7 +67,7 @@ export function fit(features: Readonly<Record<string, UnfittedFeature>>, rows: T
  * @param rows The rows; columns that are not features are left out.
  * @returns Rows without labels: `numeric`, `[rows x numbers]`, and `category`, codes `[rows x categories]` with 0 for a
  * missing text and 1 for an unknown word; codes of other kinds as `bucketed`, `hashed` and `cross`. There is none of a kind
- * that no feature has. Sequences are `lists`, by the name of the feature. Their `encoding` is a mark of
+ * that no feature has. Bags and sequences are `lists`, by the name of the feature. Their `encoding` is a mark of
  * the features: a model whose features are others refuses them.
  * @throws {TypeError | RangeError} if a column is missing, columns are of different lengths, or a number is not
  * finite, also as float32 once it is encoded, or out of its transform's range; rows are counted from 0.

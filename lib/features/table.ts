@@ -2,6 +2,7 @@ import type { ColumnKind } from "../data/csv.ts";
 import { isRecord } from "../errors/kinds.ts";
 import { type Form, object, record, word } from "../errors/forms.ts";
 import { keyText } from "../errors/issues.ts";
+import { type BagFeature, bagKind, type UnfittedBag } from "./bag.ts";
 import { type BucketedFeature, bucketedKind, type UnfittedBucketed } from "./bucketed.ts";
 import { type CategoryFeature, categoryKind, type UnfittedCategory } from "./category.ts";
 import { type CrossFeature, crossKind, type UnfittedCross } from "./cross.ts";
@@ -18,11 +19,12 @@ export type Feature =
   | BucketedFeature
   | HashedFeature
   | CrossFeature
+  | BagFeature
   | SequenceFeature;
 
 /**
  * A feature before its encoding is fitted: what {@linkcode numeric}, {@linkcode category}, {@linkcode hashed},
- * {@linkcode cross} and {@linkcode sequence} return.
+ * {@linkcode cross}, {@linkcode bag} and {@linkcode sequence} return.
  */
 export type UnfittedFeature =
   | UnfittedNumeric
@@ -30,6 +32,7 @@ export type UnfittedFeature =
   | UnfittedBucketed
   | UnfittedHashed
   | UnfittedCross
+  | UnfittedBag
   | UnfittedSequence;
 
 /** The kinds of features, one row each. Their order is that of the stream `input`. */
@@ -39,11 +42,12 @@ export const kinds: Readonly<Record<Feature["kind"], FeatureKind<UnfittedFeature
   bucketed: bucketedKind,
   hashed: hashedKind,
   cross: crossKind,
+  bag: bagKind,
   sequence: sequenceKind,
 };
 
 /** The functions that return features before they are fitted, in words. */
-export const authors = "numeric(), category(), hashed(), cross() or sequence()";
+export const authors = "numeric(), category(), hashed(), cross(), bag() or sequence()";
 
 /** All features of one kind, in the order of the model's features. */
 export interface Group {

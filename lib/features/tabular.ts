@@ -6,7 +6,9 @@ import { advice } from "../errors/nearest.ts";
 export type Tabular = Columns | Readonly<Record<string, PlainColumn>>;
 
 /** A list of numbers, of texts or of lists of these; null, undefined and NaN where one is missing. */
-export type PlainColumn = ArrayLike<Item | ArrayLike<Item>>;
+export type PlainColumn = ArrayLike<
+  number | string | null | undefined | ArrayLike<number | string | null | undefined>
+>;
 
 /** A number or a text of a list; null, undefined and NaN where it is missing. */
 type Item = number | string | null | undefined;

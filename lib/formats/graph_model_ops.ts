@@ -87,6 +87,19 @@ export const translations: Readonly<Record<Translated, Translation<Writer>>> = {
     return write.node("MatMul", [turned, x], float);
   },
 
+  weightedHot,
+  weightedSum: (write, [table, codes, weights], { of: [[size]] }) => {
+    const near = nearest(write, codes, [0], [(size as number) - 1]);
+    const rows = gathered(write, "DT_FLOAT", table, near, 0); // [batch, items, width]
+    const inside = number(write, write.node("Equal", [codes, near], { T: int }));
+    return weighed(write, write.node("Mul", [weights, inside], float), rows);
+  },
+  weightedScatter: (write, [codes, weights, x], place) => {
+    const order = { ...float, Tperm: int };
+    const turned = write.node("Transpose", [weightedHot(write, [codes, weights], place), write.ints([1, 0])], order);
+    return write.node("MatMul", [turned, x], float);
+  },
+
   topPlaces: (write, of, { attrs }) => {
     const places = of.map((x) => {
       const settings = { ...float, sorted: { b: true } };
@@ -172,6 +185,20 @@ function gatherSum(write: Writer, [table, codes]: readonly string[], place: Plac
   const rows = gathered(write, "DT_FLOAT", table, shifted(near), 0); // [batch, columns, width]
   const inside = number(write, write.node("Equal", [own, near], { T: int }));
   const counted = write.node("ExpandDims", [inside, write.ints([1], [])], { ...float, Tdim: int }); // [batch, 1, columns]
+  const sums = write.node("BatchMatMulV2", [counted, rows], float); // [batch, 1, width]
+  return write.node("Squeeze", [sums], { ...float, squeeze_dims: { list: { i: ["1"] } } });
+}
+
+/** Each code of a list compared with the codes in order, times the weights. */
+function weightedHot(write: Writer, [codes, weights]: readonly string[], { attrs }: Pick<Place, "attrs">): string {
+  const wanted = write.ints(Array.from({ length: attrs.size as number }, (_, code) => code));
+  const each = write.node("ExpandDims", [codes, write.ints([2], [])], { T: int, Tdim: int }); // [batch, items, 1]
+  return weighed(write, weights, number(write, write.node("Equal", [each, wanted], { T: int })));
+}
+
+/** Sums `[batch, width]` of rows `[batch, items, width]` times their weights `[batch, items]`. */
+function weighed(write: Writer, weights: string, rows: string): string {
+  const counted = write.node("ExpandDims", [weights, write.ints([1], [])], { ...float, Tdim: int }); // [batch, 1, items]
   const sums = write.node("BatchMatMulV2", [counted, rows], float); // [batch, 1, width]
   return write.node("Squeeze", [sums], { ...float, squeeze_dims: { list: { i: ["1"] } } });
 }

@@ -103,6 +103,28 @@ export const translations: Readonly<Record<Translated, Translation<Writer>>> = {
     return write.node("ScatterND", [zeros, single, rows], { reduction: "add" });
   },
 
+  weightedHot: (write, [codes, weights], { attrs }) => {
+    const named = write.codes(Array.from({ length: attrs.size as number }, (_, code) => code));
+    const marks = write.node("Equal", [write.node("Unsqueeze", [codes, write.places([2])]), named]);
+    const counted = write.node("Unsqueeze", [weights, write.places([1])]); // [batch, 1, items]
+    const sums = write.node("MatMul", [counted, write.number(marks)]); // [batch, 1, size]
+    return write.node("Squeeze", [sums, write.places([1])]);
+  },
+  weightedSum: (write, [table, codes, weights], { of: [[size]] }) => {
+    const { places, inside } = weighed(write, codes, weights, size as number);
+    const rows = write.node("Gather", [table, places]); // [batch, items, width]
+    const counted = write.node("Unsqueeze", [inside, write.places([1])]); // [batch, 1, items]
+    return write.node("Squeeze", [write.node("MatMul", [counted, rows]), write.places([1])]);
+  },
+  weightedScatter: (write, [codes, weights, x], { attrs, shape }) => {
+    const { places, inside } = weighed(write, codes, weights, attrs.size as number);
+    const zeros = write.node("ConstantOfShape", [write.lengths(shape)]);
+    const counted = write.node("Unsqueeze", [inside, write.places([2])]); // [batch, items, 1]
+    const rows = write.node("Mul", [counted, write.node("Unsqueeze", [x, write.places([1])])]); // [batch, items, width]
+    const single = write.node("Unsqueeze", [write.node("Cast", [places], { to: 7 }), write.places([2])]);
+    return write.node("ScatterND", [zeros, single, rows], { reduction: "add" });
+  },
+
   topPlaces: (write, of, { attrs }) => {
     const places = of.map((x) => write.node("TopK", [x, write.places([attrs.k as number])], { axis: -1 }, 1));
     const all = places.length === 1 ? places[0] : write.node("Concat", places, { axis: 1 });
@@ -210,6 +232,17 @@ function placed(
   const near = nearest(write, codes, columns); // other runtimes refuse others
   const rows = write.codes(columns.map(({ row }) => row));
   return { places: write.node("Add", [near, rows]), inside: write.node("Equal", [codes, near]) };
+}
+
+/** The codes of lists, those that are out of range moved to the nearest that is not, and their weights: 0 of these. */
+function weighed(
+  write: Writer,
+  codes: string,
+  weights: string,
+  size: number,
+): { readonly places: string; readonly inside: string } {
+  const { places, inside } = placed(write, codes, columnsOf([size]));
+  return { places, inside: write.node("Mul", [weights, write.number(inside)]) };
 }
 
 function nearest(write: Writer, codes: string, columns: readonly CodeColumn[]): string {

@@ -1,6 +1,6 @@
 import { kindOf } from "../errors/kinds.ts";
 import { checkValues } from "./values.ts";
-import { add, concat, gatherSum, matmul, multiHot, slice } from "../ops/functions.ts";
+import { add, concat, gatherSum, matmul, multiHot, slice, weightedHot, weightedSum } from "../ops/functions.ts";
 import { apply } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
 import type { Values } from "./values.ts";
@@ -9,11 +9,13 @@ import { rewritten } from "./walk.ts";
 /**
  * Returns values in which a product of one-hot columns with a table is the sum of the table's rows that the codes name:
  * sparse first layers. The one-hot columns are never made. Columns of numbers beside them are multiplied as before, and of
- * one-hot columns that a net cuts out, those alone are looked at: such a product costs what its own table does.
+ * one-hot columns that a net cuts out, those alone are looked at: such a product costs what its own table does. Of a bag,
+ * the rows that its codes name are summed by its weights.
  *
  * The numbers are the same up to rounding. Differentiate after: the gradient is a scatter-add then.
  *
- * @param least One-hot columns are left as they are where a code has fewer places than this on average.
+ * @param least One-hot columns are left as they are where a code has fewer places than this on average; those of a bag,
+ * which are sums already, where it is Infinity alone.
  *
  * @example
  * ```ts
@@ -45,7 +47,7 @@ export function gather<V extends Values>(values: V, least: number): V {
 
 /** Returns true if a value is one-hot columns of a batch, or has some among its columns. */
 export function isSparse({ op, of, attrs, shape }: Value): boolean {
-  return op === "multiHot" ? shape[0] === "batch" : op === "concat" && attrs.axis === 1 && of.some(isSparse);
+  return isMarked(op) ? shape[0] === "batch" : op === "concat" && attrs.axis === 1 && of.some(isSparse);
 }
 
 /** The product of one-hot columns, or of values beside them, with a table; undefined where there is nothing to gather. */
@@ -61,10 +63,20 @@ function product(x: Value, table: Value, least: number): Value | undefined {
     const piece = end === start + 1 ? parts[start] : concat(parts.slice(start, end));
     const width = piece.shape[1] as number;
     const rows = width === table.shape[0] ? table : slice(table, row, width, 0);
-    terms.push(sparse(piece) ? gatherSum(rows, piece.of[0], piece.attrs.sizes as number[]) : matmul(piece, rows));
+    terms.push(sparse(piece) ? looked(piece, rows) : matmul(piece, rows));
     row += width;
   }
   return terms.reduce((sum, term) => add(sum, term));
+}
+
+/** The sums of the rows of a table that one-hot columns stand for. */
+function looked({ op, of: [codes, weights], attrs }: Value, rows: Value): Value {
+  return op === "weightedHot" ? weightedSum(rows, codes, weights) : gatherSum(rows, codes, attrs.sizes as number[]);
+}
+
+/** Returns true if an op makes columns of codes. */
+function isMarked(op: Value["op"]): boolean {
+  return op === "multiHot" || op === "weightedHot";
 }
 
 /** Returns the values that lie side by side in one. */
@@ -73,8 +85,8 @@ function partsOf(x: Value): readonly Value[] {
 }
 
 function isOneHot({ op, attrs, shape }: Value, least: number): boolean {
-  return op === "multiHot" && shape[0] === "batch" &&
-    (shape[1] as number) >= least * (attrs.sizes as number[]).length;
+  if (!isMarked(op) || shape[0] !== "batch") return false;
+  return op === "weightedHot" || (shape[1] as number) >= least * (attrs.sizes as number[]).length;
 }
 
 /** Returns some columns of values that lie side by side: of one-hot ones those of the codes that they stand for. */
@@ -87,13 +99,17 @@ function cutFrom(x: Value, start: number, size: number): Value {
     const [from, to] = [Math.max(start - first, 0), Math.min(start + size - first, width)];
     if (from >= to) return [];
     if (to - from === width) return [part];
-    return [part.op === "multiHot" ? markedFrom(part, from, to) : slice(part, from, to - from)];
+    return [isMarked(part.op) ? markedFrom(part, from, to) : slice(part, from, to - from)];
   });
   return concat(pieces);
 }
 
 /** Returns one-hot columns `from` to `to` as those of the codes that they stand for: all others are out of range. */
-function markedFrom({ of: [codes], attrs }: Value, from: number, to: number): Value {
+function markedFrom({ op, of: [codes, weights], attrs }: Value, from: number, to: number): Value {
+  if (op === "weightedHot") {
+    const places = Array.from({ length: codes.shape[1] as number }, (_, column) => column);
+    return weightedHot(from === 0 ? codes : picked(codes, places, places.map(() => from)), weights, to - from);
+  }
   const [columns, first, sizes]: number[][] = [[], [], []];
   let end = 0;
   (attrs.sizes as number[]).forEach((size, column) => {

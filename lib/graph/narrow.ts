@@ -127,6 +127,11 @@ const rules: Readonly<Partial<Record<Op, Narrowing>>> = {
     const { value, ...place } = known.get(x)!;
     return place.axis === 1 ? { ...place, value: apply(op, [codes, value], attrs) } : undefined;
   },
+  weightedScatter: ({ op, attrs }, [codes, weights, x], known) => {
+    const parts = known.get(x);
+    if (parts === undefined || parts.axis !== 1) return undefined;
+    return { ...parts, value: apply(op, [codes, weights, parts.value], attrs) };
+  },
 };
 
 /** The rule of ops of which each place of the result depends on the same place of every argument alone. */

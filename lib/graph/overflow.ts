@@ -195,6 +195,11 @@ const ranged: Readonly<Record<Op, (of: readonly Range[], value: Value, rows: num
   gatherSum: ([table], { of: [, codes] }, rows) => times(table, lengthOf(codes, [1], rows)),
   scatterAdd: ([, x], { of: [codes] }, rows) => times(x, lengthOf(codes, [0, 1], rows)),
 
+  weightedHot: ([, weights], { of: [codes] }, rows) => joined([part, times(weights, lengthOf(codes, [1], rows))]),
+  weightedSum: ([table, , weights], { of: [, codes] }, rows) =>
+    times(product(table, weights), lengthOf(codes, [1], rows)),
+  weightedScatter: ([, weights, x], { of: [codes] }, rows) => times(product(weights, x), lengthOf(codes, [0, 1], rows)),
+
   topPlaces: (_, { of: [x] }, rows) => ({ least: 0, most: lengthOf(x, [1], rows) }),
   routed: ([x, kernels], { of: [from] }, rows) =>
     times(product(x, kernels), lengthOf(from, [from.shape.length - 1], rows)),

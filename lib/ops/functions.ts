@@ -5,5 +5,5 @@ export { abs, exp, log, normalCdf, relu, sigmoid, softplus, sqrt, swish, tanh } 
 export { equal, greater, select, topMask } from "./choices.ts";
 export { logSumExp, max, mean, type ReduceOptions, softmax, sum } from "./reductions.ts";
 export { broadcast, concat, pad, reshape, slice, transpose } from "./rearrangements.ts";
-export { gatherSum, multiHot } from "./rows.ts";
+export { gatherSum, multiHot, weightedHot, weightedSum } from "./rows.ts";
 export { inTraining, stopGradient } from "./phases.ts";

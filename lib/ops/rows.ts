@@ -49,3 +49,54 @@ export function multiHot(codes: Value, sizes: readonly number[]): Value {
 export function gatherSum(table: Value, codes: Value, sizes: readonly number[]): Value {
   return apply("gatherSum", [table, codes], { sizes });
 }
+
+/**
+ * One-hot columns of a list of codes, each times its weight, added up: a bag of words. A code out of range adds nothing,
+ * and one that stands twice adds both of its weights.
+ *
+ * @param codes Of type int, `[batch, items]`.
+ * @param weights `[batch, items]`, 0 where a list is shorter.
+ * @param size The number of codes.
+ * @returns `[batch, size]`.
+ * @throws {TypeError} if the codes are real numbers, or the size is not a whole number of at least 1.
+ * @throws {RangeError} if there is not one weight for each code.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { compute, input, weightedHot } from "@gatehouse/gatehouse/ops";
+ *
+ * const [codes, weights] = [input("codes", ["batch", 3], "int"), input("weights", ["batch", 3])];
+ * const inputs = { codes: [[2, 0, 2], [1, 7, 0]], weights: [[0.5, 1, 2], [3, 1, 0]] };
+ * assertEquals(await compute(weightedHot(codes, weights, 3), { inputs }), [[1, 0, 2.5], [0, 3, 0]]);
+ * ```
+ */
+export function weightedHot(codes: Value, weights: Value, size: number): Value {
+  return apply("weightedHot", [codes, weights], { size });
+}
+
+/**
+ * Rows of a table by code, each times its weight, added up: `weightedHot(codes, weights, size)` times the table, without
+ * the zeros. A code out of range adds nothing.
+ *
+ * @param table `[size, width]`.
+ * @param codes Of type int, `[batch, items]`.
+ * @param weights `[batch, items]`, 0 where a list is shorter.
+ * @returns `[batch, width]`.
+ * @throws {TypeError} if the codes are real numbers.
+ * @throws {RangeError} if the shapes do not fit.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { compute, constant, input, weightedSum } from "@gatehouse/gatehouse/ops";
+ *
+ * const [codes, weights] = [input("codes", ["batch", 2], "int"), input("weights", ["batch", 2])];
+ * const inputs = { codes: [[0, 1], [1, -1]], weights: [[0.5, 2], [1, 1]] };
+ * const table = constant([1, 10, 2, 20], [2, 2]);
+ * assertEquals(await compute(weightedSum(table, codes, weights), { inputs }), [[0.5 + 4, 5 + 40], [2, 20]]);
+ * ```
+ */
+export function weightedSum(table: Value, codes: Value, weights: Value): Value {
+  return apply("weightedSum", [table, codes, weights]);
+}

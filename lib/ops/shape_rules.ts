@@ -125,6 +125,11 @@ export function areCodes(shape: Shape, sizes: readonly number[]): boolean {
   return shape.length === 2 && shape[1] === sizes.length;
 }
 
+/** Returns true if shapes are those of codes and of a weight for each: `[batch, items]`. */
+export function areWeighted(codes: Shape, weights: Shape): boolean {
+  return codes.length === 2 && codes[1] !== "batch" && sameShape(codes, weights);
+}
+
 /** Returns true if rows fit the experts that codes name: `[batch, width]`, or `[batch, k, width]`, one for each. */
 export function areRouted(rows: Shape, codes: Shape): boolean {
   const lead = rows.slice(0, -1);

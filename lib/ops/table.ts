@@ -2,6 +2,7 @@ import { sameShape, type Shape, shapeText, sizeOf } from "./shape.ts";
 import {
   areCodes,
   areRouted,
+  areWeighted,
   batchAxes,
   beforeBatch,
   both,
@@ -291,6 +292,64 @@ export const ops: Readonly<Record<Op, Rule>> = {
     gradient: ({ of: [codes], attrs }, g) => [undefined, apply("gatherSum", [g, codes], attrs)],
   },
 
+  weightedHot: {
+    arity: 2,
+    attrs: { size: isCount },
+    codes: [0],
+    along: () => [1],
+    inPlace: false,
+    shape: ([codes, weights], attrs) => {
+      if (!areWeighted(codes.shape, weights.shape)) {
+        const wanted = "codes [batch, items] and weights [batch, items] are needed";
+        fail("weightedHot", `${wanted}, found ${both(codes.shape, weights.shape)}`);
+      }
+      return [codes.shape[0], attrs.size as number];
+    },
+    gradient: ({ of: [codes], attrs }, g) => [
+      undefined,
+      perItem(codes, (code) => mul(g, apply("multiHot", [code], { sizes: [attrs.size] }))),
+    ],
+  },
+  weightedSum: {
+    arity: 3,
+    attrs: {},
+    codes: [1],
+    along: () => [0],
+    inPlace: false,
+    shape: ([table, codes, weights]) => {
+      if (table.shape.length !== 2 || table.shape[0] === "batch" || !areWeighted(codes.shape, weights.shape)) {
+        const wanted = "a table [size, width], codes [batch, items] and weights [batch, items] are needed";
+        fail("weightedSum", `${wanted}, found ${both(table.shape, codes.shape)} and ${shapeText(weights.shape)}`);
+      }
+      return [codes.shape[0], table.shape[1]];
+    },
+    gradient: ({ of: [table, codes, weights] }, g) => [
+      apply("weightedScatter", [codes, weights, g], { size: table.shape[0] }),
+      undefined,
+      perItem(codes, (code) => mul(g, apply("gatherSum", [table, code], { sizes: [table.shape[0]] }))),
+    ],
+  },
+  weightedScatter: {
+    arity: 3,
+    attrs: { size: isCount },
+    codes: [0],
+    along: () => [0],
+    inPlace: false,
+    shape: ([codes, weights, x], attrs) => {
+      const fits = areWeighted(codes.shape, weights.shape) && x.shape.length === 2 && x.shape[0] === codes.shape[0];
+      if (!fits) {
+        const wanted = "codes [batch, items], weights [batch, items] and rows [batch, width] are needed";
+        fail("weightedScatter", `${wanted}, found ${both(codes.shape, weights.shape)} and ${shapeText(x.shape)}`);
+      }
+      return [attrs.size as number, x.shape[1]];
+    },
+    gradient: ({ of: [codes, weights, x], attrs }, g) => [
+      undefined,
+      perItem(codes, (code) => mul(x, apply("gatherSum", [g, code], { sizes: [attrs.size] }))),
+      apply("weightedSum", [g, codes, weights]),
+    ],
+  },
+
   topPlaces: {
     arity: undefined,
     attrs: { k: isCount },
@@ -518,6 +577,15 @@ function reshape(x: Value, shape: Shape): Value {
 function swap(x: Value): Value {
   const rank = x.shape.length;
   return apply("transpose", [x], { order: rank === 2 ? [1, 0] : [0, 2, 1] });
+}
+
+/** Sums `[batch, items]` of the rows `[batch, width]` of each column of codes. */
+function perItem(codes: Value, rowsOf: (code: Value) => Value): Value {
+  const sums = Array.from({ length: codes.shape[1] as number }, (_, column) => {
+    const rows = rowsOf(apply("pick", [codes], { columns: [column], first: [0] }));
+    return apply("sum", [rows], { axes: [1], keep: true }); // [batch, 1]
+  });
+  return apply("concat", sums, { axis: 1 });
 }
 
 /** A gradient `[batch, k, width]` of rows of which there was one for each code, or one for all codes of a row. */

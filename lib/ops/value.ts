@@ -10,6 +10,7 @@ export type Op =
   | ("sum" | "max" | "softmax" | "topMask" | "runningSum")
   | ("reshape" | "broadcast" | "transpose" | "concat" | "slice" | "pad")
   | ("pick" | "multiHot" | "gatherSum" | "scatterAdd")
+  | ("weightedHot" | "weightedSum" | "weightedScatter")
   | ("topPlaces" | "routed" | "routedKernels")
   | ("stopGradient" | "inTraining");
 

@@ -93,6 +93,9 @@ export const kernels: Readonly<Record<Exclude<Op, "inTraining">, Kernel>> = {
   multiHot,
   gatherSum,
   scatterAdd,
+  weightedHot,
+  weightedSum,
+  weightedScatter,
 
   topPlaces,
   routed,
@@ -212,6 +215,47 @@ function scatterAdd([codes, x]: readonly Doubles[], attrs: Attrs): Doubles {
     for (let at = 0; at < width; at++) data[place * width + at] += x.data[row * width + at];
   });
   return { shape: [rows, width], data };
+}
+
+/** A code that is negative or not below the size adds nothing. */
+function weightedHot([codes, weights]: readonly Doubles[], attrs: Attrs): Doubles {
+  const size = attrs.size as number;
+  const data = new Float64Array(codes.shape[0] * size);
+  eachWeighted(codes, weights, size, (row, code, weight) => data[row * size + code] += weight);
+  return { shape: [codes.shape[0], size], data };
+}
+
+/** A code that is negative or not below the table's size adds nothing. */
+function weightedSum([table, codes, weights]: readonly Doubles[]): Doubles {
+  const [size, width] = table.shape;
+  const data = new Float64Array(codes.shape[0] * width);
+  eachWeighted(codes, weights, size, (row, code, weight) => {
+    for (let at = 0; at < width; at++) data[row * width + at] += weight * table.data[code * width + at];
+  });
+  return { shape: [codes.shape[0], width], data };
+}
+
+/** A row is added nowhere for a code that is negative or not below the size. */
+function weightedScatter([codes, weights, x]: readonly Doubles[], attrs: Attrs): Doubles {
+  const [size, width] = [attrs.size as number, x.shape[1]];
+  const data = new Float64Array(size * width);
+  eachWeighted(codes, weights, size, (row, code, weight) => {
+    for (let at = 0; at < width; at++) data[code * width + at] += weight * x.data[row * width + at];
+  });
+  return { shape: [size, width], data };
+}
+
+/** Visits the codes that are not out of range, with their weights. */
+function eachWeighted(
+  codes: Doubles,
+  weights: Doubles,
+  size: number,
+  visit: (row: number, code: number, weight: number) => void,
+): void {
+  const [, items] = codes.shape;
+  codes.data.forEach((code, at) => {
+    if (code >= 0 && code < size) visit(Math.floor(at / items), code, weights.data[at]);
+  });
 }
 
 /** The places of the k largest elements of each row of each value, largest first and of equal ones the first. */

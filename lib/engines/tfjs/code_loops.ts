@@ -77,6 +77,48 @@ export function scatterAdd({ attrs, of: [[rows]], shape: [, width] }: Place): Lo
   };
 }
 
+/** Adds the weights of each row's codes up, by code. */
+export function weightedHot({ of: [[rows, items]], shape: [, size] }: Place): Loop {
+  return (out, [codes, weights]) => {
+    out.fill(0);
+    for (let row = 0, at = 0; row < rows; row++) {
+      for (let item = 0; item < items; item++, at++) {
+        if (codes[at] >= 0 && codes[at] < size) out[row * size + codes[at]] += weights[at];
+      }
+    }
+  };
+}
+
+/** Sums the rows of a table that each row's codes name, each times its weight. */
+export function weightedSum({ of: [[size], [rows, items]], shape: [, width] }: Place): Loop {
+  return (out, [table, codes, weights]) => {
+    out.fill(0);
+    for (let row = 0, at = 0; row < rows; row++) {
+      for (let item = 0; item < items; item++, at++) {
+        const [code, weight] = [codes[at], weights[at]];
+        if (!(code >= 0 && code < size) || weight === 0) continue;
+        let from = code * width;
+        for (let to = row * width; to < row * width + width; to++) out[to] += weight * table[from++];
+      }
+    }
+  };
+}
+
+/** Adds each row to the rows of a table that its codes name, times their weights. */
+export function weightedScatter({ of: [[rows, items]], shape: [size, width] }: Place): Loop {
+  return (out, [codes, weights, x]) => {
+    out.fill(0);
+    for (let row = 0, at = 0; row < rows; row++) {
+      for (let item = 0; item < items; item++, at++) {
+        const [code, weight] = [codes[at], weights[at]];
+        if (!(code >= 0 && code < size) || weight === 0) continue;
+        let to = code * width;
+        for (let from = row * width; from < row * width + width; from++) out[to++] += weight * x[from];
+      }
+    }
+  };
+}
+
 /** Finds the one-hot places of a row's codes, but for those out of range; the next call overwrites what is found. */
 export function finder(
   attrs: Attrs,

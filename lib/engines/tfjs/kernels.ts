@@ -103,6 +103,25 @@ export const kernels: Readonly<Record<Computed, Kernel>> = {
       );
   },
 
+  weightedHot,
+  weightedSum: (place, backend, pin) => {
+    const product = backend.kernel("BatchMatMul");
+    const [[size], codes, weights] = place.of;
+    const marked = weightedHot({ ...place, of: [codes, weights], shape: [codes[0], size] }, backend, pin);
+    return ([b, codes, weights]) => using(backend, marked([codes, weights]), (a) => product({ a, b }, untransposed));
+  },
+  weightedScatter: (place, backend, pin) => {
+    const [product, transpose] = [backend.kernel("BatchMatMul"), backend.kernel("Transpose")];
+    const [codes, weights] = place.of;
+    const marked = weightedHot({ ...place, of: [codes, weights], shape: [codes[0], place.shape[0]] }, backend, pin);
+    return ([codes, weights, b]) =>
+      using(
+        backend,
+        marked([codes, weights]),
+        (x) => using(backend, transpose({ x }, { perm: [1, 0] }), (a) => product({ a, b }, untransposed)),
+      );
+  },
+
   topPlaces: ({ attrs }, backend) => {
     const [largest, join] = [backend.kernel("TopK"), backend.kernel("Concat")];
     const places = (x: TensorInfo) => placesOf(x, largest({ x }, { k: attrs.k as number, sorted: true }), backend);
@@ -180,6 +199,17 @@ function multiHot({ attrs }: Place, backend: Backend, pin: Pin): Step {
   const chosen = choice(pin(Int32Array.from(wanted), [wanted.length]), backend, pin);
   const gather = backend.kernel("GatherV2");
   return ([x]) => using(backend, gather({ x, indices }, { axis: 1, batchDims: 0 }), chosen);
+}
+
+/** Each code of a list compared with the codes in order, `[batch, items, size]`, times the weights. */
+function weightedHot({ of: [[rows, items]], shape: [, size] }: Place, backend: Backend, pin: Pin): Step {
+  const wanted = pin(Int32Array.from({ length: size }, (_, code) => code), [1, 1, size]);
+  const [chosen, product] = [choice(wanted, backend, pin), backend.kernel("BatchMatMul")];
+  return ([codes, weights]) =>
+    using(backend, chosen({ ...codes, shape: [rows, items, 1] }), (b) => {
+      const a = { ...weights, shape: [rows, 1, items] };
+      return { ...product({ a, b }, untransposed), shape: [rows, size] };
+    });
 }
 
 /** 1 where a code is the wanted one, else 0. */

@@ -1,5 +1,5 @@
 import { sizeOf } from "../../ops/shape.ts";
-import { gatherSum, multiHot, pick, scatterAdd } from "./code_loops.ts";
+import { gatherSum, multiHot, pick, scatterAdd, weightedHot, weightedScatter, weightedSum } from "./code_loops.ts";
 import { broadcast, concat, pad, slice, transposed } from "./copies.ts";
 import type { Loop, Looped, Numbers, Place } from "./loop.ts";
 import { matmul, routed, routedKernels } from "./product_loops.ts";
@@ -82,6 +82,9 @@ export const loops: Readonly<Record<Looped, (place: Place) => Loop>> = {
   multiHot,
   gatherSum,
   scatterAdd,
+  weightedHot,
+  weightedSum,
+  weightedScatter,
 
   topPlaces,
   routed,

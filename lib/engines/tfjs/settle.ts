@@ -70,6 +70,9 @@ const fasterOnWasm: Readonly<Record<Looped, "kernel" | "loop">> = {
   multiHot: "loop",
   gatherSum: "loop",
   scatterAdd: "loop",
+  weightedHot: "loop",
+  weightedSum: "loop",
+  weightedScatter: "loop",
 
   topPlaces: "loop",
   routed: "kernel",

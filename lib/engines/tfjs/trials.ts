@@ -121,6 +121,17 @@ export const trials: Readonly<Record<Computed, () => readonly Value[]>> = {
     apply("scatterAdd", [code, some(1, 1)], { sizes: [1] }),
   ],
 
+  weightedHot: () => [
+    f.weightedHot(codes, some(4, 2), 4),
+    f.weightedHot(code, some(1, 1), 1),
+    f.transpose(f.weightedHot(codes, some(4, 2), 3)),
+  ],
+  weightedSum: () => [f.weightedSum(some(4, 3), codes, some(4, 2)), f.weightedSum(some(1, 1), code, some(1, 1))],
+  weightedScatter: () => [
+    apply("weightedScatter", [codes, some(4, 2), some(4, 3)], { size: 4 }),
+    apply("weightedScatter", [code, some(1, 1), some(1, 1)], { size: 1 }),
+  ],
+
   topPlaces: () => [places(2, some(5, 4)), places(1, some(2, 1)), places(2, some(3, 5), f.neg(some(3, 5))), chosen],
   routed: () => [
     apply("routed", [some(3, 2, 4), some(6, 4, 2), chosen]),
