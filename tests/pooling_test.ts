@@ -2,6 +2,7 @@ import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/ass
 import {
   adam,
   attend,
+  bag,
   bank,
   category,
   check,
@@ -35,7 +36,8 @@ import {
   wasm,
 } from "../mod.ts";
 import { gather, initialise, parametersOf, plan, print, trace, trainingStep } from "../lib/graph.ts";
-import { slice } from "../lib/ops.ts";
+import { mul, slice, sum } from "../lib/ops.ts";
+import { fieldsIn } from "../lib/features/columns.ts";
 import type { Value } from "../lib/ops/value.ts";
 import { cautious, everything } from "../lib/graph/rules.ts";
 import { onnx } from "../lib/onnx.ts";
@@ -222,6 +224,43 @@ Deno.test("a sequence shares the table of the feature that it is like, read or n
   );
 });
 type Parameters_ = globalThis.Parameters<typeof embed>;
+
+Deno.test("a bag is pooled as its feature says, from a table that it may share, and can be asked for by a sequence", async () => {
+  const lists = { ...table, liked: [["a", "c"], ["zzz"], [], ["b", "b", "d"], null, ["e"]] };
+  const bags = fit({
+    video: category(),
+    liked: bag({ like: "video", pooling: "sum" }),
+    tags: bag(),
+    watched: sequence({ like: "video", most: 3 }),
+  }, lists);
+  const asked: Pool = ({ vectors, vectorOf }) => mul(sum(vectors, { axes: [1] }), vectorOf("liked"));
+  const net = embed(k, { features: ["liked", "tags", "watched"], pool: asked });
+  const model = define({ input: bags, tasks: { y: regression(net) } });
+  const parameters = begun(model);
+  assertEquals(Object.keys(parameters).filter((name) => name.startsWith(path)), [`${path}/video`, `${path}/tags`]);
+  const { data } = parameters["tasks/y/head/0/kernel"];
+  const wanted = y.map((_, row) => {
+    const liked = summed((lists.liked[row] ?? []).map((word) => vectorOf(parameters, "video", videos, word)));
+    const own = table.tags[row].map((word) => vectorOf(parameters, "tags", tags, word));
+    const watched = summed(watchedOf(row).map((word) => vectorOf(parameters, "video", videos, word)));
+    const read: Readonly<Record<string, number[]>> = {
+      liked,
+      tags: mean(own, own.length),
+      watched: watched.map((number, at) => number * liked[at]),
+    };
+    const all = fieldsIn({ features: bags })()!.flatMap(({ name }) => read[name] ?? []); // video is not read
+    return all.reduce((sum, number, at) => sum + number * data[at], parameters["tasks/y/head/0/bias"].data[0]);
+  });
+  for (const [name, start] of Object.entries(engines)) {
+    for (const gatherFrom of [1, Infinity]) {
+      const engine = { ...await start(), rules: { ...cautious, gatherFrom } };
+      const compiled = await compile(model, { engine, parameters });
+      const found = (await compiled.predict(encode(bags, lists))).y;
+      wanted.forEach((number, row) => assertAlmostEquals(found[row], number, name === "reference" ? 1e-6 : 1e-5, name));
+      compiled.dispose();
+    }
+  }
+});
 
 Deno.test("a sequence is one field among others where vectors are stacked, and stays plain JSON", () => {
   const stacked = embed(2, { stacked: true, features: ["video", "watched", "tags"], pool: attend({ query: "video" }) });
