@@ -116,7 +116,7 @@ export { hashed, type UnfittedHashed } from "./lib/features/hashed.ts";
 export { numeric, type NumericOptions, type UnfittedNumeric } from "./lib/features/numeric.ts";
 export type { UnfittedVector, WidthOptions } from "./lib/features/vector.ts";
 export { sequence, type SequenceOptions, type UnfittedSequence } from "./lib/features/sequence.ts";
-export type { UnfittedListed } from "./lib/features/listed.ts";
+export type { ListOptions } from "./lib/features/listed.ts";
 export type { UnfittedFeature } from "./lib/features/table.ts";
 export type { PlainColumn, Tabular } from "./lib/features/tabular.ts";
 

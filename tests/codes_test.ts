@@ -1,9 +1,7 @@
-import * as tf from "@tensorflow/tfjs";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { murmurs } from "../lib/data/murmur.ts";
 import { random } from "../lib/data/random.ts";
 import { encodingOf } from "../lib/features/encoding.ts";
-import { start } from "../lib/engines/onnx/runtime.ts";
 import { saveOnnx } from "../lib/onnx.ts";
 import { gather, initialise, parametersOf, trace } from "../lib/graph.ts";
 import type { Value } from "../lib/ops.ts";
@@ -40,6 +38,7 @@ import {
   train,
   type UnfittedFeature,
 } from "../mod.ts";
+import { graphModelOutputs, onnxOutputs } from "./served.ts";
 import { withTemp } from "./temp.ts";
 
 Deno.test("columns of every kind of codes are gathered, never made", () => {
@@ -280,8 +279,8 @@ Deno.test("a model of every kind of codes is saved, loaded and exported, and ans
     await saveGraphModel(model, `${dir}/served`);
     await saveOnnx(model, `${dir}/served.onnx`);
     for (const [given, right] of [[inputs, click], [strange, wanted.click]] as const) {
-      near(await graphModel(`${dir}/served`, given), right);
-      near(await onnxFile(`${dir}/served.onnx`, given), right);
+      near(await graphModelOutputs(`${dir}/served`, given, 8), right);
+      near(await onnxOutputs(`${dir}/served.onnx`, given, 8), right);
     }
     const { userDefinedMetadata } = JSON.parse(await Deno.readTextFile(`${dir}/served/model.json`));
     assertEquals(userDefinedMetadata.gatehouse, {
@@ -299,39 +298,6 @@ Deno.test("a model of every kind of codes is saved, loaded and exported, and ans
 function near(found: ArrayLike<number>, wanted: ArrayLike<number>): void {
   assertEquals(found.length, wanted.length);
   for (let at = 0; at < found.length; at++) assert(Math.abs(found[at] - wanted[at]) < 1e-6, `${found[at]} at ${at}`);
-}
-
-type Inputs = Readonly<Record<string, Float32Array | Int32Array>>;
-
-async function graphModel(folder: string, inputs: Inputs): Promise<ArrayLike<number>> {
-  await cpu(); // registers the backend
-  await tf.setBackend("cpu");
-  const json = JSON.parse(await Deno.readTextFile(`${folder}/model.json`));
-  const [{ paths, weights: weightSpecs }] = json.weightsManifest;
-  const parts = await Promise.all(paths.map((path: string) => Deno.readFile(`${folder}/${path}`)));
-  const weightData = await new Blob(parts).arrayBuffer();
-  const loaded = await tf.loadGraphModel({ load: () => Promise.resolve({ ...json, weightSpecs, weightData }) });
-  const given = Object.fromEntries(
-    Object.entries(inputs).map(([name, data]) => [
-      name,
-      tf.tensor(data, [8, data.length / 8], data instanceof Int32Array ? "int32" : "float32"),
-    ]),
-  );
-  const found = loaded.predict(given) as tf.Tensor | tf.NamedTensorMap;
-  const click = (found instanceof tf.Tensor ? found : found.click).dataSync();
-  tf.dispose([given, found]);
-  loaded.dispose();
-  return click;
-}
-
-async function onnxFile(path: string, inputs: Inputs): Promise<ArrayLike<number>> {
-  const names = Object.keys(inputs);
-  const session = (await start(1))(await Deno.readFile(path), { inputs: names, outputs: ["click"], plan: false });
-  const click = new Float32Array(8);
-  const given = names.map((name) => ({ shape: [8, inputs[name].length / 8], data: inputs[name] as never }));
-  session.run(given, [{ shape: [8], data: click }]);
-  session.dispose();
-  return click;
 }
 
 Deno.test("gateReport() breaks down by every kind of codes", async () => {

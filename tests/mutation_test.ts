@@ -58,6 +58,17 @@ const features = define({
   tasks: { kind: categorical(3, mlp([2])), time: regression() },
 });
 
+/** A model of lists, one of which has another's words. */
+const listed = define({
+  input: {
+    job: { kind: "category", words: ["clerk", "smith"] },
+    jobs: { kind: "bag", pooling: "mean", items: 2, like: "job", weights: "years" },
+    seen: { kind: "sequence", items: 2, words: ["a", "b"], unknowns: 2, group: "seen" },
+    when: { kind: "sequence", items: 2, words: ["x"], separator: "|", group: "seen" },
+  },
+  tasks: { time: regression() },
+});
+
 /** A gate that reads nothing, above one that would only write for it. */
 const still = define({
   input: 3,
@@ -87,7 +98,7 @@ const headed = define({
   },
 });
 
-const specs: readonly Spec[] = [...Object.values(architectures), features, still, headed];
+const specs: readonly Spec[] = [...Object.values(architectures), features, listed, still, headed];
 
 const mutants = 2500;
 
@@ -178,6 +189,9 @@ function rowsFor({ input }: Spec): Rows {
     return { count: 3, inputs: { input: data } };
   }
   const kinds = Object.values(input.features).map(({ kind }) => kind);
+  const lists = Object.entries(input.features).filter(([, feature]) => "items" in feature).map(([name]) => {
+    return [name, { starts: Int32Array.of(0, 1, 1, 2), codes: Int32Array.of(1, 0) }];
+  });
   const width = (kind: string) => 3 * kinds.filter((other) => other === kind).length;
   return {
     count: 3,
@@ -185,6 +199,7 @@ function rowsFor({ input }: Spec): Rows {
       numeric: Float32Array.from({ length: width("numeric") }, (_, i) => i / 2),
       category: Int32Array.from({ length: width("category") }, (_, i) => i % 4),
     },
+    ...(lists.length > 0 && { lists: Object.fromEntries(lists) }),
   };
 }
 

@@ -15,11 +15,11 @@ import {
   listedBy,
   listedIssues,
   listForms,
+  type ListOptions,
   listOptions,
   paddedCodes,
   rangesOf,
   readLists,
-  type UnfittedListed,
   unfittedListForms,
   unseenInLists,
   vocabularyOf,
@@ -28,7 +28,7 @@ import {
 import { type ListedNumbers, type ListedWords, type Records, weightsOf } from "./tabular.ts";
 
 /** A bag before its words and its length are known. */
-export interface UnfittedBag extends UnfittedListed {
+export interface UnfittedBag extends ListOptions {
   /** The kind of the feature. */
   readonly kind: "bag";
   /** The way in which the words of a row become one. */
@@ -54,7 +54,7 @@ export interface BagFeature extends Listed {
 }
 
 /** The options of {@linkcode bag}. */
-export interface BagOptions {
+export interface BagOptions extends ListOptions {
   /**
    * The way in which the words of a row become one, with weights `w` of their vectors `v`: `"mean"`, `sum(w v) / sum(w)`, or
    * `"sum"`, `sum(w v)`. Default `"mean"`, whose size does not grow with the number of words.
@@ -62,18 +62,6 @@ export interface BagOptions {
   readonly pooling?: "sum" | "mean";
   /** The column of the words' weights, as lists of as many numbers of at least 0, or such texts. Default: all are 1. */
   readonly weights?: string;
-  /** The name of a feature, by `category` or `hashed`, whose vocabulary it has. Default: its own. */
-  readonly like?: string;
-  /** The most words of a row that are read: the first. Default: all of the longest training list. */
-  readonly most?: number;
-  /** The text between the words where a list is a text, such as `"|"`. Default: texts are refused. */
-  readonly separator?: string;
-  /** The number of times that a word must occur in the training rows to be known. Default 1. */
-  readonly minCount?: number;
-  /** The most words that are known: the most frequent, of equally frequent ones the first in order. Default: all. */
-  readonly mostWords?: number;
-  /** The number of codes that unknown words are hashed into, so that they are not all alike. Default 1. */
-  readonly unknowns?: number;
 }
 
 /**

@@ -10,19 +10,22 @@ import { codesByWord } from "./coded.ts";
 import type { Encoded, Named, Vocabulary, Wrong } from "./kind.ts";
 import { type ListedWords, listsOf, type Records } from "./tabular.ts";
 
-/** The options of features of lists before they are fitted. */
-export interface UnfittedListed {
-  /** The feature whose vocabulary it has; absent: its own. */
+/** The options of features of lists, which they have until they are fitted. */
+export interface ListOptions {
+  /** The name of a feature, by `category` or `hashed`, whose vocabulary it has. Default: its own. */
   readonly like?: string;
-  /** The most words of a row that are read; absent: as many as the longest list of the training rows has. */
+  /**
+   * The most words of a row that are read: of a bag the first, of a sequence the latest. Default: as many as the longest
+   * list of the training rows has.
+   */
   readonly most?: number;
-  /** The text between the words where a list is a text; absent: texts are refused. */
+  /** The text between the words where a list is a text, such as `"|"`. Default: texts are refused. */
   readonly separator?: string;
-  /** The number of times that a word must occur to be known; absent: 1. */
+  /** The number of times that a word must occur in what is read of the training rows to be known. Default 1. */
   readonly minCount?: number;
-  /** The most words that are known, of which the most frequent are; absent: any number. */
+  /** The most words that are known: the most frequent, of equally frequent ones the first in order. Default: all. */
   readonly mostWords?: number;
-  /** The number of codes that unknown words are hashed into; absent: 1. */
+  /** The number of codes that unknown words are hashed into, so that they are not all alike. Default 1. */
   readonly unknowns?: number;
 }
 
@@ -41,12 +44,12 @@ export interface Listed {
 }
 
 /** A feature of lists with the words that it shares, if it does. */
-export type Resolved = Listed & { readonly of?: Words };
+export type Resolved = Listed & { readonly of?: WordCodes };
 
 /** The options that a vocabulary of its own has. */
 const ownOptions = ["minCount", "mostWords", "unknowns"] as const;
 
-/** The names of the options of lists. */
+/** The names of these options. */
 export const listOptions: readonly string[] = ["like", "most", "separator", ...ownOptions];
 
 /** The most words of a row. */
@@ -57,7 +60,7 @@ const mostItems = 2 ** 16;
  *
  * @throws {TypeError | RangeError} if one is of another type, out of range, or of no use beside `like`.
  */
-export function listedBy(action: string, options: UnfittedListed): UnfittedListed {
+export function listedBy(action: string, options: ListOptions): ListOptions {
   const { like, most, separator, minCount, mostWords, unknowns } = options;
   for (const [name, value] of Object.entries({ like, separator })) {
     if (value === undefined || typeof value === "string" && value !== "") continue;
@@ -119,7 +122,7 @@ export function listedIssues({ like, words, unknowns }: Listed, path: string): I
 }
 
 /** The codes of the words of a feature of lists. */
-export interface Words {
+export interface WordCodes {
   /** The codes. */
   readonly range: CodeRange;
   /** The number of codes that come first, those of missing and unknown words. */
@@ -129,7 +132,7 @@ export interface Words {
 }
 
 /** Returns the codes of the words that a feature knows. */
-export function wordsBy<F>({ codes, reserved, codesOf }: Vocabulary<F>, feature: F): Words {
+export function wordsBy<F>({ codes, reserved, codesOf }: Vocabulary<F>, feature: F): WordCodes {
   return {
     range: codes(feature),
     reserved: reserved(feature),
@@ -138,7 +141,7 @@ export function wordsBy<F>({ codes, reserved, codesOf }: Vocabulary<F>, feature:
 }
 
 /** Returns the codes of the words of a feature of lists, its own or those that it shares. */
-export function vocabularyOf({ words = [], unknowns, of }: Resolved): Words {
+export function vocabularyOf({ words = [], unknowns, of }: Resolved): WordCodes {
   return of ?? wordsBy(categoryWords, { words, ...(unknowns === undefined ? {} : { unknowns }) });
 }
 
@@ -147,7 +150,7 @@ export type Kept = Pick<ListedWords, "starts" | "codes" | "words"> & Pick<Lists,
 
 /** Returns `items` and, if it has one of its own, the vocabulary of a feature fitted to lists. */
 export function fittedList(
-  unfitted: UnfittedListed,
+  unfitted: ListOptions,
   keptOf: (most: number) => Kept,
   lists: ListedWords,
   name: string,

@@ -2,7 +2,7 @@ import { object, text, word } from "../errors/forms.ts";
 import { kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import { multiHot } from "../ops/functions.ts";
-import type { FeatureKind } from "./kind.ts";
+import type { Encoded, FeatureKind, Named, Wrong } from "./kind.ts";
 import {
   codesOfLists,
   fittedList,
@@ -12,11 +12,11 @@ import {
   listedBy,
   listedIssues,
   listForms,
+  type ListOptions,
   listOptions,
   paddedCodes,
   rangesOf,
   readLists,
-  type UnfittedListed,
   unfittedListForms,
   unseenInLists,
   vocabularyOf,
@@ -25,7 +25,7 @@ import {
 import type { ListedWords } from "./tabular.ts";
 
 /** A sequence before its words and its length are known. */
-export interface UnfittedSequence extends UnfittedListed {
+export interface UnfittedSequence extends ListOptions {
   /** The kind of the feature. */
   readonly kind: "sequence";
   /** The group of features whose lists have one length in each row; absent: none. */
@@ -47,21 +47,9 @@ export interface SequenceFeature extends Listed {
 }
 
 /** The options of {@linkcode sequence}. */
-export interface SequenceOptions {
-  /** The name of a feature, by `category` or `hashed`, whose vocabulary it has. Default: its own. */
-  readonly like?: string;
-  /** The most words of a row that are read: the latest, which stand last. Default: all of the longest training list. */
-  readonly most?: number;
+export interface SequenceOptions extends ListOptions {
   /** A name that features share whose lists have one length in each row, such as what was watched, and when. */
   readonly group?: string;
-  /** The text between the words where a list is a text, such as `"|"`. Default: texts are refused. */
-  readonly separator?: string;
-  /** The number of times that a word must occur in the training rows, of a list the latest, to be known. Default 1. */
-  readonly minCount?: number;
-  /** The most words that are known: the most frequent, of equally frequent ones the first in order. Default: all. */
-  readonly mostWords?: number;
-  /** The number of codes that unknown words are hashed into, so that they are not all alike. Default 1. */
-  readonly unknowns?: number;
 }
 
 /**
@@ -141,7 +129,7 @@ export const sequenceKind: FeatureKind<UnfittedSequence, SequenceFeature> = {
   },
   padded: (features, { lists }) => ({ sequence: paddedCodes(features, lists) }),
   value: (features, { sequence }) => multiHot(sequence, rangesOf(features).map(({ size }) => size)),
-  wrong: wrongInLists,
+  wrong: (features, rows) => wrongInLists(features, rows) ?? wrongLength(features, rows),
   unseen: unseenInLists,
   encoding: ({ items, like, words, unknowns, separator, group }) => ({
     items,
@@ -168,6 +156,29 @@ function latest({ starts, codes, words }: ListedWords, most: number): Kept {
   return { starts: kept, codes: own, words };
 }
 
+/** Returns the first row in which the lists of two features of a group have different lengths. */
+function wrongLength(features: readonly Named<SequenceFeature>[], { lists = {} }: Encoded): Wrong | undefined {
+  const firsts = new Map<string, string>();
+  for (const [name, { group }] of features) {
+    if (group === undefined) continue;
+    const other = firsts.get(group) ?? name;
+    firsts.set(group, other);
+    const row = oddRow(lists[other].starts, lists[name].starts);
+    if (row < 0) continue;
+    const [wanted, found] = [other, name].map((name) => lists[name].starts[row + 1] - lists[name].starts[row]);
+    const message = `found ${found} codes, but ${wanted} of feature ${quoted(other)}: wanted lists of one length`;
+    return { row, at: `feature ${quoted(name)}`, message: `${message} in group ${quoted(group)}` };
+  }
+  return undefined;
+}
+
+/** Returns the first row whose lists have different lengths; -1 if there is none. */
+function oddRow(first: Int32Array, second: Int32Array): number {
+  return first.findIndex((start, row) =>
+    row + 1 < first.length && first[row + 1] - start !== second[row + 1] - second[row]
+  );
+}
+
 /** Makes sure that the lists of two features of a group have one length in each row. */
 function checkLengths(
   action: string,
@@ -175,11 +186,10 @@ function checkLengths(
   [one, { starts: first }]: readonly [string, ListedWords],
   [other, { starts: second }]: readonly [string, ListedWords],
 ): void {
-  for (let row = 0; row + 1 < first.length; row++) {
-    const [wanted, found] = [first, second].map((starts) => starts[row + 1] - starts[row]);
-    if (wanted === found) continue;
-    const lengths = `found ${found} words, but ${wanted} of feature ${quoted(one)}`;
-    const where = `Cannot ${action}\n  at feature ${quoted(other)}, row ${row}`;
-    throw new RangeError(`${where}: ${lengths}: wanted lists of one length in group ${quoted(group)}`);
-  }
+  const row = oddRow(first, second);
+  if (row < 0) return;
+  const [wanted, found] = [first, second].map((starts) => starts[row + 1] - starts[row]);
+  const lengths = `found ${found} words, but ${wanted} of feature ${quoted(one)}`;
+  const where = `Cannot ${action}\n  at feature ${quoted(other)}, row ${row}`;
+  throw new RangeError(`${where}: ${lengths}: wanted lists of one length in group ${quoted(group)}`);
 }

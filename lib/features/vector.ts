@@ -7,25 +7,15 @@ import { standard } from "./standard.ts";
 import { numberListsOf, numbersOf, type Records } from "./tabular.ts";
 
 /** Several numbers a row before their means and scales are known. */
-export interface UnfittedVector extends Read {
-  /** The kind of the feature. */
-  readonly kind: "vector";
+export interface UnfittedVector extends Omit<VectorFeature, "mean" | "scale"> {
   /** True if each number is brought to mean 0 and variance 1. */
   readonly standardise: boolean;
 }
 
 /** Several numbers a row, in the model side by side: `(x - mean) / scale` each, in float64 and then rounded. */
-export interface VectorFeature extends Read {
+export interface VectorFeature {
   /** The kind of the feature. */
   readonly kind: "vector";
-  /** The mean of each number in the training rows; absent: they are read as they are. */
-  readonly mean?: readonly number[];
-  /** The standard deviation of each, greater than 0; present beside the mean. */
-  readonly scale?: readonly number[];
-}
-
-/** The place and the form of the numbers, the same before they are fitted and after. */
-interface Read {
   /** The number of numbers. */
   readonly width: number;
   /** The columns that hold one number each; absent: a column of lists or texts. */
@@ -36,7 +26,14 @@ interface Read {
   readonly missing?: "zeros";
   /** True if a column of 0 and 1 marks the missing ones. */
   readonly indicator?: true;
+  /** The mean of each number in the training rows; absent: they are read as they are. */
+  readonly mean?: readonly number[];
+  /** The standard deviation of each, greater than 0; present beside the mean. */
+  readonly scale?: readonly number[];
 }
+
+/** The place and the form of the numbers, the same before they are fitted and after. */
+type Read = Omit<VectorFeature, "kind" | "mean" | "scale">;
 
 /** The options of {@linkcode numeric} for several numbers a row. */
 export interface WidthOptions {
