@@ -146,11 +146,11 @@ export function numeric(
   const given = optionsOf(action, options, names, ["standardise", "indicator"]);
   if ("boundaries" in given || "quantiles" in given) return bucketed(action, { ...given });
   if ("width" in given || "columns" in given || "separator" in given) return vector(action, { ...given });
-  return plain(action, given);
+  return plain(given);
 }
 
 /** Returns a feature that is one number. */
-function plain(action: string, given: NumericOptions): UnfittedNumeric {
+function plain(given: NumericOptions): UnfittedNumeric {
   const { transform = "none", standardise = true, indicator = false } = given;
   const { missing = indicator ? "mean" : undefined } = given;
   if (typeof transform !== "string" || !Object.hasOwn(transforms, transform)) {
