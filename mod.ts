@@ -43,7 +43,8 @@ export {
   pipe,
   residual,
 } from "./lib/author/nets.ts";
-export { embed, type EmbedOptions } from "./lib/author/embed.ts";
+export { embed, type EmbedOptions, type Pool } from "./lib/author/embed.ts";
+export { attend, type AttendOptions, type Pooling, type Sequence } from "./lib/author/attend.ts";
 export {
   crossNet,
   type CrossNetOptions,
@@ -113,6 +114,7 @@ export { category, type CategoryOptions, type UnfittedCategory } from "./lib/fea
 export { cross, type UnfittedCross } from "./lib/features/cross.ts";
 export { hashed, type UnfittedHashed } from "./lib/features/hashed.ts";
 export { numeric, type NumericOptions, type UnfittedNumeric } from "./lib/features/numeric.ts";
+export type { UnfittedVector, WidthOptions } from "./lib/features/vector.ts";
 export { sequence, type SequenceOptions, type UnfittedSequence } from "./lib/features/sequence.ts";
 export type { ListOptions } from "./lib/features/listed.ts";
 export type { UnfittedFeature } from "./lib/features/table.ts";
@@ -130,6 +132,7 @@ export type { GateStatistics } from "./lib/inspect/gate_sums.ts";
 export type { GateWarning } from "./lib/inspect/gate_warnings.ts";
 export { balance } from "./lib/model/balance.ts";
 export { compile, type CompileOptions } from "./lib/model/compile.ts";
+export { readVectors, type VectorOptions, type Vectors } from "./lib/model/vectors.ts";
 export type { Inspection, Model } from "./lib/model/model.ts";
 export { adagrad, type AdagradOptions } from "./lib/optimisers/adagrad.ts";
 export { adam, type AdamOptions } from "./lib/optimisers/adam.ts";

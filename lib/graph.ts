@@ -55,6 +55,7 @@ export type { HashedFeature } from "./features/hashed.ts";
 export type { Listed } from "./features/listed.ts";
 export type { NumericFeature } from "./features/numeric.ts";
 export type { SequenceFeature } from "./features/sequence.ts";
+export type { VectorFeature } from "./features/vector.ts";
 export type { Feature } from "./features/table.ts";
 export type {
   CrossEntropySpec,

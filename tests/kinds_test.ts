@@ -25,6 +25,11 @@ const samples: Readonly<Record<Feature["kind"], readonly UnfittedFeature[]>> = {
     numeric({ missing: 3 }),
     numeric({ missing: "mean", indicator: true }),
   ],
+  vector: [
+    numeric({ width: 1, columns: ["x"] }),
+    numeric({ width: 3, columns: ["x", "y", "z"], indicator: true }),
+    numeric({ width: 2, columns: ["z", "x"], standardise: false }),
+  ],
   category: [
     category(),
     category({ minCount: 3 }),

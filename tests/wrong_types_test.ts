@@ -32,6 +32,7 @@ const table: main.Columns = {
   },
 };
 const features = main.fit({ y: main.numeric() }, table);
+const { w: words } = main.fit({ w: main.category() }, { w: ["a"] });
 const x = ops.input("x", ["batch", 4]);
 const y = ops.input("y", ["batch", 4]);
 const tasks = { a: binary(), b: binary() };
@@ -106,7 +107,8 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     dropout: () => [0.5],
     dselectK: () => [2, options({ gamma: 1, entropy: 0.1, static: true })],
     dwa: () => [options({ temperature: 2 })],
-    embed: () => [2, options({ init, features: ["y"], stacked: true })],
+    embed: () => [2, options({ init, features: ["y"], stacked: true, frozen: ["y"], pool: "sum" as const })],
+    attend: () => [{ query: "y", ...options({ hidden: [2], activation: relu, softmax: true }) }],
     encode: () => [features, table],
     entriesOf: () => [spec],
     entropy: () => [0.1, softmax],
@@ -157,6 +159,11 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     progressBar: () => ["steps", terminal],
     quantile: () => [0.5],
     ranking: () => [relu, options({ ...ofTask, only: "a", within: "search" })],
+    readVectors: () => [
+      new Blob(["a 1 2\n"]),
+      words,
+      options({ absent: init, seed: 1, name: "v", signal }),
+    ],
     readCsv: () => [csv(), { ...format, name: "f", signal }],
     reference: () => [],
     regression: () => [relu, options({ ...ofTask, only: "a", loss: main.huber(1) })],

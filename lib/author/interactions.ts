@@ -25,7 +25,7 @@ import { wholeNumber } from "./nets.ts";
 
 /**
  * The interactions of a factorisation machine: the sum of the products of all pairs of vectors,
- * `sum_(i < j) e_i . e_j = 1/2 sum_k ((sum_f e_f)^2 - sum_f e_f^2)` (Rendle 2010, eq. 1 and lemma 3.1).
+ * `sum_(i < j) e_i . e_j = 1/2 sum_k ((sum_f e_f)^2 - sum_f e_f^2)` (Rendle 2010).
  *
  * It is a term of the logit. The first-order terms and the bias of the whole machine are those of a head without a tower:
  * `binary(pipe(), { adds: { input: pipe(embed(16, { stacked: true }), fm) } })`; with a tower it is DeepFM (Guo et al.
@@ -64,7 +64,7 @@ export interface CrossNetOptions {
 
 /**
  * The cross network of DCN-v2: layers `x_(l+1) = x_0 * (x_l W_l + b_l) + x_l` of products with the input, element by
- * element (Wang et al. 2021, eq. 1), or of low rank `x_0 * ((x_l V_l) U_l + b_l) + x_l`.
+ * element (Wang et al. 2021), or of low rank `x_0 * ((x_l V_l) U_l + b_l) + x_l`.
  *
  * The bias is inside of the product, as in the paper, in TensorFlow Recommenders and in FuxiCTR; torch-rechub 0.9 adds it
  * outside. The paper's mixture of low-rank experts is no net of its own: it is a bank of experts
@@ -202,7 +202,7 @@ function gating(hidden: number | undefined, gamma: number): (read: Value, h: Val
 }
 
 /**
- * The squeeze and excitation of fields (SENet in FiBiNET, Huang et al. 2019, eqs 1 to 3): each vector is scaled by what
+ * The squeeze and excitation of fields (SENet in FiBiNET, Huang et al. 2019): each vector is scaled by what
  * the means of all vectors say of its field, `v_f = a_f e_f` with `a = relu(relu(z W) W')`, `z_f` the mean of `e_f`.
  *
  * Both layers have a relu and no bias, as in the paper and in FuxiCTR; so a field can be left out altogether.

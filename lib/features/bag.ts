@@ -184,7 +184,7 @@ function weightsBeside(
   for (let row = 0; row + 1 < starts.length; row++) {
     const [words, numbers] = [starts, found.starts].map((starts) => starts[row + 1] - starts[row]);
     if (words === numbers) continue;
-    const where = `Cannot ${records.action}\n  at feature ${quoted(name)}, row ${row}`;
+    const where = `Cannot ${records.action}\n  at feature ${quoted(name)}, row ${records.first + row}`;
     throw new RangeError(
       `${where}: found ${numbers} weights in column ${quoted(weights)}, wanted ${words}: one a word`,
     );

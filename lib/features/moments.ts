@@ -1,3 +1,5 @@
+import { room } from "../files/room.ts";
+
 /** The sums of numbers that come piece by piece, from which their mean and deviation follow. */
 export interface Moments {
   /** Takes more numbers. */
@@ -26,7 +28,7 @@ const block = 4096;
  * into pieces, the results are the same to the last bit, and those of few numbers are what two passes give.
  */
 export function moments(): Moments {
-  const held = new Float64Array(block);
+  let held = new Float64Array(16);
   let filled = 0, count = 0, first = 0, widest = 0;
   let sum = 0, squares = 0; // of the blocks that are summed
   const settle = (): void => {
@@ -41,6 +43,7 @@ export function moments(): Moments {
     add: (number) => {
       if (count === 0 && filled === 0) first = number;
       widest = Math.max(widest, Math.abs(number - first));
+      if (filled === held.length) held = room(held, 2 * filled);
       held[filled++] = number;
       if (filled === block) settle();
     },

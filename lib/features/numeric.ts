@@ -5,9 +5,11 @@ import { kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import { bucketed, type BucketOptions, type UnfittedBucketed } from "./bucketed.ts";
 import type { FeatureKind, Named } from "./kind.ts";
-import { type Moments, moments } from "./moments.ts";
+import { moments } from "./moments.ts";
+import { standard } from "./standard.ts";
 import { type Domain, numbersOf } from "./tabular.ts";
 import { transforms } from "./transforms.ts";
+import { type UnfittedVector, vector, type WidthOptions } from "./vector.ts";
 
 /** A number before its mean and scale are known. */
 export interface UnfittedNumeric {
@@ -91,6 +93,29 @@ export interface NumericOptions {
  */
 export function numeric(options: BucketOptions): UnfittedBucketed;
 /**
+ * Several numbers a row, such as the vector of an image: a list of them, a text that `separator` splits, or several
+ * columns. The model reads them side by side, each `(x - mean) / scale` by its own mean and scale over the training rows.
+ *
+ * A vector is missing as a whole: null, an empty list or text, or no number in any of the columns. By default that is an
+ * error; else it is encoded as zeros, which are the mean where numbers are standardised.
+ *
+ * @throws {TypeError} if an option is wrong.
+ * @throws {RangeError} if `width` is not a whole number of at least 1, or `columns` are not as many.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { encode, fit, numeric } from "@gatehouse/gatehouse";
+ *
+ * const image = [[1, 10], [3, 10], null];
+ * const features = fit({ image: numeric({ width: 2, indicator: true }) }, { image });
+ * assertEquals(encode(features, { image }).inputs.vector, Float32Array.of(-1, 0, 0, 1, 0, 0, 0, 0, 1));
+ * const texts = fit({ image: numeric({ width: 2, separator: " ", standardise: false }) }, { image: ["0.5 2", "1 1"] });
+ * assertEquals(encode(texts, { image: ["4 5"] }).inputs.vector, Float32Array.of(4, 5));
+ * ```
+ */
+export function numeric(options: WidthOptions): UnfittedVector;
+/**
  * A feature that is a number: `encode` gives `(transform(x) - mean) / scale`, computed in float64.
  *
  * @throws {TypeError} if an option is wrong.
@@ -115,11 +140,19 @@ export function numeric(options: BucketOptions): UnfittedBucketed;
  * ```
  */
 export function numeric(options?: NumericOptions): UnfittedNumeric;
-export function numeric(options: NumericOptions | BucketOptions = {}): UnfittedNumeric | UnfittedBucketed {
+export function numeric(
+  options: NumericOptions | BucketOptions | WidthOptions = {},
+): UnfittedNumeric | UnfittedBucketed | UnfittedVector {
   const action = "define numeric feature";
-  const names = ["transform", "missing", "boundaries", "quantiles"];
+  const names = ["transform", "missing", "boundaries", "quantiles", "width", "columns", "separator"];
   const given = optionsOf(action, options, names, ["standardise", "indicator"]);
   if ("boundaries" in given || "quantiles" in given) return bucketed(action, { ...given });
+  if ("width" in given || "columns" in given || "separator" in given) return vector(action, { ...given });
+  return plain(given);
+}
+
+/** Returns a feature that is one number. */
+function plain(given: NumericOptions): UnfittedNumeric {
   const { transform = "none", standardise = true, indicator = false } = given;
   const { missing = indicator ? "mean" : undefined } = given;
   if (typeof transform !== "string" || !Object.hasOwn(transforms, transform)) {
@@ -277,25 +310,6 @@ function encodeColumn(
     if (indicator) rows[at + 1] = absent ? 1 : 0;
   }
   return undefined;
-}
-
-/** The mean and the standard deviation of transformed numbers. */
-function standard(
-  { mean, deviation: scale, first, widest }: ReturnType<Moments["end"]>,
-  where: string,
-): Pick<NumericFeature, "mean" | "scale"> {
-  if (widest <= Math.min(1e-12 * Math.abs(first), 0.5)) return { mean, scale: 1 }; // equal but for errors of rounding
-  if (!Number.isFinite(scale)) {
-    throw new RangeError(`${where}: found differences of ${widest}: divide the numbers first`);
-  }
-  if (scale < 1e-150) { // whose squares are not exact, or 0
-    throw new RangeError(`${where}: found differences of ${widest}: multiply the numbers first`);
-  }
-  if (scale < 1e-5 * Math.abs(mean)) {
-    const found = `found ${mean} on average and differences of ${scale.toPrecision(2)}, too small for float32`;
-    throw new RangeError(`${where}: ${found}: subtract an offset first`);
-  }
-  return { mean, scale };
 }
 
 /** Makes sure that whole numbers which differ do so once they are encoded. */

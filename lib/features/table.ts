@@ -11,10 +11,12 @@ import type { FeatureKind, Named } from "./kind.ts";
 import { type Related, type RelationIssue, relationIssues, resolved } from "./relations.ts";
 import { type NumericFeature, numericKind, type UnfittedNumeric } from "./numeric.ts";
 import { type SequenceFeature, sequenceKind, type UnfittedSequence } from "./sequence.ts";
+import { type UnfittedVector, type VectorFeature, vectorKind } from "./vector.ts";
 
 /** A named feature: how a column becomes inputs of the model. */
 export type Feature =
   | NumericFeature
+  | VectorFeature
   | CategoryFeature
   | BucketedFeature
   | HashedFeature
@@ -28,6 +30,7 @@ export type Feature =
  */
 export type UnfittedFeature =
   | UnfittedNumeric
+  | UnfittedVector
   | UnfittedCategory
   | UnfittedBucketed
   | UnfittedHashed
@@ -38,6 +41,7 @@ export type UnfittedFeature =
 /** The kinds of features, one row each. Their order is that of the stream `input`. */
 export const kinds: Readonly<Record<Feature["kind"], FeatureKind<UnfittedFeature, Feature>>> = {
   numeric: numericKind,
+  vector: vectorKind,
   category: categoryKind,
   bucketed: bucketedKind,
   hashed: hashedKind,

@@ -203,6 +203,32 @@ export function weightsOf(
   }, "a weight: a finite number of at least 0");
 }
 
+/**
+ * Returns a function from a row to the numbers of its list: a plain list, or a text that a separator splits; none where it
+ * is missing or empty.
+ *
+ * @throws {TypeError | RangeError} the function, naming the row and the place of the first that is not a finite number.
+ */
+export function numberListsOf(
+  records: Records,
+  name: string,
+  separator: string | undefined,
+): (row: number) => ArrayLike<number> {
+  const where = placeOf(records.action, name, name);
+  const column = records.columns[name];
+  if (isTyped(column) && column.kind === "number") throw new TypeError(`${where}: found numbers, wanted lists`);
+  return (row) => {
+    const value = isTyped(column) ? column.words[column.codes[row]] : column[row];
+    if (value instanceof Float64Array && value.every(Number.isFinite)) return value;
+    return listAt(value, separator, `${where}, row ${records.first + row}`, finite, "a finite number");
+  };
+}
+
+function finite(item: Item): number | undefined {
+  const number = typeof item === "string" ? decimal(item) : item;
+  return typeof number === "number" && Number.isFinite(number) ? number : undefined;
+}
+
 /** Returns the number in a text; undefined if it is not one. */
 function decimal(text: string): number | undefined {
   return text.trim() === "" ? undefined : Number(text);
@@ -214,7 +240,7 @@ function decimal(text: string): number | undefined {
  * @param numberOf Returns the number of an item; undefined if the item is refused.
  */
 function itemsOf(
-  { action, columns }: Records,
+  { action, first, columns }: Records,
   name: string,
   feature: string,
   separator: string | undefined,
@@ -229,24 +255,33 @@ function itemsOf(
   const numbers: number[] = [];
   for (let row = 0; row < count; row++) {
     const value = isTyped(column) ? column.words[column.codes[row]] : column[row];
-    const items = listIn(value, separator);
-    if (items === undefined) {
-      const way = typeof value === "string"
-        ? "wanted a list, or the option separator, which splits it"
-        : "wanted a list";
-      throw new TypeError(`${where}, row ${row}: found ${textOf(value)}, ${way}`);
-    }
-    for (let at = 0; at < items.length; at++) {
-      const number = numberOf(items[at]);
-      if (number === undefined) {
-        const found = `found ${textOf(items[at])} at place ${at} of the list, wanted ${wanted}`;
-        throw new (typeof items[at] === "number" ? RangeError : TypeError)(`${where}, row ${row}: ${found}`);
-      }
+    for (const number of listAt(value, separator, `${where}, row ${first + row}`, numberOf, wanted)) {
       numbers.push(number);
     }
     starts[row + 1] = numbers.length;
   }
   return { starts, numbers };
+}
+
+/** Returns a number for each item of a list. */
+function listAt(
+  value: unknown,
+  separator: string | undefined,
+  where: string,
+  numberOf: (item: Item) => number | undefined,
+  wanted: string,
+): readonly number[] {
+  const items = listIn(value, separator);
+  if (items === undefined) {
+    const way = typeof value === "string" ? "wanted a list, or the option separator, which splits it" : "wanted a list";
+    throw new TypeError(`${where}: found ${textOf(value)}, ${way}`);
+  }
+  return Array.from(items, (item, at) => {
+    const number = numberOf(item);
+    if (number !== undefined) return number;
+    const found = `found ${textOf(item)} at place ${at} of the list, wanted ${wanted}`;
+    throw new (typeof item === "number" ? RangeError : TypeError)(`${where}: ${found}`);
+  });
 }
 
 /** Returns the items of a list or of a text that a separator splits; undefined if a value is neither. */

@@ -68,10 +68,10 @@ function isLayer({ op, of }: Value): boolean {
     of[0].shape.length === 2;
 }
 
-/** Layers that may be one: of one value, of one shape, and followed alike. */
+/** Layers that may be one: of one value, of one shape, followed alike, and all frozen or none. */
 function layerKey(layer: Value, users: Users): unknown[] {
   const next = (users.get(layer) ?? []).map(({ value, position }) => [value.op, position].join());
-  return [layer.of[0], String(layer.of[1].shape), next.sort().join(" ")];
+  return [layer.of[0], String(layer.of[1].shape), next.sort().join(" "), layer.of[1].attrs.frozen];
 }
 
 /** Returns the families of mixtures that several gates make of the same experts. */
@@ -124,7 +124,9 @@ function sourceOf(
   const [first] = values;
   const family = member.get(first);
   if (family !== undefined && sameList(family.members, values)) return { kind: "family", family };
-  const alike = values.every(({ op, shape }) => op === first.op && sameShape(shape, first.shape));
+  const alike = values.every(({ op, shape, attrs }) =>
+    op === first.op && sameShape(shape, first.shape) && attrs.frozen === first.attrs.frozen
+  );
   const parameters = (rank: number): Source | undefined => {
     const fits = alike && first.op === "parameter" && first.shape.length === rank;
     const stack = fits ? stacked(values, "depth") : undefined;

@@ -38,6 +38,7 @@ export function gather<V extends Values>(values: V, least: number): V {
   if (least === Infinity) return values;
   return rewritten(values, ({ op, attrs, shape }, of) => {
     if (op === "matmul") return product(of[0], of[1], least);
+    if (op === "concat" && attrs.axis === 1) return besides(of);
     return op === "slice" && attrs.axis === 1 && isSparse(of[0])
       ? cutFrom(of[0], attrs.start as number, shape[1] as number)
       : undefined;
@@ -121,6 +122,30 @@ function markedFrom({ op, of: [codes, weights], attrs }: Value, from: number, to
     sizes.push(most - least);
   });
   return multiHot(picked(codes, columns, first), sizes);
+}
+
+/**
+ * Returns values side by side in which neighbouring columns that were cut from the same codes are made at once: of a
+ * sequence, those that say whether a place is there. Undefined where there are none.
+ */
+function besides(of: readonly Value[]): Value | undefined {
+  const merged: Value[] = [];
+  for (const value of of) {
+    const last = merged.at(-1);
+    const both = last && sameCodes(last, value);
+    if (both === undefined) merged.push(value);
+    else merged[merged.length - 1] = both;
+  }
+  return merged.length === of.length ? undefined : concat(merged);
+}
+
+/** Returns two cuts of the same codes as one; undefined if they are anything else. */
+function sameCodes(a: Value, b: Value): Value | undefined {
+  const [left, right] = [a, b].map(({ op, of }) => op === "multiHot" && of[0].op === "pick" ? of[0] : undefined);
+  if (left === undefined || right === undefined || left.of[0] !== right.of[0]) return undefined;
+  const both = (name: string) => [left, right].flatMap(({ attrs }) => attrs[name] as number[]);
+  const sizes = [a, b].flatMap(({ attrs }) => attrs.sizes as number[]);
+  return multiHot(apply("pick", [left.of[0]], { columns: both("columns"), first: both("first") }), sizes);
 }
 
 /** Returns columns of codes, each counted from its first code, of codes that may be picked themselves. */

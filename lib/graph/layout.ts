@@ -22,6 +22,8 @@ export interface Parameter {
   readonly zeros?: readonly number[];
   /** The feature whose codes its rows are for, in order, but that of a missing id, if it is a table of vectors. */
   readonly feature?: string;
+  /** Present if training leaves it as it is: no gradient reaches it, and it does not decay. */
+  readonly frozen?: true;
 }
 
 /** The place of a parameter in the one flat array that holds them all. */
@@ -46,7 +48,7 @@ export interface Piece {
 
 /**
  * One flat array for all parameters, so that an optimiser is a few ops whatever the number of parameters.
- * Matrices come first, so that what weight decay touches is one piece.
+ * Matrices that are not frozen come first, so that what weight decay touches is one piece.
  */
 export interface Layout {
   /** The pieces in the order of the array. */
@@ -55,7 +57,7 @@ export interface Layout {
   readonly extents: readonly Extent[];
   /** The stacks among the pieces. */
   readonly stacks: readonly Stack[];
-  /** The number of elements of the matrices: those before this position decay. */
+  /** The number of elements of the matrices that are not frozen: those before this position decay. */
   readonly matrices: number;
   /** The number of all elements. */
   readonly size: number;
@@ -113,8 +115,8 @@ export function layoutOf(parameters: readonly Parameter[], stacks: readonly Stac
     const members = stack.paths.map((path) => byPath.get(path)!);
     return [{ name: stack.name, shape: stackShape(stack), members, side: stack.arranged === "side" }];
   });
-  const isMatrix = ({ members: [{ shape }] }: Lot) => shape.length > 1;
-  const ordered = [...lots.filter(isMatrix), ...lots.filter((lot) => !isMatrix(lot))];
+  const decays = ({ members: [{ shape, frozen }] }: Lot) => shape.length > 1 && frozen === undefined;
+  const ordered = [...lots.filter(decays), ...lots.filter((lot) => !decays(lot))];
   let [start, matrices] = [0, 0];
   const pieces: Piece[] = [];
   const extents = new Map<string, Extent>();
@@ -127,7 +129,7 @@ export function layoutOf(parameters: readonly Parameter[], stacks: readonly Stac
       extents.set(parameter.path, { ...parameter, start: start + at * row.length, size, row });
     });
     start += sizeOf(shape);
-    if (isMatrix(lot)) matrices = start;
+    if (decays(lot)) matrices = start;
   }
   return { pieces, extents: parameters.map(({ path }) => extents.get(path)!), stacks, matrices, size: start };
 }

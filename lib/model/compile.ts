@@ -1,7 +1,7 @@
 import { areFinite } from "../ops/finite.ts";
 import { type Rows, sliceRows } from "../data/rows.ts";
 import type { Engine, Store } from "../engines/engine.ts";
-import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
+import { checkRecord, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import type { InputSpec } from "../features/input.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -33,6 +33,11 @@ export interface CompileOptions {
    * Default: initial values from the seed, but 0 for weights of what is missing or unknown: reserved codes, indicators.
    */
   readonly parameters?: Readonly<Record<string, Tensor>>;
+  /**
+   * Some parameters by path that begin with given values, all others with initial ones: vectors that were learned
+   * elsewhere, as {@linkcode readVectors} reads them. Not beside `parameters`, which are all of them. Default: none.
+   */
+  readonly begin?: Readonly<Record<string, Tensor>>;
   /** True if like experts and gates are computed as one. The numbers are the same up to rounding. Default true. */
   readonly fuse?: boolean;
 }
@@ -41,7 +46,8 @@ export interface CompileOptions {
  * Returns a model on an engine.
  *
  * @throws {SpecError} if the spec is malformed.
- * @throws {TypeError} if an option is unknown, the engine is not one, or parameters do not fit the spec.
+ * @throws {TypeError} if an option is unknown, the engine is not one, or parameters do not fit the spec or are given both
+ * ways.
  * @throws {RangeError} if the seed is not a whole number, or the model has more parameters than fit in memory.
  *
  * @example
@@ -62,14 +68,21 @@ export async function compile<Tasks extends string>(
   given: Spec<Tasks>,
   options: CompileOptions = {},
 ): Promise<Model<Tasks>> {
-  const { seed = 0, fuse, engine: wanted, parameters: begun } = optionsOf("compile model", options, [
+  const { seed = 0, fuse, engine: wanted, parameters: all, begin } = optionsOf("compile model", options, [
     "engine",
     "seed",
     "parameters",
+    "begin",
   ], ["fuse"]);
   if (!Number.isSafeInteger(seed)) {
     throw new RangeError(`Cannot compile model: seed must be a whole number, found ${kindOf(seed)}`);
   }
+  if (begin !== undefined && all !== undefined) {
+    throw new TypeError(
+      "Cannot compile model: begin is given beside parameters, which are all of them: wanted one of both",
+    );
+  }
+  if (begin !== undefined) checkRecord("compile model", "begin", begin);
   const spec = check(given) as Spec<Tasks>;
   checkBalanced("compile model", spec);
   const engine = await (wanted ?? (await import("../engines/tfjs/tfjs.ts")).bestEngine());
@@ -83,11 +96,18 @@ export async function compile<Tasks extends string>(
       `Cannot compile model: its parameters have ${layout.size} elements in all, wanted at most ${mostParameters}`,
     );
   }
-  checkMark(spec.input, begun);
-  if (begun !== undefined) checkParameters(parameters, begun);
-  const first = begun ?? initialised(parameters, seed, spec.input);
+  checkMark(spec.input, all ?? begin);
+  const others = parameters.filter(({ path }) => begin === undefined || !Object.hasOwn(begin, path));
+  const first = all ?? { ...initialised(others, seed, spec.input), ...begin };
+  if (all !== undefined || begin !== undefined) checkParameters(parameters, first);
   const store = engine.store({ [flatName]: join(layout, first) });
-  return modelOf(plan, engine, seed, store, tablesOf(plan.tables, first, begun === undefined));
+  return modelOf(
+    plan,
+    engine,
+    seed,
+    store,
+    tablesOf(plan.tables, first, (path) => !Object.hasOwn(all ?? begin ?? {}, path)),
+  );
 }
 
 /** Returns a model whose parameters are in a store. */

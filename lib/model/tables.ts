@@ -12,6 +12,8 @@ export interface Table {
   readonly units: number;
   /** The vectors, one after the other: `[rows, units]`. */
   readonly vectors: Float32Array;
+  /** Present if training leaves it as it is. */
+  readonly frozen?: true;
 }
 
 /** The tables of a model, by path. */
@@ -20,17 +22,17 @@ export type Tables = ReadonlyMap<string, Table>;
 /**
  * Returns tables of vectors that are given by path.
  *
- * @param own True if the arrays become the tables' own; else they are copied.
+ * @param isOwn Returns true of the path of an array that becomes the table's own; others are copied.
  */
 export function tablesOf(
   tables: readonly Parameter[],
   given: Readonly<Record<string, Tensor>>,
-  own: boolean,
+  isOwn: (path: string) => boolean,
 ): Tables {
-  return new Map(tables.map(({ path, shape: [rows, units] }) => {
+  return new Map(tables.map(({ path, shape: [rows, units], frozen }) => {
     const { data } = given[path];
-    const vectors = own && data instanceof Float32Array ? data : new Float32Array(data);
-    return [path, { path, rows, units, vectors }];
+    const vectors = isOwn(path) && data instanceof Float32Array ? data : new Float32Array(data);
+    return [path, { path, rows, units, vectors, ...(frozen && { frozen }) }];
   }));
 }
 

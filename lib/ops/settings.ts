@@ -81,6 +81,11 @@ export function isFeature(value: Json | undefined): boolean {
   return value === undefined || typeof value === "string";
 }
 
+/** Returns true if a setting says whether a parameter keeps its values in training: absent, or `true` if it does. */
+export function isFrozen(value: Json | undefined): boolean {
+  return value === undefined || value === true;
+}
+
 /** The initialisers and their settings, all but that of given values. */
 const initSettings = {
   constant: ["value"],

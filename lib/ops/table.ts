@@ -26,6 +26,7 @@ import {
   isCount,
   isFeature,
   isFixedShape,
+  isFrozen,
   isInit,
   isName,
   isNumbers,
@@ -73,7 +74,14 @@ export interface Rule {
 /** The ops, one row each: leaves, product, arithmetic, functions, choices, reductions, rearrangements, rows, phases. */
 export const ops: Readonly<Record<Op, Rule>> = {
   input: leaf({ name: isName, shape: isShape, type: isType }, (attrs) => attrs.type as Type),
-  parameter: leaf({ name: isName, shape: isFixedShape, init: isInit, rows: isRows, feature: isFeature }),
+  parameter: leaf({
+    name: isName,
+    shape: isFixedShape,
+    init: isInit,
+    rows: isRows,
+    feature: isFeature,
+    frozen: isFrozen,
+  }),
   noise: leaf({ name: isName, shape: isShape, kind: oneOf("uniform", "normal") }),
   constant: leaf({ shape: isFixedShape, data: isNumbers }),
 

@@ -264,8 +264,7 @@ function resultOf(expression: Expression): Value {
 
 function written(value: Value, text: (of: Value) => string): string {
   const { op, of, attrs } = value;
-  if (op === "concat" && of.some(isEmbedding)) return embedText(of);
-  if (isEmbedding(value)) return embedText([value]);
+  if (op === "concat" && of.some(isEmbedding) || isEmbedding(value)) return embedText(op === "concat" ? of : [value]);
   const layer = denseOf(value);
   if (layer !== undefined) return `${text(layer.x)} > ${layer.text}`;
   const summed = logSumExpOf(value);
@@ -281,14 +280,15 @@ function written(value: Value, text: (of: Value) => string): string {
   return `${op}(${of.map((argument) => text(argument).replace(/^x > /, "")).join(", ")})`;
 }
 
-/** Returns true if a value is the vectors of a feature. */
-function isEmbedding({ op, of: [, table] }: Value): boolean {
+/** Returns true if a value is the vectors of a feature, frozen or not. */
+function isEmbedding({ op, of: [x, table] }: Value): boolean {
+  if (op === "stopGradient") return isEmbedding(x);
   return op === "matmul" && table.op === "parameter" && table.attrs.rows === "looked up";
 }
 
 /** The text of vectors that stand side by side, maybe with other columns: `embed(16) of 26 features`. */
 function embedText(of: readonly Value[]): string {
-  const vectors = of.filter(isEmbedding);
+  const vectors = of.filter((part) => inOrder([part]).some(isEmbedding)); // those of a sequence are pooled
   const sizes = [...new Set(vectors.map(({ shape }) => shape[1] as number))].sort((a, b) => a - b);
   const size = sizes.length > 1 ? `${sizes[0]} to ${sizes[sizes.length - 1]}` : String(sizes[0]);
   return `embed(${size}) of ${vectors.length} feature${vectors.length > 1 ? "s" : ""}`;

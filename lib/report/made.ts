@@ -3,8 +3,9 @@ import { valuesOf } from "../graph/graph.ts";
 import { inOrder } from "../graph/walk.ts";
 import { columnsIn, cut } from "../features/columns.ts";
 import { concat } from "../ops/functions.ts";
+import { apply } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
-import type { Expression, Spec } from "../spec/spec.ts";
+import type { Expression, LevelSpec, Spec } from "../spec/spec.ts";
 import type { Plan } from "../trace/plan.ts";
 
 /**
@@ -18,12 +19,36 @@ export function madeText({ spec, evaluation: { parts } }: Plan): string {
   const streams = new Map<string, Value>(
     Object.entries(gather(Object.fromEntries([["input", concat(parts)], ...named]), 1)),
   );
-  const found = readersIn(spec).flatMap(([path, reads, net]) => {
-    const x = streams.get(reads);
-    const use = x === undefined || net === null || !isSparse(x) ? undefined : madeBy(net, x);
-    return use === undefined ? [] : [`${path} (${use})`];
+  const usesIn = (readers: readonly Reader[]) =>
+    readers.flatMap(([path, reads, net]) => {
+      const x = streams.get(reads);
+      const use = x === undefined || net === null || !isSparse(x) ? undefined : madeBy(net, x);
+      return use === undefined ? [] : [`${path} (${use})`];
+    });
+  const found = spec.levels.flatMap((level, at) => {
+    const uses = usesIn(readersOf(level, at));
+    for (const [stream, value] of writtenBy(level, streams)) streams.set(stream, value);
+    return uses;
   });
+  found.push(...usesIn(readersOfTasks(spec)));
   return found.slice(0, 8).join(", ") + (found.length > 8 ? ` and ${found.length - 8} more` : "");
+}
+
+/** Returns the streams that a level writes: what its banks make of theirs is any numbers. */
+function writtenBy(
+  { experts, gates, beside = {} }: LevelSpec,
+  streams: ReadonlyMap<string, Value>,
+): Map<string, Value> {
+  const numbers = (bank: string, count: number) => {
+    const units = valuesOf(experts[bank].net).outputs.output.shape[1] as number;
+    return apply("input", [], { name: "numbers", shape: ["batch", count * units], type: "float" });
+  };
+  const partOf = (name: string) =>
+    Object.hasOwn(experts, name) ? numbers(name, experts[name].count) : streams.get(name)!;
+  return new Map([
+    ...Object.entries(gates).map(([stream, { mix }]) => [stream, numbers(mix[0], 1)] as const),
+    ...Object.entries(beside).map(([stream, parts]) => [stream, concat(parts.map(partOf))] as const),
+  ]);
 }
 
 /** Returns the first op of a net that is applied to one-hot columns, and the number of them. */
@@ -45,16 +70,19 @@ function columnsOf(value: Value): number {
 /** The codes of a feature from which on its columns cost more than to look up a row, about. */
 const many = 32;
 
-/** The nets and gates of a model with their paths and the streams that they read. */
-function readersIn({ levels, tasks }: Spec): (readonly [path: string, reads: string, net: Expression | null])[] {
+/** A net or a gate, its path, and the stream that it reads. */
+type Reader = readonly [path: string, reads: string, net: Expression | null];
+
+function readersOf({ experts, gates }: LevelSpec, at: number): Reader[] {
   return [
-    ...levels.flatMap(({ experts, gates }, at) => [
-      ...Object.entries(experts).map(([name, { reads, net }]) => [`levels/${at}/experts/${name}`, reads, net] as const),
-      ...Object.entries(gates).map(([name, { reads, gate }]) => [`levels/${at}/gates/${name}`, reads, gate] as const),
-    ]),
-    ...Object.entries(tasks).flatMap(([task, { reads, of, tower, adds = {} }]) => [
-      ...(of === undefined ? [[`tasks/${task}/tower`, reads, tower] as const] : []),
-      ...Object.entries(adds).map(([stream, net]) => [`tasks/${task}/adds/${stream}`, stream, net] as const),
-    ]),
+    ...Object.entries(experts).map(([name, { reads, net }]): Reader => [`levels/${at}/experts/${name}`, reads, net]),
+    ...Object.entries(gates).map(([name, { reads, gate }]): Reader => [`levels/${at}/gates/${name}`, reads, gate]),
   ];
+}
+
+function readersOfTasks({ tasks }: Spec): Reader[] {
+  return Object.entries(tasks).flatMap(([task, { reads, of, tower, adds = {} }]): Reader[] => [
+    ...(of === undefined ? [[`tasks/${task}/tower`, reads, tower] as const] : []),
+    ...Object.entries(adds).map(([stream, net]): Reader => [`tasks/${task}/adds/${stream}`, stream, net]),
+  ]);
 }

@@ -204,7 +204,7 @@ function checkLeaf({ op, attrs, shape, type }: Value, width: number, claimed: Ma
   }
   if (op === "parameter" || op === "noise") {
     if (!patternOf(op, attrs).test(name)) throw new TypeError(`${quoted(name)} cannot name a ${op}`);
-    const form = JSON.stringify([shape, attrs.init, attrs.kind, attrs.rows]);
+    const form = JSON.stringify([shape, attrs.init, attrs.kind, attrs.rows, attrs.frozen]);
     if ((claimed.get(name) ?? form) !== form) throw new RangeError(`${op} ${name} is claimed twice, differently`);
     claimed.set(name, form);
   }

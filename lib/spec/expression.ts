@@ -78,6 +78,7 @@ const mostElements = { parameter: 2 ** 31, columns: 2 ** 31, value: 2 ** 24 };
 /** The ops whose result may be columns that stand for codes. */
 const ofColumns: ReadonlySet<Value["op"]> = new Set(["input", "slice", "concat"]);
 
+/** Makes sure of that for all but the input, whose one-hot columns are looked up and not made. */
 function notTooLarge({ op, shape }: Value): void {
   const most = op === "parameter" ? mostElements.parameter : mostElements[ofColumns.has(op) ? "columns" : "value"];
   if (sizeOf(shape) > most) {

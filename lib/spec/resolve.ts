@@ -43,8 +43,7 @@ function resolveLevel<N, L>(at: Resolving<N, L>, path: string, level: DraftLevel
   const banks = resolveBanks(at, path, level.experts);
   const { gates, written } = resolveGates(at, path, level.gates, banks);
   const joined = resolveBeside(at, path, level, banks);
-  for (const [stream, width] of [...written, ...joined]) {
-    at.streams.set(stream, width === undefined ? undefined : { width });
-  }
+  for (const [stream, width] of written) at.streams.set(stream, width === undefined ? undefined : { width });
+  for (const [stream, read] of joined) at.streams.set(stream, read);
   return present({ experts: banks.experts, gates, beside: level.beside });
 }

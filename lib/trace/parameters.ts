@@ -3,7 +3,6 @@ import { inOrder } from "../graph/walk.ts";
 import type { Parameter } from "../graph/layout.ts";
 import { partsOf } from "../features/parts.ts";
 import { reservedRows } from "./reserved.ts";
-import type { Init } from "../ops/init.ts";
 import type { Spec } from "../spec/spec.ts";
 import { trace, type Traced } from "./trace.ts";
 
@@ -42,22 +41,20 @@ export function parametersIn({ input }: Spec, phases: readonly Traced[]): Parame
   const rows = reservedRows(values, new Map(parts));
   for (const value of values) {
     if (value.op !== "parameter") continue;
-    const { name, shape, init, feature } = value.attrs as unknown as Settings;
+    const { name, shape, init, frozen, feature } = value.attrs as unknown as Claimed;
     const section = sectionOf(name);
     if (!sections.has(section)) sections.set(section, new Map());
     const zeros = rows.get(name);
-    sections.get(section)!.set(name, { path: name, shape, init, ...(zeros && { zeros }), ...(feature && { feature }) });
+    const settings = { ...(zeros && { zeros }), ...(frozen && { frozen }), ...(feature && { feature }) };
+    sections.get(section)!.set(name, { path: name, shape, init, ...settings });
   }
   const inModel = [...sections.keys()].sort((a, b) => a - b);
   return inModel.flatMap((section) => [...sections.get(section)!.values()]);
 }
 
-/** The settings of a parameter that a model reads. */
-interface Settings {
+/** The settings of a parameter. */
+interface Claimed extends Omit<Parameter, "path" | "zeros"> {
   readonly name: string;
-  readonly shape: number[];
-  readonly init: Init;
-  readonly feature?: string;
 }
 
 /** Returns the number of a parameter's part of the model: experts before gates, level by level, then the tasks. */

@@ -39,7 +39,7 @@ export type TableGradient = ReadonlyMap<string, Float32Array>;
 export function vectorsIn(lookups: readonly Lookup[], tables: Tables, optimiser: VectorOptimiser): Vectors {
   const used = new Set(lookups.flatMap(({ parts }) => parts.map(({ table }) => table)));
   const { vectors: rule } = optimiser;
-  const trained = [...tables.values()].filter(({ path }) => used.has(path)).map((table) => {
+  const trained = [...tables.values()].filter(({ path, frozen }) => used.has(path) && !frozen).map((table) => {
     const state = new Float32Array(table.rows * rule.state(table.units)).fill(rule.initial);
     return { table, state, touched: touchedIn(lookups, table), kept: undefined as Kept | undefined };
   });

@@ -1,5 +1,5 @@
 import { add, constant, pad, softmax as softmaxOf } from "../../ops/functions.ts";
-import { checkCount, optionsOf } from "../../errors/kinds.ts";
+import { checkCount, checkText, optionsOf } from "../../errors/kinds.ts";
 import { softmax } from "../gates.ts";
 import { inits } from "../inits.ts";
 import { type Gate, layer } from "../net.ts";
@@ -13,11 +13,13 @@ export interface MultiLevelPreset<Tasks extends string> extends LevelsPreset<Tas
   readonly experts?: number;
   /** The gate. Default `softmax`. */
   readonly gate?: Gate;
+  /** The stream that all gates read: such as `shared`, where a level of embeddings writes it. Default `input`. */
+  readonly reads?: string;
 }
 
 /**
  * MMoE over MMoE: every expert of an upper level has a gate of its own that mixes the experts below it; in the last
- * level every task has one. All gates read the input (a baseline of Tang et al. 2020 and of Li et al. 2023, whose
+ * level every task has one. All gates read the input, or another stream by the option `reads` (a baseline of Tang et al. 2020 and of Li et al. 2023, whose
  * published code this follows: the papers have no equations of it).
  *
  * ```text
@@ -47,19 +49,17 @@ export interface MultiLevelPreset<Tasks extends string> extends LevelsPreset<Tas
  */
 export function multiLevelMmoe<const Tasks extends string>(preset: MultiLevelPreset<Tasks>): Table<Tasks> {
   const action = "define multi-level MMoE model";
-  const { input, expert, levels: depth, experts: count = 8, gate = softmax, tasks } = optionsOf(action, preset, [
-    "input",
-    "expert",
-    "levels",
-    "experts",
-    "gate",
-    "tasks",
-  ]);
+  const { input, expert, levels: depth, experts: count = 8, gate = softmax, reads = "input", tasks } = optionsOf(
+    action,
+    preset,
+    ["input", "expert", "levels", "experts", "gate", "reads", "tasks"],
+  );
+  checkText(action, "reads", reads);
   const nets = netsOf(action, expert, depth);
   const names = nets.length === 1 ? [] : numbered(action, "experts", count);
   const levels = nets.map((net, at) => {
     const experts = at === 0 ? { shared: bank(count, net) } : recordOf(names, () => bank(1, net));
-    const one = mix(at === 0 ? "shared" : names, gate, { reads: "input" });
+    const one = mix(at === 0 ? "shared" : names, gate, { reads });
     return level(experts, at === nets.length - 1 ? forEvery(tasks, () => one) : recordOf(names, () => one));
   });
   return { input, levels, tasks };
