@@ -1,5 +1,5 @@
 import { mergedBy } from "../data/digits.ts";
-import { areFinite } from "../data/finite.ts";
+import { areFinite } from "../ops/finite.ts";
 import { fitting, type Form, object, word } from "../errors/forms.ts";
 import { kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";

@@ -1,4 +1,4 @@
-import { areFinite } from "../data/finite.ts";
+import { areFinite } from "../ops/finite.ts";
 import { type Rows, sliceRows } from "../data/rows.ts";
 import type { Engine, Program, Store } from "../engines/engine.ts";
 import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
