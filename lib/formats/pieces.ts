@@ -30,6 +30,20 @@ export function* bytesOf(data: Tensor["data"], type: RealType): Generator<Uint8A
   }
 }
 
+/** Returns the bytes of numbers in parts, so that some are found without going through all. */
+export function partsOf(data: Tensor["data"], type: RealType): readonly Pieces[] {
+  const size = type === "float16" && !(data instanceof Int32Array) ? 2 : 4;
+  return Array.from({ length: Math.ceil(data.length / mostAtOnce) }, (_, at) => {
+    const part = data.subarray(at * mostAtOnce, (at + 1) * mostAtOnce);
+    return { length: size * part.length, pieces: () => bytesOf(part, type) };
+  });
+}
+
+/** Returns a parameter, whose numbers are real whatever array they are in. */
+export function real({ shape, data }: Tensor): Tensor {
+  return { shape, data: data instanceof Int32Array ? Float32Array.from(data) : data };
+}
+
 /** Yields the memory of numbers in pieces. */
 function* cut({ buffer, byteOffset, byteLength }: ArrayBufferView): Generator<Uint8Array> {
   for (let at = 0; at < byteLength; at += mostInPiece) {
@@ -51,6 +65,11 @@ export function* within(all: readonly Pieces[], from: number, to: number): Gener
       if (at >= to) break;
     }
   }
+}
+
+/** Returns the number of bytes of several. */
+export function lengthOf(all: readonly Pieces[]): number {
+  return all.reduce((sum, { length }) => sum + length, 0);
 }
 
 /** Returns bytes as one array. */

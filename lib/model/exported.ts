@@ -25,7 +25,7 @@ export interface ExportOptions<Tasks extends string = string> {
    * The type of the parameters' numbers in the files: `float16` halves the files and rounds each number to the nearest
    * float16, whose greatest is 65504; who runs the model computes with float32 all the same. Default `float32`.
    */
-  readonly dtype?: RealType;
+  readonly dtype?: "float32" | "float16";
 }
 
 /**
@@ -53,7 +53,10 @@ export function served<Tasks extends string>(
   gatherFrom = 32,
 ): Graph {
   const { plan } = insidesOf(model, action);
-  const { tasks = Object.keys(model.spec.tasks) as Tasks[], gates = false } = optionsOf(action, options, ["tasks"], [
+  const { tasks = Object.keys(model.spec.tasks) as Tasks[], gates = false } = optionsOf(action, options, [
+    "tasks",
+    "dtype",
+  ], [
     "gates",
   ]);
   checkList(action, "tasks", tasks);

@@ -7,7 +7,6 @@ import { writeFolder } from "../files/atomic.ts";
 import { type Contents, type Folder, folderOf } from "../files/folder.ts";
 import { system, unreachable } from "../files/runtime.ts";
 import { parseMark, withMark } from "../formats/mark.ts";
-import type { RealType } from "../formats/pieces.ts";
 import type { Safetensors } from "../formats/safetensors.ts";
 import { flatName, layoutOf } from "../graph/layout.ts";
 import { parametersOf } from "../trace/parameters.ts";
@@ -34,7 +33,7 @@ export interface SaveOptions {
    * The type of the parameters' numbers in the files: `float16` halves the files and rounds each number to the nearest
    * float16, whose greatest is 65504; {@linkcode load} reads both. Default `float32`.
    */
-  readonly dtype?: RealType;
+  readonly dtype?: "float32" | "float16";
 }
 
 /**
@@ -140,6 +139,7 @@ export async function saveGraphModel<Tasks extends string>(
   options: ExportOptions<Tasks> = {},
 ): Promise<void> {
   const graph = served(model, options, "save GraphModel", 4);
+  const type = realTypeOf("save GraphModel", options.dtype);
   const inherited = Object.keys(graph.outputs).find((name) => name in {});
   if (inherited !== undefined) {
     throw new TypeError(`Cannot save GraphModel: TensorFlow.js cannot return an output named ${quoted(inherited)}`);
@@ -147,7 +147,7 @@ export async function saveGraphModel<Tasks extends string>(
   checkPath(path, "save GraphModel");
   const { input } = model.spec;
   const { metadata, file } = described(input);
-  const content = { metadata: { gatehouse: { ...metadata } }, codes: codesOf(input), input: file };
+  const content = { metadata: { gatehouse: { ...metadata } }, codes: codesOf(input), type, input: file };
   await writeGraphModel(path, graph, await model.parameters(), content);
 }
 
