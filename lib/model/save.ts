@@ -42,8 +42,8 @@ export interface SaveOptions {
  * names in their place.
  *
  * Parameters of more than 2 GiB are in several files, `params-00001-of-00003.safetensors` and so on, which
- * `params.safetensors.index.json` names, as other libraries write and read them. Files are written piece by piece: no copy
- * of all parameters is made beside that which the model returns.
+ * `params.safetensors.index.json` names, as other libraries write and read them. Files are written piece by piece,
+ * from the numbers that the engine returns.
  *
  * An older model there is replaced, anything else is left alone. At every moment {@linkcode load} finds the old model or
  * the new one, whole: until all files are replaced, the new parameters lie in `params-DIGEST.safetensors`, named for
