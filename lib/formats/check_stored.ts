@@ -1,4 +1,4 @@
-import { greatestHalf } from "./half.ts";
+import { beyondHalf, greatestHalf } from "./half.ts";
 import type { RealType } from "./pieces.ts";
 import { isRecord, kindOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
@@ -39,7 +39,7 @@ export function checkStored(
 }
 
 function checkHalves(action: string, name: string, data: Tensor["data"]): void {
-  const at = data.findIndex((number) => !(Math.abs(number) <= greatestHalf));
+  const at = beyondHalf(data);
   if (at < 0) return;
   const wanted = `wanted at most ${greatestHalf}, as float16 holds: float32 holds more`;
   throw new RangeError(`Cannot ${action}: the parameter ${quoted(name)} has ${data[at]} at [${at}], ${wanted}`);

@@ -1,6 +1,13 @@
 /** The greatest number that a float16 holds. */
 export const greatestHalf = 65504;
 
+/** Returns the place of the first number that float16 does not hold; -1 if there is none. */
+export function beyondHalf(numbers: ArrayLike<number>): number {
+  // A plain loop: findIndex calls a function for each of what may be a billion numbers.
+  for (let at = 0; at < numbers.length; at++) if (!(Math.abs(numbers[at]) <= greatestHalf)) return at;
+  return -1;
+}
+
 /** Returns the float16 that is nearest to each number, of two the even one, as bits. Numbers are within 65504. */
 export function toHalves(numbers: Float32Array | Float64Array): Uint16Array<ArrayBuffer> {
   const floats = Float32Array.from(numbers);

@@ -5,7 +5,7 @@ import type { Tensor } from "../ops/tensor.ts";
 import { areFinite } from "../ops/finite.ts";
 import { sizeOf } from "../ops/shape.ts";
 import { decodeInto, type Dtype, dtypes, isDtype } from "./dtypes.ts";
-import { greatestHalf } from "./half.ts";
+import { beyondHalf, greatestHalf } from "./half.ts";
 import { markOf, parseMark, withMark } from "./mark.ts";
 import { bytesOf, joined, type Pieces } from "./pieces.ts";
 import { headerBytes, mostAxes, parseHeader } from "./safetensors_header.ts";
@@ -243,11 +243,9 @@ function checkStored({ name, shape, dtype, chunks }: Stored): void {
 /** Makes sure that elements fit their type in the file; `before` are those of the same tensor in front of them. */
 function checkElements(name: string, chunk: Tensor["data"], dtype: Stored["dtype"], before: number): void {
   if (dtype === "I32") return;
-  const isWrong = dtype === "F16"
-    ? (element: number) => !(Math.abs(element) <= greatestHalf)
-    : (element: number) => !Number.isFinite(Math.fround(element));
   if (dtype === "F32" && chunk instanceof Float32Array && areFinite(chunk)) return;
-  const at = chunk.findIndex(isWrong);
+  const isBeyond = (element: number) => !Number.isFinite(Math.fround(element));
+  const at = dtype === "F16" ? beyondHalf(chunk) : chunk.findIndex(isBeyond);
   if (at < 0) return;
   const wanted = dtype === "F16" ? `at most ${greatestHalf}, as float16 holds: float32 holds more` : "a finite float32";
   throw new RangeError(`${place(name)}: found ${chunk[at]} at [${before + at}], wanted ${wanted}`);
