@@ -161,7 +161,7 @@ export {
   type UncertaintyOptions,
 } from "./lib/weighting/loss_weightings.ts";
 export type { Weighting } from "./lib/weighting/weighting.ts";
-export { load, type LoadOptions, parseSpec, save, saveGraphModel } from "./lib/model/save.ts";
+export { load, type LoadOptions, parseSpec, save, saveGraphModel, type SaveOptions } from "./lib/model/save.ts";
 export type { ExportOptions } from "./lib/model/exported.ts";
 export type { Stopping } from "./lib/train/stopping.ts";
 export { train } from "./lib/train/train.ts";

@@ -17,4 +17,4 @@
 export { onnx, type OnnxOptions } from "./engines/onnx/onnx.ts";
 export { onnxModel } from "./formats/onnx_model.ts";
 export type { CodeRange } from "./formats/translation.ts";
-export { saveOnnx } from "./model/save_onnx.ts";
+export { saveOnnx, type SaveOnnxOptions } from "./model/save_onnx.ts";

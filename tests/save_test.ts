@@ -194,7 +194,15 @@ Deno.test("load() names the URL or the file that it cannot read", async () => {
     ],
     [
       () => served(new Response(spec), new Response(new Uint8Array(3e6))),
-      `params.safetensors: the file holds more than`,
+      `Cannot read ${at}/params.safetensors\n  at byte 8: `,
+    ],
+    [
+      () => served(new Response(spec), new Response(new Blob([weights, new Uint8Array(3e6)]).stream())),
+      `params.safetensors\n  at byte ${weights.length}: bytes at the end belong to no tensor`,
+    ],
+    [
+      () => served(new Response(spec), new Response(weights.subarray(0, -1))),
+      `params.safetensors\n  at byte ${weights.length - 1}: the file ends here, but "tasks/`,
     ],
     [() => load({ "spec.json": spec }), "at params.safetensors: no such file was given, wanted spec.json and params"],
     [() => load({ "spec.json": 5 } as never), "at spec.json: found 5, wanted a text, bytes, a Blob or a Response"],

@@ -31,7 +31,7 @@ import {
   train,
   wasm,
 } from "../mod.ts";
-import { parametersOf, plan } from "../lib/graph.ts";
+import { layoutOf, parametersOf } from "../lib/graph.ts";
 import { onnx } from "../lib/onnx.ts";
 
 const table = { job: ["clerk", "smith", "baker", "of the bank"], city: ["bern", "bern", "rome", "oslo"] };

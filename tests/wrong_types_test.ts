@@ -170,8 +170,8 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     relu: () => unary,
     residual: () => [relu],
     rows: () => [[[1, 2], [3, 4]], options({ labels: { a: [0, 1] }, weights: { a: [1, 1] } })],
-    save: () => [model, "out/nowhere/model"],
-    saveGraphModel: () => [model, "out/nowhere/model", options({ tasks: ["a"], gates: true })],
+    save: () => [model, "out/nowhere/model", options({ dtype: "float16" })],
+    saveGraphModel: () => [model, "out/nowhere/model", options({ tasks: ["a"], gates: true, dtype: "float16" })],
     sgd: () => [0.1, options(rate)],
     lazyAdam: () => [0.1, options({ beta1: 0.5, beta2: 0.5, epsilon: 1, touchedDecay: 0.1 })],
     rowwiseAdagrad: () => [0.1, options({ initial: 0.1, epsilon: 1, touchedDecay: 0.1 })],
@@ -241,7 +241,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     evaluation: () => [plan],
     forward: () => [plan, true],
     fuse: () => [{ x }, { moves: true }],
-    gather: () => [plan.evaluation.logits, 2],
+    gather: () => [plan.evaluation.logits, 2, 1],
     graphModel: () => [graph, parameters, { some: 1 }],
     graphOf: () => [{ x }],
     initialise: () => [spec, 1],
@@ -285,7 +285,11 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
   onnx: {
     onnx: () => [options({ threads: 1 })],
     onnxModel: () => [graph, parameters],
-    saveOnnx: () => [model, "out/nowhere/model.onnx", options({ tasks: ["a"], gates: true })],
+    saveOnnx: () => [
+      model,
+      "out/nowhere/model.onnx",
+      options({ tasks: ["a"], gates: true, dtype: "float16", externalAbove: 0 }),
+    ],
   },
   svg: {
     gateChart: () => [svg.gateWeights(report), options({ title: "t", most: 1 })],

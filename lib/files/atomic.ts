@@ -2,6 +2,7 @@ import { quoted } from "../errors/quoted.ts";
 import { explained, type FileKind, type FilePlace, followed, kindAt, message, placeOf } from "./place.ts";
 import { startOf } from "./read.ts";
 import {
+  type Content,
   type Files,
   hiddenName,
   isStaged,
@@ -47,7 +48,7 @@ interface FolderOptions {
  * removes what killed runs left. Needs the permissions to read and write the folder, and the folder above a new one.
  *
  * @param path The folder.
- * @param files Contents by file name; text is written as UTF-8.
+ * @param files Contents by file name, written in their order; text is written as UTF-8.
  * @throws {TypeError} if the path or a file's name is not allowed.
  * @throws {Deno.errors.AlreadyExists} if something else is there.
  * @throws {Deno.errors.NotFound} if the path is a link that leads to nothing.
@@ -104,7 +105,11 @@ async function replaced(folder: string, files: Files, place: FilePlace, options:
   const strictest = modes.reduce((all, mode) => mode === undefined ? all : (all ?? mode) & mode, undefined);
   if (Object.keys(between).length > 0) await put(folder, between, strictest);
   await put(folder, files, strictest, between);
-  const left = [...before, ...Object.keys(between)].filter((name) => !Object.hasOwn(files, name));
+  // What names other files goes before them, and the new version's other names when nothing names an old file.
+  const older = before.filter((name) => !Object.hasOwn(between, name));
+  const naming = older.filter((name) => name.endsWith(".json"));
+  const ordered = [...naming, ...older.filter((name) => !naming.includes(name)), ...Object.keys(between).reverse()];
+  const left = ordered.filter((name) => !Object.hasOwn(files, name));
   for (const name of left) await removed(`${folder}/${name}`);
   await sweepInside(folder);
 }
@@ -114,7 +119,7 @@ async function replaced(folder: string, files: Files, place: FilePlace, options:
  * place, with the permissions of the old one. Needs the permissions to read and write in the parent folder.
  *
  * @param path The file; the folders above it are made.
- * @param data The contents; text is written as UTF-8.
+ * @param data The contents, such as text, which is written as UTF-8.
  * @param action The action that errors name.
  * @param advice The way on where this fails, as the last line of errors.
  * @throws {Deno.errors.AlreadyExists} if something else than a file is there.
@@ -128,7 +133,7 @@ async function replaced(folder: string, files: Files, place: FilePlace, options:
  */
 export async function writeFileAtomic(
   path: string,
-  data: Uint8Array | string,
+  data: Content,
   action = "write file",
   advice?: string,
 ): Promise<void> {

@@ -1,6 +1,6 @@
 import { isRecord, kindOf } from "../errors/kinds.ts";
 import { type FilePlace, kindAt, message, placeOf } from "./place.ts";
-import { readFolderFile } from "./read.ts";
+import { filled, openFolderFile, readFolderFile } from "./read.ts";
 import { room } from "./room.ts";
 import { files, system, unreachable } from "./runtime.ts";
 import { chunksOf, pathOf, type Source, sourceName, urlOf } from "./source.ts";
@@ -27,8 +27,22 @@ export interface Folder {
     file: string,
     limit: number | ((start: Uint8Array) => number),
   ) => Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * Does something with the bytes of a file as they come.
+   *
+   * @throws {Error} if it is missing or cannot be read.
+   */
+  readonly open: <T>(file: string, work: (bytes: ByteReader) => Promise<T>) => Promise<T>;
   /** Returns a text that differs after some files are replaced; always the same where they cannot be. */
   readonly version: (files: readonly string[]) => Promise<string>;
+}
+
+/** Bytes that are read one after the other. */
+export interface ByteReader {
+  /** The number of all; undefined if only their end shows it. */
+  readonly size: number | undefined;
+  /** Fills an array with the next bytes, and returns the part that is filled: less than all at their end alone. */
+  readonly fill: (bytes: Uint8Array<ArrayBuffer>) => Promise<Uint8Array<ArrayBuffer>>;
 }
 
 /**
@@ -60,6 +74,10 @@ function onDisk(path: string, wanted: readonly string[], action: string): Folder
     nameOf: (file) => `${path}/${file}`,
     has: async (file) => await kindAt(`${path}/${file}`) === "file",
     read: (file, limit) => readFolderFile(path, file, { limit, wanted: also(wanted, file), action }),
+    open: (file, work) =>
+      openFolderFile(path, file, { wanted: also(wanted, file), action }, async (open) => {
+        return await work({ size: await open.size(), fill: (bytes) => filled(open, bytes) });
+      }),
     version: async (names) => {
       const { entries, stat } = files();
       const there = (await entries(path).catch(() => [])).map(({ name }) => name);
@@ -82,31 +100,33 @@ function remote(folder: URL, wanted: readonly string[], action: string): Folder 
     has: () => Promise.resolve(false),
     read: (file, limit) =>
       readWithin(urlOf(file), limit, { action, path: nameOf(file), advice: needs(also(wanted, file)) }),
+    open: (file, work) => opened(urlOf(file), { action, path: nameOf(file), advice: needs(also(wanted, file)) }, work),
     version: () => Promise.resolve(""),
   };
 }
 
 function inMemory(contents: Contents, wanted: readonly string[], action: string): Folder {
+  const placeIn = (file: string) => ({ action, path: file });
+  const sourceOf = (file: string): Source => {
+    const content: unknown = Object.hasOwn(contents, file) ? contents[file] : undefined;
+    if (content === undefined) {
+      throw new TypeError(message(placeIn(file), `no such file was given, ${needs(also(wanted, file))}`));
+    }
+    const source = typeof content === "string" ? new TextEncoder().encode(content) : content;
+    if (source instanceof Uint8Array || source instanceof ArrayBuffer || source instanceof Blob) return source;
+    if (!(source instanceof Response)) {
+      const found = `found ${kindOf(source)}, wanted a text, bytes, a Blob or a Response`;
+      throw new TypeError(message(placeIn(file), found));
+    }
+    if (!source.bodyUsed) return source;
+    throw new TypeError(message(placeIn(file), "its body was read already: wanted a fresh Response"));
+  };
   return {
     name: "the files",
     nameOf: (file) => file,
     has: (file) => Promise.resolve(Object.hasOwn(contents, file)),
-    read: async (file, limit) => {
-      const content: unknown = Object.hasOwn(contents, file) ? contents[file] : undefined;
-      const place = { action, path: file };
-      if (content === undefined) {
-        throw new TypeError(message(place, `no such file was given, ${needs(also(wanted, file))}`));
-      }
-      const source = typeof content === "string" ? new TextEncoder().encode(content) : content;
-      if (!(source instanceof Uint8Array || source instanceof ArrayBuffer || source instanceof Blob)) {
-        if (!(source instanceof Response)) {
-          const found = `found ${kindOf(source)}, wanted a text, bytes, a Blob or a Response`;
-          throw new TypeError(message(place, found));
-        }
-        if (source.bodyUsed) throw new TypeError(message(place, "its body was read already: wanted a fresh Response"));
-      }
-      return await readWithin(source, limit, place);
-    },
+    read: async (file, limit) => await readWithin(sourceOf(file), limit, placeIn(file)),
+    open: async (file, work) => await opened(sourceOf(file), placeIn(file), work),
     version: () => Promise.resolve(""),
   };
 }
@@ -123,7 +143,7 @@ function needs(wanted: readonly string[]): string {
 async function readWithin(
   source: Source,
   limit: number | ((start: Uint8Array) => number),
-  place: Pick<FilePlace, "action" | "path" | "advice">,
+  place: Place,
 ): Promise<Uint8Array<ArrayBuffer>> {
   let bytes = new Uint8Array(65536);
   let length = 0;
@@ -146,4 +166,41 @@ async function readWithin(
   }
   check();
   return bytes.slice(0, length);
+}
+
+/** Does something with the bytes of a source, of which the first have come: so a missing file is found before. */
+async function opened<T>(source: Source, place: Place, work: (bytes: ByteReader) => Promise<T>): Promise<T> {
+  const chunks = explainedChunks(source, place);
+  const next = async () => (await chunks.next()).value ?? undefined;
+  let rest = await next();
+  const fill: ByteReader["fill"] = async (bytes) => {
+    let length = 0;
+    while (rest !== undefined && length < bytes.length) {
+      const taken = rest.subarray(0, bytes.length - length);
+      bytes.set(taken, length);
+      length += taken.length;
+      rest = taken.length < rest.length ? rest.subarray(taken.length) : await next();
+    }
+    return bytes.subarray(0, length);
+  };
+  try {
+    return await work({ size: sizeOf(source), fill });
+  } finally {
+    await chunks.return(undefined);
+  }
+}
+
+type Place = Pick<FilePlace, "action" | "path" | "advice">;
+
+async function* explainedChunks(source: Source, place: Place): AsyncGenerator<Uint8Array, undefined> {
+  try {
+    yield* chunksOf(source);
+  } catch (error) {
+    throw new Error(message(place, (error as Error).message), { cause: error });
+  }
+}
+
+function sizeOf(source: Source): number | undefined {
+  if (source instanceof Blob) return source.size;
+  return source instanceof Uint8Array || source instanceof ArrayBuffer ? source.byteLength : undefined;
 }

@@ -30,7 +30,23 @@ export async function readFolderFile(
   name: string,
   options: ReadOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { limit, wanted, action = "read folder" } = options;
+  const { limit } = options;
+  return await openFolderFile(folder, name, options, (file, place) => readWithin(file, limit, place));
+}
+
+/**
+ * Does something with an open file of a folder, which is then closed. Needs the permission to read the folder.
+ *
+ * @throws {Deno.errors.NotFound} if the folder or the file is missing.
+ * @throws {Deno.errors.NotCapable} if a permission is missing, with the flag that gives it.
+ */
+export async function openFolderFile<T>(
+  folder: string,
+  name: string,
+  options: Omit<ReadOptions, "limit">,
+  work: (file: OpenFile, place: FilePlace) => Promise<T>,
+): Promise<T> {
+  const { wanted, action = "read folder" } = options;
   const place = { ...placeOf(`${folder}/${name}`, action), path: folder };
   const path = `${folder}/${name}`;
   try {
@@ -41,7 +57,7 @@ export async function readFolderFile(
       const found = there === undefined ? `no ${name} found` : `${name} is not a file`;
       throw failure("NotFound", message(place, `${found}, wanted ${wanted.join(" and ")}`));
     }
-    return await readWithin(path, limit, { ...place, path });
+    return await opened(path, (file) => work(file, { ...place, path }));
   } catch (error) {
     throw explained(error, place);
   }
@@ -55,24 +71,22 @@ export async function startOf(path: string, most: number): Promise<string> {
 }
 
 async function readWithin(
-  path: string,
+  file: OpenFile,
   limit: ReadOptions["limit"],
   place: FilePlace,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  return await opened(path, async (file) => {
-    const size = await file.size();
-    const start = await filled(file, new Uint8Array(Math.min(size, 8)));
-    const most = typeof limit === "number" ? limit : limit(start);
-    if (size > most) throw new RangeError(message(place, `the file holds ${size} bytes, wanted at most ${most}`));
-    const bytes = new Uint8Array(size);
-    bytes.set(start);
-    const rest = await filled(file, bytes.subarray(start.length));
-    const more = await file.read(new Uint8Array(1));
-    if (start.length + rest.length < size || more !== 0) {
-      throw new Error(message(place, "the file changed while it was read"));
-    }
-    return bytes;
-  });
+  const size = await file.size();
+  const start = await filled(file, new Uint8Array(Math.min(size, 8)));
+  const most = typeof limit === "number" ? limit : limit(start);
+  if (size > most) throw new RangeError(message(place, `the file holds ${size} bytes, wanted at most ${most}`));
+  const bytes = new Uint8Array(size);
+  bytes.set(start);
+  const rest = await filled(file, bytes.subarray(start.length));
+  const more = await file.read(new Uint8Array(1));
+  if (start.length + rest.length < size || more !== 0) {
+    throw new Error(message(place, "the file changed while it was read"));
+  }
+  return bytes;
 }
 
 /** Does something with a file, which is then closed. */
@@ -86,7 +100,7 @@ async function opened<T>(path: string, work: (file: OpenFile) => Promise<T>): Pr
 }
 
 /** Reads into an array, and returns the part of it that the file fills. */
-async function filled(file: OpenFile, bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+export async function filled(file: OpenFile, bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
   let at = 0;
   for (let read = 1; at < bytes.length && read > 0; at += read) read = await file.read(bytes.subarray(at));
   return bytes.subarray(0, at);

@@ -2,8 +2,14 @@ import type { FilePlace } from "./place.ts";
 import { files as system } from "./runtime.ts";
 import { isFree } from "./turns.ts";
 
-/** The files of a folder: contents by name; text is written as UTF-8. */
-export type Files = Readonly<Record<string, Uint8Array | string>>;
+/**
+ * The contents of a file: bytes, text that is written as UTF-8, or a function that yields bytes in pieces, so that they
+ * need not be in memory at once. It may be called again, to write the file under another name.
+ */
+export type Content = Uint8Array | string | (() => Iterable<Uint8Array>);
+
+/** The files of a folder: contents by name, written in their order. */
+export type Files = Readonly<Record<string, Content>>;
 
 /** Returns a new hidden name that begins with a prefix. */
 export function hiddenName(prefix: string): string {
@@ -43,16 +49,22 @@ export async function put(folder: string, files: Files, mode: number | undefined
 }
 
 /** Writes a new file to the disk, with the permissions of the one that it will replace. */
-export async function writeSynced(path: string, content: Uint8Array | string, mode?: number): Promise<void> {
-  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+export async function writeSynced(path: string, content: Content, mode?: number): Promise<void> {
   const file = await system().create(path, mode);
   try {
     await keepMode(path, mode);
-    for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+    for (const piece of piecesOf(content)) {
+      for (let at = 0; at < piece.length;) at += await file.write(piece.subarray(at));
+    }
     await file.sync();
   } finally {
     await file.close();
   }
+}
+
+function piecesOf(content: Content): Iterable<Uint8Array> {
+  if (typeof content === "function") return content();
+  return [typeof content === "string" ? new TextEncoder().encode(content) : content];
 }
 
 async function keepMode(path: string, mode: number | undefined): Promise<void> {

@@ -1,3 +1,5 @@
+import { beyondHalf, greatestHalf } from "./half.ts";
+import type { RealType } from "./pieces.ts";
 import { isRecord, kindOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -9,12 +11,15 @@ import type { Tensor } from "../ops/tensor.ts";
  *
  * @param stored The parameters by name, undefined where none are stored.
  * @param words What fails otherwise, such as `write ONNX model`, and how phases are resolved.
+ * @param type The type of numbers that they are stored as. Default `float32`.
  * @throws {TypeError} if a phase is left, or a parameter is missing or misshapen.
+ * @throws {RangeError} if a number is beyond the type.
  */
 export function checkStored(
   graph: Graph,
   stored: Readonly<Record<string, Tensor>> | undefined,
   words: { readonly action: string; readonly advice: string },
+  type: RealType = "float32",
 ): void {
   const fail = (what: string): never => {
     throw new TypeError(`Cannot ${words.action}: ${what}`);
@@ -29,7 +34,15 @@ export function checkStored(
       const numbers = `${shapeText(found.shape)} with ${found.data.length} numbers`;
       fail(`the parameter ${quoted(name)} must be ${shapeText(shape)}, found ${numbers}`);
     }
+    if (type === "float16") checkHalves(words.action, name, found.data);
   }
+}
+
+function checkHalves(action: string, name: string, data: Tensor["data"]): void {
+  const at = beyondHalf(data);
+  if (at < 0) return;
+  const wanted = `wanted at most ${greatestHalf}, as float16 holds: float32 holds more`;
+  throw new RangeError(`Cannot ${action}: the parameter ${quoted(name)} has ${data[at]} at [${at}], ${wanted}`);
 }
 
 /**

@@ -1,3 +1,5 @@
+import { fromHalves } from "./half.ts";
+
 /** A type of elements: reads one from its bytes, little-endian. */
 export interface Element {
   /** The number of bytes. */
@@ -17,6 +19,18 @@ export const dtypes: Readonly<Record<Dtype, Element>> = {
 
 /** The name of a type of elements. */
 export type Dtype = "F64" | "F32" | "F16" | "BF16" | "I32";
+
+/** Writes the elements that bytes hold into an array, from a place on. */
+export function decodeInto(data: Float32Array | Int32Array, start: number, bytes: Uint8Array, dtype: Dtype): void {
+  if (dtype === "F64") {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let at = 0; at < bytes.length / 8; at++) data[start + at] = view.getFloat64(8 * at, true);
+  } else if (dtype === "F16" || dtype === "BF16") {
+    const halves = new Uint16Array(bytes.length / 2);
+    new Uint8Array(halves.buffer).set(bytes);
+    fromHalves(halves, dtype, data as Float32Array, start);
+  } else new Uint8Array(data.buffer, data.byteOffset + 4 * start, bytes.length).set(bytes);
+}
 
 /** The types that the format has beside them, whose elements are not read, and the bits that an element takes. */
 export const otherDtypes: Readonly<Record<string, number>> = {

@@ -5,6 +5,7 @@ import { writeFolder } from "../files/atomic.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Json } from "../ops/value.ts";
 import type { Tensor } from "../ops/tensor.ts";
+import { joined, lengthOf, type Pieces, real, type RealType, within } from "./pieces.ts";
 import { checkStored, checkTensors } from "./check_stored.ts";
 import { isTranslated, knownCodes, translations } from "./graph_model_ops.ts";
 import { type DataType, dimsOf, type Writer, writerOf } from "./graph_model_writer.ts";
@@ -56,7 +57,18 @@ export function graphModel(
   checkGraphForm("write GraphModel", graph);
   checkTensors("write GraphModel", parameters);
   checkRecord("write GraphModel", "metadata", metadata);
-  check(graph, parameters);
+  const { model, weights } = piecewise(graph, parameters, { metadata, codes });
+  const length = lengthOf(weights);
+  return { model, weights: joined({ length, pieces: () => within(weights, 0, length) }) };
+}
+
+/** Returns a GraphModel as {@linkcode graphModel} does, whose weights come in pieces. */
+function piecewise(
+  graph: Graph,
+  parameters: Readonly<Record<string, Tensor>>,
+  { metadata = {}, codes = {}, type = "float32" }: GraphModelContent,
+): { readonly model: GraphModel["model"]; readonly weights: readonly Pieces[] } {
+  check(graph, parameters, type);
   const write = writerOf();
   const inputs = graph.nodes.flatMap(({ op, attrs, shape }, position) => {
     const name = attrs.name as string;
@@ -66,7 +78,7 @@ export function graphModel(
     if (!Object.hasOwn(codes, name)) return [position, { node }];
     return [position, { node: knownCodes(write, node, codes[name]), codes: codes[name] }];
   });
-  const names = written(graph, parameters, new Map(fed), write);
+  const names = written(graph, parameters, new Map(fed), write, type);
   const outputs = Object.entries(graph.outputs).map(([name, position]) =>
     [name, position, write.output(name, names[position], dtypeOf(graph, position))] as const
   );
@@ -107,9 +119,10 @@ export async function writeGraphModel(
   path: string,
   graph: Graph,
   parameters: Readonly<Record<string, Tensor>>,
-  { metadata, codes, input }: GraphModelContent = {},
+  content: GraphModelContent = {},
 ): Promise<void> {
-  const { model, weights } = graphModel(graph, parameters, metadata, codes);
+  const { input } = content;
+  const { model, weights } = piecewise(graph, parameters, content);
   const further = input === undefined ? {} : { [input.name]: input.bytes };
   const files = { ...shards(weights), ...further };
   const end = `-${crypto.randomUUID().slice(0, 8)}.bin`;
@@ -132,6 +145,8 @@ export interface GraphModelContent {
   readonly metadata?: { readonly [key: string]: Json };
   /** The codes of each column, as in {@linkcode graphModel}. Default: none. */
   readonly codes?: Readonly<Record<string, readonly CodeRange[]>>;
+  /** The type of the parameters' numbers: `float16` is what TensorFlow.js calls a quantization. Default `float32`. */
+  readonly type?: "float32" | "float16";
   /** A further file that the metadata name, named `input-DIGEST.json` for its contents. Default: there is none. */
   readonly input?: NamedFile;
 }
@@ -152,11 +167,12 @@ function isGraphModel(names: readonly string[]): boolean {
 }
 
 /** The weights as files. */
-function shards(weights: Uint8Array<ArrayBuffer>): Record<string, Uint8Array> {
+function shards(weights: readonly Pieces[]): Record<string, () => Iterable<Uint8Array>> {
   const most = 4 * 2 ** 20;
-  const count = Math.ceil(weights.length / most);
-  const pieces = Array.from({ length: count }, (_, i) => weights.subarray(i * most, (i + 1) * most));
-  return Object.fromEntries(pieces.map((piece, i) => [`group1-shard${i + 1}of${count}.bin`, piece]));
+  const count = Math.ceil(lengthOf(weights) / most);
+  return Object.fromEntries(Array.from({ length: count }, (_, i) => {
+    return [`group1-shard${i + 1}of${count}.bin`, () => within(weights, i * most, (i + 1) * most)];
+  }));
 }
 
 /** The node of an input, and the codes that it takes in each column if others were replaced. */
@@ -171,6 +187,7 @@ function written(
   parameters: Readonly<Record<string, Tensor>>,
   fed: ReadonlyMap<number, Fed>,
   write: Writer,
+  type: RealType,
 ): string[] {
   const { nodes, outputs } = graph;
   const needed = reached(nodes, Object.values(outputs), (node) => applied(node, nodes).of);
@@ -180,7 +197,7 @@ function written(
     if (!needed.has(position)) return;
     if (op === "parameter") {
       const name = attrs.name as string;
-      names[position] = write.weight(name, Float32Array.from(parameters[name].data), shape as number[]);
+      names[position] = write.weight(name, real(parameters[name]), type);
     } else if (op === "constant") {
       names[position] = write.floats(attrs.data as number[], shape as number[]);
     } else if (isTranslated(op)) {
@@ -198,11 +215,11 @@ function dtypeOf(graph: Graph, position: number): DataType {
   return graph.nodes[position].type === "int" ? "DT_INT32" : "DT_FLOAT";
 }
 
-function check(graph: Graph, parameters: Readonly<Record<string, Tensor>>): void {
+function check(graph: Graph, parameters: Readonly<Record<string, Tensor>>, type: RealType): void {
   const [updated] = Object.keys(graph.updates);
   if (updated !== undefined) {
     const what = `the graph updates ${quoted(updated)}: a GraphModel computes outputs only`;
     throw new TypeError(`Cannot write GraphModel: ${what}`);
   }
-  checkStored(graph, parameters, { action: "write GraphModel", advice: "trace for evaluation" });
+  checkStored(graph, parameters, { action: "write GraphModel", advice: "trace for evaluation" }, type);
 }

@@ -1,6 +1,6 @@
 import type { Shape } from "../ops/shape.ts";
 import type { Op } from "../ops/value.ts";
-import { type DataType, type, type Writer } from "./graph_model_writer.ts";
+import { type DataType, typeOf, type Writer } from "./graph_model_writer.ts";
 import { type CodeRange, columnsOf, type Place, type Translated, type Translation } from "./translation.ts";
 
 /** Each op as nodes of standard TensorFlow ops, those that TensorFlow.js runs on every backend: op to translation. */
@@ -140,8 +140,8 @@ export function isTranslated(op: Op): op is Translated {
   return Object.hasOwn(translations, op);
 }
 
-const int = type("DT_INT32");
-const float = { T: type("DT_FLOAT") };
+const int = typeOf("DT_INT32");
+const float = { T: typeOf("DT_FLOAT") };
 
 function direct(op: string): Translation<Writer> {
   return (write, of) => write.node(op, of, float);
@@ -207,7 +207,7 @@ function weighed(write: Writer, weights: string, rows: string): string {
 export function knownCodes(write: Writer, codes: string, columns: readonly CodeRange[]): string {
   const near = nearest(write, codes, columns.map(() => 0), columns.map(({ size }) => size - 1));
   const where = (op: "Equal" | "NotEqual") =>
-    write.node("Cast", [write.node(op, [codes, near], { T: int })], { SrcT: type("DT_BOOL"), DstT: int });
+    write.node("Cast", [write.node(op, [codes, near], { T: int })], { SrcT: typeOf("DT_BOOL"), DstT: int });
   const inside = write.node("Mul", [codes, where("Equal")], { T: int });
   const outside = write.node("Mul", [where("NotEqual"), write.ints(columns.map(({ unknown }) => unknown))], { T: int });
   return write.node("AddV2", [inside, outside], { T: int });
@@ -221,7 +221,7 @@ function nearest(write: Writer, codes: string, least: readonly number[], most: r
 }
 
 function gathered(write: Writer, dtype: DataType, x: string, places: string, axis: number): string {
-  const settings = { Tparams: type(dtype), Tindices: int, Taxis: int, batch_dims: { i: "0" } };
+  const settings = { Tparams: typeOf(dtype), Tindices: int, Taxis: int, batch_dims: { i: "0" } };
   return write.node("GatherV2", [x, places, write.ints([axis], [])], settings);
 }
 
@@ -234,7 +234,7 @@ function eachOnce(write: Writer, x: string, rows: Shape, k: number, matrix: read
 }
 
 function number(write: Writer, truth: string): string {
-  return write.node("Cast", [truth], { SrcT: type("DT_BOOL"), DstT: type("DT_FLOAT") });
+  return write.node("Cast", [truth], { SrcT: typeOf("DT_BOOL"), DstT: typeOf("DT_FLOAT") });
 }
 
 function concat(write: Writer, of: readonly string[], axis: number): string {

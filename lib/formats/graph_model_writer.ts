@@ -1,3 +1,5 @@
+import type { Tensor } from "../ops/tensor.ts";
+import { partsOf, type Pieces, type RealType } from "./pieces.ts";
 import type { Shape } from "../ops/shape.ts";
 import type { Json } from "../ops/value.ts";
 
@@ -12,8 +14,8 @@ export interface Writer {
   placeholder(name: string, shape: Shape, dtype: DataType): string;
   /** A result, in a node that bears its name if that is free. */
   output(name: string, of: string, dtype: DataType): string;
-  /** Numbers that are stored with the model. */
-  weight(name: string, numbers: Float32Array | Int32Array, shape: readonly number[]): string;
+  /** Numbers that are stored with the model: real ones as a type, by default float32. */
+  weight(name: string, tensor: Tensor, type?: RealType): string;
   /** A constant of real numbers. */
   floats(numbers: readonly number[], shape: readonly number[]): string;
   /** A constant of whole numbers, `[length]` by default. */
@@ -22,15 +24,15 @@ export interface Writer {
   lengths(shape: Shape): string;
   /** The number of its row for each place of a batch, so many places a row, one after the other. */
   rows(each: number): string;
-  /** The nodes, the type and shape of each weight, and the weights one after the other. */
-  finished(): { readonly nodes: Json[]; readonly manifest: Json[]; readonly weights: Uint8Array<ArrayBuffer> };
+  /** The nodes, the type and shape of each weight, and the bytes of each. */
+  finished(): { readonly nodes: Json[]; readonly manifest: Json[]; readonly weights: readonly Pieces[] };
 }
 
 /** A writer that has written nothing yet. */
 export function writerOf(): Writer {
   const nodes: Json[] = [];
   const manifest: Json[] = [];
-  const chunks: Uint8Array[] = [];
+  const weights: Pieces[] = [];
   const taken = new Set<string>();
   const add: Add = (wanted, op, input, attr) => {
     const name = unused(wanted, taken);
@@ -45,13 +47,15 @@ export function writerOf(): Writer {
     known.set(key, name);
     return name;
   };
-  const weight: Writer["weight"] = (wanted, numbers, shape) => {
-    const whole = numbers instanceof Int32Array;
+  const weight: Writer["weight"] = (wanted, tensor, type = "float32") => {
+    const { shape, data } = tensor;
+    const whole = data instanceof Int32Array;
     const dtype: DataType = whole ? "DT_INT32" : "DT_FLOAT";
-    const tensor = { dtype, tensorShape: dimsOf(shape) };
-    const name = add(wanted, "Const", [], { dtype: type(dtype), value: { tensor } });
-    manifest.push({ name, shape, dtype: whole ? "int32" : "float32" });
-    chunks.push(new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength));
+    const value = { tensor: { dtype, tensorShape: dimsOf(shape) } };
+    const name = add(wanted, "Const", [], { dtype: typeOf(dtype), value });
+    const quantization = { dtype: "float16", original_dtype: "float32" };
+    manifest.push({ name, shape, dtype: whole ? "int32" : "float32", ...type === "float16" && { quantization } });
+    weights.push(...partsOf(data, type));
     return name;
   };
   const { floats, ints } = constantsBy(weight);
@@ -64,12 +68,12 @@ export function writerOf(): Writer {
     lengths,
     rows,
     placeholder: (wanted, shape, dtype) => {
-      const name = add(wanted, "Placeholder", [], { dtype: type(dtype), shape: { shape: dimsOf(shape) } });
+      const name = add(wanted, "Placeholder", [], { dtype: typeOf(dtype), shape: { shape: dimsOf(shape) } });
       countIn(name, shape, dtype);
       return name;
     },
-    output: (name, of, dtype) => add(name, "Identity", [of], { T: type(dtype) }),
-    finished: () => ({ nodes, manifest, weights: joined(chunks) }),
+    output: (name, of, dtype) => add(name, "Identity", [of], { T: typeOf(dtype) }),
+    finished: () => ({ nodes, manifest, weights }),
   };
 }
 
@@ -81,7 +85,7 @@ function constantsBy(weight: Writer["weight"]): Pick<Writer, "floats" | "ints"> 
   const known = new Map<string, string>();
   const constant = (numbers: Float32Array | Int32Array, shape: readonly number[]): string => {
     const key = `${numbers.constructor.name} [${shape}] ${numbers}`;
-    const name = known.get(key) ?? weight("Const", numbers, shape);
+    const name = known.get(key) ?? weight("Const", { shape, data: numbers });
     known.set(key, name);
     return name;
   };
@@ -96,11 +100,11 @@ function lengthsBy(
   node: Writer["node"],
   ints: Writer["ints"],
 ): Pick<Writer, "lengths" | "rows"> & { readonly countIn: (input: string, shape: Shape, dtype: DataType) => void } {
-  const int = type("DT_INT32");
+  const int = typeOf("DT_INT32");
   let rows: { readonly input: string; readonly axis: number; readonly dtype: DataType } | undefined;
   const batch = (): string => {
     if (rows === undefined) throw new TypeError("Cannot write GraphModel: no input has the number of rows");
-    const shape = node("Shape", [rows.input], { T: type(rows.dtype), out_type: int });
+    const shape = node("Shape", [rows.input], { T: typeOf(rows.dtype), out_type: int });
     return node("Slice", [shape, ints([rows.axis]), ints([1])], { T: int, Index: int });
   };
   /** Numbers, each so often: the sums of a column of them and a row of zeros. */
@@ -127,7 +131,7 @@ function lengthsBy(
 }
 
 /** A data type as an attribute. */
-export function type(name: DataType): Json {
+export function typeOf(name: DataType): Json {
   return { type: name };
 }
 
@@ -142,14 +146,4 @@ function unused(wanted: string, taken: ReadonlySet<string>): string {
   let name = allowed;
   for (let i = 1; taken.has(name); i++) name = `${allowed}_${i}`;
   return name;
-}
-
-function joined(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(chunks.reduce((total, { length }) => total + length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
 }

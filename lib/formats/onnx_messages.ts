@@ -2,7 +2,7 @@ import type { Shape } from "../ops/shape.ts";
 import { type Field, joined, lengthOf, type Message, message, type Real } from "./onnx_protobuf.ts";
 
 /** The types of elements, as ONNX numbers them. */
-export const dtypes = { float: 1, int32: 6, int64: 7 } as const;
+export const dtypes = { float: 1, int32: 6, int64: 7, float16: 10 } as const;
 
 /** The type of the elements of a tensor. */
 export type Dtype = keyof typeof dtypes;
@@ -74,15 +74,24 @@ export function fileOf({ nodes, weights, inputs, outputs, renamed, metadata }: C
   return joined(model);
 }
 
-/** A stored tensor. */
-export function tensorMessage(
-  name: string,
-  { buffer, byteOffset, byteLength }: Float32Array | Int32Array | BigInt64Array,
-  shape: readonly number[],
-  dtype: Dtype,
-): Message {
-  const bytes = new Uint8Array(buffer, byteOffset, byteLength);
-  return message([...shape.map((length): Field => [1, length]), [2, dtypes[dtype]], [8, name], [9, bytes]]);
+/** The place of a tensor's bytes in a file beside the model's. */
+export interface Place {
+  /** The name of that file. */
+  readonly file: string;
+  /** The first of the bytes. */
+  readonly offset: number;
+  /** The number of them. */
+  readonly length: number;
+}
+
+/** A stored tensor: its bytes, or the place of them in a file beside the model's. */
+export function tensorMessage(name: string, content: Message | Place, shape: readonly number[], dtype: Dtype): Message {
+  const fields: Field[] = [...shape.map((length): Field => [1, length]), [2, dtypes[dtype]], [8, name]];
+  if (!("file" in content)) return message([...fields, [9, content]]);
+  const { file, offset, length } = content;
+  const texts = Object.entries({ location: file, offset: `${offset}`, length: `${length}` });
+  const entries = texts.map(([key, value]): Field => [13, message([[1, key], [2, value]])]);
+  return message([...fields, ...entries, [14, 1]]);
 }
 
 /** The name, type and shape of what a model is fed or returns. */

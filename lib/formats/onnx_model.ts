@@ -4,7 +4,8 @@ import type { Graph, Node } from "../graph/graph.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import { checkStored, checkTensors } from "./check_stored.ts";
 import { isTranslated, knownCodes, translations } from "./onnx_ops.ts";
-import type { Dtype } from "./onnx_messages.ts";
+import type { Dtype, Place } from "./onnx_messages.ts";
+import { real, type RealType } from "./pieces.ts";
 import { type Writer, writerOf } from "./onnx_writer.ts";
 import { allNamed, applied, type CodeRange, isFed, reached } from "./translation.ts";
 
@@ -52,6 +53,14 @@ export function onnxModel(
   return written(graph, parameters, metadata, codes).bytes;
 }
 
+/** The way in which parameters are stored. */
+export interface Storing {
+  /** The type of their numbers: those of `float16` are cast to float32 when they are used. Default `float32`. */
+  readonly type?: "float32" | "float16";
+  /** The places of those that are in another file, by name. Default: none is. */
+  readonly places?: ReadonlyMap<string, Place>;
+}
+
 /** An ONNX model, and the names of its inputs and outputs. */
 export interface Written {
   /** The bytes of the model. */
@@ -72,15 +81,16 @@ export interface Written {
  * @param stored The graph's parameters by name, undefined if they are inputs.
  * @throws {TypeError} if a parameter is missing or misshapen, a phase is not resolved, or a graph with stored parameters
  * updates something.
- * @throws {RangeError} if the file would be larger than 2 GiB.
+ * @throws {RangeError} if a number of a parameter is beyond its type, or the file would be larger than 2 GiB.
  */
 export function written(
   graph: Graph,
   stored?: Readonly<Record<string, Tensor>>,
   metadata: Readonly<Record<string, string>> = {},
   columns: Readonly<Record<string, readonly CodeRange[]>> = {},
+  { type = "float32", places }: Storing = {},
 ): Written {
-  check(graph, stored);
+  check(graph, stored, type);
   const write = writerOf(metadata);
   const { nodes } = graph;
   const [inputs, parameters] = [new Map<string, string>(), new Map<string, string>()];
@@ -91,9 +101,9 @@ export function written(
     const name = attrs.name as string;
     if (!known.has(name)) {
       const own = write.name(name);
-      known.set(name, own);
-      if (known === inputs || stored === undefined) write.input(own, shape, dtypeOf(node));
-      else write.weight(own, Float32Array.from(stored[name].data), shape as number[]);
+      const fed = known === inputs || stored === undefined;
+      if (fed) write.input(own, shape, dtypeOf(node));
+      known.set(name, fed ? own : write.weight(own, real(stored[name]), type, places?.get(name)));
     }
     return known.get(name)!;
   });
@@ -161,12 +171,12 @@ function dtypeOf({ type }: Node): Dtype {
   return type === "int" ? "int32" : "float";
 }
 
-function check(graph: Graph, stored: Readonly<Record<string, Tensor>> | undefined): void {
+function check(graph: Graph, stored: Readonly<Record<string, Tensor>> | undefined, type: RealType): void {
   const [updated] = Object.keys(graph.updates);
   if (stored !== undefined && updated !== undefined) {
     throw new TypeError(
       `Cannot write ONNX model: the graph updates ${quoted(updated)}, which cannot be stored in the model`,
     );
   }
-  checkStored(graph, stored, { action: "write ONNX model", advice: "trace for training or for evaluation" });
+  checkStored(graph, stored, { action: "write ONNX model", advice: "trace for training or for evaluation" }, type);
 }

@@ -4,10 +4,13 @@ import {
   dtypes,
   fileOf,
   type OnnxNode,
+  type Place,
   type Settings,
   tensorMessage,
   valueMessage,
 } from "./onnx_messages.ts";
+import type { Tensor } from "../ops/tensor.ts";
+import { bytesOf, type RealType } from "./pieces.ts";
 import type { Message } from "./onnx_protobuf.ts";
 
 /** Writes an ONNX model. What makes a value returns the value's name. */
@@ -18,8 +21,8 @@ export interface Writer {
   input(name: string, shape: Shape, dtype: Dtype): void;
   /** Something that the model returns: a value under another name. */
   output(name: string, of: string, shape: Shape, dtype: Dtype): void;
-  /** Numbers that are stored with the model. */
-  weight(name: string, numbers: Float32Array, shape: readonly number[]): void;
+  /** Real numbers that are stored with the model as a type, in its file or at a place in another. Their value's name. */
+  weight(name: string, tensor: Tensor, type: RealType, place?: Place): string;
   /** A node of an ONNX op, and its result; of several results the one at a place, from 0. */
   node(op: string, inputs: readonly string[], settings?: Settings, place?: number): string;
   /** A node of an ONNX op that has so many results, all of them. */
@@ -77,8 +80,10 @@ export function writerOf(metadata: Readonly<Record<string, string>> = {}): Write
       if (!renamed.has(of) && written.some(({ results }) => results[results.length - 1] === of)) renamed.set(of, name);
       else written.push({ op: "Identity", inputs: [of], results: [name], settings: {} });
     },
-    weight: (name, numbers, shape) => {
-      weights.push(tensorMessage(name, numbers, shape, "float"));
+    weight: (name, { shape, data }, type, place) => {
+      const content = place ?? [...bytesOf(data, type)];
+      weights.push(tensorMessage(name, content, shape, type === "float16" ? "float16" : "float"));
+      return type === "float16" ? node("Cast", [name], { to: dtypes.float }) : name;
     },
     finished: () => fileOf({ nodes: written, weights, inputs, outputs, renamed, metadata }),
   };
@@ -119,7 +124,8 @@ function constantsIn(weights: Message[], name: Writer["name"]): Pick<Writer, "fl
     const found = known.get(key);
     if (found !== undefined) return found;
     const own = name("constant");
-    weights.push(tensorMessage(own, numbers, shape, dtype));
+    const bytes = new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
+    weights.push(tensorMessage(own, [bytes], shape, dtype));
     known.set(key, own);
     return own;
   };

@@ -2,9 +2,13 @@ import { checkRecord, checkText, kindOf } from "../errors/kinds.ts";
 import { checkTensors } from "./check_stored.ts";
 import { quoted } from "../errors/quoted.ts";
 import type { Tensor } from "../ops/tensor.ts";
-import { dtypes, isDtype } from "./dtypes.ts";
+import { areFinite } from "../ops/finite.ts";
+import { sizeOf } from "../ops/shape.ts";
+import { decodeInto, type Dtype, dtypes, isDtype } from "./dtypes.ts";
+import { beyondHalf, greatestHalf } from "./half.ts";
 import { markOf, parseMark, withMark } from "./mark.ts";
-import { mostAxes, parseHeader, withHeader } from "./safetensors_header.ts";
+import { bytesOf, joined, type Pieces } from "./pieces.ts";
+import { headerBytes, mostAxes, parseHeader } from "./safetensors_header.ts";
 
 /** The contents of a safetensors file. */
 export interface Safetensors {
@@ -58,25 +62,65 @@ export function encodeSafetensors(
   checkRecord("encode safetensors", "metadata", given);
   const mark = markOf(tensors);
   const metadata = mark === undefined ? given : { encoding: JSON.stringify(mark), ...given };
-  const order = Object.entries(tensors).sort(([a, left], [b, right]) => rank(left) - rank(right) || byBytes(a, b));
+  const stored = Object.entries(tensors).map(([name, { shape, data }]): Stored => {
+    checkSize(name, shape, data.length);
+    return { name, shape, dtype: data instanceof Int32Array ? "I32" : "F32", chunks: () => [data] };
+  });
+  return joined(safetensorsOf(stored, metadata));
+}
+
+/** A tensor that is written: its elements come in arrays, one after the other, so that no copy of all is made. */
+export interface Stored {
+  /** Its name. */
+  readonly name: string;
+  /** Its shape. */
+  readonly shape: readonly number[];
+  /** The type of its elements in the file. */
+  readonly dtype: "F32" | "F16" | "I32";
+  /** Yields its elements, anew at each call. */
+  readonly chunks: () => Iterable<Tensor["data"]>;
+}
+
+/** Returns the bytes of a tensor's elements. */
+export function sizeIn({ shape, dtype }: Pick<Stored, "shape" | "dtype">): number {
+  return sizeOf(shape) * (dtype === "F16" ? 2 : 4);
+}
+
+/**
+ * Returns tensors as the bytes of a safetensors file, as {@linkcode encodeSafetensors} does, which come in pieces.
+ *
+ * @throws {TypeError | RangeError} if one of them cannot be written.
+ */
+export function safetensorsOf(
+  stored: readonly Stored[],
+  metadata: Readonly<Record<string, string>>,
+): Pieces {
+  const order = inFileOrder(stored);
   const fields: string[] = [];
   if (Object.keys(metadata).length > 0) fields.push(`"__metadata__":${metadataText(metadata)}`);
   let length = 0;
-  for (const [name, tensor] of order) {
-    checkTensor(name, tensor);
-    const dtype = rank(tensor) === 0 ? "F32" : "I32";
-    const entry = { dtype, shape: tensor.shape, data_offsets: [length, length += 4 * tensor.data.length] };
+  for (const tensor of order) {
+    checkStored(tensor);
+    const { name, shape, dtype } = tensor;
+    const entry = { dtype, shape, data_offsets: [length, length += sizeIn(tensor)] };
     fields.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`);
   }
-  const { bytes, start } = withHeader(fields, length);
-  const view = new DataView(bytes.buffer);
-  let at = start;
-  for (const [, { data }] of order) {
-    const put = data instanceof Int32Array ? "setInt32" : "setFloat32";
-    for (let i = 0; i < data.length; i++, at += 4) view[put](at, data[i], true);
-  }
-  return bytes;
+  const header = headerBytes(fields);
+  const pieces = function* () {
+    yield header;
+    for (const { dtype, chunks } of order) {
+      for (const chunk of chunks()) yield* bytesOf(chunk, dtype === "F16" ? "float16" : "float32");
+    }
+  };
+  return { length: header.length + length, pieces };
 }
+
+/** Returns tensors as they lie in a file: larger types first, and by name, as the public writer orders them. */
+export function inFileOrder(stored: readonly Stored[]): readonly Stored[] {
+  return stored.toSorted((a, b) => ranks[a.dtype] - ranks[b.dtype] || byBytes(a.name, b.name));
+}
+
+const ranks = { F32: 0, I32: 1, F16: 2 } as const;
 
 /**
  * Reads the tensors of a safetensors file that are `F32`, `F64`, `F16`, `BF16` (as float32) or `I32`, at any offset, and
@@ -105,30 +149,59 @@ export function decodeSafetensors(bytes: Uint8Array, file = "safetensors"): Safe
   }
   checkText("read safetensors", "file", file);
   const { start, entries, metadata } = parseHeader(bytes, file);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const others = entries.filter(({ dtype }) => !isDtype(dtype));
   const tensors = entries.flatMap(({ name, dtype, shape, begin, end }): [string, Tensor][] => {
     if (!isDtype(dtype)) return [];
-    const { size, read } = dtypes[dtype];
-    const data = new (dtype === "I32" ? Int32Array : Float32Array)((end - begin) / size);
-    for (let i = 0, at = start + begin; i < data.length; i++, at += size) {
-      const element = read(view, at);
-      data[i] = element;
-      if (!Number.isFinite(data[i])) {
-        const found = `found ${element} in ${quoted(name)} at [${i}]`;
-        throw new RangeError(`Cannot read ${file}\n  at byte ${at}: ${found}, wanted a finite float32`);
-      }
-    }
+    const data = dataFor(dtype, end - begin);
+    const part = bytes.subarray(start + begin, start + end);
+    decodeInto(data, 0, part, dtype);
+    checkFinite(data, 0, part, { name, dtype, file, at: start + begin });
     return [[name, { shape, data }]];
   });
+  return contentOf(tensors, others, metadata);
+}
+
+/** Returns room for the elements that so many bytes hold. */
+export function dataFor(dtype: Dtype, bytes: number): Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> {
+  return new (dtype === "I32" ? Int32Array : Float32Array)(bytes / dtypes[dtype].size);
+}
+
+/**
+ * Makes sure that elements which were read are finite as float32.
+ *
+ * @param start The first of them in their tensor.
+ * @param bytes Their bytes in the file, which begin `at` a byte of it.
+ * @throws {RangeError} naming the first that is not.
+ */
+export function checkFinite(
+  data: Float32Array | Int32Array,
+  start: number,
+  bytes: Uint8Array,
+  { name, dtype, file, at }: {
+    readonly name: string;
+    readonly dtype: Dtype;
+    readonly file: string;
+    readonly at: number;
+  },
+): void {
+  const { size, read } = dtypes[dtype];
+  const part = data.subarray(start, start + bytes.length / size);
+  if (part instanceof Int32Array || areFinite(part)) return;
+  const wrong = part.findIndex((element) => !Number.isFinite(element));
+  const element = read(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), size * wrong);
+  const found = `found ${element} in ${quoted(name)} at [${start + wrong}]`;
+  throw new RangeError(`Cannot read ${file}\n  at byte ${at + size * wrong}: ${found}, wanted a finite float32`);
+}
+
+/** Returns what a file holds, by its tensors that are read and the entries of others. */
+export function contentOf(
+  tensors: readonly (readonly [name: string, tensor: Tensor])[],
+  others: readonly { readonly name: string; readonly dtype: string; readonly shape: readonly number[] }[],
+  metadata: Readonly<Record<string, string>>,
+): Safetensors {
   const read = { tensors: withMark(Object.fromEntries(tensors), parseMark(metadata.encoding)), metadata };
   if (others.length === 0) return read;
   return { ...read, others: Object.fromEntries(others.map(({ name, dtype, shape }) => [name, { dtype, shape }])) };
-}
-
-/** Real numbers in front of codes: the public writer puts larger and real types first. */
-function rank({ data }: Tensor): 0 | 1 {
-  return data instanceof Int32Array ? 1 : 0;
 }
 
 /** The order of two texts by their UTF-8 bytes, which is that of their code points. */
@@ -150,17 +223,32 @@ function metadataText(metadata: Readonly<Record<string, string>>): string {
   return `{${fields.join(",")}}`;
 }
 
-function checkTensor(name: string, { shape, data }: Tensor): void {
+function checkSize(name: string, shape: readonly number[], length: number): void {
+  if (sizeOf(shape) === length && shape.every((dim) => Number.isSafeInteger(dim) && dim >= 0)) return;
+  throw new RangeError(`${place(name)}: shape [${shape.join(", ")}] does not fit ${length} elements`);
+}
+
+function checkStored({ name, shape, dtype, chunks }: Stored): void {
   checkName(name);
-  const size = shape.reduce((product, length) => product * length, 1);
-  if (size !== data.length || !shape.every((length) => Number.isSafeInteger(length) && length >= 0)) {
-    throw new RangeError(`${place(name)}: shape [${shape.join(", ")}] does not fit ${data.length} elements`);
-  }
   if (shape.length > mostAxes) {
     throw new RangeError(`${place(name)}: found ${shape.length} axes, wanted at most ${mostAxes}`);
   }
-  const at = data.findIndex((element) => !Number.isFinite(Math.fround(element)));
-  if (at >= 0) throw new RangeError(`${place(name)}: found ${data[at]} at [${at}], wanted a finite float32`);
+  let before = 0;
+  for (const chunk of chunks()) {
+    checkElements(name, chunk, dtype, before);
+    before += chunk.length;
+  }
+}
+
+/** Makes sure that elements fit their type in the file; `before` are those of the same tensor in front of them. */
+function checkElements(name: string, chunk: Tensor["data"], dtype: Stored["dtype"], before: number): void {
+  if (dtype === "I32") return;
+  if (dtype === "F32" && chunk instanceof Float32Array && areFinite(chunk)) return;
+  const isBeyond = (element: number) => !Number.isFinite(Math.fround(element));
+  const at = dtype === "F16" ? beyondHalf(chunk) : chunk.findIndex(isBeyond);
+  if (at < 0) return;
+  const wanted = dtype === "F16" ? `at most ${greatestHalf}, as float16 holds: float32 holds more` : "a finite float32";
+  throw new RangeError(`${place(name)}: found ${chunk[at]} at [${before + at}], wanted ${wanted}`);
 }
 
 function checkName(name: string): void {

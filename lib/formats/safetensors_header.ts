@@ -36,11 +36,13 @@ export const mostAxes = 64;
  * Reads the header of a safetensors file. The text is read by the header's grammar and not as JSON in general: whatever
  * else it may hold is refused at its first byte, and what is read takes no more memory than a few times the text.
  *
+ * @param bytes The bytes of the file, at least to its header's end.
+ * @param length The number of bytes of the file. Infinity if it is unknown: then nobody checks that they end with the data.
  * @throws {SyntaxError} if it cannot be read.
  * @throws {TypeError} if a tensor lacks a field, or its name or type is not allowed.
  * @throws {RangeError} if a length, a shape or an offset does not fit.
  */
-export function parseHeader(bytes: Uint8Array, file: string): Header {
+export function parseHeader(bytes: Uint8Array, file: string, length: number = bytes.length): Header {
   const { text: header, start } = headerText(bytes, file);
   const cursor: Cursor = { text: header, file, at: 0 };
   if (!header.startsWith("{")) stop(cursor, `found ${found(cursor)}, wanted "{"`);
@@ -49,14 +51,33 @@ export function parseHeader(bytes: Uint8Array, file: string): Header {
   members(cursor, (name) => {
     cursor.within = name;
     if (name === "__metadata__") metadata = word(cursor, "null") ? [] : texts(cursor);
-    else entries.push(entry(cursor, name, bytes.length - start));
+    else entries.push(entry(cursor, name, length - start));
     cursor.within = undefined;
   });
   space(cursor);
   if (cursor.at < header.length) stop(cursor, `found ${found(cursor)} after the header's end, wanted spaces`);
   entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
-  checkCover(entries, start, bytes.length, file);
+  checkCover(entries, start, length, file);
   return { start, entries, metadata: Object.fromEntries(metadata) };
+}
+
+/**
+ * Returns the bytes in front of the data of a file: the header's length, and the header.
+ *
+ * @param fields The fields of the header, as JSON.
+ * @throws {RangeError} if the header is longer than the format allows.
+ */
+export function headerBytes(fields: readonly string[]): Uint8Array<ArrayBuffer> {
+  const header = new TextEncoder().encode(`{${fields.join(",")}}`);
+  const start = 8 + Math.ceil(header.length / 8) * 8;
+  if (start - 8 > longestHeader) {
+    const found = `its names and texts take ${start - 8} bytes, wanted at most ${longestHeader}`;
+    throw new RangeError(`Cannot write safetensors\n  at the header: ${found}`);
+  }
+  const bytes = new Uint8Array(start).fill(0x20, 8);
+  bytes.set(header, 8);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(start - 8), true);
+  return bytes;
 }
 
 /**
@@ -70,16 +91,10 @@ export function withHeader(
   fields: readonly string[],
   length: number,
 ): { readonly bytes: Uint8Array<ArrayBuffer>; readonly start: number } {
-  const header = new TextEncoder().encode(`{${fields.join(",")}}`);
-  const start = 8 + Math.ceil(header.length / 8) * 8;
-  if (start - 8 > longestHeader) {
-    const found = `its names and texts take ${start - 8} bytes, wanted at most ${longestHeader}`;
-    throw new RangeError(`Cannot write safetensors\n  at the header: ${found}`);
-  }
-  const bytes = new Uint8Array(start + length).fill(0x20, 8, start);
-  bytes.set(header, 8);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(start - 8), true);
-  return { bytes, start };
+  const header = headerBytes(fields);
+  const bytes = new Uint8Array(header.length + length);
+  bytes.set(header);
+  return { bytes, start: header.length };
 }
 
 /**
@@ -155,10 +170,10 @@ function checkCover(entries: readonly Entry[], start: number, length: number, fi
     }
     end = entry.end;
   }
-  if (start + end !== length) {
-    const extra = length - start - end;
-    throw new RangeError(
-      `Cannot read ${file}\n  at byte ${start + end}: ${extra} bytes at the end belong to no tensor`,
-    );
-  }
+  if (length !== Infinity && start + end !== length) throw surplus(start + end, `${length - start - end} bytes`, file);
+}
+
+/** The error of bytes after the data. */
+export function surplus(at: number, found: string, file: string): RangeError {
+  return new RangeError(`Cannot read ${file}\n  at byte ${at}: ${found} at the end belong to no tensor`);
 }

@@ -16,6 +16,8 @@ import { rewritten } from "./walk.ts";
  *
  * @param least One-hot columns are left as they are where a code has fewer places than this on average; those of a bag,
  * which are sums already, where it is Infinity alone.
+ * @param leastLookedUp The same where they are multiplied with a parameter whose rows are looked up, as `embed` has them.
+ * Default: as many.
  *
  * @example
  * ```ts
@@ -30,14 +32,16 @@ import { rewritten } from "./walk.ts";
  * assertEquals(ops(gather(logits, 2).click).includes("multiHot"), false);
  * ```
  */
-export function gather<V extends Values>(values: V, least: number): V {
+export function gather<V extends Values>(values: V, least: number, leastLookedUp: number = least): V {
   checkValues("gather values", values);
-  if (typeof least !== "number") {
-    throw new TypeError(`Cannot gather values: least must be a number, found ${kindOf(least)}`);
+  for (const [name, number] of Object.entries({ least, leastLookedUp })) {
+    if (typeof number !== "number") {
+      throw new TypeError(`Cannot gather values: ${name} must be a number, found ${kindOf(number)}`);
+    }
   }
-  if (least === Infinity) return values;
+  if (least === Infinity && leastLookedUp === Infinity) return values;
   return rewritten(values, ({ op, attrs, shape }, of) => {
-    if (op === "matmul") return product(of[0], of[1], least);
+    if (op === "matmul") return product(of[0], of[1], of[1].attrs.rows === "looked up" ? leastLookedUp : least);
     if (op === "concat" && attrs.axis === 1) return besides(of);
     return op === "slice" && attrs.axis === 1 && isSparse(of[0])
       ? cutFrom(of[0], attrs.start as number, shape[1] as number)

@@ -68,6 +68,19 @@ export async function compile<Tasks extends string>(
   given: Spec<Tasks>,
   options: CompileOptions = {},
 ): Promise<Model<Tasks>> {
+  return await compiled(given, options, false);
+}
+
+/**
+ * Returns a model on an engine, as {@linkcode compile} does.
+ *
+ * @param isGiven True if the arrays of the parameters become the model's own; else they are copied.
+ */
+export async function compiled<Tasks extends string>(
+  given: Spec<Tasks>,
+  options: CompileOptions,
+  isGiven: boolean,
+): Promise<Model<Tasks>> {
   const { seed = 0, fuse, engine: wanted, parameters: all, begin } = optionsOf("compile model", options, [
     "engine",
     "seed",
@@ -101,13 +114,8 @@ export async function compile<Tasks extends string>(
   const first = all ?? { ...initialised(others, seed, spec.input), ...begin };
   if (all !== undefined || begin !== undefined) checkParameters(parameters, first);
   const store = engine.store({ [flatName]: join(layout, first) });
-  return modelOf(
-    plan,
-    engine,
-    seed,
-    store,
-    tablesOf(plan.tables, first, (path) => !Object.hasOwn(all ?? begin ?? {}, path)),
-  );
+  const own = isGiven ? {} : all ?? begin ?? {};
+  return modelOf(plan, engine, seed, store, tablesOf(plan.tables, first, (path) => !Object.hasOwn(own, path)));
 }
 
 /** Returns a model whose parameters are in a store. */

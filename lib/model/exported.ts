@@ -6,6 +6,8 @@ import { inOrder } from "../graph/walk.ts";
 import { checkList, kindOf, optionsOf } from "../errors/kinds.ts";
 import { partsOf } from "../features/parts.ts";
 import type { InputSpec } from "../features/input.ts";
+import { type RealType, realTypes } from "../formats/pieces.ts";
+import { quoted } from "../errors/quoted.ts";
 import type { CodeRange } from "../formats/translation.ts";
 import type { Json } from "../ops/value.ts";
 import { exported } from "./graphs.ts";
@@ -19,6 +21,22 @@ export interface ExportOptions<Tasks extends string = string> {
   readonly tasks?: readonly Tasks[];
   /** True if the weights of gates that these tasks need are outputs too, `gates/<level>/<stream>`. Default false. */
   readonly gates?: boolean;
+  /**
+   * The type of the parameters' numbers in the files: `float16` halves the files and rounds each number to the nearest
+   * float16, whose greatest is 65504; who runs the model computes with float32 all the same. Default `float32`.
+   */
+  readonly dtype?: "float32" | "float16";
+}
+
+/**
+ * Returns the type of numbers that an option names.
+ *
+ * @throws {TypeError} if there is no such type.
+ */
+export function realTypeOf(action: string, found: unknown): RealType {
+  const type = realTypes.find((one) => one === (found ?? "float32"));
+  if (type !== undefined) return type;
+  throw new TypeError(`Cannot ${action}: dtype must be ${realTypes.map(quoted).join(" or ")}, found ${kindOf(found)}`);
 }
 
 /**
@@ -35,7 +53,10 @@ export function served<Tasks extends string>(
   gatherFrom = 32,
 ): Graph {
   const { plan } = insidesOf(model, action);
-  const { tasks = Object.keys(model.spec.tasks) as Tasks[], gates = false } = optionsOf(action, options, ["tasks"], [
+  const { tasks = Object.keys(model.spec.tasks) as Tasks[], gates = false } = optionsOf(action, options, [
+    "tasks",
+    "dtype",
+  ], [
     "gates",
   ]);
   checkList(action, "tasks", tasks);

@@ -48,10 +48,10 @@ export function forward(plan: Plan, gates = false): Graph {
  * Returns the graph of {@linkcode forward} for a format: mixtures are products there.
  *
  * @param gatherFrom The places of a code, on average, from which programs that read the format gather rows faster than they
- * multiply one-hot columns.
+ * multiply one-hot columns. Vectors that are looked up are gathered whatever their number.
  */
 export function exported(plan: Plan, gates: boolean, gatherFrom: number): Graph {
-  return optimise(graphOf(gather(asProducts(predicted(plan.exported, gates)), gatherFrom)));
+  return optimise(graphOf(gather(asProducts(predicted(plan.exported, gates)), gatherFrom, 0)));
 }
 
 /**

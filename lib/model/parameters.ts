@@ -1,8 +1,9 @@
+import { isDtype } from "../formats/dtypes.ts";
 import { areFinite } from "../ops/finite.ts";
 import { differenceFrom, encodingOf } from "../features/encoding.ts";
 import type { InputSpec } from "../features/input.ts";
 import { markOf, withMark } from "../formats/mark.ts";
-import type { OtherTensor } from "../formats/safetensors.ts";
+import type { OtherTensor, Stored } from "../formats/safetensors.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { Extent, Layout, Parameter } from "../graph/layout.ts";
 import { shapeText, sizeOf } from "../ops/shape.ts";
@@ -37,6 +38,11 @@ export function marked<T extends object>(input: InputSpec, parameters: T): T {
   return "width" in input ? parameters : withMark(parameters, encodingOf(input.features));
 }
 
+/** Returns the mark of a model's features as a text that a file of its parameters keeps. */
+export function encodingText(input: InputSpec): Readonly<Record<string, string>> {
+  return "width" in input ? {} : { encoding: JSON.stringify(encodingOf(input.features)) };
+}
+
 /**
  * Makes sure that parameters do not carry the mark of other features than a model's.
  *
@@ -67,20 +73,62 @@ export function checkParameters(
   if (!isRecord(parameters)) {
     throw new TypeError(`Cannot assign parameters: wanted tensors by path, found ${kindOf(parameters)}`);
   }
-  const wrong = misfits(wanted, parameters, others);
+  report(misfits(wanted, parameters, others, true));
+}
+
+function report(wrong: readonly string[]): void {
   if (wrong.length === 0) return;
   const shown = wrong.slice(0, mostShown).map((line) => `\n  ${line}`).join("");
   const more = wrong.length > mostShown ? `\n  and ${wrong.length - mostShown} more` : "";
   throw new TypeError(`Cannot assign parameters${shown}${more}`);
 }
 
+/**
+ * Checks that the parameters that a file names fit a model, before they are read.
+ *
+ * @throws {TypeError} listing all that are missing, unexpected and misshapen.
+ */
+export function checkNamed(wanted: readonly Parameter[], named: readonly Named[]): void {
+  const read = named.filter(({ dtype }) => isDtype(dtype)).map(({ name, shape }) => [name, { shape }] as const);
+  const others = named.filter(({ dtype }) => !isDtype(dtype)).map((one) => [one.name, one] as const);
+  report(misfits(wanted, Object.fromEntries(read), Object.fromEntries(others), false));
+}
+
+/** A tensor that a file names. */
+interface Named extends OtherTensor {
+  readonly name: string;
+}
+
 /** Returns the flat array, `[size]`, as parameters by path. */
 export function split(layout: Layout, { data }: Tensor): Record<string, Tensor> {
   return Object.fromEntries(layout.extents.map((extent) => {
-    const to = new Float32Array(extent.size);
-    for (const { at, start, end } of runs(extent)) to.set(data.subarray(start, end), at);
-    return [extent.path, { shape: extent.shape, data: to }];
+    return [extent.path, { shape: extent.shape, data: cutFrom(data, extent) }];
   }));
+}
+
+/** Returns all parameters of a model as they are written, whose numbers are read from where they are piece by piece. */
+export function storedOf(
+  { layout, parameters }: Pick<Plan, "layout" | "parameters">,
+  { data }: Tensor,
+  tables: Tables,
+  dtype: "F32" | "F16",
+): Stored[] {
+  const extents = new Map(layout.extents.map((extent) => [extent.path, extent]));
+  return parameters.map(({ path: name, shape }): Stored => {
+    const table = tables.get(name);
+    if (table !== undefined) return { name, shape, dtype, chunks: () => [table.vectors] };
+    const extent = extents.get(name)!;
+    const { start, size, row } = extent;
+    const chunks = () => row.length === size ? [data.subarray(start, start + size)] : [cutFrom(data, extent)];
+    return { name, shape, dtype, chunks };
+  });
+}
+
+/** Returns a copy of a parameter in the flat array. */
+function cutFrom(data: Tensor["data"], extent: Extent): Float32Array<ArrayBuffer> {
+  const to = new Float32Array(extent.size);
+  for (const { at, start, end } of runs(extent)) to.set(data.subarray(start, end), at);
+  return to;
 }
 
 /** Yields the runs of the flat array that hold a parameter, from its element `at` on. */
@@ -93,11 +141,12 @@ export function* runs({ start, size, row }: Extent): Generator<{ at: number; sta
 /** The most lines that an error lists. */
 const mostShown = 20;
 
-/** Returns the reasons why parameters do not fit a model: one line each. */
+/** Returns the reasons why parameters do not fit a model: one line each. They have numbers if they are read already. */
 function misfits(
   all: readonly Parameter[],
-  parameters: Readonly<Record<string, Tensor>>,
+  parameters: Readonly<Record<string, Pick<Tensor, "shape"> & Partial<Tensor>>>,
   others: Readonly<Record<string, OtherTensor>>,
+  areRead: boolean,
 ): string[] {
   const wanted = new Map(all.map((parameter) => [parameter.path, parameter]));
   const paths = all.map(({ path }) => path).filter((path) => !Object.hasOwn(others, path));
@@ -110,7 +159,7 @@ function misfits(
     else lines.push(`misshapen: ${path} is ${found}, wanted F32 ${shapeText(extent.shape)}`);
   }
   for (const [path, tensor] of Object.entries(parameters)) {
-    if (!isRecord(tensor) || !Array.isArray(tensor.shape) || !ArrayBuffer.isView(tensor.data)) {
+    if (!isRecord(tensor) || !Array.isArray(tensor.shape) || areRead && !ArrayBuffer.isView(tensor.data)) {
       lines.push(`misshapen: ${path} is ${kindOf(tensor)}, wanted a tensor { shape, data }`);
       continue;
     }
@@ -121,6 +170,8 @@ function misfits(
       lines.push(`unexpected: ${path} ${shapeText(shape)}${meant === undefined ? "" : `: did you mean ${meant}?`}`);
     } else if (shapeText(shape) !== shapeText(extent.shape)) {
       lines.push(`misshapen: ${path} is ${shapeText(shape)}, wanted ${shapeText(extent.shape)}`);
+    } else if (data === undefined) {
+      continue;
     } else if (data.length !== sizeOf(extent.shape)) {
       lines.push(`misshapen: ${path} has ${data.length} elements, wanted ${sizeOf(extent.shape)}`);
     } else {

@@ -6,49 +6,74 @@ import { quoted } from "../errors/quoted.ts";
 import { writeFolder } from "../files/atomic.ts";
 import { type Contents, type Folder, folderOf } from "../files/folder.ts";
 import { system, unreachable } from "../files/runtime.ts";
-import { dataStart } from "../formats/safetensors_header.ts";
-import { decodeSafetensors, encodeSafetensors, type Safetensors } from "../formats/safetensors.ts";
-import { sizeOf } from "../ops/shape.ts";
+import { parseMark, withMark } from "../formats/mark.ts";
+import type { Safetensors } from "../formats/safetensors.ts";
+import { flatName } from "../graph/layout.ts";
 import { parametersOf } from "../trace/parameters.ts";
 import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
 import { checkText, kindOf, optionsOf } from "../errors/kinds.ts";
-import { compile, type CompileOptions } from "./compile.ts";
+import { compiled, type CompileOptions } from "./compile.ts";
 import { insidesOf } from "./insides.ts";
-import { checkMark, checkParameters } from "./parameters.ts";
+import { parseJson } from "./json_file.ts";
+import { parameterFiles, parameterNames, parametersFile, readParameters } from "./parameter_files.ts";
+import { checkMark, encodingText, storedOf } from "./parameters.ts";
 import type { Model } from "./model.ts";
 import { stored, withWords, wordsFile } from "./word_files.ts";
-import { codesOf, described, type ExportOptions, served } from "./exported.ts";
+import { codesOf, described, type ExportOptions, realTypeOf, served } from "./exported.ts";
 
 const specFile = "spec.json";
-const parametersFile = "params.safetensors";
 
 /** The most bytes that the table of a model takes: as many as fit in a text. */
 const longestSpec = 2 ** 29;
 
-/** The bytes that a file of parameters may hold beside its header and a model's numbers: what others added to it. */
-const others = 2 ** 20;
+/** The options of {@linkcode save}. */
+export interface SaveOptions {
+  /**
+   * The type of the parameters' numbers in the files: `float16` halves the files and rounds each number to the nearest
+   * float16, whose greatest is 65504; {@linkcode load} reads both. Default `float32`.
+   */
+  readonly dtype?: "float32" | "float16";
+}
 
 /**
  * Saves a model as a folder of two files: `spec.json`, its table, and `params.safetensors`, its parameters by path.
  * Vocabularies of more than 1,000 words or 65,536 characters are in a third, `words-DIGEST.safetensors`, which `spec.json`
  * names in their place.
  *
+ * Parameters of more than 2 GiB are in several files, `params-00001-of-00003.safetensors` and so on, which
+ * `params.safetensors.index.json` names, as other libraries write and read them. Files are written piece by piece,
+ * from the numbers that the engine returns.
+ *
  * An older model there is replaced, anything else is left alone. At every moment {@linkcode load} finds the old model or
  * the new one, whole: until all files are replaced, the new parameters lie in `params-DIGEST.safetensors`, named for
  * the `spec.json` that they belong to. Where saving fails, the model can be saved at another path.
  *
  * @param path The folder; the folders above it are made. Needs the permissions to read and write there.
- * @throws {RangeError} if the model is larger than `load` reads, its words for example than 1 GiB.
+ * @param options The type of the numbers.
+ * @throws {TypeError} if an option is unknown.
+ * @throws {RangeError} if the model is larger than `load` reads, its words for example than 1 GiB, or a parameter is
+ * beyond the type.
  * @throws {Deno.errors.AlreadyExists} if the folder holds anything but a model.
  *
  * @example
  * ```ts ignore
  * await save(model, "./model");
+ * await save(model, "./small", { dtype: "float16" });
  * ```
  */
-export async function save(model: Model, path: string): Promise<void> {
-  insidesOf(model, "save model");
+export async function save(model: Model, path: string, options: SaveOptions = {}): Promise<void> {
+  await saveIn(model, path, options);
+}
+
+/**
+ * Saves a model as {@linkcode save} does.
+ *
+ * @param most The bytes of parameters in one file, at most. Default 2 GiB.
+ */
+export async function saveIn(model: Model, path: string, options: SaveOptions, most?: number): Promise<void> {
+  const { plan, store, tables } = insidesOf(model, "save model");
+  const type = realTypeOf("save model", optionsOf("save model", options, ["dtype"]).dtype);
   checkPath(path, "save model");
   if (system() === undefined) {
     const files = "JSON.stringify(model.spec) and encodeSafetensors(await model.parameters())";
@@ -58,19 +83,16 @@ export async function save(model: Model, path: string): Promise<void> {
   const spec = specBytes(json, longestSpec);
   const id = digest(json);
   const metadata = { format: "gatehouse", seed: String(model.seed), spec: id };
-  const parameters = encodeSafetensors(await model.parameters(), metadata);
-  await writeFolder(path, { ...words, [parametersFile]: parameters, [specFile]: spec }, {
-    between: { ...words, [betweenFile(id)]: parameters, [specFile]: spec },
-    owns: [specFile, parametersFile, /^params-[0-9a-f]{16}\.safetensors$/, wordsFile],
+  const flat = await store.read(flatName);
+  const all = storedOf(plan, flat, tables, type === "float16" ? "F16" : "F32");
+  const { files, between } = parameterFiles(all, { ...encodingText(model.spec.input), ...metadata }, id, most);
+  await writeFolder(path, { ...words, ...files, [specFile]: spec }, {
+    between: { ...words, ...between, [specFile]: spec },
+    owns: [specFile, parametersFile, ...parameterNames, wordsFile],
     mark: { file: specFile, text: '"gatehouse"' },
     action: "save model",
     advice: "the model is unchanged: save(model, path) with another path saves it",
   });
-}
-
-/** The file of a model's parameters while a save is not complete, named for the digest of their spec. */
-function betweenFile(digest: string): string {
-  return `params-${digest.slice(0, 16)}.safetensors`;
 }
 
 /**
@@ -117,6 +139,7 @@ export async function saveGraphModel<Tasks extends string>(
   options: ExportOptions<Tasks> = {},
 ): Promise<void> {
   const graph = served(model, options, "save GraphModel", 4);
+  const type = realTypeOf("save GraphModel", options.dtype);
   const inherited = Object.keys(graph.outputs).find((name) => name in {});
   if (inherited !== undefined) {
     throw new TypeError(`Cannot save GraphModel: TensorFlow.js cannot return an output named ${quoted(inherited)}`);
@@ -124,7 +147,7 @@ export async function saveGraphModel<Tasks extends string>(
   checkPath(path, "save GraphModel");
   const { input } = model.spec;
   const { metadata, file } = described(input);
-  const content = { metadata: { gatehouse: { ...metadata } }, codes: codesOf(input), input: file };
+  const content = { metadata: { gatehouse: { ...metadata } }, codes: codesOf(input), type, input: file };
   await writeGraphModel(path, graph, await model.parameters(), content);
 }
 
@@ -166,7 +189,7 @@ export async function load<Tasks extends string = string>(
   if (tasks !== undefined) checkTasks(spec, tasks);
   const saved = /^-?\d{1,16}$/.test(metadata.seed ?? "") ? Number(metadata.seed) : 0;
   const seed = rest.seed ?? (Number.isSafeInteger(saved) ? saved : 0);
-  return await compile(spec as Spec<Tasks>, { ...rest, seed, parameters: tensors });
+  return await compiled(spec as Spec<Tasks>, { ...rest, seed, parameters: tensors }, true);
 }
 
 /** A model as its files hold it. */
@@ -188,22 +211,16 @@ async function readPair(folder: Folder): Promise<Pair> {
 const mostAttempts = 100;
 
 async function readOnce(folder: Folder): Promise<Pair> {
-  const { name, read, has, nameOf } = folder;
-  const json = parseJson(await read(specFile, longestSpec), nameOf(specFile));
+  const json = parseJson(await folder.read(specFile, longestSpec), folder.nameOf(specFile));
   const id = digest(json);
   const spec = check(await withWords(json, folder));
-  const parameters = parametersOf(spec);
-  const size = parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-  const file = await has(betweenFile(id)) ? betweenFile(id) : parametersFile;
-  const bytes = await read(file, (start) => dataStart(start) + 8 * size + others);
-  const stored = decodeSafetensors(bytes, nameOf(file));
-  const { spec: partner } = stored.metadata;
-  if (partner !== undefined && partner !== id) {
-    const found = `${file} belongs to another ${specFile}, wanted two files that were saved together`;
-    throw new TypeError(`Cannot load model\n  at ${name}: ${found}`);
-  }
-  checkMark(spec.input, stored.tensors, nameOf(file));
-  if (stored.others !== undefined) checkParameters(parameters, stored.tensors, stored.others);
+  const stored = await readParameters(folder, id, parametersOf(spec), (metadata, file) => {
+    if (metadata.spec !== undefined && metadata.spec !== id) {
+      const found = `${file} belongs to another ${specFile}, wanted two files that were saved together`;
+      throw new TypeError(`Cannot load model\n  at ${folder.name}: ${found}`);
+    }
+    checkMark(spec.input, withMark({}, parseMark(metadata.encoding)), folder.nameOf(file));
+  });
   return { ...stored, spec };
 }
 
@@ -234,16 +251,6 @@ export function parseSpec(text: Uint8Array | string, file: string = specFile): S
   }
   checkText("read model", "file", file);
   return check(parseJson(text, file));
-}
-
-/** Returns the JSON in the text of a spec's file, which may be of any version and is not checked. */
-function parseJson(text: Uint8Array | string, file: string): unknown {
-  try {
-    return JSON.parse(typeof text === "string" ? text : new TextDecoder("utf-8", { fatal: true }).decode(text));
-  } catch (error) {
-    const cause = error instanceof TypeError ? "the text is not UTF-8" : (error as Error).message;
-    throw new SyntaxError(`Cannot read model\n  at ${file}: ${cause}`);
-  }
 }
 
 function checkTasks(spec: Spec, tasks: readonly unknown[]): void {
