@@ -1,3 +1,4 @@
+import { areFinite } from "../../ops/finite.ts";
 import { written } from "../../formats/onnx_model.ts";
 import { isFed } from "../../formats/translation.ts";
 import type { Graph } from "../../graph/graph.ts";
@@ -46,7 +47,7 @@ export function programOf(graph: Graph, held: Held<Reals>, otherOf: (array: Real
       results.forEach((tensor, name) => (Object.hasOwn(graph.outputs, name) ? found : known)[name] = tensor);
       replaced.forEach((array, name) => next.set(name, array));
     });
-    const good = next.size === 0 || outputs.every((name) => found[name].data.every(Number.isFinite));
+    const good = next.size === 0 || outputs.every((name) => areFinite(found[name].data));
     if (good) next.forEach((array, name) => held.replace(name, array));
     return Object.fromEntries(outputs.map((name) => {
       const { shape, data } = found[name];
