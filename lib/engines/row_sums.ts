@@ -102,7 +102,7 @@ export function named(
 /** Returns for each row of a table the rows of codes by which it is named, as often as they name it. */
 export function naming({ counts, rows }: Lists, height: number): Lists {
   const found = new Int32Array(height);
-  for (const row of rows) found[row]++;
+  for (let at = 0; at < rows.length; at++) found[rows[at]]++;
   const next = new Int32Array(height);
   for (let row = 1; row < height; row++) next[row] = next[row - 1] + found[row - 1];
   const order = new Int32Array(rows.length);

@@ -19,7 +19,7 @@ import { type View, viewed } from "./views.ts";
 /**
  * A graph as sessions of ONNX Runtime: one, and one more wherever rows are summed of what the last one computed.
  * Parameters are read where the store has them; what replaces them is written beside them, and takes their place if the
- * run went well. Nothing large is copied.
+ * run went well. Nothing large is copied but tables whose rows are summed.
  *
  * @param otherOf Where what replaces an array is written.
  * @throws {Error} if ONNX Runtime refuses the graph.
@@ -31,7 +31,14 @@ export function programOf(graph: Graph, held: Held<Reals>, otherOf: (array: Real
   const sums = stages.flatMap((stage) => stage.sums);
   const summing = summingOf(sums, stored, held.version);
   const store = { held, otherOf, views };
-  const passes = stages.map((stage) => passOf(stage.graph, graph, store, summing, sums.length > 0, open));
+  const passes: Pass[] = [];
+  const dispose = () => passes.forEach((pass) => pass.dispose());
+  try {
+    for (const stage of stages) passes.push(passOf(stage.graph, graph, store, summing, sums.length > 0, open));
+  } catch (error) {
+    dispose();
+    throw error;
+  }
   const fed = { ...graph, nodes: graph.nodes.filter(({ op }) => isFed(op)) };
   const outputs = Object.keys(graph.outputs);
 
@@ -54,7 +61,7 @@ export function programOf(graph: Graph, held: Held<Reals>, otherOf: (array: Real
       return [name, { shape: [...shape], data: data.slice() }];
     }));
   };
-  return programFrom(run, () => passes.forEach(({ dispose }) => dispose()));
+  return programFrom(run, dispose);
 }
 
 /** The arrays that passes read and replace. */
