@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { fillNormal, random } from "../lib/data/random.ts";
-import { code, constant, each, get, increase, moduleOf, repeat, set } from "../lib/engines/tfjs/wasm_code.ts";
-import { type Heap, multiplier } from "../lib/engines/tfjs/wasm_multiplier.ts";
+import { code, constant, each, get, increase, moduleOf, repeat, set } from "../lib/engines/wasm_code.ts";
+import type { Heap } from "../lib/engines/heap.ts";
+import { multiplier } from "../lib/engines/tfjs/wasm_multiplier.ts";
 
 /** Matrices of so many rows, so many factors in each sum, and so many columns. */
 type Lengths = readonly [m: number, k: number, n: number];

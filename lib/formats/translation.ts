@@ -64,6 +64,21 @@ export function applied(
   return { of: [table, codes], columns, whole };
 }
 
+/**
+ * Returns the position of what is summed in a `gatherSum` or a `scatterAdd`, and that of the codes that name rows, as
+ * {@linkcode applied} has them.
+ */
+export function summedIn(
+  node: Node,
+  nodes: readonly Node[],
+): { readonly summed: number; readonly codes: number; readonly columns: readonly CodeColumn[] } {
+  if (node.op === "gatherSum") {
+    const { of: [summed, codes], columns } = applied(node, nodes);
+    return { summed, codes, columns: columns! };
+  }
+  return { summed: node.of[1], ...unpicked(node.of[0], columnsOf(node.attrs.sizes as number[]), nodes) };
+}
+
 /** Returns the codes that some are picked from, and the columns of them that name rows of a table. */
 function unpicked(
   codes: number,

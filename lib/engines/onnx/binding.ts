@@ -20,7 +20,8 @@ export async function binding(threads: number, others: Readonly<Record<string, u
   } as const;
   return ({ buffer, byteOffset, byteLength }, signature) => {
     const session = new binding.InferenceSession();
-    const settings = { ...options, enableMemPattern: signature.plan };
+    const extra = signature.rest ? { session: { force_spinning_stop: "1" } } : {};
+    const settings = { ...options, enableMemPattern: signature.plan, extra };
     attempt("load", () => session.loadModel(buffer, byteOffset, byteLength, settings));
     return {
       keep: () => {},

@@ -21,12 +21,14 @@ const fewest = 2 ** 12;
  *
  * @param leaves The inputs and noise, in order.
  * @param outputs The names of the outputs, in order.
+ * @param placeOf Finds memory that an output is to be written to, where it matters.
  */
 export function endsFor(
   graph: Graph,
   leaves: readonly Node[],
   outputs: readonly string[],
   session: Session,
+  placeOf: (name: string) => Region | undefined,
 ): (given: Readonly<Record<string, Tensor>>, batch: number) => Ends {
   let now = -1;
   let small: readonly (Region | undefined)[] = [];
@@ -39,7 +41,9 @@ export function endsFor(
     if (batch !== now) {
       each(session.forget);
       small = leaves.map((leaf) => sizeOf(withBatch(leaf.shape, batch)) <= fewest ? empty(leaf, batch) : undefined);
-      results = new Map(outputs.map((name) => [name, empty(graph.nodes[graph.outputs[name]], batch)]));
+      results = new Map(
+        outputs.map((name) => [name, placeOf(name) ?? empty(graph.nodes[graph.outputs[name]], batch)]),
+      );
       each(session.keep);
       now = batch;
     }

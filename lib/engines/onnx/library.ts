@@ -35,20 +35,21 @@ function opening(call: Interface, threads: number): Open {
   const environment = call.made((out) => call.createEnv(warnings, text("gatehouse"), out));
   const memory = call.made((out) => call.createMemoryInfo(deviceAllocator, defaultMemory, out));
   shareArena(call, environment);
-  const sessionOf = (model: Uint8Array<ArrayBuffer>, plan: boolean): Thing => {
+  const sessionOf = (model: Uint8Array<ArrayBuffer>, { plan, rest }: Signature): Thing => {
     const options = call.made(call.createOptions);
     try {
       call.done(call.setThreads(options, threads));
       call.done(call.optimise(options, everything));
       if (!plan) call.done(call.planNothing(options));
       call.done(call.set(options, text("session.use_env_allocators"), text("1")));
+      if (rest) call.done(call.set(options, text("session.force_spinning_stop"), text("1")));
       return call.made((out) => call.createSession(environment, model, BigInt(model.byteLength), options, out));
     } finally {
       call.releaseOptions(options);
     }
   };
   return (model, signature) => {
-    return running(attempt("load", () => sessionOf(model, signature.plan)), signature, memory, call);
+    return running(attempt("load", () => sessionOf(model, signature)), signature, memory, call);
   };
 }
 

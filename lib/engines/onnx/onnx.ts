@@ -2,6 +2,7 @@ import { kindOf, optionsOf } from "../../errors/kinds.ts";
 import { builtin } from "../../files/builtin.ts";
 import { checkGraph } from "../check_graph.ts";
 import type { Engine } from "../engine.ts";
+import { sumsRows } from "../row_sums.ts";
 import { storesOf } from "../held.ts";
 import { isTranslated } from "../../formats/onnx_ops.ts";
 import { programOf } from "./program.ts";
@@ -53,7 +54,7 @@ export function engineOf(open: Open): Engine {
   const otherOf = pairing();
   return {
     name: "onnx",
-    rules: { gatherFrom: 32, routeFrom: { ratio: 1, saved: 50_000 } },
+    rules: { gatherFrom: sumsRows ? 4 : 32, routeFrom: { ratio: 1, saved: 50_000 } },
     store,
     load: (graph, store) => {
       const held = heldBy(store);

@@ -59,6 +59,7 @@ function checkShape(name: string, array: Reals, shape: Shape): void {
   throw new RangeError(`Cannot run graph: the parameter ${quoted(name)} must be ${wanted}, found ${found}`);
 }
 
-function seen({ data }: Reals, { start, shape }: View): Reals {
+/** A part of an array, in the memory of the array. */
+export function seen({ data }: Reals, { start, shape }: View): Reals {
   return { shape, data: data.subarray(start, start + sizeOf(shape)) };
 }

@@ -29,6 +29,11 @@ export interface Signature {
   readonly outputs: readonly string[];
   /** True if the memory of a run is planned once and kept: a run is 40 us faster, and holds twice the memory. */
   readonly plan: boolean;
+  /**
+   * True if threads rest as soon as a run is done: what is computed here, or by another session, has their cores. Else they
+   * stay awake for a while, so that a run that follows at once is faster. Default false.
+   */
+  readonly rest?: boolean;
 }
 
 /**

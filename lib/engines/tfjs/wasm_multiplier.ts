@@ -1,5 +1,6 @@
-import { code, constant, each, get, increase, load, moduleOf, repeat, set, spread, store } from "./wasm_code.ts";
-import type { Code, Definition } from "./wasm_code.ts";
+import { code, constant, each, get, increase, load, moduleOf, repeat, set, spread, store } from "../wasm_code.ts";
+import type { Code, Definition } from "../wasm_code.ts";
+import type { Heap } from "../heap.ts";
 
 /**
  * Multiplies matrices of float32 in a memory, rows one after the other: `count` times `[m, k] x [k, n]`.
@@ -14,16 +15,6 @@ export type Multiply = (
   c: number,
   lengths: { readonly count: number; readonly m: number; readonly k: number; readonly n: number },
 ) => void;
-
-/** A WebAssembly memory, and how a part of it is taken and given back. */
-export interface Heap {
-  /** The memory. */
-  readonly memory: WebAssembly.Memory;
-  /** Takes some bytes: their address. */
-  take(bytes: number): number;
-  /** Gives back what begins at an address. */
-  free(address: number): void;
-}
 
 /** The columns of a panel: two vectors. */
 const width = 8;

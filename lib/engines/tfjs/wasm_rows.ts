@@ -1,5 +1,5 @@
 import { sizeOf } from "../../ops/shape.ts";
-import { finder } from "./code_loops.ts";
+import { columnsOf } from "../../formats/translation.ts";
 import { type CopyMatrix, tiles, transposed } from "./copies.ts";
 import type { Loop, Numbers, Place } from "./loop.ts";
 import {
@@ -18,8 +18,9 @@ import {
   spread,
   store,
   wholeNumber,
-} from "./wasm_code.ts";
-import type { Heap } from "./wasm_multiplier.ts";
+} from "../wasm_code.ts";
+import type { Heap } from "../heap.ts";
+import { named, naming, rowSums, type SumRows } from "../row_sums.ts";
 
 /** Ops over rows of matrices whose loops are faster in WebAssembly; undefined where such a loop cannot be. */
 export type RowLoops = Readonly<
@@ -30,38 +31,36 @@ export type RowLoops = Readonly<
 >;
 
 /** The functions in WebAssembly, which are written below. */
-type Calls = Readonly<
-  Record<"gather" | "scatter" | "weigh" | "spreadOut" | "copy" | "turn", (...numbers: number[]) => void>
->;
+type Calls = Readonly<Record<"weigh" | "spreadOut" | "copy" | "turn", (...numbers: number[]) => void>>;
 
 /**
- * Loops over a WebAssembly memory that sum rows four numbers at a time, where rows have a multiple of four.
+ * Loops over a WebAssembly memory that take rows four numbers at a time, where rows have a multiple of four.
  *
  * @returns Undefined where WebAssembly has no SIMD.
  */
 export function rowLoops(heap: Heap): RowLoops | undefined {
-  const program = moduleOf({ gather, scatter, weigh, spreadOut, copy, turn });
-  if (!WebAssembly.validate(program)) return undefined;
+  const sumRows = rowSums(heap);
+  if (sumRows === undefined) return undefined;
+  const program = moduleOf({ weigh, spreadOut, copy, turn });
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(program), { from: { memory: heap.memory } });
   const call = exports as Calls;
   const copyMatrix = copyMatrixBy(call);
   return {
     transpose: (place) => transposed(place, copyMatrix),
-    gatherSum: ({ attrs, shape: [rows, width] }) =>
-      width % 4 > 0 ? undefined : (out, [table, codes]) => {
-        const to = out.byteOffset;
-        named({ attrs, rows, width }, codes, table.byteOffset, heap, (row, list, count) => {
-          call.gather(to + 4 * width * row, list, count, width >> 4, width >> 2 & 3);
-        });
-      },
-    scatterAdd: ({ attrs, of: [[rows]], shape: [, width] }) =>
-      width % 4 > 0 ? undefined : (out, [codes, x]) => {
-        out.fill(0);
-        const from = x.byteOffset;
-        named({ attrs, rows, width }, codes, out.byteOffset, heap, (row, list, count) => {
-          call.scatter(from + 4 * width * row, list, count, width >> 4, width >> 2 & 3);
-        });
-      },
+    gatherSum: ({ attrs, shape: [, width], of: [[height], [, codesWidth]] }) => {
+      if (width % 4 > 0) return undefined;
+      const columns = columnsOf(attrs.sizes as number[]);
+      return (out, [table, codes]) =>
+        sumRows(out.byteOffset, table.byteOffset, named(codes, codesWidth, columns), height, width);
+    },
+    scatterAdd: ({ attrs, of: [[rows, codesWidth]], shape: [height, width] }) => {
+      if (width % 4 > 0) return undefined;
+      const columns = columnsOf(attrs.sizes as number[]);
+      return (out, [codes, x]) => {
+        const lists = naming(named(codes, codesWidth, columns), height);
+        sumRows(out.byteOffset, x.byteOffset, lists, rows, width);
+      };
+    },
     weightedSum: ({ of: [[size], [rows]], shape: [, width] }) =>
       width % 4 > 0 ? undefined : (out, [table, codes, weights]) => {
         const to = out.byteOffset;
@@ -77,49 +76,22 @@ export function rowLoops(heap: Heap): RowLoops | undefined {
           call.spreadOut(from + 4 * width * row, list, count, width >> 4, width >> 2 & 3);
         });
       },
-    sum: (place) => sumBy(call, place, heap),
+    sum: (place) => sumBy(sumRows, place),
   };
 }
 
 /** Sums over neighbouring axes, whose rows are listed as if codes had named them. */
-function sumBy(call: Calls, { attrs, of: [from] }: Place, heap: Heap): Loop | undefined {
+function sumBy(sumRows: SumRows, { attrs, of: [from], shape }: Place): Loop | undefined {
   const axes = attrs.axes as number[];
   const [first, end] = [axes[0], axes[axes.length - 1] + 1];
   const [rows, width] = [sizeOf(from.slice(first, end)), sizeOf(from.slice(end))];
   if (axes.length === 0 || end - first !== axes.length || width % 4 > 0) return undefined;
-  return (out, [x]) => {
-    const [to, at, count] = [out.byteOffset, x.byteOffset, x.length / rows / width];
-    listed(rows, heap, (list, addresses) => {
-      for (let nth = 0; nth < count; nth++) {
-        const start = at + 4 * width * rows * nth;
-        for (let row = 0; row < rows; row++) addresses[row] = start + 4 * width * row;
-        call.gather(to + 4 * width * nth, list, rows, width >> 4, width >> 2 & 3);
-      }
-    });
+  const sums = sizeOf(shape) / width;
+  const lists = {
+    counts: new Int32Array(sums).fill(rows),
+    rows: Int32Array.from({ length: sums * rows }, (_, at) => at),
   };
-}
-
-/** Visits each row of codes with a list of where the rows of a table are that it names. */
-function named(
-  { attrs, rows, width }: { readonly attrs: Place["attrs"]; readonly rows: number; readonly width: number },
-  codes: Numbers,
-  table: number,
-  heap: Heap,
-  visit: (row: number, list: number, count: number) => void,
-): void {
-  const find = finder(attrs);
-  const [at, length] = [codes.byteOffset, codes.length];
-  const whole = codes instanceof Int32Array; // codes that a loop has made are floats
-  listed(length / rows, heap, (list, addresses) => {
-    // Memory may have grown, which takes what was seen before.
-    const { buffer } = heap.memory;
-    const own = whole ? new Int32Array(buffer, at, length) : new Float32Array(buffer, at, length);
-    for (let row = 0; row < rows; row++) {
-      const { places, count } = find(own, row);
-      for (let nth = 0; nth < count; nth++) addresses[nth] = table + 4 * width * places[nth];
-      visit(row, list, count);
-    }
-  });
+  return (out, [x]) => sumRows(out.byteOffset, x.byteOffset, lists, sums * rows, width);
 }
 
 /** Visits each row of codes with a list of where the rows of a table are that it names, each before its weight. */
@@ -173,50 +145,9 @@ function copyMatrixBy(call: Calls): CopyMatrix {
 }
 
 /**
- * Sums rows that a list has the addresses of, for four vectors of columns at a time, in registers, then for one.
- *
- * Parameters: where to, the list, its length, the columns by 16, and by 4 what is left of them.
- */
-const gather: Definition = (() => {
-  const [to, list, length, wide, narrow] = [0, 1, 2, 3, 4];
-  const [next, left, offset, at, sum] = [5, 6, 7, 8, (v: number) => 9 + v];
-  const part = (vectors: number): Code => [
-    ...each(vectors, (v) => [...code.zeros, ...set(sum(v))]),
-    ...[...get(list), ...set(next), ...get(length), ...set(left)],
-    ...repeat(left, [
-      ...[...get(next), ...wholeNumber, ...get(offset), ...code.add, ...set(at)],
-      ...each(vectors, (v) => [...get(at), ...load(16 * v), ...get(sum(v)), ...code.addVectors, ...set(sum(v))]),
-      ...increase(next, constant(4)),
-    ]),
-    ...each(vectors, (v) => [...get(to), ...get(sum(v)), ...store(16 * v)]),
-    ...[...increase(to, constant(16 * vectors)), ...increase(offset, constant(16 * vectors))],
-  ];
-  return { parameters: 5, locals: [4, 4], body: [...repeat(wide, part(4)), ...repeat(narrow, part(1))] };
-})();
-
-/** Adds a row to those that a list has the addresses of, one after the other. Parameters: the row, the others as above. */
-const scatter: Definition = (() => {
-  const [row, list, length, wide, narrow] = [0, 1, 2, 3, 4];
-  const [left, from, at] = [5, 6, 7];
-  const added = (vectors: number): Code => [
-    ...each(vectors, (v) => {
-      const [own, other] = [from, at].map((address) => [...get(address), ...load(16 * v)]);
-      return [...get(at), ...own, ...other, ...code.addVectors, ...store(16 * v)];
-    }),
-    ...[...increase(from, constant(16 * vectors)), ...increase(at, constant(16 * vectors))],
-  ];
-  const body = repeat(length, [
-    ...[...get(list), ...wholeNumber, ...set(at), ...get(row), ...set(from)],
-    ...[...get(wide), ...set(left), ...repeat(left, added(4))],
-    ...[...get(narrow), ...set(left), ...repeat(left, added(1))],
-    ...increase(list, constant(4)),
-  ]);
-  return { parameters: 5, locals: [3, 0], body };
-})();
-
-/**
  * Sums rows that a list has the addresses of, each times the weight that follows its address there, for four vectors of
- * columns at a time, in registers, then for one. Parameters: as of `gather`.
+ * columns at a time, in registers, then for one. Parameters: where to, the
+ * list, its length, the columns by 16, and by 4 what is left of them.
  */
 const weigh: Definition = (() => {
   const [to, list, length, wide, narrow] = [0, 1, 2, 3, 4];
@@ -229,7 +160,7 @@ const weigh: Definition = (() => {
     ...each(vectors, (v) => [...code.zeros, ...set(sum(v))]),
     ...[...get(list), ...set(next), ...get(length), ...set(left)],
     ...repeat(left, [
-      ...[...get(next), ...wholeNumber, ...get(offset), ...code.add, ...set(at)],
+      ...[...get(next), ...wholeNumber(0), ...get(offset), ...code.add, ...set(at)],
       ...each(vectors, added),
       ...increase(next, constant(8)),
     ]),
@@ -239,7 +170,7 @@ const weigh: Definition = (() => {
   return { parameters: 5, locals: [4, 4], body: [...repeat(wide, part(4)), ...repeat(narrow, part(1))] };
 })();
 
-/** Adds a row to those that a list has the addresses of, times the weights beside. Parameters: as of `scatter`. */
+/** Adds a row to those that a list has the addresses of, times the weights beside. Parameters: the row, the others as above. */
 const spreadOut: Definition = (() => {
   const [row, list, length, wide, narrow] = [0, 1, 2, 3, 4];
   const [left, from, at] = [5, 6, 7];
@@ -251,7 +182,7 @@ const spreadOut: Definition = (() => {
     ...[...increase(from, constant(16 * vectors)), ...increase(at, constant(16 * vectors))],
   ];
   const body = repeat(length, [
-    ...[...get(list), ...wholeNumber, ...set(at), ...get(row), ...set(from)],
+    ...[...get(list), ...wholeNumber(0), ...set(at), ...get(row), ...set(from)],
     ...[...get(wide), ...set(left), ...repeat(left, added(4))],
     ...[...get(narrow), ...set(left), ...repeat(left, added(1))],
     ...increase(list, constant(8)),

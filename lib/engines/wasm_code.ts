@@ -23,8 +23,8 @@ export const get = (local: number): Code => [0x20, ...unsigned(local)];
 export const set = (local: number): Code => [0x21, ...unsigned(local)];
 /** A constant. */
 export const constant = (number: number): Code => [0x41, ...signed(number)];
-/** The whole number at an address. */
-export const wholeNumber: Code = [0x28, 2, 0];
+/** The whole number at an address and some bytes. */
+export const wholeNumber = (bytes: number): Code => [0x28, 2, ...unsigned(bytes)];
 /** The vector at an address and some bytes. */
 export const load = (bytes: number): Code => [0xfd, 0x00, 2, ...unsigned(bytes)];
 /** The one float at an address and some bytes, four times. */

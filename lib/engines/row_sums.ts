@@ -1,0 +1,158 @@
+import type { CodeColumn } from "../formats/translation.ts";
+import type { Heap } from "./heap.ts";
+import { code, constant, each, get, increase, load, moduleOf, repeat, set, store, wholeNumber } from "./wasm_code.ts";
+import type { Code, Definition } from "./wasm_code.ts";
+
+/** The rows of a matrix of which sums are made. */
+export interface Lists {
+  /** The number of rows in each sum. */
+  readonly counts: Int32Array;
+  /** The rows of all sums, one sum after the other. */
+  readonly rows: Int32Array;
+}
+
+/**
+ * Sums rows of a matrix of float32 in a memory: sum `i` is of the next `counts[i]` of the rows listed.
+ *
+ * @param to Where the sums go, `[sums, width]`, in bytes. Where the width is no multiple of four, up to 12 bytes behind
+ * them are overwritten.
+ * @param from Where the matrix `[height, width]` begins; up to 12 bytes behind it are read.
+ */
+export type SumRows = (to: number, from: number, lists: Lists, height: number, width: number) => void;
+
+/** The bytes of a panel's rows: eight vectors. */
+const panel = 128;
+
+/** The vectors of columns that are summed at once, in registers: the more, the fewer times a list is read. */
+const steps = [8, 4, 1] as const;
+
+/**
+ * Sums of rows by our own kernel. Where rows are read more than once, columns are copied to panels first, which stay in
+ * the processor's cache while all sums are made of them.
+ *
+ * @returns Undefined where WebAssembly has no SIMD.
+ */
+export function rowSums(heap: Heap): SumRows | undefined {
+  if (!sumsRows) return undefined;
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(program), { from: { memory: heap.memory } });
+  const call = exports as Readonly<Record<string, (...numbers: number[]) => void>>;
+  return (to, from, { counts, rows }, height, width) => {
+    const packed = isPacked(rows.length, height);
+    const [next, given] = [4 * width, packed ? panel : 4 * width];
+    const [sums, length] = [counts.length, counts.length + rows.length];
+    const list = heap.take(scratchFor(sums, rows.length, height));
+    try {
+      const all = new Int32Array(heap.memory.buffer, list, length);
+      all.set(counts);
+      for (let at = 0; at < rows.length; at++) all[sums + at] = given * rows[at];
+      const copied = list + 4 * length;
+      // From the last columns on, so that what overlaps the next row is written before that row is.
+      for (const { start, vectors } of blocksOf(width)) {
+        const source = packed ? copied : from + start;
+        if (packed) call[`pack${vectors}`](copied, from + start, next, height);
+        call[`sum${vectors}`](to + start, next, source, list + 4 * sums, list, sums);
+      }
+    } finally {
+      heap.free(list);
+    }
+  };
+}
+
+/** Returns the bytes that are taken while so many sums are made of so many rows of a matrix. */
+export function scratchFor(sums: number, listed: number, height: number): number {
+  return 4 * (sums + listed) + (isPacked(listed, height) ? panel * height : 0);
+}
+
+function isPacked(listed: number, height: number): boolean {
+  return listed >= 2 * height;
+}
+
+/** Returns the blocks of columns of a row, the last one first: where each begins, in bytes, and its vectors. */
+function blocksOf(width: number): readonly { readonly start: number; readonly vectors: typeof steps[number] }[] {
+  const blocks = [];
+  const all = Math.ceil(width / 4);
+  for (let done = 0; done < all;) {
+    const vectors = steps.find((some) => some <= all - done)!;
+    blocks.unshift({ start: 16 * done, vectors });
+    done += vectors;
+  }
+  return blocks;
+}
+
+/** Returns for each row of codes the rows of a table that they name. */
+export function named(
+  codes: ArrayLike<number>,
+  width: number,
+  columns: readonly CodeColumn[],
+): Lists {
+  const counts = new Int32Array(codes.length / width);
+  const rows = new Int32Array(counts.length * columns.length);
+  let length = 0;
+  for (let at = 0, start = 0; at < counts.length; at++, start += width) {
+    const before = length;
+    for (const { column, least, most, row } of columns) {
+      const code = codes[start + column];
+      if (code >= least && code <= most) rows[length++] = row + code;
+    }
+    counts[at] = length - before;
+  }
+  return { counts, rows: rows.subarray(0, length) };
+}
+
+/** Returns for each row of a table the rows of codes by which it is named, as often as they name it. */
+export function naming({ counts, rows }: Lists, height: number): Lists {
+  const found = new Int32Array(height);
+  for (let at = 0; at < rows.length; at++) found[rows[at]]++;
+  const next = new Int32Array(height);
+  for (let row = 1; row < height; row++) next[row] = next[row - 1] + found[row - 1];
+  const order = new Int32Array(rows.length);
+  for (let from = 0, at = 0; from < counts.length; from++) {
+    for (const end = at + counts[from]; at < end; at++) order[next[rows[at]]++] = from;
+  }
+  return { counts: found, rows: order };
+}
+
+/**
+ * Sums of some vectors of columns.
+ *
+ * Parameters: where to and the bytes from sum to sum; the matrix; how far from its beginning each row of the lists is, in
+ * bytes; the number of rows in each sum; the number of sums.
+ */
+function sumOf(vectors: number): Definition {
+  const [to, next, from, list, counts, sums] = [0, 1, 2, 3, 4, 5];
+  const [left, at, rest, sum] = [6, 7, 8, (v: number) => 9 + v];
+  const rows = (some: number): Code => [
+    ...each(some, (row) => [
+      ...[...get(list), ...wholeNumber(4 * row), ...get(from), ...code.add, ...set(at)],
+      ...each(vectors, (v) => [...get(sum(v)), ...get(at), ...load(16 * v), ...code.addVectors, ...set(sum(v))]),
+    ]),
+    ...increase(list, constant(4 * some)),
+  ];
+  const body = repeat(sums, [
+    ...each(vectors, (v) => [...code.zeros, ...set(sum(v))]),
+    ...[...get(counts), ...wholeNumber(0), ...set(rest), ...increase(counts, constant(4))],
+    ...[...get(rest), ...constant(2), ...code.shiftRight, ...set(left), ...repeat(left, rows(4))],
+    ...[...get(rest), ...constant(3), ...code.and, ...set(left), ...repeat(left, rows(1))],
+    ...each(vectors, (v) => [...get(to), ...get(sum(v)), ...store(16 * v)]),
+    ...increase(to, get(next)),
+  ]);
+  return { parameters: 6, locals: [3, vectors], body };
+}
+
+/** Copies some vectors of columns. Parameters: where to; from where, and the bytes from row to row there; the rows. */
+function packOf(vectors: number): Definition {
+  const [to, from, next, rows] = [0, 1, 2, 3];
+  const body = repeat(rows, [
+    ...each(vectors, (v) => [...get(to), ...get(from), ...load(16 * v), ...store(16 * v)]),
+    ...[...increase(from, get(next)), ...increase(to, constant(panel))],
+  ]);
+  return { parameters: 4, locals: [0, 0], body };
+}
+
+/** The functions in WebAssembly: `sum` and `pack` for each number of vectors. */
+const program = moduleOf(Object.fromEntries(
+  steps.flatMap((vectors) => [[`sum${vectors}`, sumOf(vectors)], [`pack${vectors}`, packOf(vectors)]]),
+));
+
+/** True where rows are summed by our own kernel: where WebAssembly has SIMD. */
+export const sumsRows: boolean = WebAssembly.validate(program);
