@@ -104,8 +104,8 @@ export function fit(
   rows: Tabular | Tables,
   options: FitOptions = {},
 ): Features | Promise<Features> {
-  if (isStream(rows)) return fitStream(features, rows, options);
   const fits = started(features, options);
+  if (isStream(rows)) return fitEach(fits, typeof rows === "function" ? begun(rows) : rows);
   fits.add(rows);
   return fits.end();
 }
@@ -116,19 +116,15 @@ function isStream(rows: Tabular | Tables): rows is Tables {
   return typeof rows === "function" || isRecord(rows) && Symbol.asyncIterator in rows;
 }
 
-async function fitStream(
-  features: Readonly<Record<string, UnfittedFeature>>,
-  rows: Tables,
-  options: FitOptions,
-): Promise<Features> {
-  const fits = started(features, options);
-  const pieces: unknown = typeof rows === "function" ? rows() : rows;
-  if (!(isRecord(pieces) && Symbol.asyncIterator in pieces)) {
-    throw new TypeError(
-      `Cannot ${action}: the function for rows must return a stream of them, found ${kindOf(pieces)}`,
-    );
-  }
-  for await (const piece of pieces as unknown as AsyncIterable<Tabular>) fits.add(piece);
+/** Returns the stream that a function starts. */
+function begun(rows: () => unknown): AsyncIterable<Tabular> {
+  const stream = rows();
+  if (isRecord(stream) && Symbol.asyncIterator in stream) return stream as unknown as AsyncIterable<Tabular>;
+  throw new TypeError(`Cannot ${action}: the function for rows must return a stream of them, found ${kindOf(stream)}`);
+}
+
+async function fitEach(fits: Fits, stream: AsyncIterable<Tabular>): Promise<Features> {
+  for await (const piece of stream) fits.add(piece);
   return fits.end();
 }
 
