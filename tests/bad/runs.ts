@@ -106,7 +106,7 @@ export const runs: Readonly<Record<string, Case>> = {
   "fitting a feature not called": [
     () => fit({ age: numeric as Any }, { age: [1, 2] }),
     TypeError,
-    'Cannot fit features\n  at feature "age": wanted numeric(), category(), hashed() or cross(), found a function',
+    'Cannot fit features\n  at feature "age": wanted numeric(), category(), hashed(), cross(), bag() or sequence(), found a function',
   ],
   "fitting a missing column": [
     () => fit({ constructor: numeric() } as Any, { age: [1, 2] }),
