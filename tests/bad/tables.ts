@@ -388,7 +388,7 @@ export const tables: Readonly<Record<string, Case>> = {
   "an input of an unknown kind": [
     table({ input: { age: { kind: "number" } } }),
     SpecError,
-    'at input.age.kind: "number" is unknown: wanted "numeric", "category", "bucketed", "hashed", "cross", "bag" or "sequence"',
+    'at input.age.kind: "number" is unknown: wanted "numeric", "vector", "category", "bucketed", "hashed", "cross", "bag" or "sequence"',
   ],
   "an input of no scale": [
     table({ input: { age: { kind: "numeric", transform: "none", mean: 0, scale: 0 } } }),
