@@ -1,5 +1,6 @@
-import { cases, specOf } from "./cases.ts";
+import { type Case, type CaseName, cases, specOf } from "./cases.ts";
 import { axes, base } from "./growth.ts";
+import { isIds } from "./ids.ts";
 import { type Line, number } from "./lines.ts";
 import { multiplyAdds } from "./multiply_adds.ts";
 
@@ -9,7 +10,7 @@ export function caseList(): string {
     [
       name,
       about,
-      input === "census" ? "7 numbers, 31 categories" : input,
+      inputText(input),
       `${experts} of ${units.join(", ")}`,
       tasks,
       tower,
@@ -20,16 +21,29 @@ export function caseList(): string {
   return grid(["case", "", "input", "experts", "tasks", "towers", "batch"], rows);
 }
 
-/** Times of a metric: a row for every case and engine, a column for every peer. */
-export function timeGrid(lines: readonly Line[], metric: string): string {
+function inputText(input: Case["input"]): string {
+  if (input === "census") return "7 numbers, 31 categories";
+  if (!isIds(input)) return String(input);
+  const { numbers, vocabularies, k } = input;
+  const ids = `${vocabularies.length} ids of ${k}`;
+  return numbers === 0 ? ids : `${numbers} numbers, ${ids}`;
+}
+
+/** Times of a metric, those of ids apart: a row for every case and engine, a column for every peer. */
+export function timeGrids(lines: readonly Line[], metric: string): string {
   const some = lines.filter((line) => line.metric === metric && line.case in cases);
+  const parts = [false, true].map((ids) => some.filter((line) => isIds(cases[line.case as CaseName].input) === ids));
+  return parts.filter((part) => part.length > 0).map(timeGrid).join("\n\n");
+}
+
+function timeGrid(some: readonly Line[]): string {
   const peers = [...new Set(some.flatMap(({ peer }) => peer === null ? [] : [peer]))];
   const rows = some.filter(({ peer }) => peer === null).map((mine) => [
     mine.case,
     mine.engine,
     cell(mine),
     ...peers.map((peer) => {
-      const line = find(some, mine.case, mine.engine, metric, peer);
+      const line = find(some, mine.case, mine.engine, mine.metric, peer);
       return line === undefined ? "" : `${cell(line)}: ${times(line.ratio)}`;
     }),
   ]);

@@ -12,7 +12,7 @@ import type { Machine } from "./machine.ts";
 import { isProfiled, profileText } from "./profile_table.ts";
 import { base as swept, isSwept } from "./sweep.ts";
 import { sweepText } from "./sweep_table.ts";
-import { caseList, find, grid, growthText, percent, shareGrid, timeGrid, times } from "./result_tables.ts";
+import { caseList, find, grid, growthText, percent, shareGrid, timeGrids, times } from "./result_tables.ts";
 
 /** A whole run. */
 export interface Run {
@@ -95,11 +95,11 @@ of 10 where a run takes over two seconds, and how many times as fast we are.
 
 ### Training step
 
-${timeGrid(lines, "train_step_ms")}
+${timeGrids(lines, "train_step_ms")}
 
 ### Inference
 
-${timeGrid(lines, "predict_ms")}
+${timeGrids(lines, "predict_ms")}
 
 ### Share of the machine's peak
 
