@@ -130,8 +130,21 @@ export { compile, type CompileOptions } from "./lib/model/compile.ts";
 export type { Inspection, Model } from "./lib/model/model.ts";
 export { adagrad, type AdagradOptions } from "./lib/optimisers/adagrad.ts";
 export { adam, type AdamOptions } from "./lib/optimisers/adam.ts";
-export type { Optimiser, OptimiserOptions, Rate } from "./lib/optimisers/optimiser.ts";
+export type {
+  Optimiser,
+  OptimiserOptions,
+  Rate,
+  VectorOptimiser,
+  VectorRule,
+  VectorUpdate,
+} from "./lib/optimisers/optimiser.ts";
 export { momentum, sgd } from "./lib/optimisers/sgd.ts";
+export {
+  lazyAdam,
+  type LazyAdamOptions,
+  rowwiseAdagrad,
+  type RowwiseAdagradOptions,
+} from "./lib/optimisers/vectors.ts";
 export { cagrad, type CagradOptions, mgda, pcgrad, upgrad } from "./lib/weighting/gradient_weightings.ts";
 export {
   dwa,
@@ -153,7 +166,8 @@ export { type Label, type RowOptions, type Rows, rows } from "./lib/data/rows.ts
 export { type Column, type Columns, labels, type NumberColumn, take, type TextColumn } from "./lib/data/columns.ts";
 export { type ColumnKind, type CsvOptions, readCsv, streamCsv } from "./lib/data/csv.ts";
 export type { MalformedRow } from "./lib/data/malformed.ts";
-export { encode, fit } from "./lib/features/encode.ts";
+export { encode } from "./lib/features/encode.ts";
+export { fit, type FitOptions, type Tables } from "./lib/features/fit.ts";
 export type { Contents } from "./lib/files/folder.ts";
 export type { Source } from "./lib/files/source.ts";
 

@@ -96,7 +96,9 @@ for (const [name, start] of Object.entries(engines)) {
       }
       const data = rows(encode(input, unknown), { labels }); // the row of a missing id would be trained by dense
       for (const model of models) {
-        for await (const _ of train(model, data, { epochs: 3, batch: 20, optimiser: sgd(0.5) })) { /* goes on */ }
+        for await (
+          const _ of train(model, data, { epochs: 3, batch: 20, optimiser: sgd(0.5), vectors: sgd(0.5) })
+        ) { /* goes on */ }
       }
       const [found, wanted] = await Promise.all(models.map((model) => model.parameters()));
       for (const [path, { data }] of Object.entries(asDense(found))) {

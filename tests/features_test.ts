@@ -9,7 +9,8 @@ import {
 import { type Columns, labels, take } from "../lib/data/columns.ts";
 import { readCsv } from "../lib/data/csv.ts";
 import { category } from "../lib/features/category.ts";
-import { encode, fit } from "../lib/features/encode.ts";
+import { encode } from "../lib/features/encode.ts";
+import { fit } from "../lib/features/fit.ts";
 import { encodingOf } from "../lib/features/encoding.ts";
 import { numeric } from "../lib/features/numeric.ts";
 import type { UnfittedFeature } from "../lib/features/table.ts";

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { areFinite } from "../lib/data/finite.ts";
+import { areFinite } from "../lib/ops/finite.ts";
 
 Deno.test("areFinite() sees the one number that is not, wherever it is", () => {
   for (let length = 0; length < 10; length++) {

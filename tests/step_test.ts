@@ -21,12 +21,15 @@ const through = (size: number): Between => ({ flat, total }, { ask, give }) => {
 const kept: Between = ({ flat, total }, { keep }) => keep("gradient", flat(total));
 
 /** A model's parameters and slots on an engine, and its graphs as functions. */
-function onEngine({ layout, parameters }: Plan, engine: Engine, optimiser: Optimiser, arrays = {}) {
+function onEngine({ spec, layout, parameters }: Plan, engine: Engine, optimiser: Optimiser, arrays = {}) {
   const zeros = Object.entries<readonly number[]>({
     ...arrays,
     ...Object.fromEntries(Object.keys(optimiser.slots).map((name) => [slotName(name), [layout.size]])),
   }).map(([name, shape]) => [name, { shape, data: new Float32Array(shape.reduce((size, length) => size * length)) }]);
-  const store = engine.store({ parameters: join(layout, initialised(parameters, 5)), ...Object.fromEntries(zeros) });
+  const store = engine.store({
+    parameters: join(layout, initialised(parameters, 5, spec.input)),
+    ...Object.fromEntries(zeros),
+  });
   return {
     load: (graph: Graph) => {
       const program = engine.load(graph, store);

@@ -690,7 +690,7 @@ Deno.test("train() keeps the rows of a group in one batch", async () => {
   const size = (group: number) => search.filter((other) => other === group).length;
   const data = rows(search.map((_, i) => [i]), { labels: { place: search.map((_, i) => i), search } });
   const model = await compile(spec, { engine: reference() });
-  const { graph } = stepsOf(model, sgd(0.1));
+  const { graph } = stepsOf(model, { optimiser: sgd(0.1), vectors: sgd(0.1) });
   const orders: number[][] = [];
   for (const epoch of [1, 2]) {
     const order = { batch, shuffle: true, epoch, signal: undefined, enough: () => false };
@@ -716,7 +716,9 @@ Deno.test("train() leaves rows where they are if they are not shuffled, and ends
     const data = rows(search.map((_, i) => [i]), { labels: { place: search.map((_, i) => i), search } });
     const model = await compile(spec, { engine: reference() });
     const order = { batch, shuffle: false, epoch: 1, signal: undefined, enough: () => false };
-    const batches = await Array.fromAsync(feedsOf(model, stepsOf(model, sgd(0.1)).graph, data, order, 0));
+    const batches = await Array.fromAsync(
+      feedsOf(model, stepsOf(model, { optimiser: sgd(0.1), vectors: sgd(0.1) }).graph, data, order, 0),
+    );
     assertEquals(batches.flatMap(({ tensors }) => [...tensors.input.data]), search.map((_, i) => i));
     return batches.map(({ count }) => count);
   };

@@ -75,7 +75,13 @@ export function embed(k: number | Readonly<Record<string, number>>, options: Emb
   const owner = {};
   const vectorOf = (x: Value, { name, start, width, codes }: Place, size: number): Value => {
     const first = codes?.missing ? 1 : 0;
-    const attrs = { name: parameterName(name), shape: [width - first, size], init: { ...init }, rows: "looked up" };
+    const attrs = {
+      name: parameterName(name),
+      shape: [width - first, size],
+      init: { ...init },
+      rows: "looked up",
+      feature: name,
+    };
     return matmul(columns(x, start + first, width - first), apply("parameter", [], attrs, owner));
   };
   return (x) => {

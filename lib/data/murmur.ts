@@ -1,13 +1,14 @@
 /**
  * Returns the hashes of texts, the same on every machine and in every language: MurmurHash3, its variant for x86 with 32
- * bits, of the text's UTF-8 bytes with seed 0, as a number from 0 to 2 ** 32 - 1. Half a surrogate pair is hashed as U+FFFD.
+ * bits, of the text's UTF-8 bytes, as a number from 0 to 2 ** 32 - 1. Half a surrogate pair is hashed as U+FFFD.
  *
  * Source: Austin Appleby, MurmurHash3, in the public domain. Not for secrets: whoever wants to can find texts of one hash.
  *
  * @param count The number of texts.
  * @param textOf Returns the text at a position.
+ * @param seed Default 0.
  */
-export function murmurs(count: number, textOf: (at: number) => string): Uint32Array {
+export function murmurs(count: number, textOf: (at: number) => string, seed: number = 0): Uint32Array {
   const hashes = new Uint32Array(count);
   const encoder = new TextEncoder();
   let bytes = new Uint8Array(96);
@@ -20,15 +21,15 @@ export function murmurs(count: number, textOf: (at: number) => string): Uint32Ar
       if (unit >= 0x80) break; // ASCII is by far the most, and quicker without an encoder
       bytes[length] = unit;
     }
-    hashes[at] = murmur(bytes, length === text.length ? length : encoder.encodeInto(text, bytes).written);
+    hashes[at] = murmur(bytes, length === text.length ? length : encoder.encodeInto(text, bytes).written, seed);
   }
   return hashes;
 }
 
 /** Returns the hash of the first bytes, as {@linkcode murmurs} that of a text. */
-export function murmur(bytes: Uint8Array, length: number): number {
+export function murmur(bytes: Uint8Array, length: number, seed: number = 0): number {
   const whole = length & ~3;
-  let hash = 0;
+  let hash = seed;
   for (let at = 0; at < whole; at += 4) {
     hash ^= scrambled(bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 | bytes[at + 3] << 24);
     hash = Math.imul(hash << 13 | hash >>> 19, 5) + 0xe6546b64 | 0;

@@ -29,7 +29,17 @@ export interface Random {
  */
 export function random(seed: number | string): Random {
   checkSeed("draw random numbers", seed);
-  let [a, b, c] = hash(String(seed));
+  return sourceOf(hash(String(seed)));
+}
+
+/** Returns a function that returns `random(prefix + rest)`, for many texts that begin alike. */
+export function randoms(prefix: string): (rest: string) => Random {
+  const begun = hash(prefix);
+  return (rest) => sourceOf(hash(rest, begun));
+}
+
+/** Returns the source that begins with three words. */
+function sourceOf([a, b, c]: Words): Random {
   let counter = 1;
   let spare: number | undefined;
 
@@ -133,9 +143,15 @@ export function permutation(count: number, random: Random): Uint32Array {
   return order;
 }
 
-/** Three words of 32 bits, in each of which every character of the text flips about half the bits. */
-function hash(text: string): [number, number, number] {
-  const words: [number, number, number] = [0x9e3779b9, 0x243f6a88, 0xb7e15162];
+type Words = readonly [number, number, number];
+
+/**
+ * Three words of 32 bits, in each of which every character of the text flips about half the bits.
+ *
+ * @param begun The words of a text that comes before.
+ */
+function hash(text: string, begun: Words = [0x9e3779b9, 0x243f6a88, 0xb7e15162]): Words {
+  const words: [number, number, number] = [...begun];
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);
     words[0] = mix(words[0] ^ unit);

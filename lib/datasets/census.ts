@@ -4,7 +4,8 @@ import { censusColumns, censusHeader, censusInputs, type CensusTask, censusTasks
 import { type CensusFile, censusFiles, findCensus } from "./census_files.ts";
 import { type Columns, take } from "../data/columns.ts";
 import { readCsv } from "../data/csv.ts";
-import { encode, fit } from "../features/encode.ts";
+import { encode } from "../features/encode.ts";
+import { fit } from "../features/fit.ts";
 import { permutation, random } from "../data/random.ts";
 import type { Rows } from "../data/rows.ts";
 

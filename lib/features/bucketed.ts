@@ -2,6 +2,7 @@ import { kindOf } from "../errors/kinds.ts";
 import { fitting, type Form, list, object, word } from "../errors/forms.ts";
 import { coded, mostBuckets } from "./coded.ts";
 import type { FeatureKind } from "./kind.ts";
+import { sample } from "./sample.ts";
 import { type Domain, numbersOf } from "./tabular.ts";
 
 /** A number in buckets before their boundaries are known. */
@@ -100,14 +101,31 @@ export const bucketedKind: FeatureKind<UnfittedBucketed, BucketedFeature> = {
   }),
   fitted: object({ kind: word("bucketed"), boundaries: boundariesForm }),
   columns: (name) => ({ [name]: "number" }),
-  fit: ({ by }, name, records) => {
-    const numbers = numbersOf(records, name, anyNumber).filter((number) => !Number.isNaN(number));
-    if (typeof by !== "number") return { kind: "bucketed", boundaries: Object.freeze([...by]) };
-    if (numbers.length === 0) {
-      const found = "found no number, as all are missing: wanted at least one";
-      throw new RangeError(`Cannot ${records.action}\n  at feature ${JSON.stringify(name)}: ${found}`);
+  fitting: ({ by }, name) => {
+    const kept = sample();
+    return {
+      add: (records) => {
+        const numbers = numbersOf(records, name, anyNumber);
+        if (typeof by === "number") { for (const number of numbers) if (!Number.isNaN(number)) kept.add(number); }
+      },
+      end: (action) => {
+        if (typeof by !== "number") return { kind: "bucketed", boundaries: Object.freeze([...by]) };
+        const numbers = kept.end();
+        if (numbers.length === 0) {
+          const found = "found no number, as all are missing: wanted at least one";
+          throw new RangeError(`Cannot ${action}\n  at feature ${JSON.stringify(name)}: ${found}`);
+        }
+        return { kind: "bucketed", boundaries: Object.freeze(quantilesOf(numbers, by)) };
+      },
+    };
+  },
+  changed: ({ by }, { boundaries }) => {
+    if (typeof by === "number") {
+      const found = `found ${by} quantiles, wanted at least ${boundaries.length + 1}`;
+      return boundaries.length < by ? undefined : found;
     }
-    return { kind: "bucketed", boundaries: Object.freeze(quantilesOf(numbers, by)) };
+    const same = by.length === boundaries.length && by.every((boundary, at) => boundary === boundaries[at]);
+    return same ? undefined : `found boundaries ${by.join(", ")}, wanted ${boundaries.join(", ")}`;
   },
   differs: "other boundaries",
   about: ({ boundaries }) => `${boundaries.length + 1} buckets`,

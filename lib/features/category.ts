@@ -1,9 +1,11 @@
+import { mostPlaces, type Places, places } from "../data/places.ts";
 import { murmurs } from "../data/murmur.ts";
 import { type Form, list, object, text, whole, word } from "../errors/forms.ts";
 import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import { coded, codesByWord } from "./coded.ts";
 import type { FeatureKind } from "./kind.ts";
+import { type Tally, tally } from "./tally.ts";
 import { type Records, textIn, wordsOf } from "./tabular.ts";
 
 /** A category before its words are known. */
@@ -154,23 +156,38 @@ export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
   },
   upgraded: (feature) => ({ ...feature, missing: "unknown" }), // they had one code
   columns: (name) => ({ [name]: "text" }),
-  fit: ({ minCount, most, ...rest }, name, records) => {
-    const { codes, words } = wordsOf(records, name);
-    const strange = words.findIndex((word) => typeof word !== "string");
-    if (strange >= 0) {
-      const found = `the column's word ${strange} is ${kindOf(words[strange])}, wanted a text`;
-      throw new TypeError(`Cannot ${records.action}\n  at feature ${quoted(name)}: ${found}`);
+  fitting: ({ minCount, most, ...rest }, name, after) => {
+    const counted = tally();
+    return {
+      add: (records) => counted.add(wordsOf(records, name), records, name),
+      end: (action) => {
+        const before = after?.words ?? [];
+        const words = [...before, ...fresh(counted.end(), before, minCount, most)];
+        const mostWords = mostCodes - 1 - (rest.unknowns ?? 1);
+        if (words.length > mostWords) {
+          const found = `found ${words.length} words, wanted at most ${mostWords}`;
+          const advice = "a greater minCount leaves rare ones out";
+          throw new RangeError(`Cannot ${action}\n  at feature ${quoted(name)}: ${found}: ${advice}`);
+        }
+        return { ...rest, words: Object.freeze(words) };
+      },
+    };
+  },
+  changed: ({ missing, unknowns = 1 }, before) => {
+    const [found, wanted] = [missing, before.missing].map((as) => as === undefined ? "a code of their own" : "unknown");
+    if (found !== wanted) return `found missing texts as ${found}, wanted ${wanted}`;
+    const wantedUnknowns = before.unknowns ?? 1;
+    return unknowns === wantedUnknowns ? undefined : `found ${unknowns} unknowns, wanted ${wantedUnknowns}`;
+  },
+  grown: (before, now) => {
+    const [reservedNow, reservedBefore] = [now, before].map((feature) => reserved(feature));
+    if (now.missing !== before.missing || reservedNow !== reservedBefore) {
+      return "other codes for missing and unknown texts";
     }
-    const counts = new Float64Array(words.length);
-    for (const code of codes) if (code >= 0) counts[code]++;
-    const frequent = frequentOf(words, counts, minCount, most);
-    const kept = Array.from(frequent, (code) => words[code]).sort();
-    const mostWords = mostCodes - 1 - (rest.unknowns ?? 1);
-    if (kept.length > mostWords) {
-      const found = `found ${kept.length} words, wanted at most ${mostWords}: a greater minCount leaves rare ones out`;
-      throw new RangeError(`Cannot ${records.action}\n  at feature ${quoted(name)}: ${found}`);
-    }
-    return { ...rest, words: Object.freeze(kept) };
+    const at = before.words.findIndex((word, at) => word !== now.words[at]);
+    if (at < 0) return undefined;
+    const found = at < now.words.length ? `is ${quoted(now.words[at])} now` : "is not there any more";
+    return `word ${at}, which was ${quoted(before.words[at])}, ${found}`;
   },
   unseen: (features, { category }) => {
     const seen = features.map(([, feature]) => new Uint8Array(reserved(feature) + feature.words.length));
@@ -200,20 +217,23 @@ export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
   }),
 };
 
-/** The most codes of a feature: as many as a Map and a Set hold, and an input has units. */
-const mostCodes = 2 ** 24;
+/** The most codes of a feature: as many words as are looked up. */
+const mostCodes = mostPlaces;
 
-/** Returns the positions of the words that are known: frequent enough, and no more than the most, if there is a limit. */
-function frequentOf(
-  words: readonly string[],
-  counts: Float64Array,
+/** Returns the words that are known beside those before, in order: frequent enough, and no more than the most. */
+function fresh(
+  { words, counts }: ReturnType<Tally["end"]>,
+  before: readonly string[],
   minCount: number,
-  most: number | undefined,
-): readonly number[] {
-  const places: number[] = [];
-  counts.forEach((count, place) => count >= minCount && places.push(place));
-  if (most === undefined || places.length <= most) return places;
-  return places.sort((a, b) => counts[b] - counts[a] || (words[a] < words[b] ? -1 : 1)).slice(0, most);
+  most: number = Infinity,
+): readonly string[] {
+  const old = before.length > 0 ? placesOf(before) : undefined;
+  const isFresh = (place: number) => counts[place] >= minCount && old?.find(words[place]) === undefined;
+  const frequent = words.filter((_, place) => isFresh(place));
+  if (frequent.length <= most) return frequent.sort();
+  const places = Array.from(words.keys()).filter(isFresh);
+  const order = (a: number, b: number) => counts[b] - counts[a] || (words[a] < words[b] ? -1 : 1);
+  return places.sort(order).slice(0, most).map((place) => words[place]).sort();
 }
 
 /** Returns the number of codes that stand for no word, which come first: those of unknown words are the last of them. */
@@ -223,20 +243,21 @@ function reserved({ missing, unknowns = 1 }: CategoryFeature): number {
 
 /** Returns true if no word stands twice: those that `fit` returns are in order, which is seen at once. */
 function areDistinct(words: readonly string[]): boolean {
-  return words.every((word, place) => place === 0 || words[place - 1] < word) || placesOf(words).size === words.length;
+  if (words.every((word, place) => place === 0 || words[place - 1] < word)) return true;
+  const { find } = placesOf(words);
+  return words.every((word, place) => find(word) === place);
 }
 
-/** The place of each word of a frozen list, as `fit` returns and a spec holds: found once, however often it is asked for. */
-const placesOfFrozen = new WeakMap<readonly string[], ReadonlyMap<string, number>>();
+/** The places of the words of a frozen list, as `fit` returns and a spec holds: found once, however often asked for. */
+const placesOfFrozen = new WeakMap<readonly string[], Places>();
 
 /** Returns the place of each word in the list. */
-function placesOf(words: readonly string[]): ReadonlyMap<string, number> {
+function placesOf(words: readonly string[]): Places {
   const known = placesOfFrozen.get(words);
   if (known !== undefined) return known;
-  const places = new Map<string, number>();
-  words.forEach((word, place) => places.set(word, place));
-  if (Object.isFrozen(words)) placesOfFrozen.set(words, places);
-  return places;
+  const found = places(words);
+  if (Object.isFrozen(words)) placesOfFrozen.set(words, found);
+  return found;
 }
 
 /** Returns the codes of words. */
@@ -246,7 +267,7 @@ function codesOfWords(feature: CategoryFeature, words: readonly string[], record
   const strange: number[] = [];
   const codes = new Int32Array(words.length).fill(first - 1);
   for (let at = 0; at < words.length; at++) {
-    const place = known.get(words[at]);
+    const place = known.find(words[at]);
     if (place !== undefined) codes[at] = first + place;
     else if (unknowns > 1) strange.push(at);
   }

@@ -23,7 +23,7 @@ export function coded<Fitted>(
   { input, codes, reserved, encode, textOf }: Coding<Fitted>,
 ): Pick<
   FeatureKind<unknown, Fitted>,
-  "width" | "reserved" | "inputs" | "encode" | "value" | "wrong" | "segments"
+  "width" | "reserved" | "inputs" | "encode" | "value" | "wrong" | "segments" | "textOf"
 > {
   const rangesOf = (features: readonly Named<Fitted>[]) => features.map(([, feature]) => codes(feature));
   return {
@@ -38,6 +38,7 @@ export function coded<Fitted>(
       });
       return { [input]: all };
     },
+    textOf: (feature, code) => code < reserved(feature) ? undefined : textOf(feature, code),
     value: (features, inputs) => multiHot(inputs[input], rangesOf(features).map(({ size }) => size)),
     wrong: (features, inputs) => {
       const most = rangesOf(features).map(({ size }) => size - 1);

@@ -2,8 +2,11 @@ import { murmur } from "../data/murmur.ts";
 import { type Form, list, object, text, word } from "../errors/forms.ts";
 import { optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
+import { room } from "../files/room.ts";
 import { coded } from "./coded.ts";
-import { bucketsForm, checkBuckets, collisionsAmong, collisionsForm, hashRange } from "./hashed.ts";
+import { distinct } from "./distinct.ts";
+import { bucketsForm, changedBuckets, checkBuckets, collisionsAmong, collisionsForm } from "./hashed.ts";
+import { hashRange, otherSeed } from "./hashed.ts";
 import type { FeatureKind } from "./kind.ts";
 import { type Records, textIn, type Words, wordsOf } from "./tabular.ts";
 
@@ -87,12 +90,24 @@ export const crossKind: FeatureKind<UnfittedCross, CrossFeature> = {
   unfitted: object({ kind: word("cross"), columns: columnsForm, buckets: bucketsForm }),
   fitted: object({ kind: word("cross"), columns: columnsForm, buckets: bucketsForm, collisions: collisionsForm }),
   columns: (_, { columns }) => Object.fromEntries(columns.map((column) => [column, "text"])),
-  fit: ({ kind, columns, buckets }, name, records) => {
-    const parts = columns.map((column) => wordsOf(records, column, name));
-    const codes = codesOf(parts, buckets, name, records);
-    const rows = firstRows(parts);
-    const collisions = collisionsAmong(Int32Array.from(rows, (row) => codes[row]));
-    return { kind, columns: Object.freeze([...columns]), buckets, collisions };
+  fitting: ({ kind, columns, buckets }, name) => {
+    const texts = distinct();
+    return {
+      add: (records) => {
+        const parts = columns.map((column) => wordsOf(records, column, name));
+        eachJoined(parts, name, records, (_, bytes, length) => {
+          texts.add(murmur(bytes, length), murmur(bytes, length, otherSeed));
+        });
+      },
+      end: () => {
+        const collisions = collisionsAmong(texts.end(), buckets);
+        return { kind, columns: Object.freeze([...columns]), buckets, collisions };
+      },
+    };
+  },
+  changed: ({ columns, buckets }, before) => {
+    const [found, wanted] = [columns, before.columns].map((names) => names.map(quoted).join(" and "));
+    return found === wanted ? changedBuckets(buckets, before) : `found columns ${found}, wanted ${wanted}`;
   },
   encoding: ({ columns, buckets }) => ({ columns, buckets }),
   differs: "other columns or another number of buckets",
@@ -109,72 +124,61 @@ export const crossKind: FeatureKind<UnfittedCross, CrossFeature> = {
 
 /** Returns the code of each row of columns. */
 function codesOf(parts: readonly Words[], buckets: number, name: string, records: Records): Int32Array {
-  const texts = parts.map((part) => textsOf(part, name, records));
-  const joined = new Uint8Array(texts.reduce((sum, { longest }) => sum + longest, 0));
   const codes = new Int32Array(records.count);
-  for (let row = 0; row < codes.length; row++) {
-    let length = 0, missing = false;
-    for (const { bytes, starts, places } of texts) {
-      const place = places[row];
-      if (place < 0) missing = true;
-      else for (let at = starts[place]; at < starts[place + 1]; at++) joined[length++] = bytes[at];
-    }
-    if (!missing) codes[row] = 1 + murmur(joined, length) % buckets;
-  }
+  eachJoined(parts, name, records, (row, bytes, length) => codes[row] = 1 + murmur(bytes, length) % buckets);
   return codes;
 }
 
-/** Words with their lengths, `5:clerk`, as bytes. */
-interface Texts {
-  /** The bytes of all of them, one after the other. */
-  readonly bytes: Uint8Array;
-  /** The position of the first byte of each, and the end of the last. */
-  readonly starts: Float64Array;
-  /** The most bytes that one has. */
-  readonly longest: number;
-  /** The place of each row's text; negative where the word is missing. */
-  readonly places: Int32Array;
-}
-
-function textsOf({ codes, words }: Words, name: string, records: Records): Texts {
-  const few = words.length > codes.length; // a chunk of a stream may have few rows and all words so far
-  const places = few ? codes.map((code, row) => code < 0 ? -1 : row) : codes;
-  const count = few ? codes.length : words.length;
-  const encoder = new TextEncoder();
-  const starts = new Float64Array(count + 1);
-  let bytes = new Uint8Array(64 + 16 * count);
-  let end = 0, longest = 0;
-  for (let at = 0; at < count; at++) {
-    if (!few || codes[at] >= 0) {
-      const word = textIn(words, few ? codes[at] : at, records, name);
-      const most = 3 * word.length + 12;
-      if (end + most > bytes.length) {
-        const larger = new Uint8Array(2 * (end + most));
-        larger.set(bytes);
-        bytes = larger;
+/**
+ * Calls a function with each row that lacks no word, and with the first bytes of an array: its words, each after its length
+ * in bytes and a colon.
+ */
+function eachJoined(
+  parts: readonly Words[],
+  name: string,
+  records: Records,
+  use: (row: number, bytes: Uint8Array, length: number) => void,
+): void {
+  let joined = new Uint8Array(256);
+  for (let row = 0; row < records.count; row++) {
+    let length = 0;
+    for (const { codes, words } of parts) {
+      if (codes[row] < 0) {
+        length = -1;
+        break;
       }
-      const head = `${word.length}:`; // right if each unit is one byte
-      const { written } = encoder.encodeInto(head + word, bytes.subarray(end));
-      const length = written - head.length;
-      const right = length === word.length
-        ? written
-        : encoder.encodeInto(`${length}:${word}`, bytes.subarray(end)).written;
-      end += right;
-      longest = Math.max(longest, right);
+      const word = textIn(words, codes[row], records, name);
+      joined = room(joined, length + 3 * word.length + 12);
+      length = append(joined, length, word);
     }
-    starts[at + 1] = end;
+    if (length >= 0) use(row, joined, length);
   }
-  return { bytes, starts, longest, places };
 }
 
-/** Returns a row of each distinct combination of words, without those that lack one. */
-function firstRows(parts: readonly Words[]): Int32Array {
-  const count = parts[0].codes.length;
-  const there = Int32Array.from({ length: count }, (_, row) => row)
-    .filter((row) => parts.every(({ codes }) => codes[row] >= 0));
-  const order = there.sort((a, b) => {
-    for (const { codes } of parts) if (codes[a] !== codes[b]) return codes[a] - codes[b];
-    return 0;
-  });
-  return order.filter((row, at) => at === 0 || parts.some(({ codes }) => codes[row] !== codes[order[at - 1]]));
+/** Writes a word after its length in bytes and a colon, and returns where the bytes end. */
+function append(bytes: Uint8Array, start: number, word: string): number {
+  const { length } = word;
+  let end = head(bytes, start, length); // right if each unit is one byte, as most often
+  for (let at = 0; at < length; at++) {
+    const unit = word.charCodeAt(at);
+    if (unit >= 0x80) return encoded(bytes, start, word);
+    bytes[end++] = unit;
+  }
+  return end;
+}
+
+function encoded(bytes: Uint8Array, start: number, word: string): number {
+  const text = new TextEncoder().encode(word);
+  const from = head(bytes, start, text.length);
+  bytes.set(text, from);
+  return from + text.length;
+}
+
+/** Writes a number and a colon, and returns where the bytes end. */
+function head(bytes: Uint8Array, start: number, number: number): number {
+  let end = start;
+  if (number >= 10) { for (const digit of String(number)) bytes[end++] = digit.charCodeAt(0); }
+  else bytes[end++] = 0x30 + number;
+  bytes[end++] = 0x3a;
+  return end;
 }

@@ -1,45 +1,8 @@
 import type { Rows } from "../data/rows.ts";
-import { isRecord, kindOf } from "../errors/kinds.ts";
 import { encodingOf } from "./encoding.ts";
 import type { Features } from "./input.ts";
-import { authors, type Feature, groupsOf, isFitted, isUnfitted, kinds, type UnfittedFeature } from "./table.ts";
+import { checkFeatures, columnsOfEach, groupsOf, isFitted } from "./table.ts";
 import { recordsOf, type Tabular } from "./tabular.ts";
-
-/**
- * Fits the encoding of features to rows, which should be the training rows and no others.
- *
- * Means and scales (standard deviations, divisor: the number of rows) are those of the transformed numbers, summed in
- * float64; a constant column gets scale 1. As models compute in float32, a column whose deviation is below 1e-5 of its
- * mean is refused, and one without transform in which two whole numbers of at least 2 ** 24 would become equal. Words are
- * sorted by their UTF-16 code units; a missing text is not a word.
- *
- * @param features The features by the name of their column.
- * @param rows The training rows.
- * @returns The features as a Spec stores them, in the same order, frozen.
- * @throws {TypeError | RangeError} if there is no row, no such column, or a value is not what the feature needs (rows
- * are counted from 0), or numbers differ too little from their mean or from each other.
- *
- * @example
- * ```ts
- * import { assertEquals } from "@std/assert";
- * import { category, fit, numeric } from "@gatehouse/gatehouse";
- *
- * const rows = { age: [1, 3], job: ["smith", "clerk"] };
- * assertEquals(fit({ age: numeric(), job: category() }, rows), {
- *   age: { kind: "numeric", transform: "none", mean: 2, scale: 1 },
- *   job: { kind: "category", words: ["clerk", "smith"] },
- * });
- * ```
- */
-export function fit(features: Readonly<Record<string, UnfittedFeature>>, rows: Tabular): Features {
-  const action = "fit features";
-  checkFeatures(action, features, isUnfitted, authors);
-  const records = recordsOf(action, columnsOfEach(features), rows);
-  if (records.count === 0) throw new RangeError(`Cannot ${action}\n  at rows: found none, wanted at least one`);
-  const fitted = (name: string, feature: UnfittedFeature) => kinds[feature.kind].fit(feature, name, records);
-  const entries = Object.entries(features).map(([name, feature]) => [name, Object.freeze(fitted(name, feature))]);
-  return Object.freeze(Object.fromEntries(entries));
-}
 
 /**
  * Encodes rows as a model with named features reads them.
@@ -77,26 +40,4 @@ export function encode(features: Features, rows: Tabular): Rows {
   const records = recordsOf(action, columnsOfEach(features), rows);
   const inputs = groupsOf(features).map(({ kind, features }) => kind.encode(features, records));
   return { count: records.count, inputs: Object.assign({}, ...inputs), encoding: encodingOf(features) };
-}
-
-/** Features by name, each of which is what it should be. */
-function checkFeatures(
-  action: string,
-  features: unknown,
-  fits: (found: unknown) => boolean,
-  wanted: string,
-): void {
-  if (!isRecord(features)) throw new TypeError(`Cannot ${action}: wanted features by name, found ${kindOf(features)}`);
-  for (const [name, feature] of Object.entries(features)) {
-    if (fits(feature)) continue;
-    const found = `wanted ${wanted}, found ${kindOf(feature)}`;
-    throw new TypeError(`Cannot ${action}\n  at feature ${JSON.stringify(name)}: ${found}`);
-  }
-}
-
-/** The names of the columns that every feature is made from. */
-function columnsOfEach(features: Readonly<Record<string, UnfittedFeature | Feature>>): [string, string[]][] {
-  return Object.entries(features).map((
-    [name, feature],
-  ) => [name, Object.keys(kinds[feature.kind].columns(name, feature))]);
 }

@@ -1,9 +1,11 @@
 import { murmurs } from "../data/murmur.ts";
 import { type Form, object, whole, word } from "../errors/forms.ts";
 import { kindOf } from "../errors/kinds.ts";
+import { room } from "../files/room.ts";
 import { coded, codesByWord, mostBuckets } from "./coded.ts";
+import { distinct } from "./distinct.ts";
 import type { FeatureKind } from "./kind.ts";
-import { textIn, wordsOf } from "./tabular.ts";
+import { textIn, type Words, wordsOf } from "./tabular.ts";
 
 /** A hashed word before it is known how many words of the training rows share a bucket. */
 export interface UnfittedHashed {
@@ -77,14 +79,21 @@ export const hashedKind: FeatureKind<UnfittedHashed, HashedFeature> = {
   unfitted: object({ kind: word("hashed"), buckets: bucketsForm }),
   fitted: object({ kind: word("hashed"), buckets: bucketsForm, collisions: collisionsForm }),
   columns: (name) => ({ [name]: "text" }),
-  fit: ({ kind, buckets }, name, records) => {
-    const { codes, words } = wordsOf(records, name);
-    const there = new Uint8Array(words.length);
-    for (const code of codes) if (code >= 0) there[code] = 1;
-    const known = words.filter((_, code) => there[code] === 1);
-    const found = hashCodes(known.length, (at) => textIn(known, at, records, name), buckets);
-    return { kind, buckets, collisions: collisionsAmong(found) };
+  fitting: ({ kind, buckets }, name) => {
+    const [fresh, texts] = [firstSeen(), distinct()];
+    return {
+      add: (records) => {
+        const { words, ...rest } = wordsOf(records, name);
+        const places = fresh({ words, ...rest });
+        const [hashes, others] = [0, otherSeed].map((seed) =>
+          murmurs(places.length, (at) => textIn(words, places[at], records, name), seed)
+        );
+        hashes.forEach((hash, at) => texts.add(hash, others[at]));
+      },
+      end: () => ({ kind, buckets, collisions: collisionsAmong(texts.end(), buckets) }),
+    };
   },
+  changed: ({ buckets }, before) => changedBuckets(buckets, before),
   encoding: ({ buckets }) => ({ buckets }),
   differs: "another number of buckets",
   about: ({ buckets, collisions }) => `${buckets} buckets, ${collisions} collisions`,
@@ -115,8 +124,32 @@ export function hashCodes(count: number, textOf: (at: number) => string, buckets
   return codes;
 }
 
-/** Returns the number of codes of distinct words that another one has too. */
-export function collisionsAmong(codes: Int32Array): number {
-  const sorted = codes.toSorted();
-  return sorted.reduce((sum, code, at) => sum + Number(code === sorted[at - 1] || code === sorted[at + 1]), 0);
+/** The seed of the other hash of the texts that are counted. */
+export const otherSeed = 0x9747b28c;
+
+/** Returns the number of distinct texts, by their hashes, that share their bucket with another. */
+export function collisionsAmong(hashes: Uint32Array, buckets: number): number {
+  const sorted = hashes.map((hash) => hash % buckets).sort();
+  let collisions = 0;
+  for (let at = 0; at < sorted.length; at++) {
+    if (sorted[at] === sorted[at - 1] || sorted[at] === sorted[at + 1]) collisions++;
+  }
+  return collisions;
+}
+
+/** Returns the difference of a number of buckets from that of a feature fitted before, in words. */
+export function changedBuckets(buckets: number, before: { readonly buckets: number }): string | undefined {
+  return buckets === before.buckets ? undefined : `found ${buckets} buckets, wanted ${before.buckets}`;
+}
+
+/** Returns a function that returns the places of the words in a list that no rows had before, also of a list that grows. */
+function firstSeen(): (words: Words) => ArrayLike<number> {
+  let list: readonly string[] = [];
+  let seen = new Uint8Array(64);
+  return ({ codes, words, repeated }) => {
+    if (repeated) return codes.filter((code) => code >= 0);
+    if (words !== list) [list, seen] = [words, new Uint8Array(words.length)];
+    seen = room(seen, words.length);
+    return codes.filter((code) => code >= 0 && seen[code] === 0 && (seen[code] = 1));
+  };
 }

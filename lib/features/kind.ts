@@ -22,8 +22,19 @@ export interface FeatureKind<Unfitted, Fitted> {
   // Methods, not properties: TypeScript compares their parameters both ways, so that rows of all kinds fit one table.
   /** The columns that a feature is made from, by name, and what each of them holds. */
   columns(name: string, feature: Unfitted | Fitted): Readonly<Record<string, "number" | "text">>;
-  /** A feature fitted to records, at least one. */
-  fit(feature: Unfitted, name: string, records: Records): Fitted;
+  /**
+   * The fit of a feature to records that come piece by piece.
+   *
+   * @param after The same feature fitted before, whose codes stay; only where the kind has {@linkcode FeatureKind.grown}.
+   */
+  fitting(feature: Unfitted, name: string, after?: Fitted): Fitting<Fitted>;
+  /** The first option of a feature that one fitted before had otherwise, in words; undefined if there is none. */
+  changed(feature: Unfitted, before: Fitted): string | undefined;
+  /**
+   * The reason why a code of a feature fitted before means something else, or nothing, in words; undefined if all mean the
+   * same. Absent where features do not grow: a feature fitted before is then the one fitted after it.
+   */
+  grown?(before: Fitted, now: Fitted): string | undefined;
   /** The number of columns that a feature has in the stream `input`. */
   width(feature: Fitted): number;
   /** A feature of a spec of version 1 as it is in this version; absent where the form is the same. */
@@ -45,12 +56,22 @@ export interface FeatureKind<Unfitted, Fitted> {
   encoding?(feature: Fitted): Readonly<Record<string, unknown>>;
   /** The difference between two features of the kind that are encoded differently, in words. */
   readonly differs: string;
+  /** The text of a code, such as its word; undefined for those of what is missing or unknown. Absent for numbers. */
+  textOf?(feature: Fitted, code: number): string | undefined;
   /** The text of a description about a feature, if there is something to say. */
   about?(feature: Fitted): string | undefined;
   /** The words of each feature that no row has; absent where features have no words. */
   unseen?(features: readonly Named<Fitted>[], inputs: Rows["inputs"]): readonly (readonly string[])[];
   /** The segments of rows that have the same value of a feature; absent where values are not counted. */
   segments?(features: readonly Named<Fitted>[], name: string): Segments;
+}
+
+/** A fit that goes on: of memory that rows do not add to, unless the kind says otherwise. */
+export interface Fitting<Fitted> {
+  /** Takes the next records. */
+  add(records: Records): void;
+  /** Returns the feature fitted to all of them, at least one; the action is that of errors. */
+  end(action: string): Fitted;
 }
 
 /** A feature and its name in the model. */

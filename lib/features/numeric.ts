@@ -1,10 +1,11 @@
-import { mergedBy } from "../data/digits.ts";
-import { areFinite } from "../data/finite.ts";
+import { largeWholes, mergedBy } from "../data/digits.ts";
+import { areFinite } from "../ops/finite.ts";
 import { fitting, type Form, object, word } from "../errors/forms.ts";
 import { kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import { bucketed, type BucketOptions, type UnfittedBucketed } from "./bucketed.ts";
 import type { FeatureKind, Named } from "./kind.ts";
+import { type Moments, moments } from "./moments.ts";
 import { type Domain, numbersOf } from "./tabular.ts";
 import { transforms } from "./transforms.ts";
 
@@ -163,22 +164,49 @@ export const numericKind: FeatureKind<UnfittedNumeric, NumericFeature> = {
     return indicator && missing === undefined ? [{ path, message: '"indicator" is given without "missing"' }] : [];
   },
   columns: (name) => ({ [name]: "number" }),
-  fit: ({ transform, standardise, missing, indicator }, name, records) => {
-    const values = numbersOf(records, name, domainOf(transform, missing));
-    const there = missing === undefined ? values : values.filter((number) => !Number.isNaN(number));
-    const where = `Cannot ${records.action}\n  at feature ${JSON.stringify(name)}`;
-    if (there.length === 0) throw new RangeError(`${where}: found no number, as all are missing: wanted at least one`);
+  fitting: ({ transform, standardise, missing, indicator }, name) => {
     const { of } = transforms[transform];
-    const numbers = there.map(of);
-    const { mean, scale } = standardise ? standard(numbers, where) : { mean: 0, scale: 1 };
-    if (transform === "none") checkApart(there, (x) => (x - mean) / scale, where);
-    const filled = typeof missing === "number" ? of(missing) : missing && meanOf(numbers);
-    if (filled !== undefined && !Number.isFinite(Math.fround((filled - mean) / scale))) {
-      throw new RangeError(
-        `${where}: ${missing} stands for missing numbers, wanted one that float32 holds once encoded`,
-      );
+    const [sums, large] = [moments(), largeWholes()];
+    let count = 0;
+    return {
+      add: (records) => {
+        for (const number of numbersOf(records, name, domainOf(transform, missing))) {
+          if (Number.isNaN(number)) continue;
+          count++;
+          sums.add(of(number));
+          if (transform === "none") large.add(number);
+        }
+      },
+      end: (action) => {
+        const where = `Cannot ${action}\n  at feature ${JSON.stringify(name)}`;
+        if (count === 0) throw new RangeError(`${where}: found no number, as all are missing: wanted at least one`);
+        const found = sums.end();
+        const { mean, scale } = standardise ? standard(found, where) : { mean: 0, scale: 1 };
+        checkApart(large.end(), (x) => (x - mean) / scale, where);
+        const filled = typeof missing === "number" ? of(missing) : missing && found.mean;
+        if (filled !== undefined && !Number.isFinite(Math.fround((filled - mean) / scale))) {
+          throw new RangeError(
+            `${where}: ${missing} stands for missing numbers, wanted one that float32 holds once encoded`,
+          );
+        }
+        return { kind: "numeric", transform, mean, scale, ...optional(filled, indicator) };
+      },
+    };
+  },
+  changed: ({ transform, standardise, missing, indicator }, before) => {
+    if (transform !== before.transform) {
+      return `found transform ${quoted(transform)}, wanted ${quoted(before.transform)}`;
     }
-    return { kind: "numeric", transform, mean, scale, ...optional(filled, indicator) };
+    if (indicator !== before.indicator) {
+      return `found ${indicator ? "an" : "no"} indicator, wanted ${indicator ? "none" : "one"}`;
+    }
+    const filled = typeof missing === "number" ? transforms[transform].of(missing) : missing && before.missing;
+    if (filled !== before.missing) {
+      const wanted = before.missing === undefined ? "none" : `one that is ${before.missing} once transformed`;
+      return `found ${missing === undefined ? "nothing" : kindOf(missing)} for missing numbers, wanted ${wanted}`;
+    }
+    const plain = before.mean === 0 && before.scale === 1;
+    return standardise || plain ? undefined : "found standardise: false, wanted true";
   },
   width: widthOf,
   reserved: ({ indicator }) => indicator ? [1] : [],
@@ -251,14 +279,11 @@ function encodeColumn(
 }
 
 /** The mean and the standard deviation of transformed numbers. */
-function standard(numbers: Float64Array, where: string): Pick<NumericFeature, "mean" | "scale"> {
-  const [first] = numbers;
-  const mean = meanOf(numbers);
-  let squares = 0, widest = 0;
-  for (const number of numbers) widest = Math.max(widest, Math.abs(number - first));
+function standard(
+  { mean, deviation: scale, first, widest }: ReturnType<Moments["end"]>,
+  where: string,
+): Pick<NumericFeature, "mean" | "scale"> {
   if (widest <= Math.min(1e-12 * Math.abs(first), 0.5)) return { mean, scale: 1 }; // equal but for errors of rounding
-  for (const number of numbers) squares += (number - mean) ** 2;
-  const scale = Math.sqrt(squares / numbers.length);
   if (!Number.isFinite(scale)) {
     throw new RangeError(`${where}: found differences of ${widest}: divide the numbers first`);
   }
@@ -270,14 +295,6 @@ function standard(numbers: Float64Array, where: string): Pick<NumericFeature, "m
     throw new RangeError(`${where}: ${found}: subtract an offset first`);
   }
   return { mean, scale };
-}
-
-/** The mean of numbers, at least one: exact where all are equal. */
-function meanOf(numbers: Float64Array): number {
-  const [first] = numbers;
-  let sum = 0;
-  for (const number of numbers) sum += number - first;
-  return first + sum / numbers.length;
 }
 
 /** Makes sure that whole numbers which differ do so once they are encoded. */

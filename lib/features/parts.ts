@@ -1,4 +1,4 @@
-import { areFinite } from "../data/finite.ts";
+import { areFinite } from "../ops/finite.ts";
 import type { Rows } from "../data/rows.ts";
 import { apply } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";

@@ -1,5 +1,5 @@
 import type { ColumnKind } from "../data/csv.ts";
-import { isRecord } from "../errors/kinds.ts";
+import { isRecord, kindOf } from "../errors/kinds.ts";
 import { type Form, object, word } from "../errors/forms.ts";
 import { type BucketedFeature, bucketedKind, type UnfittedBucketed } from "./bucketed.ts";
 import { type CategoryFeature, categoryKind, type UnfittedCategory } from "./category.ts";
@@ -73,6 +73,34 @@ export function isFitted(found: unknown): found is Feature {
 export function columnKinds(features: Readonly<Record<string, Feature | UnfittedFeature>>): Record<string, ColumnKind> {
   const each = Object.entries(features).map(([name, feature]) => kinds[feature.kind].columns(name, feature));
   return Object.assign({}, ...each);
+}
+
+/**
+ * Makes sure that something is features by name.
+ *
+ * @param fits Returns true if one is what it should be.
+ * @param wanted That in words.
+ * @throws {TypeError} if it is not.
+ */
+export function checkFeatures(
+  action: string,
+  features: unknown,
+  fits: (found: unknown) => boolean,
+  wanted: string,
+): void {
+  if (!isRecord(features)) throw new TypeError(`Cannot ${action}: wanted features by name, found ${kindOf(features)}`);
+  for (const [name, feature] of Object.entries(features)) {
+    if (fits(feature)) continue;
+    const found = `wanted ${wanted}, found ${kindOf(feature)}`;
+    throw new TypeError(`Cannot ${action}\n  at feature ${JSON.stringify(name)}: ${found}`);
+  }
+}
+
+/** The names of the columns that every feature is made from. */
+export function columnsOfEach(features: Readonly<Record<string, UnfittedFeature | Feature>>): [string, string[]][] {
+  return Object.entries(features).map((
+    [name, feature],
+  ) => [name, Object.keys(kinds[feature.kind].columns(name, feature))]);
 }
 
 /** The row of a value's kind, if it has one. */

@@ -14,6 +14,8 @@ export interface Records {
   readonly action: string;
   /** The number of rows. */
   readonly count: number;
+  /** The number of rows in the pieces before, so that errors count the rows of all of them. */
+  readonly first: number;
   /** The columns by name, as they were given. */
   readonly columns: Readonly<Record<string, Column | PlainColumn>>;
 }
@@ -24,6 +26,7 @@ export interface Records {
  * @param action The purpose they are read for, in errors.
  * @param wanted The columns of every feature.
  * @param rows The rows; other columns are left alone.
+ * @param first The number of rows in the pieces before.
  * @throws {TypeError | RangeError} if rows are not columns by name, or a column is missing, is not a list, or has
  * another length.
  */
@@ -31,6 +34,7 @@ export function recordsOf(
   action: string,
   wanted: readonly (readonly [feature: string, columns: readonly string[]])[],
   rows: Tabular,
+  first: number = 0,
 ): Records {
   if (!isRecord(rows)) throw new TypeError(`Cannot ${action}: wanted columns by name, found ${kindOf(rows)}`);
   if (isTable(rows) && !isRecord(rows.columns)) {
@@ -47,7 +51,7 @@ export function recordsOf(
     const [feature, length] = odd;
     throw new RangeError(`${at(action, feature)}: found ${length} rows, wanted ${count}`);
   }
-  return { action, count, columns };
+  return { action, count, first, columns };
 }
 
 /** The numbers that a feature takes. */
@@ -68,7 +72,7 @@ export interface Domain {
  *
  * @throws {TypeError | RangeError} naming the row of the first number that is not.
  */
-export function numbersOf({ action, columns }: Records, name: string, domain: Domain): Float64Array {
+export function numbersOf({ action, first, columns }: Records, name: string, domain: Domain): Float64Array {
   const column = columns[name];
   if (isTyped(column) && column.kind === "text") {
     throw new TypeError(`${at(action, name)}: found text, wanted numbers`);
@@ -80,7 +84,7 @@ export function numbersOf({ action, columns }: Records, name: string, domain: Do
     const value = given[row];
     const there = typeof value === "number" && (value > above && value < Infinity || infinite && !Number.isNaN(value));
     if (!there && !(refused === undefined && isMissing(value))) {
-      throw outside(value, `${at(action, name)}, row ${row}`, domain);
+      throw outside(value, `${at(action, name)}, row ${first + row}`, domain);
     }
     if (values !== given) values[row] = there ? value : NaN;
   }
@@ -101,12 +105,14 @@ function outside(value: unknown, where: string, { wanted, refused, infinite }: D
   );
 }
 
-/** A column of words, each distinct one once. */
+/** A column of words, most often each distinct one once. */
 export interface Words {
   /** A position in `words` for each row; -1 where the text is missing. */
   readonly codes: Int32Array;
-  /** The distinct words. */
+  /** The words. */
   readonly words: readonly string[];
+  /** True if the words are those of a plain list, row by row, so that one may stand several times. */
+  readonly repeated?: true;
 }
 
 /**
@@ -115,25 +121,25 @@ export interface Words {
  * @param feature The feature that the words are of. Default: that of the column's name.
  * @throws {TypeError} naming the row of the first value that is neither a text nor a whole number.
  */
-export function wordsOf({ action, columns }: Records, name: string, feature: string = name): Words {
+export function wordsOf({ action, first, columns }: Records, name: string, feature: string = name): Words {
   const where = name === feature ? at(action, name) : `${at(action, feature)}, column ${JSON.stringify(name)}`;
   const column = columns[name];
   if (isTyped(column)) {
     if (column.kind === "text") return column;
     throw new TypeError(`${where}: found numbers, wanted text`);
   }
-  const known = new Map<string, number>();
-  const codes = Int32Array.from(column, (value, row) => {
-    if (value === null || value === undefined) return -1;
-    if (typeof value !== "string" && !Number.isSafeInteger(value)) {
-      throw new TypeError(`${where}, row ${row}: found ${textOf(value)}, wanted a text or a whole number`);
+  const codes = new Int32Array(column.length);
+  const words: string[] = new Array(column.length);
+  for (let row = 0; row < words.length; row++) {
+    const value = column[row];
+    const missing = value === null || value === undefined;
+    if (!missing && typeof value !== "string" && !Number.isSafeInteger(value)) {
+      throw new TypeError(`${where}, row ${first + row}: found ${textOf(value)}, wanted a text or a whole number`);
     }
-    const word = String(value);
-    const code = known.get(word) ?? known.size;
-    known.set(word, code);
-    return code;
-  });
-  return { codes, words: [...known.keys()] };
+    codes[row] = missing ? -1 : row;
+    words[row] = missing ? "" : typeof value === "string" ? value : String(value);
+  }
+  return { codes, words, repeated: true };
 }
 
 /**

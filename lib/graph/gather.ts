@@ -77,7 +77,7 @@ function isOneHot({ op, attrs, shape }: Value, least: number): boolean {
 }
 
 /** Returns some columns of values that lie side by side: of one-hot ones those of the codes that they stand for. */
-function cutFrom(x: Value, start: number, size: number): Value {
+export function cutFrom(x: Value, start: number, size: number): Value {
   let end = 0;
   const pieces = partsOf(x).flatMap((part) => {
     const width = part.shape[1] as number;

@@ -20,6 +20,8 @@ export interface Parameter {
   readonly init: Init;
   /** The rows that begin at 0 whatever the initial values, but given ones: those of reserved columns. Absent: none. */
   readonly zeros?: readonly number[];
+  /** The feature whose codes its rows are for, in order, but that of a missing id, if it is a table of vectors. */
+  readonly feature?: string;
 }
 
 /** The place of a parameter in the one flat array that holds them all. */

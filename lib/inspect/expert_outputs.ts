@@ -1,7 +1,7 @@
 import { type Rows, sliceRows } from "../data/rows.ts";
 import type { Spec } from "../spec/spec.ts";
 import { alike, squares, within } from "./alike.ts";
-import { inputTensors, readBy } from "../model/feed.ts";
+import { inputTensors } from "../model/feed.ts";
 import { expertOutputs } from "../model/graphs.ts";
 import { insidesOf } from "../model/insides.ts";
 import type { Model } from "../model/model.ts";
@@ -35,14 +35,14 @@ export async function outputsOf(model: Model, data: Rows): Promise<readonly Outp
   const banks = banksOf(model.spec, differ(sliceRows(data, 0, rows)));
   const open = () => banks.some(({ constant, groups }) => constant.length > 0 || groups.length > 0);
   if (rows < piece || !open()) return [];
-  const { plan, programOf } = insidesOf(model, "report gates");
+  const { plan, programOf, fed } = insidesOf(model, "report gates");
   const graph = expertOutputs(plan);
   if (!graph.nodes.some(({ op }) => op === "input")) return [];
   const { program } = programOf("experts", () => graph);
   for (let start = 0; start < rows && open(); start += piece) {
     const some = sliceRows(data, start, Math.min(piece, rows - start));
     insidesOf(model, "report gates"); // it may be disposed meanwhile
-    const found = await program.run(readBy(graph, inputTensors(some)));
+    const found = await program.run(fed(graph, inputTensors(some)));
     for (const bank of banks) distinguish(bank, found[`experts/${bank.level}/${bank.name}`].data, some.count);
   }
   return banks.map(({ level, name, constant, groups }) => {

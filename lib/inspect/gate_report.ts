@@ -9,7 +9,7 @@ import type { Segments } from "../features/kind.ts";
 import { groupsOf, kinds } from "../features/table.ts";
 import type { Spec } from "../spec/spec.ts";
 import { kindOf, optionsOf } from "../errors/kinds.ts";
-import { inputTensors, readBy } from "../model/feed.ts";
+import { inputTensors } from "../model/feed.ts";
 import { capacityOf, dropsOf } from "./gate_capacity.ts";
 import { outputsOf } from "./expert_outputs.ts";
 import { addRow, type GateSums, noSums, statistics } from "./gate_sums.ts";
@@ -141,7 +141,7 @@ async function collected(
   readonly segments: ReadonlyMap<number, Sums>;
   readonly dropped: readonly (Float64Array | undefined)[] | undefined;
 }> {
-  const { plan, programOf } = insidesOf(model, "report gates");
+  const { plan, programOf, fed } = insidesOf(model, "report gates");
   const nothing = (): Sums => ({ rows: 0, gates: gates.map(({ experts }) => noSums(experts.length)) });
   const whole = nothing();
   const segments = new Map<number, Sums>();
@@ -153,7 +153,7 @@ async function collected(
     if (gates.length > 0) {
       const { graph, program } = programOf("gates", () => weighing(plan, gates));
       insidesOf(model, "report gates"); // it may be disposed meanwhile
-      const outputs = await program.run(readBy(graph, inputTensors(piece)));
+      const outputs = await program.run(fed(graph, inputTensors(piece)));
       weights.push(...gates.map((gate) => finiteWeights(outputs[`gates/${gate.gate}`], gate, start)));
     }
     for (let row = 0; row < piece.count; row += batch) drops?.add(weights, row, Math.min(row + batch, piece.count));

@@ -1,4 +1,4 @@
-import { areFinite } from "../data/finite.ts";
+import { areFinite } from "../ops/finite.ts";
 import { type Rows, sliceRows } from "../data/rows.ts";
 import type { Engine, Program, Store } from "../engines/engine.ts";
 import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
@@ -12,13 +12,14 @@ import type { Spec } from "../spec/spec.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { type Plan, plan as planOf } from "../trace/plan.ts";
 import { checkRows } from "./check_rows.ts";
-import { inputTensors, mostRows, readBy } from "./feed.ts";
+import { inputTensors, mostRows, namesRead, readBy } from "./feed.ts";
 import { prediction } from "./graphs.ts";
 import { initialised } from "./initialise.ts";
 import { type Insides, insidesOf, keepInsides, type Loaded } from "./insides.ts";
 import type { Model } from "./model.ts";
 import { checkInside } from "./overflow.ts";
-import { checkMark, join, marked, split } from "./parameters.ts";
+import { checkMark, checkParameters, join, marked, whole } from "./parameters.ts";
+import { type Tables, tablesOf, vectorsOf } from "./tables.ts";
 
 /** The options of {@linkcode compile}. */
 export interface CompileOptions {
@@ -82,13 +83,21 @@ export async function compile<Tasks extends string>(
     );
   }
   checkMark(spec.input, begun);
-  const store = engine.store({ [flatName]: join(layout, begun ?? initialised(parameters, seed)) });
-  return modelOf(plan, engine, seed, store);
+  if (begun !== undefined) checkParameters(parameters, begun);
+  const first = begun ?? initialised(parameters, seed, spec.input);
+  const store = engine.store({ [flatName]: join(layout, first) });
+  return modelOf(plan, engine, seed, store, tablesOf(plan.tables, first, begun === undefined));
 }
 
 /** Returns a model whose parameters are in a store. */
-function modelOf<Tasks extends string>(plan: Plan<Tasks>, engine: Engine, seed: number, store: Store): Model<Tasks> {
-  const { spec, layout } = plan;
+function modelOf<Tasks extends string>(
+  plan: Plan<Tasks>,
+  engine: Engine,
+  seed: number,
+  store: Store,
+  tables: Tables,
+): Model<Tasks> {
+  const { spec, layout, parameters: wanted } = plan;
   const state = { training: false, trained: false, disposed: false, largest: undefined };
   const { programOf, dispose } = programs(engine, store);
   const tasks = Object.keys(spec.tasks) as Tasks[];
@@ -112,12 +121,14 @@ function modelOf<Tasks extends string>(plan: Plan<Tasks>, engine: Engine, seed: 
     },
     parameters: async () => {
       insidesOf(model, "read parameters");
-      return marked(spec.input, split(layout, await store.read(flatName)));
+      return marked(spec.input, whole(plan, await store.read(flatName), tables));
     },
     assign: (parameters) => {
       insidesOf(model, "assign parameters");
       checkMark(spec.input, parameters);
+      checkParameters(wanted, parameters);
       store.write(flatName, join(layout, parameters));
+      for (const [path, { vectors }] of tables) vectors.set(parameters[path].data);
       insidesOf(model, "assign parameters").state.largest = undefined;
     },
     dispose: () => {
@@ -126,7 +137,14 @@ function modelOf<Tasks extends string>(plan: Plan<Tasks>, engine: Engine, seed: 
       store.dispose();
     },
   };
-  keepInsides(model, { plan, store, programOf, state });
+  keepInsides(model, {
+    plan,
+    store,
+    tables,
+    programOf,
+    state,
+    fed: (graph, tensors) => fedOf(plan, tables, graph, tensors),
+  });
   return model;
 }
 
@@ -154,7 +172,7 @@ async function outputsFor(insides: () => Insides, rows: Rows, gates: boolean): P
   checkRows(plan.spec, rows);
   const name = gates ? "inspect" : "predict";
   const { graph, program } = programOf(name, () => prediction(plan, gates));
-  const outputs = await inPieces(() => insides() && program, rows, graph);
+  const outputs = await inPieces((tensors) => program.run(insides().fed(graph, tensors)), rows);
   checkPredictions(pick(outputs, tasks), rows.count);
   await checkInside("Cannot predict", kept, [name, graph], rows);
   return outputs;
@@ -181,12 +199,28 @@ function unbounded(found: number): string {
 /** The most elements that all parameters together can have: 4 GiB of float32. */
 const mostParameters = 2 ** 30;
 
-/** Runs a program, which is asked for anew as the model may be disposed, over all rows, and joins its outputs. */
-async function inPieces(program: () => Program, rows: Rows, graph: Graph): Promise<Record<string, Float32Array>> {
+/** Returns what a graph reads of a batch: inputs, and vectors that its codes look up. */
+function fedOf(
+  { lookups }: Plan,
+  tables: Tables,
+  graph: Graph,
+  tensors: Readonly<Record<string, Tensor>>,
+): Record<string, Tensor> {
+  const read = readBy(graph, tensors);
+  const names = namesRead(graph);
+  const wanted = lookups.filter(({ name }) => names.has(name));
+  return wanted.length === 0 ? read : { ...read, ...vectorsOf(wanted, tables, tensors) };
+}
+
+/** Runs rows in pieces, and joins the outputs. */
+async function inPieces(
+  run: (tensors: Readonly<Record<string, Tensor>>) => Promise<Readonly<Record<string, Tensor>>>,
+  rows: Rows,
+): Promise<Record<string, Float32Array>> {
   const joined = new Map<string, Float32Array>();
   for (let start = 0; start < rows.count; start += mostRows) {
     const count = Math.min(mostRows, rows.count - start);
-    const outputs = await program().run(readBy(graph, inputTensors(sliceRows(rows, start, count))));
+    const outputs = await run(inputTensors(sliceRows(rows, start, count)));
     for (const [name, { data }] of Object.entries(outputs)) {
       const width = data.length / count;
       const whole = joined.get(name) ?? new Float32Array(rows.count * width);

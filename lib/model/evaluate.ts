@@ -3,7 +3,7 @@ import { part } from "../graph/values.ts";
 import { lossOverAll, measuresOf } from "../heads/heads.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { checkRows } from "./check_rows.ts";
-import { batchTensors, judged, mostRows, readBy, scalesOf } from "./feed.ts";
+import { batchTensors, judged, mostRows, scalesOf } from "./feed.ts";
 import { evaluation } from "./graphs.ts";
 import { insidesOf } from "./insides.ts";
 import type { Model } from "./model.ts";
@@ -49,7 +49,7 @@ export interface Evaluation<Tasks extends string = string> {
  */
 export async function evaluate<Tasks extends string>(model: Model<Tasks>, rows: Rows): Promise<Evaluation<Tasks>> {
   const insides = insidesOf(model, "evaluate");
-  const { plan, programOf } = insides;
+  const { plan, programOf, fed } = insides;
   const { spec } = plan;
   checkRows(spec, rows, "evaluate");
   const tasks = Object.keys(spec.tasks) as Tasks[];
@@ -62,7 +62,7 @@ export async function evaluate<Tasks extends string>(model: Model<Tasks>, rows: 
   for (let start = 0; start < rows.count; start += mostRows) {
     const piece = sliceRows(rows, start, Math.min(mostRows, rows.count - start));
     insidesOf(model, "evaluate"); // it may be disposed meanwhile
-    const outputs = await program.run(readBy(graph, batchTensors(spec, piece, scales)));
+    const outputs = await program.run(fed(graph, batchTensors(spec, piece, scales)));
     for (const [path, { data }] of Object.entries(part(outputs, "auxiliary", Object.keys(plan.evaluation.auxiliary)))) {
       auxiliary[path] = (auxiliary[path] ?? 0) + data[0] * (piece.count / rows.count);
     }

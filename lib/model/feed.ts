@@ -112,16 +112,20 @@ const someRows = 1024;
 
 /** Returns the tensors that a graph reads: not every model reads all inputs, nor every optimiser the step's number. */
 export function readBy(graph: Graph, tensors: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
-  const read = reads.get(graph) ?? namesRead(graph);
-  reads.set(graph, read);
+  const read = namesRead(graph);
   return Object.fromEntries(Object.entries(tensors).filter(([name]) => read.has(name)));
 }
 
 /** The names that graphs read, found once for each graph. */
 const reads = new WeakMap<Graph, ReadonlySet<unknown>>();
 
-function namesRead({ nodes }: Graph): Set<unknown> {
-  return new Set(nodes.flatMap(({ op, attrs }) => op === "input" || op === "noise" ? [attrs.name] : []));
+/** Returns the names of the inputs and noises that a graph reads. */
+export function namesRead(graph: Graph): ReadonlySet<unknown> {
+  const known = reads.get(graph);
+  if (known !== undefined) return known;
+  const found = new Set(graph.nodes.flatMap(({ op, attrs }) => op === "input" || op === "noise" ? [attrs.name] : []));
+  reads.set(graph, found);
+  return found;
 }
 
 /** Returns the column of a task, whatever its name: `constructor` is a name like any other. */

@@ -13,6 +13,7 @@ import type { Value } from "../ops/value.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { losses } from "../trace/losses.ts";
 import { checkPlan, type Plan } from "../trace/plan.ts";
+import type { Traced } from "../trace/trace.ts";
 
 /**
  * Returns the forward graph of a model, from a batch to predictions by task and, if asked for, gate weights as
@@ -40,7 +41,7 @@ import { checkPlan, type Plan } from "../trace/plan.ts";
  */
 export function forward(plan: Plan, gates = false): Graph {
   checkPlan("write graph", plan);
-  return optimise(graphOf(gather(predicted(plan, gates), 32)));
+  return optimise(graphOf(gather(predicted(plan.exported, gates), 32)));
 }
 
 /**
@@ -50,7 +51,7 @@ export function forward(plan: Plan, gates = false): Graph {
  * multiply one-hot columns.
  */
 export function exported(plan: Plan, gates: boolean, gatherFrom: number): Graph {
-  return optimise(graphOf(gather(asProducts(predicted(plan, gates)), gatherFrom)));
+  return optimise(graphOf(gather(asProducts(predicted(plan.exported, gates)), gatherFrom)));
 }
 
 /**
@@ -74,7 +75,7 @@ export function exported(plan: Plan, gates: boolean, gatherFrom: number): Graph 
  */
 export function prediction(plan: Plan, gates = false): Graph {
   checkPlan("write graph", plan);
-  return optimise(graphOf(onPieces(predicted(plan, gates), plan)));
+  return optimise(graphOf(onPieces(predicted(plan.evaluation, gates), plan)));
 }
 
 /**
@@ -136,6 +137,6 @@ function asProducts(values: Values): Values {
   });
 }
 
-function predicted({ evaluation: { predictions, gates } }: Plan, withGates: boolean): Values {
+function predicted({ predictions, gates }: Traced, withGates: boolean): Values {
   return withGates ? { "": predictions, gates } : { "": predictions };
 }

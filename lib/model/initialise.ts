@@ -1,5 +1,7 @@
 import { kindOf } from "../errors/kinds.ts";
-import { random } from "../data/random.ts";
+import { type Random, random, randoms } from "../data/random.ts";
+import type { InputSpec } from "../features/input.ts";
+import { kinds } from "../features/table.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { Parameter } from "../graph/layout.ts";
 import { parametersOf } from "../trace/parameters.ts";
@@ -10,6 +12,8 @@ import type { Init } from "../ops/init.ts";
 /**
  * Returns the initial values of a model's parameters, by path. Each depends on the seed and the path alone: adding a
  * task or an expert changes no other value, and every engine begins with the same numbers.
+ *
+ * Vectors of features depend on their word too, not on its place: a vocabulary in another order has the same vectors.
  *
  * There is one exception. Weights that reserved columns of the input are multiplied with, those of missing texts, of
  * unknown words and of indicators of missing numbers, begin at 0, so that what no row has trained adds nothing. `inits.values` stay as they are given.
@@ -31,17 +35,18 @@ export function initialise(spec: Spec, seed: number): Record<string, Tensor> {
   if (!Number.isSafeInteger(seed)) {
     throw new RangeError(`Cannot initialise parameters: seed must be a whole number, found ${kindOf(seed)}`);
   }
-  return initialised(parametersOf(spec), seed);
+  return initialised(parametersOf(spec), seed, spec.input);
 }
 
 /** Returns the initial values of some parameters, by path. */
-export function initialised(parameters: readonly Parameter[], seed: number): Record<string, Tensor> {
-  return Object.fromEntries(parameters.map((parameter) => [parameter.path, initial(parameter, seed)]));
+export function initialised(parameters: readonly Parameter[], seed: number, input: InputSpec): Record<string, Tensor> {
+  return Object.fromEntries(parameters.map((parameter) => [parameter.path, initial(parameter, seed, input)]));
 }
 
-function initial({ path, shape, init, zeros = [] }: Parameter, seed: number): Tensor {
+function initial({ path, shape, init, zeros = [], feature }: Parameter, seed: number, input: InputSpec): Tensor {
   if (init.kind === "values") return { shape, data: Float32Array.from(init.values) };
-  const data = drawn(path, shape, init, seed);
+  const texts = feature === undefined ? undefined : rowTexts(input, feature);
+  const data = texts === undefined ? drawn(path, shape, init, seed) : drawnByRow(path, shape, init, seed, texts);
   const width = data.length / shape[0];
   for (const row of zeros) data.fill(0, row * width, (row + 1) * width);
   return { shape, data };
@@ -53,9 +58,43 @@ function drawn(path: string, shape: readonly number[], init: Drawn, seed: number
   const { spread, size } = distribution(init, shape);
   const data = new Float32Array(sizeOf(shape));
   if (spread === "constant") return data.fill(size);
-  const draw = spread === "uniform" ? () => 2 * source.uniform() - 1 : () => source.normal();
+  const draw = drawsOf(spread, source);
   for (let at = 0; at < data.length; at++) data[at] = draw() * size;
   return data;
+}
+
+/** Returns initial values of a table `[rows, units]`, of which those of a row depend on its text, not on its place. */
+function drawnByRow(
+  path: string,
+  shape: readonly number[],
+  init: Drawn,
+  seed: number,
+  textOf: (row: number) => string,
+): Float32Array<ArrayBuffer> {
+  const { spread, size } = distribution(init, shape);
+  const [rows, units] = shape;
+  const data = new Float32Array(rows * units);
+  if (spread === "constant") return data.fill(size);
+  const sourceOf = randoms(`${seed}:${path}:`);
+  for (let row = 0; row < rows; row++) {
+    const draw = drawsOf(spread, sourceOf(textOf(row)));
+    for (let at = row * units; at < (row + 1) * units; at++) data[at] = draw() * size;
+  }
+  return data;
+}
+
+/** Returns the text of each row of a table of a feature's vectors: its word, or what stands for it. */
+function rowTexts(input: InputSpec, name: string): ((row: number) => string) | undefined {
+  const feature = "width" in input || !Object.hasOwn(input.features, name) ? undefined : input.features[name];
+  if (feature === undefined) return undefined;
+  const kind = kinds[feature.kind];
+  const [code] = kind.inputs([[name, feature]]).flatMap(({ codes = [] }) => codes);
+  const first = code?.missing === undefined ? 0 : 1;
+  return (row) => kind.textOf?.(feature, row + first) ?? "";
+}
+
+function drawsOf(spread: "uniform" | "normal", source: Random): () => number {
+  return spread === "uniform" ? () => 2 * source.uniform() - 1 : () => source.normal();
 }
 
 /** Initial values that are not given one by one. */

@@ -2,7 +2,9 @@ import type { Program, Store } from "../engines/engine.ts";
 import { isRecord, kindOf } from "../errors/kinds.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Plan } from "../trace/plan.ts";
+import type { Tensor } from "../ops/tensor.ts";
 import type { Model } from "./model.ts";
+import type { Tables } from "./tables.ts";
 
 /** The insides of a model, which its interface does not show. */
 export interface Insides<Tasks extends string = string> {
@@ -10,6 +12,10 @@ export interface Insides<Tasks extends string = string> {
   readonly plan: Plan<Tasks>;
   /** The arrays on the engine: parameters, and those of training. */
   readonly store: Store;
+  /** The tables of vectors that are looked up, beside the engine. */
+  readonly tables: Tables;
+  /** Returns what a graph reads of a batch: inputs, and vectors that its codes look up. */
+  readonly fed: (graph: Graph, tensors: Readonly<Record<string, Tensor>>) => Record<string, Tensor>;
   /** Returns a program that the model runs more than once, loaded when it is first wanted. */
   readonly programOf: (name: string, write: () => Graph) => Loaded;
   /**

@@ -5,8 +5,9 @@ import type { Graph } from "../graph/graph.ts";
 import { guarded, insideOf, mostFloat, mostInside } from "../graph/overflow.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { Value } from "../ops/value.ts";
-import { inputTensors, mostRows, readBy } from "./feed.ts";
+import { inputTensors, mostRows } from "./feed.ts";
 import type { Insides } from "./insides.ts";
+import { largestOf, type Tables } from "./tables.ts";
 
 /**
  * Makes sure that predictions are not made of numbers beyond float32, which `tanh` and the like turn into finite ones
@@ -19,7 +20,7 @@ import type { Insides } from "./insides.ts";
  */
 export async function checkInside(
   action: string,
-  { plan, store, programOf, state }: Insides,
+  { plan, store, tables, programOf, fed, state }: Insides,
   [name, graph]: readonly [name: string, graph: Graph],
   rows: Rows,
 ): Promise<void> {
@@ -27,17 +28,18 @@ export async function checkInside(
   const inside = known.get(graph) ??
     { values: insideOf(graph, Object.keys(plan.spec.tasks)), parameters: -1, safe: -1 };
   known.set(graph, inside);
-  const largest = await largestParameter(store, state);
+  const largest = await largestParameter(store, tables, state);
   if (inside.parameters !== largest) {
     inside.parameters = largest;
     inside.safe = safeInputs(inside.values, largest);
   }
+  // Vectors are inputs of the graph, and parameters: they count as both.
   const inputs = Object.values(rows.inputs).map((data) => data instanceof Int32Array ? 0 : largestIn(data));
-  if (Math.max(0, ...inputs) <= inside.safe) return;
+  if (Math.max(plan.lookups.length === 0 ? 0 : largest, ...inputs) <= inside.safe) return;
   const guard = programOf(`${name}, guarded`, () => guarded(inside.values));
   const isBeyond = async (start: number, count: number): Promise<boolean> => {
     const tensors = inputTensors(sliceRows(rows, start, count));
-    return (await guard.program.run(readBy(guard.graph, tensors))).beyond.data[0] !== 0;
+    return (await guard.program.run(fed(guard.graph, tensors))).beyond.data[0] !== 0;
   };
   for (let start = 0; start < rows.count; start += mostRows) {
     const count = Math.min(mostRows, rows.count - start);
@@ -61,10 +63,10 @@ interface Inside {
 const known = new WeakMap<Graph, Inside>();
 
 /** Returns the largest size of a parameter, which is looked up again where training may have changed it. */
-async function largestParameter(store: Store, state: Insides["state"]): Promise<number> {
+async function largestParameter(store: Store, tables: Tables, state: Insides["state"]): Promise<number> {
   const { training } = state;
   if (!training && state.largest !== undefined) return state.largest;
-  const largest = largestIn((await store.read(flatName)).data);
+  const largest = Math.max(largestOf(tables), largestIn((await store.read(flatName)).data));
   if (!training && !state.training) state.largest = largest;
   return largest;
 }

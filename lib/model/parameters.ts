@@ -1,30 +1,35 @@
-import { areFinite } from "../data/finite.ts";
+import { areFinite } from "../ops/finite.ts";
 import { differenceFrom, encodingOf } from "../features/encoding.ts";
 import type { InputSpec } from "../features/input.ts";
 import { markOf, withMark } from "../formats/mark.ts";
 import type { OtherTensor } from "../formats/safetensors.ts";
 import type { Tensor } from "../ops/tensor.ts";
-import type { Extent, Layout } from "../graph/layout.ts";
-import { shapeText } from "../ops/shape.ts";
+import type { Extent, Layout, Parameter } from "../graph/layout.ts";
+import { shapeText, sizeOf } from "../ops/shape.ts";
+import type { Plan } from "../trace/plan.ts";
+import type { Tables } from "./tables.ts";
 import { nearest } from "../errors/nearest.ts";
 import { isRecord, kindOf } from "../errors/kinds.ts";
 
 /**
- * Returns parameters by path as one flat array, `[size]`.
- *
- * @throws {TypeError} listing all that are missing, unexpected, misshapen and not finite.
+ * Returns those parameters that a layout has as one flat array, `[size]`.
  */
 export function join(layout: Layout, parameters: Readonly<Record<string, Tensor>>): Tensor {
-  if (!isRecord(parameters)) {
-    throw new TypeError(`Cannot assign parameters: wanted tensors by path, found ${kindOf(parameters)}`);
-  }
-  checkParameters(layout, parameters);
   const data = new Float32Array(layout.size);
   for (const extent of layout.extents) {
     const from = parameters[extent.path].data;
     for (const { at, start, end } of runs(extent)) data.set(from.subarray(at, at + end - start), start);
   }
   return { shape: [layout.size], data };
+}
+
+/** Returns all parameters of a model by path: those in the flat array, `[size]`, and tables. */
+export function whole(plan: Plan, flat: Tensor, tables: Tables): Record<string, Tensor> {
+  const inside = split(plan.layout, flat);
+  return Object.fromEntries(plan.parameters.map(({ path, shape }) => {
+    const table = tables.get(path);
+    return [path, table === undefined ? inside[path] : { shape, data: table.vectors.slice() }];
+  }));
 }
 
 /** Returns the parameters of a model with the mark of its features. */
@@ -55,11 +60,14 @@ export function checkMark(input: InputSpec, parameters: unknown, file?: string):
  * @throws {TypeError} listing all that are missing, unexpected, misshapen and not finite.
  */
 export function checkParameters(
-  layout: Layout,
+  wanted: readonly Parameter[],
   parameters: Readonly<Record<string, Tensor>>,
   others: Readonly<Record<string, OtherTensor>> = {},
 ): void {
-  const wrong = misfits(layout, parameters, others);
+  if (!isRecord(parameters)) {
+    throw new TypeError(`Cannot assign parameters: wanted tensors by path, found ${kindOf(parameters)}`);
+  }
+  const wrong = misfits(wanted, parameters, others);
   if (wrong.length === 0) return;
   const shown = wrong.slice(0, mostShown).map((line) => `\n  ${line}`).join("");
   const more = wrong.length > mostShown ? `\n  and ${wrong.length - mostShown} more` : "";
@@ -87,12 +95,12 @@ const mostShown = 20;
 
 /** Returns the reasons why parameters do not fit a model: one line each. */
 function misfits(
-  layout: Layout,
+  all: readonly Parameter[],
   parameters: Readonly<Record<string, Tensor>>,
   others: Readonly<Record<string, OtherTensor>>,
 ): string[] {
-  const wanted = new Map(layout.extents.map((extent) => [extent.path, extent]));
-  const paths = layout.extents.map(({ path }) => path).filter((path) => !Object.hasOwn(others, path));
+  const wanted = new Map(all.map((parameter) => [parameter.path, parameter]));
+  const paths = all.map(({ path }) => path).filter((path) => !Object.hasOwn(others, path));
   const missing = paths.filter((path) => !Object.hasOwn(parameters, path));
   const lines = missing.map((path) => `missing: ${path} ${shapeText(wanted.get(path)!.shape)}`);
   for (const [path, { dtype, shape }] of Object.entries(others)) {
@@ -113,8 +121,8 @@ function misfits(
       lines.push(`unexpected: ${path} ${shapeText(shape)}${meant === undefined ? "" : `: did you mean ${meant}?`}`);
     } else if (shapeText(shape) !== shapeText(extent.shape)) {
       lines.push(`misshapen: ${path} is ${shapeText(shape)}, wanted ${shapeText(extent.shape)}`);
-    } else if (data.length !== extent.size) {
-      lines.push(`misshapen: ${path} has ${data.length} elements, wanted ${extent.size}`);
+    } else if (data.length !== sizeOf(extent.shape)) {
+      lines.push(`misshapen: ${path} has ${data.length} elements, wanted ${sizeOf(extent.shape)}`);
     } else {
       const fits = data instanceof Float32Array && areFinite(data);
       const at = fits ? -1 : data.findIndex((number) => !Number.isFinite(Math.fround(number)));

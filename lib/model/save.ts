@@ -8,7 +8,7 @@ import { type Contents, type Folder, folderOf } from "../files/folder.ts";
 import { system, unreachable } from "../files/runtime.ts";
 import { dataStart } from "../formats/safetensors_header.ts";
 import { decodeSafetensors, encodeSafetensors, type Safetensors } from "../formats/safetensors.ts";
-import { layoutOf } from "../graph/layout.ts";
+import { sizeOf } from "../ops/shape.ts";
 import { parametersOf } from "../trace/parameters.ts";
 import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
@@ -192,9 +192,10 @@ async function readOnce(folder: Folder): Promise<Pair> {
   const json = parseJson(await read(specFile, longestSpec), nameOf(specFile));
   const id = digest(json);
   const spec = check(await withWords(json, folder));
-  const layout = layoutOf(parametersOf(spec));
+  const parameters = parametersOf(spec);
+  const size = parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   const file = await has(betweenFile(id)) ? betweenFile(id) : parametersFile;
-  const bytes = await read(file, (start) => dataStart(start) + 8 * layout.size + others);
+  const bytes = await read(file, (start) => dataStart(start) + 8 * size + others);
   const stored = decodeSafetensors(bytes, nameOf(file));
   const { spec: partner } = stored.metadata;
   if (partner !== undefined && partner !== id) {
@@ -202,7 +203,7 @@ async function readOnce(folder: Folder): Promise<Pair> {
     throw new TypeError(`Cannot load model\n  at ${name}: ${found}`);
   }
   checkMark(spec.input, stored.tensors, nameOf(file));
-  if (stored.others !== undefined) checkParameters(layout, stored.tensors, stored.others);
+  if (stored.others !== undefined) checkParameters(parameters, stored.tensors, stored.others);
   return { ...stored, spec };
 }
 

@@ -76,6 +76,11 @@ export function isRows(value: Json | undefined): boolean {
   return value === undefined || value === "looked up";
 }
 
+/** Returns true if a setting names the feature whose codes a parameter's rows are for, or is absent. */
+export function isFeature(value: Json | undefined): boolean {
+  return value === undefined || typeof value === "string";
+}
+
 /** The initialisers and their settings, all but that of given values. */
 const initSettings = {
   constant: ["value"],

@@ -23,6 +23,7 @@ import {
   isAxes,
   isAxis,
   isCount,
+  isFeature,
   isFixedShape,
   isInit,
   isName,
@@ -71,7 +72,7 @@ export interface Rule {
 /** The ops, one row each: leaves, product, arithmetic, functions, choices, reductions, rearrangements, rows, phases. */
 export const ops: Readonly<Record<Op, Rule>> = {
   input: leaf({ name: isName, shape: isShape, type: isType }, (attrs) => attrs.type as Type),
-  parameter: leaf({ name: isName, shape: isFixedShape, init: isInit, rows: isRows }),
+  parameter: leaf({ name: isName, shape: isFixedShape, init: isInit, rows: isRows, feature: isFeature }),
   noise: leaf({ name: isName, shape: isShape, kind: oneOf("uniform", "normal") }),
   constant: leaf({ shape: isFixedShape, data: isNumbers }),
 

@@ -8,6 +8,8 @@ import {
   type OptimiserOptions,
   type Rate,
   sharedOptions,
+  type VectorOptimiser,
+  type VectorRule,
 } from "./optimiser.ts";
 
 /** The options of {@linkcode adagrad}. */
@@ -40,7 +42,7 @@ export interface AdagradOptions extends OptimiserOptions {
  * model.dispose();
  * ```
  */
-export function adagrad(rate: Rate = 1e-2, options: AdagradOptions = {}): Optimiser {
+export function adagrad(rate: Rate = 1e-2, options: AdagradOptions = {}): Optimiser & VectorOptimiser {
   const { initial = 0.1, epsilon = 1e-7, ...shared } = optionsOf("make adagrad", options, [
     ...sharedOptions,
     "initial",
@@ -52,5 +54,25 @@ export function adagrad(rate: Rate = 1e-2, options: AdagradOptions = {}): Optimi
     const sum = add(slots.sum, mul(gradient, gradient));
     return { change: div(mul(gradient, rate), add(sqrt(sum), epsilon)), slots: { sum } };
   };
-  return optimiserOf({ name: "adagrad", slots: { sum: initial }, update }, rate, shared);
+  const vectors = vectorsBy(initial, epsilon);
+  return { ...optimiserOf({ name: "adagrad", slots: { sum: initial }, update }, rate, shared), vectors };
+}
+
+/** Returns the same rule of vectors that are looked up. */
+function vectorsBy(initial: number, epsilon: number): VectorRule {
+  return {
+    state: (units) => units,
+    initial,
+    touchedDecay: 0,
+    update: ({ table, state, rows, count, units, gradient, scale, rate }) => {
+      for (let at = 0; at < count; at++) {
+        const [to, from] = [rows[at] * units, at * units];
+        for (let unit = 0; unit < units; unit++) {
+          const slope = scale * gradient[from + unit];
+          state[to + unit] += slope * slope;
+          table[to + unit] -= rate * slope / (Math.sqrt(state[to + unit]) + epsilon);
+        }
+      }
+    },
+  };
 }

@@ -34,6 +34,54 @@ export interface Optimiser {
     readonly change: Value;
     readonly slots: Readonly<Record<string, Value>>;
   };
+  /** The rule for vectors that are looked up; absent where theirs would have to touch those that no row reads. */
+  readonly vectors?: VectorRule;
+}
+
+/**
+ * A rule by which vectors that are looked up follow their gradient: those that a step has read, no others. It runs beside
+ * the engine, on plain arrays.
+ */
+export interface VectorOptimiser {
+  /** The optimiser's name. */
+  readonly name: string;
+  /** The learning rate of a step, which counts from 1. */
+  readonly rate: (step: number) => number;
+  /** The rule. */
+  readonly vectors: VectorRule;
+}
+
+/** How the vectors of a table are updated. */
+export interface VectorRule {
+  /** The numbers of state that are kept beside each vector, of vectors of so many units. */
+  readonly state: (units: number) => number;
+  /** The number with which they begin. */
+  readonly initial: number;
+  /** The share of each vector that is read which is taken off, times the learning rate. */
+  readonly touchedDecay: number;
+  /** One update, in place. */
+  readonly update: (at: VectorUpdate) => void;
+}
+
+/** The vectors of a table, and what a step knows of those that it has read. */
+export interface VectorUpdate {
+  /** The vectors, `[rows, units]`. */
+  readonly table: Float32Array;
+  /** Their state, `[rows, state]`. */
+  readonly state: Float32Array;
+  /** The rows that were read, each once: the first `count` numbers. */
+  readonly rows: Int32Array;
+  readonly count: number;
+  /** The units of a vector. */
+  readonly units: number;
+  /** The gradients of these rows, summed over all places that read them, `[count, units]`. */
+  readonly gradient: Float32Array;
+  /** The number to multiply gradients with: below 1 where they are clipped. */
+  readonly scale: number;
+  /** The learning rate of the step. */
+  readonly rate: number;
+  /** The number of steps so far, this one counted. */
+  readonly step: number;
 }
 
 /** The options of every optimiser. */
@@ -58,13 +106,19 @@ type Rule = Pick<Optimiser, "name" | "slots" | "update"> & Partial<Pick<Optimise
  */
 export function optimiserOf(rule: Rule, rate: Rate, { weightDecay = 0, clipNorm }: OptimiserOptions): Optimiser {
   const { name } = rule;
+  const rates = rateOf(name, rate);
+  checkWithin(name, "weightDecay", weightDecay, 0, Infinity);
+  if (clipNorm !== undefined) checkPositive(name, "clipNorm", clipNorm);
+  return { scalars: () => ({}), ...rule, rate: rates, weightDecay, clipNorm };
+}
+
+/** Returns a learning rate as a function of the step. */
+function rateOf(name: string, rate: Rate): (step: number) => number {
   if (typeof rate === "number") checkPositive(name, "the learning rate", rate);
   else if (typeof rate !== "function") {
     throw new TypeError(`Cannot make ${name}: the learning rate must be a number or a function, found ${kindOf(rate)}`);
   }
-  checkWithin(name, "weightDecay", weightDecay, 0, Infinity);
-  if (clipNorm !== undefined) checkPositive(name, "clipNorm", clipNorm);
-  return { scalars: () => ({}), ...rule, rate: typeof rate === "number" ? () => rate : rate, weightDecay, clipNorm };
+  return typeof rate === "number" ? () => rate : rate;
 }
 
 /**
@@ -81,6 +135,34 @@ export function checkOptimiser(action: string, found: unknown): void {
     throw new TypeError(`Cannot ${action}: the optimiser's ${wanted}`);
   }
   throw new TypeError(`Cannot ${action}: wanted an optimiser, such as adam(1e-3), found ${kindOf(found)}`);
+}
+
+/**
+ * Checks that something is an optimiser of vectors.
+ *
+ * @throws {TypeError} if it is not.
+ */
+export function checkVectorOptimiser(action: string, found: unknown): void {
+  const { name, rate, vectors, weightDecay, clipNorm } = isRecord(found) ? found : {};
+  const wanted = "wanted an optimiser of vectors, such as rowwiseAdagrad(0.05)";
+  if (typeof rate !== "function") throw new TypeError(`Cannot ${action}: ${wanted}, found ${kindOf(found)}`);
+  const wrong = (what: string) => new TypeError(`Cannot ${action}: vectors cannot follow ${name}, ${what}: ${wanted}`);
+  if (!isRecord(vectors)) throw wrong("which moves those that no row of a batch reads");
+  if (typeof weightDecay === "number" && weightDecay > 0) {
+    throw wrong("whose weightDecay is that of all matrices; touchedDecay is that of vectors which are read");
+  }
+  if (clipNorm !== undefined) throw wrong("as clipNorm is an option of the one norm of all: give it to optimiser");
+}
+
+/**
+ * Returns the optimiser of vectors of a rule and a learning rate.
+ *
+ * @throws {TypeError} if the learning rate is not a number or a function.
+ * @throws {RangeError} if the learning rate or the decay is out of range.
+ */
+export function vectorOptimiserOf(name: string, rate: Rate, vectors: VectorRule): VectorOptimiser {
+  checkWithin(name, "touchedDecay", vectors.touchedDecay, 0, Infinity);
+  return { name, rate: rateOf(name, rate), vectors };
 }
 
 /**

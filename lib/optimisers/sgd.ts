@@ -7,6 +7,8 @@ import {
   type OptimiserOptions,
   type Rate,
   sharedOptions,
+  type VectorOptimiser,
+  type VectorRule,
 } from "./optimiser.ts";
 
 /**
@@ -31,11 +33,24 @@ import {
  * model.dispose();
  * ```
  */
-export function sgd(rate: Rate, options: OptimiserOptions = {}): Optimiser {
+export function sgd(rate: Rate, options: OptimiserOptions = {}): Optimiser & VectorOptimiser {
   const shared = optionsOf("make sgd", options, sharedOptions);
   const update: Optimiser["update"] = (gradient, _, { rate }) => ({ change: mul(gradient, rate), slots: {} });
-  return optimiserOf({ name: "sgd", slots: {}, update }, rate, shared);
+  return { ...optimiserOf({ name: "sgd", slots: {}, update }, rate, shared), vectors };
 }
+
+/** The same of vectors that are looked up. */
+const vectors: VectorRule = {
+  state: () => 0,
+  initial: 0,
+  touchedDecay: 0,
+  update: ({ table, rows, count, units, gradient, scale, rate }) => {
+    for (let at = 0; at < count; at++) {
+      const [to, from] = [rows[at] * units, at * units];
+      for (let unit = 0; unit < units; unit++) table[to + unit] -= rate * scale * gradient[from + unit];
+    }
+  },
+};
 
 /**
  * Gradient descent with momentum: `v = mu v + g; p -= rate v` (Polyak 1964, as in PyTorch and without dampening).

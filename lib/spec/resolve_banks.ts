@@ -110,6 +110,10 @@ function checkTies(issues: Issue[], path: string, name: string, banks: Banks): v
     const where = `${path}.near${keyText(other)}`;
     checkFellow(issues, where, name, other, banks);
     if (!isAtLeast(0, weight)) report(issues, where, `the weight of a distance must be at least 0, found ${weight}`);
+    if (looksUp(banks.experts[name]?.net)) {
+      const why = "a distance would move those that no row reads";
+      report(issues, where, `vectors that are looked up cannot be held near others, for ${why}: "ties" shares them`);
+    }
   }
 }
 
@@ -128,6 +132,11 @@ function checkFellow(issues: Issue[], path: string, name: string, wanted: string
   } else if (parametersText(bank.net) !== parametersText(other.net)) {
     report(issues, path, `the experts need other parameters than those of ${quoted(wanted)}: wanted the same`);
   }
+}
+
+/** Returns true if an expression has vectors that are looked up. */
+function looksUp(net: Expression | undefined): boolean {
+  return net?.nodes.some(({ op, attrs }) => op === "parameter" && attrs.rows === "looked up") ?? false;
 }
 
 /** Returns the names, shapes and inits of an expression's parameters as a text, equal if they can be shared. */

@@ -42,14 +42,22 @@ export function parametersIn({ input }: Spec, phases: readonly Traced[]): Parame
   const rows = reservedRows(values, new Map(parts));
   for (const value of values) {
     if (value.op !== "parameter") continue;
-    const { name, shape, init } = value.attrs as unknown as { name: string; shape: number[]; init: Init };
+    const { name, shape, init, feature } = value.attrs as unknown as Settings;
     const section = sectionOf(name);
     if (!sections.has(section)) sections.set(section, new Map());
     const zeros = rows.get(name);
-    sections.get(section)!.set(name, { path: name, shape, init, ...(zeros && { zeros }) });
+    sections.get(section)!.set(name, { path: name, shape, init, ...(zeros && { zeros }), ...(feature && { feature }) });
   }
   const inModel = [...sections.keys()].sort((a, b) => a - b);
   return inModel.flatMap((section) => [...sections.get(section)!.values()]);
+}
+
+/** The settings of a parameter that a model reads. */
+interface Settings {
+  readonly name: string;
+  readonly shape: number[];
+  readonly init: Init;
+  readonly feature?: string;
 }
 
 /** Returns the number of a parameter's part of the model: experts before gates, level by level, then the tasks. */

@@ -1,6 +1,7 @@
 import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { fuse } from "../graph/fuse.ts";
 import { type Layout, layoutOf, type Parameter } from "../graph/layout.ts";
+import { type Lookup, lookUp } from "../graph/lookups.ts";
 import { route } from "../graph/route.ts";
 import { cautious, type Rules } from "../graph/rules.ts";
 import type { Stack } from "../graph/stack.ts";
@@ -19,8 +20,14 @@ export interface Plan<Tasks extends string = string> {
   readonly training: Traced;
   /** The values in evaluation and prediction. */
   readonly evaluation: Traced;
+  /** The same with the tables that are looked up, as files of a graph hold them. */
+  readonly exported: Traced;
+  /** The vectors that training and evaluation read as inputs, of tables that are looked up outside of the engine. */
+  readonly lookups: readonly Lookup[];
   /** The parameters, in the order of the model. */
   readonly parameters: readonly Parameter[];
+  /** Those of them that are tables of vectors which are looked up, and are no part of the flat array. */
+  readonly tables: readonly Parameter[];
   /** The parameters that are computed together: of experts that run for chosen rows alone, and of fused entries. */
   readonly stacks: Readonly<Record<"routed" | "fused", readonly Stack[]>>;
   /** Their places in the flat array, like ones together so that they are computed as one. */
@@ -56,11 +63,15 @@ export function plan<Tasks extends string>(given: Spec<Tasks>, options: PlanOpti
   const { rules = cautious, fuse: fused = true } = optionsOf("plan model", options, ["rules"], ["fuse"]);
   checkRules(rules);
   const spec = check(given) as Spec<Tasks>;
-  const [training, evaluation] = [trace(spec, true), trace(spec, false)];
-  const parameters = parametersIn(spec, [training, evaluation]);
+  const phases = { training: { ...trace(spec, true) }, evaluation: { ...trace(spec, false) } };
+  const parameters = parametersIn(spec, [phases.training, phases.evaluation]);
+  const { values: { training, evaluation }, lookups } = lookUp(phases);
+  const paths = new Set(lookups.flatMap(({ parts }) => parts.map(({ table }) => table)));
+  const [tables, others] = [true, false].map((is) => parameters.filter(({ path }) => paths.has(path) === is));
   const stacks = fused ? stacksOf(training, rules) : { routed: [], fused: [] };
-  const layout = layoutOf(parameters, [...stacks.routed, ...stacks.fused]);
-  return kept({ spec, rules, training, evaluation, parameters, stacks, layout });
+  const layout = layoutOf(others, [...stacks.routed, ...stacks.fused]);
+  const exported = phases.evaluation;
+  return kept({ spec, rules, training, evaluation, exported, lookups, parameters, tables, stacks, layout });
 }
 
 /** Returns the stacks of parameters that training computes together. */

@@ -1,5 +1,6 @@
 import { inOrder } from "../graph/walk.ts";
 import type { Piece } from "../graph/layout.ts";
+import type { Lookup } from "../graph/lookups.ts";
 import { ops } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
 import { losses } from "./losses.ts";
@@ -26,9 +27,11 @@ import { checkPlan, type Plan } from "./plan.ts";
  */
 export function tasksOf<Tasks extends string>(plan: Plan<Tasks>): Record<string, readonly Tasks[]> {
   checkPlan("find tasks", plan);
-  const { spec, training, parameters } = plan;
+  const { spec, training, lookups, parameters } = plan;
   const { byTask } = losses(spec.tasks, training);
-  const reached = (Object.keys(spec.tasks) as Tasks[]).map((task) => [task, parametersBehind(byTask[task])] as const);
+  const reached = (Object.keys(spec.tasks) as Tasks[]).map((task) =>
+    [task, parametersBehind(byTask[task], lookups)] as const
+  );
   return Object.fromEntries(parameters.map(({ path }) => {
     return [path, reached.filter(([, paths]) => paths.has(path)).map(([task]) => task)];
   }));
@@ -62,8 +65,10 @@ export function sharedPieces(plan: Plan): SharedPiece[] {
   });
 }
 
-/** Returns the paths of the parameters to which a value's gradient flows. */
-function parametersBehind(value: Value): Set<string> {
-  const reached = inOrder([value], ({ op, of }) => ops[op].gradient === undefined ? [] : of);
-  return new Set(reached.flatMap(({ op, attrs }) => op === "parameter" ? [attrs.name as string] : []));
+/** Returns the paths of the parameters to which a value's gradient flows, tables that are looked up among them. */
+function parametersBehind(value: Value, lookups: readonly Lookup[]): Set<string> {
+  const reached = new Set(inOrder([value], ({ op, of }) => ops[op].gradient === undefined ? [] : of));
+  const inside = [...reached].flatMap(({ op, attrs }) => op === "parameter" ? [attrs.name as string] : []);
+  const tables = lookups.filter(({ value }) => reached.has(value)).flatMap(({ parts }) => parts);
+  return new Set([...inside, ...tables.map(({ table }) => table)]);
 }

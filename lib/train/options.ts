@@ -1,7 +1,8 @@
 import type { Rows } from "../data/rows.ts";
 import { checkSignal, kindOf, optionsOf } from "../errors/kinds.ts";
 import { adam } from "../optimisers/adam.ts";
-import { checkOptimiser, type Optimiser } from "../optimisers/optimiser.ts";
+import { checkOptimiser, checkVectorOptimiser, type Optimiser, type VectorOptimiser } from "../optimisers/optimiser.ts";
+import { rowwiseAdagrad } from "../optimisers/vectors.ts";
 import { checkWeighting, type Weighting } from "../weighting/weighting.ts";
 import type { Stopping } from "./stopping.ts";
 
@@ -31,6 +32,11 @@ export interface TrainOptions<Tasks extends string = string> {
   /** The optimiser: how parameters follow their gradient. Default `adam(1e-3)`. */
   readonly optimiser?: Optimiser;
   /**
+   * The optimiser of vectors that are looked up (`embed`), which moves those alone that a batch reads:
+   * `rowwiseAdagrad()`, `lazyAdam()`, `adagrad()` or `sgd()`. Default `rowwiseAdagrad(0.05)`.
+   */
+  readonly vectors?: VectorOptimiser;
+  /**
    * The weighting of the tasks' losses or gradients, beside the static weights of the tasks: `uncertainty()`, `dwa()`,
    * `gradNorm()`, `pcgrad()`, `cagrad()`, `mgda()`, `upgrad()`, or one of your own. Default: by the static weights alone.
    */
@@ -58,6 +64,8 @@ export interface Settings {
   readonly batch: number;
   /** The optimiser: how parameters follow their gradient. */
   readonly optimiser: Optimiser;
+  /** The optimiser of vectors that are looked up. */
+  readonly vectors: VectorOptimiser;
   /** The weighting of losses or gradients, if there is one. */
   readonly weighting: Weighting | undefined;
   /** True if rows are shuffled. */
@@ -83,6 +91,7 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     steps,
     batch = 256,
     optimiser = adam(),
+    vectors = rowwiseAdagrad(),
     weighting,
     shuffle = true,
     signal,
@@ -91,6 +100,7 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     from = { epoch: 0, step: 0 },
   } = optionsOf("train", options, optionNames, ["shuffle"]);
   checkOptimiser("train", optimiser);
+  checkVectorOptimiser("train", vectors);
   if (weighting !== undefined) checkWeighting(weighting);
   checkSignal("train", signal);
   for (const [name, value] of Object.entries({ epochs, steps, batch })) {
@@ -106,6 +116,7 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     most: steps ?? Infinity,
     batch,
     optimiser,
+    vectors,
     weighting,
     shuffle,
     validation,
@@ -120,6 +131,7 @@ const optionNames = [
   "steps",
   "batch",
   "optimiser",
+  "vectors",
   "weighting",
   "validation",
   "stopping",

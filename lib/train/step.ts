@@ -4,9 +4,11 @@ import { type Graph, graphOf } from "../graph/graph.ts";
 import { type Layout, piecesOf } from "../graph/layout.ts";
 import { narrow } from "../graph/narrow.ts";
 import { optimise } from "../graph/optimise.ts";
-import type { Values } from "../graph/values.ts";
+import { leaves, type Values } from "../graph/values.ts";
+import { mostFloat } from "../graph/overflow.ts";
+import { inOrder } from "../graph/walk.ts";
 import { onPieces } from "../model/graphs.ts";
-import { add, concat, pad, reshape } from "../ops/functions.ts";
+import { add, concat, div, greater, mul, pad, reshape, sum } from "../ops/functions.ts";
 import { type Shape, sizeOf } from "../ops/shape.ts";
 import { apply, isValue } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
@@ -28,6 +30,8 @@ export interface Gradients {
   readonly of: (loss: Value) => readonly Value[];
   /** Returns the gradient of a loss as one array, `[size]`. */
   readonly flat: (loss: Value) => Value;
+  /** Returns the gradient of a loss with respect to the vectors that are looked up, by the name of their input. */
+  readonly vectors: (loss: Value) => Readonly<Record<string, Value>>;
 }
 
 /** A step cut in two: the values that pass from the first half to the second. */
@@ -53,8 +57,9 @@ export type Between = (gradients: Gradients, cut: Cut) => Value;
  * Inputs: those of the model, `labels/<task>`, `weights/<task>`, `groups/<task>` of rankings within groups, `rate` and
  * the optimiser's scalars. Outputs: `loss/<task>`, `auxiliary/<path>` of gates and banks that have losses,
  * `dropped/<level>/<stream>` of gates over banks with a capacity, `loss` (the sum of all, those of tasks weighted),
- * `norm` (of the whole gradient, before clipping) and `moved` (the sum of the parameters after the step, which is not
- * finite if one of them is not: then an engine replaces nothing).
+ * `norm` (of the whole gradient, before clipping, but for that of vectors) and `moved` (the sum of the parameters after the
+ * step, which is not finite if one of them is not: then an engine replaces nothing). Of a model that looks vectors up
+ * also their gradients `[batch, width]`, `gradient/<input>`, and `vectors`, which is not finite if their sums may not be.
  *
  * @param factors True if losses of tasks are weighed anew in each step: then `factor/<task>`, by which they are
  * multiplied beside their static weights, are inputs too, and `weight/<task>`, 0 if no row is labelled, outputs. Default
@@ -86,15 +91,20 @@ export function trainingStep(plan: Plan, optimiser: Optimiser, factors = false):
   checkPlan("write step", plan);
   checkOptimiser("write step", optimiser);
   const { flat, reported, gradients, moves } = firstHalf(plan, factors);
-  const { norm, moved, updates } = updateOf(plan.layout, optimiser, gradients.flat(gradients.total), moves, flat);
-  return optimise(graphOf({ ...reported, "": { loss: gradients.total, norm, moved } }, updates));
+  const { norm, moved, updates } = updateOf(plan.layout, optimiser, gradients.flat(gradients.total), { moves, flat });
+  const gradient = gradients.vectors(gradients.total);
+  const outputs = { ...reported, gradient, "": { loss: gradients.total, norm, moved, ...bounded(gradient) } };
+  return optimise(graphOf(outputs, updates));
 }
 
 /** The two graphs of a step that is cut, and the arrays that pass between them. */
 export interface OpenStep {
   /** The graph of losses and gradients. Inputs as of a step with factors; outputs likewise, and those asked for. */
   readonly gradients: Graph;
-  /** The graph of the update. Inputs: those given, `rate` and the optimiser's scalars; outputs: `norm`, `moved`. */
+  /**
+   * The graph of the update. Inputs: those given, `rate`, the optimiser's scalars and, of a model that looks vectors up,
+   * `vectors`, the norm of their gradient; outputs: `norm`, `moved`.
+   */
   readonly update: Graph;
   /** The shapes of the arrays on the engine that pass from the one to the other, by name. */
   readonly arrays: Readonly<Record<string, readonly number[]>>;
@@ -150,7 +160,8 @@ export function openStep(plan: Plan, optimiser: Optimiser, between: Between): Op
     throw new TypeError(`Cannot write step: between must return a value, found ${kindOf(gradient)}`);
   }
   const moving = moves && cut.keep("moves", moves);
-  const { norm, moved, updates } = updateOf(plan.layout, optimiser, gradient, moving);
+  const vectors = plan.lookups.length > 0 ? scalar("vectors") : undefined;
+  const { norm, moved, updates } = updateOf(plan.layout, optimiser, gradient, { moves: moving, vectors });
   const outputs = { ...reported, "": { loss: gradients.total, ...Object.fromEntries(asked) } };
   const first = narrow({ outputs, kept: Object.fromEntries(kept) });
   return {
@@ -164,6 +175,20 @@ export function openStep(plan: Plan, optimiser: Optimiser, between: Between): Op
 export function flattened(pieces: readonly Value[]): Value {
   return concat(pieces.map((piece) => reshape(piece, [sizeOf(piece.shape)])), 0);
 }
+
+/**
+ * Returns a number, `vectors`, that is not finite if a sum of gradients of vectors over a batch, or the square of one, may
+ * not be: then a step must change nothing, neither on the engine nor beside it. There is none of no gradients.
+ */
+function bounded(gradients: Readonly<Record<string, Value>>): { readonly vectors?: Value } {
+  const squares = Object.values(gradients).map((gradient) => sum(mul(gradient, gradient), { axes: [0, 1] }));
+  if (squares.length === 0) return {};
+  const most = mul(squares.reduce((total, square) => add(total, square)), mostPlaces);
+  return { vectors: div(most, greater(mostFloat, most)) }; // infinite on engines that compute beyond float32 too
+}
+
+/** More places of a batch than read one vector: the square of a sum is at most that of the terms times their number. */
+const mostPlaces = 2 ** 24;
 
 /** Returns the losses of a step on the pieces of the flat array, their gradients, and the values that it reports. */
 function firstHalf(plan: Plan, factors: boolean): {
@@ -181,7 +206,16 @@ function firstHalf(plan: Plan, factors: boolean): {
     placed,
     factors ? mapEntries(tasks, (task) => scalar(`factor/${task}`)) : undefined,
   );
-  const of = (loss: Value) => gradientsOf(loss, layout.pieces.map(({ name }) => pieces[name]));
+  const read = new Set(inOrder(leaves({ logits: placed.logits, auxiliary: placed.auxiliary })));
+  const looked = plan.lookups.filter(({ value }) => read.has(value));
+  const wrt = [...layout.pieces.map(({ name }) => pieces[name]), ...looked.map(({ value }) => value)];
+  const known = new Map<Value, readonly Value[]>();
+  const all = (loss: Value) => {
+    const found = known.get(loss) ?? gradientsOf(loss, wrt);
+    known.set(loss, found);
+    return found;
+  };
+  const of = (loss: Value) => all(loss).slice(0, layout.pieces.length);
   return {
     flat,
     reported: {
@@ -196,6 +230,12 @@ function firstHalf(plan: Plan, factors: boolean): {
       total,
       of,
       flat: (loss) => flattened(of(loss)),
+      vectors: (loss) => {
+        const [read, found] = [new Set(inOrder([loss])), all(loss).slice(layout.pieces.length)];
+        return Object.fromEntries(
+          looked.flatMap(({ name, value }, at) => read.has(value) ? [[name, found[at]] as const] : []),
+        );
+      },
     },
     moves: movesOf(placed.moves, layout),
   };

@@ -6,13 +6,15 @@ import { readBy } from "../model/feed.ts";
 import { insidesOf } from "../model/insides.ts";
 import type { Model } from "../model/model.ts";
 import { sizeOf } from "../ops/shape.ts";
-import type { Optimiser } from "../optimisers/optimiser.ts";
+import type { Optimiser, VectorOptimiser } from "../optimisers/optimiser.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { tasksOf } from "../trace/sharing.ts";
 import { checkWeights, type LossWeights, type Products, type Weighting } from "../weighting/weighting.ts";
-import { openStep, trainingStep } from "./step.ts";
+import { vectorRateOf } from "./rates.ts";
+import { type Between, openStep, trainingStep } from "./step.ts";
 import { slotName } from "./update.ts";
-import { weighted } from "./weighted.ts";
+import { innerProduct, mixed, normOf, type TableGradient, type Vectors, vectorsIn } from "./vectors.ts";
+import { askVectors, weighted } from "./weighted.ts";
 
 /** The steps of a training: one function runs them, another ends them. */
 export interface Steps {
@@ -23,9 +25,21 @@ export interface Steps {
    *
    * @param inputs The inputs of a step's graphs; others are ignored.
    */
-  readonly run: (inputs: Tensors, at: { readonly epoch: number; readonly step: number }) => Promise<Stepped>;
+  readonly run: (inputs: Tensors, at: At) => Promise<Stepped>;
+  /** Keeps the vectors that are looked up as they are now, for {@linkcode Steps.restore}. */
+  readonly keep: () => void;
+  /** Brings back what was kept. */
+  readonly restore: () => void;
   /** Frees what the steps hold on the engine. */
   readonly dispose: () => void;
+}
+
+/** The place of a step in its training. */
+export interface At {
+  readonly epoch: number;
+  readonly step: number;
+  /** The number of steps since optimisers have begun, this one counted. */
+  readonly count: number;
 }
 
 /** The result of one step. */
@@ -38,30 +52,67 @@ export interface Stepped {
 
 type Tensors = Readonly<Record<string, Tensor>>;
 
+/** How a training moves parameters. */
+export interface Moving {
+  /** The optimiser of parameters. */
+  readonly optimiser: Optimiser;
+  /** That of vectors which are looked up. */
+  readonly vectors: VectorOptimiser;
+  /** The weighting of losses or gradients. Default: none. */
+  readonly weighting?: Weighting;
+}
+
 /**
- * Returns the steps of a model by an optimiser and a weighting. They are one graph, or two where gradients are weighed
- * between them; without a weighting, or nothing to weigh, losses have their static weights.
+ * Returns the steps of a model by optimisers and a weighting. They are one graph, or two where gradients are weighed
+ * between them, or clipped by a norm of which vectors are a part; without a weighting, or nothing to weigh, losses have
+ * their static weights.
  */
-export function stepsOf(model: Model, optimiser: Optimiser, weighting?: Weighting): Steps {
-  const { plan } = insidesOf(model, "train");
+export function stepsOf(model: Model, { optimiser, vectors, weighting }: Moving): Steps {
+  const { plan, tables } = insidesOf(model, "train");
   const { losses, gradients, norms } = weighting ?? {};
-  const between = gradients !== undefined || norms === true ? weighted(plan) : undefined;
+  const weighing = gradients !== undefined || norms === true ? weighted(plan) : undefined;
+  const looked = plan.lookups.length === 0
+    ? undefined
+    : { ...vectorsIn(plan.lookups, tables, vectors), optimiser: vectors, limit: optimiser.clipNorm };
+  const between = weighing ?? (looked?.limit === undefined ? undefined : unweighed);
   const held = holder(model);
   try {
     for (const [name, first] of Object.entries(optimiser.slots)) held.write(slotName(name), [plan.layout.size], first);
-    const { dispose } = held;
-    if (weighting !== undefined && between !== undefined) {
+    const weighs = weighting !== undefined && (weighing !== undefined || losses !== undefined && norms !== true);
+    const load = (): readonly [Loaded, Loaded?] => {
+      if (between === undefined) return [held.load(trainingStep(plan, optimiser, weighs))];
       const { gradients, update, arrays } = openStep(plan, optimiser, between);
       for (const [name, shape] of Object.entries(arrays)) held.write(name, shape, 0);
-      return { ...weightedSteps(model, weighting, optimiser, held.load(gradients), held.load(update)), dispose };
-    }
-    const weighs = weighting !== undefined && losses !== undefined && norms !== true;
-    const step = held.load(trainingStep(plan, optimiser, weighs));
-    return { ...(weighs ? weightedSteps(model, weighting, optimiser, step) : plainSteps(model, step)), dispose };
+      return [held.load(gradients), held.load(update)];
+    };
+    const [first, second] = load();
+    return {
+      graph: first.graph,
+      run: weighs
+        ? weightedSteps(model, weighting, optimiser, looked, first, second)
+        : plainSteps(model, looked, first, second),
+      keep: () => looked?.keep(),
+      restore: () => looked?.restore(),
+      dispose: held.dispose,
+    };
   } catch (error) {
     held.dispose();
     throw error;
   }
+}
+
+/** The whole gradient stays on the engine, until the norm of that of vectors is known. */
+const unweighed: Between = ({ total, flat, vectors }, { keep, ask }) => {
+  askVectors(ask, vectors(total));
+  return keep("gradient", flat(total));
+};
+
+/** The vectors that a model looks up, in training. */
+interface Looked extends Vectors {
+  /** Their optimiser. */
+  readonly optimiser: VectorOptimiser;
+  /** The largest norm of the whole gradient, if there is a limit. */
+  readonly limit: number | undefined;
 }
 
 /** A program of a step. */
@@ -102,63 +153,121 @@ function holder(model: Model): {
   };
 }
 
-/** Returns steps in one graph by static weights. */
-function plainSteps({ spec }: Model, { graph, run }: Loaded): Omit<Steps, "dispose"> {
+/** Returns the run of steps by static weights. */
+function plainSteps({ spec }: Model, looked: Looked | undefined, first: Loaded, second?: Loaded): Steps["run"] {
   const weights = mapEntries(spec.tasks, (_, { weight }) => weight);
-  return { graph, run: async (inputs) => ({ outputs: await run(inputs), weights }) };
+  const ones = Object.fromEntries(Object.keys(spec.tasks).map((task) => [`factor/${task}`, scalarTensor(1)]));
+  return async (inputs, at) => {
+    const rate = looked && vectorRateOf(looked.optimiser, at.step);
+    const [reported, found] = parted(await first.run({ ...inputs, ...ones, ...looked?.read(inputs) }));
+    const gradient = finite(reported) ? looked?.summed(found) : undefined;
+    const outputs = { ...reported, ...await second?.run({ ...inputs, vectors: scalarTensor(normOf(gradient)) }) };
+    return { outputs: followed(looked, gradient, outputs, second !== undefined, { ...at, rate: rate! }), weights };
+  };
 }
 
-/** Returns steps in one graph or, if gradients are weighed, in two, whose weights are computed between them. */
+/** Returns the run of steps whose losses are weighed, or their gradients between two graphs. */
 function weightedSteps(
   model: Model,
   weighting: Weighting,
   optimiser: Optimiser,
+  looked: Looked | undefined,
   first: Loaded,
   second?: Loaded,
-): Omit<Steps, "dispose"> {
+): Steps["run"] {
   const tasks = Object.keys(model.spec.tasks);
   const ones = tasks.map(() => 1);
   const statics = tasks.map((task) => model.spec.tasks[task].weight);
-  const shares = sharing(model);
+  const shared = sharedPaths(model);
+  const shares = tasks.map((task) => [...shared.values()].some((list) => list.includes(task)));
+  const apart = weighting.gradients !== undefined || weighting.norms === true; // gradients of tasks come one by one
   let state: LossWeights | undefined = weighting.losses?.(tasks.length, optimiser);
-  return {
-    graph: first.graph,
-    run: async (inputs, { epoch, step }) => {
-      const checked: Checked = (weights, count) => checkWeights(weights, count, weighting.name, step);
-      const factors = state === undefined ? ones : checked(state.weights(epoch), tasks.length);
-      const fed = tasks.map((task, i) => [`factor/${task}`, scalarTensor(factors[i])] as const);
-      const { products, ...reported } = await first.run({ ...inputs, ...Object.fromEntries(fed) });
-      const labelled = tasks.map((task, i) => reported[`weight/${task}`].data[0] > 0 && statics[i] > 0);
-      const inner = products === undefined ? [] : rowsOf(products);
-      let [outputs, parts]: [Tensors, readonly number[]] = [reported, ones];
-      if (second !== undefined) {
-        const norm = scalarTensor(inner.flat().reduce((sum, number) => sum + Math.abs(number), 0));
-        if (!finite({ ...reported, norm })) return { outputs: { ...reported, norm }, weights: {} };
-        const counts = tasks.map((_, i) => labelled[i] && shares[i]);
-        const given = partsOf(weighting, inner, counts, random(`${model.seed}:weighting:${step}`), checked);
-        parts = given === undefined ? ones : given.map((part, i) => labelled[i] ? part : 0);
-        const weights = { shape: [1, tasks.length], data: Float64Array.from(parts) };
-        outputs = { ...reported, ...await second.run({ ...inputs, weights }) };
-      }
-      if (state !== undefined && finite(outputs)) {
-        const losses = tasks.map((task) => reported[`loss/${task}`].data[0]);
-        const norms = inner.map((row, i) => Math.sqrt(row[i]));
-        const known = labelled.map((is, i) => is && (second === undefined || shares[i]));
-        state = await state.next({ epoch, step, losses, labelled: known, norms });
-      }
-      const weights = tasks.map((task, i) => [task, statics[i] * factors[i] * parts[i]]);
-      return { outputs, weights: Object.fromEntries(weights) };
-    },
+  return async (inputs, at) => {
+    const { epoch, step } = at;
+    const rate = looked && vectorRateOf(looked.optimiser, step);
+    const checked: Checked = (weights, count) => checkWeights(weights, count, weighting.name, step);
+    const factors = state === undefined ? ones : checked(state.weights(epoch), tasks.length);
+    const fed = tasks.map((task, i) => [`factor/${task}`, scalarTensor(factors[i])] as const);
+    const { products, ...all } = await first.run({ ...inputs, ...looked?.read(inputs), ...Object.fromEntries(fed) });
+    const [reported, found] = parted(all);
+    const labelled = tasks.map((task, i) => reported[`weight/${task}`].data[0] > 0 && statics[i] > 0);
+    const each = looked === undefined || !apart ? [] : tasks.map((task) => looked.summed(ofTask(found, task)));
+    const inner = apart ? productsOf(products, each, shared) : [];
+    let parts: readonly number[] = ones;
+    if (apart) {
+      const norm = scalarTensor(inner.flat().reduce((sum, number) => sum + Math.abs(number), 0));
+      if (!finite({ ...reported, norm })) return { outputs: { ...reported, norm }, weights: {} };
+      const counts = tasks.map((_, i) => labelled[i] && shares[i]);
+      const given = partsOf(weighting, inner, counts, random(`${model.seed}:weighting:${step}`), checked);
+      parts = given === undefined ? ones : given.map((part, i) => labelled[i] ? part : 0);
+    }
+    const others = finite(reported) ? looked?.summed(found) : undefined;
+    const gradient = others && mixed(others, each, (path, task) => shared.has(path) ? parts[task] : 1);
+    const weights = { shape: [1, tasks.length], data: Float64Array.from(parts) };
+    const vectors = scalarTensor(normOf(gradient));
+    const outputs = { ...reported, ...await second?.run({ ...inputs, weights, vectors }) };
+    const seen = followed(looked, gradient, outputs, second !== undefined, { ...at, rate: rate! });
+    if (state !== undefined && finite(seen)) {
+      const losses = tasks.map((task) => reported[`loss/${task}`].data[0]);
+      const norms = inner.map((row, i) => Math.sqrt(row[i]));
+      const known = labelled.map((is, i) => is && (!apart || shares[i]));
+      state = await state.next({ epoch, step, losses, labelled: known, norms });
+    }
+    const weighed = tasks.map((task, i) => [task, statics[i] * factors[i] * parts[i]]);
+    return { outputs: seen, weights: Object.fromEntries(weighed) };
   };
+}
+
+/** Returns what a step reports, and its gradients of vectors by the names of their inputs, with or without a task. */
+function parted(outputs: Tensors): readonly [reported: Tensors, gradients: Tensors] {
+  const word = "gradient/";
+  const [found, reported] = [true, false].map((is) =>
+    Object.entries(outputs).filter(([name]) => name.startsWith(word) === is)
+  );
+  const gradients = found.map(([name, gradient]) => [name.slice(word.length), gradient] as const);
+  return [Object.fromEntries(reported), Object.fromEntries(gradients)];
+}
+
+/** Returns the gradients of one task by the names of the inputs. */
+function ofTask(gradients: Tensors, task: string): Tensors {
+  const own = Object.entries(gradients).filter(([name]) => name.endsWith(`/${task}`));
+  return Object.fromEntries(own.map(([name, gradient]) => [name.slice(0, -task.length - 1), gradient]));
+}
+
+/** Moves vectors after the parameters, if these have moved, and returns the outputs with the norm of the whole gradient. */
+function followed(
+  looked: Looked | undefined,
+  gradient: TableGradient | undefined,
+  outputs: Tensors,
+  whole: boolean,
+  at: { readonly step: number; readonly count: number; readonly rate: number },
+): Tensors {
+  if (looked === undefined || gradient === undefined || !finite(outputs)) return outputs;
+  const [own] = outputs.norm.data;
+  const norm = whole ? own : Math.hypot(own, normOf(gradient));
+  const { limit = Infinity } = looked;
+  looked.update(gradient, norm > limit ? limit / norm : 1, { rate: at.rate, step: at.count });
+  return { ...outputs, norm: scalarTensor(norm) };
+}
+
+/** Returns the inner products of the tasks' gradients with respect to what they share, vectors among it. */
+function productsOf(
+  products: Tensor | undefined,
+  each: readonly TableGradient[],
+  shared: ReadonlyMap<string, readonly string[]>,
+): number[][] {
+  const tables = each.map((gradient) => new Map([...gradient].filter(([path]) => shared.has(path))));
+  const inside = products === undefined ? tables.map(() => tables.map(() => 0)) : rowsOf(products);
+  if (tables.length === 0) return inside;
+  return inside.map((row, i) => row.map((product, j) => product + innerProduct(tables[i], tables[j])));
 }
 
 /** Returns the weights that a weighting gave, as many as wanted and finite; throws if they are not. */
 type Checked = (weights: readonly number[], count: number) => readonly number[];
 
-/** Returns, for each task, true if it shares parameters with another. */
-function sharing(model: Model): boolean[] {
-  const lists = Object.values(tasksOf(insidesOf(model, "train").plan)).filter((list) => list.length > 1);
-  return Object.keys(model.spec.tasks).map((task) => lists.some((list) => list.includes(task)));
+/** Returns the tasks of each parameter that several have. */
+function sharedPaths(model: Model): ReadonlyMap<string, readonly string[]> {
+  return new Map(Object.entries(tasksOf(insidesOf(model, "train").plan)).filter(([, tasks]) => tasks.length > 1));
 }
 
 /**

@@ -1,4 +1,3 @@
-import { kindOf } from "../errors/kinds.ts";
 import { flatName } from "../graph/layout.ts";
 import { part } from "../graph/values.ts";
 import { checkRows } from "../model/check_rows.ts";
@@ -14,6 +13,7 @@ import { checkStep } from "./check_step.ts";
 import { feedsOf, unlabelled } from "./feeds.ts";
 import { type Data, type Settings, settings, type TrainOptions } from "./options.ts";
 import type { Progress } from "./progress.ts";
+import { rateOf } from "./rates.ts";
 import { unseenWords } from "./unseen.ts";
 import { type Steps, stepsOf } from "./steps.ts";
 import { watcher } from "./stopping.ts";
@@ -71,7 +71,7 @@ export async function* train<Tasks extends string>(
   let best: Tensor | undefined;
   Object.assign(state, { training: true, trained: true, largest: undefined });
   try {
-    steps = stepsOf(model, given.optimiser, given.weighting);
+    steps = stepsOf(model, given);
     const run: Run<Tasks> = { model, insides, data, given, signal, steps, clock, seen: { step: 0, rows: 0 } };
     for (let epoch = 1; epoch <= given.epochs && run.seen.step < given.most; epoch++) {
       const last = yield* recordsOf(run, epoch);
@@ -89,11 +89,17 @@ export async function* train<Tasks extends string>(
       const evaluated = await evaluate(model, validation);
       insidesOf(model, "train"); // it may be disposed meanwhile
       const verdict = watch?.(evaluated);
-      if (verdict?.best) best = await store.read(flatName);
+      if (verdict?.best) {
+        best = await store.read(flatName);
+        steps.keep();
+      }
       clock.resume();
       const ended = verdict?.stop ? "stopped early" : signal?.aborted ? "aborted" : undefined;
       const over = verdict?.stop || epoch === given.epochs || run.seen.step === given.most;
-      if (over && best !== undefined && ended !== "aborted") store.write(flatName, best);
+      if (over && best !== undefined && ended !== "aborted") {
+        store.write(flatName, best);
+        steps.restore();
+      }
       yield { ...last, validation: evaluated, ended };
       if (ended !== undefined) return;
     }
@@ -142,7 +148,10 @@ async function* recordsOf<Tasks extends string>(
       seen.step++;
       seen.rows += feed.count;
       const at = { epoch: from.epoch + epoch, step: from.step + seen.step };
-      const running = run.steps.run({ ...feed.tensors, ...scalarsOf(run.given.optimiser, seen.step, at.step) }, at);
+      const running = run.steps.run({ ...feed.tensors, ...scalarsOf(run.given.optimiser, seen.step, at.step) }, {
+        ...at,
+        count: seen.step,
+      });
       next = feeds.next(); // while the engine computes
       next.catch(() => {}); // thrown when its turn comes
       computing = true;
@@ -191,11 +200,4 @@ function scalarsOf(optimiser: Optimiser, count: number, step: number): Record<st
   return mapEntries({ rate, ...optimiser.scalars(count, rate) }, (_, value) => {
     return { shape: [], data: Float64Array.of(value) };
   });
-}
-
-/** Returns the learning rate of a step, checked: a schedule is the author's own function. */
-function rateOf(optimiser: Optimiser, step: number): number {
-  const rate = optimiser.rate(step);
-  if (Number.isFinite(rate) && rate >= 0) return rate;
-  throw new RangeError(`Cannot train\n  at step ${step}: the learning rate must be at least 0, found ${kindOf(rate)}`);
 }

@@ -15,21 +15,29 @@ export interface Update {
   readonly updates: Readonly<Record<string, Value>>;
 }
 
+/** What an update is made of beside its gradient. */
+interface UpdateOptions {
+  /** Numbers to add to the parameters besides, `[size]`. Default: none. */
+  readonly moves?: Value;
+  /** The flat array. Default: the one on the engine. */
+  readonly flat?: Value;
+  /** The norm of the gradient of vectors that are looked up, `[]`, which counts as part of the whole. Default: none. */
+  readonly vectors?: Value;
+}
+
 /**
  * Returns the second half of a training step: the update of the parameters and the optimiser's slots by a gradient. The
  * learning rate and the optimiser's scalars are inputs.
  *
  * @param gradient The gradient with respect to the flat array, `[size]`.
- * @param moves Numbers to add to the parameters besides, `[size]`. Default: none.
  */
 export function updateOf(
   layout: Layout,
   optimiser: Optimiser,
   gradient: Value,
-  moves?: Value,
-  flat: Value = piecesOf(layout).flat,
+  { moves, flat = piecesOf(layout).flat, vectors }: UpdateOptions = {},
 ): Update {
-  const { norm, clipped } = clip(gradient, optimiser.clipNorm);
+  const { norm, clipped } = clip(gradient, optimiser.clipNorm, vectors);
   const slots = Object.fromEntries(
     Object.keys(optimiser.slots).map((name) => [name, array(slotName(name), [layout.size])]),
   );
@@ -58,20 +66,31 @@ export function scalar(name: string): Value {
   return apply("input", [], { name, shape: [], type: "float" });
 }
 
-/** Returns the norm of a gradient, and the gradient scaled down if its norm is larger than the limit. */
-function clip(gradient: Value, limit: number | undefined): { readonly norm: Value; readonly clipped: Value } {
-  if (limit === undefined) return { norm: length(gradient), clipped: gradient };
+/**
+ * Returns the norm of a gradient, and the gradient scaled down if its norm is larger than the limit.
+ *
+ * @param vectors The norm of another part of the same gradient, `[]`.
+ */
+function clip(
+  gradient: Value,
+  limit: number | undefined,
+  vectors?: Value,
+): { readonly norm: Value; readonly clipped: Value } {
+  if (limit === undefined) return { norm: length(gradient, vectors), clipped: gradient };
   const [top, bottom] = [max(gradient), max(neg(gradient))];
-  const largest = select(greater(top, bottom), top, bottom);
+  const inside = select(greater(top, bottom), top, bottom);
+  const largest = vectors === undefined ? inside : select(greater(vectors, inside), vectors, inside);
   const unit = select(greater(largest, 0), largest, 1);
   const scaled = div(gradient, unit); // in [-1, 1]: its squares do not overflow
-  const norm = mul(length(scaled), unit);
-  return { norm, clipped: mul(scaled, select(greater(norm, limit), div(limit, length(scaled)), unit)) };
+  const size = length(scaled, vectors && div(vectors, unit));
+  const norm = mul(size, unit);
+  return { norm, clipped: mul(scaled, select(greater(norm, limit), div(limit, size), unit)) };
 }
 
-/** Returns the Euclidean norm of a gradient `[size]`. */
-function length(gradient: Value): Value {
-  return sqrt(sum(mul(gradient, gradient), { axes: [0] }));
+/** Returns the Euclidean norm of a gradient `[size]`, and of another part of it, whose norm is known. */
+function length(gradient: Value, vectors?: Value): Value {
+  const squares = sum(mul(gradient, gradient), { axes: [0] });
+  return sqrt(vectors === undefined ? squares : add(squares, mul(vectors, vectors)));
 }
 
 /** Returns the parameters, `[size]`, the matrices among them shrunk. */

@@ -2,11 +2,13 @@ import { add, concat, matmul, reshape, slice, transpose } from "../ops/functions
 import { sizeOf } from "../ops/shape.ts";
 import type { Value } from "../ops/value.ts";
 import type { Plan } from "../trace/plan.ts";
-import { sharedPieces } from "../trace/sharing.ts";
-import { type Between, flattened } from "./step.ts";
+import { sharedPieces, tasksOf } from "../trace/sharing.ts";
+import { type Between, type Cut, flattened } from "./step.ts";
 
 /**
- * Returns the function between gradients and update that weighs gradients; undefined if tasks share no parameters.
+ * Returns the function between gradients and update that weighs gradients; undefined if tasks share no parameters. It asks
+ * for the gradients of vectors that are looked up too, `gradient/<input>/<task>` of each task and `gradient/<input>` of the
+ * losses of gates and banks, which are weighed beside the engine.
  *
  * Three arrays stay on the engine: the gradients of the tasks' losses with respect to the shared parameters, one row a
  * task; the gradient of their sum with respect to all other parameters, which is that of the one task that has them; and
@@ -17,9 +19,13 @@ export function weighted(plan: Plan): Between | undefined {
   const runs = runsOf(plan);
   const shared = runs.filter((run) => run.shared);
   const own = runs.filter((run) => !run.shared);
-  if (shared.length === 0) return undefined;
-  return ({ tasks, others, of, flat }, { keep, ask, give }) => {
+  const byPath = tasksOf(plan);
+  if (shared.length === 0 && !plan.tables.some(({ path }) => byPath[path].length > 1)) return undefined;
+  return ({ tasks, others, of, flat, vectors }, { keep, ask, give }) => {
     const losses = Object.values(tasks);
+    for (const [task, loss] of Object.entries(tasks)) askVectors(ask, vectors(loss), (name) => `${name}/${task}`);
+    if (others.length > 0) askVectors(ask, vectors(summed(others)));
+    if (shared.length === 0) return keep("all", flat(summed([...losses, ...others])));
     const gradient = (loss: Value, some: readonly Run[]) => {
       const pieces = of(loss);
       return flattened(some.map(({ piece, start, size, axis }) => slice(pieces[piece], start, size, axis)));
@@ -36,6 +42,15 @@ export function weighted(plan: Plan): Between | undefined {
     const weighed = flattened(pieces.map((runs) => concat(runs.map((run) => parts.get(run)!), runs[0].axis)));
     return others.length === 0 ? weighed : add(weighed, keep("others", flat(summed(others))));
   };
+}
+
+/** Asks for gradients of vectors that are looked up. */
+export function askVectors(
+  ask: Cut["ask"],
+  gradients: Readonly<Record<string, Value>>,
+  named: (input: string) => string = (input) => input,
+): void {
+  for (const [input, gradient] of Object.entries(gradients)) ask(`gradient/${named(input)}`, gradient);
 }
 
 /** A run of parameters in a piece of the flat array: all shared, or none of them. */

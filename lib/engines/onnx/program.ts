@@ -1,3 +1,4 @@
+import { areFinite } from "../../ops/finite.ts";
 import { written } from "../../formats/onnx_model.ts";
 import { isFed } from "../../formats/translation.ts";
 import type { Graph } from "../../graph/graph.ts";
@@ -40,7 +41,7 @@ export function programOf(graph: Graph, held: Held<Reals>, otherOf: (array: Real
     const next = replaced.map((name) => otherOf(held.parameter(name)));
     const places = next.map((array, i) => partOf(replaced[i], array));
     session.run([...feeds, ...read], [...results.values(), ...places]);
-    const good = replaced.length === 0 || [...results.values()].every(({ data }) => data.every(Number.isFinite));
+    const good = replaced.length === 0 || [...results.values()].every(({ data }) => areFinite(data));
     if (good) replaced.forEach((name, i) => held.replace(name, next[i]));
     const copied = [...results].map(([name, { shape, data }]) => [name, { shape: [...shape], data: data.slice() }]);
     return Object.fromEntries(copied);

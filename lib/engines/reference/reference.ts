@@ -1,3 +1,4 @@
+import { areFinite } from "../../ops/finite.ts";
 import type { Graph } from "../../graph/graph.ts";
 import { everything } from "../../graph/rules.ts";
 import type { Tensor } from "../../ops/tensor.ts";
@@ -70,7 +71,7 @@ function runOf(graph: Graph, held: Held<Doubles>): Run {
     const outputs = Object.entries(graph.outputs).map(([name, position]) =>
       [name, doubles(results[position])] as const
     );
-    if (outputs.every(([, { data }]) => data.every(Number.isFinite))) {
+    if (outputs.every(([, { data }]) => areFinite(data))) {
       for (const [name, position] of Object.entries(graph.updates)) held.replace(name, results[position]);
     }
     return Object.fromEntries(outputs);

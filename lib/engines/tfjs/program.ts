@@ -1,3 +1,4 @@
+import { areFinite } from "../../ops/finite.ts";
 import type { TensorInfo } from "@tensorflow/tfjs";
 import type { Graph } from "../../graph/graph.ts";
 import type { Program } from "../engine.ts";
@@ -35,7 +36,7 @@ export function programOf(graph: Graph, held: Held<TensorInfo>, backend: Backend
       const reads = found.map(backend.read);
       // Where memory can be read at once, nothing may come between computing and updating.
       const data = reads.some((read) => read instanceof Promise) ? await Promise.all(reads) : reads as Numbers[];
-      if (data.every((numbers) => numbers.every(Number.isFinite))) {
+      if (data.every(areFinite)) {
         updates.forEach(([name], i) => held.replace(name, next[i]));
         next = [];
       }

@@ -1,0 +1,113 @@
+import type { Lookup, LookupPart } from "../graph/lookups.ts";
+import type { Parameter } from "../graph/layout.ts";
+import type { Tensor } from "../ops/tensor.ts";
+
+/** A table of vectors that are looked up by code: beside the engine, in memory of its own. */
+export interface Table {
+  /** Its path in the model. */
+  readonly path: string;
+  /** The number of vectors. */
+  readonly rows: number;
+  /** The numbers of a vector. */
+  readonly units: number;
+  /** The vectors, one after the other: `[rows, units]`. */
+  readonly vectors: Float32Array;
+}
+
+/** The tables of a model, by path. */
+export type Tables = ReadonlyMap<string, Table>;
+
+/**
+ * Returns tables of vectors that are given by path.
+ *
+ * @param own True if the arrays become the tables' own; else they are copied.
+ */
+export function tablesOf(
+  tables: readonly Parameter[],
+  given: Readonly<Record<string, Tensor>>,
+  own: boolean,
+): Tables {
+  return new Map(tables.map(({ path, shape: [rows, units] }) => {
+    const { data } = given[path];
+    const vectors = own && data instanceof Float32Array ? data : new Float32Array(data);
+    return [path, { path, rows, units, vectors }];
+  }));
+}
+
+/**
+ * Returns the vectors of a batch, as a graph reads them: `[batch, width]` by the names of the inputs.
+ *
+ * @param tensors The codes and weights of the batch, by the names of the model's inputs.
+ * @param memory Arrays that are no longer needed, by name, which are used where they fit.
+ */
+export function vectorsOf(
+  lookups: readonly Lookup[],
+  tables: Tables,
+  tensors: Readonly<Record<string, Tensor>>,
+  memory?: Map<string, Float32Array>,
+): Record<string, Tensor> {
+  return Object.fromEntries(lookups.map(({ name, width, parts }) => {
+    const batch = tensors[parts[0].codes].shape[0];
+    const held = memory?.get(name);
+    const data = held?.length === batch * width ? held.fill(0) : new Float32Array(batch * width);
+    memory?.set(name, data);
+    let start = 0;
+    for (const part of parts) {
+      addVectors(part, tables.get(part.table)!, tensors, data.subarray(start), width);
+      start += part.units;
+    }
+    return [name, { shape: [batch, width], data }];
+  }));
+}
+
+/** Adds the vectors of one part to rows of zeros, which lie `width` numbers apart. */
+function addVectors(
+  part: LookupPart,
+  { vectors, rows, units }: Table,
+  tensors: Readonly<Record<string, Tensor>>,
+  data: Float32Array,
+  width: number,
+): void {
+  const { codes, stride, weights, spread } = readingOf(part, tensors);
+  const { columns, first } = part;
+  for (let at = 0; at < columns.length; at++) {
+    for (let place = columns[at], to = 0, row = 0; place < codes.length; place += stride, to += width, row++) {
+      const code = codes[place] - first;
+      if (code < 0 || code >= rows) continue;
+      const weight = weights === undefined ? 1 : weights[row * spread + part.weights!.from + at];
+      const from = code * units;
+      for (let unit = 0; unit < units; unit++) data[to + unit] += weight * vectors[from + unit];
+    }
+  }
+}
+
+/** The codes that a part reads, and the weight of each: as they lie in their tensors. */
+export interface Reading {
+  readonly codes: ArrayLike<number>;
+  /** The columns of the codes' tensor. */
+  readonly stride: number;
+  /** Absent where each weighs 1. */
+  readonly weights?: ArrayLike<number>;
+  /** The columns of the weights' tensor. */
+  readonly spread: number;
+}
+
+/** Returns the codes that a part reads of a batch. */
+export function readingOf({ codes, weights }: LookupPart, tensors: Readonly<Record<string, Tensor>>): Reading {
+  const { data, shape: [, stride] } = tensors[codes];
+  if (weights === undefined) return { codes: data, stride, spread: 0 };
+  const given = tensors[weights.input];
+  return { codes: data, stride, weights: given.data, spread: given.shape[1] };
+}
+
+/** Returns the largest size of a number in tables. */
+export function largestOf(tables: Tables): number {
+  let most = 0;
+  for (const { vectors } of tables.values()) {
+    for (let at = 0; at < vectors.length; at++) {
+      const size = Math.abs(vectors[at]);
+      if (size > most) most = size;
+    }
+  }
+  return most;
+}

@@ -1,0 +1,249 @@
+import type { Lookup, LookupPart } from "../graph/lookups.ts";
+import { readingOf, type Table, type Tables, vectorsOf } from "../model/tables.ts";
+import type { Tensor } from "../ops/tensor.ts";
+import type { VectorOptimiser } from "../optimisers/optimiser.ts";
+
+type Tensors = Readonly<Record<string, Tensor>>;
+
+/** The vectors of a model in training: what a step reads, and what it changes, which is no more than its batch names. */
+export interface Vectors {
+  /** Returns the vectors of a batch by the names of the graph's inputs; they are valid until the next call. */
+  readonly read: (tensors: Tensors) => Record<string, Tensor>;
+  /**
+   * Sums the gradients of the batch that was read last over all places of each vector.
+   *
+   * @param gradients The gradients with respect to what was read, by the names of the graph's inputs.
+   * @returns A gradient of the tables that this step has read.
+   */
+  readonly summed: (gradients: Tensors) => TableGradient;
+  /**
+   * Changes the vectors that the last batch has read.
+   *
+   * @param scale The number to multiply the gradient with.
+   */
+  readonly update: (
+    gradient: TableGradient,
+    scale: number,
+    at: { readonly rate: number; readonly step: number },
+  ) => void;
+  /** Keeps the vectors as they are now: from here on, those that change are remembered. */
+  readonly keep: () => void;
+  /** Brings back what {@linkcode keep} kept, if it did. */
+  readonly restore: () => void;
+}
+
+/** The gradient of each table: that of the vectors that a batch has read, one after the other, by the table's path. */
+export type TableGradient = ReadonlyMap<string, Float32Array>;
+
+/** Returns the vectors of a model in training, and the state of their optimiser, which begins anew. */
+export function vectorsIn(lookups: readonly Lookup[], tables: Tables, optimiser: VectorOptimiser): Vectors {
+  const used = new Set(lookups.flatMap(({ parts }) => parts.map(({ table }) => table)));
+  const { vectors: rule } = optimiser;
+  const trained = [...tables.values()].filter(({ path }) => used.has(path)).map((table) => {
+    const state = new Float32Array(table.rows * rule.state(table.units)).fill(rule.initial);
+    return { table, state, touched: touchedIn(lookups, table), kept: undefined as Kept | undefined };
+  });
+  const memory = new Map<string, Float32Array>();
+  return {
+    read: (tensors) => {
+      for (const { touched } of trained) touched.find(tensors);
+      return vectorsOf(lookups, tables, tensors, memory);
+    },
+    summed: (gradients) => new Map(trained.map(({ table, touched }) => [table.path, touched.summed(gradients)])),
+    update: (gradient, scale, { rate, step }) => {
+      for (const { table, state, touched, kept } of trained) {
+        const { rows, count } = touched.found();
+        kept?.remember(rows, count);
+        const { vectors, units } = table;
+        rule.update({
+          table: vectors,
+          state,
+          rows,
+          count,
+          units,
+          gradient: gradient.get(table.path)!,
+          scale,
+          rate,
+          step,
+        });
+      }
+    },
+    keep: () => trained.forEach((one) => (one.kept ??= keeping(one.table)).begin()),
+    restore: () => trained.forEach(({ kept }) => kept?.restore()),
+  };
+}
+
+/** The rows of a table that a batch reads. */
+interface Touched {
+  /** Finds the rows of a batch. */
+  readonly find: (tensors: Tensors) => void;
+  /** The rows that were found last, each once: the first `count` numbers. */
+  readonly found: () => { readonly rows: Int32Array; readonly count: number };
+  /** Returns the gradient of these rows `[count, units]`, from that of the vectors that were read. */
+  readonly summed: (gradients: Tensors) => Float32Array;
+}
+
+/** A part of a lookup, and the place of its vector there. */
+interface Placed {
+  readonly part: LookupPart;
+  readonly lookup: Lookup;
+  readonly start: number;
+}
+
+/** Returns what finds the rows of a table that batches read. Memory is that of the largest batch so far. */
+function touchedIn(lookups: readonly Lookup[], table: Table): Touched {
+  const placed = lookups.flatMap((lookup): Placed[] => {
+    let end = 0;
+    return lookup.parts
+      .map((part) => ({ part, lookup, start: (end += part.units) - part.units }))
+      .filter(({ part }) => part.table === table.path);
+  });
+  const { units } = table;
+  const [rows, places] = [growing(Int32Array), growing(Int32Array)];
+  let slots = new Int32Array(0); // a row's place, plus 1, found by its hash
+  let count = 0;
+  let read: Tensors = {};
+  const find = (tensors: Tensors) => {
+    read = tensors;
+    const batch = tensors[placed[0].part.codes].shape[0];
+    const most = placed.reduce((sum, { part }) => sum + part.columns.length, 0) * batch;
+    const [known, to] = [rows(most), places(most)];
+    const bits = Math.max(4, 32 - Math.clz32(2 * most - 1));
+    slots = slots.length < 2 ** bits ? new Int32Array(2 ** bits) : slots.fill(0);
+    const [shift, mask] = [32 - Math.log2(slots.length), slots.length - 1];
+    count = 0;
+    let end = 0;
+    for (const { part } of placed) {
+      const { codes, stride } = readingOf(part, tensors);
+      for (const column of part.columns) {
+        for (let place = column; place < codes.length; place += stride) {
+          const row = codes[place] - part.first;
+          if (row < 0 || row >= table.rows) {
+            to[end++] = -1;
+            continue;
+          }
+          let slot = Math.imul(row, 0x9e3779b1) >>> shift;
+          while (slots[slot] !== 0 && known[slots[slot] - 1] !== row) slot = slot + 1 & mask;
+          if (slots[slot] === 0) {
+            known[count++] = row;
+            slots[slot] = count;
+          }
+          to[end++] = slots[slot] - 1;
+        }
+      }
+    }
+  };
+  const summed = (gradients: Tensors) => {
+    const sums = new Float32Array(count * units);
+    const from = places(0);
+    let end = 0;
+    for (const { part, lookup, start } of placed) {
+      const given = Object.hasOwn(gradients, lookup.name) ? gradients[lookup.name].data : undefined;
+      const { weights, spread } = readingOf(part, read);
+      const batch = read[part.codes].shape[0];
+      for (let column = 0; column < part.columns.length; column++) {
+        if (given === undefined) end += batch;
+        else {
+          for (let row = 0, at = start; row < batch; row++, at += lookup.width) {
+            const place = from[end++];
+            if (place < 0) continue;
+            const weight = weights === undefined ? 1 : weights[row * spread + part.weights!.from + column];
+            const sum = place * units;
+            for (let unit = 0; unit < units; unit++) sums[sum + unit] += weight * given[at + unit];
+          }
+        }
+      }
+    }
+    return sums;
+  };
+  return { find, found: () => ({ rows: rows(0), count }), summed };
+}
+
+/** Returns a function that returns an array of at least some length: the same one as long as it is long enough. */
+function growing(kind: Int32ArrayConstructor): (length: number) => Int32Array {
+  let array = new kind(0);
+  return (length) => {
+    if (array.length < length) array = new kind(length);
+    return array;
+  };
+}
+
+/** Vectors as they were, of rows that have changed since. */
+interface Kept {
+  /** Forgets all that was remembered: the vectors are kept as they are now. */
+  readonly begin: () => void;
+  /** Remembers rows before they change. */
+  readonly remember: (rows: Int32Array, count: number) => void;
+  /** Writes back what is remembered. */
+  readonly restore: () => void;
+}
+
+/** Returns what keeps vectors of a table as they were, in memory of those that change. */
+function keeping({ vectors, rows: size, units }: Table): Kept {
+  const isKept = new Uint8Array(size);
+  let rows = new Int32Array(1024);
+  let old = new Float32Array(1024 * units);
+  let end = 0;
+  return {
+    begin: () => {
+      for (let at = 0; at < end; at++) isKept[rows[at]] = 0;
+      end = 0;
+    },
+    remember: (changing, count) => {
+      for (let at = 0; at < count; at++) {
+        const row = changing[at];
+        if (isKept[row] === 1) continue;
+        isKept[row] = 1;
+        if (end === rows.length) {
+          const [longer, larger] = [new Int32Array(2 * end), new Float32Array(2 * end * units)];
+          longer.set(rows);
+          larger.set(old);
+          [rows, old] = [longer, larger];
+        }
+        rows[end] = row;
+        for (let unit = 0; unit < units; unit++) old[end * units + unit] = vectors[row * units + unit];
+        end++;
+      }
+    },
+    restore: () => {
+      for (let at = 0; at < end; at++) {
+        for (let unit = 0; unit < units; unit++) vectors[rows[at] * units + unit] = old[at * units + unit];
+      }
+    },
+  };
+}
+
+/** Returns the inner product of two gradients of tables. */
+export function innerProduct(one: TableGradient, other: TableGradient): number {
+  let sum = 0;
+  for (const [path, a] of one) {
+    const b = other.get(path);
+    if (b === undefined) continue;
+    for (let at = 0; at < a.length; at++) sum += a[at] * b[at];
+  }
+  return sum;
+}
+
+/** Returns the Euclidean norm of a gradient of tables, 0 of none. */
+export function normOf(gradient: TableGradient | undefined): number {
+  return gradient === undefined ? 0 : Math.sqrt(innerProduct(gradient, gradient));
+}
+
+/**
+ * Returns a gradient of tables and those of tasks, each times its part, added up; the first one itself of no tasks.
+ *
+ * @param partOf Returns the part of a task in a table.
+ */
+export function mixed(
+  others: TableGradient,
+  tasks: readonly TableGradient[],
+  partOf: (path: string, task: number) => number,
+): TableGradient {
+  for (const [path, sum] of others) {
+    tasks.forEach((gradient, task) => {
+      const [part, own] = [partOf(path, task), gradient.get(path)!];
+      for (let at = 0; at < own.length; at++) sum[at] += part * own[at];
+    });
+  }
+  return others;
+}
