@@ -1,4 +1,5 @@
 import type { Line } from "./lines.ts";
+import { grown } from "./vocabulary.ts";
 
 /** A bar that the project holds itself to, and its place among the results. */
 export interface Bar {
@@ -44,6 +45,11 @@ export const bars: readonly Bar[] = [
     { what: "resident memory at the end over that at a tenth", of: ["W1", engine, "resident_growth"], most: 1.05 },
     { what: "peak memory of a step over what it needs", of: ["W3", engine, "peak_over_needed"], most: 1.5 },
   ]),
+  ...["onnx", "wasm"].flatMap((engine): Bar[] => [
+    { what: "step with 10,000,000 ids over that with 10,000", of: [grown, engine, "step_growth"], most: 1.15 },
+    { what: "memory of more ids over that of vectors and state", of: [grown, engine, "memory_growth"], most: 1.2 },
+  ]),
+  { what: "rows a second, 10 columns of ids", of: ["encoding, 10 ids", "encode", "rows_per_s"], least: 500_000 },
   { what: "arrays gained from a tenth to the end", of: ["W1", "wasm", "arrays_gained"], most: 0 },
 ];
 

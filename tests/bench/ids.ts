@@ -10,7 +10,10 @@ export interface Ids {
   readonly vocabularies: readonly number[];
   /** The size of a vector. */
   readonly k: number;
-  /** The way vectors follow their gradient: those alone that a batch has, or all, by Adam. */
+  /**
+   * The way vectors follow their gradient: by row-wise Adagrad those that a batch has, or by Adam, where peers move all of
+   * them and we those that a batch has.
+   */
   readonly vectors: "touched" | "all";
 }
 
