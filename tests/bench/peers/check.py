@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 import timing
-from embeddings import Embedded, Fbgemm, Tables
+from embeddings import Attention, Embedded, Fbgemm, Tables
 from models import Batch, Case, Eager, Fused
 from rechub import Rechub, without_norms
 
@@ -16,6 +16,7 @@ CASES = (
     Case("one-hot", input=15, experts=4, units=(8, 4), tower=6, tasks=2, batch=32, sizes=(2, 7, 3)),
 )
 IDS = Case("ids", input=3 * 4 + 5, experts=4, units=(8, 4), tower=6, tasks=2, batch=32, vocabularies=(5, 40, 90), k=4)
+LISTS = IDS._replace(name="lists", input=5 * 4 + 5, bag=3, tags=7, sequence=6)
 TOLERANCE = 1e-5
 
 
@@ -25,13 +26,13 @@ def check() -> None:
     Those after a step are compared in float64: where a gradient is next to none, the first step of Adam is its sign,
     which in float32 a rounding error decides.
     """
-    for case in (*CASES, IDS):
+    for case in (*CASES, IDS, LISTS):
         for form in timing.forms(case, "torch eager") + timing.forms(case, "torch fused"):
             for dtype, steps in ((torch.float32, 0), (torch.float64, 1)):
                 torch.manual_seed(3)
-                loop = (Embedded(Tables(case, False), Eager(case)) if case.vocabularies else Eager(case)).to(dtype)
+                loop = timing.model(case, "loop, tables").to(dtype)
                 other = like(loop, timing.model(case, form).to(dtype))
-                found, wanted = (outcome(of, Batch.random(case, 5, dtype), steps) for of in (other, loop))
+                found, wanted = (outcome(of, timing.batch(case, 5, dtype), steps) for of in (other, loop))
                 worst = max((a - b).abs().max().item() for a, b in zip(found[:2], wanted[:2]))
                 for at in (2, 3):
                     pairs = zip(found[at].parameters(), like(wanted[at], found[at]).parameters())
@@ -68,10 +69,16 @@ def check_rechub() -> None:
 def check_fbgemm() -> None:
     """FBGEMM looks up the vectors of its tables, and trains them by row-wise Adagrad of summed gradients."""
     rate, eps = 0.05, 1e-8
-    tables, batch = Fbgemm(IDS, rate, eps), Batch.random(IDS, 5)
+    tables, batch = Fbgemm(LISTS, rate, eps), timing.batch(LISTS, 5)
     weights = [table.clone().requires_grad_() for table in tables.bags.split_embedding_weights()]
-    found = tables(batch.rows)
-    wanted = torch.cat([table[batch.rows[:, at]] for at, table in enumerate(weights)], 1)
+    found = tables(tables.prepared(batch))
+    plain = Tables(LISTS, False)
+    for table, weight in zip((*plain.tables, plain.tags), weights):
+        del table.weight
+        table.weight = weight
+    tags, vectors = plain.pooled(batch)
+    places = torch.zeros(batch.lists.there.numel(), LISTS.k).index_copy(0, batch.lists.places, vectors)
+    wanted = torch.cat((plain(batch.rows), places.view(LISTS.batch, -1), tags), 1)
     pull = torch.randn(wanted.shape)
     (wanted * pull).sum().backward()
     (found * pull).sum().backward()
@@ -79,8 +86,20 @@ def check_fbgemm() -> None:
     for before, after in zip(weights, tables.bags.split_embedding_weights()):
         state = before.grad.square().mean(1, keepdim=True)
         worst = max(worst, (before - rate * before.grad / (state.sqrt() + eps) - after).abs().max().item())
+    worst = max(worst, *(like_plain(jagged) for jagged in (False, True)))
     assert worst <= TOLERANCE, f"FBGEMM differs from row-wise Adagrad by {worst}"
     print(f"FBGEMM differs from row-wise Adagrad by {worst:.1e}")
+
+
+def like_plain(jagged: bool) -> float:
+    """By how much the model over FBGEMM's tables differs from the loop of its weights."""
+    batch, loop = timing.batch(LISTS, 5), timing.model(LISTS, "loop, tables")
+    other = Embedded(Fbgemm(LISTS), deepcopy(loop.dense), Attention(LISTS.k, True, jagged))
+    other.attention.load_state_dict(loop.attention.state_dict())
+    for mine, its in zip(other.tables.bags.split_embedding_weights(), (*loop.tables.tables, loop.tables.tags)):
+        mine.copy_(its.weight.detach())
+    with torch.no_grad():
+        return (other(other.prepared(batch)) - loop(batch)).abs().max().item()
 
 
 def like(loop: nn.Module, form: nn.Module) -> nn.Module:

@@ -17,7 +17,8 @@ class Case(NamedTuple):
 
     `input` is the width of the encoded input. Where `sizes` are given, the input is that many one-hot columns each,
     after the numbers that make up the rest of the width. Where `vocabularies` are given, it is a vector of `k` for each,
-    of so many ids, before the numbers.
+    of so many ids, before the numbers. Where there is a `bag` of up to so many of `tags`, and a `sequence` of up to so
+    many of the last vocabulary, it has a vector of each beside them.
     """
 
     name: str
@@ -30,6 +31,15 @@ class Case(NamedTuple):
     sizes: tuple[int, ...] = ()
     vocabularies: tuple[int, ...] = ()
     k: int = 0
+    bag: int = 0
+    tags: int = 0
+    sequence: int = 0
+
+    @property
+    def numbers(self) -> int:
+        """The columns of the input that are neither one-hot nor vectors."""
+        vectors = len(self.vocabularies) + (self.bag > 0) + (self.sequence > 0)
+        return self.input - sum(self.sizes) - self.k * vectors
 
     @staticmethod
     def read(dims: dict) -> "Case":
@@ -43,15 +53,15 @@ class Batch(NamedTuple):
 
     x: Tensor  # [batch, input]; of ids absent
     y: Tensor  # [tasks, batch]
-    numbers: Tensor  # [batch, input - sum(sizes) - k * len(vocabularies)]
+    numbers: Tensor  # [batch, case.numbers]
     rows: Tensor  # [batch, len(sizes)], which one-hot columns are 1; or codes of ids, [batch, len(vocabularies)]
+    lists: tuple | None = None  # bags and sequences: Lists in embeddings.py
 
     @staticmethod
     def random(case: Case, seed: int = 0, dtype: torch.dtype = torch.float32) -> "Batch":
         """Normal numbers, uniform categories and labels, ids by Zipf's law."""
         from_seed = torch.Generator().manual_seed(seed)
-        width = case.input - sum(case.sizes) - case.k * len(case.vocabularies)
-        numbers = torch.randn(case.batch, width, generator=from_seed).to(dtype)
+        numbers = torch.randn(case.batch, case.numbers, generator=from_seed).to(dtype)
         if case.vocabularies:
             codes = torch.stack([zipf(size, case.batch, from_seed) for size in case.vocabularies], 1)
             y = torch.randint(2, (case.tasks, case.batch), generator=from_seed).to(dtype)

@@ -8,7 +8,7 @@ from typing import Callable, NamedTuple
 
 import torch
 
-from embeddings import Embedded, Fbgemm, OneTable, Tables, optimisers
+from embeddings import Attention, Embedded, Fbgemm, Lists, OneTable, Tables, optimisers
 from models import Batch, Case, Eager, Fused, Model
 from rechub import Rechub
 
@@ -91,10 +91,13 @@ def forms(case: Case, variant: str) -> list[str]:
         return of[variant]
     if variant.startswith("torch-rechub"):
         return ["its own"]
-    if variant == FBGEMM:
-        return with_compiled(fused)
     if variant == "torch eager, SparseAdam":
         return [f"{form}, tables" for form in eager]
+    if case.sequence:
+        own = [f"one product, one table, {way}" for way in ("jagged", "padded")]
+        return with_compiled(own)
+    if variant == FBGEMM:
+        return with_compiled(fused)
     if variant == "torch compile":
         return [f"{form}, one table" for form in of[variant]]
     own = of.get(variant, fused)
@@ -124,10 +127,11 @@ def model(case: Case, form: str, variant: str = "") -> Model:
         dense = Fused(case, apart=form.startswith("two products"), gather=form == "gather")
     if not case.vocabularies:
         return dense
+    attention = Attention(case.k, not form.startswith("loop"), form.endswith("jagged")) if case.sequence else None
     if variant == FBGEMM:
-        return Embedded(Fbgemm(case), dense)
-    tables = OneTable if form.endswith("one table") else Tables
-    return Embedded(tables(case, sparse=variant in SPARSE), dense)
+        return Embedded(Fbgemm(case), dense, attention)
+    tables = OneTable if "one table" in form else Tables
+    return Embedded(tables(case, sparse=variant in SPARSE), dense, attention)
 
 
 # The variants whose gradients of tables have the vectors of a batch alone.
@@ -137,11 +141,17 @@ SPARSE = ("torch eager, SparseAdam", "torch SparseAdam", "torch sparse Adagrad")
 def action(case: Case, variant: str, form: str, metric: str) -> Callable[[], object]:
     """A training step, or a prediction."""
     of = model(case, form, variant)
-    batches = turns([of.prepared(Batch.random(case, seed)) for seed in range(BATCHES)])
+    batches = turns([of.prepared(batch(case, seed)) for seed in range(BATCHES)])
     through = compiled if variant == "torch compile" or form.startswith(COMPILED) else lambda function: function
     if metric == "predict_ms":
         return predict(of.eval(), batches, through)
     return train(of.train(), batches, through, variant)
+
+
+def batch(case: Case, seed: int, dtype: torch.dtype = torch.float32) -> Batch:
+    """A batch of any case."""
+    found = Batch.random(case, seed, dtype)
+    return found._replace(lists=Lists.random(case, seed)) if case.sequence else found
 
 
 def train(of: Model, batches: Callable[[], Batch], through: Callable, variant: str) -> Callable[[], object]:
