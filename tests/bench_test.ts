@@ -4,6 +4,9 @@ import { inventedCensus, sizes } from "./bench/census.ts";
 import { vocabularies, zipf } from "./bench/ids.ts";
 import { bars, standing } from "./bench/bars.ts";
 import { axes } from "./bench/growth.ts";
+import { encoding } from "./bench/encoding.ts";
+import { vocabularyGrid } from "./bench/result_tables.ts";
+import { grown, nameOf } from "./bench/vocabulary.ts";
 import { growthChart } from "./bench/growth_chart.ts";
 import { against, type Line, own, ratioOf } from "./bench/lines.ts";
 import { live } from "./bench/live.ts";
@@ -87,6 +90,34 @@ Deno.test("W6 has 26 ids, 2.9 million in all, and ids follow Zipf's law, none of
     assertAlmostEquals(first / 200_000, share(1), 0.01);
     if (size > 1) assertAlmostEquals(second / 200_000, share(2), 0.01);
   }
+});
+
+Deno.test("encoding() counts rows a second, and tables show them and the growth by vocabulary", async () => {
+  const lines: Line[] = [];
+  const { signal } = new AbortController();
+  const bench = {
+    seed: 1,
+    repeats: 2,
+    warm: 0,
+    timed: 0,
+    signal,
+    note: () => {},
+    write: (line: Line) => lines.push(line),
+  };
+  await encoding(bench, { rows: 50, words: 20 });
+  assertEquals(
+    lines.map(({ case: of }) => of),
+    ["category", "hashed", "cross", "10 ids"].map((of) => `encoding, ${of}`),
+  );
+  const machine = { cpu: "some", cores: 2, memory: 8, os: "some", versions: {} };
+  assertEquals(document({ machine, lines, settings: {} }).includes("| 10 ids | "), true);
+  const [, , first, ...rest] = vocabularyGrid([
+    own(nameOf(10_000), "onnx", "train_step_ms", [40, 40]),
+    own(nameOf(10_000), "onnx", "memory_mib", [100]),
+    own(grown, "onnx", "step_growth", [1.1]),
+  ]).split("\n");
+  assertEquals(first, "| 10,000 |  |  | 40 (40 to 40) | 100 |");
+  assertEquals(rest.at(-1), "| growth |  |  | 1.1 |  |");
 });
 
 Deno.test("a case of ids is trained and predicts as users do", async () => {

@@ -2,6 +2,7 @@ import { type Case, type CaseName, cases, specOf } from "./cases.ts";
 import { axes, base } from "./growth.ts";
 import { isIds } from "./ids.ts";
 import { type Line, number } from "./lines.ts";
+import { grown, nameOf, sizes } from "./vocabulary.ts";
 import { multiplyAdds } from "./multiply_adds.ts";
 
 /** The cases and their sizes. */
@@ -66,6 +67,24 @@ export function shareGrid(lines: readonly Line[]): string {
   );
 }
 
+/** Time and memory of a step by the size of a vocabulary, and the growth of both. */
+export function vocabularyGrid(lines: readonly Line[]): string {
+  const engines = ["wasm", "onnx"];
+  const row = (name: string, of: string, metrics: readonly string[]) => [
+    name,
+    ...engines.flatMap((engine) =>
+      metrics.map((metric) => {
+        const line = find(lines, of, engine, metric);
+        return line === undefined ? "" : cell(line);
+      })
+    ),
+  ];
+  return grid(["ids", ...engines.flatMap((engine) => [`${engine} step ms`, "MiB"])], [
+    ...sizes.map((size) => row(size.toLocaleString("en-US"), nameOf(size), ["train_step_ms", "memory_mib"])),
+    row("growth", grown, ["step_growth", "memory_growth"]),
+  ]);
+}
+
 /** The axis along which something grows, and the cost of its doublings. */
 export function growthText(lines: readonly Line[], axis: keyof typeof axes): string {
   const engines = ["wasm", "onnx"];
@@ -120,7 +139,7 @@ export function find(lines: readonly Line[], of: string, engine: string, metric:
 }
 
 /** `11.6 (11.2 to 12.4)` */
-function cell({ median, p10, p90 }: Line): string {
+export function cell({ median, p10, p90 }: Line): string {
   return p10 === null ? number(median) : `${number(median)} (${number(p10)} to ${number(p90)})`;
 }
 
