@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { prepared } from "./bench/cases.ts";
 import { inventedCensus, sizes } from "./bench/census.ts";
 import { converse, type Worker } from "./bench/converse.ts";
-import { dimsOf, peersOf, python } from "./bench/python.ts";
+import { dimsOf, peersOf, python, together, variantsOf } from "./bench/python.ts";
 
 Deno.test("converse() resolves every request to its own reply, in order, after the first line", async () => {
   const { ask, close } = converse(worker([{ versions: {} }], ({ at }) => ({ at })), "a worker");
@@ -59,6 +59,31 @@ Deno.test("dimsOf() is as wide as the encoded input", () => {
     dimsOf(prepared({ ...of, name: "W4", input: "census" }, inventedCensus(16))),
     { ...shape, name: "W4", input: 517, sizes },
   );
+  const ids = { numbers: 2, vocabularies: [3, 9], k: 4, vectors: "all" } as const;
+  const known = { vocabularies: [3, 9], k: 4 };
+  assertEquals(dimsOf(prepared({ ...of, name: "ids", input: ids })), { ...shape, ...known, name: "ids", input: 10 });
+});
+
+Deno.test("variantsOf() is of how the vectors of ids are trained", () => {
+  const ids = { numbers: 0, vocabularies: [9], k: 4 };
+  const [plain, all, touched] = [100, { ...ids, vectors: "all" }, { ...ids, vectors: "touched" }] as const;
+  assertEquals(variantsOf({ input: plain }), ["torch eager", "torch fused", "torch compile"]);
+  assertEquals(variantsOf({ input: all }).slice(3), ["torch-rechub", "torch-rechub, plain"]);
+  assertEquals(variantsOf({ input: touched }).at(-1), "torch FBGEMM Adagrad");
+});
+
+Deno.test("together() asks each environment for its own variants, and has the versions and settings of both", async () => {
+  const peersWith = (name: string, time: number) => {
+    const first = { versions: { [name]: "1" }, variants: [name], missing: {} };
+    const timed = { times: [time], form: name, threads: 1 };
+    return peersOf(converse(worker([first], () => timed), name), () => {});
+  };
+  const peers = together(await peersWith("a", 1), await peersWith("b", 2));
+  const of = { name: "W", input: 3, experts: 2, units: [4], tower: 2, tasks: 2, batch: 8 };
+  const times = await Promise.all(["a", "b"].map((variant) => peers.time(of, variant, "predict_ms", 1)));
+  assertEquals([times, peers.versions, peers.variants], [[[1], [2]], { a: "1", b: "1" }, ["a", "b"]]);
+  assertEquals([...peers.settings.keys()], ["W, a, predict_ms", "W, b, predict_ms"]);
+  await peers.close();
 });
 
 Deno.test({

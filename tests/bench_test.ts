@@ -1,11 +1,16 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
 import { cases, prepared, specOf } from "./bench/cases.ts";
 import { inventedCensus, sizes } from "./bench/census.ts";
+import { vocabularies, zipf } from "./bench/ids.ts";
 import { bars, standing } from "./bench/bars.ts";
 import { axes } from "./bench/growth.ts";
+import { encoding } from "./bench/encoding.ts";
+import { vocabularyGrid } from "./bench/result_tables.ts";
+import { grown, nameOf } from "./bench/vocabulary.ts";
 import { growthChart } from "./bench/growth_chart.ts";
 import { against, type Line, own, ratioOf } from "./bench/lines.ts";
 import { live } from "./bench/live.ts";
+import { ours } from "./bench/ours.ts";
 import { measure, spread } from "./bench/measure.ts";
 import { multiplyAdds, peakShare } from "./bench/multiply_adds.ts";
 import { nodesOf, partsOf } from "./bench/profile.ts";
@@ -15,7 +20,9 @@ import { sweepText } from "./bench/sweep_table.ts";
 import { graphOf } from "../lib/graph/graph.ts";
 import { matmul, neg, reshape } from "../lib/ops/functions.ts";
 import { apply } from "../lib/ops/table.ts";
+import { random } from "../lib/datasets.ts";
 import { page } from "../lib/svg.ts";
+import { reference } from "../mod.ts";
 
 Deno.test("spread() is the quantiles between neighbours, whatever the order", () => {
   assertEquals(spread([11, 1, 6, 3, 2, 4, 5, 7, 8, 9, 10]), { median: 6, p10: 2, p90: 10 });
@@ -62,6 +69,64 @@ Deno.test("multiplyAdds() counts a category as one column", () => {
   const { features } = inventedCensus(1);
   const [first, later] = [8 * 38 * 64 + 2 * 38 * 8, 8 * 64 * 32 + 2 * 32 * 16 + 2 * 16];
   assertEquals(multiplyAdds(specOf({ name: "W4", ...cases.W4 }, features)).predict, first + later);
+});
+
+Deno.test("multiplyAdds() counts what reads vectors, and no looking up", () => {
+  const input = { numbers: 2, vocabularies: [5, 9], k: 3, vectors: "touched" } as const;
+  const of = prepared({ ...{ name: "ids", about: "", units: [6], tower: 5 }, input, experts: 4, tasks: 2, batch: 8 });
+  const work = 8 * 4 * 6 + 2 * 8 * 4 + 2 * 6 * 5 + 2 * 5; // experts, gates, towers, heads
+  assertEquals(multiplyAdds(of.spec), { predict: work, train: 3 * work });
+});
+
+Deno.test("W6 has 26 ids, 2.9 million in all, and ids follow Zipf's law, none of them out of reach", () => {
+  assertEquals([vocabularies.length, vocabularies[0], vocabularies[25]], [26, 10, 1_000_000]);
+  assertEquals(vocabularies.reduce((sum, size) => sum + size), 2_888_870);
+  const source = random("zipf");
+  for (const size of [1, 10, 5000]) {
+    const counts = new Float64Array(size);
+    for (let draw = 0; draw < 200_000; draw++) counts[zipf(size, source)]++;
+    const share = (id: number) => Math.log((id + 1) / id) / Math.log(size + 1);
+    const [first, second] = counts.toSorted().toReversed();
+    assertAlmostEquals(first / 200_000, share(1), 0.01);
+    if (size > 1) assertAlmostEquals(second / 200_000, share(2), 0.01);
+  }
+});
+
+Deno.test("encoding() counts rows a second, and tables show them and the growth by vocabulary", async () => {
+  const lines: Line[] = [];
+  const { signal } = new AbortController();
+  const bench = {
+    seed: 1,
+    repeats: 2,
+    warm: 0,
+    timed: 0,
+    signal,
+    note: () => {},
+    write: (line: Line) => lines.push(line),
+  };
+  await encoding(bench, { rows: 50, words: 20 });
+  assertEquals(
+    lines.map(({ case: of }) => of),
+    ["category", "hashed", "cross", "10 ids"].map((of) => `encoding, ${of}`),
+  );
+  const machine = { cpu: "some", cores: 2, memory: 8, os: "some", versions: {} };
+  assertEquals(document({ machine, lines, settings: {} }).includes("| 10 ids | "), true);
+  const [, , first, ...rest] = vocabularyGrid([
+    own(nameOf(10_000), "onnx", "train_step_ms", [40, 40]),
+    own(nameOf(10_000), "onnx", "memory_mib", [100]),
+    own(grown, "onnx", "step_growth", [1.1]),
+  ]).split("\n");
+  assertEquals(first, "| 10,000 |  |  | 40 (40 to 40) | 100 |");
+  assertEquals(rest.at(-1), "| growth |  |  | 1.1 |  |");
+});
+
+Deno.test("a case of ids is trained and predicts as users do", async () => {
+  const input = { numbers: 1, vocabularies: [5, 90], k: 3, vectors: "touched" } as const;
+  const of = prepared({ ...{ name: "ids", about: "", units: [6], tower: 5 }, input, experts: 2, tasks: 2, batch: 16 });
+  const { train, predict, losses, close } = await ours(of, reference(), 1);
+  assertEquals([(await train(3)).length, (await predict(1)).length, losses.length], [3, 1, 3]);
+  assertAlmostEquals(losses[0], 2 * Math.log(2), 0.3);
+  await close();
 });
 
 Deno.test("peakShare() is two operations a multiply-add over the peak", () => {

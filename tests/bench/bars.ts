@@ -1,4 +1,5 @@
 import type { Line } from "./lines.ts";
+import { grown } from "./vocabulary.ts";
 
 /** A bar that the project holds itself to, and its place among the results. */
 export interface Bar {
@@ -28,6 +29,11 @@ export const bars: readonly Bar[] = [
   ...ratios("onnx", "predict_ms", "torch eager", { W1: 2, W2: 1.3, W3: 1.3 }),
   ...ratios("onnx", "train_step_ms", "best of torch", { W1: 1.7, W2: 1.3, W3: 1.15 }),
   ...ratios("onnx", "predict_ms", "best of torch", { W1: 1, W2: 1, W3: 1 }),
+  ...ratios("onnx", "train_step_ms", "best of torch", { W4: 1, W6: 1.4 }),
+  ...ratios("onnx", "predict_ms", "best of torch", { W4: 0.6, W6: 1.3 }),
+  ...ratios("wasm", "train_step_ms", "best of torch", { W4: 0.6, W6: 0.5 }),
+  ...ratios("onnx", "train_step_ms", "torch-rechub", { W8: 1.5 }),
+  ...ratios("wasm", "train_step_ms", "torch-rechub", { W8: 0.8 }),
   ...["wasm", "onnx"].flatMap((engine) =>
     ratios(engine, "train_step_ms", "ours, fuse off", { W1: 0.95, W2: 0.95, W3: 0.95, W4: 0.95, W5: 0.95 })
   ),
@@ -39,6 +45,11 @@ export const bars: readonly Bar[] = [
     { what: "resident memory at the end over that at a tenth", of: ["W1", engine, "resident_growth"], most: 1.05 },
     { what: "peak memory of a step over what it needs", of: ["W3", engine, "peak_over_needed"], most: 1.5 },
   ]),
+  ...["onnx", "wasm"].flatMap((engine): Bar[] => [
+    { what: "step with 10,000,000 ids over that with 10,000", of: [grown, engine, "step_growth"], most: 1.15 },
+    { what: "memory of more ids over that of vectors and state", of: [grown, engine, "memory_growth"], most: 1.2 },
+  ]),
+  { what: "rows a second, 10 columns of ids", of: ["encoding, 10 ids", "encode", "rows_per_s"], least: 500_000 },
   { what: "arrays gained from a tenth to the end", of: ["W1", "wasm", "arrays_gained"], most: 0 },
 ];
 

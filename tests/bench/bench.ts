@@ -2,6 +2,7 @@
 import type { Engine } from "../../mod.ts";
 import { commandLine, run } from "../../examples/cli.ts";
 import { type CaseName, cases, load } from "./cases.ts";
+import { encoding } from "./encoding.ts";
 import { engineNames, engineOf } from "./engines.ts";
 import { epoch } from "./epoch.ts";
 import { growth } from "./growth.ts";
@@ -13,8 +14,9 @@ import { profiles } from "./profile.ts";
 import { type Peers, python } from "./python.ts";
 import { steps } from "./steps.ts";
 import { axes, sweep } from "./sweep.ts";
+import { vocabulary } from "./vocabulary.ts";
 
-const sections = ["peak", "steps", "epoch", "growth", "memory", "sparse", "profile"] as const;
+const sections = ["peak", "steps", "epoch", "growth", "vocabulary", "encoding", "memory", "sparse", "profile"] as const;
 
 const command = commandLine("bench", "Measures time and memory of our engines, and of their peers.", {
   only: { kind: "choices", help: "what is measured", of: sections, default: sections },
@@ -67,6 +69,8 @@ await run(command, async (options, { say, record, signal }) => {
       },
       epoch: () => epoch(fast, bench),
       growth: () => growth(fast, bench),
+      vocabulary: () => vocabulary(fast, bench),
+      encoding: () => encoding(bench),
       memory: () => leaks(Object.keys(fast), options.steps, bench),
       profile: () => profiles(peers, bench),
       sparse: () => sweep(engines, options.experts.map(Number), bench),

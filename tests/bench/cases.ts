@@ -1,7 +1,9 @@
-import { binary, define, dense, type Features, mmoe, pipe, relu, type Rows, type Spec } from "../../mod.ts";
+import { bank, binary, define, dense, embed, level, mix, mmoe, pipe, relu } from "../../mod.ts";
+import type { Features, Rows, Spec } from "../../mod.ts";
 import { fillNormal, random } from "../../lib/datasets.ts";
 import { sliceRows } from "../../lib/data/rows.ts";
 import { type Census, readCensus } from "./census.ts";
+import { idFeatures, idInputs, type Ids, isIds, vocabularies } from "./ids.ts";
 
 /** A model to measure, and the rows of a step. */
 export interface Case {
@@ -9,8 +11,8 @@ export interface Case {
   readonly name: string;
   /** The use that it stands for. */
   readonly about: string;
-  /** The width of the input, or the named features of Census-Income. */
-  readonly input: number | "census";
+  /** The width of the input, the named features of Census-Income, or numbers and ids with vectors. */
+  readonly input: number | "census" | Ids;
   /** The number of experts. */
   readonly experts: number;
   /** The units of an expert's layers, each followed by relu. */
@@ -23,13 +25,24 @@ export interface Case {
   readonly batch: number;
 }
 
-/** The cases: MMoE with softmax gates `x W` and binary tasks, trained by Adam at 1e-3. */
+/** A recommender's numbers and ids. */
+const recommender: Ids = { numbers: 13, vocabularies, k: 16, vectors: "touched" };
+
+/** 40 fields of ids, whose vectors are parameters like others. */
+const fields: Ids = { numbers: 0, vocabularies: Array<number>(40).fill(1000), k: 8, vectors: "all" };
+
+/**
+ * The cases: MMoE with softmax gates `x W` and binary tasks, trained by Adam at 1e-3. Those of ids have an embedding in a
+ * bank of one, whose stream experts and gates read.
+ */
 export const cases = {
   W1: { about: "paper", input: 100, experts: 8, units: [16], tasks: 2, tower: 8, batch: 256 },
   W2: { about: "wide", input: 500, experts: 8, units: [64], tasks: 2, tower: 32, batch: 1024 },
   W3: { about: "large", input: 512, experts: 16, units: [256], tasks: 2, tower: 128, batch: 1024 },
   W4: { about: "census", input: "census", experts: 8, units: [64, 32], tasks: 2, tower: 16, batch: 1024 },
   W5: { about: "many", input: 128, experts: 64, units: [32], tasks: 16, tower: 16, batch: 1024 },
+  W6: { about: "ids", input: recommender, experts: 8, units: [128, 64], tasks: 2, tower: 32, batch: 2048 },
+  W8: { about: "torch-rechub", input: fields, experts: 4, units: [64, 32], tasks: 4, tower: 16, batch: 512 },
 } as const satisfies Readonly<Record<string, Omit<Case, "name">>>;
 
 /** A case's name. */
@@ -58,30 +71,41 @@ export function prepared(of: Case, census?: Census): Loaded {
     const about = invented ? `${of.about}, invented rows` : of.about;
     return { ...of, about, spec: specOf(of, features), rows: sliceRows(train, 0, batches * of.batch) };
   }
-  return { ...of, spec: specOf(of, of.input), rows: rowsOf(of.input, of.tasks, batches * of.batch) };
+  const count = batches * of.batch;
+  const spec = specOf(of, isIds(of.input) ? idFeatures(of.input) : of.input);
+  return { ...of, spec, rows: { count, inputs: inputsOf(of.input, count), labels: labelsOf(of.tasks, count) } };
 }
 
 /** The table of a case. */
 export function specOf({ input: kind, experts, units, tasks, tower }: Case, input: number | Features): Spec {
   const names = kind === "census" ? ["income", "marital"] : taskNames.slice(0, tasks);
-  return define(mmoe({
+  const table = mmoe({
     input,
     experts,
     expert: pipe(...units.flatMap((width) => [dense(width), relu])),
     tasks: Object.fromEntries(names.map((name) => [name, binary(pipe(dense(tower), relu))])),
-  }));
+  });
+  if (!isIds(kind)) return define(table);
+  const ids = level({ ids: bank(1, embed(kind.k)) }, { shared: mix("ids") });
+  return define({ ...table, levels: [ids, ...table.levels ?? []] });
 }
 
 /** The names of the tasks. */
 const taskNames = Array.from({ length: 64 }, (_, at) => `task${at}`);
 
-/** Normal numbers, and labels that are 1 in half of the rows. */
-function rowsOf(width: number, tasks: number, count: number): Rows {
-  const source = random(`bench:${width}:${tasks}:${count}`);
-  const input = new Float32Array(count * width);
-  fillNormal(input, source);
-  const labels = taskNames.slice(0, tasks).map((name) =>
-    [name, Float32Array.from({ length: count }, () => source.uniform() < 0.5 ? 0 : 1)] as const
+/** Normal numbers, and ids. */
+function inputsOf(input: number | Ids, count: number): Rows["inputs"] {
+  if (isIds(input)) return idInputs(input, count);
+  return { input: fillNormal(new Float32Array(count * input), random(`bench:${input}:${count}`)) };
+}
+
+/** Labels that are 1 in half of the rows. */
+function labelsOf(tasks: number, count: number): Rows["labels"] {
+  const source = random(`bench:labels:${tasks}:${count}`);
+  return Object.fromEntries(
+    taskNames.slice(0, tasks).map((name) => [
+      name,
+      Float32Array.from({ length: count }, () => source.uniform() < 0.5 ? 0 : 1),
+    ]),
   );
-  return { count, inputs: { input }, labels: Object.fromEntries(labels) };
 }

@@ -1,6 +1,7 @@
-import { adam, compile, type Engine, type Model, type Progress, train } from "../../mod.ts";
+import { adam, compile, type Engine, lazyAdam, type Model, type Progress, rowwiseAdagrad, train } from "../../mod.ts";
 import { sliceRows } from "../../lib/data/rows.ts";
 import type { Loaded } from "./cases.ts";
+import { isIds } from "./ids.ts";
 import { timesOf } from "./measure.ts";
 import { watched } from "./watch.ts";
 
@@ -32,13 +33,15 @@ export async function ours(of: Loaded, on: Engine, seed: number, fuse?: boolean)
   const { engine, running } = watched(on);
   const model = await compile(of.spec, fuse === undefined ? { engine, seed } : { engine, seed, fuse });
   const some = sliceRows(of.rows, 0, of.batch);
+  const vectors = isIds(of.input) && of.input.vectors === "all" ? lazyAdam(1e-3) : rowwiseAdagrad();
   const losses: number[] = [];
   const shares: number[] = [];
   let steps: AsyncGenerator<Progress, void, void> | undefined;
   return {
     model,
     train: async (count) => {
-      steps ??= train(model, of.rows, { steps: Number.MAX_SAFE_INTEGER, batch: of.batch, optimiser: adam(1e-3) });
+      const options = { steps: Number.MAX_SAFE_INTEGER, batch: of.batch, optimiser: adam(1e-3), vectors };
+      steps ??= train(model, of.rows, options);
       const found: number[] = [];
       for (let step = 0; step < count; step++) {
         const [start, before] = [performance.now(), running()];

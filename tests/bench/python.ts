@@ -1,12 +1,13 @@
 import { categoryKind } from "../../lib/features/category.ts";
 import type { Loaded } from "./cases.ts";
 import { type Conversation, converse } from "./converse.ts";
+import { isIds } from "./ids.ts";
 
 /** PyTorch and native libraries, run by Python in a process of its own. */
 export interface Peers {
   /** The versions of Python, torch and numpy. */
   readonly versions: Readonly<Record<string, string>>;
-  /** The variants that can be timed here: `torch eager`, `torch fused`, and `torch compile` where it works. */
+  /** The variants that can be timed here, those of {@linkcode variantsOf} where nothing is missing. */
   readonly variants: readonly string[];
   /** The way each variant was run: its fastest form and number of threads, by case, variant and metric. */
   readonly settings: ReadonlyMap<string, string>;
@@ -26,7 +27,7 @@ export interface Peers {
 export interface Dims {
   /** The case's name. */
   readonly name: string;
-  /** The width of the encoded input. */
+  /** The width of the encoded input, of ids with their vectors. */
   readonly input: number;
   /** The number of experts. */
   readonly experts: number;
@@ -40,38 +41,113 @@ export interface Dims {
   readonly batch: number;
   /** The lengths of the one-hot vectors at the end of the input, if there are any. */
   readonly sizes?: readonly number[];
+  /** The numbers of ids of each feature, if there are any; the numbers of the input come after their vectors. */
+  readonly vocabularies?: readonly number[];
+  /** The size of the vectors of ids. */
+  readonly k?: number;
 }
 
-/** The place of Python in the virtual environment, from the root of the repository. */
-export const own = Deno.build.os === "windows" ? "out/peers/Scripts/python.exe" : "out/peers/bin/python";
+/** The variants of cases without ids. */
+const dense = ["torch eager", "torch fused", "torch compile"];
+/** The variants of cases whose ids have vectors that all follow Adam: torch-rechub's model, also without its norms. */
+const all = [...dense, "torch-rechub", "torch-rechub, plain"];
+/** The variants of cases of which a step trains the vectors that it has: the last one needs an environment of its own. */
+const touched = [
+  "torch eager, SparseAdam",
+  "torch SparseAdam",
+  "torch sparse Adagrad",
+  "torch dense Adam",
+  "torch FBGEMM Adagrad",
+];
+
+/** The variants that a case is measured against. */
+export function variantsOf({ input }: Pick<Loaded, "input">): readonly string[] {
+  if (!isIds(input)) return dense;
+  return input.vectors === "all" ? all : touched;
+}
+
+/** The places of Python in the virtual environments, from the root of the repository: of PyTorch, and of FBGEMM. */
+export const own: Readonly<Record<"peers" | "fbgemm", string>> = {
+  peers: pythonIn("out/peers"),
+  fbgemm: pythonIn("out/fbgemm"),
+};
 const script = "tests/bench/peers/mmoe.py";
-const remedy = `python3 -m venv out/peers && out/peers/bin/pip install -r tests/bench/peers/requirements.txt`;
 
 /**
- * The peers of the virtual environment in `out/peers`, else those of the Python that GATEHOUSE_PYTHON names.
+ * The peers of the virtual environment in `out/peers`, else those of the Python that GATEHOUSE_PYTHON names; with them
+ * those in `out/fbgemm`, where FBGEMM has the version of PyTorch that it needs.
  *
  * @param say Called with a line that says what is missing, and how to add it.
  * @returns Undefined where Python, torch or the permission to run them is missing.
  */
 export async function python(say: (line: string) => void = console.error): Promise<Peers | undefined> {
-  const path = await exists(own) ? own : await named();
+  const path = await exists(own.peers) ? own.peers : await named();
   if (path === undefined) {
-    say(`Peers in Python are left out: found neither ${own} nor GATEHOUSE_PYTHON. To add them: ${remedy}`);
+    say(`Peers in Python are left out: found neither ${own.peers} nor GATEHOUSE_PYTHON. ${remedyOf("peers")}`);
     return undefined;
   }
+  const main = await peersAt(path, [], "Peers in Python are", "peers", say);
+  if (main === undefined) return undefined;
+  if (!await exists(own.fbgemm)) {
+    say(`torch FBGEMM Adagrad is left out: found no ${own.fbgemm}. ${remedyOf("fbgemm")}`);
+    return main;
+  }
+  const other = await peersAt(own.fbgemm, ["--fbgemm"], "torch FBGEMM Adagrad is", "fbgemm", say);
+  return other === undefined ? main : together(main, other);
+}
+
+/** Peers of two environments as one: what only the second has is asked of it. */
+export function together(main: Peers, other: Peers): Peers {
+  const whose = (variant: string) => main.variants.includes(variant) ? main : other;
+  return {
+    ...main,
+    versions: { ...main.versions, ...other.versions },
+    variants: [...main.variants, ...other.variants],
+    get settings(): ReadonlyMap<string, string> {
+      return new Map([...main.settings, ...other.settings]);
+    },
+    time: (of, variant, metric, repeats) => whose(variant).time(of, variant, metric, repeats),
+    async close(): Promise<void> {
+      await Promise.all([main.close(), other.close()]);
+    },
+  };
+}
+
+/** Peers of an environment; undefined, said so, if it cannot be used. */
+async function peersAt(
+  path: string,
+  flags: readonly string[],
+  subject: string,
+  environment: keyof typeof own,
+  say: (line: string) => void,
+): Promise<Peers | undefined> {
   try {
-    return await peersOf(converse(spawn(path), "the peers in Python"), say);
+    return await peersOf(converse(spawn(path, flags), "the peers in Python"), say);
   } catch (error) {
     const why = (error as Error).message.replaceAll(/\n\s*/g, ": ");
-    const wanted = error instanceof Deno.errors.NotCapable ? `Add --allow-run=${path}` : `To add them: ${remedy}`;
-    say(`Peers in Python are left out: ${path} cannot be used: ${why}. ${wanted}`);
+    const wanted = error instanceof Deno.errors.NotCapable ? `Add --allow-run=${path}` : remedyOf(environment);
+    say(`${subject} left out: ${path} cannot be used: ${why}. ${wanted}`);
     return undefined;
   }
 }
 
+/** The way to add an environment. */
+function remedyOf(environment: keyof typeof own): string {
+  const list = `tests/bench/peers/${environment === "peers" ? "requirements" : "fbgemm"}.txt`;
+  return `To add them: python3 -m venv out/${environment} && out/${environment}/bin/pip install -r ${list}`;
+}
+
+function pythonIn(environment: string): string {
+  return `${environment}/${Deno.build.os === "windows" ? "Scripts/python.exe" : "bin/python"}`;
+}
+
 /** The dimensions of a case, as peers take them. */
-export function dimsOf({ name, spec, experts, units, tower, tasks, batch }: Loaded): Dims {
+export function dimsOf({ name, input, spec, experts, units, tower, tasks, batch }: Loaded): Dims {
   const dims = { name, experts, units, tower, tasks, batch };
+  if (isIds(input)) {
+    const { numbers, vocabularies, k } = input;
+    return { ...dims, input: k * vocabularies.length + numbers, vocabularies, k };
+  }
   if ("width" in spec.input) return { ...dims, input: spec.input.width };
   const features = Object.values(spec.input.features);
   const sizes = features.flatMap((feature) => feature.kind === "category" ? [categoryKind.width(feature)] : []);
@@ -135,6 +211,6 @@ async function named(): Promise<string | undefined> {
   return state === "granted" ? Deno.env.get("GATEHOUSE_PYTHON") || undefined : undefined;
 }
 
-function spawn(path: string): Deno.ChildProcess {
-  return new Deno.Command(path, { args: [script], stdin: "piped", stdout: "piped", stderr: "piped" }).spawn();
+function spawn(path: string, flags: readonly string[]): Deno.ChildProcess {
+  return new Deno.Command(path, { args: [script, ...flags], stdin: "piped", stdout: "piped", stderr: "piped" }).spawn();
 }

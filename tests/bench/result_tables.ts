@@ -1,6 +1,8 @@
-import { cases, specOf } from "./cases.ts";
+import { type Case, type CaseName, cases, specOf } from "./cases.ts";
 import { axes, base } from "./growth.ts";
+import { isIds } from "./ids.ts";
 import { type Line, number } from "./lines.ts";
+import { grown, nameOf, sizes } from "./vocabulary.ts";
 import { multiplyAdds } from "./multiply_adds.ts";
 
 /** The cases and their sizes. */
@@ -9,7 +11,7 @@ export function caseList(): string {
     [
       name,
       about,
-      input === "census" ? "7 numbers, 31 categories" : input,
+      inputText(input),
       `${experts} of ${units.join(", ")}`,
       tasks,
       tower,
@@ -20,16 +22,29 @@ export function caseList(): string {
   return grid(["case", "", "input", "experts", "tasks", "towers", "batch"], rows);
 }
 
-/** Times of a metric: a row for every case and engine, a column for every peer. */
-export function timeGrid(lines: readonly Line[], metric: string): string {
+function inputText(input: Case["input"]): string {
+  if (input === "census") return "7 numbers, 31 categories";
+  if (!isIds(input)) return String(input);
+  const { numbers, vocabularies, k } = input;
+  const ids = `${vocabularies.length} ids of ${k}`;
+  return numbers === 0 ? ids : `${numbers} numbers, ${ids}`;
+}
+
+/** Times of a metric, those of ids apart: a row for every case and engine, a column for every peer. */
+export function timeGrids(lines: readonly Line[], metric: string): string {
   const some = lines.filter((line) => line.metric === metric && line.case in cases);
+  const parts = [false, true].map((ids) => some.filter((line) => isIds(cases[line.case as CaseName].input) === ids));
+  return parts.filter((part) => part.length > 0).map(timeGrid).join("\n\n");
+}
+
+function timeGrid(some: readonly Line[]): string {
   const peers = [...new Set(some.flatMap(({ peer }) => peer === null ? [] : [peer]))];
   const rows = some.filter(({ peer }) => peer === null).map((mine) => [
     mine.case,
     mine.engine,
     cell(mine),
     ...peers.map((peer) => {
-      const line = find(some, mine.case, mine.engine, metric, peer);
+      const line = find(some, mine.case, mine.engine, mine.metric, peer);
       return line === undefined ? "" : `${cell(line)}: ${times(line.ratio)}`;
     }),
   ]);
@@ -50,6 +65,24 @@ export function shareGrid(lines: readonly Line[]): string {
       share(line, "input_share"),
     ]),
   );
+}
+
+/** Time and memory of a step by the size of a vocabulary, and the growth of both. */
+export function vocabularyGrid(lines: readonly Line[]): string {
+  const engines = ["wasm", "onnx"];
+  const row = (name: string, of: string, metrics: readonly string[]) => [
+    name,
+    ...engines.flatMap((engine) =>
+      metrics.map((metric) => {
+        const line = find(lines, of, engine, metric);
+        return line === undefined ? "" : cell(line);
+      })
+    ),
+  ];
+  return grid(["ids", ...engines.flatMap((engine) => [`${engine} step ms`, "MiB"])], [
+    ...sizes.map((size) => row(size.toLocaleString("en-US"), nameOf(size), ["train_step_ms", "memory_mib"])),
+    row("growth", grown, ["step_growth", "memory_growth"]),
+  ]);
 }
 
 /** The axis along which something grows, and the cost of its doublings. */
@@ -106,7 +139,7 @@ export function find(lines: readonly Line[], of: string, engine: string, metric:
 }
 
 /** `11.6 (11.2 to 12.4)` */
-function cell({ median, p10, p90 }: Line): string {
+export function cell({ median, p10, p90 }: Line): string {
   return p10 === null ? number(median) : `${number(median)} (${number(p10)} to ${number(p90)})`;
 }
 

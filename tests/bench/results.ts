@@ -12,7 +12,19 @@ import type { Machine } from "./machine.ts";
 import { isProfiled, profileText } from "./profile_table.ts";
 import { base as swept, isSwept } from "./sweep.ts";
 import { sweepText } from "./sweep_table.ts";
-import { caseList, find, grid, growthText, percent, shareGrid, timeGrid, times } from "./result_tables.ts";
+import { grown, nameOf as sizeName, sizes } from "./vocabulary.ts";
+import {
+  caseList,
+  cell,
+  find,
+  grid,
+  growthText,
+  percent,
+  shareGrid,
+  timeGrids,
+  times,
+  vocabularyGrid,
+} from "./result_tables.ts";
 
 /** A whole run. */
 export interface Run {
@@ -29,8 +41,10 @@ const sections: Readonly<Record<string, (line: Line) => boolean>> = {
   "Training step and inference": ({ case: of, metric }) => of in cases && metric === "train_step_ms",
   "Where the time goes": isProfiled,
   "Sparse experts": isSwept,
-  "Census epoch": ({ metric }) => metric === "rows_per_s",
+  "Census epoch": ({ case: of, metric }) => of.endsWith("census epoch") && metric === "rows_per_s",
   Growth: ({ case: of }) => Object.keys(axes).some((axis) => of.startsWith(`${axis} `)),
+  "Growth by vocabulary": ({ case: of }) => of === grown || sizes.some((size) => of === sizeName(size)),
+  Encoding: ({ case: of }) => of.startsWith("encoding"),
   Memory: ({ metric }) => inMemory.test(metric),
 };
 
@@ -90,16 +104,18 @@ ${caseList()}
 Every model begins with the same kind of numbers and computes the same: MMoE, sigmoid cross-entropy, Adam. The losses of
 the first three steps of tf.layers are checked to be ours within 1e-4. A training step of ours is one of \`train\`:
 it chooses and uploads the rows of its batch, and reads the losses; peers are given one batch that is in place. Inference
-is \`predict\`, numbers checked and read. Milliseconds: median (p10 to p90) of at least 30 runs,
+is \`predict\`, numbers checked and read. Of W6 row-wise Adagrad trains the vectors, of W8 Adam, where peers move all of
+them, and we those of the batch; \`torch-rechub\` is its own \`MMOE\`, which has batch norms beside, and
+\`torch-rechub, plain\` the same without. Milliseconds: median (p10 to p90) of at least 30 runs,
 of 10 where a run takes over two seconds, and how many times as fast we are.
 
 ### Training step
 
-${timeGrid(lines, "train_step_ms")}
+${timeGrids(lines, "train_step_ms")}
 
 ### Inference
 
-${timeGrid(lines, "predict_ms")}
+${timeGrids(lines, "predict_ms")}
 
 ### Share of the machine's peak
 
@@ -134,7 +150,7 @@ as products; and with fusion off alone.
 ${
     grid(
       ["", "engine", "rows/s", "peer", "its rows/s", "times as fast", "input share"],
-      lines.filter(({ metric, peer }) => metric === "rows_per_s" && peer !== null).map((line) => [
+      lines.filter((line) => sections["Census epoch"](line) && line.peer !== null).map((line) => [
         line.case,
         line.engine,
         number(find(lines, line.case, line.engine, "rows_per_s")!.median),
@@ -155,6 +171,26 @@ before the model: on wasm the backend's arrays, on onnx that of the process.
 ![Time and memory by experts, tasks and batch](growth.svg)
 
 ${Object.keys(axes).map((axis) => growthText(lines, axis as keyof typeof axes)).join("\n\n")}
+
+## Growth by vocabulary
+
+W6 while its largest vocabulary grows: milliseconds of a training step, the models in turns, and the memory of training
+steps above what there was before the model, each in a process of its own. The last row has the time with the largest over
+that with the smallest, and the memory that the largest takes more, over that of its vectors and their state.
+
+${vocabularyGrid(lines)}
+
+## Encoding
+
+Rows a second that \`encode\` makes codes of, on one thread: lists of words of which none was hashed before, ten columns of
+100,000 words by Zipf's law, and crosses of two of them; \`10 ids\` are 4 categories, 3 hashed ones and 3 crosses.
+
+${
+    grid(
+      ["", "rows/s"],
+      lines.filter(sections.Encoding).map((line) => [line.case.slice("encoding, ".length), cell(line)]),
+    )
+  }
 
 ## Memory
 

@@ -4,9 +4,10 @@ import type { Loaded } from "./cases.ts";
 import { type Form, type Layers, layers } from "./layers.ts";
 import { against, type Bench, own } from "./lines.ts";
 import { type Contestant, measure, spread } from "./measure.ts";
+import { isIds } from "./ids.ts";
 import { multiplyAdds, peakShare } from "./multiply_adds.ts";
 import { ours } from "./ours.ts";
-import { dimsOf, type Peers } from "./python.ts";
+import { dimsOf, type Peers, variantsOf } from "./python.ts";
 
 /** The settings with which a case is measured. */
 export interface Field {
@@ -114,6 +115,7 @@ async function* entrantsOf(of: Loaded, { engines, peers }: Field, seed: number):
     }
   }
   for (const variant of peers?.variants ?? []) {
+    if (!variantsOf(of).includes(variant)) continue;
     const times = (metric: "train_step_ms" | "predict_ms") => (count: number) =>
       peers!.time(dimsOf(of), variant, metric, count);
     const [train, predict] = [times("train_step_ms"), times("predict_ms")];
@@ -121,8 +123,12 @@ async function* entrantsOf(of: Loaded, { engines, peers }: Field, seed: number):
   }
 }
 
-/** The forms that are measured: where a step takes seconds the faster one alone, which was tried. */
-function formsOf({ name }: Loaded): readonly Form[] {
+/**
+ * The forms that are measured: where a step takes seconds the faster one alone, which was tried. Of ids none: the gradient
+ * of an embedding of tf.layers has the size of its table.
+ */
+function formsOf({ name, input }: Loaded): readonly Form[] {
+  if (isIds(input)) return [];
   return ["W1", "W2"].includes(name) ? ["loop", "wide"] : ["loop"];
 }
 

@@ -8,14 +8,16 @@ reply, in order, {"error"} where it failed:
     {"product": [1024, 512, 4096]}  ->  {"times"} of a product of matrices of these lengths
     {"blas": 2048}  ->  {"gflops", "median", "library", "libraries"}
 
-A case has the members of `Case` in models.py. The end of the input is the end of the worker. With `--check` it checks
-instead that all forms of the model are one model.
+A case has the members of `Case` in models.py. The end of the input is the end of the worker. With `--fbgemm` it times
+what FBGEMM trains alone, in an environment that has it. With `--check` it checks instead that all forms of the model
+are one model.
 """
 
 import json
 import os
 import platform
 import sys
+from importlib import metadata
 
 sys.dont_write_bytecode = True
 if sys.prefix != sys.base_prefix:  # programs that were compiled stay with the virtual environment
@@ -29,7 +31,8 @@ except ImportError as error:
 
 import timing
 from blas import blas, product
-from models import Case, Eager
+from models import Case
+from rechub import version
 
 # What was found to be fastest, by case, variant and metric.
 SET = {}
@@ -44,18 +47,12 @@ def main() -> None:
     def reply(value: dict) -> None:
         print(json.dumps(value), file=replies, flush=True)
 
-    missing = missing_variants()
-    versions = {"python": platform.python_version(), "torch": torch.__version__, "numpy": numpy.__version__}
-    reply({
-        "versions": versions,
-        "variants": [name for name in timing.VARIANTS if name not in missing],
-        "missing": missing,
-    })
+    reply(fbgemm() if "--fbgemm" in sys.argv[1:] else torch_alone())
     for line in sys.stdin:
         try:
             reply(answer(json.loads(line)))
         except Exception as error:
-            reply({"error": summary(error)})
+            reply({"error": timing.summary(error)})
 
 
 def answer(request: dict) -> dict:
@@ -66,7 +63,7 @@ def answer(request: dict) -> dict:
         return {"times": product(*request["product"], timing.CORES)}
     case = Case.read(request["case"])
     if "weights" in request:
-        return {"weights": sum(part.numel() for part in Eager(case).parameters())}
+        return {"weights": sum(part.numel() for part in timing.model(case, "loop").parameters())}
     key = (case, request["variant"], request["metric"])
     if key not in SET:
         SET[key] = timing.fastest(*key)
@@ -74,24 +71,39 @@ def answer(request: dict) -> dict:
     return {"times": found.times(request["repeats"]), "form": found.form, "threads": found.threads}
 
 
-def missing_variants() -> dict[str, str]:
-    """Why variants cannot be run here."""
+def torch_alone() -> dict:
+    """The first line: what can be timed here."""
+    versions = {"python": platform.python_version(), "torch": torch.__version__, "numpy": numpy.__version__}
+    missing = {}
+    if timing.uncompilable() is not None:
+        missing["torch compile"] = timing.uncompilable()
     try:
-        timing.compiled(lambda x: torch.relu(x) + 1)(torch.ones(8))
-        return {}
-    except Exception as error:
-        return {"torch compile": summary(error)}
+        versions["torch-rechub"] = version()
+    except ImportError as error:
+        missing |= {name: timing.summary(error) for name in timing.VARIANTS if name.startswith("torch-rechub")}
+    return {
+        "versions": versions,
+        "variants": [name for name in timing.VARIANTS if name not in missing],
+        "missing": missing,
+    }
 
 
-def summary(error: Exception) -> str:
-    """The kind and the first line of an error."""
-    return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
+def fbgemm() -> dict:
+    """The first line of the environment that has FBGEMM."""
+    import fbgemm_gpu  # noqa: F401
+
+    versions = {"fbgemm-gpu-cpu": metadata.version("fbgemm-gpu-cpu"), "its torch": torch.__version__}
+    return {"versions": versions, "variants": [timing.FBGEMM], "missing": {}}
 
 
 if __name__ == "__main__":
     if "--check" in sys.argv[1:]:
-        from check import check
+        import check
 
-        check()
+        if "--fbgemm" in sys.argv[1:]:
+            check.check_fbgemm()
+        else:
+            check.check()
+            check.check_rechub()
     else:
         main()

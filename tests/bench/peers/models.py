@@ -16,7 +16,9 @@ class Case(NamedTuple):
     """The sizes of a model and its batch.
 
     `input` is the width of the encoded input. Where `sizes` are given, the input is that many one-hot columns each,
-    after the numbers that make up the rest of the width.
+    after the numbers that make up the rest of the width. Where `vocabularies` are given, it is a vector of `k` for each,
+    of so many ids, before the numbers. Where there is a `bag` of up to so many of `tags`, and a `sequence` of up to so
+    many of the last vocabulary, it has a vector of each beside them.
     """
 
     name: str
@@ -27,6 +29,17 @@ class Case(NamedTuple):
     tasks: int
     batch: int
     sizes: tuple[int, ...] = ()
+    vocabularies: tuple[int, ...] = ()
+    k: int = 0
+    bag: int = 0
+    tags: int = 0
+    sequence: int = 0
+
+    @property
+    def numbers(self) -> int:
+        """The columns of the input that are neither one-hot nor vectors."""
+        vectors = len(self.vocabularies) + (self.bag > 0) + (self.sequence > 0)
+        return self.input - sum(self.sizes) - self.k * vectors
 
     @staticmethod
     def read(dims: dict) -> "Case":
@@ -38,17 +51,21 @@ class Case(NamedTuple):
 class Batch(NamedTuple):
     """One batch, ready to be read: no encoding is part of any timing."""
 
-    x: Tensor  # [batch, input]
+    x: Tensor  # [batch, input]; of ids absent
     y: Tensor  # [tasks, batch]
-    numbers: Tensor  # [batch, input - sum(sizes)]
-    rows: Tensor  # [batch, len(sizes)], which one-hot columns are 1
+    numbers: Tensor  # [batch, case.numbers]
+    rows: Tensor  # [batch, len(sizes)], which one-hot columns are 1; or codes of ids, [batch, len(vocabularies)]
+    lists: tuple | None = None  # bags and sequences: Lists in embeddings.py
 
     @staticmethod
     def random(case: Case, seed: int = 0, dtype: torch.dtype = torch.float32) -> "Batch":
-        """Normal numbers, uniform categories and labels."""
+        """Normal numbers, uniform categories and labels, ids by Zipf's law."""
         from_seed = torch.Generator().manual_seed(seed)
-        width = case.input - sum(case.sizes)
-        numbers = torch.randn(case.batch, width, generator=from_seed).to(dtype)
+        numbers = torch.randn(case.batch, case.numbers, generator=from_seed).to(dtype)
+        if case.vocabularies:
+            codes = torch.stack([zipf(size, case.batch, from_seed) for size in case.vocabularies], 1)
+            y = torch.randint(2, (case.tasks, case.batch), generator=from_seed).to(dtype)
+            return Batch(torch.empty(0), y, numbers, codes)
         codes = [torch.randint(size, (case.batch,), generator=from_seed) for size in case.sizes]
         starts = [sum(case.sizes[:at]) for at in range(len(case.sizes))]
         rows = torch.stack([a + b for a, b in zip(codes, starts)], 1) if codes else torch.empty(case.batch, 0).long()
@@ -57,7 +74,24 @@ class Batch(NamedTuple):
         return Batch(torch.cat((numbers, hot), 1), y, numbers, rows)
 
 
-class Eager(nn.Module):
+class Model(nn.Module):
+    """A model that yields logits [tasks, batch]."""
+
+    def prepared(self, batch: Batch) -> Batch:
+        """A batch as the model reads it: no part of any timing."""
+        return batch
+
+    def probabilities(self, batch: Batch) -> Tensor:
+        """Probabilities [tasks, batch]."""
+        return torch.sigmoid(self(batch))
+
+    def copy(self, loop: "Model") -> "Model":
+        """The weights of a loop over parts."""
+        self.load_state_dict(loop.state_dict())
+        return self
+
+
+class Eager(Model):
     """As torch-rechub's `MMOE` is written: lists of modules, a loop over experts and one over tasks.
 
     Without what torch-rechub adds to the model: batch normalisation, dropout and embeddings. `bmm` mixes the experts
@@ -94,7 +128,7 @@ class Eager(nn.Module):
         return sum(F.binary_cross_entropy_with_logits(z, y) for z, y in zip(self(batch), batch.y))
 
 
-class Fused(nn.Module):
+class Fused(Model):
     """All experts and gates as one wide product in the first layer, batched products after it, all gates mixed at once.
 
     `apart` keeps the product of the gates apart from that of the experts. `gather` sums rows of the first kernel in
@@ -163,6 +197,16 @@ class Fused(nn.Module):
         self.head.copy_(torch.stack([tower[2].weight.T for tower in eager.towers]))
         self.head_bias.copy_(torch.stack([tower[2].bias[None] for tower in eager.towers]))
         return self
+
+
+def zipf(size: int, count: int, from_seed: torch.Generator) -> Tensor:
+    """Codes, the n-th most frequent 1 / n times as often as the first, the frequent ones spread among all."""
+    uniform = torch.rand(count, generator=from_seed, dtype=torch.float64)
+    return ((size + 1) ** uniform).floor().long().sub(1).mul(SPREAD).remainder(size)
+
+
+# A prime number, which no size of a vocabulary has for a factor.
+SPREAD = 611_953
 
 
 def layers(width: int, units: tuple[int, ...]) -> nn.Sequential:

@@ -1,16 +1,30 @@
 """How long a training step and a prediction take, each variant in its fastest form."""
 
+import functools
 import gc
 import time
 import types
 from typing import Callable, NamedTuple
 
 import torch
-from torch import nn
 
-from models import Batch, Case, Eager, Fused
+from embeddings import Attention, Embedded, Fbgemm, Lists, OneTable, Tables, optimisers
+from models import Batch, Case, Eager, Fused, Model
+from rechub import Rechub
 
-VARIANTS = ("torch eager", "torch fused", "torch compile")
+VARIANTS = (
+    "torch eager",
+    "torch fused",
+    "torch compile",
+    "torch-rechub",
+    "torch-rechub, plain",
+    "torch eager, SparseAdam",
+    "torch SparseAdam",
+    "torch sparse Adagrad",
+    "torch dense Adam",
+)
+# The variant of an environment of its own.
+FBGEMM = "torch FBGEMM Adagrad"
 METRICS = ("train_step_ms", "predict_ms")
 CORES = torch.get_num_threads()
 
@@ -73,58 +87,132 @@ def forms(case: Case, variant: str) -> list[str]:
     eager = ["loop", "loop, bmm"]
     fused = ["one product", "two products"] + (["gather"] if case.sizes else [])
     of = {"torch eager": eager, "torch fused": fused, "torch compile": eager[:1] + fused[:1] + fused[2:]}
-    return of[variant]
+    if not case.vocabularies:
+        return of[variant]
+    if variant.startswith("torch-rechub"):
+        return ["its own"]
+    if variant == "torch eager, SparseAdam":
+        return [f"{form}, tables" for form in eager]
+    if case.sequence:
+        own = [f"one product, one table, {way}" for way in ("jagged", "padded")]
+        return with_compiled(own)
+    if variant == FBGEMM:
+        return with_compiled(fused)
+    if variant == "torch compile":
+        return [f"{form}, one table" for form in of[variant]]
+    own = of.get(variant, fused)
+    found = [f"{form}, {tables}" for form in own for tables in ("one table", "tables")]
+    return found if variant in of else with_compiled(found)
 
 
-def model(case: Case, form: str) -> nn.Module:
+def with_compiled(forms: list[str]) -> list[str]:
+    """Forms, and the first of them compiled, where that works."""
+    return forms + ([f"{COMPILED}{forms[0]}"] if uncompilable() is None else [])
+
+
+# What the names of forms that are compiled begin with, of variants that are not compiled as such.
+COMPILED = "compiled, "
+
+
+def model(case: Case, form: str, variant: str = "") -> Model:
     """A new model."""
     torch.manual_seed(7)
+    if variant.startswith("torch-rechub"):
+        return Rechub(case, plain=variant.endswith("plain"))
+    if form.startswith(COMPILED):
+        return model(case, form[len(COMPILED) :], variant)
     if form.startswith("loop"):
-        return Eager(case, bmm=form == "loop, bmm")
-    return Fused(case, apart=form == "two products", gather=form == "gather")
+        dense = Eager(case, bmm=form.startswith("loop, bmm"))
+    else:
+        dense = Fused(case, apart=form.startswith("two products"), gather=form == "gather")
+    if not case.vocabularies:
+        return dense
+    attention = Attention(case.k, not form.startswith("loop"), form.endswith("jagged")) if case.sequence else None
+    if variant == FBGEMM:
+        return Embedded(Fbgemm(case), dense, attention)
+    tables = OneTable if "one table" in form else Tables
+    return Embedded(tables(case, sparse=variant in SPARSE), dense, attention)
+
+
+# The variants whose gradients of tables have the vectors of a batch alone.
+SPARSE = ("torch eager, SparseAdam", "torch SparseAdam", "torch sparse Adagrad")
 
 
 def action(case: Case, variant: str, form: str, metric: str) -> Callable[[], object]:
     """A training step, or a prediction."""
-    of, batches = model(case, form), turns([Batch.random(case, seed) for seed in range(BATCHES)])
-    through = compiled if variant == "torch compile" else lambda function: function
+    of = model(case, form, variant)
+    batches = turns([of.prepared(batch(case, seed)) for seed in range(BATCHES)])
+    through = compiled if variant == "torch compile" or form.startswith(COMPILED) else lambda function: function
     if metric == "predict_ms":
         return predict(of.eval(), batches, through)
-    return train(of.train(), batches, through, fused=variant != "torch eager")
+    return train(of.train(), batches, through, variant)
 
 
-def train(of: nn.Module, batches: Callable[[], Batch], through: Callable, fused: bool) -> Callable[[], object]:
-    """Forward, backward and Adam; the loop over experts has the optimiser's default, as torch-rechub does."""
-    optimiser = torch.optim.Adam(of.parameters(), lr=1e-3, fused=fused or None)
+def batch(case: Case, seed: int, dtype: torch.dtype = torch.float32) -> Batch:
+    """A batch of any case."""
+    found = Batch.random(case, seed, dtype)
+    return found._replace(lists=Lists.random(case, seed)) if case.sequence else found
+
+
+def train(of: Model, batches: Callable[[], Batch], through: Callable, variant: str) -> Callable[[], object]:
+    """Forward, backward and Adam; a loop over experts has the optimiser's default, as torch-rechub does."""
+    fused = variant.startswith("torch ") and "eager" not in variant
+    rule = "all" if variant in VARIANTS[:5] else variant.split(" ", 1)[1].removeprefix("eager, ")
+    updates = optimisers(of, rule, fused)
+    read, dense = parts(of)
     loss = through(loss_of)
 
     def step():
-        optimiser.zero_grad(set_to_none=True)
-        loss(of, batches()).backward()
-        optimiser.step()
+        for update in updates:
+            update.zero_grad(set_to_none=True)
+        loss(dense, read(batches())).backward()
+        for update in updates:
+            update.step()
 
     return step
 
 
-def predict(of: nn.Module, batches: Callable[[], Batch], through: Callable) -> Callable[[], object]:
+def predict(of: Model, batches: Callable[[], Batch], through: Callable) -> Callable[[], object]:
     """Probabilities [tasks, batch]."""
+    read, dense = parts(of)
     probabilities = through(probabilities_of)
+    quiet = torch.no_grad if isinstance(of, Embedded) and isinstance(of.tables, Fbgemm) else torch.inference_mode
 
-    @torch.inference_mode()
+    @quiet()  # FBGEMM has no op for inference mode
     def run():
-        return probabilities(of, batches())
+        return probabilities(dense, read(batches()))
 
     return run
 
 
-def loss_of(of: nn.Module, batch: Batch) -> torch.Tensor:
+def parts(of: Model) -> tuple[Callable[[Batch], Batch], Model]:
+    """What looks up vectors, which is not compiled, for sparse gradients cannot be; and the model above it."""
+    return (of.looked_up, of.dense) if isinstance(of, Embedded) else (lambda batch: batch, of)
+
+
+def loss_of(of: Model, batch: Batch) -> torch.Tensor:
     """The loss, as a function that can be compiled."""
     return of.loss(batch)
 
 
-def probabilities_of(of: nn.Module, batch: Batch) -> torch.Tensor:
+def probabilities_of(of: Model, batch: Batch) -> torch.Tensor:
     """The probabilities, as a function that can be compiled."""
-    return torch.sigmoid(of(batch))
+    return of.probabilities(batch)
+
+
+@functools.cache
+def uncompilable() -> str | None:
+    """Why functions cannot be compiled here; None where they can be."""
+    try:
+        compiled(lambda x: torch.relu(x) + 1)(torch.ones(8))
+        return None
+    except Exception as error:
+        return summary(error)
+
+
+def summary(error: Exception) -> str:
+    """The kind and the first line of an error."""
+    return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
 
 
 def compiled(function: Callable) -> Callable:
