@@ -62,6 +62,9 @@ Deno.test("dimsOf() is as wide as the encoded input", () => {
   const ids = { numbers: 2, vocabularies: [3, 9], k: 4, vectors: "all" } as const;
   const known = { vocabularies: [3, 9], k: 4 };
   assertEquals(dimsOf(prepared({ ...of, name: "ids", input: ids })), { ...shape, ...known, name: "ids", input: 10 });
+  const lists = { ...ids, bag: { most: 5, vocabulary: 7 }, sequence: { most: 6 } };
+  const more = { ...known, input: 18, bag: 5, tags: 7, sequence: 6 };
+  assertEquals(dimsOf(prepared({ ...of, name: "lists", input: lists })), { ...shape, ...more, name: "lists" });
 });
 
 Deno.test("variantsOf() is of how the vectors of ids are trained", () => {

@@ -121,7 +121,8 @@ Deno.test("encoding() counts rows a second, and tables show them and the growth 
 });
 
 Deno.test("a case of ids is trained and predicts as users do", async () => {
-  const input = { numbers: 1, vocabularies: [5, 90], k: 3, vectors: "touched" } as const;
+  const lists = { bag: { most: 4, vocabulary: 7 }, sequence: { most: 5 } };
+  const input = { numbers: 1, vocabularies: [5, 90], k: 3, vectors: "touched", ...lists } as const;
   const of = prepared({ ...{ name: "ids", about: "", units: [6], tower: 5 }, input, experts: 2, tasks: 2, batch: 16 });
   const { train, predict, losses, close } = await ours(of, reference(), 1);
   assertEquals([(await train(3)).length, (await predict(1)).length, losses.length], [3, 1, 3]);

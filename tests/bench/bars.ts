@@ -29,7 +29,7 @@ export const bars: readonly Bar[] = [
   ...ratios("onnx", "predict_ms", "torch eager", { W1: 2, W2: 1.3, W3: 1.3 }),
   ...ratios("onnx", "train_step_ms", "best of torch", { W1: 1.7, W2: 1.3, W3: 1.15 }),
   ...ratios("onnx", "predict_ms", "best of torch", { W1: 1, W2: 1, W3: 1 }),
-  ...ratios("onnx", "train_step_ms", "best of torch", { W4: 1, W6: 1.4 }),
+  ...ratios("onnx", "train_step_ms", "best of torch", { W4: 1, W6: 1.4, W7: 1.4 }),
   ...ratios("onnx", "predict_ms", "best of torch", { W4: 0.6, W6: 1.3 }),
   ...ratios("wasm", "train_step_ms", "best of torch", { W4: 0.6, W6: 0.5 }),
   ...ratios("onnx", "train_step_ms", "torch-rechub", { W8: 1.5 }),

@@ -1,9 +1,9 @@
-import { bank, binary, define, dense, embed, level, mix, mmoe, pipe, relu } from "../../mod.ts";
+import { bank, binary, define, dense, level, mix, mmoe, pipe, relu } from "../../mod.ts";
 import type { Features, Rows, Spec } from "../../mod.ts";
 import { fillNormal, random } from "../../lib/datasets.ts";
 import { sliceRows } from "../../lib/data/rows.ts";
 import { type Census, readCensus } from "./census.ts";
-import { idFeatures, idInputs, type Ids, isIds, vocabularies } from "./ids.ts";
+import { embedding, idFeatures, idRows, type Ids, isIds, vocabularies } from "./ids.ts";
 
 /** A model to measure, and the rows of a step. */
 export interface Case {
@@ -28,6 +28,9 @@ export interface Case {
 /** A recommender's numbers and ids. */
 const recommender: Ids = { numbers: 13, vocabularies, k: 16, vectors: "touched" };
 
+/** The same with a bag and a sequence. */
+const withLists: Ids = { ...recommender, bag: { most: 20, vocabulary: 10_000 }, sequence: { most: 50 } };
+
 /** 40 fields of ids, whose vectors are parameters like others. */
 const fields: Ids = { numbers: 0, vocabularies: Array<number>(40).fill(1000), k: 8, vectors: "all" };
 
@@ -42,6 +45,7 @@ export const cases = {
   W4: { about: "census", input: "census", experts: 8, units: [64, 32], tasks: 2, tower: 16, batch: 1024 },
   W5: { about: "many", input: 128, experts: 64, units: [32], tasks: 16, tower: 16, batch: 1024 },
   W6: { about: "ids", input: recommender, experts: 8, units: [128, 64], tasks: 2, tower: 32, batch: 2048 },
+  W7: { about: "ids and lists", input: withLists, experts: 8, units: [128, 64], tasks: 2, tower: 32, batch: 2048 },
   W8: { about: "torch-rechub", input: fields, experts: 4, units: [64, 32], tasks: 4, tower: 16, batch: 512 },
 } as const satisfies Readonly<Record<string, Omit<Case, "name">>>;
 
@@ -73,7 +77,7 @@ export function prepared(of: Case, census?: Census): Loaded {
   }
   const count = batches * of.batch;
   const spec = specOf(of, isIds(of.input) ? idFeatures(of.input) : of.input);
-  return { ...of, spec, rows: { count, inputs: inputsOf(of.input, count), labels: labelsOf(of.tasks, count) } };
+  return { ...of, spec, rows: { count, ...inputsOf(of.input, count), labels: labelsOf(of.tasks, count) } };
 }
 
 /** The table of a case. */
@@ -86,7 +90,7 @@ export function specOf({ input: kind, experts, units, tasks, tower }: Case, inpu
     tasks: Object.fromEntries(names.map((name) => [name, binary(pipe(dense(tower), relu))])),
   });
   if (!isIds(kind)) return define(table);
-  const ids = level({ ids: bank(1, embed(kind.k)) }, { shared: mix("ids") });
+  const ids = level({ ids: bank(1, embedding(kind)) }, { shared: mix("ids") });
   return define({ ...table, levels: [ids, ...table.levels ?? []] });
 }
 
@@ -94,9 +98,9 @@ export function specOf({ input: kind, experts, units, tasks, tower }: Case, inpu
 const taskNames = Array.from({ length: 64 }, (_, at) => `task${at}`);
 
 /** Normal numbers, and ids. */
-function inputsOf(input: number | Ids, count: number): Rows["inputs"] {
-  if (isIds(input)) return idInputs(input, count);
-  return { input: fillNormal(new Float32Array(count * input), random(`bench:${input}:${count}`)) };
+function inputsOf(input: number | Ids, count: number): Pick<Rows, "inputs" | "lists"> {
+  if (isIds(input)) return idRows(input, count);
+  return { inputs: { input: fillNormal(new Float32Array(count * input), random(`bench:${input}:${count}`)) } };
 }
 
 /** Labels that are 1 in half of the rows. */

@@ -45,6 +45,12 @@ export interface Dims {
   readonly vocabularies?: readonly number[];
   /** The size of the vectors of ids. */
   readonly k?: number;
+  /** The most words of a bag, if there is one. */
+  readonly bag?: number;
+  /** The number of words that it can have. */
+  readonly tags?: number;
+  /** The most ids of a sequence, of the last vocabulary, if there is one. */
+  readonly sequence?: number;
 }
 
 /** The variants of cases without ids. */
@@ -145,8 +151,10 @@ function pythonIn(environment: string): string {
 export function dimsOf({ name, input, spec, experts, units, tower, tasks, batch }: Loaded): Dims {
   const dims = { name, experts, units, tower, tasks, batch };
   if (isIds(input)) {
-    const { numbers, vocabularies, k } = input;
-    return { ...dims, input: k * vocabularies.length + numbers, vocabularies, k };
+    const { numbers, vocabularies, k, bag, sequence } = input;
+    const vectors = vocabularies.length + (bag ? 1 : 0) + (sequence ? 1 : 0);
+    const lists = { ...bag && { bag: bag.most, tags: bag.vocabulary }, ...sequence && { sequence: sequence.most } };
+    return { ...dims, input: k * vectors + numbers, vocabularies, k, ...lists };
   }
   if ("width" in spec.input) return { ...dims, input: spec.input.width };
   const features = Object.values(spec.input.features);

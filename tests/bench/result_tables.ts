@@ -25,9 +25,13 @@ export function caseList(): string {
 function inputText(input: Case["input"]): string {
   if (input === "census") return "7 numbers, 31 categories";
   if (!isIds(input)) return String(input);
-  const { numbers, vocabularies, k } = input;
-  const ids = `${vocabularies.length} ids of ${k}`;
-  return numbers === 0 ? ids : `${numbers} numbers, ${ids}`;
+  const { numbers, vocabularies, k, bag, sequence } = input;
+  return [
+    ...numbers === 0 ? [] : [`${numbers} numbers`],
+    `${vocabularies.length} ids of ${k}`,
+    ...bag ? [`a bag of ${bag.most}`] : [],
+    ...sequence ? [`a sequence of ${sequence.most}`] : [],
+  ].join(", ");
 }
 
 /** Times of a metric, those of ids apart: a row for every case and engine, a column for every peer. */

@@ -104,7 +104,7 @@ ${caseList()}
 Every model begins with the same kind of numbers and computes the same: MMoE, sigmoid cross-entropy, Adam. The losses of
 the first three steps of tf.layers are checked to be ours within 1e-4. A training step of ours is one of \`train\`:
 it chooses and uploads the rows of its batch, and reads the losses; peers are given one batch that is in place. Inference
-is \`predict\`, numbers checked and read. Of W6 row-wise Adagrad trains the vectors, of W8 Adam, where peers move all of
+is \`predict\`, numbers checked and read. Of W6 and W7 row-wise Adagrad trains the vectors, of W8 Adam, where peers move all of
 them, and we those of the batch; \`torch-rechub\` is its own \`MMOE\`, which has batch norms beside, and
 \`torch-rechub, plain\` the same without. Milliseconds: median (p10 to p90) of at least 30 runs,
 of 10 where a run takes over two seconds, and how many times as fast we are.
