@@ -125,6 +125,7 @@ export { reference } from "./lib/engines/reference/reference.ts";
 export { bestEngine, cpu, tfjs, wasm, type WasmOptions } from "./lib/engines/tfjs/tfjs.ts";
 
 export { evaluate, type Evaluation } from "./lib/model/evaluate.ts";
+export { grow, type GrowOptions } from "./lib/model/grow.ts";
 export { type GateReport, gateReport, type GateReportOptions, type GateSegment } from "./lib/inspect/gate_report.ts";
 export { type GateUse } from "./lib/inspect/gate_use.ts";
 export type { GateCapacity } from "./lib/inspect/gate_capacity.ts";
@@ -173,6 +174,7 @@ export { type Column, type Columns, labels, type NumberColumn, take, type TextCo
 export { type ColumnKind, type CsvOptions, readCsv, streamCsv } from "./lib/data/csv.ts";
 export type { MalformedRow } from "./lib/data/malformed.ts";
 export { encode } from "./lib/features/encode.ts";
+export { evict } from "./lib/features/evict.ts";
 export { fit, type FitOptions, type Tables } from "./lib/features/fit.ts";
 export type { Contents } from "./lib/files/folder.ts";
 export type { Source } from "./lib/files/source.ts";

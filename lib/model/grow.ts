@@ -1,3 +1,4 @@
+import { places } from "../data/places.ts";
 import { optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import { growthOf } from "../features/growth.ts";
@@ -93,11 +94,10 @@ function moved(
 
 /** Makes sure that features are those of a model, but for their words. */
 function checkSame(action: string, before: Features, now: Features): void {
-  for (const [name, { kind }] of Object.entries(before)) {
-    if (Object.hasOwn(now, name) && now[name].kind === kind) continue;
-    const found = Object.hasOwn(now, name)
-      ? `its kind was ${quoted(kind)}, is ${quoted(now[name].kind)}`
-      : "it is gone";
+  const rest = (feature: object) => JSON.stringify({ ...feature, words: undefined });
+  for (const [name, feature] of Object.entries(before)) {
+    if (Object.hasOwn(now, name) && rest(now[name]) === rest(feature)) continue;
+    const found = Object.hasOwn(now, name) ? "more than its words has changed" : "it is gone";
     throw new TypeError(`Cannot ${action}\n  at feature ${quoted(name)}: ${found}: wanted what evict() returns`);
   }
 }
@@ -111,6 +111,12 @@ function rowsByText(before: Features, now: Features, name: string): Int32Array {
     const first = range.missing === undefined ? 0 : 1;
     return Array.from({ length: range.size - first }, (_, row) => kind.textOf?.(feature, row + first));
   };
-  const places = new Map(texts(before).map((text, row) => [text, row]));
-  return Int32Array.from(texts(now), (text, row) => text === undefined ? row : places.get(text) ?? -1);
+  const old = texts(before);
+  const first = old.findIndex((text) => text !== undefined); // those of unknown words come before
+  const known = places(old.slice(first < 0 ? old.length : first) as string[]);
+  return Int32Array.from(texts(now), (text, row) => {
+    if (text === undefined) return row;
+    const place = known.find(text);
+    return place === undefined ? -1 : first + place;
+  });
 }
