@@ -189,7 +189,9 @@ for (const [name, { pool, of }] of Object.entries(pools)) {
     for (const gatherFrom of [1, Infinity]) {
       const engine = { ...reference(), rules: { ...cautious, gatherFrom } };
       const compiled = await compile(model, { engine, parameters });
-      for await (const _ of train(compiled, data, { epochs: 1, batch: 6, optimiser: sgd(1) })) { /* one step */ }
+      for await (
+        const _ of train(compiled, data, { epochs: 1, batch: 6, optimiser: sgd(1), vectors: sgd(1) })
+      ) { /* one step */ }
       const after = await compiled.parameters();
       compiled.dispose();
       for (const [path, { shape, data: before }] of Object.entries(parameters)) {

@@ -53,32 +53,42 @@ export function vectorsOf(
     const held = memory?.get(name);
     const data = held?.length === batch * width ? held.fill(0) : new Float32Array(batch * width);
     memory?.set(name, data);
-    let start = 0;
-    for (const part of parts) {
-      addVectors(part, tables.get(part.table)!, tensors, data.subarray(start), width);
-      start += part.units;
+    for (let from = 0; from < batch; from += block) {
+      let start = 0;
+      for (const part of parts) {
+        addVectors(part, tables.get(part.table)!, tensors, data, start, width, from, Math.min(from + block, batch));
+        start += part.units;
+      }
     }
     return [name, { shape: [batch, width], data }];
   }));
 }
 
-/** Adds the vectors of one part to rows of zeros, which lie `width` numbers apart. */
+/** The rows for which vectors are read at a time: few enough for what they are written to to stay in the cache. */
+const block = 64;
+
+/** Adds the vectors of one part to some rows of zeros, which lie `width` numbers apart, from a column on. */
 function addVectors(
   part: LookupPart,
   { vectors, rows, units }: Table,
   tensors: Readonly<Record<string, Tensor>>,
   data: Float32Array,
+  start: number,
   width: number,
+  from: number,
+  end: number,
 ): void {
   const { codes, stride, weights, spread } = readingOf(part, tensors);
   const { columns, first } = part;
   for (let at = 0; at < columns.length; at++) {
-    for (let place = columns[at], to = 0, row = 0; place < codes.length; place += stride, to += width, row++) {
+    for (let row = from, place = from * stride + columns[at], to = from * width + start; row < end; row++) {
       const code = codes[place] - first;
+      place += stride;
+      to += width;
       if (code < 0 || code >= rows) continue;
       const weight = weights === undefined ? 1 : weights[row * spread + part.weights!.from + at];
-      const from = code * units;
-      for (let unit = 0; unit < units; unit++) data[to + unit] += weight * vectors[from + unit];
+      const [read, written] = [code * units, to - width];
+      for (let unit = 0; unit < units; unit++) data[written + unit] += weight * vectors[read + unit];
     }
   }
 }
