@@ -178,7 +178,7 @@ const lookup = (parts: Lookup["parts"]): Lookup => {
 };
 const newTable = () => {
   const vectors = Float32Array.from({ length: 12 }, (_, at) => at + 1);
-  return { path: "t", rows: 6, units: 2, vectors };
+  return { path: "t", rows: 6, units: 2, vectors, largest: undefined };
 };
 const gradient = (data: readonly number[], width = 2) => {
   return { v: { shape: [data.length / width, width], data: Float32Array.from(data) } };

@@ -157,7 +157,10 @@ function modelOf<Tasks extends string>(
       checkMark(spec.input, parameters);
       checkParameters(wanted, parameters);
       store.write(flatName, join(layout, parameters));
-      for (const [path, { vectors }] of tables) vectors.set(parameters[path].data);
+      for (const [path, table] of tables) {
+        table.vectors.set(parameters[path].data);
+        table.largest = undefined;
+      }
       insidesOf(model, "assign parameters").state.largest = undefined;
     },
     dispose: () => {

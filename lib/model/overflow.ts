@@ -7,7 +7,7 @@ import type { Tensor } from "../ops/tensor.ts";
 import type { Value } from "../ops/value.ts";
 import { inputTensors, mostRows } from "./feed.ts";
 import type { Insides } from "./insides.ts";
-import { largestOf, type Tables } from "./tables.ts";
+import { largestIn, largestOf, type Tables } from "./tables.ts";
 
 /**
  * Makes sure that predictions are not made of numbers beyond float32, which `tanh` and the like turn into finite ones
@@ -34,8 +34,8 @@ export async function checkInside(
     inside.safe = safeInputs(inside.values, largest);
   }
   // Vectors are inputs of the graph, and parameters: they count as both.
-  const inputs = Object.values(rows.inputs).map((data) => data instanceof Int32Array ? 0 : largestIn(data));
-  const weights = Object.values(rows.lists ?? {}).map(({ weights }) => weights === undefined ? 1 : largestIn(weights));
+  const inputs = Object.values(rows.inputs).map((data) => data instanceof Int32Array ? 0 : sizeOf(data));
+  const weights = Object.values(rows.lists ?? {}).map(({ weights }) => weights === undefined ? 1 : sizeOf(weights));
   if (Math.max(plan.lookups.length === 0 ? 0 : largest, ...inputs, ...weights) <= inside.safe) return;
   const guard = programOf(`${name}, guarded`, () => guarded(inside.values));
   const isBeyond = async (start: number, count: number): Promise<boolean> => {
@@ -67,7 +67,7 @@ const known = new WeakMap<Graph, Inside>();
 async function largestParameter(store: Store, tables: Tables, state: Insides["state"]): Promise<number> {
   const { training } = state;
   if (!training && state.largest !== undefined) return state.largest;
-  const largest = Math.max(largestOf(tables), largestIn((await store.read(flatName)).data));
+  const largest = Math.max(largestOf(tables), sizeOf((await store.read(flatName)).data));
   if (!training && !state.training) state.largest = largest;
   return largest;
 }
@@ -79,11 +79,6 @@ function safeInputs(values: readonly Value[], parameters: number): number {
 }
 
 /** Returns the largest size of a number. */
-function largestIn(data: Tensor["data"]): number {
-  let most = 0;
-  for (let at = 0; at < data.length; at++) {
-    const size = Math.abs(data[at]);
-    if (size > most) most = size;
-  }
-  return most;
+function sizeOf(data: Tensor["data"]): number {
+  return largestIn(data, 0, data.length, 0);
 }

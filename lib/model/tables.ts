@@ -14,6 +14,8 @@ export interface Table {
   readonly vectors: Float32Array;
   /** Present if training leaves it as it is. */
   readonly frozen?: true;
+  /** A size that no number in it exceeds; undefined where it is to be looked for. */
+  largest: number | undefined;
 }
 
 /** The tables of a model, by path. */
@@ -32,7 +34,7 @@ export function tablesOf(
   return new Map(tables.map(({ path, shape: [rows, units], frozen }) => {
     const { data } = given[path];
     const vectors = isOwn(path) && data instanceof Float32Array ? data : new Float32Array(data);
-    return [path, { path, rows, units, vectors, ...(frozen && { frozen }) }];
+    return [path, { path, rows, units, vectors, largest: undefined, ...(frozen && { frozen }) }];
   }));
 }
 
@@ -112,14 +114,22 @@ export function readingOf({ codes, weights }: LookupPart, tensors: Readonly<Reco
   return { codes: data, stride, weights: given.data, spread: given.shape[1] };
 }
 
-/** Returns the largest size of a number in tables. */
+/** Returns a size that no number in tables exceeds. Training keeps it, so that tables are looked through once. */
 export function largestOf(tables: Tables): number {
   let most = 0;
-  for (const { vectors } of tables.values()) {
-    for (let at = 0; at < vectors.length; at++) {
-      const size = Math.abs(vectors[at]);
-      if (size > most) most = size;
-    }
+  for (const table of tables.values()) {
+    if (table.largest === undefined) table.largest = largestIn(table.vectors, 0, table.vectors.length, 0);
+    most = Math.max(most, table.largest);
   }
   return most;
+}
+
+/** Returns the largest size of some numbers, at least some size. */
+export function largestIn(numbers: ArrayLike<number>, start: number, end: number, most: number): number {
+  let largest = most;
+  for (let at = start; at < end; at++) {
+    const size = Math.abs(numbers[at]);
+    if (size > largest) largest = size;
+  }
+  return largest;
 }

@@ -1,5 +1,5 @@
 import type { Lookup, LookupPart } from "../graph/lookups.ts";
-import { readingOf, type Table, type Tables, vectorsOf } from "../model/tables.ts";
+import { largestIn, readingOf, type Table, type Tables, vectorsOf } from "../model/tables.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { VectorOptimiser } from "../optimisers/optimiser.ts";
 
@@ -66,11 +66,21 @@ export function vectorsIn(lookups: readonly Lookup[], tables: Tables, optimiser:
           rate,
           step,
         });
+        if (table.largest !== undefined) table.largest = largestAmong(table, rows, count, table.largest);
       }
     },
     keep: () => trained.forEach((one) => (one.kept ??= keeping(one.table)).begin()),
     restore: () => trained.forEach(({ kept }) => kept?.restore()),
   };
+}
+
+/** Returns the largest size of a number in some rows of a table, at least some size. */
+function largestAmong({ vectors, units }: Table, rows: Int32Array, count: number, most: number): number {
+  let largest = most;
+  for (let at = 0; at < count; at++) {
+    largest = largestIn(vectors, rows[at] * units, (rows[at] + 1) * units, largest);
+  }
+  return largest;
 }
 
 /** The rows of a table that a batch reads. */
