@@ -44,6 +44,11 @@ const wanted: readonly (readonly [CaseName, "onnx" | "wasm", Run])[] = [
   ["W2", "wasm", "predict"],
   ["W3", "onnx", "train"],
   ["W3", "onnx", "predict"],
+  ["W4", "onnx", "train"],
+  ["W4", "onnx", "predict"],
+  ["W6", "onnx", "train"],
+  ["W6", "onnx", "predict"],
+  ["W8", "onnx", "train"],
 ];
 
 /** A product is shown on its own, and a kind of op, where it takes such a share of all. */
