@@ -55,10 +55,14 @@ export function vectorsOf(
     const held = memory?.get(name);
     const data = held?.length === batch * width ? held.fill(0) : new Float32Array(batch * width);
     memory?.set(name, data);
+    const pieces = parts.map((part) => ({ part, table: tables.get(part.table)!, reading: readingOf(part, tensors) }));
     for (let from = 0; from < batch; from += block) {
+      const end = Math.min(from + block, batch);
       let start = 0;
-      for (const part of parts) {
-        addVectors(part, tables.get(part.table)!, tensors, data, start, width, from, Math.min(from + block, batch));
+      for (const { part, table, reading } of pieces) {
+        const place = { data, start, width, from, end };
+        if (part.columns.length === 1 && reading.weights === undefined) copyVectors(part, table, reading, place);
+        else addVectors(part, table, reading, place);
         start += part.units;
       }
     }
@@ -69,28 +73,45 @@ export function vectorsOf(
 /** The rows for which vectors are read at a time: few enough for what they are written to to stay in the cache. */
 const block = 64;
 
-/** Adds the vectors of one part to some rows of zeros, which lie `width` numbers apart, from a column on. */
-function addVectors(
-  part: LookupPart,
+/** The place that vectors are written to: some rows of zeros, which lie `width` numbers apart, from a column on. */
+interface Written {
+  readonly data: Float32Array;
+  readonly start: number;
+  readonly width: number;
+  readonly from: number;
+  readonly end: number;
+}
+
+/** Copies the vectors that one column of codes names. */
+function copyVectors(
+  { columns: [column], first }: LookupPart,
   { vectors, rows, units }: Table,
-  tensors: Readonly<Record<string, Tensor>>,
-  data: Float32Array,
-  start: number,
-  width: number,
-  from: number,
-  end: number,
+  { codes, stride }: Reading,
+  { data, start, width, from, end }: Written,
 ): void {
-  const { codes, stride, weights, spread } = readingOf(part, tensors);
-  const { columns, first } = part;
-  for (let at = 0; at < columns.length; at++) {
-    for (let row = from, place = from * stride + columns[at], to = from * width + start; row < end; row++) {
-      const code = codes[place] - first;
-      place += stride;
-      to += width;
+  for (let row = from; row < end; row++) {
+    const code = codes[row * stride + column] - first;
+    if (code < 0 || code >= rows) continue;
+    const [read, to] = [code * units, row * width + start];
+    for (let unit = 0; unit < units; unit++) data[to + unit] = vectors[read + unit];
+  }
+}
+
+/** Adds the vectors that columns of codes name, each times its weight. */
+function addVectors(
+  { columns, first, weights: given }: LookupPart,
+  { vectors, rows, units }: Table,
+  { codes, stride, weights, spread }: Reading,
+  { data, start, width, from, end }: Written,
+): void {
+  for (let row = from; row < end; row++) {
+    const to = row * width + start;
+    for (let at = 0; at < columns.length; at++) {
+      const code = codes[row * stride + columns[at]] - first;
       if (code < 0 || code >= rows) continue;
-      const weight = weights === undefined ? 1 : weights[row * spread + part.weights!.from + at];
-      const [read, written] = [code * units, to - width];
-      for (let unit = 0; unit < units; unit++) data[written + unit] += weight * vectors[read + unit];
+      const weight = weights === undefined ? 1 : weights[row * spread + given!.from + at];
+      const read = code * units;
+      for (let unit = 0; unit < units; unit++) data[to + unit] += weight * vectors[read + unit];
     }
   }
 }

@@ -123,10 +123,7 @@ function touchedIn(lookups: readonly Lookup[], table: Table): Touched {
       for (const { part } of placed) {
         const { codes, stride } = readingOf(part, tensors);
         for (const column of part.columns) {
-          for (let at = column; at < codes.length; at += stride) {
-            const row = codes[at] - part.first;
-            to[end++] = row < 0 || row >= table.rows ? -1 : set.placeOf(row);
-          }
+          end = set.addColumn({ codes, stride, column }, part.first, table.rows, to, end);
         }
       }
     },
@@ -158,20 +155,33 @@ function addGradients(
 ): void {
   const { weights, spread } = readingOf(part, tensors);
   const { units } = part;
-  for (let row = 0, at = start; row < places.length; row++, at += width) {
-    if (places[row] < 0) continue;
-    const weight = weights === undefined ? 1 : weights[row * spread + part.weights!.from + column];
-    const to = places[row] * units;
+  const from = part.weights?.from ?? 0;
+  for (let row = 0; row < places.length; row++) {
+    const place = places[row];
+    if (place < 0) continue;
+    const weight = weights === undefined ? 1 : weights[row * spread + from + column];
+    const [at, to] = [row * width + start, place * units];
     for (let unit = 0; unit < units; unit++) sums[to + unit] += weight * gradients[at + unit];
   }
+}
+
+/** A column of codes. */
+interface Column {
+  readonly codes: ArrayLike<number>;
+  /** The columns of all of them. */
+  readonly stride: number;
+  readonly column: number;
 }
 
 /** Returns a set of rows, which has each once, in the order in which they come: a hash table with linear probing. */
 function rowSet(): {
   /** Empties the set, for so many rows at most. */
   readonly clear: (most: number) => void;
-  /** Returns the place of a row among those that came, which is the last one if it is new. */
-  readonly placeOf: (row: number) => number;
+  /**
+   * Adds the rows that a column of codes names. Writes the place of each among those that came, -1 of a code without a row,
+   * from a position on, and returns the end.
+   */
+  readonly addColumn: (column: Column, first: number, size: number, places: Int32Array, start: number) => number;
   readonly found: Touched["found"];
 } {
   const rowsOf = growing();
@@ -187,17 +197,48 @@ function rowSet(): {
       slots = slots.length < 2 ** bits ? new Int32Array(2 ** bits) : slots.fill(0);
       count = 0;
     },
-    placeOf: (row) => {
-      let slot = Math.imul(row, 0x9e3779b1) >>> shift;
-      while (slots[slot] !== 0 && rows[slots[slot] - 1] !== row) slot = slot + 1 & slots.length - 1;
-      if (slots[slot] === 0) {
-        rows[count++] = row;
-        slots[slot] = count;
-      }
-      return slots[slot] - 1;
+    addColumn: (column, first, size, places, start) => {
+      count = addRows(column, first, size, { places, start, slots, shift, rows, count });
+      return start + Math.ceil((column.codes.length - column.column) / column.stride);
     },
     found: () => ({ rows, count }),
   };
+}
+
+/** The state of a set of rows: all in locals while a column is added, for the loop is most of what a batch costs here. */
+interface Adding {
+  readonly places: Int32Array;
+  readonly start: number;
+  readonly slots: Int32Array;
+  readonly shift: number;
+  readonly rows: Int32Array;
+  readonly count: number;
+}
+
+/** Adds the rows that a column of codes names, and returns their number with those before. */
+function addRows({ codes, stride, column }: Column, first: number, size: number, given: Adding): number {
+  const { places, slots, shift, rows } = given;
+  let { start: end, count } = given;
+  const mask = slots.length - 1;
+  for (let at = column; at < codes.length; at += stride) {
+    const row = codes[at] - first;
+    if (row < 0 || row >= size) {
+      places[end++] = -1;
+      continue;
+    }
+    let slot = Math.imul(row, 0x9e3779b1) >>> shift;
+    let place = slots[slot];
+    while (place !== 0 && rows[place - 1] !== row) {
+      slot = slot + 1 & mask;
+      place = slots[slot];
+    }
+    if (place === 0) {
+      rows[count++] = row;
+      slots[slot] = place = count;
+    }
+    places[end++] = place - 1;
+  }
+  return count;
 }
 
 /** Returns a function that returns an array of at least some length: the same one as long as it is long enough. */
