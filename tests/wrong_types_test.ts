@@ -33,6 +33,7 @@ const table: main.Columns = {
 };
 const features = main.fit({ y: main.numeric() }, table);
 const { w: words } = main.fit({ w: main.category() }, { w: ["a"] });
+const featured = await main.compile(main.define({ input: features, tasks: { a: main.binary() } }), { engine });
 const x = ops.input("x", ["batch", 4]);
 const y = ops.input("y", ["batch", 4]);
 const tasks = { a: binary(), b: binary() };
@@ -68,6 +69,7 @@ const trained = {
   steps: 1,
   batch: 2,
   optimiser: main.sgd(0.1),
+  vectors: main.sgd(0.1),
   weighting: main.dwa(),
   shuffle: false,
   validation: data,
@@ -114,6 +116,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     entropy: () => [0.1, softmax],
     esmm: () => [{ input: 4, expert: dense(2), tower: relu }],
     evaluate: () => [model, data],
+    evict: () => [features, main.encode(features, table)],
     featuresOf: () => [spec],
     fit: () => [{ y: main.numeric() }, table, options({ after: features, removed: [] })],
     fixed: () => [options({ softmax: true, init })],
@@ -121,6 +124,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     focal: () => [options({ gamma: 2, alpha: 0.5 })],
     gateDropout: () => [0.5, softmax],
     gateReport: () => [model, data, options({ batch: 2 })],
+    grow: () => [featured, features, options({ evicted: true })],
     gateTable: () => [report],
     gateUnit: () => [2, [relu], options({ hidden: 2, gamma: 2 })],
     gelu: () => unary,
