@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { binary, category, cross, define, entriesOf, type Features, featuresOf, fit, hashed } from "../mod.ts";
-import { numeric, parseSpec, SpecError, streamCsv, type Tabular } from "../mod.ts";
+import { numeric, parseSpec, sequence, SpecError, streamCsv, type Tabular } from "../mod.ts";
 import { largeWholes, mergedBy } from "../lib/data/digits.ts";
 import { places } from "../lib/data/places.ts";
 import { random } from "../lib/data/random.ts";
@@ -200,6 +200,16 @@ Deno.test("fit() after others appends new words, sorted, and leaves all else as 
     { before: 301, now: 301 },
     { before: 2, now: 2 },
   ]);
+});
+
+Deno.test("growthOf() says what a sequence grew by that has another feature's words", () => {
+  const kinds = { video: category(), watched: sequence({ like: "video", most: 2 }) };
+  const before = fit(kinds, { video: ["a", "b"], watched: [["a"], []] });
+  const now = fit(kinds, { video: ["c", "b"], watched: [["a"], []] }, { after: before });
+  assertEquals(growthOf("grow model", before, now), {
+    video: { before: 4, now: 5 },
+    watched: { before: 8, now: 10 },
+  });
 });
 
 Deno.test("define() shares a frozen vocabulary, and takes more than 2 ** 24 columns of codes", () => {
