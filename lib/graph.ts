@@ -90,6 +90,7 @@ export { gather } from "./graph/gather.ts";
 export { route } from "./graph/route.ts";
 export { type Extent, type Layout, layoutOf, type Parameter, type Piece } from "./graph/layout.ts";
 export { cautious, everything, type Rules } from "./graph/rules.ts";
+export type { Lookup, LookupPart } from "./graph/lookups.ts";
 export type { Stack } from "./graph/stack.ts";
 
 export type { Program, Store } from "./engines/engine.ts";

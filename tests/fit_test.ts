@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
-import { binary, category, cross, define, entriesOf, type Features, featuresOf, fit, hashed } from "../mod.ts";
-import { numeric, parseSpec, SpecError, streamCsv, type Tabular } from "../mod.ts";
+import { bag, binary, category, cross, define, entriesOf, type Features, featuresOf, fit, hashed } from "../mod.ts";
+import { numeric, parseSpec, sequence, SpecError, streamCsv, type Tabular } from "../mod.ts";
 import { largeWholes, mergedBy } from "../lib/data/digits.ts";
 import { places } from "../lib/data/places.ts";
 import { random } from "../lib/data/random.ts";
@@ -104,6 +104,57 @@ Deno.test("fit() of a stream counts rows over all pieces in errors, and names th
   assertThrows(none, TypeError, "the function for rows must return a stream of them, found 3");
 });
 
+Deno.test("fit() of a stream of lists and vectors is fit() of all rows, by after too, and counts rows in errors", async () => {
+  const unfitted = {
+    video: category(),
+    tags: bag({ minCount: 2, mostWords: 9, weights: "shares", separator: "|" }),
+    seen: sequence({ most: 3, group: "seen", unknowns: 2 }),
+    hours: sequence({ most: 3, group: "seen" }),
+    last: sequence(),
+    watched: bag({ like: "video", pooling: "sum" }),
+    image: numeric({ width: 2, missing: "zeros" }),
+  };
+  const drawn = (most: number) => Array.from({ length: Math.floor(most * source.uniform()) }, () => word(30));
+  const rows = Array.from({ length: 400 }, () => {
+    const [tags, seen] = [drawn(6), drawn(8)];
+    const shares = tags.map(() => source.uniform());
+    const image = source.uniform() < 0.1 ? null : [source.normal(), 1e3 * source.uniform()];
+    return {
+      video: word(40),
+      tags: tags.join("|"),
+      shares: shares.join("|"),
+      seen,
+      hours: seen,
+      last: seen,
+      watched: drawn(3),
+      image,
+    };
+  });
+  const names = Object.keys(rows[0]) as (keyof typeof rows[0])[];
+  const columns = (from: number, to: number) =>
+    Object.fromEntries(names.map((name) => [name, rows.slice(from, to).map((row) => row[name])])) as Tabular;
+  async function* cut(from: number, ...lengths: number[]) {
+    for (let at = 0; from < 400; from += lengths[at++ % lengths.length]) {
+      yield await Promise.resolve(columns(from, from + lengths[at % lengths.length]));
+    }
+  }
+  const [half, all] = [fit(unfitted, columns(0, 200)), fit(unfitted, columns(0, 400))];
+  assertEquals(await fit(unfitted, cut(0, 1, 63)), all);
+  const more = fit(unfitted, columns(200, 400), { after: half });
+  assertEquals(await fit(unfitted, cut(200, 7, 50), { after: half }), more);
+  assertEquals(more.image, half.image);
+  const refused = async (name: string, wrong: Tabular, message: string) => {
+    const stream = async function* () {
+      yield* cut(200, 100);
+      yield await Promise.resolve({ ...columns(0, 2), ...wrong });
+    };
+    await assertRejects(() => fit(unfitted, stream()), Error, `at feature "${name}", ${message}`);
+  };
+  await refused("tags", { tags: ["a", 3] as unknown as string[] }, "row 201: found 3, wanted a list");
+  await refused("seen", { seen: [["a"], 3] as unknown as string[] }, "row 201: found 3, wanted a list");
+  await refused("image", { image: [[1, 2], [1]] }, "row 201: found 1 numbers, wanted 2");
+});
+
 Deno.test("moments() are exact to 1e-12 where sums of squares are not, and the same however numbers are cut", () => {
   const numbers = [-1e9, ...Array.from({ length: 20_000 }, () => 5e8 + source.normal())];
   const mean = numbers.reduce((sum, x) => sum + (x - 5e8), 0) / numbers.length + 5e8;
@@ -200,6 +251,16 @@ Deno.test("fit() after others appends new words, sorted, and leaves all else as 
     { before: 301, now: 301 },
     { before: 2, now: 2 },
   ]);
+});
+
+Deno.test("growthOf() says what a sequence grew by that has another feature's words", () => {
+  const kinds = { video: category(), watched: sequence({ like: "video", most: 2 }) };
+  const before = fit(kinds, { video: ["a", "b"], watched: [["a"], []] });
+  const now = fit(kinds, { video: ["c", "b"], watched: [["a"], []] }, { after: before });
+  assertEquals(growthOf("grow model", before, now), {
+    video: { before: 4, now: 5 },
+    watched: { before: 8, now: 10 },
+  });
 });
 
 Deno.test("define() shares a frozen vocabulary, and takes more than 2 ** 24 columns of codes", () => {

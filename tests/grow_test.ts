@@ -154,6 +154,9 @@ Deno.test("grow() and evict() refuse what would change a code, and nets that rea
     evicted: true,
   });
   await refused(3, "wanted features by name, found 3");
+  const other = { ...now, watched: { ...now.watched, like: "vidoe" } };
+  await refused(other, 'Cannot grow model\n  at feature "watched": like: no feature is named "vidoe"');
+  assertThrows(() => evict(other as Features, encode(before, first)), TypeError, "Cannot evict words\n  at feature");
   assertEquals(featuresOf(model.spec), before);
   const width = await compile(define({ input: 2, tasks: { y: binary() } }), { engine: reference() });
   await assertRejects(() => grow(width, now), TypeError, "it reads 2 numbers a row, without names");

@@ -1,12 +1,16 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import {
+  bag,
   binary,
   compile,
   cpu,
   define,
   dense,
+  embed,
+  encode,
   type Engine,
   evaluate,
+  fit,
   layerNorm,
   mmoe,
   type Model,
@@ -210,5 +214,25 @@ Deno.test("predict() lets be what is beyond float32 where it is not chosen, or a
       assert(Math.abs(found.b[row] - b[row]) <= 1e-5, `${engine.name}: ${found.b}, ${b}`);
     }
     [model, wanted].forEach((model) => model.dispose());
+  }
+});
+
+Deno.test("predict() refuses sums of a bag's vectors beyond float32, looked up or not", async () => {
+  const table = { tags: [["a"], ["a", "a", "b"], ["a", "b"]], shares: [[1], [1e30, 1e30, 1], [0, 0]] };
+  const input = fit({ tags: bag({ weights: "shares", pooling: "sum" }) }, table);
+  const encoded = encode(input, table);
+  for (const net of [embed(1), dense(1), dense(300, { bias: false })]) {
+    const spec = define({ input, tasks: { a: binary(pipe(net, tanh)) } });
+    for (const engine of Object.values(engines)) {
+      const model = await compile(spec, { engine });
+      const large = Object.entries(await model.parameters()).map(([path, { shape, data }]) => {
+        return [path, { shape, data: data.fill(path.includes("tower") ? 1e15 : 1e-3) }] as const;
+      });
+      model.assign(Object.fromEntries(large));
+      await assertRejects(() => model.predict(encoded), RangeError, "row 1: on the way to the prediction, a number");
+      const others = encode(input, { tags: [["a"], []], shares: [[1e15], []] });
+      assertEquals((await model.predict(others)).a.every(Number.isFinite), true);
+      model.dispose();
+    }
   }
 });

@@ -3,7 +3,7 @@ import type { Rows } from "../data/rows.ts";
 import { isRecord, kindOf } from "../errors/kinds.ts";
 import { differenceFrom } from "./encoding.ts";
 import type { Features } from "./input.ts";
-import { checkFeatures, type Feature, groupsOf, isFitted } from "./table.ts";
+import { checkFeatures, checkRelations, type Feature, groupsOf, isFitted } from "./table.ts";
 
 /**
  * Returns features without the words that no row has, for `grow(model, features, { evicted: true })`: of rows of the last 30
@@ -28,6 +28,7 @@ import { checkFeatures, type Feature, groupsOf, isFitted } from "./table.ts";
 export function evict(features: Features, rows: Rows): Features {
   const action = "evict words";
   checkFeatures(action, features, isFitted, "what fit() returns");
+  checkRelations(action, features);
   if (!isRecord(rows) || !isRecord(rows.inputs) || !isRecord(rows.encoding)) {
     throw new TypeError(`Cannot ${action}: wanted rows, as encode() returns them, found ${kindOf(rows)}`);
   }

@@ -1,7 +1,8 @@
 import { quoted } from "../errors/quoted.ts";
 import { encodingOf } from "./encoding.ts";
 import type { Features } from "./input.ts";
-import { kinds } from "./table.ts";
+import { resolved } from "./relations.ts";
+import { type Feature, kinds } from "./table.ts";
 
 /** The columns of a feature before and after it grew. Those that it had are the first ones, in their order. */
 export interface Growth {
@@ -49,13 +50,18 @@ export function growthOf(
     Object.entries(now).map(([name, feature]): [string, Growth] => {
       const kind = kinds[feature.kind];
       const own = Object.hasOwn(before, name) ? before[name] : undefined;
-      if (own === undefined) return [name, { before: 0, now: kind.width(feature) }];
+      if (own === undefined) return [name, { before: 0, now: widthOf(feature, now) }];
       if (own.kind !== feature.kind) throw wrong(name, `its kind was ${quoted(own.kind)}, is ${quoted(feature.kind)}`);
       const found = kind.grown === undefined ? differs(name, before, now) && kind.differs : kind.grown(own, feature);
       if (found) throw wrong(name, found);
-      return [name, { before: kind.width(own), now: kind.width(feature) }];
+      return [name, { before: widthOf(own, before), now: widthOf(feature, now) }];
     }),
   );
+}
+
+/** Returns the number of columns of a feature, with the words that it shares. */
+function widthOf(feature: Feature, features: Features): number {
+  return kinds[feature.kind].width(resolved(kinds, feature, features));
 }
 
 /** Returns true if a feature is encoded differently in two sets of features. */

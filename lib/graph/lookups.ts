@@ -25,8 +25,9 @@ export interface LookupPart {
   readonly size: number;
   /** The size of a vector. */
   readonly units: number;
-  /** The input that holds the codes, `[batch, ...]`, and those of its columns that are read. */
+  /** The input that holds the codes, `[batch, ...]`. */
   readonly codes: string;
+  /** Those of its columns that are read. */
   readonly columns: readonly number[];
   /** The code of the table's first row. */
   readonly first: number;

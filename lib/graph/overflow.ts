@@ -133,6 +133,7 @@ export function guarded(values: readonly Value[]): Graph {
 const adding: ReadonlySet<Op> = new Set<Op>([
   ...["matmul", "add", "sub", "mul", "sum", "runningSum"] as const,
   ...["gatherSum", "scatterAdd", "routed", "routedKernels"] as const,
+  ...["weightedHot", "weightedSum", "weightedScatter"] as const,
 ]);
 
 /** The size of each number, 0 where it is beyond float32 or none. */

@@ -3,13 +3,13 @@ import { optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import { growthOf } from "../features/growth.ts";
 import type { Features } from "../features/input.ts";
-import { checkFeatures, isFitted, kinds } from "../features/table.ts";
+import { checkFeatures, checkRelations, isFitted, kinds } from "../features/table.ts";
 import type { Parameter } from "../graph/layout.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import { sizeOf } from "../ops/shape.ts";
 import { grownSpec } from "../spec/grow.ts";
 import { parametersOf } from "../trace/parameters.ts";
-import { compile } from "./compile.ts";
+import { compiled } from "./compile.ts";
 import { initialised } from "./initialise.ts";
 import { insidesOf } from "./insides.ts";
 import type { Model } from "./model.ts";
@@ -60,6 +60,7 @@ export async function grow<Tasks extends string>(
     throw new TypeError(`Cannot ${action}: it reads ${spec.input.width} numbers a row, without names`);
   }
   checkFeatures(action, features, isFitted, "what fit() returns");
+  checkRelations(action, features);
   const before = spec.input.features;
   if (evicted) checkSame(action, before, features);
   else growthOf(action, before, features);
@@ -73,7 +74,7 @@ export async function grow<Tasks extends string>(
     if (rows === undefined && sizeOf(shape) === known.data.length) return [path, known];
     return [path, moved(parameter, known, rows, initialised([parameter], seed, grown.input)[path])];
   });
-  return await compile(grown, { engine, seed, parameters: Object.fromEntries(parameters) });
+  return await compiled(grown, { engine, seed, parameters: Object.fromEntries(parameters) }, true);
 }
 
 /** Returns a table whose first rows, or those of some numbers, are those of another. */

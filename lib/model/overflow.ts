@@ -2,9 +2,11 @@ import { type Rows, sliceRows } from "../data/rows.ts";
 import type { Store } from "../engines/engine.ts";
 import { flatName } from "../graph/layout.ts";
 import type { Graph } from "../graph/graph.ts";
+import type { Lookup } from "../graph/lookups.ts";
 import { guarded, insideOf, mostFloat, mostInside } from "../graph/overflow.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { Value } from "../ops/value.ts";
+import { areFinite } from "../ops/finite.ts";
 import { inputTensors, mostRows } from "./feed.ts";
 import type { Insides } from "./insides.ts";
 import { largestIn, largestOf, type Tables } from "./tables.ts";
@@ -33,14 +35,16 @@ export async function checkInside(
     inside.parameters = largest;
     inside.safe = safeInputs(inside.values, largest);
   }
-  // Vectors are inputs of the graph, and parameters: they count as both.
   const inputs = Object.values(rows.inputs).map((data) => data instanceof Int32Array ? 0 : sizeOf(data));
   const weights = Object.values(rows.lists ?? {}).map(({ weights }) => weights === undefined ? 1 : sizeOf(weights));
-  if (Math.max(plan.lookups.length === 0 ? 0 : largest, ...inputs, ...weights) <= inside.safe) return;
+  const vectors = largest * mostSummed(plan.lookups, Math.max(1, ...weights));
+  if (Math.max(vectors, ...inputs, ...weights) <= inside.safe) return;
   const guard = programOf(`${name}, guarded`, () => guarded(inside.values));
   const isBeyond = async (start: number, count: number): Promise<boolean> => {
     const tensors = inputTensors(sliceRows(rows, start, count), plan.spec.input);
-    return (await guard.program.run(fed(guard.graph, tensors))).beyond.data[0] !== 0;
+    const read = fed(guard.graph, tensors);
+    if (plan.lookups.some(({ name }) => Object.hasOwn(read, name) && !areFinite(read[name].data))) return true;
+    return (await guard.program.run(read)).beyond.data[0] !== 0;
   };
   for (let start = 0; start < rows.count; start += mostRows) {
     const count = Math.min(mostRows, rows.count - start);
@@ -76,6 +80,17 @@ async function largestParameter(store: Store, tables: Tables, state: Insides["st
 function safeInputs(values: readonly Value[], parameters: number): number {
   const sizes = [1e36, 1e30, 1e24, 1e18, 1e15, 1e12, 1e9, 1e6, 1e3, 1, 0];
   return sizes.find((size) => mostInside(values, size, parameters, mostRows) < mostFloat / 2) ?? -1;
+}
+
+/**
+ * Returns how often the largest number of a table fits into one of the vectors that are read, which are inputs of the
+ * graph: of a sum of vectors more than once.
+ *
+ * @param heaviest The largest weight of a vector in a sum.
+ */
+function mostSummed(lookups: readonly Lookup[], heaviest: number): number {
+  const parts = lookups.flatMap(({ parts }) => parts);
+  return Math.max(0, ...parts.map(({ weights, columns }) => weights === undefined ? 1 : heaviest * columns.length));
 }
 
 /** Returns the largest size of a number. */

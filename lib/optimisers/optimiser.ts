@@ -71,6 +71,7 @@ export interface VectorUpdate {
   readonly state: Float32Array;
   /** The rows that were read, each once: the first `count` numbers. */
   readonly rows: Int32Array;
+  /** The number of rows that were read. */
   readonly count: number;
   /** The units of a vector. */
   readonly units: number;
