@@ -271,7 +271,7 @@ export function fittingWords(
 export function movedWord(before: readonly string[], now: readonly string[]): string | undefined {
   const at = before.findIndex((word, at) => word !== now[at]);
   if (at < 0) return undefined;
-  const found = at < now.length ? `is ${quoted(now[at])} now` : "is not there any more";
+  const found = at < now.length ? `is ${kindOf(now[at])} now` : "is not there any more";
   return `word ${at}, which was ${quoted(before[at])}, ${found}`;
 }
 
