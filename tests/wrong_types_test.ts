@@ -32,7 +32,9 @@ const table: main.Columns = {
   },
 };
 const features = main.fit({ y: main.numeric() }, table);
-const { w: words } = main.fit({ w: main.category() }, { w: ["a"] });
+const worded = main.fit({ w: main.category() }, { w: ["a"] });
+const { w: words } = worded;
+const wordModel = await main.compile(main.define({ input: worded, tasks: { a: binary(main.embed(1)) } }), { engine });
 const x = ops.input("x", ["batch", 4]);
 const y = ops.input("y", ["batch", 4]);
 const tasks = { a: binary(), b: binary() };
@@ -114,6 +116,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     entropy: () => [0.1, softmax],
     esmm: () => [{ input: 4, expert: dense(2), tower: relu }],
     evaluate: () => [model, data],
+    evict: () => [worded, main.encode(worded, { w: ["b"] })],
     featuresOf: () => [spec],
     fit: () => [{ y: main.numeric() }, table, options({ after: features, removed: [] })],
     fixed: () => [options({ softmax: true, init })],
@@ -124,6 +127,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     gateTable: () => [report],
     gateUnit: () => [2, [relu], options({ hidden: 2, gamma: 2 })],
     gelu: () => unary,
+    grow: () => [wordModel, worded, options({ evicted: true })],
     gradNorm: () => [options({ alpha: 1, optimiser: main.sgd(0.1) })],
     hardConcrete: () => [options({ temperature: 1, stretch: 0.1, penalty: 0.1 })],
     hashed: () => [3],

@@ -1,3 +1,4 @@
+import { room } from "../files/room.ts";
 import type { Lookup, LookupPart } from "../graph/lookups.ts";
 import { largestIn, readingOf, type Table, type Tables, vectorsOf } from "../model/tables.ts";
 import type { Tensor } from "../ops/tensor.ts";
@@ -235,12 +236,7 @@ function keeping({ vectors, rows: size, units }: Table): Kept {
         const row = changing[at];
         if (isKept[row] === 1) continue;
         isKept[row] = 1;
-        if (end === rows.length) {
-          const [longer, larger] = [new Int32Array(2 * end), new Float32Array(2 * end * units)];
-          longer.set(rows);
-          larger.set(old);
-          [rows, old] = [longer, larger];
-        }
+        [rows, old] = [room(rows, end + 1), room(old, (end + 1) * units)];
         rows[end] = row;
         for (let unit = 0; unit < units; unit++) old[end * units + unit] = vectors[row * units + unit];
         end++;
