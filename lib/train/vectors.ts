@@ -8,7 +8,10 @@ type Tensors = Readonly<Record<string, Tensor>>;
 
 /** The vectors of a model in training: what a step reads, and what it changes, which is no more than its batch names. */
 export interface Vectors {
-  /** Returns the vectors of a batch by the names of the graph's inputs; they are valid until the next call. */
+  /**
+   * Returns the vectors of a batch by the names of the graph's inputs, and `heaviest`, the largest weight by which one is
+   * read, at least 1; they are valid until the next call.
+   */
   readonly read: (tensors: Tensors) => Record<string, Tensor>;
   /**
    * Sums the gradients of the batch that was read last over all places of each vector.
@@ -48,7 +51,8 @@ export function vectorsIn(lookups: readonly Lookup[], tables: Tables, optimiser:
   return {
     read: (tensors) => {
       for (const { touched } of trained) touched.find(tensors);
-      return vectorsOf(lookups, tables, tensors, memory);
+      const heaviest = { shape: [], data: Float64Array.of(heaviestIn(lookups, tensors)) };
+      return { ...vectorsOf(lookups, tables, tensors, memory), heaviest };
     },
     summed: (gradients) => new Map(trained.map(({ table, touched }) => [table.path, touched.summed(gradients)])),
     update: (gradient, scale, { rate, step }) => {
@@ -73,6 +77,15 @@ export function vectorsIn(lookups: readonly Lookup[], tables: Tables, optimiser:
     keep: () => trained.forEach((one) => (one.kept ??= keeping(one.table)).begin()),
     restore: () => trained.forEach(({ kept }) => kept?.restore()),
   };
+}
+
+/** Returns the largest weight by which a batch reads vectors, at least 1. */
+function heaviestIn(lookups: readonly Lookup[], tensors: Tensors): number {
+  const weights = lookups.flatMap(({ parts }) => parts.flatMap(({ weights }) => weights?.input ?? []));
+  return [...new Set(weights)].reduce((most, name) => {
+    const { data } = tensors[name];
+    return largestIn(data, 0, data.length, most);
+  }, 1);
 }
 
 /** Returns the largest size of a number in some rows of a table, at least some size. */
