@@ -174,7 +174,7 @@ export { type Column, type Columns, labels, type NumberColumn, take, type TextCo
 export { type ColumnKind, type CsvOptions, readCsv, streamCsv } from "./lib/data/csv.ts";
 export type { MalformedRow } from "./lib/data/malformed.ts";
 export { encode } from "./lib/features/encode.ts";
-export { evict } from "./lib/features/evict.ts";
+export { evict } from "./lib/model/evict.ts";
 export { fit, type FitOptions, type Tables } from "./lib/features/fit.ts";
 export type { Contents } from "./lib/files/folder.ts";
 export type { Source } from "./lib/files/source.ts";

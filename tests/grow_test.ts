@@ -168,6 +168,6 @@ Deno.test("grow() and evict() refuse what would change a code, and nets that rea
     error.message.includes('it reads columns of "user", of which there are others now: only tables of vectors grow'),
   );
   assertThrows(() => evict(before, rows([[1]])), TypeError, "wanted rows, as encode() returns them");
-  assertThrows(() => evict(before, encode(now, first)), TypeError, "the rows have other features");
+  assertThrows(() => evict(before, encode(now, first)), TypeError, "the rows were encoded with other features");
   [model, width, hot].forEach((one) => one.dispose());
 });

@@ -2,6 +2,7 @@ import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows }
 import {
   adagrad,
   adam,
+  bag,
   bank,
   binary,
   category,
@@ -26,6 +27,7 @@ import {
   pcgrad,
   pipe,
   reference,
+  regression,
   relu,
   rows,
   rowwiseAdagrad,
@@ -297,6 +299,27 @@ Deno.test("a step that is refused leaves vectors and parameters as they were", a
     const options = { steps: 3, optimiser: sgd(1, { clipNorm }), vectors: sgd(1) };
     await assertRejects(() => Array.fromAsync(train(model, data, options)), RangeError, "step 1");
     for (const [path, { data }] of Object.entries(await model.parameters())) assertEquals(data, huge[path].data, path);
+    model.dispose();
+  }
+});
+
+Deno.test("a step is refused whole whose gradients of vectors are beyond float32 by the weights of a bag", async () => {
+  const table = { tags: [["a", "b"], ["a"]], shares: [[3e37, 3e37], [3e37]] };
+  const input = fit({ tags: bag({ weights: "shares", pooling: "sum" }) }, table);
+  const spec = define({ input, tasks: { y: regression(embed(1)) } });
+  const data = rows(encode(input, table), { labels: { y: [1e6, 1e5] } });
+  for (const engine of [reference(), await wasm(), await onnx()]) {
+    const model = await compile(spec, { engine });
+    const begun = Object.entries(await model.parameters()).map(([path, { shape, data }]) => {
+      return [path, { shape, data: data.fill(path.includes("tower") ? 1e-37 : 10) }] as const;
+    });
+    model.assign(Object.fromEntries(begun));
+    const options = { steps: 1, optimiser: sgd(0.1), vectors: sgd(0.1) };
+    await assertRejects(() => Array.fromAsync(train(model, data, options)), RangeError, "the gradient of vectors is");
+    const now = await model.parameters();
+    for (const [path, { data }] of begun) assertEquals(now[path].data, data, path);
+    const light = encode(input, { ...table, shares: [[3, 1], [2]] });
+    await Array.fromAsync(train(model, rows(light, { labels: { y: [1, 2] } }), options));
     model.dispose();
   }
 });

@@ -135,7 +135,7 @@ export const wordsForm: Form = (found, path) => {
     const wanted = "wanted load(), which reads it with its folder";
     return [{ path, message: `the words are in the file ${quoted(found.file)}: ${wanted}` }];
   }
-  const right = Array.isArray(found) && found.every((item) => typeof item === "string");
+  const right = Array.isArray(found) && found.findIndex((item) => typeof item !== "string") < 0; // which sees holes
   return right ? [] : list(text)(found, path); // which takes longer, for a million of them
 };
 
@@ -271,7 +271,7 @@ export function fittingWords(
 export function movedWord(before: readonly string[], now: readonly string[]): string | undefined {
   const at = before.findIndex((word, at) => word !== now[at]);
   if (at < 0) return undefined;
-  const found = at < now.length ? `is ${quoted(now[at])} now` : "is not there any more";
+  const found = at < now.length ? `is ${kindOf(now[at])} now` : "is not there any more";
   return `word ${at}, which was ${quoted(before[at])}, ${found}`;
 }
 

@@ -52,7 +52,7 @@ export function growthOf(
       const own = Object.hasOwn(before, name) ? before[name] : undefined;
       if (own === undefined) return [name, { before: 0, now: widthOf(feature, now) }];
       if (own.kind !== feature.kind) throw wrong(name, `its kind was ${quoted(own.kind)}, is ${quoted(feature.kind)}`);
-      const found = kind.grown === undefined ? differs(name, before, now) && kind.differs : kind.grown(own, feature);
+      const found = kind.grown === undefined ? differs(name, own, feature) && kind.differs : kind.grown(own, feature);
       if (found) throw wrong(name, found);
       return [name, { before: widthOf(own, before), now: widthOf(feature, now) }];
     }),
@@ -64,7 +64,7 @@ function widthOf(feature: Feature, features: Features): number {
   return kinds[feature.kind].width(resolved(kinds, feature, features));
 }
 
-/** Returns true if a feature is encoded differently in two sets of features. */
-function differs(name: string, before: Features, now: Features): boolean {
-  return encodingOf(before)[name] !== encodingOf(now)[name];
+/** Returns true if two features are encoded differently. */
+function differs(name: string, before: Feature, now: Feature): boolean {
+  return encodingOf({ [name]: before })[name] !== encodingOf({ [name]: now })[name];
 }

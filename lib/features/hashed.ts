@@ -75,7 +75,7 @@ export const bucketsForm: Form = whole(1, mostBuckets);
 export const collisionsForm: Form = whole(0, Number.MAX_SAFE_INTEGER);
 
 /** The codes of hashed words. */
-export const hashedWords: Vocabulary<HashedFeature> = {
+const hashedWords: Vocabulary<HashedFeature> = {
   codes: hashRange,
   reserved: () => 1,
   codesOf: ({ buckets }, words, name, records) =>
@@ -125,7 +125,7 @@ export function hashRange(
 }
 
 /** Returns the codes of texts, which leave 0 for missing ones. */
-export function hashCodes(count: number, textOf: (at: number) => string, buckets: number): Int32Array<ArrayBuffer> {
+function hashCodes(count: number, textOf: (at: number) => string, buckets: number): Int32Array<ArrayBuffer> {
   const codes = new Int32Array(count);
   murmurs(count, textOf).forEach((hash, at) => codes[at] = 1 + hash % buckets);
   return codes;

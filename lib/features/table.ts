@@ -86,7 +86,7 @@ export const featuresForm: Form = (found, path) => {
 };
 
 /** Returns the mistakes in what features, fitted or not, say of each other. */
-export function relationsIn(features: Readonly<Record<string, Related>>): RelationIssue[] {
+function relationsIn(features: Readonly<Record<string, Related>>): RelationIssue[] {
   return relationIssues(kinds, features);
 }
 

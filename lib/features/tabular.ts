@@ -1,4 +1,5 @@
 import type { Column, Columns } from "../data/columns.ts";
+import { places } from "../data/places.ts";
 import { isRecord, kindOf } from "../errors/kinds.ts";
 import { advice } from "../errors/nearest.ts";
 
@@ -164,16 +165,13 @@ export interface ListedWords extends Words {
  * @throws {TypeError} naming the row of the first value that is neither, or is a text where there is no separator.
  */
 export function listsOf(records: Records, name: string, separator: string | undefined): ListedWords {
-  const known = new Map<string, number>();
+  const known = places();
   const items = itemsOf(records, name, name, separator, (word) => {
     if (word === null || word === undefined) return -1;
     if (typeof word !== "string" && !Number.isSafeInteger(word)) return undefined;
-    const text = String(word);
-    const code = known.get(text) ?? known.size;
-    known.set(text, code);
-    return code;
+    return known.add(String(word));
   }, "a text or a whole number");
-  return { starts: items.starts, codes: Int32Array.from(items.numbers), words: [...known.keys()] };
+  return { starts: items.starts, codes: Int32Array.from(items.numbers), words: known.words };
 }
 
 /** Numbers of a column of lists. */

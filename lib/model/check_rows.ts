@@ -19,9 +19,9 @@ import type { Spec, TaskSpec } from "../spec/spec.ts";
  * @throws {RangeError} if a length or a value is wrong, naming the row.
  */
 export function checkRows(
-  spec: Spec,
+  spec: Pick<Spec, "input" | "tasks">,
   rows: Rows,
-  purpose: "predict" | "train" | "evaluate" | "balance" = "predict",
+  purpose: "predict" | "train" | "evaluate" | "balance" | "evict words" = "predict",
 ): void {
   const action = `Cannot ${purpose}`;
   if (!isRecord(rows) || !(Number.isSafeInteger(rows.count) && rows.count >= 0) || !isRecord(rows.inputs)) {
@@ -54,11 +54,11 @@ export function checkRows(
       throw new RangeError(`${action}\n  at row ${first.row}, ${first.at}: ${first.message}`);
     }
   }
-  if (purpose !== "predict") checkLabels(spec.tasks, rows, action);
+  if (purpose !== "predict" && purpose !== "evict words") checkLabels(spec.tasks, rows, action);
 }
 
 /** Makes sure that rows are encoded with the features of a model, if they have a mark of theirs. */
-function checkEncoding({ input }: Spec, { encoding }: Rows, action: string): void {
+function checkEncoding({ input }: Pick<Spec, "input">, { encoding }: Rows, action: string): void {
   if (encoding === undefined || "width" in input) return;
   if (!isMark(encoding)) {
     throw new TypeError(`${action}: the encoding of rows must be as encode() leaves it, found ${kindOf(encoding)}`);
@@ -98,6 +98,7 @@ function checkLists(names: readonly string[], { count, lists = {} }: Rows, actio
     const where = `${action}\n  at feature ${quoted(name)}`;
     const found: Partial<Lists> | undefined = Object.hasOwn(lists, name) ? lists[name] : undefined;
     if (found === undefined) throw new TypeError(`${where}: the rows have no lists of it`);
+    if (!isRecord(found)) throw new TypeError(`${where}: wanted lists { starts, codes }, found ${kindOf(found)}`);
     const { starts, codes, weights } = found;
     if (!(starts instanceof Int32Array && codes instanceof Int32Array)) {
       const kinds = `starts ${kindOf(starts)} and codes ${kindOf(codes)}`;

@@ -83,8 +83,8 @@ function safeInputs(values: readonly Value[], parameters: number): number {
 }
 
 /**
- * Returns how often the largest number of a table fits into one of the vectors that are read, which are inputs of the
- * graph: of a sum of vectors more than once.
+ * Returns the size of the vectors that a graph reads, at most, as a multiple of the largest number in their tables: above
+ * 1 for sums of vectors.
  *
  * @param heaviest The largest weight of a vector in a sum.
  */

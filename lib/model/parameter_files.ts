@@ -26,7 +26,7 @@ export const parameterNames: readonly RegExp[] = [
 ];
 
 /** The bytes of parameters in one file, at most, but for a parameter that alone has more. */
-export const mostInFile = 2 ** 31;
+const mostInFile = 2 ** 31;
 
 /** The bytes that a file of parameters may hold beside its header and a model's numbers: what others added to it. */
 const others = 2 ** 20;

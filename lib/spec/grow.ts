@@ -5,7 +5,7 @@ import type { Features } from "../features/input.ts";
 import { graphOf, valuesOf } from "../graph/graph.ts";
 import { apply } from "../ops/table.ts";
 import type { Field, Value } from "../ops/value.ts";
-import { check } from "./check.ts";
+import { issuesOf } from "./check.ts";
 import type { Expression, LevelSpec, Spec, TaskSpec } from "./spec.ts";
 
 /**
@@ -56,7 +56,9 @@ export function grownSpec<Tasks extends string>(spec: Spec<Tasks>, features: Fea
     };
   });
   if (issues.length > 0) throw new SpecError("grow model", issues);
-  return check({ ...spec, input: now, levels, tasks }) as Spec<Tasks>;
+  const found = issuesOf({ ...spec, input: now, levels, tasks });
+  if (found.spec === undefined) throw new SpecError("grow model", found.issues);
+  return found.spec as Spec<Tasks>;
 }
 
 /** Some columns of a stream, before and after: in as many blocks as they have places. */

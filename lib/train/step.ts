@@ -2,6 +2,7 @@ import { checkFunction, kindOf } from "../errors/kinds.ts";
 import { gradients as gradientsOf } from "../graph/differentiate.ts";
 import { type Graph, graphOf } from "../graph/graph.ts";
 import { type Layout, piecesOf } from "../graph/layout.ts";
+import type { Lookup } from "../graph/lookups.ts";
 import { narrow } from "../graph/narrow.ts";
 import { optimise } from "../graph/optimise.ts";
 import { leaves, type Values } from "../graph/values.ts";
@@ -54,8 +55,8 @@ export type Between = (gradients: Gradients, cut: Cut) => Value;
  * Returns a training step as one graph: a batch, the learning rate and the optimiser's scalars in; losses out;
  * parameters and the optimiser's slots replaced.
  *
- * Inputs: those of the model, `labels/<task>`, `weights/<task>`, `groups/<task>` of rankings within groups, `rate` and
- * the optimiser's scalars. Outputs: `loss/<task>`, `auxiliary/<path>` of gates and banks that have losses,
+ * Inputs: those of the model, `labels/<task>`, `weights/<task>`, `groups/<task>` of rankings within groups, `rate`, the
+ * optimiser's scalars and, where vectors are read by weights, `heaviest`, the largest of these. Outputs: `loss/<task>`, `auxiliary/<path>` of gates and banks that have losses,
  * `dropped/<level>/<stream>` of gates over banks with a capacity, `loss` (the sum of all, those of tasks weighted),
  * `norm` (of the whole gradient, before clipping, but for that of vectors) and `moved` (the sum of the parameters after the
  * step, which is not finite if one of them is not: then an engine replaces nothing). Of a model that looks vectors up
@@ -93,7 +94,11 @@ export function trainingStep(plan: Plan, optimiser: Optimiser, factors = false):
   const { flat, reported, gradients, moves } = firstHalf(plan, factors);
   const { norm, moved, updates } = updateOf(plan.layout, optimiser, gradients.flat(gradients.total), { moves, flat });
   const gradient = gradients.vectors(gradients.total);
-  const outputs = { ...reported, gradient, "": { loss: gradients.total, norm, moved, ...bounded(gradient) } };
+  const outputs = {
+    ...reported,
+    gradient,
+    "": { loss: gradients.total, norm, moved, ...bounded(gradient, plan.lookups) },
+  };
   return optimise(graphOf(outputs, updates));
 }
 
@@ -177,13 +182,19 @@ export function flattened(pieces: readonly Value[]): Value {
 }
 
 /**
- * Returns a number, `vectors`, that is not finite if a sum of gradients of vectors over a batch, or the square of one, may
- * not be: then a step must change nothing, neither on the engine nor beside it. There is none of no gradients.
+ * Returns a number, `vectors`, that is not finite if a sum of gradients of vectors over a batch, by the weights with which
+ * they were read, or the square of one, may not be: then a step must change nothing, neither on the engine nor beside it. There is none of no gradients.
  */
-function bounded(gradients: Readonly<Record<string, Value>>): { readonly vectors?: Value } {
+function bounded(
+  gradients: Readonly<Record<string, Value>>,
+  lookups: readonly Lookup[],
+): { readonly vectors?: Value } {
   const squares = Object.values(gradients).map((gradient) => sum(mul(gradient, gradient), { axes: [0, 1] }));
   if (squares.length === 0) return {};
-  const most = mul(squares.reduce((total, square) => add(total, square)), mostPlaces);
+  const all = mul(squares.reduce((total, square) => add(total, square)), mostPlaces);
+  const areWeighted = lookups.some(({ parts }) => parts.some(({ weights }) => weights !== undefined));
+  const heaviest = scalar("heaviest");
+  const most = areWeighted ? mul(mul(all, heaviest), heaviest) : all;
   return { vectors: div(most, greater(mostFloat, most)) }; // infinite on engines that compute beyond float32 too
 }
 

@@ -1,3 +1,4 @@
+import { room } from "../files/room.ts";
 import type { Lookup, LookupPart } from "../graph/lookups.ts";
 import { largestIn, readingOf, type Table, type Tables, vectorsOf } from "../model/tables.ts";
 import type { Tensor } from "../ops/tensor.ts";
@@ -7,7 +8,10 @@ type Tensors = Readonly<Record<string, Tensor>>;
 
 /** The vectors of a model in training: what a step reads, and what it changes, which is no more than its batch names. */
 export interface Vectors {
-  /** Returns the vectors of a batch by the names of the graph's inputs; they are valid until the next call. */
+  /**
+   * Returns the vectors of a batch by the names of the graph's inputs, and `heaviest`, the largest weight by which one is
+   * read, at least 1; they are valid until the next call.
+   */
   readonly read: (tensors: Tensors) => Record<string, Tensor>;
   /**
    * Sums the gradients of the batch that was read last over all places of each vector.
@@ -47,7 +51,8 @@ export function vectorsIn(lookups: readonly Lookup[], tables: Tables, optimiser:
   return {
     read: (tensors) => {
       for (const { touched } of trained) touched.find(tensors);
-      return vectorsOf(lookups, tables, tensors, memory);
+      const heaviest = { shape: [], data: Float64Array.of(heaviestIn(lookups, tensors)) };
+      return { ...vectorsOf(lookups, tables, tensors, memory), heaviest };
     },
     summed: (gradients) => new Map(trained.map(({ table, touched }) => [table.path, touched.summed(gradients)])),
     update: (gradient, scale, { rate, step }) => {
@@ -72,6 +77,15 @@ export function vectorsIn(lookups: readonly Lookup[], tables: Tables, optimiser:
     keep: () => trained.forEach((one) => (one.kept ??= keeping(one.table)).begin()),
     restore: () => trained.forEach(({ kept }) => kept?.restore()),
   };
+}
+
+/** Returns the largest weight by which a batch reads vectors, at least 1. */
+function heaviestIn(lookups: readonly Lookup[], tensors: Tensors): number {
+  const weights = lookups.flatMap(({ parts }) => parts.flatMap(({ weights }) => weights?.input ?? []));
+  return [...new Set(weights)].reduce((most, name) => {
+    const { data } = tensors[name];
+    return largestIn(data, 0, data.length, most);
+  }, 1);
 }
 
 /** Returns the largest size of a number in some rows of a table, at least some size. */
@@ -276,12 +290,7 @@ function keeping({ vectors, rows: size, units }: Table): Kept {
         const row = changing[at];
         if (isKept[row] === 1) continue;
         isKept[row] = 1;
-        if (end === rows.length) {
-          const [longer, larger] = [new Int32Array(2 * end), new Float32Array(2 * end * units)];
-          longer.set(rows);
-          larger.set(old);
-          [rows, old] = [longer, larger];
-        }
+        [rows, old] = [room(rows, end + 1), room(old, (end + 1) * units)];
         rows[end] = row;
         for (let unit = 0; unit < units; unit++) old[end * units + unit] = vectors[row * units + unit];
         end++;

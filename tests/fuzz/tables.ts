@@ -1,5 +1,5 @@
 import { bag, category, type Columns, cross, encode, fit, hashed, labels, numeric, rows } from "../../mod.ts";
-import { sequence, take, type UnfittedFeature } from "../../mod.ts";
+import { type Rows, sequence, take, type UnfittedFeature } from "../../mod.ts";
 import type { Random } from "../../lib/data/random.ts";
 import { attempt, type End, ensure, type Kind, pick, several } from "./kind.ts";
 import { textOf, withWrong } from "./wrong.ts";
@@ -77,7 +77,12 @@ async function run(source: Random): Promise<End> {
     ensure(damaged, "a valid table was refused", input);
     return "refused";
   }
-  const { encoded, whole } = made;
+  ensureWhole(made.encoded, made.whole, input);
+  return "valid";
+}
+
+/** Makes sure that encoded rows, and rows made of them, hold as much as they have rows. */
+function ensureWhole(encoded: Rows, whole: Rows, input: string): void {
   for (const data of Object.values(encoded.inputs)) {
     ensure(data.length % encoded.count === 0 && data.every(Number.isFinite), "inputs are not whole", input);
   }
@@ -87,5 +92,4 @@ async function run(source: Random): Promise<End> {
   for (const data of [...Object.values(whole.labels ?? {}), ...Object.values(whole.weights ?? {})]) {
     ensure(data.length === encoded.count, "labels or weights are of other rows", input);
   }
-  return "valid";
 }

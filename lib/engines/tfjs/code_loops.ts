@@ -120,7 +120,7 @@ export function weightedScatter({ of: [[rows, items]], shape: [size, width] }: P
 }
 
 /** Finds the one-hot places of a row's codes, but for those out of range; the next call overwrites what is found. */
-export function finder(
+function finder(
   attrs: Attrs,
 ): (codes: Numbers, row: number) => { readonly places: Int32Array; readonly count: number } {
   const sizes = attrs.sizes as number[];

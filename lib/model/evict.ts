@@ -1,9 +1,9 @@
 import { type Places, places } from "../data/places.ts";
 import type { Rows } from "../data/rows.ts";
 import { isRecord, kindOf } from "../errors/kinds.ts";
-import { differenceFrom } from "./encoding.ts";
-import type { Features } from "./input.ts";
-import { checkFeatures, checkRelations, type Feature, groupsOf, isFitted } from "./table.ts";
+import type { Features } from "../features/input.ts";
+import { checkFeatures, checkRelations, type Feature, groupsOf, isFitted } from "../features/table.ts";
+import { checkRows } from "./check_rows.ts";
 
 /**
  * Returns features without the words that no row has, for `grow(model, features, { evicted: true })`: of rows of the last 30
@@ -14,6 +14,7 @@ import { checkFeatures, checkRelations, type Feature, groupsOf, isFitted } from 
  *
  * @param rows What `encode` returned for the features.
  * @throws {TypeError} if features are not what `fit` returns, or the rows were encoded with others.
+ * @throws {RangeError} if the rows hold a code that no feature has.
  *
  * @example
  * ```ts
@@ -32,8 +33,7 @@ export function evict(features: Features, rows: Rows): Features {
   if (!isRecord(rows) || !isRecord(rows.inputs) || !isRecord(rows.encoding)) {
     throw new TypeError(`Cannot ${action}: wanted rows, as encode() returns them, found ${kindOf(rows)}`);
   }
-  const difference = differenceFrom(rows.encoding, features);
-  if (difference !== undefined) throw new TypeError(`Cannot ${action}: the rows have other features: ${difference}`);
+  checkRows({ input: { features }, tasks: {} }, rows, action);
   const unseen = unseenWords(features, rows);
   return Object.freeze(Object.fromEntries(
     Object.entries(features).map(([name, feature]): [string, Feature] => {
