@@ -171,7 +171,7 @@ async function* linesOf(
 }
 
 const [lineFeed, space] = [10, 32];
-/** What some programs begin a file of UTF-8 with. */
+/** The bytes at the beginning of some files of UTF-8 that stand for no text. */
 const byteOrderMark = [0xef, 0xbb, 0xbf];
 
 function joined(left: Uint8Array, right: Uint8Array): Uint8Array {
