@@ -399,6 +399,10 @@ Deno.test("fit() and encode() name the feature, the row and the way out of lists
       'at feature "a": like: feature "b" has no vocabulary of its own: wanted "c", whose vocabulary it has',
     ],
     [
+      () => fit({ a: bag({ like: "a" }) }, { a: [["x"]] }),
+      'at feature "a": like: feature "a" has no vocabulary of its own: wanted another feature',
+    ],
+    [
       () =>
         encode(fit({ a: sequence({ group: "g" }), b: sequence({ group: "g" }) }, { a: [["x"]], b: [["y"]] }), {
           a: [["x"], ["x", "y"]],

@@ -229,6 +229,35 @@ Deno.test("one product per leading index is exact, also where it is cut into sev
   }
 });
 
+Deno.test("an array is summed and multiplied in several shapes by one program, on few rows of many columns too", async () => {
+  const x = input("x", 5, 5, 2);
+  const [row, wide, kernel] = [input("row", 1, 70), input("wide", 1, 140), f.exp(input("kernel", 70, 140))];
+  const graph = graphOf({
+    one: f.sum(x, { axes: [0] }),
+    both: f.sum(x, { axes: [0, 1] }),
+    again: f.sum(x, { axes: [0] }),
+    product: f.matmul(row, kernel),
+    turned: f.matmul(wide, f.reshape(kernel, [140, 70])),
+  });
+  const numbers = (...shape: number[]) => {
+    const length = shape.reduce((size, length) => size * length, 1);
+    return { shape, data: Float32Array.from({ length }, (_, at) => at % 7 / 8) };
+  };
+  const inputs = {
+    x: numbers(5, 5, 2),
+    row: numbers(1, 70),
+    wide: numbers(1, 140),
+    kernel: { ...numbers(70, 140), data: new Float32Array(70 * 140) },
+  };
+  const wanted = await once(reference(), graph, inputs);
+  for (const [name, engine] of Object.entries({ ...engines, bare: await bare() })) {
+    const found = await once(engine, graph, inputs);
+    for (const output of Object.keys(wanted)) {
+      assertEquals([...found[output].data], [...wanted[output].data], `${output} on ${name}`);
+    }
+  }
+});
+
 Deno.test("products and sums of matrices too large for the cache are exact, with an uneven last part", async () => {
   const [rows, wide] = [1500, 1601];
   const [a, b] = [input("a", "batch", rows), input("b", rows, wide)];

@@ -68,6 +68,17 @@ Deno.test("readVectors() draws what the file lacks if asked, and keeps a row for
   assertEquals([...one.table.data.subarray(12)], [1, 2, 3]);
 });
 
+Deno.test("readVectors() reads words that hold numbers after a space, and files that begin with a byte order mark", async () => {
+  const { roads } = fit({ roads: category() }, { roads: ["route 66", "route", "66"] });
+  for (const text of ["3 2\nroute 66 1 2\nroute 3 4\n66 5 6\n", "66 5 6\nroute 66 1 2\nroute 3 4\n"]) {
+    for (const mark of ["", "\ufeff"]) {
+      const { table, absent } = await readVectors(blob(mark + text), roads);
+      assertEquals([[...table.data], absent], [[0, 0, 5, 6, 3, 4, 1, 2], []]);
+    }
+  }
+  await assertRejects(() => readVectors(blob("1 2\nroute 99 1 2\n"), roads), SyntaxError, 'found 3 values of "route"');
+});
+
 Deno.test("readVectors() names file and line of what it cannot read", async () => {
   const reasons: Readonly<Record<string, string>> = {
     "smith 1 2\nclerk 1\n": 'Cannot read v.txt\n  at line 2: found 1 values of "clerk", wanted 2',

@@ -55,7 +55,8 @@ function sharingIssue(
   }
   const feature = features[like];
   if (feature.like !== undefined) {
-    const wanted = `wanted ${quoted(feature.like)}, whose vocabulary it has`;
+    const other = feature.like === like ? "another feature" : `${quoted(feature.like)}, whose vocabulary it has`;
+    const wanted = `wanted ${other}`;
     return `feature ${quoted(like)} has no vocabulary of its own: ${wanted}`;
   }
   const { vocabulary } = kinds[feature.kind];

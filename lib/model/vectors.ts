@@ -154,19 +154,25 @@ async function* linesOf(
 ): AsyncGenerator<readonly [line: Uint8Array, number: number]> {
   let left: Uint8Array = new Uint8Array(0);
   let number = 0;
+  const next = (line: Uint8Array) => {
+    const marked = number++ === 0 && byteOrderMark.every((byte, at) => line[at] === byte);
+    return [marked ? line.subarray(byteOrderMark.length) : line, number] as const;
+  };
   for await (const chunk of chunks) {
     let start = 0;
     for (let end = chunk.indexOf(lineFeed); end >= 0; end = chunk.indexOf(lineFeed, start)) {
-      yield [joined(left, chunk.subarray(start, end)), ++number];
+      yield next(joined(left, chunk.subarray(start, end)));
       left = left.subarray(0, 0);
       start = end + 1;
     }
     left = joined(left, chunk.slice(start));
   }
-  if (left.length > 0) yield [left, ++number];
+  if (left.length > 0) yield next(left);
 }
 
 const [lineFeed, space] = [10, 32];
+/** The bytes at the beginning of some files of UTF-8 that stand for no text. */
+const byteOrderMark = [0xef, 0xbb, 0xbf];
 
 function joined(left: Uint8Array, right: Uint8Array): Uint8Array {
   if (left.length === 0) return right;
@@ -192,11 +198,12 @@ function takeLine(file: VectorFile, line: Uint8Array, number: number): void {
   const { size = 0 } = file;
   const before = fields.slice(0, Math.max(1, fields.length - size));
   const values = fields.slice(before.length);
-  if (values.length < size || before.slice(1).some((field) => Number.isFinite(Number(field)))) {
-    throw new Malformed(where, `found ${fields.length - 1} values of ${quoted(fields[0])}, wanted ${size}`);
-  }
   const bytes = new TextEncoder().encode(before.join(" "));
   const code = find(file.known, bytes, 0, bytes.length, hashOf(bytes, 0, bytes.length));
+  const longer = code < 0 && before.slice(1).some((field) => Number.isFinite(Number(field)));
+  if (values.length < size || longer) {
+    throw new Malformed(where, `found ${fields.length - 1} values of ${quoted(fields[0])}, wanted ${size}`);
+  }
   if (code >= 0) takeVector(file, where, code, values);
 }
 

@@ -108,8 +108,9 @@ function backendOf(name: string, backend: KernelBackend): Backend {
       if (kernel === undefined) {
         throw new TypeError(`Cannot load graph: the tfjs backend ${quoted(name)} has no kernel ${kernelName}`);
       }
-      return (inputs, attrs = {}) =>
+      const call: Call = (inputs, attrs = {}) =>
         kernel.kernelFunc({ inputs: inputs as NamedTensorInfoMap, attrs, backend }) as TensorInfo;
+      return name === "wasm" && kernelName === "BatchMatMul" ? oneShaped(call, memory!, backend) : call;
     },
     write: (data, shape) => {
       const dtype: DataType = data instanceof Int32Array ? "int32" : "float32";
@@ -145,6 +146,30 @@ function backendOf(name: string, backend: KernelBackend): Backend {
 export function plain(shape: readonly number[]): number[] {
   return [...Int32Array.from(shape)];
 }
+
+/**
+ * Products by the wasm backend's kernel, where a right matrix that it has met in another shape is copied first: it prepares
+ * each array once, by its first shape, and would read and write beyond the memory of the others.
+ */
+function oneShaped(call: Call, { make, view }: Memory, backend: KernelBackend): Call {
+  return (inputs, attrs) => {
+    const { a, b } = inputs as { readonly a: TensorInfo; readonly b: TensorInfo };
+    const shape = b.shape.join();
+    const met = shapesMet.get(b.dataId) ?? shape;
+    shapesMet.set(b.dataId, met);
+    if (met === shape) return call(inputs, attrs);
+    const copy = make(b.shape);
+    try {
+      (view(copy) as Float32Array).set(view(b));
+      return call({ a, b: copy }, attrs);
+    } finally {
+      backend.disposeData(copy.dataId);
+    }
+  };
+}
+
+/** The shape in which the wasm backend's products met an array first. */
+const shapesMet = new WeakMap<object, string>();
 
 /** Makes arrays of floats, and shows an array's numbers in place until the next one is made. */
 interface Memory {
