@@ -16,6 +16,7 @@ import {
   fit,
   fm,
   grow,
+  hashed,
   level,
   mix,
   mlp,
@@ -29,7 +30,9 @@ import {
   softmax,
   type Spec,
   SpecError,
+  type Tabular,
   train,
+  type UnfittedFeature,
 } from "../mod.ts";
 import { initialise } from "../lib/graph.ts";
 
@@ -102,6 +105,32 @@ Deno.test("grow() keeps predictions and old vectors bit for bit, and new ones be
   assert((await grown.predict(encode(now, later))).y.some((number, row) => number !== strange.y[row]));
   model.dispose();
   grown.dispose();
+});
+
+Deno.test("grow() keeps predictions where features are new, of any kind and wherever they stand", async () => {
+  const model = await trained();
+  const wanted = await model.predict(encode(before, first));
+  const rest = [null, null, null, null];
+  const table: readonly (readonly [feature: UnfittedFeature, more: readonly unknown[], again: readonly unknown[]])[] = [
+    [numeric(), [8, 7, 9], [1, 2, 3, 4]],
+    [numeric({ width: 2 }), [[8, 7], [1, 2], [3, 4]], [[1, 2], [3, 4], [5, 6], [7, 8]]],
+    [numeric({ boundaries: [8] }), [8, 7, 9], rest],
+    [category(), ["p", "q", "p"], rest],
+    [hashed(4), ["p", "q", "p"], rest],
+    [bag(), [["p"], [], ["q"]], rest],
+    [sequence(), [["p"], [], ["q"]], rest],
+  ];
+  for (const [feature, more, again] of table) {
+    for (const all of [{ new: feature, ...kinds }, { ...kinds, new: feature }]) {
+      for (const rows of [first, later]) {
+        const features = fit(all, { ...rows, new: rows === first ? again : more } as Tabular, { after: before });
+        const grown = await grow(model, features);
+        assertEquals(await grown.predict(encode(features, { ...first, new: again } as Tabular)), wanted, feature.kind);
+        grown.dispose();
+      }
+    }
+  }
+  model.dispose();
 });
 
 Deno.test("a grown model is that of a table written anew with the vocabulary, and trains on", async () => {

@@ -387,6 +387,14 @@ Deno.test("fit() and encode() name the feature, the row and the way out of lists
       'at feature "a": like: no feature is named "b": did you mean "bb"?',
     ],
     [
+      () => fit({ a: bag({ like: "x" }), n: numeric(), bb: category() }, { a: [["x"]], n: [1], bb: ["x"] }),
+      'at feature "a": like: no feature is named "x": wanted "bb"',
+    ],
+    [
+      () => encode(fit({ t: bag({ weights: "w" }) }, { t: [["x"]], w: [[1]] }), { t: [["x"]], w: undefined as never }),
+      'at feature "t", column "w": found nothing, wanted a list',
+    ],
+    [
       () => fit({ a: bag({ like: "b" }), b: numeric() }, { a: [["x"]], b: [1] }),
       'at feature "a": like: feature "b" is of kind numeric: wanted one of kind category or hashed',
     ],

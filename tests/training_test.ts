@@ -281,6 +281,18 @@ Deno.test("train() validates after every epoch", async () => {
   assertEquals(seen, [undefined, undefined, 3, undefined, undefined, 6, undefined, undefined, 9]);
 });
 
+Deno.test("train() knows all tasks of the model where stopping names one alone", async () => {
+  const [data, validation] = [sample(16), sample(40, 5, "validation")];
+  const model = await compile(spec, { engine: reference() });
+  const options = { epochs: 2, batch: 8, validation };
+  for await (const at of train(model, data, { ...options, stopping: { task: "income" } })) {
+    assertEquals(typeof at.loss.marital, "number"); // compiles
+  }
+  // @ts-expect-error: no task is named so
+  await assertRejects(() => train(model, data, { ...options, stopping: { task: "incom" } }).next());
+  model.dispose();
+});
+
 Deno.test("train() stops early, on a task or a weighted sum, with the parameters of the best epoch", async () => {
   const [data, validation] = [sample(16), sample(40, 5, "validation")];
   const table: [stopping: TrainOptions<"income" | "marital">["stopping"], score: (at: Progress) => number][] = [

@@ -26,6 +26,7 @@ import {
   reference,
   regression,
   rows,
+  sequence,
   softmax,
   SpecError,
   train,
@@ -177,4 +178,15 @@ Deno.test("frozen vectors are marked in the spec, lie behind what decays, and ar
   const error = assertThrows(() => define({ input, tasks: { y: regression(frozen(["jobs"])) } }), SpecError);
   assert(error.message.includes('frozen has "jobs", but no feature with codes is named so: did you mean "job"?'));
   assertThrows(() => frozen("job"), TypeError, 'Cannot apply embed: frozen must be a list of names, found "job"');
+});
+
+Deno.test("frozen refuses the name of a feature that has the vectors of another, and takes the other's", () => {
+  const input = fit({ job: category(), past: sequence({ like: "job" }) }, { job: ["a", "b"], past: [["a"], []] });
+  const of = (frozen: string[], features?: string[]) =>
+    define({ input, tasks: { y: regression(embed(2, { frozen, features })) } });
+  const error = assertThrows(() => of(["past"]), SpecError);
+  assert(error.message.includes('frozen has "past", which has the vectors of "job": wanted "job"'), error.message);
+  for (const spec of [of(["job"]), of(["job"], ["past"])]) {
+    assertEquals(parametersOf(spec).filter(({ frozen }) => frozen).map(({ feature }) => feature), ["job"]);
+  }
 });

@@ -110,7 +110,7 @@ export function embed(k: number | Readonly<Record<string, number>>, options: Emb
     const places = chosen(placesOf(x), features);
     const [ids, numbers] = [places.filter(isId), places.filter((place) => !isId(place))];
     if (ids.length === 0) throw wrong(`a feature that has codes is needed, found ${listed(places)}`);
-    if (isArray(frozen)) checkNames("frozen", frozen, tablesOf(ids));
+    if (isArray(frozen)) checkFrozen(frozen, ids);
     const poolings = poolingsOf(pool, ids);
     const sizes = sizesOf(k, ids);
     const codedAs = (at: number) => vectorsOf(x, ids[at], tableOf(ids[at], sizes[at]));
@@ -187,7 +187,9 @@ function queried(ids: readonly Id[], sequence: string, query: string): number {
   const at = ids.findIndex(({ name }) => name === query);
   const known = ids.filter(({ codes }) => codes.items === undefined).map(({ name }) => name);
   if (at >= 0 && ids[at].codes.items === undefined) return at;
-  const found = at >= 0 ? "which is a sequence" : `but it reads no feature of that name${advice(query, known)}`;
+  const found = at >= 0
+    ? "which is a sequence"
+    : `but it reads no feature with codes of that name${advice(query, known)}`;
   throw wrong(`the pooling of ${quoted(sequence)} asks for the vector of ${quoted(query)}, ${found}`);
 }
 
@@ -234,6 +236,16 @@ function sizesOf(k: number | Readonly<Record<string, number>>, ids: readonly Id[
 /** Returns the names of features and of those whose tables they share. */
 function tablesOf(ids: readonly Id[]): ReadonlySet<string> {
   return new Set(ids.flatMap(({ name, codes: { table = name } }) => [name, table]));
+}
+
+/** Makes sure that each name is that of a table: one that shares a table is frozen with it or not at all. */
+function checkFrozen(frozen: readonly string[], ids: readonly Id[]): void {
+  const sharing = ids.find(({ name, codes: { table = name } }) => table !== name && frozen.includes(name));
+  if (sharing !== undefined) {
+    const { name, codes: { table = name } } = sharing;
+    throw wrong(`frozen has ${quoted(name)}, which has the vectors of ${quoted(table)}: wanted ${quoted(table)}`);
+  }
+  checkNames("frozen", frozen, tablesOf(ids));
 }
 
 /** Returns the pooling of each sequence that is named. */

@@ -32,7 +32,7 @@ type Kinds = Readonly<Record<string, FeatureKind<never, Related>>>;
 export function relationIssues(kinds: Kinds, features: Readonly<Record<string, Related>>): RelationIssue[] {
   const groups = new Map<string, readonly [name: string, items: number]>();
   return Object.entries(features).flatMap(([name, { like, group, items }]): RelationIssue[] => {
-    const shared = like === undefined ? undefined : sharingIssue(kinds, like, features, items !== undefined);
+    const shared = like === undefined ? undefined : sharingIssue(kinds, name, like, features, items !== undefined);
     if (shared !== undefined) return [{ name, property: "like", message: shared }];
     if (group === undefined || items === undefined) return [];
     const [first, wanted] = groups.get(group) ?? [name, items];
@@ -46,12 +46,14 @@ export function relationIssues(kinds: Kinds, features: Readonly<Record<string, R
 /** Returns what is wrong with a vocabulary that is shared by name; undefined if nothing is. */
 function sharingIssue(
   kinds: Kinds,
+  name: string,
   like: string,
   features: Readonly<Record<string, Related>>,
   areFitted: boolean,
 ): string | undefined {
   if (!Object.hasOwn(features, like)) {
-    return `no feature is named ${quoted(like)}${advice(like, Object.keys(features))}`;
+    const sharable = (other: string) => other !== name && kinds[features[other].kind].vocabulary !== undefined;
+    return `no feature is named ${quoted(like)}${advice(like, Object.keys(features).filter(sharable))}`;
   }
   const feature = features[like];
   if (feature.like !== undefined) {

@@ -323,7 +323,7 @@ function lengthOf(action: string, feature: string, name: string, columns: Record
     throw new TypeError(`${at(action, feature)}: found ${kindOf(column.words)} as words, wanted a list of texts`);
   }
   if (typeof list === "object" && typeof list?.length === "number") return list.length;
-  throw new TypeError(`${at(action, feature)}: found ${kindOf(list)}, wanted a list`);
+  throw new TypeError(`${placeOf(action, feature, name)}: found ${kindOf(list)}, wanted a list`);
 }
 
 /** The beginning of an error about a feature. */

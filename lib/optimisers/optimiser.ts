@@ -135,6 +135,10 @@ export function checkOptimiser(action: string, found: unknown): void {
     const wanted = `${name} must be a function, found ${kindOf([found.rate, found.scalars][parts])}`;
     throw new TypeError(`Cannot ${action}: the optimiser's ${wanted}`);
   }
+  if (isRecord(found) && typeof found.name === "string" && isRecord(found.vectors)) {
+    const way = "wanted one of all parameters, such as adam(1e-3), and this as the option vectors";
+    throw new TypeError(`Cannot ${action}: optimiser: found ${found.name}, which moves vectors alone: ${way}`);
+  }
   throw new TypeError(`Cannot ${action}: wanted an optimiser, such as adam(1e-3), found ${kindOf(found)}`);
 }
 

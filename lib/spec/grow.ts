@@ -82,8 +82,7 @@ function movingBetween(spec: Spec, now: { readonly features: Features }): Readon
       now: own.get(name)!.width,
     }));
   const found = new Map<string, readonly Moving[]>();
-  const whole = fields(before()!);
-  found.set("input", [...whole, ...fresh(whole, after()!)]);
+  found.set("input", inOrder(fields(before()!), after()!));
   for (const [name, part] of Object.entries(spec.streams ?? {})) found.set(name, fields(before(part)!));
   for (const level of spec.levels) {
     const outputs = new Map(
@@ -105,10 +104,10 @@ function fixed(width: number): readonly Moving[] {
   return [{ blocks: 1, before: width, now: width }];
 }
 
-/** Returns the columns of features that were not there. */
-function fresh(before: readonly Moving[], now: readonly Field[]): readonly Moving[] {
-  const known = new Set(before.map(({ name }) => name));
-  return now.flatMap(({ name, width }) => known.has(name) ? [] : [{ name, blocks: 1, before: 0, now: width }]);
+/** Returns columns in the order that features have now, with those of features that were not there. */
+function inOrder(moving: readonly Moving[], now: readonly Field[]): readonly Moving[] {
+  const known = new Map(moving.map((columns) => [columns.name, columns]));
+  return now.map(({ name, width }) => known.get(name) ?? { name, blocks: 1, before: 0, now: width });
 }
 
 /** Returns the number of units that an expression yields. */
@@ -128,7 +127,7 @@ function expressionOf(
     if (op === "input") return apply(op, of, { ...attrs, shape: ["batch", width] });
     if (op === "slice" && attrs.axis === 1 && of[0].op === "input") {
       const [start, size] = [attrs.start as number, attrs.size as number];
-      return apply(op, of, { ...attrs, start: place(start), size: place(start + size) - place(start) });
+      return apply(op, of, { ...attrs, start: place(start), size: place(start + size, true) - place(start) });
     }
     if (op !== "parameter" || attrs.rows !== "looked up") return undefined;
     const [rows, units] = attrs.shape as number[];
@@ -138,12 +137,12 @@ function expressionOf(
   return { nodes: nodes.map(({ op, of, attrs }) => ({ op, of, attrs })), outputs: positions };
 }
 
-/** Returns a function from a column, or the end of some, to where it is now. */
-function placeIn(streams: readonly Moving[]): (column: number) => number {
-  return (column) => {
+/** Returns a function from a column, or the end of some, to where it is now; a new feature begins after such an end. */
+function placeIn(streams: readonly Moving[]): (column: number, end?: boolean) => number {
+  return (column, end = false) => {
     let [from, to] = [0, 0];
     for (const { blocks, before, now } of streams) {
-      if (column < from + before) {
+      if (before > 0 && (column < from + before || end && column === from + before)) {
         const [block, inside] = [Math.floor((column - from) / (before / blocks)), (column - from) % (before / blocks)];
         return to + block * (now / blocks) + inside;
       }

@@ -48,7 +48,7 @@ import { type Stopwatch, stopwatch } from "./stopwatch.ts";
 export async function* train<Tasks extends string>(
   model: Model<Tasks>,
   data: Data,
-  options: TrainOptions<Tasks> = {},
+  options: TrainOptions<NoInfer<Tasks>> = {}, // the model alone says which tasks there are
 ): AsyncGenerator<Progress<Tasks>, void, void> {
   const insides = insidesOf(model, "train");
   const { state } = insides;

@@ -20,6 +20,7 @@ import {
   reference,
   type Rows,
   rows,
+  rowwiseAdagrad,
   saveGraphModel,
   sgd,
   train,
@@ -293,6 +294,11 @@ export const runs: Readonly<Record<string, Case>> = {
     training({ optimiser: adam }),
     TypeError,
     "wanted an optimiser, such as adam(1e-3), found a function",
+  ],
+  "training all parameters by an optimiser of vectors": [
+    training({ optimiser: rowwiseAdagrad() }),
+    TypeError,
+    "optimiser: found rowwiseAdagrad, which moves vectors alone: wanted one of all parameters, such as adam(1e-3)",
   ],
   "training with a controller for a signal": [
     training({ signal: new AbortController() }),
