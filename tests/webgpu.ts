@@ -1,8 +1,9 @@
 // Run by `deno task test:webgpu` alone: needs a GPU, or a driver that does without (Mesa's lavapipe).
 import "npm:@tensorflow/tfjs-backend-webgpu@4.22.0";
 import * as tf from "@tensorflow/tfjs";
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { adam, compile, type Engine, reference, type Spec, tfjs, train } from "../mod.ts";
+import { constant, input, mul, sum } from "../lib/ops.ts";
 import { graphOf } from "../lib/graph/graph.ts";
 import { cases } from "./cases.ts";
 import { architectures, everyHead, sample, sampleFor } from "./models.ts";
@@ -44,6 +45,23 @@ Deno.test('models on tfjs("webgpu") predict, train and predict again as on refer
     });
   }
   console.log(`${specs.length} models are as on reference()`);
+});
+
+Deno.test('tfjs("webgpu") refuses a run whose arrays are beyond the limits of the device, and goes on after it', async () => {
+  const { device } = tf.engine().registry.webgpu as unknown as { device: GPUDevice };
+  const units = 2 ** 14;
+  const y = sum(mul(input("x", ["batch", 1]), constant(Array(units).fill(1), [1, units])), { axes: [1] });
+  const store = engine.store({});
+  const program = engine.load(graphOf({ y }), store);
+  const run = async (rows: number) => {
+    return (await program.run({ x: { shape: [rows, 1], data: new Float32Array(rows).fill(1) } })).y.data[0];
+  };
+  assertEquals(await run(3), units);
+  const rows = Math.floor(device.limits.maxStorageBufferBindingSize / (4 * units)) + 1;
+  await assertRejects(() => run(rows), RangeError, "wanted smaller batches, or cpu()");
+  assertEquals(await run(3), units);
+  program.dispose();
+  store.dispose();
 });
 
 async function once(

@@ -41,7 +41,9 @@ export function gather<V extends Values>(values: V, least: number, leastLookedUp
   }
   const never = least === Infinity && leastLookedUp === Infinity; // columns that are cut out are still cut at once
   return rewritten(values, ({ op, attrs, shape }, of) => {
-    if (op === "matmul") return never ? undefined : product(of[0], of[1], of[1].attrs.rows === "looked up" ? leastLookedUp : least);
+    if (op === "matmul") {
+      return never ? undefined : product(of[0], of[1], of[1].attrs.rows === "looked up" ? leastLookedUp : least);
+    }
     if (op === "concat" && attrs.axis === 1) return besides(of);
     return op === "slice" && attrs.axis === 1 && isSparse(of[0])
       ? cutFrom(of[0], attrs.start as number, shape[1] as number)

@@ -39,6 +39,12 @@ export interface Backend {
    * backend's; undefined where there is none.
    */
   readonly multiply?: (left: TensorInfo, right: TensorInfo, one?: number) => TensorInfo;
+  /**
+   * Begins to watch what the device refuses, such as arrays beyond its limits, of which it computes wrong numbers in
+   * silence. The function that is returned ends that, and resolves to the device's message, if there is one; undefined
+   * where kernels throw themselves.
+   */
+  readonly watch?: () => () => Promise<string | undefined>;
   /** Loops for `fill` that are faster than those in JavaScript, where there are any. */
   readonly rows?: RowLoops;
 }
@@ -126,6 +132,7 @@ function backendOf(name: string, backend: KernelBackend): Backend {
     },
     count: () => backend.numDataIds(),
     ...name === "wasm" && ownKernels(backend as WasmBackend),
+    ...isWatched(backend) && { watch: () => watching(backend.device) },
     fill: memory && ((shape, of, loop) => {
       const array = memory.make(shape);
       try {
@@ -137,6 +144,29 @@ function backendOf(name: string, backend: KernelBackend): Backend {
       }
     }),
   };
+}
+
+/** The part of a WebGPU device that says what it refused. */
+interface Device {
+  pushErrorScope(filter: "validation" | "out-of-memory"): void;
+  popErrorScope(): Promise<{ readonly message: string } | null>;
+}
+
+function isWatched(backend: object): backend is { readonly device: Device } {
+  const { device } = backend as { device?: Partial<Device> };
+  return typeof device?.pushErrorScope === "function";
+}
+
+/** Watches a device until the function that is returned is called, however often. */
+function watching(device: Device): () => Promise<string | undefined> {
+  device.pushErrorScope("out-of-memory");
+  device.pushErrorScope("validation");
+  let ended: Promise<string | undefined> | undefined;
+  const end = async () => {
+    const found = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
+    return found.find((error) => error !== null)?.message;
+  };
+  return () => ended ??= end();
 }
 
 /**

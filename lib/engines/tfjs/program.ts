@@ -25,7 +25,7 @@ export function programOf(graph: Graph, held: Held<TensorInfo>, backend: Backend
   const reshape = backend.kernel("Reshape");
   const shared = (x: TensorInfo) => reshape({ x }, { shape: x.shape });
 
-  const run: Run = async (inputs) => {
+  const computed = async (inputs: Parameters<Run>[0], check?: () => Promise<void>) => {
     const schedule = schedules.find(batchLength(graph, inputs));
     const arrays = resident.arrays();
     execute(schedule, arrays, inputs, backend);
@@ -36,6 +36,7 @@ export function programOf(graph: Graph, held: Held<TensorInfo>, backend: Backend
       const reads = found.map(backend.read);
       // Where memory can be read at once, nothing may come between computing and updating.
       const data = reads.some((read) => read instanceof Promise) ? await Promise.all(reads) : reads as Numbers[];
+      if (check !== undefined) await check();
       if (data.every(areFinite)) {
         updates.forEach(([name], i) => held.replace(name, next[i]));
         next = [];
@@ -45,10 +46,26 @@ export function programOf(graph: Graph, held: Held<TensorInfo>, backend: Backend
       [...found, ...next].forEach(backend.free);
     }
   };
+  const run: Run = async (inputs) => {
+    const end = backend.watch?.();
+    if (end === undefined) return await computed(inputs);
+    try {
+      return await computed(inputs, async () => refused(await end()));
+    } finally {
+      await end();
+    }
+  };
   return programFrom(run, () => {
     resident.free();
     schedules.free();
   });
+}
+
+/** Throws where a device refused a part of a run. */
+function refused(message: string | undefined): void {
+  if (message === undefined) return;
+  const [line] = message.split("\n");
+  throw new RangeError(`Cannot run graph: the device refused it: wanted smaller batches, or cpu(); it says: ${line}`);
 }
 
 /** The number of batch sizes whose schedules a program remembers. */
