@@ -188,9 +188,7 @@ function queried(ids: readonly Id[], sequence: string, query: string): number {
   const at = ids.findIndex(({ name }) => name === query);
   const known = ids.filter(({ codes }) => codes.items === undefined).map(({ name }) => name);
   if (at >= 0 && ids[at].codes.items === undefined) return at;
-  const found = at >= 0
-    ? "which is a sequence"
-    : `but it reads no feature with codes of that name${advice(query, known)}`;
+  const found = at >= 0 ? "which is a sequence" : `but it reads no feature of that name${advice(query, known)}`;
   throw wrong(`the pooling of ${quoted(sequence)} asks for the vector of ${quoted(query)}, ${found}`);
 }
 
