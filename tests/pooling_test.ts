@@ -307,7 +307,7 @@ Deno.test("embed() says what is wrong with a pooling, and the way out", () => {
     [{ wathced: "sum" }, 'pool has "wathced", but no feature that is a sequence is named so: did you mean "watched"?'],
     [
       attend({ query: "vdeo" }),
-      'the pooling of "watched" asks for the vector of "vdeo", but it reads no feature with codes of that name: did you mean "video"?',
+      'the pooling of "watched" asks for the vector of "vdeo", but it reads no feature of that name: did you mean "video"?',
     ],
     [attend({ query: "tags" }), 'the pooling of "watched" asks for the vector of "tags", which is a sequence'],
     [({ vectors }) => vectors, 'the pooling of "watched" must return [batch, units], found [batch, 3, 2]'],

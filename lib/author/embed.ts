@@ -48,6 +48,7 @@ export type Pool = "mean" | "sum" | Pooling;
  * The vectors begin uniform in ±0.05, as in Keras and NVTabular. That depends neither on the number of ids, so that a
  * vocabulary can grow, nor on k, and products of vectors ({@linkcode fm}) learn from the first step: DeepCTR, FuxiCTR and
  * torch-rechub begin with a deviation of 1e-4, from which they hardly move at first, TorchRec at ±1 / sqrt(number of ids).
+ * On KuaiRand-Pure ±0.001 and ±0.01 learn as well within what two seeds show, ±0.25 less well.
  *
  * A sequence is one vector by its pooling, and a bag one by its own; a place where nothing is counts nowhere, and an empty
  * list has the vector 0. A feature that shares another's vocabulary shares its vectors too.
@@ -187,9 +188,7 @@ function queried(ids: readonly Id[], sequence: string, query: string): number {
   const at = ids.findIndex(({ name }) => name === query);
   const known = ids.filter(({ codes }) => codes.items === undefined).map(({ name }) => name);
   if (at >= 0 && ids[at].codes.items === undefined) return at;
-  const found = at >= 0
-    ? "which is a sequence"
-    : `but it reads no feature with codes of that name${advice(query, known)}`;
+  const found = at >= 0 ? "which is a sequence" : `but it reads no feature of that name${advice(query, known)}`;
   throw wrong(`the pooling of ${quoted(sequence)} asks for the vector of ${quoted(query)}, ${found}`);
 }
 

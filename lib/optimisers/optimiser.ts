@@ -149,7 +149,7 @@ export function checkOptimiser(action: string, found: unknown): void {
  */
 export function checkVectorOptimiser(action: string, found: unknown): void {
   const { name, rate, vectors, weightDecay, clipNorm } = isRecord(found) ? found : {};
-  const wanted = "wanted an optimiser of vectors, such as rowwiseAdagrad(0.05)";
+  const wanted = "wanted an optimiser of vectors, such as rowwiseAdagrad(0.1)";
   if (typeof rate !== "function") throw new TypeError(`Cannot ${action}: ${wanted}, found ${kindOf(found)}`);
   const wrong = (what: string) => new TypeError(`Cannot ${action}: vectors cannot follow ${name}, ${what}: ${wanted}`);
   if (!isRecord(vectors)) throw wrong("which moves those that no row of a batch reads");

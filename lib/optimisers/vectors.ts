@@ -19,7 +19,12 @@ export interface RowwiseAdagradOptions {
  * It is FBGEMM's and TorchRec's `EXACT_ROWWISE_ADAGRAD`. Decay is of the vectors that are read: `w *= 1 - rate decay`
  * before, FBGEMM's decoupled mode.
  *
- * @param rate The learning rate, above 0, or a function of the step. Default 0.05.
+ * The default rate was chosen on KuaiRand-Pure (users, videos, authors, tags and histories, k 16, MMoE, two seeds, batches
+ * of 256 and 2048, the rest by `adam(1e-3)`): by the validation losses of both tasks in sum, each at its best of three
+ * epochs, 0.1 and 0.2 are best and at most 0.001 apart, 0.05 is at most 0.002 above them, 0.01 up to 0.016. After its best
+ * epoch 0.1 overfits less than 0.2; with more epochs than one or two use `stopping`.
+ *
+ * @param rate The learning rate, above 0, or a function of the step. Default 0.1.
  * @returns An optimiser of vectors, for the option `vectors` of `train`.
  * @throws {TypeError} if an option is unknown.
  * @throws {RangeError} if the learning rate or an option is out of range.
@@ -37,7 +42,7 @@ export interface RowwiseAdagradOptions {
  * assertEquals([...table], [9, 9, 1 - 0.5 * 3 / 4, Math.fround(1 - 0.5 * Math.fround(Math.sqrt(23)) / 4)]);
  * ```
  */
-export function rowwiseAdagrad(rate: Rate = 0.05, options: RowwiseAdagradOptions = {}): VectorOptimiser {
+export function rowwiseAdagrad(rate: Rate = 0.1, options: RowwiseAdagradOptions = {}): VectorOptimiser {
   const names = ["initial", "epsilon", "touchedDecay"];
   const { initial = 0, epsilon = 1e-8, touchedDecay = 0 } = optionsOf("make rowwiseAdagrad", options, names);
   checkWithin("rowwiseAdagrad", "initial", initial, 0, Infinity);

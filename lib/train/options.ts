@@ -33,7 +33,7 @@ export interface TrainOptions<Tasks extends string = string> {
   readonly optimiser?: Optimiser;
   /**
    * The optimiser of vectors that are looked up (`embed`), which moves those alone that a batch reads:
-   * `rowwiseAdagrad()`, `lazyAdam()`, `adagrad()` or `sgd()`. Default `rowwiseAdagrad(0.05)`.
+   * `rowwiseAdagrad()`, `lazyAdam()`, `adagrad()` or `sgd()`. Default `rowwiseAdagrad(0.1)`.
    */
   readonly vectors?: VectorOptimiser;
   /**
