@@ -93,7 +93,10 @@ Deno.test("a model reads vectors beside ids and numbers on every engine, is save
     await withTemp(async (dir) => {
       await save(model, dir);
       const again = await load(dir, { engine });
-      assertEquals((await again.predict(data)).y, predictions.at(-1));
+      const rounding = engine.name === "reference" ? 1e-6 : 0; // it trains in float64, files hold float32
+      (await again.predict(data)).y.forEach((number, row) => {
+        assertAlmostEquals(number, predictions.at(-1)![row], rounding);
+      });
       again.dispose();
     });
     model.dispose();
