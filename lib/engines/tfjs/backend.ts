@@ -45,6 +45,8 @@ export interface Backend {
    * where kernels throw themselves.
    */
   readonly watch?: () => () => Promise<string | undefined>;
+  /** The most bytes of one array, where the device has a limit. */
+  readonly mostInArray?: number;
   /** Loops for `fill` that are faster than those in JavaScript, where there are any. */
   readonly rows?: RowLoops;
 }
@@ -132,7 +134,10 @@ function backendOf(name: string, backend: KernelBackend): Backend {
     },
     count: () => backend.numDataIds(),
     ...name === "wasm" && ownKernels(backend as WasmBackend),
-    ...isWatched(backend) && { watch: () => watching(backend.device) },
+    ...isWatched(backend) && {
+      watch: () => watching(backend.device),
+      mostInArray: backend.device.limits?.maxStorageBufferBindingSize,
+    },
     fill: memory && ((shape, of, loop) => {
       const array = memory.make(shape);
       try {
@@ -148,6 +153,7 @@ function backendOf(name: string, backend: KernelBackend): Backend {
 
 /** The part of a WebGPU device that says what it refused. */
 interface Device {
+  readonly limits?: { readonly maxStorageBufferBindingSize: number };
   pushErrorScope(filter: "validation" | "out-of-memory"): void;
   popErrorScope(): Promise<{ readonly message: string } | null>;
 }

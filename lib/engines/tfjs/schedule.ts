@@ -83,8 +83,16 @@ function checkMemory(
   batch: number,
   backend: Backend,
 ): void {
-  if (backend.name !== "wasm") return;
+  if (backend.name !== "wasm" && backend.mostInArray === undefined) return;
   const bytes = shapes.map((shape) => 4 * shape.reduce((product, length) => product * length, 1));
+  const { mostInArray = Infinity } = backend;
+  const large = nodes.findIndex((_, position) => bytes[position] > mostInArray);
+  if (large >= 0) {
+    const need = `a batch of ${batch} rows needs an array of ${Math.ceil(bytes[large] / 2 ** 20)} MiB`;
+    const has = `the device takes ${Math.floor(mostInArray / 2 ** 20)}`;
+    throw new RangeError(`Cannot run graph: ${need}, ${has}: wanted smaller batches, or cpu()`);
+  }
+  if (backend.name !== "wasm") return;
   let now = 0;
   let most = 0;
   for (const position of mine) {
