@@ -174,7 +174,7 @@ Deno.test("predictions, evaluations and gates of vectors are those of a dense la
 const codes = (numbers: readonly number[], columns = 1) => {
   return { codes: { shape: [numbers.length / columns, columns], data: Int32Array.from(numbers) } };
 };
-const part = { table: "t", size: 6, units: 2, codes: "codes", columns: [0], first: 1 };
+const part = { table: "t", units: 2, codes: "codes", columns: [0], first: 1 };
 const lookup = (parts: Lookup["parts"]): Lookup => {
   return { name: "v", value: undefined as unknown as Lookup["value"], width: 2 * parts.length, parts };
 };

@@ -21,8 +21,6 @@ export interface Lookup {
 export interface LookupPart {
   /** The path of the table. */
   readonly table: string;
-  /** The number of its rows. */
-  readonly size: number;
   /** The size of a vector. */
   readonly units: number;
   /** The input that holds the codes, `[batch, ...]`. */
@@ -102,8 +100,8 @@ function partOf({ op, of: [x, table] }: Value, others?: ReadonlySet<string>): Lo
   const codes = codesOf(columns.of[0]);
   const weights = one ? undefined : weightsOf(columns.of[1]);
   if (codes === undefined || !one && weights === undefined) return undefined;
-  const [size, units] = table.attrs.shape as number[];
-  return { table: table.attrs.name as string, size, units, ...codes, ...(weights && { weights }) };
+  const [, units] = table.attrs.shape as number[];
+  return { table: table.attrs.name as string, units, ...codes, ...(weights && { weights }) };
 }
 
 /** Returns the input that weights are read from, and the first of its columns; undefined if they are made in another way. */
