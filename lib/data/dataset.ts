@@ -1,0 +1,64 @@
+import type { Columns } from "./columns.ts";
+import type { Rows } from "./rows.ts";
+
+/** A value that JSON holds. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
+
+/**
+ * A table that is read in parts, such as files or the row groups of one, each from any of its rows on. As a stream it is
+ * all rows in order, which is what `fit` takes.
+ */
+export interface TableParts extends AsyncIterable<Columns> {
+  /** What makes it this table and no other, as checkpoints compare it: kind, names, sizes, columns. */
+  readonly identity: Json;
+  /** Returns the parts in the order of the table. */
+  readonly parts: (signal?: AbortSignal) => Promise<readonly TablePart[]>;
+}
+
+/** A part of a table. */
+export interface TablePart {
+  /** Its name in errors. */
+  readonly name: string;
+  /** Yields its rows from one on, counted from 0, some at a time. */
+  readonly read: (from: number, signal?: AbortSignal) => AsyncIterable<Columns>;
+}
+
+/** Rows to train on that are read as they are needed, in an order that seed and epoch determine, from any position on. */
+export interface Dataset {
+  /** What makes it this data and no other, as checkpoints compare it. */
+  readonly identity: Json;
+  /** Yields the rows of an epoch in windows, within each of which rows are shuffled. */
+  readonly pass: (order: PassOrder) => AsyncIterable<Window>;
+}
+
+/** A pass over a dataset. */
+export interface PassOrder {
+  /** The seed and the epoch, from 1, which determine the order of rows. */
+  readonly seed: number;
+  readonly epoch: number;
+  /** True if parts come in a random order; rows are shuffled by who reads the windows. */
+  readonly shuffle: boolean;
+  /** The rows of a batch: each window but the last has a whole number of batches. */
+  readonly batch: number;
+  /** The place of the window to begin with. Default: the first. */
+  readonly from?: Place;
+  /** Ends the reading. */
+  readonly signal?: AbortSignal;
+}
+
+/** A window: rows that are in memory at once. */
+export interface Window {
+  readonly rows: Rows;
+  /** The place where it begins, from which a pass can begin. */
+  readonly place: Place;
+}
+
+/** The beginning of a window: its number within the epoch, and where its first row lies. All are counted from 0. */
+export interface Place {
+  /** The number of windows before. */
+  readonly window: number;
+  /** The number of parts before, in the order of the epoch. */
+  readonly part: number;
+  /** The number of rows before within the part. */
+  readonly row: number;
+}
