@@ -2,7 +2,7 @@ import { room } from "../files/room.ts";
 import type { Lookup, LookupPart } from "../graph/lookups.ts";
 import { largestIn, readingOf, type Table, type Tables, vectorsOf } from "../model/tables.ts";
 import type { Tensor } from "../ops/tensor.ts";
-import type { VectorOptimiser } from "../optimisers/optimiser.ts";
+import type { VectorOptimiser, VectorRule, VectorUpdate } from "../optimisers/optimiser.ts";
 
 type Tensors = Readonly<Record<string, Tensor>>;
 
@@ -54,13 +54,21 @@ export function vectorsIn(lookups: readonly Lookup[], tables: Tables, optimiser:
       const heaviest = { shape: [], data: Float64Array.of(heaviestIn(lookups, tensors)) };
       return { ...vectorsOf(lookups, tables, tensors, memory), heaviest };
     },
-    summed: (gradients) => new Map(trained.map(({ table, touched }) => [table.path, touched.summed(gradients)])),
+    summed: (gradients) => {
+      const sums = trained.map(({ table, touched }) => new Float32Array(touched.found().count * table.units));
+      const batch = Object.values(gradients)[0]?.shape[0] ?? 0;
+      for (let start = 0; start < batch; start += block) {
+        const rows = { start, end: Math.min(start + block, batch), batch };
+        trained.forEach(({ touched }, at) => touched.add(gradients, sums[at], rows));
+      }
+      return new Map(trained.map(({ table }, at) => [table.path, sums[at]]));
+    },
     update: (gradient, scale, { rate, step }) => {
       for (const { table, state, touched, kept } of trained) {
         const { rows, count } = touched.found();
         kept?.remember(rows, count);
         const { vectors, units } = table;
-        rule.update({
+        updateSome(rule, {
           table: vectors,
           state,
           rows,
@@ -78,6 +86,28 @@ export function vectorsIn(lookups: readonly Lookup[], tables: Tables, optimiser:
     restore: () => trained.forEach(({ kept }) => kept?.restore()),
   };
 }
+
+/** Updates vectors, some at a time, which are fetched at once before: they lie far apart. */
+function updateSome(rule: VectorRule, of: VectorUpdate): void {
+  const { table, state, rows, count, units, gradient } = of;
+  const stateUnits = rule.state(units);
+  const uses = new Float32Array(1);
+  for (let from = 0; from < count; from += fetched) {
+    const end = Math.min(from + fetched, count);
+    let seen = 0;
+    for (let at = from; at < end; at++) {
+      const row = rows[at];
+      for (let number = row * units; number < (row + 1) * units; number += 16) seen += table[number];
+      for (let number = row * stateUnits; number < (row + 1) * stateUnits; number += 16) seen += state[number];
+    }
+    uses[0] = seen;
+    const some = { rows: rows.subarray(from, end), gradient: gradient.subarray(from * units, end * units) };
+    rule.update({ ...of, ...some, count: end - from });
+  }
+}
+
+/** The vectors that are fetched at once: so few that all stay in the cache until they are updated. */
+const fetched = 256;
 
 /** Returns the largest weight by which a batch reads vectors, at least 1. */
 function heaviestIn(lookups: readonly Lookup[], tensors: Tensors): number {
@@ -103,8 +133,8 @@ interface Touched {
   readonly find: (tensors: Tensors) => void;
   /** The rows that were found last, each once: the first `count` numbers. */
   readonly found: () => { readonly rows: Int32Array; readonly count: number };
-  /** Returns the gradient of these rows `[count, units]`, from that of the vectors that were read. */
-  readonly summed: (gradients: Tensors) => Float32Array;
+  /** Adds to the gradient of these rows, `[count, units]`, that of the vectors that some rows of the batch have read. */
+  readonly add: (gradients: Tensors, sums: Float32Array, rows: Some) => void;
 }
 
 /** A part of a lookup, and the place of its vector there. */
@@ -112,17 +142,20 @@ interface Placed {
   readonly part: LookupPart;
   readonly lookup: Lookup;
   readonly start: number;
+  /** The number of columns of codes before its own, of all that read the table. */
+  readonly first: number;
 }
 
 /** Returns what finds the rows of a table that batches read. Memory is that of the largest batch so far. */
 function touchedIn(lookups: readonly Lookup[], table: Table): Touched {
+  let columns = 0;
   const placed = lookups.flatMap((lookup): Placed[] => {
     let end = 0;
     return lookup.parts
       .map((part) => ({ part, lookup, start: (end += part.units) - part.units }))
-      .filter(({ part }) => part.table === table.path);
+      .filter(({ part }) => part.table === table.path)
+      .map((one) => ({ ...one, first: (columns += one.part.columns.length) - one.part.columns.length }));
   });
-  const columns = placed.reduce((sum, { part }) => sum + part.columns.length, 0);
   const places = growing(); // of each code that was read, the place of its row among those found, -1 of none
   const set = rowSet();
   let read: Tensors = {};
@@ -141,41 +174,48 @@ function touchedIn(lookups: readonly Lookup[], table: Table): Touched {
         }
       }
     },
-    summed: (gradients) => {
-      const sums = new Float32Array(set.found().count * table.units);
+    add: (gradients, sums, rows) => {
       const from = places(0);
-      let end = 0;
       for (const one of placed) {
-        const { data } = Object.hasOwn(gradients, one.lookup.name) ? gradients[one.lookup.name] : { data: undefined };
-        const batch = read[one.part.codes].shape[0];
-        for (let column = 0; column < one.part.columns.length; column++) {
-          if (data !== undefined) addGradients(one, column, read, data, from.subarray(end, end + batch), sums);
-          end += batch;
-        }
+        const { name } = one.lookup;
+        if (Object.hasOwn(gradients, name)) addGradients(one, rows, read, gradients[name].data, from, sums);
       }
-      return sums;
     },
   };
 }
 
-/** Adds the gradients of the vectors that one column of codes read to those of their rows. */
+/** Some rows of a batch. */
+interface Some {
+  readonly start: number;
+  readonly end: number;
+  /** The rows of the whole batch. */
+  readonly batch: number;
+}
+
+/** The rows of a batch whose gradients are added at a time: they stay in the cache from column to column. */
+const block = 64;
+
+/** Adds the gradients of the vectors that columns of codes read in some rows to those of the vectors. */
 function addGradients(
-  { part, lookup: { width }, start }: Placed,
-  column: number,
+  { part, lookup: { width }, start, first }: Placed,
+  rows: Some,
   tensors: Tensors,
   gradients: ArrayLike<number>,
   places: Int32Array,
   sums: Float32Array,
 ): void {
   const { weights, spread } = readingOf(part, tensors);
-  const { units } = part;
+  const { units, columns } = part;
   const from = part.weights?.from ?? 0;
-  for (let row = 0; row < places.length; row++) {
-    const place = places[row];
-    if (place < 0) continue;
-    const weight = weights === undefined ? 1 : weights[row * spread + from + column];
-    const [at, to] = [row * width + start, place * units];
-    for (let unit = 0; unit < units; unit++) sums[to + unit] += weight * gradients[at + unit];
+  for (let column = 0; column < columns.length; column++) {
+    const before = (first + column) * rows.batch;
+    for (let row = rows.start; row < rows.end; row++) {
+      const place = places[before + row];
+      if (place < 0) continue;
+      const weight = weights === undefined ? 1 : weights[row * spread + from + column];
+      const [at, to] = [row * width + start, place * units];
+      for (let unit = 0; unit < units; unit++) sums[to + unit] += weight * gradients[at + unit];
+    }
   }
 }
 
