@@ -2,8 +2,8 @@
  * Writes the two independent normal numbers that two random words make: `sqrt(-2 ln u) cos t` and `sqrt(-2 ln u) sin t`
  * with `u = (first + 1/2) / 2 ** 32` and `t = 2 pi second / 2 ** 32`. No number is beyond 6.77.
  *
- * Logarithm, cosine and sine are sums of their series, of additions, multiplications, a division and a root, which IEEE 754 rounds in one
- * way: `Math.log` and the like may differ in the last digit from one runtime to another.
+ * Logarithm, cosine and sine are their series: additions, multiplications, a division and a root, which IEEE 754 rounds
+ * in one way. `Math.log` and the like may differ in the last digit from one runtime to another.
  *
  * Source: Box and Muller, A note on the generation of random normal deviates, 1958.
  *
