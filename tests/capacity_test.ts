@@ -116,7 +116,7 @@ Deno.test("capacity drops the rows that come too late, as written from its defin
     const [banks, gates] = shape;
     const [limited, free] = [model(banks, gates), model(banks, gates, {}, false)];
     for (const count of [1, 2, 7, 40]) {
-      const [parameters, some] = [drawn(limited, name), sample(count)];
+      const [parameters, some] = [drawn(limited, `${name} crowded`), sample(count)];
       const all = await seen(free, some, parameters);
       const found = await seen(limited, some, parameters, { noise: all.noise });
       const weights = Object.fromEntries(Object.keys(gates).map((stream) => [stream, all.gates[`0/${stream}`]]));

@@ -25,7 +25,7 @@ const word = (most: number) => `w${Math.floor(most * source.uniform() ** 2)}`;
 const texts = (most: number) => Array.from({ length: count }, () => source.uniform() < 0.05 ? null : word(most));
 const lists = {
   amount: Array.from({ length: count }, () => source.uniform() < 0.1 ? null : 100 * source.uniform()),
-  age: Array.from({ length: count }, () => 1e6 + 10 * source.normal()),
+  age: Array.from({ length: count }, () => 1e6 + 11 * source.normal()),
   bucket: Array.from({ length: count }, () => source.normal()),
   user: texts(900),
   top: texts(50),

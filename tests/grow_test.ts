@@ -35,6 +35,7 @@ import {
   type UnfittedFeature,
 } from "../mod.ts";
 import { initialise } from "../lib/graph.ts";
+import { layoutIn } from "./insides.ts";
 
 const kinds = {
   age: numeric(),
@@ -83,6 +84,7 @@ async function trained(): Promise<Model<string>> {
   const model = await compile(modelOver(before), { engine: reference(), seed: 4 });
   const data = rows(encode(before, first), { labels: { y: [1, 0, 1, 0], z: [0, 1, 1, 0] } });
   for await (const _ of train(model, data, { epochs: 5, batch: 2, optimiser: sgd(0.1) })) { /* goes on */ }
+  model.assign(await model.parameters()); // reference() trains in float64, a grown model begins with float32
   return model;
 }
 
@@ -105,6 +107,18 @@ Deno.test("grow() keeps predictions and old vectors bit for bit, and new ones be
   assert((await grown.predict(encode(now, later))).y.some((number, row) => number !== strange.y[row]));
   model.dispose();
   grown.dispose();
+});
+
+Deno.test("grow() keeps whether a model was compiled with fuse", async () => {
+  const pieces: number[] = [];
+  for (const fuse of [true, false]) {
+    const model = await compile(modelOver(before), { engine: reference(), fuse });
+    const grown = await grow(model, now);
+    assertEquals(layoutIn(grown).pieces.length, layoutIn(model).pieces.length);
+    pieces.push(layoutIn(grown).pieces.length);
+    [model, grown].forEach((model) => model.dispose());
+  }
+  assert(pieces[0] < pieces[1], pieces.join());
 });
 
 Deno.test("grow() keeps predictions where features are new, of any kind and wherever they stand", async () => {

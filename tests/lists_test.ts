@@ -1,4 +1,4 @@
-import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   adam,
   bag,
@@ -364,6 +364,18 @@ Deno.test("large vocabularies of lists are in the file of words, and those that 
     ]);
   }));
 
+Deno.test("fit() counts the rows of a stream over all pieces where lists do not fit each other", async () => {
+  async function* pieces() {
+    yield { a: [["x"]], b: [["x"]] };
+    yield { a: [["x"], ["x"]], b: [["x"], []] };
+  }
+  await assertRejects(
+    () => fit({ a: sequence({ group: "g" }), b: sequence({ group: "g" }) }, pieces),
+    RangeError,
+    'at feature "b", row 2: found 0 words, but 1 of feature "a"',
+  );
+});
+
 Deno.test("fit() and encode() name the feature, the row and the way out of lists that are wrong", () => {
   const own = fit({ t: bag({ weights: "w" }), s: sequence() }, { t: [["a"]], w: [[1]], s: [["a"]] });
   const given = (wrong: Readonly<Record<string, readonly unknown[]>>) => () =>
@@ -417,6 +429,22 @@ Deno.test("fit() and encode() name the feature, the row and the way out of lists
           b: [["x"], ["x"]],
         }),
       'at feature "b", row 1: found 1 words, but 2 of feature "a": wanted lists of one length in group "g"',
+    ],
+    [
+      () => fit({ t: bag({ weights: "w" }) }, { t: [["a"], ["a", "b"]], w: [[1], [1]] }),
+      'Cannot fit features\n  at feature "t", row 1: found 1 weights in column "w", wanted 2: one a word',
+    ],
+    [
+      () => fit({ t: bag({ weights: "w", separator: "|" }) }, { t: ["a|b"], w: ["1|-1"] }),
+      'at feature "t", column "w", row 0: found "-1" at place 1 of the list, wanted a weight',
+    ],
+    [
+      () =>
+        fit({ a: sequence({ group: "g" }), b: sequence({ group: "g", separator: "," }) }, {
+          a: [["x"], ["x", "y"]],
+          b: ["x", "x,y,z"],
+        }),
+      'Cannot fit features\n  at feature "b", row 1: found 3 words, but 2 of feature "a": wanted lists of one length',
     ],
     [
       () => fit({ a: sequence({ group: "g", most: 2 }), b: sequence({ group: "g", most: 3 }) }, { a: [[]], b: [[]] }),

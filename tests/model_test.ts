@@ -16,7 +16,7 @@ import {
   type Spec,
   train,
 } from "../mod.ts";
-import { log } from "../lib/ops.ts";
+import { broadcast, constant, inTraining, log, type Value } from "../lib/ops.ts";
 import { initialise, layoutOf, optimise, parametersOf, prediction } from "../lib/graph.ts";
 import { random } from "../lib/data/random.ts";
 import { sliceRows } from "../lib/data/rows.ts";
@@ -300,6 +300,18 @@ Deno.test("predict() sees what training has changed, in the middle of it", async
   await assertRejects(() => model.predict(sample(3)), TypeError, "Cannot predict: the model is disposed");
   await assertRejects(() => model.parameters(), TypeError, "Cannot read parameters: the model is disposed");
   await assertRejects(() => train(model, sample(8)).next(), TypeError, "Cannot train: the model is disposed");
+});
+
+Deno.test("predict() refuses a model that reads nothing of a row, which can be trained and evaluated", async () => {
+  const alike = (x: Value) => inTraining(x, broadcast(constant(1), ["batch", 1]));
+  const model = await compile(define({ input: 1, tasks: { y: regression(alike) } }), { engine: reference(), seed: 1 });
+  const data = rows([[1], [2]], { labels: { y: [1, 2] } });
+  for await (const _ of train(model, data, { epochs: 1 })) { /* goes on */ }
+  assert(Number.isFinite((await evaluate(model, data)).metrics.y.mse));
+  const wanted =
+    "Cannot predict: no task reads the rows in evaluation, so that nothing has their number: wanted a tower";
+  for (const run of [model.predict, model.inspect]) await assertRejects(() => run(data), TypeError, wanted);
+  model.dispose();
 });
 
 Deno.test("predict() refuses to return NaN", async () => {

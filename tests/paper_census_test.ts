@@ -83,6 +83,7 @@ Deno.test("jobs() searches, then asks for the seeds of the best trials and for t
     const text = study.summary(results, budget);
     for (const method of methods) assertMatch(text, new RegExp(`^${method} `, "m"));
     assertMatch(text, /undecided|mmoe$/m);
+    assertEquals(text.match(/rate 0\.0125/g)?.length, methods.length);
   }
 });
 
@@ -244,7 +245,7 @@ function invented(job: Job, main: string): Result {
   );
   const found: Result["found"] = stage === "bootstrap"
     ? { [main]: gaps, marital: gaps }
-    : { validation: aucs, test: aucs, epochs: 2, parameters: 10 };
+    : { drawn: { rate: 0.0125 }, validation: aucs, test: aucs, epochs: 2, parameters: 10 };
   return { ...job, seed: 0, engine: "reference", seconds: 1, found };
 }
 

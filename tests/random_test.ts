@@ -1,5 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
-import { fillNormal, fillUniform, permutation, random } from "../lib/data/random.ts";
+import { category, define, dense, embed, fit, inits, pipe, regression } from "../mod.ts";
+import { type Graph, initialise } from "../lib/graph.ts";
+import { writeNormals } from "../lib/data/box_muller.ts";
+import { fillNormal, fillUniform, permutation, type Random, random } from "../lib/data/random.ts";
+import { fillBlocks, type Key, keyOf } from "../lib/data/threefry.ts";
+import { noiseTensors } from "../lib/model/feed.ts";
 
 const COUNT = 200_000;
 
@@ -15,7 +20,106 @@ Deno.test("random() gives the same numbers for the same seed, and a number is it
 
 Deno.test("random() gives these numbers for ever, since saved seeds rely on them", () => {
   const source = random("gatehouse");
-  assertEquals([source.bits(), source.bits(), source.bits()], [4256756819, 2650029915, 4199345864]);
+  assertEquals([source.bits(), source.bits(), source.bits()], [499844201, 4273744576, 3337118563]);
+});
+
+/** Returns hexadecimal words. */
+const hex = (words: Iterable<number>) => [...words].map((word) => (word >>> 0).toString(16).padStart(8, "0")).join(" ");
+
+Deno.test("fillBlocks() has the known answers of Random123 for threefry2x32 of 20 rounds", () => {
+  const known: readonly (readonly [low: number, high: number, key: Key, words: string])[] = [
+    [0, 0, [0, 0], "6b200159 99ba4efe"],
+    [0xffffffff, 0xffffffff, [0xffffffff, 0xffffffff], "1cb996fc bb002be7"],
+    [0x243f6a88, 0x85a308d3, [0x13198a2e, 0x03707344], "c4923a9c 483df7a0"],
+  ];
+  for (const [low, high, key, wanted] of known) {
+    for (const signed of [(word: number) => word, (word: number) => word | 0]) {
+      const words = new Int32Array(2);
+      fillBlocks(words, [signed(key[0]), signed(key[1])], signed(low), signed(high));
+      assertEquals(hex(words), wanted);
+    }
+  }
+});
+
+Deno.test("fillBlocks() counts on in its high word", () => {
+  const key: Key = [1, 2];
+  const [words, next] = [new Int32Array(4), new Int32Array(2)];
+  fillBlocks(words, key, 0xffffffff, 4);
+  fillBlocks(next, key, 0, 5);
+  assertEquals(words.subarray(2), next);
+});
+
+Deno.test("random() begins at any word", () => {
+  const all = Array.from({ length: 200 }, ((source) => () => source.bits())(random("place")));
+  for (const at of [0, 1, 2, 31, 32, 33, 64, 100, 159]) {
+    const source = random("place", at);
+    assertEquals(Array.from({ length: 40 }, () => source.bits()), all.slice(at, at + 40), `${at}`);
+  }
+  for (const [at, low, high] of [[2 ** 33 - 2, 0xffffffff, 0], [2 ** 33, 0, 1], [2 ** 45 + 6, 3, 2 ** 12]]) {
+    const words = new Int32Array(2);
+    fillBlocks(words, keyOf("place"), low, high);
+    const source = random("place", at);
+    assertEquals([source.bits(), source.bits()], [...words].map((word) => word >>> 0), `${at}`);
+  }
+});
+
+Deno.test("fillUniform() and fillNormal() make each element of its own words, so that a part is filled alone", () => {
+  for (const fill of [fillUniform, fillNormal]) {
+    const all = fill(new Float32Array(301), random("part"));
+    for (const at of [0, 2, 30, 32, 100, 298]) {
+      assertEquals(fill(new Float32Array(301 - at), random("part", at)), all.slice(at));
+    }
+  }
+});
+
+Deno.test("noiseTensors() are numbers of random(), by seed and name", () => {
+  const nodes = ["normal", "uniform"].map((kind) => ({
+    op: "noise",
+    attrs: { kind, name: `a ${kind}` },
+    shape: ["batch", 5],
+  }));
+  const found = noiseTensors({ nodes } as unknown as Graph, 333, "7:3");
+  assertEquals(found["a normal"].data, fillNormal(new Float32Array(333 * 5), random("7:3:a normal")));
+  assertEquals(found["a uniform"].data, fillUniform(new Float32Array(333 * 5), random("7:3:a uniform")));
+});
+
+Deno.test("initialise() gives numbers of random(), by seed, path and word", () => {
+  const input = fit({ user: category() }, { user: ["ann", "bob"] });
+  const [normal, around] = [{ init: inits.normal(2) }, { init: inits.uniform(2) }];
+  const tower = pipe(embed(5, normal), dense(401, normal), dense(3, around));
+  const found = initialise(define({ input, tasks: { y: regression(tower) } }), 7);
+  const wanted: Readonly<Record<string, (source: Random) => number>> = {
+    "tasks/y/tower/1/kernel": (source) => source.normal() * 2,
+    "tasks/y/tower/2/kernel": (source) => ((source.bits() | 0) + 0.5) * 2 ** -31 * 2,
+  };
+  for (const [path, draw] of Object.entries(wanted)) {
+    const source = random(`7:${path}`);
+    assertEquals(found[path].data, Float32Array.from(found[path].data, () => draw(source)));
+  }
+  const path = "tasks/y/tower/0/user";
+  for (const [row, word] of ["ann", "bob"].entries()) {
+    const source = random(`7:${path}:${word}`);
+    const vector = Float32Array.from({ length: 5 }, () => source.normal() * 2);
+    assertEquals(found[path].data.slice(5 * (row + 1), 5 * (row + 2)), vector);
+  }
+});
+
+Deno.test("writeNormals() is Box and Muller's pair, at the ends of both words too", () => {
+  const pair: [number, number] = [0, 0];
+  const source = random("pairs");
+  const ends = [0, 1, 2, 2 ** 29 - 1, 2 ** 29, 2 ** 30, 3 * 2 ** 29, 2 ** 31 - 1, 2 ** 31, 3 * 2 ** 30, 2 ** 32 - 1];
+  const words = [...ends, ...Array.from({ length: 200 }, () => source.bits())];
+  for (const first of words) {
+    const square = -2 * Math.log1p(-(2 ** 32 - 0.5 - first) / 2 ** 32);
+    const radius = Math.sqrt(square);
+    for (const second of words) {
+      writeNormals(first, second | 0, pair);
+      const turn = 2 * Math.PI * second / 2 ** 32;
+      const within = 2e-15 * Math.max(1, radius, 1 / radius);
+      near(pair[0], radius * Math.cos(turn), within);
+      near(pair[1], radius * Math.sin(turn), within);
+    }
+  }
 });
 
 Deno.test("fillUniform() has the moments of the uniform distribution and never reaches 1", () => {

@@ -80,7 +80,7 @@ const specs: Readonly<Record<string, Spec>> = {
 
 for (const [name, spec] of Object.entries(specs)) {
   Deno.test(`what no row has trained adds nothing to a prediction: ${name}`, async () => {
-    const begun = initialise(spec, 3);
+    const begun = initialise(spec, 12);
     const empty = await outputsOf(spec, begun, [-1, -1, -1]);
     for (const codes of [[0, 0, 0], [1, 1, 0], [0, 1, -1], [-1, 0, 0]]) {
       assertClose(await outputsOf(spec, begun, codes), empty);
@@ -88,7 +88,7 @@ for (const [name, spec] of Object.entries(specs)) {
     const words = await outputsOf(spec, begun, [2, 3, 2]);
     assert(Object.keys(empty).some((key) => Math.abs(words[key][0] - empty[key][0]) > 1e-6), "words add nothing");
 
-    const model = await compile(spec, { engine: reference(), seed: 3 });
+    const model = await compile(spec, { engine: reference(), seed: 12 });
     const optimiser = adam(0.02, { weightDecay: 0.1 });
     await trained(model, known, optimiser);
     const learnt = await model.parameters();

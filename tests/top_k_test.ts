@@ -157,7 +157,7 @@ Deno.test("topK() with balance chooses by a bias that a step moves towards even 
   const spec = gated(gates, 4);
   const labels = { y: Array(7).fill(0), z: Array(7).fill(0) };
   const labelled = rows(x, { labels });
-  const parameters = drawn(spec, "balance");
+  const parameters = drawn(spec, "even load");
   const float = Object.fromEntries(
     Object.entries(parameters).map(([path, { shape, data }]) => [path, { shape, data: Float32Array.from(data) }]),
   );

@@ -344,7 +344,7 @@ Deno.test("train() stops early by metrics of which less is better, and by those 
     const text = JSON.stringify(stopping);
     const { task, metric, patience = 1 } = stopping;
     const weights = Object.entries(typeof task === "string" ? { [task]: 1 } : task);
-    const { records, parameters } = await trained(selling, priced(inputs), { ...options, epochs: 60, stopping }, 5);
+    const { records, parameters } = await trained(selling, priced(inputs), { ...options, epochs: 60, stopping }, 6);
     const scores = records.flatMap(({ validation }) => {
       const metrics: Readonly<Record<string, Readonly<Record<string, number>>>> | undefined = validation?.metrics;
       return metrics ? [weights.reduce((sum, [name, weight]) => sum + weight * metrics[name][metric!], 0)] : [];
@@ -354,10 +354,10 @@ Deno.test("train() stops early by metrics of which less is better, and by those 
     assertEquals([records.at(-1)?.ended, scores.length], ["stopped early", best + patience], text);
     assertEquals(
       parameters,
-      (await trained(selling, priced(inputs), { ...options, epochs: best }, 5)).parameters,
+      (await trained(selling, priced(inputs), { ...options, epochs: best }, 6)).parameters,
       text,
     );
-    const last = await trained(selling, priced(inputs), { ...options, epochs: scores.length }, 5);
+    const last = await trained(selling, priced(inputs), { ...options, epochs: scores.length }, 6);
     assertNotEquals(parameters, last.parameters, text);
   }
 });

@@ -21,7 +21,7 @@ Deno.test("multiplier() multiplies matrices of any lengths as float64 does, and 
     const { heap, taken } = heapOf(64);
     const multiply = multiplier(heap, relaxed)!;
     for (const [m, k, n] of [...edges, ...sampled(150)]) {
-      const [a, b] = [normal(m * k, "a"), normal(k * n, "b")];
+      const [a, b] = [normal(m * k, "rows"), normal(k * n, "columns")];
       const [left, right, result] = [a.length, b.length, m * n + 2 * guard].map((length) => heap.take(4 * length));
       const view = (at: number, length: number) => new Float32Array(heap.memory.buffer, at, length);
       view(left, a.length).set(a);

@@ -140,6 +140,6 @@ function input(name: string, ...shape: ("batch" | number)[]) {
 
 function normal(...shape: number[]): Tensor {
   const data = new Float32Array(shape.reduce((size, length) => size * length, 1));
-  fillNormal(data, random(shape.join()));
+  fillNormal(data, random(`rows ${shape}`));
   return { shape, data };
 }

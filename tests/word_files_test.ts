@@ -186,3 +186,18 @@ Deno.test("encodeWords() and decodeWords() refuse what cannot be", () => {
   ];
   for (const [wrong, message] of cases) assertThrows(() => decodeWords(wrong, "f"), Error, message);
 });
+
+Deno.test("decodeWords() reads words wherever they stand among the pieces that are decoded at once", () => {
+  const piece = 2 ** 16;
+  const long = "x".repeat(piece - 3);
+  const cases: readonly (readonly string[])[] = [
+    [],
+    [""],
+    [long, "é", "abc", "日本", ""],
+    [long, "ab", "é"],
+    [long, "abc", "é", "y".repeat(3 * piece), "z", ""],
+    ["é".repeat(piece), ...numbered(9000), "😀", ...numbered(9000)],
+    numbered(30_000, "a word"),
+  ];
+  for (const words of cases) assertEquals(decodeWords(encodeWords({ a: words }), "words").get("a"), words);
+});

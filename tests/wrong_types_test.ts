@@ -283,7 +283,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     labelCorrelation: () => [0.5, options({ ...labelOptions })],
     labelMoments: () => [options({ ...labelOptions })],
     permutation: () => [3, draw()],
-    random: () => ["seed"],
+    random: () => ["seed", 2],
     synthetic:
       () => [{ correlation: 0.5, rows: 2, seed: 1, part: "train", width: 3, standardise: true, ...labelOptions }],
   },

@@ -2,7 +2,7 @@ import { textTable } from "@gatehouse/gatehouse";
 import type { Difference } from "./bootstrap.ts";
 import { aucsOf, cellsOf, gapOf, spreadOf } from "./census_cells.ts";
 import { keptTrials, logisticTrial, mostEpochs } from "./census_run.ts";
-import { methods, trialOf, trialText } from "./census_space.ts";
+import { methods, type Trial, trialText } from "./census_space.ts";
 import { bestTrial, type CensusTable, runsOfTables } from "./census_stages.ts";
 import { tableAucs } from "./printed.ts";
 import { type Budget, type Result, resultsOf } from "./study.ts";
@@ -64,7 +64,8 @@ function trialTable(results: readonly Result[], of: CensusTable, trials: number)
     const trial = bestTrial(results, of, method, trials);
     if (trial === undefined) return [];
     const { found, seconds } = resultsOf(results, of.name, { stage: "search", method, trial })[0];
-    const { validation, epochs, parameters } = found as unknown as {
+    const { drawn, validation, epochs, parameters } = found as unknown as {
+      readonly drawn: Trial;
       readonly validation: Readonly<Record<string, number | null>>;
       readonly epochs: number;
       readonly parameters: number;
@@ -76,7 +77,7 @@ function trialTable(results: readonly Result[], of: CensusTable, trials: number)
       epochs,
       parameters,
       seconds: Math.round(seconds),
-      "hyper-parameters": trialText(trialOf(method, trial)),
+      "hyper-parameters": trialText(drawn),
     }];
   });
   return `${textTable(chosen)}\nlogistic, not searched: ${trialText(logisticTrial)}`;

@@ -114,7 +114,7 @@ export function embed(k: number | Readonly<Record<string, number>>, options: Emb
     if (isArray(frozen)) checkFrozen(frozen, ids);
     const poolings = poolingsOf(pool, ids);
     const sizes = sizesOf(k, ids);
-    const codedAs = (at: number) => vectorsOf(x, ids[at], tableOf(ids[at], sizes[at]));
+    const codedAs = (at: number) => lookedUp(x, ids[at], tableOf(ids[at], sizes[at]));
     const vectors = ids.map(({ name, codes }, at) => {
       if (codes.items === undefined) return codedAs(at)[0];
       const query = (feature: string) => codedAs(queried(ids, name, feature))[0];
@@ -147,7 +147,7 @@ function firstOf({ missing, items }: Id["codes"]): number {
 }
 
 /** Returns the vectors of a feature, `[batch, k]` each: one, or of a sequence one for each place. */
-function vectorsOf(x: Value, { start, width, codes }: Id, table: Value): readonly Value[] {
+function lookedUp(x: Value, { start, width, codes }: Id, table: Value): readonly Value[] {
   const { items = 1 } = codes;
   const [size, first] = [width / items, firstOf(codes)];
   return Array.from({ length: items }, (_, place) => {
@@ -213,7 +213,7 @@ function chosen(places: readonly Place[], wanted: readonly string[] | undefined)
 /** Returns the size of the vectors of each feature: one that shares a table has the size of all who do. */
 function sizesOf(k: number | Readonly<Record<string, number>>, ids: readonly Id[]): readonly number[] {
   if (typeof k === "number") return ids.map(() => k);
-  checkNames("k", Object.keys(k), tablesOf(ids));
+  checkNames("k", Object.keys(k), tableNames(ids));
   const sized = new Map<string, string>(); // the feature whose size is that of each table
   const named = ids.flatMap(({ name, codes: { table = name } }) => [[table, table], [table, name]]);
   for (const [table, name] of named) {
@@ -233,7 +233,7 @@ function sizesOf(k: number | Readonly<Record<string, number>>, ids: readonly Id[
 }
 
 /** Returns the names of features and of those whose tables they share. */
-function tablesOf(ids: readonly Id[]): ReadonlySet<string> {
+function tableNames(ids: readonly Id[]): ReadonlySet<string> {
   return new Set(ids.flatMap(({ name, codes: { table = name } }) => [name, table]));
 }
 
@@ -244,7 +244,7 @@ function checkFrozen(frozen: readonly string[], ids: readonly Id[]): void {
     const { name, codes: { table = name } } = sharing;
     throw wrong(`frozen has ${quoted(name)}, which has the vectors of ${quoted(table)}: wanted ${quoted(table)}`);
   }
-  checkNames("frozen", frozen, tablesOf(ids));
+  checkNames("frozen", frozen, tableNames(ids));
 }
 
 /** Returns the pooling of each sequence that is named. */

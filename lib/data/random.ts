@@ -1,4 +1,6 @@
 import { checkCount, checkSeed, isRecord, kindOf } from "../errors/kinds.ts";
+import { writeNormals } from "./box_muller.ts";
+import { fillBlocks, keyOf } from "./threefry.ts";
 
 /** A source of random numbers that its seed determines: the same on every machine and engine. */
 export interface Random {
@@ -14,64 +16,57 @@ export interface Random {
  * A source of random numbers. Equal seeds give equal numbers; different seeds, however alike, give independent ones,
  * so `${seed}:${name}` is a source of its own for every name. A number is the same seed as its decimal text.
  *
- * The generator is sfc32 (Doty-Humphrey, PractRand), a counter and three mixed words of state, so no seed is a weak
- * one and no cycle is shorter than 2^32. Normal numbers are made in pairs by the polar method (Marsaglia, 1964).
+ * The generator is Threefry-2x32 of 20 rounds (Salmon et al., SC 2011), as JAX has it: word `i` of a seed is a function of
+ * the seed and `i`, so that any place is reached at once, and computed by any other program. `bits` takes a word,
+ * `uniform` two, and `normal` two for each pair of numbers (Box and Muller, 1958). The README of `lib/data` has the rule.
  *
  * @param seed Any text or number.
+ * @param at The number of words that come before the first one, at least 0. Default: none.
+ * @throws {TypeError | RangeError} if the seed is neither, or the number of words is not whole.
  *
  * @example
  * ```ts
  * import { assert, assertEquals } from "@std/assert";
+ * import { random } from "@gatehouse/gatehouse/datasets";
  *
  * assertEquals(random(7).uniform(), random("7").uniform());
  * assert(random("7:kernel").normal() !== random("7:bias").normal());
+ *
+ * const source = random(7);
+ * for (let word = 0; word < 1000; word++) source.bits();
+ * assertEquals(source.bits(), random(7, 1000).bits());
  * ```
  */
-export function random(seed: number | string): Random {
+export function random(seed: number | string, at = 0): Random {
   checkSeed("draw random numbers", seed);
-  return sourceOf(hash(String(seed)));
-}
-
-/** Returns a function that returns `random(prefix + rest)`, for many texts that begin alike. */
-export function randoms(prefix: string): (rest: string) => Random {
-  const begun = hash(prefix);
-  return (rest) => sourceOf(hash(rest, begun));
-}
-
-/** Returns the source that begins with three words. */
-function sourceOf([a, b, c]: Words): Random {
-  let counter = 1;
-  let spare: number | undefined;
-
-  const bits = (): number => {
-    const sum = (a + b + counter) | 0;
-    counter = (counter + 1) | 0;
-    a = b ^ (b >>> 9);
-    b = (c + (c << 3)) | 0;
-    c = ((c << 21 | c >>> 11) + sum) | 0;
-    return sum >>> 0;
-  };
-  const uniform = (): number => ((bits() >>> 5) * 2 ** 26 + (bits() >>> 6)) * 2 ** -53;
-  const normal = (): number => {
-    if (spare !== undefined) {
-      const number = spare;
-      spare = undefined;
-      return number;
+  checkCount("draw random numbers", "at", at);
+  const key = keyOf(String(seed));
+  const words = new Int32Array(2 * blocksAtOnce);
+  let block = Math.floor(at / 2);
+  let next = words.length;
+  const word = (): number => {
+    if (next === words.length) {
+      fillBlocks(words, key, block | 0, block / 2 ** 32 | 0);
+      block += blocksAtOnce;
+      next = 0;
     }
-    let x: number, y: number, square: number;
-    do {
-      x = (bits() + 0.5) * 2 ** -31 - 1;
-      y = (bits() + 0.5) * 2 ** -31 - 1;
-      square = x * x + y * y;
-    } while (square >= 1);
-    const stretch = Math.sqrt(-2 * Math.log(square) / square);
-    spare = y * stretch;
-    return x * stretch;
+    return words[next++];
   };
-
-  for (let round = 0; round < 15; round++) bits();
-  return { bits, uniform, normal };
+  const uniform = (): number => ((word() >>> 5) * 2 ** 26 + (word() >>> 6)) * 2 ** -53;
+  const pair: [number, number] = [0.5, 0.5];
+  let spare = false;
+  const normal = (): number => {
+    spare = !spare;
+    if (!spare) return pair[1];
+    writeNormals(word(), word(), pair);
+    return pair[0];
+  };
+  if (at % 2 === 1) word();
+  return { bits: () => word() >>> 0, uniform, normal };
 }
+
+/** The blocks of words that are made at once. */
+const blocksAtOnce = 16;
 
 /**
  * Fills an array with numbers of the uniform distribution on [0, 1), multiples of 2^-24, so that float32 holds each
@@ -141,32 +136,6 @@ export function permutation(count: number, random: Random): Uint32Array {
     order[j] = i;
   }
   return order;
-}
-
-type Words = readonly [number, number, number];
-
-/**
- * Three words of 32 bits, in each of which every character of the text flips about half the bits.
- *
- * @param begun The words of a text that comes before.
- */
-function hash(text: string, begun: Words = [0x9e3779b9, 0x243f6a88, 0xb7e15162]): Words {
-  const words: [number, number, number] = [...begun];
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    words[0] = mix(words[0] ^ unit);
-    words[1] = mix((words[1] + unit) ^ words[0]);
-    words[2] = mix((words[2] ^ unit) + words[1]);
-  }
-  return words;
-}
-
-/** The finaliser of MurmurHash3 (Appleby), a bijection of 32-bit words, after a step that moves 0. */
-function mix(word: number): number {
-  word = (word + 0x6d2b79f5) | 0;
-  word = Math.imul(word ^ word >>> 16, 0x85ebca6b);
-  word = Math.imul(word ^ word >>> 13, 0xc2b2ae35);
-  return word ^ word >>> 16;
 }
 
 function checkFloats(action: string, found: unknown): void {

@@ -118,7 +118,9 @@ export const bagKind: FeatureKind<UnfittedBag, BagFeature> = {
   },
   columns: (name, { weights }) => ({ [name]: "text", ...(weights === undefined ? {} : { [weights]: "text" }) }),
   fitting: ({ kind, pooling, weights, ...unfitted }, name, after) => {
-    const lists = fittingLists(unfitted, first, name, after);
+    const lists = fittingLists(unfitted, first, name, after, (lists, records) => {
+      weightsBeside(lists, name, { weights, separator: unfitted.separator }, records);
+    });
     return {
       add: lists.add,
       end: (action) => ({ kind, pooling, ...lists.end(action), ...(weights === undefined ? {} : { weights }) }),
@@ -176,7 +178,7 @@ export const bagKind: FeatureKind<UnfittedBag, BagFeature> = {
 function weightsBeside(
   { starts }: ListedWords,
   name: string,
-  { weights, separator }: BagFeature,
+  { weights, separator }: Pick<BagFeature, "weights" | "separator">,
   records: Records,
 ): ListedNumbers | undefined {
   if (weights === undefined) return undefined;

@@ -5,7 +5,7 @@ import type { Features } from "./input.ts";
 import type { Fitting } from "./kind.ts";
 import { authors, checkFeatures, checkRelations, columnsOfEach, type Feature, isFitted, isUnfitted } from "./table.ts";
 import { kinds, type UnfittedFeature } from "./table.ts";
-import { recordsOf, type Tabular } from "./tabular.ts";
+import { type Records, recordsOf, type Tabular } from "./tabular.ts";
 
 /** Rows that come piece by piece, each piece as `fit` and `encode` take rows: a stream, or a function that starts one. */
 export type Tables = AsyncIterable<Tabular> | (() => AsyncIterable<Tabular>);
@@ -144,12 +144,17 @@ function started(features: Readonly<Record<string, UnfittedFeature>>, given: Fit
     const before = Object.hasOwn(after, name) ? after[name] : undefined;
     return [name, fittingOf(name, feature, before)];
   });
+  const together = Object.entries(kinds).flatMap(([name, kind]) => {
+    const alike = Object.entries(features).filter(([, feature]) => feature.kind === name);
+    return kind.together === undefined ? [] : [(records: Records) => kind.together!(alike, records)];
+  });
   const wanted = columnsOfEach(features);
   let count = 0;
   return {
     add: (rows) => {
       const records = recordsOf(action, wanted, rows, count);
       fits.forEach(([, fitting]) => fitting.add(records));
+      together.forEach((check) => check(records));
       count += records.count;
     },
     end: () => {

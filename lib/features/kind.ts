@@ -58,6 +58,8 @@ export interface FeatureKind<Unfitted, Fitted> {
   wrong(features: readonly Named<Fitted>[], rows: Encoded): Wrong | undefined;
   /** The codes of its words, which features of lists can have too; absent where it has none of its own. */
   readonly vocabulary?: Vocabulary<Fitted>;
+  /** Refuses records in which the columns of features do not fit each other; absent where none can. */
+  together?(features: readonly Named<Unfitted>[], records: Records): void;
   /** The properties that decide how a feature is encoded; absent where all but its kind do. */
   encoding?(feature: Fitted): Readonly<Record<string, unknown>>;
   /** The difference between two features of the kind that are encoded differently, in words. */

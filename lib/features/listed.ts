@@ -164,12 +164,14 @@ export type Kept = Pick<ListedWords, "starts" | "codes" | "words"> & Pick<Lists,
  *
  * @param keptOf Returns what is read of lists of which each row has at most so many words.
  * @param after The same of a feature fitted before, whose codes stay.
+ * @param check Refuses lists that do not fit what stands beside them.
  */
 export function fittingLists(
   unfitted: ListOptions,
   keptOf: (lists: ListedWords, most: number) => Kept,
   name: string,
   after?: Listed,
+  check: (lists: ListedWords, records: Records) => void = () => {},
 ): Fitting<Listed> {
   const { like, separator, minCount = 1, mostWords, unknowns } = unfitted;
   const most = after?.items ?? unfitted.most;
@@ -178,6 +180,7 @@ export function fittingLists(
   return {
     add: (records) => {
       const lists = readLists(unfitted, name, records);
+      check(lists, records);
       longest = Math.max(longest, longestOf(lists.starts));
       if (like === undefined) words.add(keptOf(lists, most ?? mostItems), records);
     },

@@ -24,7 +24,7 @@ import {
   vocabularyOf,
   wrongInLists,
 } from "./listed.ts";
-import type { ListedWords } from "./tabular.ts";
+import { type ListedWords, listStarts, type Records } from "./tabular.ts";
 
 /** A sequence before its words and its length are known. */
 export interface UnfittedSequence extends ListOptions {
@@ -125,15 +125,13 @@ export const sequenceKind: FeatureKind<UnfittedSequence, SequenceFeature> = {
     const codes = rangesOf(features);
     return [{ name: "sequence", type: "int", width: codes.length, codes }];
   },
+  together: (features, records) => {
+    const startsOf = (name: string, separator?: string) => () => listStarts(records, name, separator);
+    checkGroups(features.map(([name, { group, separator }]) => [name, group, startsOf(name, separator)]), records);
+  },
   encode: (features, records) => {
     const read = features.map(([name, feature]) => [name, feature, readLists(feature, name, records)] as const);
-    const first = new Map<string, readonly [string, ListedWords]>();
-    for (const [name, { group }, lists] of read) {
-      if (group === undefined) continue;
-      const other = first.get(group);
-      if (other === undefined) first.set(group, [name, lists]);
-      else checkLengths(records.action, group, other, [name, lists]);
-    }
+    checkGroups(read.map(([name, { group }, { starts }]) => [name, group, () => starts]), records);
     const encoded = read.map(([name, feature, lists]) => {
       return [name, codesOfLists(feature, latest(lists, feature.items), name, records)];
     });
@@ -192,17 +190,22 @@ function oddRow(first: Int32Array, second: Int32Array): number {
   );
 }
 
-/** Makes sure that the lists of two features of a group have one length in each row. */
-function checkLengths(
-  action: string,
-  group: string,
-  [one, { starts: first }]: readonly [string, ListedWords],
-  [other, { starts: second }]: readonly [string, ListedWords],
+/** Makes sure that the lists of the features of a group have one length in each row. */
+function checkGroups(
+  features: readonly (readonly [name: string, group: string | undefined, starts: () => Int32Array])[],
+  { action, first }: Records,
 ): void {
-  const row = oddRow(first, second);
-  if (row < 0) return;
-  const [wanted, found] = [first, second].map((starts) => starts[row + 1] - starts[row]);
-  const lengths = `found ${found} words, but ${wanted} of feature ${quoted(one)}`;
-  const where = `Cannot ${action}\n  at feature ${quoted(other)}, row ${row}`;
-  throw new RangeError(`${where}: ${lengths}: wanted lists of one length in group ${quoted(group)}`);
+  const firsts = new Map<string, readonly [name: string, starts: Int32Array]>();
+  for (const [name, group, startsOf] of features) {
+    if (group === undefined) continue;
+    const starts = startsOf();
+    const [other, wanted] = firsts.get(group) ?? [name, starts];
+    firsts.set(group, [other, wanted]);
+    const row = oddRow(wanted, starts);
+    if (row < 0) continue;
+    const [most, found] = [wanted, starts].map((starts) => starts[row + 1] - starts[row]);
+    const lengths = `found ${found} words, but ${most} of feature ${quoted(other)}`;
+    const where = `Cannot ${action}\n  at feature ${quoted(name)}, row ${first + row}`;
+    throw new RangeError(`${where}: ${lengths}: wanted lists of one length in group ${quoted(group)}`);
+  }
 }

@@ -174,6 +174,11 @@ export function listsOf(records: Records, name: string, separator: string | unde
   return { starts: items.starts, codes: Int32Array.from(items.numbers), words: known.words };
 }
 
+/** Returns the position where each row's list starts among the items of a column of lists, and the end: `[rows + 1]`. */
+export function listStarts(records: Records, name: string, separator: string | undefined): Int32Array {
+  return itemsOf(records, name, name, separator, () => 0, "an item").starts;
+}
+
 /** Numbers of a column of lists. */
 export interface ListedNumbers {
   /** The position in `numbers` where each row's list starts, from 0, and the end of the last: `[rows + 1]`. */

@@ -120,7 +120,7 @@ export const vectorKind: FeatureKind<UnfittedVector, VectorFeature> = {
     let count = 0;
     return {
       add: (records) => {
-        const { numbers, absent } = vectorsOf(read, name, records);
+        const { numbers, absent } = numbersByRow(read, name, records);
         for (let row = 0, at = 0; row < absent.length; row++, at += read.width) {
           if (absent[row] === 1) continue;
           count++;
@@ -206,7 +206,7 @@ interface Numbers {
 }
 
 /** Returns the vectors of a feature. */
-function vectorsOf({ width, columns, separator, missing }: Read, name: string, records: Records): Numbers {
+function numbersByRow({ width, columns, separator, missing }: Read, name: string, records: Records): Numbers {
   const where = `Cannot ${records.action}\n  at feature ${quoted(name)}`;
   const numbers = new Float64Array(records.count * width);
   const absent = new Uint8Array(records.count);
@@ -247,7 +247,7 @@ function encodeInto(
   records: Records,
 ): void {
   const { width, mean, scale, indicator } = feature;
-  const { numbers, absent } = vectorsOf(feature, name, records);
+  const { numbers, absent } = numbersByRow(feature, name, records);
   for (let row = 0; row < records.count; row++) {
     const first = row * total + start;
     if (indicator) rows[first + width] = absent[row];

@@ -87,15 +87,17 @@ function part(bytes: Uint8Array, start: number, { begin, end }: Entry): Uint8Arr
 /** Returns the words whose bytes and ends these are. */
 function wordsIn(bytes: Uint8Array, ends: Uint8Array, where: string): string[] {
   const view = new DataView(ends.buffer, ends.byteOffset, ends.byteLength);
-  const whole = asciiOf(bytes);
   const words: string[] = new Array(ends.length / 4);
+  let piece = pieceOf(bytes, 0, 0);
   let from = 0;
   for (let at = 0; at < words.length; at++) {
     const to = view.getUint32(4 * at, true);
     if (to < from || to > bytes.length) {
       throw new RangeError(`Cannot read ${where}, word ${at}: it ends at ${to}, wanted ${from} to ${bytes.length}`);
     }
-    words[at] = whole === undefined ? decoded(bytes.subarray(from, to), `${where}, word ${at}`) : whole.slice(from, to);
+    if (to > piece.end) piece = pieceOf(bytes, from, to);
+    const { text, start } = piece;
+    words[at] = text?.slice(from - start, to - start) ?? decoded(bytes.subarray(from, to), `${where}, word ${at}`);
     from = to;
   }
   Object.freeze(words);
@@ -105,10 +107,18 @@ function wordsIn(bytes: Uint8Array, ends: Uint8Array, where: string): string[] {
   return words;
 }
 
-/** Returns bytes as one text where each byte is a character, so that words are cut from it; undefined elsewhere. */
-function asciiOf(bytes: Uint8Array): string | undefined {
-  const text = bytes.length > 2 ** 28 ? undefined : textOf(bytes);
-  return text?.length === bytes.length ? text : undefined;
+/** Bytes of some words, and their text where each byte is a character, so that words are cut from it. */
+interface Piece {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string | undefined;
+}
+
+/** Returns the bytes of a word and of those that follow, a few at a time: a text of all would be as much again. */
+function pieceOf(bytes: Uint8Array, start: number, wordEnd: number): Piece {
+  const end = Math.min(Math.max(wordEnd, start + 2 ** 16), bytes.length);
+  const text = textOf(bytes.subarray(start, end));
+  return { start, end, text: text?.length === end - start ? text : undefined };
 }
 
 function decoded(bytes: Uint8Array, where: string): string {

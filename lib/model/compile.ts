@@ -2,10 +2,11 @@ import { areFinite } from "../ops/finite.ts";
 import { type Rows, sliceRows } from "../data/rows.ts";
 import type { Engine, Store } from "../engines/engine.ts";
 import { checkRecord, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
+import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
 import type { InputSpec } from "../features/input.ts";
 import type { Graph } from "../graph/graph.ts";
-import { flatName } from "../graph/layout.ts";
+import { flatName, type Parameter } from "../graph/layout.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import { checkBalanced } from "./balance.ts";
 import { check } from "../spec/check.ts";
@@ -112,10 +113,20 @@ export async function compiled<Tasks extends string>(
   checkMark(spec.input, all ?? begin);
   const others = parameters.filter(({ path }) => begin === undefined || !Object.hasOwn(begin, path));
   const first = all ?? { ...initialised(others, seed, spec.input), ...begin };
+  if (begin !== undefined) checkBegin(parameters, begin);
   if (all !== undefined || begin !== undefined) checkParameters(parameters, first);
   const store = engine.store({ [flatName]: join(layout, first) });
   const own = isGiven ? {} : all ?? begin ?? {};
   return modelOf(plan, engine, seed, store, tablesOf(plan.tables, first, (path) => !Object.hasOwn(own, path)));
+}
+
+/** Makes sure that the parameters to begin with are some of a model's. */
+function checkBegin(parameters: readonly Parameter[], begin: Readonly<Record<string, Tensor>>): void {
+  const known = parameters.map(({ path }) => path);
+  const strange = Object.keys(begin).find((path) => !known.includes(path));
+  if (strange === undefined) return;
+  const near = advice(strange, known.filter((path) => !Object.hasOwn(begin, path)));
+  throw new TypeError(`Cannot compile model\n  at begin: it has no parameter ${quoted(strange)}${near}`);
 }
 
 /** Returns a model whose parameters are in a store. */
@@ -203,7 +214,12 @@ async function outputsFor(insides: () => Insides, rows: Rows, gates: boolean): P
   const tasks = Object.keys(plan.spec.tasks);
   checkRows(plan.spec, rows);
   const name = gates ? "inspect" : "predict";
-  const { graph, program } = programOf(name, () => prediction(plan, gates));
+  const { graph, program } = programOf(name, () => {
+    const graph = prediction(plan, gates);
+    if (namesRead(graph).size > 0) return graph;
+    const why = "no task reads the rows in evaluation, so that nothing has their number";
+    throw new TypeError(`Cannot predict: ${why}: wanted a tower or an expert that computes with its argument`);
+  });
   const outputs = await inPieces((tensors) => program.run(insides().fed(graph, tensors)), rows, plan.spec.input);
   checkPredictions(pick(outputs, tasks), rows.count);
   await checkInside("Cannot predict", kept, [name, graph], rows);

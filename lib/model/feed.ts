@@ -1,5 +1,6 @@
-import { fillNormal, fillUniform, random } from "../data/random.ts";
+import { draw } from "../data/draw.ts";
 import { type Rows, sliceRows } from "../data/rows.ts";
+import { keyOf } from "../data/threefry.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { InputSpec } from "../features/input.ts";
 import { partsOf } from "../features/parts.ts";
@@ -138,16 +139,19 @@ export function columnOf(columns: Rows["labels"], task: string): Float32Array | 
   return columns !== undefined && Object.hasOwn(columns, task) ? columns[task] : undefined;
 }
 
-/** Returns random numbers for every noise of a graph, which depend on the seed and the noise's name alone. */
+/**
+ * Returns random numbers for every noise of a graph, which depend on the seed and the noise's name alone: those of
+ * `random("SEED:NAME")`, in the order of the elements.
+ */
 export function noiseTensors(graph: Graph, batch: number, seed: string): Record<string, Tensor> {
   const tensors: Record<string, Tensor> = {};
+  const words = new Int32Array(1024);
   for (const { op, attrs, shape } of graph.nodes) {
     if (op !== "noise") continue;
     const fixed = withBatch(shape, batch);
     const data = new Float32Array(sizeOf(fixed));
-    const source = random(`${seed}:${attrs.name}`);
-    if (attrs.kind === "normal") fillNormal(data, source);
-    else fillUniform(data, source);
+    const spread = attrs.kind === "normal" ? "normal" : "uniform";
+    draw({ data, from: 0, to: data.length }, keyOf(`${seed}:${attrs.name}`), { spread, size: 1 }, words);
     tensors[attrs.name as string] = { shape: fixed, data };
   }
   return tensors;

@@ -54,7 +54,7 @@ export async function grow<Tasks extends string>(
 ): Promise<Model<Tasks>> {
   const action = "grow model";
   const { evicted = false } = optionsOf(action, options, [], ["evicted"]);
-  insidesOf(model, action);
+  const { plan: { fuse } } = insidesOf(model, action);
   const { spec, seed, engine } = model;
   if ("width" in spec.input) {
     throw new TypeError(`Cannot ${action}: it reads ${spec.input.width} numbers a row, without names`);
@@ -74,7 +74,7 @@ export async function grow<Tasks extends string>(
     if (rows === undefined && sizeOf(shape) === known.data.length) return [path, known];
     return [path, moved(parameter, known, rows, initialised([parameter], seed, grown.input)[path])];
   });
-  return await compiled(grown, { engine, seed, parameters: Object.fromEntries(parameters) }, true);
+  return await compiled(grown, { engine, seed, fuse, parameters: Object.fromEntries(parameters) }, true);
 }
 
 /** Returns a table whose first rows, or those of some numbers, are those of another. */

@@ -1,5 +1,6 @@
 import { kindOf } from "../errors/kinds.ts";
-import { type Random, random, randoms } from "../data/random.ts";
+import { type Distribution, draw } from "../data/draw.ts";
+import { keyOf } from "../data/threefry.ts";
 import type { InputSpec } from "../features/input.ts";
 import { kinds } from "../features/table.ts";
 import type { Tensor } from "../ops/tensor.ts";
@@ -46,7 +47,11 @@ export function initialised(parameters: readonly Parameter[], seed: number, inpu
 function initial({ path, shape, init, zeros = [], feature }: Parameter, seed: number, input: InputSpec): Tensor {
   if (init.kind === "values") return { shape, data: Float32Array.from(init.values) };
   const texts = feature === undefined ? undefined : rowTexts(input, feature);
-  const data = texts === undefined ? drawn(path, shape, init, seed) : drawnByRow(path, shape, init, seed, texts);
+  const data = init.kind === "constant"
+    ? new Float32Array(sizeOf(shape)).fill(init.value)
+    : texts === undefined
+    ? drawn(path, shape, init, seed)
+    : drawnByRow(path, shape, init, seed, texts);
   const width = data.length / shape[0];
   for (const row of zeros) data.fill(0, row * width, (row + 1) * width);
   return { shape, data };
@@ -54,12 +59,9 @@ function initial({ path, shape, init, zeros = [], feature }: Parameter, seed: nu
 
 /** Returns initial values that were not given, in the order of the elements. */
 function drawn(path: string, shape: readonly number[], init: Drawn, seed: number): Float32Array<ArrayBuffer> {
-  const source = random(`${seed}:${path}`);
-  const { spread, size } = distribution(init, shape);
   const data = new Float32Array(sizeOf(shape));
-  if (spread === "constant") return data.fill(size);
-  const draw = drawsOf(spread, source);
-  for (let at = 0; at < data.length; at++) data[at] = draw() * size;
+  const part = { data, from: 0, to: data.length };
+  draw(part, keyOf(`${seed}:${path}`), distributionOf(init, shape), new Int32Array(1024));
   return data;
 }
 
@@ -71,14 +73,13 @@ function drawnByRow(
   seed: number,
   textOf: (row: number) => string,
 ): Float32Array<ArrayBuffer> {
-  const { spread, size } = distribution(init, shape);
+  const distribution = distributionOf(init, shape);
   const [rows, units] = shape;
   const data = new Float32Array(rows * units);
-  if (spread === "constant") return data.fill(size);
-  const sourceOf = randoms(`${seed}:${path}:`);
+  const begun = keyOf(`${seed}:${path}:`);
+  const words = new Int32Array(units + units % 2);
   for (let row = 0; row < rows; row++) {
-    const draw = drawsOf(spread, sourceOf(textOf(row)));
-    for (let at = row * units; at < (row + 1) * units; at++) data[at] = draw() * size;
+    draw({ data, from: row * units, to: (row + 1) * units }, keyOf(textOf(row), begun), distribution, words);
   }
   return data;
 }
@@ -93,36 +94,24 @@ function rowTexts(input: InputSpec, name: string): ((row: number) => string) | u
   return (row) => kind.textOf?.(feature, row + first) ?? "";
 }
 
-function drawsOf(spread: "uniform" | "normal", source: Random): () => number {
-  return spread === "uniform" ? () => 2 * source.uniform() - 1 : () => source.normal();
-}
+/** Initial values that are drawn. */
+type Drawn = Exclude<Init, { readonly kind: "values" | "constant" }>;
 
-/** Initial values that are not given one by one. */
-type Drawn = Exclude<Init, { readonly kind: "values" }>;
-
-/**
- * Returns the distribution of initial values and its size: a constant, the limit of a uniform distribution around 0, or
- * the standard deviation of a normal one.
- */
-function distribution(
-  init: Drawn,
-  shape: readonly number[],
-): { spread: "constant" | "uniform" | "normal"; size: number } {
+/** Returns the distribution of initial values. */
+function distributionOf(init: Drawn, shape: readonly number[]): Distribution {
   const fanOut = shape.at(-1) ?? 1;
   const fanIn = shape.at(-2) ?? fanOut; // of each matrix of a stack
   switch (init.kind) {
-    case "constant":
-      return { spread: "constant", size: init.value };
     case "uniform":
-      return { spread: "uniform", size: init.limit };
+      return { spread: "around 0", size: init.limit };
     case "normal":
       return { spread: "normal", size: init.deviation };
     case "glorotUniform":
-      return { spread: "uniform", size: Math.sqrt(6 / (fanIn + fanOut)) };
+      return { spread: "around 0", size: Math.sqrt(6 / (fanIn + fanOut)) };
     case "glorotNormal":
       return { spread: "normal", size: Math.sqrt(2 / (fanIn + fanOut)) };
     case "heUniform":
-      return { spread: "uniform", size: Math.sqrt(6 / fanIn) };
+      return { spread: "around 0", size: Math.sqrt(6 / fanIn) };
     case "heNormal":
       return { spread: "normal", size: Math.sqrt(2 / fanIn) };
     case "lecunNormal":

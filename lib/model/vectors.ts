@@ -86,7 +86,7 @@ export async function readVectors(source: Source, feature: Feature, options: Vec
   if (sha256 !== undefined) checkText(action, "sha256", sha256);
   checkText(action, "name", name);
   checkSignal(action, signal);
-  const { words, first, codes } = vocabularyOf(action, feature);
+  const { words, first, codes } = wordRows(action, feature);
   const file: VectorFile = {
     name,
     first,
@@ -130,7 +130,7 @@ interface VectorFile {
 }
 
 /** Returns the words of a feature, and the rows of its table, of which those of unknown words come first. */
-function vocabularyOf(
+function wordRows(
   action: string,
   feature: Feature,
 ): { readonly words: readonly string[]; readonly first: number; readonly codes: number } {

@@ -16,6 +16,8 @@ export interface Plan<Tasks extends string = string> {
   readonly spec: Spec<Tasks>;
   /** The rules of the engine that it is made for. */
   readonly rules: Rules;
+  /** True if like experts, gates and towers are computed as one. */
+  readonly fuse: boolean;
   /** The values in training. */
   readonly training: Traced;
   /** The values in evaluation and prediction. */
@@ -60,7 +62,7 @@ export interface PlanOptions {
  * ```
  */
 export function plan<Tasks extends string>(given: Spec<Tasks>, options: PlanOptions = {}): Plan<Tasks> {
-  const { rules = cautious, fuse: fused = true } = optionsOf("plan model", options, ["rules"], ["fuse"]);
+  const { rules = cautious, fuse: isFused = true } = optionsOf("plan model", options, ["rules"], ["fuse"]);
   checkRules(rules);
   const spec = check(given) as Spec<Tasks>;
   const phases = { training: { ...trace(spec, true) }, evaluation: { ...trace(spec, false) } };
@@ -68,10 +70,10 @@ export function plan<Tasks extends string>(given: Spec<Tasks>, options: PlanOpti
   const { values: { training, evaluation }, lookups } = lookUp(phases);
   const paths = new Set(lookups.flatMap(({ parts }) => parts.map(({ table }) => table)));
   const [tables, others] = [true, false].map((is) => parameters.filter(({ path }) => paths.has(path) === is));
-  const stacks = fused ? stacksOf(training, rules) : { routed: [], fused: [] };
+  const stacks = isFused ? stacksOf(training, rules) : { routed: [], fused: [] };
   const layout = layoutOf(others, [...stacks.routed, ...stacks.fused]);
-  const exported = phases.evaluation;
-  return kept({ spec, rules, training, evaluation, exported, lookups, parameters, tables, stacks, layout });
+  const values = { training, evaluation, exported: phases.evaluation, lookups };
+  return kept({ spec, rules, fuse: isFused, ...values, parameters, tables, stacks, layout });
 }
 
 /** Returns the stacks of parameters that training computes together. */

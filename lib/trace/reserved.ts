@@ -21,7 +21,7 @@ export function reservedRows(
   const of = (value: Value) => columns.get(value) ?? [];
   for (const value of values) {
     if (columns.has(value)) continue;
-    const tables = tablesOf(value);
+    const tables = factorsOf(value);
     const met = tables.flatMap(({ x, table }) =>
       of(x).length > 0 ? namesIn(table).map((name) => [name, of(x)] as const) : []
     );
@@ -33,7 +33,7 @@ export function reservedRows(
 }
 
 /** Returns the factors of a product of columns with numbers of their own: with a table, or element by element. */
-function tablesOf({ op, of: [a, b] }: Value): readonly { readonly x: Value; readonly table: Value }[] {
+function factorsOf({ op, of: [a, b] }: Value): readonly { readonly x: Value; readonly table: Value }[] {
   if (op === "matmul") return [{ x: a, table: b }];
   if (op !== "mul") return [];
   const vectors = [{ x: a, table: b }, { x: b, table: a }];
