@@ -13,6 +13,7 @@ import {
   fit,
   join,
   labels,
+  type MalformedRow,
   numeric,
   readCsv,
   recordParts,
@@ -23,6 +24,8 @@ import {
   take,
   train,
 } from "../mod.ts";
+import { csvFrom } from "../lib/data/csv.ts";
+import { csvApart } from "../lib/data/csv_apart.ts";
 import type { Position } from "../lib/data/dataset.ts";
 import { feedsOf } from "../lib/train/feeds.ts";
 import { stepsOf } from "../lib/train/steps.ts";
@@ -97,6 +100,37 @@ Deno.test("csvParts() begins at any row of a file, as if it had read those befor
       }
     }
   }
+});
+
+Deno.test("csvApart() reads in a thread of its own what csvFrom() reads, and fails as it does", async () => {
+  await withTemp(async (dir) => {
+    const path = `${dir}/log.csv`;
+    await Deno.writeTextFile(path, header + all.map(line).join(""));
+    for (const first of [0, 20, 60]) {
+      for (const mostWords of [2, Infinity]) {
+        const read = async (
+          by: typeof csvFrom,
+        ) => (await Array.fromAsync(by(path, { columns, rows: 5 }, first, mostWords), (table) => whole([table])));
+        assertEquals(await read(csvApart as typeof csvFrom), await read(csvFrom));
+      }
+    }
+    await Deno.writeTextFile(path, "id,job,tags,click\n1,a,,no\nx,b,,no\n3,c,,yes\n4,d\n");
+    const skipped: MalformedRow[] = [];
+    const options = { columns, name: "log.csv", malformed: (row: MalformedRow) => void skipped.push(row) };
+    const [table] = await Array.fromAsync(csvApart(path, options, 1, Infinity));
+    assertEquals([whole([table]), table.skipped], [{ id: [3], job: ["c"], tags: [""], click: ["yes"] }, 2]);
+    assertEquals(skipped.map(({ line }) => line), [3, 5]);
+    const failing = () => Array.fromAsync(csvApart(path, { columns, name: "log.csv" }, 0, Infinity));
+    await assertRejects(failing, SyntaxError, 'Cannot read log.csv\n  at line 3, column "id": found "x"');
+    await assertRejects(() => Array.fromAsync(csvApart(`${dir}/none.csv`, { columns }, 0, 1)), Error, "Cannot read");
+    await Deno.writeTextFile(path, header + Array.from({ length: 1000 }, (_, id) => line(id)).join(""));
+    const controller = new AbortController();
+    const reading = csvApart(path, { columns, rows: 2, signal: controller.signal }, 0, Infinity);
+    await reading.next();
+    controller.abort(new RangeError("enough"));
+    await assertRejects(() => Array.fromAsync(reading), RangeError, "enough");
+    for await (const _ of csvApart(path, { columns, rows: 2 }, 0, Infinity)) break;
+  });
 });
 
 Deno.test("csvParts() opens the files of a pattern in the order of their paths, numbers as numbers", async () => {

@@ -1,6 +1,7 @@
 import { quoted } from "../errors/quoted.ts";
 import { isRecord, kindOf } from "../errors/kinds.ts";
 import { type Stored, storedIn, type StoredSource } from "../files/stored.ts";
+import { csvApart, paysApart } from "./csv_apart.ts";
 import { csvFrom, csvHeader, type CsvOptions } from "./csv.ts";
 import { type Json, type TablePart, type TableParts, tableParts } from "./dataset.ts";
 import { Malformed } from "./malformed.ts";
@@ -85,8 +86,15 @@ function identityOf(files: readonly Stored[], options: CsvPartsOptions): Json {
   };
 }
 
-function partOf({ source, name }: Stored, options: CsvPartsOptions): TablePart {
-  return { name, read: (from, signal) => csvFrom(source, { ...options, name, signal }, from, mostWords) };
+function partOf({ source, name, size }: Stored, options: CsvPartsOptions): TablePart {
+  return {
+    name,
+    read: async function* (from, signal) {
+      const all = { ...options, name, signal };
+      const apart = await paysApart(source, size);
+      yield* apart ? csvApart(source as string | URL, all, from, mostWords) : csvFrom(source, all, from, mostWords);
+    },
+  };
 }
 
 /** The number of words of a column after which a new list of words begins. */

@@ -34,8 +34,9 @@ export interface Dataset {
 
 /** A pass over a dataset. */
 export interface PassOrder {
-  /** The seed and the epoch, from 1, which determine the order of rows. */
+  /** The seed, which determines the order of rows together with the epoch. */
   readonly seed: number;
+  /** The epoch, from 1. */
   readonly epoch: number;
   /** True if parts come in a random order; rows are shuffled by who reads the windows. */
   readonly shuffle: boolean;
@@ -49,6 +50,7 @@ export interface PassOrder {
 
 /** A window: rows that are in memory at once, until the window after the next one is asked for, which may take their place. */
 export interface Window {
+  /** The rows. */
   readonly rows: Rows;
   /** The place where it begins, from which a pass can begin. */
   readonly place: Place;
