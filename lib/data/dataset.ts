@@ -9,7 +9,7 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
  * all rows in order, which is what `fit` takes.
  */
 export interface TableParts extends AsyncIterable<Columns> {
-  /** What makes it this table and no other, as checkpoints compare it: kind, names, sizes, columns. */
+  /** The facts that make it this table and no other, as checkpoints compare it: kind, names, sizes, columns. */
   readonly identity: Json;
   /** Returns the parts in the order of the table. */
   readonly parts: (signal?: AbortSignal) => Promise<readonly TablePart[]>;
@@ -25,7 +25,7 @@ export interface TablePart {
 
 /** Rows to train on that are read as they are needed, in an order that seed and epoch determine, from any position on. */
 export interface Dataset {
-  /** What makes it this data and no other, as checkpoints compare it. */
+  /** The facts that make it this data and no other, as checkpoints compare it. */
   readonly identity: Json;
   /** Yields the rows of an epoch in windows, within each of which rows are shuffled. */
   readonly pass: (order: PassOrder) => AsyncIterable<Window>;
