@@ -62,9 +62,7 @@ export function checkpointFiles(model: Files, facts: Facts, arrays: NumberArrays
   });
   const named = Object.entries(arrays).map(([name, array]) => ({ name, type: typeOf(array), length: array.length }));
   const text = function* () {
-    const checkpoint = { format, facts, arrays: named, files: Object.fromEntries(digests) }; // known by now
-    const digest = digestOf(checkpoint);
-    yield new TextEncoder().encode(`${JSON.stringify({ sha256: digest, checkpoint }, undefined, 2)}\n`);
+    yield bytesIn({ format, facts, arrays: named, files: Object.fromEntries(digests) }); // known by now
   };
   return { ...Object.fromEntries(files), [factsFile]: text };
 }
@@ -89,8 +87,10 @@ function typeOf(array: NumberArray): TypeName {
   return array instanceof Float32Array ? "float32" : array instanceof Float64Array ? "float64" : "int32";
 }
 
-function digestOf(json: unknown): string {
-  return sha256(new TextEncoder().encode(JSON.stringify(json)));
+/** Returns the bytes of a file of facts, which begins with the SHA-256 of the rest as compact JSON. */
+function bytesIn(checkpoint: unknown): Uint8Array {
+  const digest = sha256(new TextEncoder().encode(JSON.stringify(checkpoint)));
+  return new TextEncoder().encode(`${JSON.stringify({ sha256: digest, checkpoint }, undefined, 2)}\n`);
 }
 
 /** A checkpoint as it lies in its folder, found whole. */
@@ -152,9 +152,11 @@ function factsIn(bytes: Uint8Array): (Checkpoint & { readonly files: Readonly<Re
   } catch {
     return undefined;
   }
-  const whole = isRecord(json) && isRecord(json.checkpoint) && json.checkpoint.format === format &&
-    digestOf(json.checkpoint) === json.sha256;
-  return whole ? (json as { readonly checkpoint: unknown }).checkpoint as ReturnType<typeof factsIn> : undefined;
+  const { checkpoint } = isRecord(json) ? json : {};
+  if (!isRecord(checkpoint) || checkpoint.format !== format) return undefined;
+  const written = bytesIn(checkpoint);
+  const isWhole = bytes.length === written.length && bytes.every((byte, at) => byte === written[at]);
+  return isWhole ? checkpoint as unknown as ReturnType<typeof factsIn> : undefined;
 }
 
 async function fileDigest(folder: string, file: string, action: string): Promise<string> {

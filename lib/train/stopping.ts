@@ -82,14 +82,23 @@ export function watcher<Tasks extends string>(
   const signs = Object.fromEntries(watched.map(([name]) => {
     return [name, measuresOf(spec.tasks[name].head)[metric]?.best === "most" ? 1 : -1];
   }));
+  return judge(patience, ({ loss, metrics }) =>
+    watched.reduce((total, [name, weight]) => {
+      const value = numbered(name, metric === "loss" ? loss[name] : metrics[name][metric]);
+      return total + weight * signs[name] * value;
+    }, 0));
+}
+
+/** Returns a judge by a score, the larger the better. */
+function judge<Tasks extends string>(
+  patience: number,
+  scoreOf: (evaluation: Evaluation<Tasks>) => number,
+): Watcher<Tasks> {
   let best = -Infinity;
   let since = 0;
   return {
-    isBest: ({ loss, metrics }) => {
-      const score = watched.reduce((total, [name, weight]) => {
-        const value = numbered(name, metric === "loss" ? loss[name] : metrics[name][metric]);
-        return total + weight * signs[name] * value;
-      }, 0);
+    isBest: (evaluation) => {
+      const score = scoreOf(evaluation);
       const better = score > best;
       if (better) best = score;
       since = better ? 0 : since + 1;
