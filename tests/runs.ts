@@ -18,6 +18,7 @@ import {
   type Engine,
   fit,
   gradNorm,
+  type Label,
   lazyAdam,
   level,
   mgda,
@@ -75,7 +76,7 @@ const engines: Readonly<Record<string, () => Promise<Engine> | Engine>> = {
 const count = 70;
 
 /** Columns in which both tasks can be learnt from user, item and a number. */
-function columns(seed: string): { user: string[]; item: string[]; x: number[] } {
+export function columnsOf(seed: string): { user: string[]; item: string[]; x: number[] } {
   const source = random(`runs:${seed}`);
   const of = <T>(draw: () => T) => Array.from({ length: count }, draw);
   return {
@@ -85,7 +86,9 @@ function columns(seed: string): { user: string[]; item: string[]; x: number[] } 
   };
 }
 
-export const features = fit({ user: category(), item: category(), x: numeric() }, columns("train"));
+/** The kinds of the columns, and what they are once fitted. */
+export const columnKinds = { user: category(), item: category(), x: numeric() };
+export const features = fit(columnKinds, columnsOf("train"));
 
 const gate = topK(2, { noise: true });
 const tasks = { click: binary(mlp([3], { dropout: 0.2 })), spend: regression(mlp([3])) };
@@ -105,14 +108,24 @@ const tables: Readonly<Record<string, Spec<Tasks>>> = {
 
 /** Rows for a table of models, with labels that are missing now and then. */
 function rowsFor(table: string, seed: string): Rows {
-  const { user, item, x } = columns(seed);
-  const number = (row: number) => Number(user[row].slice(1)) / 30 - Number(item[row].slice(1)) / 20;
-  const labels = {
-    click: x.map((x, row) => row % 7 === 3 ? null : x + number(row) > 0),
-    spend: x.map((x, row) => row % 5 === 4 ? null : x - 2 * number(row)),
-  };
+  const { user, item, x } = columnsOf(seed);
+  const labels = labelsOf({ user, item, x });
   if (table === "embedded") return rows(encode(features, { user, item, x }), { labels });
-  return rows(x.map((x, row) => [x, number(row)]), { labels });
+  return rows(x.map((x, row) => [x, tasteOf(user[row], item[row])]), { labels });
+}
+
+/** The number that stands for a user and an item in labels. */
+function tasteOf(user: string, item: string): number {
+  return Number(user.slice(1)) / 30 - Number(item.slice(1)) / 20;
+}
+
+/** Returns the labels of columns. */
+export function labelsOf({ user, item, x }: ReturnType<typeof columnsOf>): Readonly<Record<Tasks, Label[]>> {
+  const taste = (row: number) => tasteOf(user[row], item[row]);
+  return {
+    click: x.map((x, row) => row % 7 === 3 ? null : x + taste(row) > 0),
+    spend: x.map((x, row) => row % 5 === 4 ? null : x - 2 * taste(row)),
+  };
 }
 
 /** The forms that data comes in: three windows of the same rows, but for rows in memory. */
