@@ -94,6 +94,24 @@ Deno.test("the state of words that stay follows them where others were evicted",
   });
 });
 
+Deno.test("a warm start that is left goes on by the same options, the checkpoint before the start", async () => {
+  await withTemp(async (dir) => {
+    const more = { ...options, checkpoint: { folder: `${dir}/next`, every: { steps: 1 } }, resume: `${dir}/next` };
+    const models = [await begun(`${dir}/run`), await load(`${dir}/run`, { engine: await cpu(), tasks })];
+    const warm = `${dir}/run`;
+    await Array.fromAsync(train(models[0], dataOf(kinds), { ...options, warm }));
+    const seen: number[] = [];
+    for await (const { step } of train(models[1], dataOf(kinds), { ...more, warm })) {
+      seen.push(step);
+      if (step === 13) break;
+    }
+    const last = await load(`${dir}/run`, { engine: await cpu(), tasks });
+    for await (const { step } of train(last, dataOf(kinds), { ...more, warm })) seen.push(step);
+    assertEquals(seen, [10, 11, 12, 13, 14, 15, 16, 17, 18]);
+    assertEquals(await bitsOf(last), await bitsOf(models[0]));
+  });
+});
+
 Deno.test("a warm start by other optimisers, or beside what says where to count from, is refused", async () => {
   await withTemp(async (dir) => {
     const folder = `${dir}/run`;
@@ -110,7 +128,6 @@ Deno.test("a warm start by other optimisers, or beside what says where to count 
     );
     await fails({ warm: `${dir}/none` }, `at ${dir}/none: no checkpoint found`);
     await fails({ from: { epoch: 1, step: 1 } }, "warm is given beside from");
-    await fails({ resume: folder }, "warm is given beside resume");
     await fails({ warm: 7 }, "warm must be the path of a folder, found 7");
     await fails({ checkpoint: { folder } }, "up to step 9");
   });

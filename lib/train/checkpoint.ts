@@ -33,7 +33,7 @@ export type Facts = {
   /** The rates of the last step. */
   readonly rates: { readonly optimiser: number; readonly vectors: number };
   /** All that must be the same for the training to go on. */
-  readonly identity: Json;
+  readonly identity: { readonly [name: string]: Json };
   /** The name of the engine. */
   readonly engine: string;
 };

@@ -1,7 +1,7 @@
 import { failure } from "../files/runtime.ts";
 import { holdVersions } from "../files/versions.ts";
 import { filesOfModel, parametersIn, type SpecFiles, specFiles } from "../model/save.ts";
-import { checkpointFiles, type Facts } from "./checkpoint.ts";
+import { checkpointFiles } from "./checkpoint.ts";
 import type { Keeping } from "./options.ts";
 import { arraysIn, factsOf, type Run, stateOf } from "./run.ts";
 
@@ -24,7 +24,6 @@ export interface Keeper {
  */
 export async function keeperOf(
   { folder, steps, seconds, keep }: Keeping,
-  identity: Facts["identity"],
   resume: string | undefined,
 ): Promise<Keeper> {
   const advice = "the model in memory has learnt up to this step: save(model, path) saves it elsewhere";
@@ -47,8 +46,7 @@ export async function keeperOf(
     const state = await stateOf(run);
     spec ??= specFiles(model.spec);
     const saved = filesOfModel(spec, parametersIn(model, state.flat, spec.id, "F32"));
-    const facts = { ...factsOf(run, state), identity };
-    const files = checkpointFiles(saved, facts, arraysIn(insides.plan.layout, state));
+    const files = checkpointFiles(saved, factsOf(run, state), arraysIn(insides.plan.layout, state));
     await versions.write(given.from.step + now.step, files, keep);
     clock.resume();
     [written, before] = [place, performance.now()];

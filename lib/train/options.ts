@@ -75,7 +75,8 @@ export interface TrainOptions<Tasks extends string = string> {
   /**
    * The folder of checkpoints, or one of them, whose optimiser and weighting go on in this training, of a model that may
    * have grown since, on other data: the state of a parameter is found by its path, that of a vector by its word, and what
-   * is new begins. Epochs and steps are counted on. The parameters are the model's, such as `load` and `grow` return.
+   * is new begins. Epochs and steps are counted on. The parameters are the model's, such as `load` and `grow` return. Beside
+   * `resume` it is for the beginning: where there is a checkpoint to go on from, that counts.
    */
   readonly warm?: string;
 }
@@ -169,11 +170,8 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
       throw new TypeError(`Cannot train: ${name} must be the path of a folder, found ${kindOf(value)}`);
     }
   }
-  if (warm !== undefined && (resume !== undefined || options.from)) {
-    const beside = resume === undefined ? "from" : "resume";
-    throw new TypeError(
-      `Cannot train: warm is given beside ${beside}: both say where to count from, wanted one of them`,
-    );
+  if (warm !== undefined && options.from) {
+    throw new TypeError("Cannot train: warm is given beside from: both say where to count from, wanted one of them");
   }
   return {
     epochs: epochs ?? (steps === undefined ? 1 : Infinity),

@@ -18,6 +18,8 @@ import { slotName } from "./update.ts";
 /** The state of a training that goes on. */
 export interface Begun {
   readonly facts: Facts;
+  /** The epochs and steps that it counts from. */
+  readonly from: Settings["from"];
   readonly steps: StepState;
   /** The parameters after the best epoch so far, if there was one. */
   readonly best: Tensor | undefined;
@@ -44,8 +46,9 @@ export async function resumed(
   }
   const { facts, path } = found;
   const { spec, tensors } = await readModel(path);
-  const difference = differenceOf(model.spec, spec, "spec") ?? differenceOf(identity, facts.identity) ??
-    differenceOf(ratesAt(given, facts.step), facts.rates, `the rate at step ${given.from.step + facts.step}`);
+  const from = given.warm === undefined ? given.from : facts.identity.from as unknown as Settings["from"];
+  const difference = differenceOf(model.spec, spec, "spec") ?? differenceOf({ ...identity, from }, facts.identity) ??
+    differenceOf(ratesAt({ ...given, from }, facts.step), facts.rates, `the rate at step ${from.step + facts.step}`);
   if (difference !== undefined) {
     const wanted = "wanted the model, data and options of the training that wrote it";
     throw new TypeError(`Cannot ${action}\n  at ${path}: ${difference}\n  ${wanted}`);
@@ -62,7 +65,7 @@ export async function resumed(
     return state === undefined ? [] : [[name, state]];
   }));
   const steps = { flats: flatsFrom(model, given, arrays), vectors: states, weighting: facts.weighting };
-  return { facts, steps, best: flatFrom(layout, arrays, "best") };
+  return { facts, from, steps, best: flatFrom(layout, arrays, "best") };
 }
 
 /** A training of a model that goes on from the optimiser of another. */
@@ -83,10 +86,8 @@ export async function warmed(model: Model, folder: string, given: Settings): Pro
   const found = await newestCheckpoint(folder, action);
   if (found === undefined) throw failure("NotFound", `Cannot ${action}\n  at ${folder}: no checkpoint found`);
   const { facts, path } = found;
-  const { optimiser, vectors, weighting, from } = facts.identity as {
-    readonly [name: string]: unknown;
-    readonly from: Settings["from"];
-  };
+  const { optimiser, vectors, weighting } = facts.identity;
+  const from = facts.identity.from as unknown as Settings["from"];
   const difference = differenceOf(rulesOf(given.optimiser, given.vectors), { optimiser, vectors });
   if (difference !== undefined) {
     throw new TypeError(`Cannot ${action}\n  at ${path}: ${difference}\n  wanted the optimisers of that training`);

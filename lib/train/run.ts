@@ -24,6 +24,8 @@ export interface Run<Tasks extends string> {
   readonly watch: Watcher<Tasks> | undefined;
   /** The place where it stands. */
   readonly now: Now<Tasks>;
+  /** All that must be the same for it to go on from a checkpoint. */
+  readonly identity: Facts["identity"];
   /** The rows that it had seen when it went on from a checkpoint. */
   readonly before: number;
   /** The parameters in the flat array after its best epoch so far, if it may stop early. */
@@ -49,15 +51,11 @@ export interface RunState {
   readonly steps: StepState;
 }
 
-/**
- * Returns the facts of a training as it stands, but for those that stay the same.
- *
- * @throws {RangeError} if a rate is not a number.
- */
+/** Returns the facts of a training as it stands. */
 export function factsOf<Tasks extends string>(
-  { model, insides, given, watch, now }: Run<Tasks>,
+  { model, insides, given, watch, now, identity }: Run<Tasks>,
   { steps }: RunState,
-): Omit<Facts, "identity"> {
+): Facts {
   const known = [...insides.tables.values()].filter(({ largest }) => largest !== undefined);
   return {
     ...now,
@@ -65,6 +63,7 @@ export function factsOf<Tasks extends string>(
     weighting: steps.weighting,
     largest: Object.fromEntries(known.map(({ path, largest }) => [path, largest!])),
     rates: ratesAt(given, now.step),
+    identity,
     engine: model.engine.name,
   };
 }

@@ -76,17 +76,19 @@ export async function* train<Tasks extends string>(
   Object.assign(state, { training: true, trained: true, largest: undefined });
   try {
     const isKept = given.checkpoint !== undefined || given.resume !== undefined;
-    const identity = isKept ? identityOf(model, data, given) : null;
-    keeper = given.checkpoint && await keeperOf(given.checkpoint, identity, given.resume);
+    const identity = isKept ? identityOf(model, data, given) : {};
+    keeper = given.checkpoint && await keeperOf(given.checkpoint, given.resume);
     const begun = given.resume === undefined ? undefined : await resumed(model, given.resume, given, identity);
-    const warm = given.warm === undefined ? undefined : await warmed(model, given.warm, given);
+    const isWarm = begun === undefined && given.warm !== undefined;
+    const warm = isWarm ? await warmed(model, given.warm!, given) : undefined;
+    const { from } = begun ?? warm ?? given;
     steps = stepsOf(model, given, begun?.steps ?? warm?.steps);
     if (keeper !== undefined) await steps.state(); // a weighting that cannot be saved is refused at once
     if (begun?.facts.stopping !== undefined) watch?.begin(begun.facts.stopping);
-    const counted = warm === undefined ? given : { ...given, from: warm.from };
     const run: Run<Tasks> = {
-      ...{ model, insides, data, given: counted, steps, clock: stopwatch(), watch },
+      ...{ model, insides, data, given: { ...given, from }, steps, clock: stopwatch(), watch },
       now: nowOf(begun, warm?.count),
+      identity: { ...identity, from },
       before: begun?.facts.rows ?? 0,
       best: begun?.best,
     };
