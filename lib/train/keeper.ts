@@ -29,7 +29,7 @@ export async function keeperOf(
   const advice = "the model in memory has learnt up to this step: save(model, path) saves it elsewhere";
   const versions = await holdVersions(folder, "write checkpoint", advice);
   const [newest] = await versions.list();
-  if (newest !== undefined && !(resume !== undefined && await versions.has(resume))) {
+  if (newest !== undefined && (resume === undefined || !await versions.has(resume))) {
     await versions.release();
     const wanted = `wanted resume: ${JSON.stringify(folder)}, which goes on with it, or another folder`;
     const found = `the folder has the checkpoints of a training, up to step ${newest.step}`;
