@@ -245,6 +245,27 @@ Deno.test("a training of something else cannot go on: the difference is named", 
   });
 });
 
+Deno.test("wrong options of checkpoints are refused before anything is written", async () => {
+  const table: readonly [unknown, string][] = [
+    [7, "Cannot train: checkpoint: options must be an object, found 7"],
+    [{}, "folder must be the path of a folder, found nothing"],
+    [{ folder: "" }, 'folder must be the path of a folder, found ""'],
+    [{ folder: "out/x", every: 5 }, "every must be { steps } or { seconds }, found 5"],
+    [{ folder: "out/x", every: { steps: 1, seconds: 1 } }, "every must be { steps } or { seconds }"],
+    [{ folder: "out/x", every: { minutes: 1 } }, "every must be { steps } or { seconds }"],
+    [{ folder: "out/x", every: { steps: 0 } }, "steps must be a whole number of at least 1, found 0"],
+    [{ folder: "out/x", every: { seconds: NaN } }, "seconds must be a number of at least 0, found NaN"],
+    [{ folder: "out/x", keep: 0 }, "keep must be a whole number of at least 1, found 0"],
+    [{ folder: "out/x", kept: 3 }, 'option "kept" is unknown: wanted "folder", "every" or "keep"'],
+  ];
+  for (const [checkpoint, wanted] of table) {
+    await fails({ checkpoint } as Options, ["Cannot train: checkpoint", wanted]);
+  }
+  await fails({ resume: 7 } as unknown as Options, ["Cannot train: resume must be the path of a folder, found 7"]);
+  await fails({ resume: "deno.json" }, ["at deno.json: found a file, wanted a folder of checkpoints"]);
+  await fails({ checkpoint: { folder: "/none/run" } }, ["Cannot write checkpoint", "/none/run", "--allow-write"]);
+});
+
 Deno.test("a weighting whose state cannot be saved is refused where checkpoints are taken", async () => {
   const state = { weights: () => [1, 1], next: () => state };
   const own: Weighting = { name: "own", losses: () => state };

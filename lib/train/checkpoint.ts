@@ -1,8 +1,9 @@
 import type { Json, Position } from "../data/dataset.ts";
 import { isRecord } from "../errors/kinds.ts";
 import { folderOf } from "../files/folder.ts";
-import { kindAt, message } from "../files/place.ts";
+import { explained, kindAt, message, placeOf } from "../files/place.ts";
 import { filled, openFolderFile } from "../files/read.ts";
+import { failure } from "../files/runtime.ts";
 import { sha256, sha256Of } from "../files/sha256.ts";
 import { type Content, type Files, hashed } from "../files/staged.ts";
 import { versionsIn } from "../files/versions.ts";
@@ -108,6 +109,23 @@ export interface Checkpoint {
  * @throws {Error} naming the first file that is damaged or missing, and the newest older checkpoint that is whole.
  */
 export async function newestCheckpoint(folder: string, action: string): Promise<Checkpoint | undefined> {
+  const place = placeOf(folder, action);
+  try {
+    return await newestIn(folder, action);
+  } catch (error) {
+    throw explained(error, place);
+  }
+}
+
+async function newestIn(folder: string, action: string): Promise<Checkpoint | undefined> {
+  const kind = await kindAt(folder);
+  if (kind === undefined) return undefined;
+  if (kind !== "folder") {
+    throw failure(
+      "NotADirectory",
+      message({ action, path: folder }, `found a ${kind}, wanted a folder of checkpoints`),
+    );
+  }
   const isOne = await kindAt(`${folder}/${factsFile}`) === "file";
   const versions = isOne ? [{ path: folder }] : await versionsIn(folder);
   let damage: string | undefined;

@@ -97,7 +97,7 @@ export function differenceOf(found: unknown, saved: unknown, path = ""): string 
     }
     return undefined;
   }
-  if (Object.is(found, saved)) return undefined;
+  if (found === saved) return undefined;
   return `${path}: found ${shown(found)}, the checkpoint has ${shown(saved)}`;
 }
 
