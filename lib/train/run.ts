@@ -89,12 +89,10 @@ export function arraysIn(layout: Layout, { flat, best, steps }: RunState): Numbe
       return [`${name}/${extent.path}`, to] as const;
     });
   });
-  const beside = [...steps.vectors].flatMap(([path, { state, kept }]): [string, NumberArray][] =>
-    [
-      [`vectors/${path}`, state],
-      ...kept === undefined ? [] : [[`kept rows/${path}`, kept.rows], [`kept vectors/${path}`, kept.vectors]] as const,
-    ].map(([name, array]) => [name as string, array as NumberArray])
-  );
+  const beside = [...steps.vectors].flatMap(([path, { state, kept }]): [string, NumberArray][] => {
+    const own: [string, NumberArray] = [`vectors/${path}`, state];
+    return kept === undefined ? [own] : [own, [`kept rows/${path}`, kept.rows], [`kept vectors/${path}`, kept.vectors]];
+  });
   return Object.fromEntries([...cut, ...beside]);
 }
 
