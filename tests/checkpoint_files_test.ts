@@ -26,7 +26,7 @@ const kinds: Kinds = {
   shuffle: true,
 };
 const usual = optionsOf(kinds);
-const data = dataOf(kinds);
+const data = await dataOf(kinds);
 
 const users = "levels/0/experts/ids/0/0/user";
 
@@ -239,7 +239,7 @@ Deno.test("a training of something else cannot go on: the difference is named", 
       "seed: found 6, the checkpoint has 5",
     );
     const noisy = await modelOf({ ...kinds, table: "noisy" });
-    const rows = dataOf({ ...kinds, table: "noisy" });
+    const rows = await dataOf({ ...kinds, table: "noisy" });
     const validation = rows as never;
     await assertRejects(() => trained({ resume: folder, validation }, undefined, rows, noisy), TypeError, "spec.input");
   });

@@ -5,11 +5,14 @@ import {
   binary,
   cagrad,
   category,
+  type Columns,
   compile,
   type CompileOptions,
   cpu,
+  csvParts,
   type Data,
   type Dataset,
+  dataset,
   define,
   dense,
   dwa,
@@ -19,6 +22,7 @@ import {
   fit,
   gradNorm,
   type Label,
+  labels,
   lazyAdam,
   level,
   mgda,
@@ -128,8 +132,8 @@ export function labelsOf({ user, item, x }: ReturnType<typeof columnsOf>): Reado
   };
 }
 
-/** The forms that data comes in: three windows of the same rows, but for rows in memory. */
-const forms: Readonly<Record<string, (rows: Rows) => Data>> = {
+/** The forms that data comes in: several windows of the same rows, but for rows in memory. */
+const forms: Readonly<Record<string, (rows: Rows, table: string) => Data | Promise<Data>>> = {
   rows: (rows) => rows,
   function: (rows) =>
     async function* pass() {
@@ -145,7 +149,29 @@ const forms: Readonly<Record<string, (rows: Rows) => Data>> = {
       }
     },
   }),
+  csv: async (_, name) => {
+    const some = columnsOf("train");
+    const { click, spend } = labelsOf(some);
+    const lines = some.x.map((x, row) => {
+      return [some.user[row], some.item[row], x, click[row] === null ? "" : Number(click[row]), spend[row]].join();
+    });
+    const files = [0, 30, 50].map((at, part) => {
+      return new Blob([["user,item,x,click,spend", ...lines.slice(at, [30, 50, count][part])].join("\n")]);
+    });
+    const columns = { user: "text", item: "text", x: "number", click: "number", spend: "number" } as const;
+    const parts = await csvParts(files, { columns, missing: [""] });
+    return dataset(parts, (table) => {
+      const given = { labels: labels(table, { click: "click", spend: "spend" }) };
+      return name === "embedded" ? rows(encode(features, table), given) : rows(pairsOf(table), given);
+    }, { buffer: 20 });
+  },
 };
+
+/** The numbers of rows for a model without features. */
+function pairsOf({ columns: { user, item, x } }: Columns): number[][] {
+  if (user.kind !== "text" || item.kind !== "text" || x.kind !== "number") throw new TypeError("other columns");
+  return Array.from(x.values, (x, row) => [x, tasteOf(user.words[user.codes[row]], item.words[item.codes[row]])]);
+}
 
 const optimisers: Readonly<Record<string, () => Optimiser>> = {
   sgd: () => sgd(0.05),
@@ -192,8 +218,8 @@ export async function modelOf({ engine, table }: Kinds, options: CompileOptions 
 }
 
 /** Returns the data of some kinds. */
-export function dataOf({ table, data }: Kinds): Data {
-  return forms[data](rowsFor(table, "train"));
+export async function dataOf({ table, data }: Kinds): Promise<Data> {
+  return await forms[data](rowsFor(table, "train"), table);
 }
 
 /** Returns the options of some kinds: 3 epochs of 9 steps, or fewer with stopping. */

@@ -24,16 +24,18 @@ const users = "levels/0/experts/ids/0/0/user";
 /** Trains an epoch with checkpoints, and returns the model that the last of them is. */
 async function begun(folder: string): Promise<Model<typeof tasks[number]>> {
   const model = await modelOf(kinds);
-  await Array.fromAsync(train(model, dataOf(kinds), { ...options, checkpoint: { folder } }));
+  await Array.fromAsync(train(model, await dataOf(kinds), { ...options, checkpoint: { folder } }));
   return await load(folder, { engine: await cpu(), tasks });
 }
 
 Deno.test("a warm start on the same data is the training that went on", async () => {
   await withTemp(async (dir) => {
     const model = await begun(`${dir}/run`);
-    const records: Progress[] = await Array.fromAsync(train(model, dataOf(kinds), { ...options, warm: `${dir}/run` }));
+    const records: Progress[] = await Array.fromAsync(
+      train(model, await dataOf(kinds), { ...options, warm: `${dir}/run` }),
+    );
     const whole = await modelOf(kinds);
-    await Array.fromAsync(train(whole, dataOf(kinds), { ...options, epochs: 2 }));
+    await Array.fromAsync(train(whole, await dataOf(kinds), { ...options, epochs: 2 }));
     assertEquals([records[0].epoch, records[0].step, records.length], [2, 10, 9]);
     assertEquals(await bitsOf(model), await bitsOf(whole));
   });
@@ -99,14 +101,14 @@ Deno.test("a warm start that is left goes on by the same options, the checkpoint
     const more = { ...options, checkpoint: { folder: `${dir}/next`, every: { steps: 1 } }, resume: `${dir}/next` };
     const models = [await begun(`${dir}/run`), await load(`${dir}/run`, { engine: await cpu(), tasks })];
     const warm = `${dir}/run`;
-    await Array.fromAsync(train(models[0], dataOf(kinds), { ...options, warm }));
+    await Array.fromAsync(train(models[0], await dataOf(kinds), { ...options, warm }));
     const seen: number[] = [];
-    for await (const { step } of train(models[1], dataOf(kinds), { ...more, warm })) {
+    for await (const { step } of train(models[1], await dataOf(kinds), { ...more, warm })) {
       seen.push(step);
       if (step === 13) break;
     }
     const last = await load(`${dir}/run`, { engine: await cpu(), tasks });
-    for await (const { step } of train(last, dataOf(kinds), { ...more, warm })) seen.push(step);
+    for await (const { step } of train(last, await dataOf(kinds), { ...more, warm })) seen.push(step);
     assertEquals(seen, [10, 11, 12, 13, 14, 15, 16, 17, 18]);
     assertEquals(await bitsOf(last), await bitsOf(models[0]));
   });
@@ -117,7 +119,8 @@ Deno.test("a warm start by other optimisers, or beside what says where to count 
     const folder = `${dir}/run`;
     const model = await begun(folder);
     const fails = async (some: object, ...wanted: string[]) => {
-      const run = () => Array.fromAsync(train(model, dataOf(kinds), { ...options, warm: folder, ...some }));
+      const run = async () =>
+        await Array.fromAsync(train(model, await dataOf(kinds), { ...options, warm: folder, ...some }));
       const { message } = await assertRejects(run, Error);
       for (const text of wanted) assertStringIncludes(message, text);
     };

@@ -14,6 +14,6 @@ const stop = new AbortController();
 Deno.addSignalListener("SIGINT", () => stop.abort());
 const model = await modelOf(kinds);
 const options = { ...optionsOf(kinds), checkpoint: { folder, every, keep }, resume: folder, signal: stop.signal };
-for await (const _ of train(model, dataOf(kinds), options)) { /* goes on */ }
+for await (const _ of train(model, await dataOf(kinds), options)) { /* goes on */ }
 if (!stop.signal.aborted) console.log(await bitsOf(model));
 Deno.exit(stop.signal.aborted ? 130 : 0);
