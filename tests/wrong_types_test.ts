@@ -77,6 +77,9 @@ const trained = {
   validation: data,
   stopping: { task: "a", metric: "loss", patience: 1 },
   signal,
+  checkpoint: null,
+  resume: null,
+  warm: null,
 } as const;
 
 /** The arguments of a right call of every function. */

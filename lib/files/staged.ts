@@ -1,5 +1,7 @@
 import type { FilePlace } from "./place.ts";
 import { files as system } from "./runtime.ts";
+import { sha256Of } from "./sha256.ts";
+import type { OpenFile } from "./system.ts";
 import { isFree } from "./turns.ts";
 
 /**
@@ -53,13 +55,33 @@ export async function writeSynced(path: string, content: Content, mode?: number)
   const file = await system().create(path, mode);
   try {
     await keepMode(path, mode);
-    for (const piece of piecesOf(content)) {
-      for (let at = 0; at < piece.length;) at += await file.write(piece.subarray(at));
+    let writing = Promise.resolve();
+    for (const piece of piecesOf(content)) { // made, and hashed, while the one before is written
+      await writing;
+      writing = writeAll(file, piece);
+      writing.catch(() => {}); // thrown when it is awaited
     }
+    await writing;
     await file.sync();
   } finally {
     await file.close();
   }
+}
+
+async function writeAll(file: OpenFile, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+}
+
+/** Returns contents whose SHA-256 is kept each time that they were written. */
+export function hashed(content: Content, keep: (digest: string) => void): () => Iterable<Uint8Array> {
+  return function* () {
+    const hash = sha256Of();
+    for (const piece of piecesOf(content)) {
+      hash.update(piece);
+      yield piece;
+    }
+    keep(hash.digest());
+  };
 }
 
 function piecesOf(content: Content): Iterable<Uint8Array> {

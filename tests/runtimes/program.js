@@ -158,6 +158,25 @@ steps["the lock of a killed process is broken at once"] = async () => {
   assert.deepEqual(fs.readdirSync("shared").sort(), ["params.safetensors", "spec.json"]);
 };
 
+steps["a training goes on from its checkpoint to the same parameters, and holds its folder"] = async () => {
+  const spec = define({ input: 1, tasks: { click: binary() } });
+  const data = rows([[-1], [0], [1], [2]], { labels: { click: [0, 0, 1, 1] } });
+  const run = async (stop, more = {}) => {
+    const model = await compile(spec, { engine: reference() });
+    for await (const { step } of train(model, data, { epochs: 2, batch: 1, ...more })) if (step === stop) break;
+    return model;
+  };
+  const more = { checkpoint: { folder: "run", every: { steps: 1 } }, resume: "run" };
+  const model = await run(3, more);
+  for await (const _ of train(model, data, { epochs: 2, batch: 1, ...more })) {
+    await assert.rejects(() => run(9, more), /another training writes there/);
+    break;
+  }
+  const [resumed, whole] = [await run(Infinity, more), await run(Infinity)];
+  assert.deepEqual(await resumed.parameters(), await whole.parameters());
+  assert.deepEqual(fs.readdirSync("run").sort(), ["step-00000006", "step-00000007", "step-00000008"]);
+};
+
 steps["saveGraphModel and saveOnnx"] = async () => {
   await saveGraphModel(trained.wasm, "served");
   await saveGraphModel(trained.wasm, "served");
