@@ -46,7 +46,7 @@ export interface PassOrder {
   readonly signal?: AbortSignal;
 }
 
-/** A window: rows that are in memory at once. */
+/** A window: rows that are in memory at once, until the window after the next one is asked for, which may take their place. */
 export interface Window {
   readonly rows: Rows;
   /** The place where it begins, from which a pass can begin. */
@@ -61,4 +61,24 @@ export interface Place {
   readonly part: number;
   /** The number of rows before within the part. */
   readonly row: number;
+}
+
+/** A position within an epoch: a window, and the number of its batches before. */
+export interface Position {
+  readonly place: Place;
+  readonly batch: number;
+}
+
+/** The beginning of an epoch. */
+export const beginning: Place = { window: 0, part: 0, row: 0 };
+
+/** Returns a table of parts, which is also all its rows in order, as a stream. */
+export function tableParts(identity: Json, parts: TableParts["parts"]): TableParts {
+  return {
+    identity,
+    parts,
+    async *[Symbol.asyncIterator](): AsyncGenerator<Columns> {
+      for (const { read } of await parts()) yield* read(0);
+    },
+  };
 }

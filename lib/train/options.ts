@@ -1,5 +1,6 @@
+import type { Dataset } from "../data/dataset.ts";
 import type { Rows } from "../data/rows.ts";
-import { checkSignal, kindOf, optionsOf } from "../errors/kinds.ts";
+import { checkSignal, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { adam } from "../optimisers/adam.ts";
 import { checkOptimiser, checkVectorOptimiser, type Optimiser, type VectorOptimiser } from "../optimisers/optimiser.ts";
 import { rowwiseAdagrad } from "../optimisers/vectors.ts";
@@ -7,10 +8,15 @@ import { checkWeighting, type Weighting } from "../weighting/weighting.ts";
 import type { Stopping } from "./stopping.ts";
 
 /**
- * Data to train on: rows in memory, or a function that begins a pass over pieces of any size, called once an epoch.
- * Of the latter only one piece at a time is held in memory, and rows are shuffled within their piece.
+ * Data to train on: rows in memory, a {@linkcode Dataset}, or a function that begins a pass over pieces of any size, called
+ * once an epoch. Of the latter only one piece at a time is held in memory, and rows are shuffled within their piece.
  */
-export type Data = Rows | (() => AsyncIterable<Rows>);
+export type Data = Rows | Dataset | (() => AsyncIterable<Rows>);
+
+/** Returns true if data is a dataset. */
+export function isDataset(data: Data): data is Dataset {
+  return isRecord(data) && typeof data.pass === "function";
+}
 
 /** The options of `train`. */
 export interface TrainOptions<Tasks extends string = string> {

@@ -11,7 +11,7 @@ import type { Spec } from "../spec/spec.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { checkStep } from "./check_step.ts";
 import { feedsOf, unlabelled } from "./feeds.ts";
-import { type Data, type Settings, settings, type TrainOptions } from "./options.ts";
+import { type Data, isDataset, type Settings, settings, type TrainOptions } from "./options.ts";
 import type { Progress } from "./progress.ts";
 import { rateOf } from "./rates.ts";
 import { unseenWords } from "./unseen.ts";
@@ -58,7 +58,7 @@ export async function* train<Tasks extends string>(
   const given = settings(options);
   const { validation, stopping, signal } = given;
   if (validation !== undefined) checkRows(model.spec, validation, "evaluate");
-  if (typeof data !== "function") {
+  if (typeof data !== "function" && !isDataset(data)) {
     checkRows(model.spec, data, "train");
     if (data.count > 0 && !anyCounts(model.spec, data)) throw new RangeError(unlabelled("no row"));
     if (!state.trained && given.from.step === 0) {
@@ -187,10 +187,11 @@ function recordOf<Tasks extends string>(
 ): Omit<Progress<Tasks>, "epoch" | "step"> {
   const { spec, training } = insides.plan;
   const { epochs, most, batch, from } = given;
+  const count = typeof data === "function" || isDataset(data) ? undefined : data.count;
   const numbers = <Name extends string>(word: string, names: readonly Name[]) =>
     mapEntries(part(outputs, word, names), (_, { data }) => data[0]);
   return {
-    steps: typeof data === "function" ? undefined : from.step + Math.min(most, epochs * Math.ceil(data.count / batch)),
+    steps: count === undefined ? undefined : from.step + Math.min(most, epochs * Math.ceil(count / batch)),
     loss: numbers("loss", Object.keys(spec.tasks) as Tasks[]),
     weights: weights as Record<Tasks, number>,
     auxiliary: numbers("auxiliary", Object.keys(training.auxiliary)),
