@@ -180,13 +180,18 @@ export {
   type TextColumn,
 } from "./lib/data/columns.ts";
 export { type ColumnKind, type CsvOptions, readCsv, streamCsv } from "./lib/data/csv.ts";
+export { csvParts, type CsvPartsOptions } from "./lib/data/csv_parts.ts";
 export type { Dataset, Json, PassOrder, Place, TablePart, TableParts, Window } from "./lib/data/dataset.ts";
+export { join, type JoinOptions } from "./lib/data/join.ts";
 export type { MalformedRow } from "./lib/data/malformed.ts";
+export { recordParts, type RecordPartsOptions, type TableRecord } from "./lib/data/record_parts.ts";
+export { dataset, type DatasetOptions } from "./lib/data/windows.ts";
 export { encode } from "./lib/features/encode.ts";
 export { evict } from "./lib/model/evict.ts";
 export { fit, type FitOptions, type Tables } from "./lib/features/fit.ts";
 export type { Contents } from "./lib/files/folder.ts";
 export type { Source } from "./lib/files/source.ts";
+export type { StoredSource } from "./lib/files/stored.ts";
 
 export { describe, entriesOf, type Entry } from "./lib/report/describe.ts";
 export { gateTable } from "./lib/report/gates.ts";

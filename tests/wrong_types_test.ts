@@ -51,6 +51,7 @@ const format = {
   malformed: () => {},
   mostMalformed: 1,
 };
+const parts = await main.csvParts(new Blob(["y,w\n1,no\n0,yes\n"]), { columns });
 const parameters = await model.parameters();
 const bytes = graphs.encodeSafetensors(parameters);
 const rate = { weightDecay: 0.1, clipNorm: 1 };
@@ -104,7 +105,9 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     cpu: () => [],
     cross: () => [["a", "b"], { buckets: 3 }],
     crossNet: () => [2, options({ rank: 1, init })],
+    csvParts: () => [[new Blob(["y,w\n1,no\n"])], { ...format, rows: 2 }],
     crossStitch: () => [{ ...preset, levels: 1, same: 0.9 }],
+    dataset: () => [parts, (some: main.Columns) => main.encode(features, some), options({ buffer: 2 })],
     define: () => [{ input: 4, streams: { part: [0, 1] }, levels: [], tasks }],
     dense: () => [2, options({ bias: false, init, biasInit: init })],
     describe: () => [spec, engine],
@@ -139,6 +142,12 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     huber: () => [1],
     importance: () => [0.1],
     issuesOf: () => [spec],
+    join: () => [
+      parts,
+      { count: 1, columns: { y: table.columns.y, z: table.columns.y } },
+      "y",
+      options({ missing: "missing" as const, columns: ["z"], prefix: "p" }),
+    ],
     l2Constrained: () => [{ ...preset, near: 0.1 }],
     labels: () => [table, { a: "y", b: "w" }, { search: "w" }],
     layer: () => [(parameter: graphs.ParameterClaim) => parameter("kernel", [2], init)],
@@ -171,6 +180,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
       options({ absent: init, seed: 1, name: "v", signal }),
     ],
     readCsv: () => [csv(), { ...format, name: "f", signal }],
+    recordParts: () => [() => [{ y: 1, w: "no" }], { columns, name: "n", rows: 2 }],
     reference: () => [],
     regression: () => [relu, options({ ...ofTask, only: "a", loss: main.huber(1) })],
     relu: () => unary,

@@ -128,11 +128,24 @@ export async function* streamCsv(
   source: Source,
   given: CsvOptions & { readonly rows?: number },
 ): AsyncGenerator<Columns> {
-  checkSource(source);
-  const options = optionsOf("read CSV", given, known, ["trim"]);
-  if (options.name !== undefined) checkText("read CSV", "name", options.name);
-  const { name = sourceName(source), sha256, signal, rows = 8192 } = options;
-  check(name, options, rows);
+  yield* csvFrom(source, given, 0);
+}
+
+/**
+ * Reads a CSV file as {@linkcode streamCsv} does, from a row on, counted from 0. The rows before are not parsed, unless
+ * malformed ones may be skipped, which count for nothing, or they hold quotes. A file that has not as many is read as one
+ * without rows.
+ *
+ * @param mostWords The number of words of a column after which a new list of words begins, so that memory is bounded.
+ */
+export async function* csvFrom(
+  source: Source,
+  given: CsvOptions & { readonly rows?: number },
+  first: number,
+  mostWords: number = Infinity,
+): AsyncGenerator<Columns> {
+  const { name, rows, ...options } = settingsOf(source, given);
+  const { sha256, signal } = options;
   let block: Uint8Array = new Uint8Array(1 << 16);
   let filled = 0, enough = 0;
   let sheet: Sheet | undefined;
@@ -142,14 +155,12 @@ export async function* streamCsv(
     const bytes = block.subarray(0, filled);
     let from = 0;
     if (sheet === undefined) {
-      const other = foreign(bytes, last, options.header === undefined);
-      if (other !== undefined) throw new Malformed({ name, line: 1 }, other);
       const head = headOf(name, options, bytes, last);
       if (head === undefined) {
         enough = 2 * filled;
         return;
       }
-      sheet = sheetOf(name, options, head, rows);
+      sheet = { ...sheetOf(name, options, head, rows), before: first, mostWords };
       from = head.next;
     }
     from = scan(sheet, bytes, from, last);
@@ -176,6 +187,38 @@ export async function* streamCsv(
   yield* pass(true);
 }
 
+/**
+ * Returns the names of all columns of a CSV file, of which no more is read.
+ *
+ * @throws as {@linkcode readCsv}.
+ */
+export async function csvHeader(source: Source, given: CsvOptions): Promise<readonly string[]> {
+  const { name, ...options } = settingsOf(source, given);
+  if (options.header !== undefined) return options.header;
+  let bytes: Uint8Array = new Uint8Array(0);
+  for await (const chunk of bytesOf(source, name, undefined, options.signal)) {
+    const before = bytes.length;
+    bytes = room(bytes, before + chunk.length).subarray(0, before + chunk.length);
+    bytes.set(chunk, before);
+    const head = headOf(name, options, bytes, false);
+    if (head !== undefined) return head.names;
+  }
+  return headOf(name, options, bytes, true)!.names;
+}
+
+/** Returns the options of a reading, checked, with a name. */
+function settingsOf(
+  source: Source,
+  given: CsvOptions & { readonly rows?: number },
+): CsvOptions & { readonly name: string; readonly rows: number } {
+  checkSource(source);
+  const options = optionsOf("read CSV", given, known, ["trim"]);
+  if (options.name !== undefined) checkText("read CSV", "name", options.name);
+  const { name = sourceName(source), rows = 8192 } = options;
+  check(name, options, rows);
+  return { ...options, name, rows };
+}
+
 const known = ["columns", "header", "separator", "missing", "malformed", "mostMalformed", "sha256", "name", "signal"]
   .concat("rows");
 
@@ -188,6 +231,8 @@ interface Head {
 
 /** The names of the columns from the options or the first line, or undefined while that is not whole. */
 function headOf(name: string, { header, ...options }: CsvOptions, bytes: Uint8Array, last: boolean): Head | undefined {
+  const other = foreign(bytes, last, header === undefined);
+  if (other !== undefined) throw new Malformed({ name, line: 1 }, other);
   if (bytes.length < 3 && !last) return undefined;
   let from = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
   let line = 1;
@@ -231,7 +276,12 @@ function repeated(names: readonly string[]): string | undefined {
 }
 
 /** An empty sheet. */
-function sheetOf(name: string, options: CsvOptions, { names, line }: Head, limit: number): Sheet {
+function sheetOf(
+  name: string,
+  options: CsvOptions,
+  { names, line }: Head,
+  limit: number,
+): Omit<Sheet, "before" | "mostWords"> {
   const sinks = names.map((column): Sink => {
     const kind = Object.hasOwn(options.columns, column) ? options.columns[column] : undefined;
     if (kind === undefined) return { kind: "skip" };

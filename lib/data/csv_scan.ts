@@ -2,7 +2,17 @@ import { parse } from "@std/csv";
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
 import type { Column, Columns } from "./columns.ts";
-import { codeOf, decoded, type Dictionary, find, forget, hashOf, hashStart, hashStep } from "./dictionary.ts";
+import {
+  codeOf,
+  decoded,
+  type Dictionary,
+  dictionary,
+  find,
+  forget,
+  hashOf,
+  hashStart,
+  hashStep,
+} from "./dictionary.ts";
 import { Malformed, type MalformedRows, skipRow, takeSkipped } from "./malformed.ts";
 
 /** Rows as they are read: what to do with every field, and the columns so far. */
@@ -23,6 +33,10 @@ export interface Sheet {
   readonly sinks: readonly Sink[];
   /** The number of rows to hold at most. */
   readonly limit: number;
+  /** The number of words of a column after which a new list of them begins. */
+  readonly mostWords: number;
+  /** The number of rows that are yet to be left out. */
+  before: number;
   /** The number of rows held. */
   count: number;
   /** The number of the line to read next, from 1. */
@@ -40,7 +54,7 @@ interface TextSink {
   readonly kind: "text";
   readonly column: string;
   readonly codes: Int32Array;
-  readonly known: Dictionary;
+  known: Dictionary;
   /** True if the words known at first are the only ones. */
   readonly closed: boolean;
   /** The number of words of the rows read, without those of a row that is not whole yet or is skipped. */
@@ -76,7 +90,9 @@ export function scan(sheet: Sheet, block: Uint8Array, from: number, last: boolea
     if (mark >= 0 && mark < from) mark = block.indexOf(quote, from);
     if (end > from) {
       try {
-        if (!splitLine(sheet, block, from, end, mark >= 0 && mark < end)) {
+        const quotes = mark >= 0 && mark < end;
+        const leftOut = sheet.before > 0 && !quotes && sheet.malformed === undefined; // such a line is a row
+        if (!leftOut && !splitLine(sheet, block, from, end, quotes)) {
           const record = readRecord(sheet, block, from, last);
           if (record === undefined) {
             if (block.length - from <= longest) break;
@@ -85,7 +101,8 @@ export function scan(sheet: Sheet, block: Uint8Array, from: number, last: boolea
           ({ next, lines } = record);
           storeFields(sheet, record.fields);
         }
-        sheet.count++;
+        if (sheet.before > 0) sheet.before--;
+        else sheet.count++;
         if (sheet.malformed !== undefined) settle(sheet);
       } catch (error) {
         // A record that cannot be parsed has no end that one could trust: only its first line is skipped.
@@ -352,8 +369,14 @@ export function takeRows(sheet: Sheet): Columns {
     return [[sink.column, { kind: "text", codes: sink.codes.slice(0, count), words: sink.known.words, ...listed }]];
   });
   sheet.count = 0;
+  for (const sink of sheet.sinks) if (sink.kind === "text" && !sink.closed) boundWords(sink, sheet.mostWords);
   const table = { count, columns: Object.fromEntries(columns) };
   return sheet.malformed === undefined ? table : { ...table, skipped: takeSkipped(sheet.malformed) };
+}
+
+/** Begins a new list of words if there are more than some. */
+function boundWords(sink: TextSink, most: number): void {
+  if (sink.known.words.length > most) Object.assign(sink, { known: dictionary(), settled: 0 });
 }
 
 /** Of a record with a wrong number of fields. */

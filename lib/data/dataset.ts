@@ -1,3 +1,4 @@
+import { isRecord, kindOf } from "../errors/kinds.ts";
 import type { Columns } from "./columns.ts";
 import type { Rows } from "./rows.ts";
 
@@ -9,7 +10,7 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
  * all rows in order, which is what `fit` takes.
  */
 export interface TableParts extends AsyncIterable<Columns> {
-  /** What makes it this table and no other, as checkpoints compare it: kind, names, sizes, columns. */
+  /** The facts that make it this table and no other, as checkpoints compare them: kind, names, sizes, columns. */
   readonly identity: Json;
   /** Returns the parts in the order of the table. */
   readonly parts: (signal?: AbortSignal) => Promise<readonly TablePart[]>;
@@ -25,7 +26,7 @@ export interface TablePart {
 
 /** Rows to train on that are read as they are needed, in an order that seed and epoch determine, from any position on. */
 export interface Dataset {
-  /** What makes it this data and no other, as checkpoints compare it. */
+  /** The facts that make it this data and no other, as checkpoints compare them. */
   readonly identity: Json;
   /** Yields the rows of an epoch in windows, within each of which rows are shuffled. */
   readonly pass: (order: PassOrder) => AsyncIterable<Window>;
@@ -33,8 +34,9 @@ export interface Dataset {
 
 /** A pass over a dataset. */
 export interface PassOrder {
-  /** The seed and the epoch, from 1, which determine the order of rows. */
+  /** The seed, which determines the order of rows together with the epoch. */
   readonly seed: number;
+  /** The epoch, from 1. */
   readonly epoch: number;
   /** True if parts come in a random order; rows are shuffled by who reads the windows. */
   readonly shuffle: boolean;
@@ -48,6 +50,7 @@ export interface PassOrder {
 
 /** A window: rows that are in memory at once, until the window after the next one is asked for, which may take their place. */
 export interface Window {
+  /** The rows. */
   readonly rows: Rows;
   /** The place where it begins, from which a pass can begin. */
   readonly place: Place;
@@ -81,4 +84,26 @@ export function tableParts(identity: Json, parts: TableParts["parts"]): TablePar
       for (const { read } of await parts()) yield* read(0);
     },
   };
+}
+
+/**
+ * Makes sure that something is a table in parts.
+ *
+ * @throws {TypeError} if it is not.
+ */
+export function checkParts(action: string, found: unknown): asserts found is TableParts {
+  if (isRecord(found) && typeof found.parts === "function") return;
+  const hint = found instanceof Promise ? ": await csvParts(...)" : ", such as await csvParts(...)";
+  throw new TypeError(`Cannot ${action}: wanted a table in parts${hint}, found ${kindOf(found)}`);
+}
+
+/**
+ * Returns the parts of a table.
+ *
+ * @throws {TypeError} if they are not a list of such.
+ */
+export async function partsIn(action: string, table: TableParts, signal?: AbortSignal): Promise<readonly TablePart[]> {
+  const parts: unknown = await table.parts(signal);
+  if (Array.isArray(parts) && parts.every((part) => isRecord(part) && typeof part.read === "function")) return parts;
+  throw new TypeError(`Cannot ${action}: parts must return a list of parts, { name, read }, found ${kindOf(parts)}`);
 }

@@ -253,6 +253,7 @@ function columns(
         const found = `found ${column.length} for ${count} rows`;
         throw new RangeError(`Cannot make rows: task ${quoted(task)} needs one ${what} a row, ${found}`);
       }
+      if (column instanceof Float64Array || column instanceof Float32Array) return [task, new Float64Array(column)];
       return [
         task,
         Float64Array.from(column, (value, row) => numberOf(value, `row ${row}, task ${quoted(task)}`, what)),

@@ -20,7 +20,7 @@ export function stopwatch(): Stopwatch {
     pause: () => paused = performance.now(),
     resume: () => start += performance.now() - paused,
     breathe: async () => {
-      if (performance.now() - breath < 100) return;
+      if (performance.now() - breath < 10) return;
       await turn();
       breath = performance.now();
     },

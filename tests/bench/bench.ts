@@ -12,11 +12,23 @@ import { spread } from "./measure.ts";
 import { leaks, peaks } from "./memory.ts";
 import { profiles } from "./profile.ts";
 import { type Peers, python } from "./python.ts";
+import { reading } from "./reading.ts";
 import { steps } from "./steps.ts";
 import { axes, sweep } from "./sweep.ts";
 import { vocabulary } from "./vocabulary.ts";
 
-const sections = ["peak", "steps", "epoch", "growth", "vocabulary", "encoding", "memory", "sparse", "profile"] as const;
+const sections = [
+  "peak",
+  "steps",
+  "epoch",
+  "growth",
+  "vocabulary",
+  "encoding",
+  "reading",
+  "memory",
+  "sparse",
+  "profile",
+] as const;
 
 const command = commandLine("bench", "Measures time and memory of our engines, and of their peers.", {
   only: { kind: "choices", help: "what is measured", of: sections, default: sections },
@@ -71,6 +83,7 @@ await run(command, async (options, { say, record, signal }) => {
       growth: () => growth(fast, bench),
       vocabulary: () => vocabulary(fast, bench),
       encoding: () => encoding(bench),
+      reading: () => reading(fast, bench),
       memory: () => leaks(Object.keys(fast), options.steps, bench),
       profile: () => profiles(peers, bench),
       sparse: () => sweep(engines, options.experts.map(Number), bench),
