@@ -5,7 +5,7 @@
  * graph into TensorFlow.js. Shared-bottom, MoE and MMoE are entries of the table.
  *
  * More is behind doors of their own: `./ops` (what nets and gates of your own are made of), `./metrics`, `./datasets`,
- * `./svg` (pictures), `./onnx` (ONNX Runtime, and `.onnx` files), `./graph` (what a spec is compiled to).
+ * `./parquet`, `./svg` (pictures), `./onnx` (ONNX Runtime, and `.onnx` files), `./graph` (what a spec is compiled to).
  *
  * @example A model of two tasks
  * ```ts
@@ -170,7 +170,15 @@ export type { CheckpointOptions, Data, TrainOptions } from "./lib/train/options.
 export type { Progress } from "./lib/train/progress.ts";
 
 export { type Label, type Lists, type RowOptions, type Rows, rows } from "./lib/data/rows.ts";
-export { type Column, type Columns, labels, type NumberColumn, take, type TextColumn } from "./lib/data/columns.ts";
+export {
+  type Column,
+  type Columns,
+  labels,
+  type ListColumn,
+  type NumberColumn,
+  take,
+  type TextColumn,
+} from "./lib/data/columns.ts";
 export { type ColumnKind, type CsvOptions, readCsv, streamCsv } from "./lib/data/csv.ts";
 export { csvParts, type CsvPartsOptions } from "./lib/data/csv_parts.ts";
 export type { Dataset, Json, PassOrder, Place, TablePart, TableParts, Window } from "./lib/data/dataset.ts";

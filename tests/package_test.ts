@@ -23,13 +23,15 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   "lib/engines/onnx/library": ["npm:onnxruntime-node@1.30.0/dist/binding.js"],
   "lib/data/csv": ["@std/csv"],
   "lib/data/gzip": ["pako"],
+  "lib/data/parquet/": ["hyparquet", "hyparquet-compressors"],
+  "lib/data/parquet/pages": ["column", "encoding", "plain"].map((name) => `hyparquet/src/${name}.js`),
   // The types alone of what a runtime is asked for.
   "lib/files/builtin": ["node:crypto", "node:fs/promises", "node:os", "node:process", "node:zlib"],
   "lib/files/node_system": ["node:fs", "node:fs/promises"],
   "lib/report/": ["d3-scale", "d3-shape", "@types/d3-scale", "@types/d3-shape"],
 };
 
-Deno.test("mod.ts does not lead to the native engine", () => {
+Deno.test("mod.ts does not lead to the native engine, nor to Parquet", () => {
   const reached = new Set<string>(["mod.ts"]);
   for (const path of reached) {
     for (const { from } of importsOf(sources[path] ?? Deno.readTextFileSync(path))) {
@@ -37,7 +39,7 @@ Deno.test("mod.ts does not lead to the native engine", () => {
     }
   }
   assert(reached.has("lib/engines/tfjs/tfjs.ts"));
-  assertEquals([...reached].filter((path) => path.includes("onnx")), []);
+  assertEquals([...reached].filter((path) => /onnx|parquet/.test(path)), []);
 });
 
 Deno.test("lib imports packages only where the design allows them", () => {

@@ -35,6 +35,9 @@ async function exercise(on: System, dir: string): Promise<unknown[]> {
   const open = await on.open(`${dir}/two`);
   const bytes = new Uint8Array(4);
   seen.push(await open.size(), await open.read(bytes), [...bytes], await open.read(bytes), await open.read(bytes));
+  seen.push(await open.readAt(bytes, 3), bytes[0], await open.readAt(bytes, 9), await open.readAt(bytes, 0), [
+    ...bytes,
+  ]);
   await open.close();
   await refused(() => on.create(`${dir}/two`));
   await refused(() => on.stat(`${dir}/none`));

@@ -5,6 +5,7 @@ import * as graphs from "../lib/graph.ts";
 import * as metrics from "../lib/metrics.ts";
 import * as onnx from "../lib/onnx.ts";
 import * as ops from "../lib/ops.ts";
+import * as parquet from "../lib/parquet.ts";
 import * as svg from "../lib/svg.ts";
 
 /** Options of which each may be left out, as `null` and `undefined` leave them out, and `false` where it is no value. */
@@ -309,6 +310,12 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
       options({ tasks: ["a"], gates: true, dtype: "float16", externalAbove: 0 }),
     ],
   },
+  parquet: {
+    parquetParts: () => [
+      "tests/parquet/empty.parquet",
+      options({ columns: { click: "text", age: "number", tags: "texts" }, signal }),
+    ],
+  },
   svg: {
     gateChart: () => [svg.gateWeights(report), options({ title: "t", most: 1 })],
     gateWeights: () => [report, options({ of: "mean", prefix: "p" })],
@@ -318,7 +325,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
   },
 };
 
-const doors: Readonly<Record<string, object>> = { main, ops, graphs, metrics, datasets, onnx, svg };
+const doors: Readonly<Record<string, object>> = { main, ops, graphs, metrics, datasets, onnx, parquet, svg };
 
 /** What stands where something else should: every kind of value that JavaScript has. */
 const wrongs: Readonly<Record<string, unknown>> = {

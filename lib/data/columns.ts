@@ -1,6 +1,6 @@
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
-import { checkNumbers, checkRecord, checkText, isRecord, kindOf } from "../errors/kinds.ts";
+import { checkList, checkNumbers, checkRecord, checkText, isRecord, kindOf } from "../errors/kinds.ts";
 
 /** A table in memory, column by column: what {@linkcode readCsv} returns. */
 export interface Columns {
@@ -8,6 +8,8 @@ export interface Columns {
   readonly count: number;
   /** The columns by name, each of `count` rows. */
   readonly columns: Readonly<Record<string, Column>>;
+  /** The columns of lists by name, each of `count` rows, as Parquet files hold them. Absent where there are none. */
+  readonly lists?: Readonly<Record<string, ListColumn>>;
   /** The number of malformed rows that were skipped, where a reader may skip them. */
   readonly skipped?: number;
 }
@@ -34,6 +36,12 @@ export interface TextColumn {
   /** True if the reader of the column listed the words, rather than found them: then their order has a meaning. */
   readonly listed?: boolean;
 }
+
+/**
+ * A column of lists, one a row, of numbers or of texts, null where one of them is missing; null if the list is missing.
+ * Features of several words or numbers read it.
+ */
+export type ListColumn = readonly (Float64Array | readonly (number | string | null)[] | null)[];
 
 /**
  * Some rows of a table, in the order given: a part, a sample or a shuffle.
@@ -66,9 +74,12 @@ export function take(columns: Columns, rows: ArrayLike<number>): Columns {
     column.kind === "number"
       ? { kind: "number", values: picked(column.values, rows) }
       : { ...column, codes: picked(column.codes, rows) };
+  const { lists } = columns;
+  const list = (column: ListColumn): ListColumn => Array.from(rows, (row) => column[row]);
   return {
     count: rows.length,
     columns: Object.fromEntries(Object.entries(columns.columns).map(([name, column]) => [name, part(column)])),
+    ...(lists && { lists: Object.fromEntries(Object.entries(lists).map(([name, column]) => [name, list(column)])) }),
   };
 }
 
@@ -111,6 +122,11 @@ export function labels<Tasks extends string, Groups extends string = never>(
   }
   const label = (task: string, name: string, isGroup: boolean): Float64Array => {
     checkText("read labels", `the column of ${quoted(task)}`, name);
+    if (Object.hasOwn(columns.lists ?? {}, name)) {
+      throw new TypeError(
+        `Cannot read labels\n  at ${task}: column ${quoted(name)} holds lists, wanted numbers or text`,
+      );
+    }
     if (!Object.hasOwn(columns.columns, name)) {
       const hint = advice(name, Object.keys(columns.columns));
       throw new TypeError(`Cannot read labels\n  at ${task}: no column is named ${JSON.stringify(name)}${hint}`);
@@ -151,6 +167,11 @@ function checkTable(action: string, found: unknown): asserts found is Columns {
     if (isNumber || isText) continue;
     const form = "wanted a column of numbers, { kind, values: Float64Array }, or of text";
     throw new TypeError(`Cannot ${action}\n  at column ${quoted(name)}: ${form}`);
+  }
+  if (found.lists === undefined) return;
+  checkRecord(action, "lists", found.lists);
+  for (const [name, column] of Object.entries(found.lists as object)) {
+    checkList(action, `lists of ${quoted(name)}`, column);
   }
 }
 

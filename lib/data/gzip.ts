@@ -130,7 +130,7 @@ const remainders = Uint32Array.from({ length: 256 }, (_, byte) => {
 });
 
 /** Returns the CRC-32 of bytes that follow those of a sum. Source: RFC 1952, section 8. */
-function plainCrc32(bytes: Uint8Array, sum: number): number {
+export function plainCrc32(bytes: Uint8Array, sum: number): number {
   let rest = ~sum;
   for (let at = 0; at < bytes.length; at++) rest = remainders[(rest ^ bytes[at]) & 0xff] ^ rest >>> 8;
   return ~rest >>> 0;

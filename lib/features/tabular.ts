@@ -47,7 +47,7 @@ export function recordsOf(
     const wanted = "wanted { count, columns } or lists by name; a column cannot be a number";
     throw new TypeError(`Cannot ${action}: found the count of a table but no columns, ${wanted}`);
   }
-  const columns = isTable(rows) ? rows.columns : rows;
+  const columns = isTable(rows) ? { ...rows.columns, ...rows.lists } : rows;
   const lengths = wanted.flatMap(([feature, names]) =>
     names.map((name) => [feature, lengthOf(action, feature, name, columns)] as const)
   );

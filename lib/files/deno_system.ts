@@ -54,6 +54,10 @@ function openFile(file: Deno.FsFile): OpenFile {
   return {
     size: async () => (await file.stat()).size,
     read: async (bytes) => await file.read(bytes) ?? 0,
+    readAt: async (bytes, position) => {
+      await file.seek(position, Deno.SeekMode.Start);
+      return await file.read(bytes) ?? 0;
+    },
     write: (bytes) => file.write(bytes),
     sync: () => file.sync(),
     close: async () => await file.close(),

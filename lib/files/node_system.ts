@@ -50,6 +50,7 @@ function openFile(file: FileHandle): OpenFile {
   return {
     size: async () => (await file.stat()).size,
     read: async (bytes) => (await file.read(bytes, 0, bytes.length, null)).bytesRead,
+    readAt: async (bytes, position) => (await file.read(bytes, 0, bytes.length, position)).bytesRead,
     write: async (bytes) => (await file.write(bytes)).bytesWritten,
     sync: () => file.sync(),
     close: () => file.close(),

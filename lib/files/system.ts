@@ -19,6 +19,8 @@ export interface OpenFile {
   size(): Promise<number>;
   /** Reads the next bytes into an array; returns their number, 0 at the end. */
   read(bytes: Uint8Array<ArrayBuffer>): Promise<number>;
+  /** Reads bytes from a position on into an array; returns their number, 0 at the end. */
+  readAt(bytes: Uint8Array<ArrayBuffer>, position: number): Promise<number>;
   /** Writes bytes of an array; returns their number. */
   write(bytes: Uint8Array): Promise<number>;
   /** Resolves when the disk has what was written. */

@@ -1,0 +1,134 @@
+import { pathOf, urlOf } from "./source.ts";
+import type { Stored } from "./stored.ts";
+import { files, system, unreachable } from "./runtime.ts";
+
+/** Bytes of which any part can be read, again and again. */
+export interface Ranged {
+  /** Their name in errors. */
+  readonly name: string;
+  /** Their number. */
+  readonly size: number;
+  /**
+   * Reads the bytes from a position to another, which lie within.
+   *
+   * @throws {Error} if they cannot be read, or are others than before.
+   */
+  readonly read: (start: number, end: number, signal?: AbortSignal) => Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/**
+ * Returns a file as bytes of which any part can be read. Of an `http:` or `https:` address only the parts that are read are
+ * asked for.
+ *
+ * @throws {Error} if there is no such file, or a server does not answer with parts of it.
+ */
+export async function ranged({ source, name }: Stored, signal?: AbortSignal): Promise<Ranged> {
+  try {
+    if (source instanceof Uint8Array) return inMemory(name, source);
+    if (source instanceof ArrayBuffer) return inMemory(name, new Uint8Array(source));
+    if (source instanceof Blob) return inBlob(name, source);
+    const url = urlOf(source);
+    if (url === undefined) return await inFile(name, source as string);
+    if (url.protocol === "file:") return await inFile(name, pathOf(url));
+    if (/^https?:$/.test(url.protocol)) return await atAddress(name, url, signal);
+    return inBlob(name, await (await fetch(url, { signal })).blob());
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw unread(name, error);
+  }
+}
+
+/** Returns the error of bytes that cannot be read; one that has its words passes unchanged. */
+function unread(name: string, error: unknown): Error {
+  const reason = error instanceof Error ? error.message : String(error);
+  if (error instanceof Error && reason.startsWith("Cannot ")) return error;
+  return new Error(`Cannot read ${name}: ${reason}`, { cause: error });
+}
+
+function inMemory(name: string, bytes: Uint8Array): Ranged {
+  return { name, size: bytes.length, read: (start, end) => Promise.resolve(bytes.slice(start, end)) };
+}
+
+function inBlob(name: string, blob: Blob): Ranged {
+  return {
+    name,
+    size: blob.size,
+    read: async (start, end) => new Uint8Array(await blob.slice(start, end).arrayBuffer()),
+  };
+}
+
+async function inFile(name: string, path: string): Promise<Ranged> {
+  if (system() === undefined) throw new Error(`${unreachable}: wanted a URL, bytes or a Blob`);
+  const { kind, size, version } = await files().stat(path);
+  if (kind !== "file") throw new Error(`found a ${kind}, wanted a file`);
+  const changed = () => new Error(`Cannot read ${name}: the file changed while it was in use`);
+  return {
+    name,
+    size,
+    read: async (start, end) => {
+      const bytes = new Uint8Array(end - start);
+      try {
+        const file = await files().open(path);
+        try {
+          for (let at = 0; at < bytes.length;) {
+            const count = await file.readAt(bytes.subarray(at), start + at);
+            if (count === 0) throw changed();
+            at += count;
+          }
+        } finally {
+          await file.close();
+        }
+        if ((await files().stat(path)).version !== version) throw changed();
+      } catch (error) {
+        throw unread(name, error);
+      }
+      return bytes;
+    },
+  };
+}
+
+async function atAddress(name: string, url: URL, signal?: AbortSignal): Promise<Ranged> {
+  const { size } = await part(url, 0, 4, signal);
+  return {
+    name,
+    size: size ?? await lengthAt(url, signal),
+    read: async (start, end, signal) => {
+      if (start === end) return new Uint8Array(0);
+      try {
+        const { bytes, size: now } = await part(url, start, end, signal);
+        if (size !== undefined && now !== size) throw new Error("the file changed while it was in use");
+        if (bytes.length === end - start) return bytes;
+        throw new Error(`the server answers with ${bytes.length} bytes, wanted ${end - start}`);
+      } catch (error) {
+        signal?.throwIfAborted();
+        throw unread(name, error);
+      }
+    },
+  };
+}
+
+/** Asks for a part of what is at an address; returns it, and the size of the whole where the answer shows that. */
+async function part(
+  url: URL,
+  start: number,
+  end: number,
+  signal?: AbortSignal,
+): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly size: number | undefined }> {
+  const answer = await fetch(url, { headers: { range: `bytes=${start}-${end - 1}` }, signal });
+  if (answer.status !== 206) {
+    await answer.body?.cancel();
+    const whole = "the server answers with the whole file, not with the part that was asked for (status 200)";
+    if (answer.status === 200) throw new Error(`${whole}: download it, and read the copy`);
+    throw new Error(`found status ${`${answer.status} ${answer.statusText}`.trim()}, wanted 206`);
+  }
+  const size = /\/(\d+)$/.exec(answer.headers.get("content-range") ?? "")?.[1];
+  return { bytes: new Uint8Array(await answer.arrayBuffer()), size: size === undefined ? undefined : Number(size) };
+}
+
+/** Returns the size of what is at an address, for servers whose answers of parts do not show it, as to other origins. */
+async function lengthAt(url: URL, signal?: AbortSignal): Promise<number> {
+  const { ok, status, headers } = await fetch(url, { method: "HEAD", signal });
+  const length = headers.get("content-length");
+  if (ok && length !== null) return Number(length);
+  throw new Error(`the server does not answer with the file's size (status ${status} to HEAD)`);
+}

@@ -1,0 +1,20 @@
+/**
+ * Gatehouse on Parquet: files of columns as tables in parts, of which the columns that are named are read, row group by row
+ * group.
+ *
+ * @example The rows of a file
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { parquetParts } from "@gatehouse/gatehouse/parquet";
+ *
+ * const table = await parquetParts("tests/parquet/clicks.parquet", { columns: ["age"] });
+ * const ages = [];
+ * for await (const { columns } of table) if (columns.age.kind === "number") ages.push(...columns.age.values);
+ * assertEquals(ages, [73, 58, 18, NaN, 31]);
+ * ```
+ *
+ * @module
+ */
+export { type ParquetOptions, parquetParts } from "./data/parquet/parquet.ts";
+export type { ParquetKind } from "./data/parquet/columns.ts";
+export type { StoredSource } from "./files/stored.ts";
