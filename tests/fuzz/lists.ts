@@ -33,7 +33,9 @@ const table = {
   when: [["x"], ["y", "x"], [], ["x"]],
 };
 const features = fit(kinds, table);
-const grown = fit(kinds, { ...table, job: ["e", "a", "0", "b"], when: [["z"], [], ["x"], []] }, { after: features });
+const grown = fit(kinds, { ...table, job: ["e", "a", "0", "b"], when: [["z"], ["x", "x"], [], ["x"]] }, {
+  after: features,
+});
 
 const nets = [dense(2), embed(2), embed(2, { pool: { seen: attend({ query: "user" }) } })];
 const specs = nets.map((net) =>
