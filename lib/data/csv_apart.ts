@@ -1,5 +1,5 @@
 import type { StoredSource } from "../files/stored.ts";
-import { pathOf } from "../files/source.ts";
+import { pathOf, urlOf } from "../files/source.ts";
 import type { Column, Columns, NumberColumn, TextColumn } from "./columns.ts";
 import { csvFrom, type CsvOptions } from "./csv.ts";
 import type { MalformedRow } from "./malformed.ts";
@@ -39,6 +39,7 @@ const ahead = 4;
 export async function paysApart(source: StoredSource, size: number | null): Promise<boolean> {
   if (typeof Deno === "undefined" || typeof Worker === "undefined" || navigator.hardwareConcurrency < 2) return false;
   if (typeof source !== "string" && !(source instanceof URL) || (size ?? Infinity) < least) return false;
+  if (["blob:", "data:"].includes(urlOf(source)?.protocol ?? "")) return false; // which are in memory already
   if (!here.endsWith(".ts")) return false; // packed or bundled: the thread's file is not beside this one
   const url = new URL(here);
   if (url.protocol !== "file:") return true;
@@ -59,7 +60,8 @@ export async function* csvApart(
 ): AsyncGenerator<Columns> {
   const { malformed, signal, ...options } = given;
   signal?.throwIfAborted();
-  const worker = new Worker(new URL("./csv_worker.ts", import.meta.url), { type: "module" });
+  const worker = begun();
+  if (worker === undefined) return yield* csvFrom(source, given, first, mostWords);
   const { next, fail } = answersOf(worker);
   const abort = () => fail(signal!.reason);
   signal?.addEventListener("abort", abort);
@@ -91,6 +93,15 @@ export async function* csvApart(
   } finally {
     signal?.removeEventListener("abort", abort);
     worker.terminate();
+  }
+}
+
+/** Begins a thread; undefined if none can be. */
+function begun(): Worker | undefined {
+  try {
+    return new Worker(new URL("./csv_worker.ts", import.meta.url), { type: "module" });
+  } catch {
+    return undefined;
   }
 }
 

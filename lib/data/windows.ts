@@ -80,11 +80,12 @@ async function* windowsOf(
     let row = first;
     for await (const piece of read(first, signal)) {
       signal.throwIfAborted();
+      if (piece.count === 0) continue;
       const made = madeOf(make, piece, name, row);
       for (let at = 0; at < made.count;) {
         place ??= { window, part, row: row + at };
         const some = Math.min(size - count, made.count - at);
-        added(memories[window % 3], made, at, some, name);
+        added(memories[window % 3], made, at, some, { name, row });
         count += some;
         at += some;
         if (count < size) continue;
@@ -118,12 +119,18 @@ function madeOf(make: (table: Columns) => Rows, piece: Columns, name: string, ro
   throw within(name, row, new TypeError(`make must return a row for each row of the table, found ${found}`));
 }
 
-/** Adds rows to a window. */
-function added(memory: Gathered, rows: Rows, from: number, count: number, name: string): void {
+/** Adds some of the rows of a piece to a window. */
+function added(
+  memory: Gathered,
+  rows: Rows,
+  from: number,
+  count: number,
+  { name, row }: { readonly name: string; readonly row: number },
+): void {
   try {
     memory.add(rows, from, count);
   } catch (error) {
-    throw within(name, from, error);
+    throw within(name, row, error);
   }
 }
 

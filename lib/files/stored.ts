@@ -43,7 +43,7 @@ export async function storedIn(action: string, given: StoredSource | readonly St
 
 async function storedAt(action: string, source: StoredSource): Promise<Stored> {
   const name = sourceName(source);
-  const short = name.slice(name.lastIndexOf("/") + 1);
+  const short = name.split(system()?.windows ? /[\\/]/ : "/").at(-1)!;
   if (source instanceof Blob) return { source, name, short, size: source.size };
   if (typeof source !== "string" && !(source instanceof URL)) return { source, name, short, size: source.byteLength };
   const url = urlOf(source);
