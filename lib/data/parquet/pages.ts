@@ -142,7 +142,7 @@ function levelsApart(
 function levelsOf(bytes: Uint8Array, most: number, count: number): Uint8Array {
   const levels = new Uint8Array(count);
   unpack(bytes, Math.ceil(Math.log2(most + 1)), levels);
-  if (levels.some((level) => level > most)) throw new RangeError("a level is too great");
+  for (let entry = 0; entry < count; entry++) if (levels[entry] > most) throw new RangeError("a level is too great");
   return levels;
 }
 
