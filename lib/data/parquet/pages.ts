@@ -1,7 +1,7 @@
 import type { PageHeader } from "hyparquet";
-import { parquetHeader } from "hyparquet/src/column.js";
-import { byteStreamSplit } from "hyparquet/src/encoding.js";
-import { readPlain } from "hyparquet/src/plain.js";
+import { parquetHeader } from "npm:hyparquet@1.33.0/src/column.js";
+import { byteStreamSplit } from "npm:hyparquet@1.33.0/src/encoding.js";
+import { readPlain } from "npm:hyparquet@1.33.0/src/plain.js";
 import { compressors } from "hyparquet-compressors";
 import { builtin } from "../../files/builtin.ts";
 import { plainCrc32 } from "../gzip.ts";
