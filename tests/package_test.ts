@@ -24,7 +24,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   "lib/data/csv": ["@std/csv"],
   "lib/data/gzip": ["pako"],
   "lib/data/parquet/": ["hyparquet", "hyparquet-compressors"],
-  "lib/data/parquet/pages": ["column", "encoding", "plain"].map((name) => `hyparquet/src/${name}.js`),
+  "lib/data/parquet/pages": ["column", "encoding", "plain"].map((name) => `npm:hyparquet@1.33.0/src/${name}.js`),
   // The types alone of what a runtime is asked for.
   "lib/files/builtin": ["node:crypto", "node:fs/promises", "node:os", "node:process", "node:zlib"],
   "lib/files/node_system": ["node:fs", "node:fs/promises"],

@@ -10,8 +10,9 @@ import {
   type Engine,
   type Features,
 } from "../../mod.ts";
-import { fit, labels, numeric, readCsv, rows, train } from "../../mod.ts";
+import { fit, labels, numeric, readCsv, rows, type TableParts, train } from "../../mod.ts";
 import { random } from "../../lib/datasets.ts";
+import { parquetParts } from "../../lib/parquet.ts";
 import { findFile } from "../../lib/datasets/find.ts";
 import { gunzip } from "../../lib/data/gzip.ts";
 import { type CaseName, cases, specOf } from "./cases.ts";
@@ -34,7 +35,8 @@ const unfitted = {
 };
 
 /**
- * Rows a second from ten columns of KuaiRand's log to encoded windows, on one thread, the plain file and gzip in turns;
+ * Rows a second from ten columns of KuaiRand's log to encoded windows, on one thread, the plain file, gzip and Parquet in
+ * turns;
  * invented rows of the same form where `GATEHOUSE_DATA` has no log. Then the share of an epoch over CSV in which the
  * engine does not run, beside that over rows in memory.
  */
@@ -43,8 +45,15 @@ export async function reading(engines: Readonly<Record<string, Engine>>, bench: 
   const tasks = { click: "is_click", like: "is_like", view: "long_view" };
   const contestants: Contestant[] = [];
   const counts: Record<string, number> = {};
-  for (const [name, file] of Object.entries({ plain, gzip })) {
-    const parts = await csvParts(file, { columns });
+  const tables: Record<string, TableParts> = {};
+  for (const [name, file] of Object.entries({ plain, gzip })) tables[name] = await csvParts(file, { columns });
+  for (const codec of invented ? [] : ["snappy", "zstd"]) {
+    const path = `out/parquet/log-${codec}.parquet`; // as tests/parquet/write.py writes the log
+    if (await Deno.stat(path).then(() => true, () => false)) {
+      tables[`parquet, ${codec}`] = await parquetParts(path, { columns });
+    } else bench.note(`reading: there is no ${path}`);
+  }
+  for (const [name, parts] of Object.entries(tables)) {
     bench.note(`reading: fitting ${name}`);
     const features = await fit(unfitted, parts);
     const data = dataset(parts, (table) => rows(encode(features, table), { labels: labels(table, tasks) }));
@@ -59,7 +68,10 @@ export async function reading(engines: Readonly<Record<string, Engine>>, bench: 
   }
   const name = `${invented ? "invented " : ""}log`;
   for (const [form, times] of await measure(contestants, { ...bench, repeats: Math.min(bench.repeats, 10) })) {
-    bench.write(own(`reading, ${name}, ${form}`, "csv", "rows_per_s", times.map((time) => counts[form] / time * 1000)));
+    const reader = form.startsWith("parquet") ? "parquet" : "csv";
+    bench.write(
+      own(`reading, ${name}, ${form}`, reader, "rows_per_s", times.map((time) => counts[form] / time * 1000)),
+    );
   }
   for (const name of ["W4", "W6"] as const) await shares(name, engines, bench);
 }

@@ -2,6 +2,7 @@
 
     python write.py FOLDER          the small files that are kept beside this one
     python write.py FOLDER ROWS     those of every compression, page version and encoding, of so many rows
+    python write.py FOLDER LOG.csv  a file of CSV, plain or gzip, in Parquet, for deno task bench --only reading
 """
 
 import csv
@@ -14,6 +15,7 @@ import sys
 
 import duckdb
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 
 decimal.getcontext().prec = 60
@@ -188,7 +190,8 @@ def large(folder, count):
     files = []
 
     def put(name, **options):
-        options = {"row_group_size": count // 3 + 1, "data_page_size": 4096, **options}
+        sums = {"write_page_checksum": True, "row_group_size": count // 3 + 1, "data_page_size": 4096}
+        options = {**sums, **options}
         pq.write_table(table, f"{folder}/{name}", **options)
         files.append({"file": name, "csv": "types.csv", "without": []})
 
@@ -197,7 +200,7 @@ def large(folder, count):
             for dictionary in [True, False]:
                 name = f"pyarrow-{compression}-v{version[0]}-{'dictionary' if dictionary else 'plain'}.parquet"
                 put(name, compression=compression, data_page_version=version, use_dictionary=dictionary)
-    put("pyarrow-checksums.parquet", write_page_checksum=True)
+    put("pyarrow-no-checksums.parquet", write_page_checksum=False)
     put("pyarrow-small-dictionary.parquet", dictionary_pagesize_limit=512)
     put("pyarrow-decimals.parquet", store_decimal_as_integer=True)
     put("pyarrow-int96.parquet", use_deprecated_int96_timestamps=True)
@@ -225,14 +228,22 @@ def large(folder, count):
     write_csv(f"{folder}/required.csv", there)
     for version in ["1.0", "2.0"]:
         name = f"pyarrow-required-v{version[0]}.parquet"
-        pq.write_table(table_of(there, required=True), f"{folder}/{name}", data_page_version=version)
+        pq.write_table(table_of(there, required=True), f"{folder}/{name}", data_page_version=version, write_page_checksum=True)
         files.append({"file": name, "csv": "required.csv", "without": []})
     with open(f"{folder}/files.json", "w") as file:
         json.dump(files, file)
 
 
+def log(folder, path):
+    table = pyarrow.csv.read_csv(path)
+    for codec in ["snappy", "zstd"]:
+        pq.write_table(table, f"{folder}/log-{codec}.parquet", compression=codec)
+
+
 if __name__ == "__main__":
     folder, *rest = sys.argv[1:]
+    if rest and not rest[0].isdigit():
+        sys.exit(log(folder, rest[0]))
     with open(f"{folder}/kinds.json", "w", encoding="utf-8") as file:
         json.dump({name: kind for name, _, kind, _, _ in columns}, file, ensure_ascii=False)
         file.write("\n")

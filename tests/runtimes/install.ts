@@ -14,6 +14,8 @@ export const installed: Readonly<Record<string, string>> = {
   "@tensorflow/tfjs-backend-wasm": "4.22.0",
   "d3-scale": "4.0.3",
   "d3-shape": "3.2.1",
+  "hyparquet": "1.33.0",
+  "hyparquet-compressors": "1.1.2",
   "onnxruntime-node": "1.30.0",
   "pako": "3.0.3",
   "deno-std": "1.4.0",

@@ -12,6 +12,7 @@ import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 import * as main from "@gatehouse/gatehouse";
 import { onnx, saveOnnx } from "@gatehouse/gatehouse/onnx";
+import { parquetParts } from "@gatehouse/gatehouse/parquet";
 
 const { binary, category, compile, define, dense, encode, evaluate, fit, labels, load, mmoe, numeric } = main;
 const { cpu, readCsv, reference, rows, save, saveGraphModel, streamCsv, train, wasm } = main;
@@ -49,6 +50,15 @@ steps["readCsv of a path, gzip, a file URL, bytes, a Blob, a Response and a stre
 let data, spec;
 const engines = { reference: () => reference(), wasm, cpu, onnx };
 const trained = {};
+
+steps["parquetParts of a path and bytes"] = async () => {
+  const path = "../../../tests/parquet/clicks.parquet";
+  for (const source of [path, fs.readFileSync(path)]) {
+    const ages = [];
+    for await (const { columns } of await parquetParts(source, { columns: ["age"] })) ages.push(...columns.age.values);
+    assert.deepEqual(ages, [73, 58, 18, NaN, 31]);
+  }
+};
 
 steps["define, train, evaluate and predict on reference, wasm, cpu and onnx"] = async () => {
   const table = await readCsv("a.csv", { columns });

@@ -1,9 +1,10 @@
 import { quoted } from "../../errors/quoted.ts";
 import type { Column, ListColumn } from "../columns.ts";
-import { codeOf, type Dictionary, dictionary, find, hashOf } from "../dictionary.ts";
+import { codeOf, dictionary, find, hashOf } from "../dictionary.ts";
+import { places } from "../places.ts";
 import type { Leaf } from "./leaf.ts";
 import type { Page } from "./pages.ts";
-import type { Raw } from "./values.ts";
+import type { Raw, ValueType } from "./values.ts";
 
 /**
  * The kind of a column of a Parquet file: numbers, text, text that is one of some words, lists of numbers, or lists of
@@ -54,12 +55,9 @@ interface CellsOf {
 }
 
 function cellsOf({ values: type }: Leaf, kind: ParquetKind): CellsOf {
-  const known = dictionary(typeof kind === "string" ? [] : kind);
+  const known = wordsOf(type, typeof kind === "string" ? undefined : kind);
   const numeric = kind === "number" || kind === "numbers";
-  const placeOf = typeof kind === "string" ? codeOf : find;
-  const read = numeric
-    ? (raw: Raw) => numberCells(raw, type, kind)
-    : (raw: Raw) => textCells(raw, type, known, placeOf);
+  const read = numeric ? (raw: Raw) => numberCells(raw, type, kind) : (raw: Raw) => textCells(raw, known);
   let last: { readonly raw: Raw; readonly cells: Cells } | undefined;
   return {
     of: ({ values: raw, codes }) => {
@@ -71,7 +69,40 @@ function cellsOf({ values: type }: Leaf, kind: ParquetKind): CellsOf {
   };
 }
 
-function numberCells(raw: Raw, type: Leaf["values"], kind: "number" | "numbers"): Cells {
+/** The words of a column, and the way from its values to them. */
+interface Words {
+  readonly words: readonly string[];
+  /** Returns the place of a value's text among the words, at which it is added if it is new; -1 if it cannot be. */
+  readonly placeOf: (value: unknown) => number;
+  /** Returns the words for a value without a place. */
+  readonly wrong: (value: unknown) => string;
+}
+
+/** Returns the words of a column: a list that stays as it is, or those that come. */
+function wordsOf({ utf8, text }: ValueType, listed: readonly string[] | undefined): Words {
+  const some = (listed ?? []).slice(0, 8).map(quoted).join(", ");
+  const unlisted = (found: string) => `${quoted(found)}, wanted one of ${some}`;
+  if (!utf8) {
+    const known = places(listed);
+    const placeOf = listed === undefined ? known.add : (word: string) => known.find(word) ?? -1;
+    return { words: known.words, placeOf: (value) => placeOf(text!(value)), wrong: (value) => unlisted(text!(value)) };
+  }
+  const known = dictionary(listed);
+  const placeOf = listed === undefined ? codeOf : find;
+  return {
+    words: known.words,
+    placeOf: (value) => {
+      const bytes = value as Uint8Array;
+      return placeOf(known, bytes, 0, bytes.length, hashOf(bytes, 0, bytes.length));
+    },
+    wrong: (value) => {
+      if (listed === undefined) return "bytes that are not UTF-8";
+      return unlisted(new TextDecoder().decode(value as Uint8Array));
+    },
+  };
+}
+
+function numberCells(raw: Raw, type: ValueType, kind: "number" | "numbers"): Cells {
   const wrong = new Map<number, string>();
   const values = type.numbers!(raw, (place) => {
     const way = `as ${quoted(kind === "number" ? "text" : "texts")} it keeps all digits`;
@@ -80,17 +111,12 @@ function numberCells(raw: Raw, type: Leaf["values"], kind: "number" | "numbers")
   return { values, wrong };
 }
 
-function textCells(raw: Raw, type: Leaf["values"], known: Dictionary, placeOf: typeof codeOf): Cells {
+function textCells(raw: Raw, { placeOf, wrong: wordsFor }: Words): Cells {
   const wrong = new Map<number, string>();
   const codes = new Int32Array(raw.length);
-  const encoder = new TextEncoder();
   for (let place = 0; place < codes.length; place++) {
-    const bytes: Uint8Array = type.utf8 ? raw[place] : encoder.encode(type.text!(raw[place]));
-    codes[place] = placeOf(known, bytes, 0, bytes.length, hashOf(bytes, 0, bytes.length));
-    if (codes[place] >= 0) continue;
-    const words = known.words.slice(0, 8).map(quoted).join(", ");
-    const unlisted = `${quoted(new TextDecoder().decode(bytes))}, wanted one of ${words}`;
-    wrong.set(place, placeOf === find ? unlisted : "bytes that are not UTF-8");
+    codes[place] = placeOf(raw[place]);
+    if (codes[place] < 0) wrong.set(place, wordsFor(raw[place]));
   }
   return { values: codes, wrong };
 }

@@ -1,7 +1,7 @@
 import type { PageHeader } from "hyparquet";
-import { parquetHeader } from "hyparquet/src/column.js";
-import { byteStreamSplit } from "hyparquet/src/encoding.js";
-import { readPlain } from "hyparquet/src/plain.js";
+import { parquetHeader } from "npm:hyparquet@1.33.0/src/column.js";
+import { byteStreamSplit } from "npm:hyparquet@1.33.0/src/encoding.js";
+import { readPlain } from "npm:hyparquet@1.33.0/src/plain.js";
 import { compressors } from "hyparquet-compressors";
 import { builtin } from "../../files/builtin.ts";
 import { plainCrc32 } from "../gzip.ts";
@@ -142,7 +142,7 @@ function levelsApart(
 function levelsOf(bytes: Uint8Array, most: number, count: number): Uint8Array {
   const levels = new Uint8Array(count);
   unpack(bytes, Math.ceil(Math.log2(most + 1)), levels);
-  if (levels.some((level) => level > most)) throw new RangeError("a level is too great");
+  for (let entry = 0; entry < count; entry++) if (levels[entry] > most) throw new RangeError("a level is too great");
   return levels;
 }
 

@@ -134,8 +134,8 @@ function milliseconds(each: number): (time: bigint) => number {
 
 /** Returns the milliseconds since 1970 of nanoseconds in a day, and Julian days in the upper bits. */
 function julian(time: bigint): number {
-  const nanoseconds = BigInt.asIntN(64, time);
-  return (Number(time >> 64n) - 2_440_588) * millisecondsOfDay + Number(nanoseconds) / 1_000_000;
+  const days = (time >> 64n) - 2_440_588n;
+  return milliseconds(1_000_000)(days * BigInt(millisecondsOfDay) * 1_000_000n + BigInt.asIntN(64, time));
 }
 
 /** Returns a number of two bytes (IEEE 754, binary16). */
