@@ -1,5 +1,6 @@
 import type { StoredSource } from "../files/stored.ts";
-import { pathOf, urlOf } from "../files/source.ts";
+import { threadsOf } from "../files/runtime.ts";
+import { urlOf } from "../files/source.ts";
 import type { Column, Columns, NumberColumn, TextColumn } from "./columns.ts";
 import { csvFrom, type CsvOptions } from "./csv.ts";
 import type { MalformedRow } from "./malformed.ts";
@@ -37,13 +38,9 @@ const ahead = 4;
 
 /** Returns true if a file is worth a thread of its own, and one can be begun without asking the user for a permission. */
 export async function paysApart(source: StoredSource, size: number | null): Promise<boolean> {
-  if (typeof Deno === "undefined" || typeof Worker === "undefined" || navigator.hardwareConcurrency < 2) return false;
   if (typeof source !== "string" && !(source instanceof URL) || (size ?? Infinity) < least) return false;
   if (["blob:", "data:"].includes(urlOf(source)?.protocol ?? "")) return false; // which are in memory already
-  if (!here.endsWith(".ts")) return false; // packed or bundled: the thread's file is not beside this one
-  const url = new URL(here);
-  if (url.protocol !== "file:") return true;
-  return (await Deno.permissions.query({ name: "read", path: pathOf(url) })).state === "granted";
+  return here.endsWith(".ts") && await threadsOf(new URL(here)); // packed or bundled, the thread's file is elsewhere
 }
 
 /** The bytes of a file that take longer to read than a thread takes to begin. */

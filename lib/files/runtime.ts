@@ -10,6 +10,16 @@ export function system(): System | undefined {
   return fs && nodeSystem(fs);
 }
 
+/**
+ * Returns true if modules beside one can be begun as threads, in Deno, on several processors, where the permission to read
+ * local ones was given: nobody is asked for it.
+ */
+export async function threadsOf(module: URL): Promise<boolean> {
+  if (typeof Deno === "undefined" || (globalThis.navigator?.hardwareConcurrency ?? 1) < 2) return false;
+  return module.protocol !== "file:" ||
+    (await Deno.permissions.query({ name: "read", path: module })).state === "granted";
+}
+
 /** The reason in errors where no files are reached. */
 export const unreachable = "files are reached in Deno, Node.js 20.16 and later, and Bun alone";
 
