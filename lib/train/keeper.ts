@@ -1,5 +1,6 @@
 import { failure } from "../files/runtime.ts";
 import { holdVersions } from "../files/versions.ts";
+import { insidesOf } from "../model/insides.ts";
 import { filesOfModel, parametersIn, type SpecFiles, specFiles } from "../model/save.ts";
 import { checkpointFiles } from "./checkpoint.ts";
 import type { Keeping } from "./options.ts";
@@ -42,6 +43,7 @@ export async function keeperOf(
     const { model, insides, given, now, clock } = run;
     const place = JSON.stringify([now.step, now.epoch, now.position ?? null, now.validated]);
     if (place === written || now.step === 0) return;
+    insidesOf(model, "write checkpoint"); // it may be disposed in the loop
     clock.pause();
     const state = await stateOf(run);
     spec ??= specFiles(model.spec);

@@ -35,6 +35,8 @@ import { unseenWords } from "./unseen.ts";
  *
  * @throws {TypeError | RangeError} if rows do not fit the model, or an option is out of range.
  * @throws {RangeError} if a loss is not finite, naming the step, the task and the largest parameter.
+ * @throws {Error} if a checkpoint cannot be written, or the one to go on from is damaged or of something else: the message
+ * has the path, what is wrong and the way out.
  *
  * @example
  * ```ts
