@@ -145,6 +145,14 @@ export type {
   VectorRule,
   VectorUpdate,
 } from "./lib/optimisers/optimiser.ts";
+export {
+  cosineDecay,
+  type DecayOptions,
+  linearDecay,
+  stepDecay,
+  type StepDecayOptions,
+  warmUp,
+} from "./lib/optimisers/schedules.ts";
 export { momentum, sgd } from "./lib/optimisers/sgd.ts";
 export {
   lazyAdam,
