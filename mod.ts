@@ -124,7 +124,7 @@ export type { Engine } from "./lib/engines/engine.ts";
 export { reference } from "./lib/engines/reference/reference.ts";
 export { bestEngine, cpu, tfjs, wasm, type WasmOptions } from "./lib/engines/tfjs/tfjs.ts";
 
-export { evaluate, type Evaluation } from "./lib/model/evaluate.ts";
+export { evaluate, type EvaluateOptions, type Evaluation } from "./lib/model/evaluate.ts";
 export { grow, type GrowOptions } from "./lib/model/grow.ts";
 export { type GateReport, gateReport, type GateReportOptions, type GateSegment } from "./lib/inspect/gate_report.ts";
 export { type GateUse } from "./lib/inspect/gate_use.ts";
@@ -180,12 +180,14 @@ export type { Progress } from "./lib/train/progress.ts";
 export { type Label, type Lists, type RowOptions, type Rows, rows } from "./lib/data/rows.ts";
 export { type Column, type Columns, labels, type NumberColumn, take, type TextColumn } from "./lib/data/columns.ts";
 export { type ColumnKind, type CsvOptions, readCsv, streamCsv } from "./lib/data/csv.ts";
+export type { Dataset, Json, PassOrder, Place, Window } from "./lib/data/dataset.ts";
 export type { MalformedRow } from "./lib/data/malformed.ts";
 export { encode } from "./lib/features/encode.ts";
 export { evict } from "./lib/model/evict.ts";
 export { fit, type FitOptions, type Tables } from "./lib/features/fit.ts";
 export type { Contents } from "./lib/files/folder.ts";
 export type { Source } from "./lib/files/source.ts";
+export type { Sorting } from "./lib/files/sorter.ts";
 
 export { describe, entriesOf, type Entry } from "./lib/report/describe.ts";
 export { gateTable } from "./lib/report/gates.ts";

@@ -74,6 +74,7 @@ const trained = {
   weighting: main.dwa(),
   shuffle: false,
   validation: data,
+  sorting: { most: 10, folder: "out" },
   stopping: { task: "a", metric: "loss", patience: 1 },
   signal,
 } as const;
@@ -117,7 +118,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     entriesOf: () => [spec],
     entropy: () => [0.1, softmax],
     esmm: () => [{ input: 4, expert: dense(2), tower: relu }],
-    evaluate: () => [model, data],
+    evaluate: () => [model, data, options({ sorting: { most: 10, folder: "out" } })],
     evict: () => [worded, main.encode(worded, { w: ["b"] })],
     featuresOf: () => [spec],
     fit: () => [{ y: main.numeric() }, table, options({ after: features, removed: [] })],

@@ -1,5 +1,8 @@
+import type { Dataset } from "../data/dataset.ts";
 import type { Rows } from "../data/rows.ts";
 import { checkSignal, kindOf, optionsOf } from "../errors/kinds.ts";
+import type { Sorting } from "../files/sorter.ts";
+import { checkSorting } from "../model/evaluate.ts";
 import { adam } from "../optimisers/adam.ts";
 import { checkOptimiser, checkVectorOptimiser, type Optimiser, type VectorOptimiser } from "../optimisers/optimiser.ts";
 import { rowwiseAdagrad } from "../optimisers/vectors.ts";
@@ -43,8 +46,10 @@ export interface TrainOptions<Tasks extends string = string> {
   readonly weighting?: Weighting;
   /** True if rows are shuffled before every epoch. Default true. */
   readonly shuffle?: boolean;
-  /** Rows to evaluate on after every epoch. */
-  readonly validation?: Rows;
+  /** Rows to evaluate on after every epoch, in memory, or as `evaluate` takes them in pieces. */
+  readonly validation?: Rows | Dataset | (() => AsyncIterable<Rows>);
+  /** The way to sort scores of a validation that is not in memory, as `evaluate` takes it. */
+  readonly sorting?: Sorting;
   /**
    * The rule to stop early, by the validation. The parameters of the best epoch are restored before the last record, if
    * training stops early or all epochs or steps are done; not where it is aborted or left, or fails.
@@ -71,7 +76,9 @@ export interface Settings {
   /** True if rows are shuffled. */
   readonly shuffle: boolean;
   /** The rows to evaluate on, if there are any. */
-  readonly validation: Rows | undefined;
+  readonly validation: Rows | Dataset | (() => AsyncIterable<Rows>) | undefined;
+  /** The way to sort scores of a validation that is not in memory. */
+  readonly sorting: Sorting;
   /** The rule to stop early, if there is one. */
   readonly stopping: Stopping | undefined;
   /** Aborting it ends the training. */
@@ -96,6 +103,7 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     shuffle = true,
     signal,
     validation,
+    sorting = {},
     stopping,
     from = { epoch: 0, step: 0 },
   } = optionsOf("train", options, optionNames, ["shuffle"]);
@@ -103,6 +111,7 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
   checkVectorOptimiser("train", vectors);
   if (weighting !== undefined) checkWeighting(weighting);
   checkSignal("train", signal);
+  checkSorting(sorting, "train");
   for (const [name, value] of Object.entries({ epochs, steps, batch })) {
     if (value !== undefined && !(Number.isSafeInteger(value) && value >= 1)) {
       throw new RangeError(`Cannot train: ${name} must be a whole number of at least 1, found ${kindOf(value)}`);
@@ -120,6 +129,7 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     weighting,
     shuffle,
     validation,
+    sorting,
     stopping,
     signal,
     from,
@@ -134,6 +144,7 @@ const optionNames = [
   "vectors",
   "weighting",
   "validation",
+  "sorting",
   "stopping",
   "signal",
   "from",

@@ -5,6 +5,7 @@ import { evaluate } from "../model/evaluate.ts";
 import { anyCounts } from "../model/feed.ts";
 import { type Insides, insidesOf } from "../model/insides.ts";
 import type { Model } from "../model/model.ts";
+import { isInMemory } from "../model/pieces.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { Optimiser } from "../optimisers/optimiser.ts";
 import type { Spec } from "../spec/spec.ts";
@@ -57,7 +58,7 @@ export async function* train<Tasks extends string>(
   }
   const given = settings(options);
   const { validation, stopping, signal } = given;
-  if (validation !== undefined) checkRows(model.spec, validation, "evaluate");
+  if (validation !== undefined && isInMemory(validation)) checkRows(model.spec, validation, "evaluate");
   if (typeof data !== "function") {
     checkRows(model.spec, data, "train");
     if (data.count > 0 && !anyCounts(model.spec, data)) throw new RangeError(unlabelled("no row"));
@@ -86,7 +87,7 @@ export async function* train<Tasks extends string>(
         continue;
       }
       clock.pause();
-      const evaluated = await evaluate(model, validation);
+      const evaluated = await evaluate(model, validation, { sorting: given.sorting });
       insidesOf(model, "train"); // it may be disposed meanwhile
       const verdict = watch?.(evaluated);
       if (verdict?.best) best = await bestOf(run);
