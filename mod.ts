@@ -5,7 +5,8 @@
  * graph into TensorFlow.js. Shared-bottom, MoE and MMoE are entries of the table.
  *
  * More is behind doors of their own: `./ops` (what nets and gates of your own are made of), `./metrics`, `./datasets`,
- * `./svg` (pictures), `./onnx` (ONNX Runtime, and `.onnx` files), `./graph` (what a spec is compiled to).
+ * `./svg` (pictures), `./tensorboard` (event files), `./onnx` (ONNX Runtime, and `.onnx` files), `./graph` (what a spec is
+ * compiled to).
  *
  * @example A model of two tasks
  * ```ts

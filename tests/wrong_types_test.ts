@@ -6,6 +6,7 @@ import * as metrics from "../lib/metrics.ts";
 import * as onnx from "../lib/onnx.ts";
 import * as ops from "../lib/ops.ts";
 import * as svg from "../lib/svg.ts";
+import * as tensorboard from "../lib/tensorboard.ts";
 
 /** Options of which each may be left out, as `null` and `undefined` leave them out, and `false` where it is no value. */
 const optional = new WeakSet<object>();
@@ -308,9 +309,12 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     page: () => [[chart], "title"],
     segmentWeights: () => [report, "0/a"],
   },
+  tensorboard: {
+    writeEvents: () => ["out/nowhere/events", main.train(model, data, { steps: 1 })],
+  },
 };
 
-const doors: Readonly<Record<string, object>> = { main, ops, graphs, metrics, datasets, onnx, svg };
+const doors: Readonly<Record<string, object>> = { main, ops, graphs, metrics, datasets, onnx, svg, tensorboard };
 
 /** What stands where something else should: every kind of value that JavaScript has. */
 const wrongs: Readonly<Record<string, unknown>> = {
