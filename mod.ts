@@ -175,13 +175,13 @@ export { load, type LoadOptions, parseSpec, save, saveGraphModel, type SaveOptio
 export type { ExportOptions } from "./lib/model/exported.ts";
 export type { Stopping } from "./lib/train/stopping.ts";
 export { train } from "./lib/train/train.ts";
-export type { Data, TrainOptions } from "./lib/train/options.ts";
+export type { CheckpointOptions, Data, TrainOptions } from "./lib/train/options.ts";
 export type { Progress } from "./lib/train/progress.ts";
 
 export { type Label, type Lists, type RowOptions, type Rows, rows } from "./lib/data/rows.ts";
 export { type Column, type Columns, labels, type NumberColumn, take, type TextColumn } from "./lib/data/columns.ts";
 export { type ColumnKind, type CsvOptions, readCsv, streamCsv } from "./lib/data/csv.ts";
-export type { Dataset, Json, PassOrder, Place, Window } from "./lib/data/dataset.ts";
+export type { Dataset, Json, PassOrder, Place, TablePart, TableParts, Window } from "./lib/data/dataset.ts";
 export type { MalformedRow } from "./lib/data/malformed.ts";
 export { encode } from "./lib/features/encode.ts";
 export { evict } from "./lib/model/evict.ts";

@@ -78,6 +78,9 @@ const trained = {
   sorting: { most: 10, folder: "out" },
   stopping: { task: "a", metric: "loss", patience: 1 },
   signal,
+  checkpoint: null,
+  resume: null,
+  warm: null,
 } as const;
 
 /** The arguments of a right call of every function. */

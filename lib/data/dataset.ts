@@ -9,7 +9,7 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
  * all rows in order, which is what `fit` takes.
  */
 export interface TableParts extends AsyncIterable<Columns> {
-  /** What makes it this table and no other, as checkpoints compare it: kind, names, sizes, columns. */
+  /** The facts that make it this table and no other, as checkpoints compare it: kind, names, sizes, columns. */
   readonly identity: Json;
   /** Returns the parts in the order of the table. */
   readonly parts: (signal?: AbortSignal) => Promise<readonly TablePart[]>;
@@ -25,7 +25,7 @@ export interface TablePart {
 
 /** Rows to train on that are read as they are needed, in an order that seed and epoch determine, from any position on. */
 export interface Dataset {
-  /** What makes it this data and no other, as checkpoints compare it. */
+  /** The facts that make it this data and no other, as checkpoints compare it. */
   readonly identity: Json;
   /** Yields the rows of an epoch in windows, within each of which rows are shuffled. */
   readonly pass: (order: PassOrder) => AsyncIterable<Window>;
@@ -46,7 +46,7 @@ export interface PassOrder {
   readonly signal?: AbortSignal;
 }
 
-/** A window: rows that are in memory at once. */
+/** A window: rows that are in memory at once, until the window after the next one is asked for, which may take their place. */
 export interface Window {
   readonly rows: Rows;
   /** The place where it begins, from which a pass can begin. */
@@ -61,4 +61,24 @@ export interface Place {
   readonly part: number;
   /** The number of rows before within the part. */
   readonly row: number;
+}
+
+/** A position within an epoch: a window, and the number of its batches before. */
+export interface Position {
+  readonly place: Place;
+  readonly batch: number;
+}
+
+/** The beginning of an epoch. */
+export const beginning: Place = { window: 0, part: 0, row: 0 };
+
+/** Returns a table of parts, which is also all its rows in order, as a stream. */
+export function tableParts(identity: Json, parts: TableParts["parts"]): TableParts {
+  return {
+    identity,
+    parts,
+    async *[Symbol.asyncIterator](): AsyncGenerator<Columns> {
+      for (const { read } of await parts()) yield* read(0);
+    },
+  };
 }

@@ -1,5 +1,6 @@
 import type { FilePlace } from "./place.ts";
 import { files as system } from "./runtime.ts";
+import { sha256Of } from "./sha256.ts";
 import { isFree } from "./turns.ts";
 
 /**
@@ -60,6 +61,18 @@ export async function writeSynced(path: string, content: Content, mode?: number)
   } finally {
     await file.close();
   }
+}
+
+/** Returns contents whose SHA-256 is kept each time that they were written. */
+export function hashed(content: Content, keep: (digest: string) => void): () => Iterable<Uint8Array> {
+  return function* () {
+    const hash = sha256Of();
+    for (const piece of piecesOf(content)) {
+      hash.update(piece);
+      yield piece;
+    }
+    keep(hash.digest());
+  };
 }
 
 function piecesOf(content: Content): Iterable<Uint8Array> {

@@ -104,7 +104,7 @@ function checkSame(action: string, before: Features, now: Features): void {
 }
 
 /** Returns the row that each row of a feature's table was, by its text; -1 of none. */
-function rowsByText(before: Features, now: Features, name: string): Int32Array {
+export function rowsByText(before: Features, now: Features, name: string): Int32Array {
   const texts = (features: Features): readonly (string | undefined)[] => {
     const feature = features[name];
     const kind = kinds[feature.kind];

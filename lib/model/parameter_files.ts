@@ -2,8 +2,7 @@ import { isRecord, kindOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import type { ByteReader, Folder } from "../files/folder.ts";
 import { sha256Of } from "../files/sha256.ts";
-import type { Files } from "../files/staged.ts";
-import type { Pieces } from "../formats/pieces.ts";
+import { type Files, hashed } from "../files/staged.ts";
 import { inFileOrder, type Safetensors, safetensorsOf, sizeIn, type Stored } from "../formats/safetensors.ts";
 import { type Header, longestHeader } from "../formats/safetensors_header.ts";
 import { readSafetensors } from "../formats/safetensors_reader.ts";
@@ -60,7 +59,7 @@ export function parameterFiles(
   }
   const digests = new Map<number, string>();
   const contents = shards.map((shard, at) => {
-    return hashed(safetensorsOf(shard, metadata), (digest) => digests.set(at, digest));
+    return hashed(safetensorsOf(shard, metadata).pieces, (digest) => digests.set(at, digest));
   });
   const named = (start: string, index: string): Files => {
     const names = shards.map((_, at) => `${start}${digits(at + 1)}-of-${digits(shards.length)}.safetensors`);
@@ -95,18 +94,6 @@ function shardsOf(stored: readonly Stored[], most: number): readonly (readonly S
     length += size;
   }
   return shards;
-}
-
-/** Returns bytes whose digest is kept each time that they were written. */
-function hashed({ pieces }: Pieces, keep: (digest: string) => void): Pieces["pieces"] {
-  return function* () {
-    const hash = sha256Of();
-    for (const piece of pieces()) {
-      hash.update(piece);
-      yield piece;
-    }
-    keep(hash.digest());
-  };
 }
 
 const digits = (count: number) => `${count}`.padStart(5, "0");

@@ -6,9 +6,13 @@ import { quoted } from "../errors/quoted.ts";
 import { writeFolder } from "../files/atomic.ts";
 import { type Contents, type Folder, folderOf } from "../files/folder.ts";
 import { system, unreachable } from "../files/runtime.ts";
+import { pathOf, urlOf } from "../files/source.ts";
+import type { Files } from "../files/staged.ts";
+import { versionsIn } from "../files/versions.ts";
 import { parseMark, withMark } from "../formats/mark.ts";
 import type { Safetensors } from "../formats/safetensors.ts";
 import { flatName } from "../graph/layout.ts";
+import type { Tensor } from "../ops/tensor.ts";
 import { parametersOf } from "../trace/parameters.ts";
 import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
@@ -16,7 +20,13 @@ import { checkText, kindOf, optionsOf } from "../errors/kinds.ts";
 import { compiled, type CompileOptions } from "./compile.ts";
 import { insidesOf } from "./insides.ts";
 import { parseJson } from "./json_file.ts";
-import { parameterFiles, parameterNames, parametersFile, readParameters } from "./parameter_files.ts";
+import {
+  type ParameterFiles,
+  parameterFiles,
+  parameterNames,
+  parametersFile,
+  readParameters,
+} from "./parameter_files.ts";
 import { checkMark, encodingText, storedOf } from "./parameters.ts";
 import type { Model } from "./model.ts";
 import { stored, withWords, wordsFile } from "./word_files.ts";
@@ -72,20 +82,21 @@ export async function save(model: Model, path: string, options: SaveOptions = {}
  * @param most The bytes of parameters in one file, at most. Default 2 GiB.
  */
 export async function saveIn(model: Model, path: string, options: SaveOptions, most?: number): Promise<void> {
-  const { plan, store, tables } = insidesOf(model, "save model");
+  const { store } = insidesOf(model, "save model");
   const type = realTypeOf("save model", optionsOf("save model", options, ["dtype"]).dtype);
   checkPath(path, "save model");
   if (system() === undefined) {
     const files = "JSON.stringify(model.spec) and encodeSafetensors(await model.parameters())";
     throw new Error(`Cannot save model\n  at ${path}: ${unreachable}: wanted ${files}, its two files, elsewhere`);
   }
-  const { json, files: words } = stored(model.spec);
-  const spec = specBytes(json, longestSpec);
-  const id = digest(json);
-  const metadata = { format: "gatehouse", seed: String(model.seed), spec: id };
-  const flat = await store.read(flatName);
-  const all = storedOf(plan, flat, tables, type === "float16" ? "F16" : "F32");
-  const { files, between } = parameterFiles(all, { ...encodingText(model.spec.input), ...metadata }, id, most);
+  const { id, words, spec } = specFiles(model.spec);
+  const { files, between } = parametersIn(
+    model,
+    await store.read(flatName),
+    id,
+    type === "float16" ? "F16" : "F32",
+    most,
+  );
   await writeFolder(path, { ...words, ...files, [specFile]: spec }, {
     between: { ...words, ...between, [specFile]: spec },
     owns: [specFile, parametersFile, ...parameterNames, wordsFile],
@@ -93,6 +104,51 @@ export async function saveIn(model: Model, path: string, options: SaveOptions, m
     action: "save model",
     advice: "the model is unchanged: save(model, path) with another path saves it",
   });
+}
+
+/** The files of a model's table, which stay the same while it trains. */
+export interface SpecFiles {
+  /** The digest of the table as it is stored. */
+  readonly id: string;
+  /** The file of its large vocabularies, by its name. */
+  readonly words: Readonly<Record<string, Uint8Array>>;
+  /** The bytes of `spec.json`. */
+  readonly spec: Uint8Array;
+}
+
+/**
+ * Returns the files of a model's table.
+ *
+ * @throws {RangeError} if they are larger than `load` reads.
+ */
+export function specFiles(spec: Spec): SpecFiles {
+  const { json, files: words } = stored(spec);
+  return { id: digest(json), words, spec: specBytes(json, longestSpec) };
+}
+
+/**
+ * Returns the files of a model's parameters.
+ *
+ * @param flat The flat array.
+ * @param id The digest of the table that they belong to.
+ * @param most The bytes of parameters in one file, at most. Default 2 GiB.
+ */
+export function parametersIn(
+  model: Model,
+  flat: Tensor,
+  id: string,
+  dtype: "F32" | "F16",
+  most?: number,
+): ParameterFiles {
+  const { plan, tables } = insidesOf(model, "save model");
+  const metadata = { format: "gatehouse", seed: String(model.seed), spec: id };
+  const all = storedOf(plan, flat, tables, dtype);
+  return parameterFiles(all, { ...encodingText(model.spec.input), ...metadata }, id, most);
+}
+
+/** Returns a model's files that `save` wrote, by the names that they keep. */
+export function filesOfModel({ words, spec }: SpecFiles, { files }: ParameterFiles): Files {
+  return { ...words, ...files, [specFile]: spec };
 }
 
 /**
@@ -162,7 +218,8 @@ export interface LoadOptions<Tasks extends string = string> extends Omit<Compile
  *
  * @param from The folder by its path or `file:` URL, which needs the permission to read it, by the `http:` or `https:`
  * URL at which it is served, or its files by name, as texts, bytes, Blobs or Responses: so a browser gives the files
- * that a user picked, `Object.fromEntries([...input.files].map((file) => [file.name, file]))`.
+ * that a user picked, `Object.fromEntries([...input.files].map((file) => [file.name, file]))`. Of a folder of checkpoints,
+ * as `train` writes them, the newest is loaded.
  * @param options The engine, the seed (by default the saved one), and the tasks that the model must have.
  * @throws {SyntaxError} if a file is not JSON, or not safetensors.
  * @throws {SpecError} if the spec is malformed.
@@ -183,8 +240,8 @@ export async function load<Tasks extends string = string>(
   from: string | URL | Contents,
   options: LoadOptions<Tasks> = {},
 ): Promise<Model<Tasks>> {
-  const folder = folderOf(from, [specFile, parametersFile], "load model");
   const { tasks, ...rest } = optionsOf("load model", options, ["engine", "seed", "tasks"], ["fuse"]);
+  const folder = folderOf(await newestIn(from), [specFile, parametersFile], "load model");
   const { spec, tensors, metadata } = await readPair(folder);
   if (tasks !== undefined) checkTasks(spec, tasks);
   const saved = /^-?\d{1,16}$/.test(metadata.seed ?? "") ? Number(metadata.seed) : 0;
@@ -192,8 +249,22 @@ export async function load<Tasks extends string = string>(
   return await compiled(spec as Spec<Tasks>, { ...rest, seed, parameters: tensors }, true);
 }
 
+/** Returns the newest checkpoint of a folder of them, else what was given. */
+async function newestIn(from: string | URL | Contents): Promise<string | URL | Contents> {
+  const url = urlOf(from);
+  const path = url?.protocol === "file:" ? pathOf(url) : url === undefined ? from : undefined;
+  if (typeof path !== "string" || system() === undefined) return from;
+  const [newest] = await versionsIn(path).catch(() => []); // reading the model explains what is wrong
+  return newest?.path ?? from;
+}
+
 /** A model as its files hold it. */
-type Pair = Safetensors & { readonly spec: Spec };
+export type Pair = Safetensors & { readonly spec: Spec };
+
+/** Reads the model in a folder, as {@linkcode load} does. */
+export async function readModel(path: string): Promise<Pair> {
+  return await readPair(folderOf(path, [specFile, parametersFile], "load model"));
+}
 
 /** Reads the two files of a model, again if another program replaces them meanwhile. */
 async function readPair(folder: Folder): Promise<Pair> {

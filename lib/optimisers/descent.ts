@@ -14,18 +14,31 @@ export interface Descent {
    * @param step The step whose learning rate is taken, from 1.
    */
   readonly next: (gradient: readonly (number | undefined)[], step: number) => Promise<Descent>;
+  /** The state, of which {@linkcode descent} goes on. */
+  readonly saved: DescentState;
 }
+
+/** The state of a descent, as JSON holds it. */
+export type DescentState = {
+  readonly values: readonly number[];
+  /** The arrays that the optimiser keeps, by name. */
+  readonly slots: { readonly [name: string]: readonly number[] };
+  /** The number of steps so far. */
+  readonly count: number;
+};
 
 /**
  * Returns the numbers with which a descent begins. It runs in float64, without decay and clipping.
  *
  * @param first The numbers.
  * @param settled Maps the numbers after each step. Default: they stay as they are.
+ * @param saved The state to go on from. Default: no step was taken.
  */
 export function descent(
   optimiser: Optimiser,
   first: readonly number[],
   settled: (values: readonly number[]) => readonly number[] = (values) => values,
+  saved?: DescentState,
 ): Descent {
   const shape = [first.length];
   const slots = Object.keys(optimiser.slots);
@@ -58,9 +71,13 @@ export function descent(
       const moved = values.map((number, i) => gradient[i] === undefined ? number : number - change.data[i]);
       return state(settled(moved), Object.fromEntries(next), count + 1);
     },
+    saved: { values, slots: Object.fromEntries(slots.map((name) => [name, [...kept[`slot/${name}`]]])), count },
   });
-  const initial = slots.map((name) => [`slot/${name}`, new Float64Array(first.length).fill(optimiser.slots[name])]);
-  return state(first, Object.fromEntries(initial), 0);
+  const kept = slots.map((name) => {
+    const begun = saved?.slots[name] ?? first.map(() => optimiser.slots[name]);
+    return [`slot/${name}`, Float64Array.from(begun)];
+  });
+  return state(saved?.values ?? first, Object.fromEntries(kept), saved?.count ?? 0);
 }
 
 type Slots = Readonly<Record<string, Float64Array>>;

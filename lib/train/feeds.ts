@@ -1,3 +1,4 @@
+import { beginning, type Position, type Window } from "../data/dataset.ts";
 import { random } from "../data/random.ts";
 import { pickRows, type Rows, sliceRows } from "../data/rows.ts";
 import { kindOf } from "../errors/kinds.ts";
@@ -7,7 +8,7 @@ import { groupsOf } from "../heads/heads.ts";
 import { anyCounts, batchTensors, columnOf, noiseTensors } from "../model/feed.ts";
 import type { Model } from "../model/model.ts";
 import type { Tensor } from "../ops/tensor.ts";
-import type { Data } from "./options.ts";
+import { type Data, isDataset } from "./options.ts";
 import { passOver } from "./pass.ts";
 
 /** A batch as the graph of a step takes it. */
@@ -16,6 +17,8 @@ export interface Feed {
   readonly count: number;
   /** Inputs, labels, weights, groups and noise, by name. */
   readonly tensors: Readonly<Record<string, Tensor>>;
+  /** The position in the data after the batch, from which an epoch can be begun. */
+  readonly after: Position;
 }
 
 /** The order in which an epoch goes through the data. */
@@ -26,6 +29,8 @@ export interface Order {
   readonly shuffle: boolean;
   /** The epoch, from 1, by which the order of rows is drawn. */
   readonly epoch: number;
+  /** The position to begin at. Default: the beginning of the epoch. */
+  readonly start?: Position;
   /** Aborting it ends the waiting for data. */
   readonly signal: AbortSignal | undefined;
   /** Returns true if no more batches are wanted. */
@@ -33,51 +38,81 @@ export interface Order {
 }
 
 /**
- * Yields the batches of an epoch as its steps take them, without the scalars.
+ * Yields the batches of an epoch as its steps take them, without the scalars. Those from a position on are the same as
+ * where the epoch was begun at its beginning, if the data is.
  *
  * @param graph The graph that reads the batch and its noise.
  * @param step The number of steps before, by which noise is drawn.
  */
-export async function* feedsOf(
+export function feedsOf(
   model: Model,
   graph: Graph,
   data: Data,
   order: Order,
   step: number,
 ): AsyncGenerator<Feed, void, void> {
-  for await (const piece of batches(model, data, order)) {
-    const noise = noiseTensors(graph, piece.count, `${model.seed}:${++step}`);
-    yield { count: piece.count, tensors: { ...batchTensors(model.spec, piece), ...noise } };
+  const left = new AbortController(); // a dataset stops reading at once, where a generator waits for what it was asked for
+  const signals = [left.signal, ...order.signal === undefined ? [] : [order.signal]];
+  const feeds = fed(model, graph, data, { ...order, reading: AbortSignal.any(signals) }, step);
+  const close = feeds.return.bind(feeds);
+  return Object.assign(feeds, {
+    return: () => {
+      left.abort();
+      return close();
+    },
+  });
+}
+
+/** An order, and the signal that ends the reading of a dataset. */
+interface ReadOrder extends Order {
+  readonly reading: AbortSignal;
+}
+
+async function* fed(
+  model: Model,
+  graph: Graph,
+  data: Data,
+  order: ReadOrder,
+  step: number,
+): AsyncGenerator<Feed, void, void> {
+  for await (const { rows, after } of batches(model, data, order)) {
+    const noise = noiseTensors(graph, rows.count, `${model.seed}:${++step}`);
+    yield { count: rows.count, tensors: { ...batchTensors(model.spec, rows), ...noise }, after };
   }
 }
 
+/** The rows of a batch, and the position after them. */
+interface Batch {
+  readonly rows: Rows;
+  readonly after: Position;
+}
+
 /** Yields the batches of an epoch, none pulled from the data once there are enough. */
-async function* batches(
-  { spec, seed }: Model,
-  data: Data,
-  { batch, shuffle, epoch, signal, enough }: Order,
-): AsyncGenerator<Rows> {
+async function* batches({ spec, seed }: Model, data: Data, given: ReadOrder): AsyncGenerator<Batch> {
+  const { batch, shuffle, epoch, enough, start } = given;
   const within = Object.values(spec.tasks).map(({ head }) => groupsOf(head)).find((column) => column !== undefined);
-  let piece = 0;
-  let counted = false;
+  let counted = start !== undefined; // rows before it were trained on
   let count = 0;
   const memory: (Rows | undefined)[] = [undefined, undefined]; // one batch is computed while the next is prepared
-  for await (const rows of pulled(data, signal, enough)) {
-    if (typeof data === "function") { // rows in memory were checked before the first epoch
+  for await (const { rows, place } of windowsOf(seed, data, given)) {
+    if (typeof data === "function" || isDataset(data)) { // rows in memory were checked before the first epoch
       checkRows(spec, rows, "train");
       counted ||= anyCounts(spec, rows);
       count += rows.count;
     }
-    const source = shuffle ? random(`${seed}:order:${epoch}:${piece++}`) : undefined;
+    const source = shuffle ? random(`${seed}:order:${epoch}:${place.window}`) : undefined;
     const groups = within === undefined ? undefined : columnOf(rows.labels, within);
     const { order, ends } = passOver(rows.count, { batch, source, groups });
-    for (let i = 0; i < ends.length && !enough(); i++) {
-      const [start, end] = [ends[i - 1] ?? 0, ends[i]];
-      if (order === undefined) yield sliceRows(rows, start, end - start);
+    const first = place.window === start?.place.window ? start.batch : 0;
+    if (first > ends.length) throw shorter(epoch, `${ends.length} batches in window ${place.window}`, `${first}`);
+    for (let i = first; i < ends.length && !enough(); i++) {
+      const [from, to] = [ends[i - 1] ?? 0, ends[i]];
+      const after = { place, batch: i + 1 };
+      if (order === undefined) yield { rows: sliceRows(rows, from, to - from), after };
       else {
-        const picked = pickRows(rows, order.subarray(start, end), memory.shift());
+        const picked = pickRows(rows, order.subarray(from, to), memory.shift());
         memory.push(picked);
-        yield picked;
+        yield { rows: picked, after };
       }
     }
   }
@@ -89,19 +124,48 @@ export function unlabelled(none: string): string {
   return `Cannot train: ${none} has a label of any task (all are missing, or the weights 0): nothing would be learnt`;
 }
 
-/** Yields the pieces of the data. An abort ends the waiting for one that does not come. */
-async function* pulled(
+/** Returns the error of data that ends before a position which was in it once. */
+function shorter(epoch: number, found: string, wanted: string): RangeError {
+  const must = "data must repeat its rows for a training that goes on";
+  return new RangeError(`Cannot train\n  at epoch ${epoch}: found ${found}, wanted at least ${wanted}: ${must}`);
+}
+
+/** Yields the windows of an epoch from its start on: rows in memory are one, and so is each piece of a function. */
+async function* windowsOf(
+  seed: number,
   data: Data,
+  { batch, shuffle, epoch, start, signal, reading, enough }: ReadOrder,
+): AsyncGenerator<Window> {
+  if (isDataset(data)) {
+    return yield* pulled<Window>(
+      data.pass({ seed, epoch, shuffle, batch, from: start?.place, signal: reading }),
+      signal,
+      enough,
+    );
+  }
+  if (typeof data !== "function") return yield { rows: data, place: beginning };
+  const skipped = start?.place.window ?? 0;
+  let window = 0;
+  for await (const rows of pulled<Rows>(data(), signal, enough)) {
+    if (window >= skipped) yield { rows, place: { ...beginning, window } };
+    window++;
+  }
+  if (window <= skipped && start !== undefined && !enough()) {
+    throw shorter(epoch, window === 1 ? "1 piece" : `${window} pieces`, `${skipped + 1}`);
+  }
+}
+
+/** Yields the pieces of a source. An abort ends the waiting for one that does not come. */
+async function* pulled<T>(
+  source: unknown,
   signal: AbortSignal | undefined,
   enough: () => boolean,
-): AsyncGenerator<Rows> {
-  if (typeof data !== "function") return yield data;
-  const source: unknown = data();
+): AsyncGenerator<T> {
   const begin = Object(source)[Symbol.asyncIterator] ?? Object(source)[Symbol.iterator];
   if (typeof begin !== "function") {
     throw new TypeError(`Cannot train: the data function must return an async iterable, found ${kindOf(source)}`);
   }
-  const iterator: AsyncIterator<Rows> = begin.call(source);
+  const iterator: AsyncIterator<T> = begin.call(source);
   let abort = () => {};
   const aborted = new Promise<"aborted">((resolve) => abort = () => resolve("aborted"));
   signal?.addEventListener("abort", abort);

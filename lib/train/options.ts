@@ -1,6 +1,6 @@
 import type { Dataset } from "../data/dataset.ts";
 import type { Rows } from "../data/rows.ts";
-import { checkSignal, kindOf, optionsOf } from "../errors/kinds.ts";
+import { checkSignal, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import type { Sorting } from "../files/sorter.ts";
 import { checkSorting } from "../model/evaluate.ts";
 import { adam } from "../optimisers/adam.ts";
@@ -10,10 +10,15 @@ import { checkWeighting, type Weighting } from "../weighting/weighting.ts";
 import type { Stopping } from "./stopping.ts";
 
 /**
- * Data to train on: rows in memory, or a function that begins a pass over pieces of any size, called once an epoch.
- * Of the latter only one piece at a time is held in memory, and rows are shuffled within their piece.
+ * Data to train on: rows in memory, a {@linkcode Dataset}, or a function that begins a pass over pieces of any size, called
+ * once an epoch. Of the latter only one piece at a time is held in memory, and rows are shuffled within their piece.
  */
-export type Data = Rows | (() => AsyncIterable<Rows>);
+export type Data = Rows | Dataset | (() => AsyncIterable<Rows>);
+
+/** Returns true if data is a dataset. */
+export function isDataset(data: Data): data is Dataset {
+  return isRecord(data) && typeof data.pass === "function";
+}
 
 /** The options of `train`. */
 export interface TrainOptions<Tasks extends string = string> {
@@ -55,8 +60,38 @@ export interface TrainOptions<Tasks extends string = string> {
    * training stops early or all epochs or steps are done; not where it is aborted or left, or fails.
    */
   readonly stopping?: Stopping<Tasks>;
-  /** Aborting it ends the training after the running step; what was learnt stays, the latest parameters. */
+  /**
+   * Aborting it ends the training after the running step; what was learnt stays, the latest parameters. With `checkpoint`
+   * one is written before the last record is given.
+   */
   readonly signal?: AbortSignal;
+  /**
+   * The folder that checkpoints are written in, each whole or not at all, and how often. A run that was killed goes on from
+   * the newest by `resume`. Default: none are written.
+   */
+  readonly checkpoint?: CheckpointOptions;
+  /**
+   * The folder of checkpoints, or one of them, from which the training goes on as if it had not ended: with the same model,
+   * data and options, but for `epochs`, `steps`, `checkpoint` and `signal`, to the same numbers, bit for bit. A folder that
+   * has none yet is fine where it is that of `checkpoint`: then the training begins.
+   */
+  readonly resume?: string;
+  /**
+   * The folder of checkpoints, or one of them, whose optimiser and weighting go on in this training, of a model that may
+   * have grown since, on other data: the state of a parameter is found by its path, that of a vector by its word, and what
+   * is new begins. Epochs and steps are counted on. The parameters are the model's, such as `load` and `grow` return.
+   */
+  readonly warm?: string;
+}
+
+/** The way in which a training takes checkpoints. */
+export interface CheckpointOptions {
+  /** The folder, which one training has to itself; a checkpoint is `FOLDER/step-00000123`, which `load` reads too. */
+  readonly folder: string;
+  /** The number of steps, or of seconds, from one checkpoint to the next. Default: 60 seconds. */
+  readonly every?: { readonly steps: number } | { readonly seconds: number };
+  /** The number of checkpoints that stay: older ones are removed once a newer one is complete. Default 3. */
+  readonly keep?: number;
 }
 
 /** The options of a training, checked, with nothing left to default. */
@@ -85,6 +120,20 @@ export interface Settings {
   readonly signal: AbortSignal | undefined;
   /** The epoch and step to count from. */
   readonly from: { readonly epoch: number; readonly step: number };
+  /** The way in which checkpoints are taken, if any are: after so many steps or seconds, of which one is infinite. */
+  readonly checkpoint: Keeping | undefined;
+  /** The folder to go on from, if any. */
+  readonly resume: string | undefined;
+  /** The folder whose optimiser goes on, if any. */
+  readonly warm: string | undefined;
+}
+
+/** The way in which checkpoints are taken, with nothing left to default. */
+export interface Keeping {
+  readonly folder: string;
+  readonly steps: number;
+  readonly seconds: number;
+  readonly keep: number;
 }
 
 /**
@@ -106,6 +155,9 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     sorting = {},
     stopping,
     from = { epoch: 0, step: 0 },
+    checkpoint,
+    resume,
+    warm,
   } = optionsOf("train", options, optionNames, ["shuffle"]);
   checkOptimiser("train", optimiser);
   checkVectorOptimiser("train", vectors);
@@ -120,6 +172,17 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
   if (![from.epoch, from.step].every((number) => Number.isSafeInteger(number) && number >= 0)) {
     throw new RangeError("Cannot train: from must be { epoch, step }, whole numbers of at least 0");
   }
+  for (const [name, value] of Object.entries({ resume, warm })) {
+    if (value !== undefined && (typeof value !== "string" || value === "")) {
+      throw new TypeError(`Cannot train: ${name} must be the path of a folder, found ${kindOf(value)}`);
+    }
+  }
+  if (warm !== undefined && (resume !== undefined || options.from)) {
+    const beside = resume === undefined ? "from" : "resume";
+    throw new TypeError(
+      `Cannot train: warm is given beside ${beside}: both say where to count from, wanted one of them`,
+    );
+  }
   return {
     epochs: epochs ?? (steps === undefined ? 1 : Infinity),
     most: steps ?? Infinity,
@@ -133,7 +196,33 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     stopping,
     signal,
     from,
+    checkpoint: checkpoint === undefined ? undefined : keepingOf(checkpoint),
+    resume,
+    warm,
   };
+}
+
+/** Returns the way in which checkpoints are taken. */
+function keepingOf(options: CheckpointOptions): Keeping {
+  const action = "train: checkpoint";
+  const { folder, every = { seconds: 60 }, keep = 3 } = optionsOf(action, options, ["folder", "every", "keep"]);
+  if (typeof folder !== "string" || folder === "") {
+    throw new TypeError(`Cannot ${action}: folder must be the path of a folder, found ${kindOf(folder)}`);
+  }
+  if (!isRecord(every) || Object.keys(every).length !== 1 || !("steps" in every || "seconds" in every)) {
+    throw new TypeError(`Cannot ${action}: every must be { steps } or { seconds }, found ${kindOf(every)}`);
+  }
+  const { steps = Infinity, seconds = Infinity }: { readonly steps?: number; readonly seconds?: number } = every;
+  if ("steps" in every && !(Number.isSafeInteger(steps) && steps >= 1)) {
+    throw new RangeError(`Cannot ${action}: steps must be a whole number of at least 1, found ${kindOf(steps)}`);
+  }
+  if ("seconds" in every && !(Number.isFinite(seconds) && seconds >= 0)) {
+    throw new RangeError(`Cannot ${action}: seconds must be a number of at least 0, found ${kindOf(seconds)}`);
+  }
+  if (!(Number.isSafeInteger(keep) && keep >= 1)) {
+    throw new RangeError(`Cannot ${action}: keep must be a whole number of at least 1, found ${kindOf(keep)}`);
+  }
+  return { folder, steps, seconds, keep };
 }
 
 const optionNames = [
@@ -148,4 +237,7 @@ const optionNames = [
   "stopping",
   "signal",
   "from",
+  "checkpoint",
+  "resume",
+  "warm",
 ];

@@ -1,3 +1,4 @@
+import type { Json } from "../data/dataset.ts";
 import { type Random, random } from "../data/random.ts";
 import type { Program } from "../engines/engine.ts";
 import type { Tensor } from "../ops/tensor.ts";
@@ -13,7 +14,15 @@ import { checkWeights, type LossWeights, type Products, type Weighting } from ".
 import { vectorRateOf } from "./rates.ts";
 import { type Between, openStep, trainingStep } from "./step.ts";
 import { slotName } from "./update.ts";
-import { innerProduct, mixed, normOf, type TableGradient, type Vectors, vectorsIn } from "./vectors.ts";
+import {
+  innerProduct,
+  mixed,
+  normOf,
+  type TableGradient,
+  type Vectors,
+  vectorsIn,
+  type VectorStates,
+} from "./vectors.ts";
 import { askVectors, weighted } from "./weighted.ts";
 
 /** The steps of a training: one function runs them, another ends them. */
@@ -30,8 +39,24 @@ export interface Steps {
   readonly keep: () => void;
   /** Brings back what was kept. */
   readonly restore: () => void;
+  /**
+   * Returns what the steps keep from one to the next, valid until the next one.
+   *
+   * @throws {TypeError} if the weighting cannot be saved.
+   */
+  readonly state: () => Promise<StepState>;
   /** Frees what the steps hold on the engine. */
   readonly dispose: () => void;
+}
+
+/** The state of steps between two of them, beside the parameters and vectors of the model. */
+export interface StepState {
+  /** The arrays of a number for each parameter, in the order of the flat array `[size]`, by their names on the engine. */
+  readonly flats: Tensors;
+  /** The numbers beside vectors that are looked up, by the path of their table. */
+  readonly vectors: VectorStates;
+  /** The state of the weighting's losses, if it has one. */
+  readonly weighting?: Json;
 }
 
 /** The place of a step in its training. */
@@ -66,33 +91,44 @@ export interface Moving {
  * Returns the steps of a model by optimisers and a weighting. They are one graph, or two where gradients are weighed
  * between them, or clipped by a norm of which vectors are a part; without a weighting, or nothing to weigh, losses have
  * their static weights.
+ *
+ * @param begun The state to go on from, whose arrays become those of the steps. Default: optimisers and weighting begin.
  */
-export function stepsOf(model: Model, { optimiser, vectors, weighting }: Moving): Steps {
+export function stepsOf(model: Model, { optimiser, vectors, weighting }: Moving, begun?: StepState): Steps {
   const { plan, tables } = insidesOf(model, "train");
   const { losses, gradients, norms } = weighting ?? {};
   const weighing = gradients !== undefined || norms === true ? weighted(plan) : undefined;
   const looked = plan.lookups.length === 0
     ? undefined
-    : { ...vectorsIn(plan.lookups, tables, vectors), optimiser: vectors, limit: optimiser.clipNorm };
+    : { ...vectorsIn(plan.lookups, tables, vectors, begun?.vectors), optimiser: vectors, limit: optimiser.clipNorm };
   const between = weighing ?? (looked?.limit === undefined ? undefined : unweighed);
   const held = holder(model);
   try {
-    for (const [name, first] of Object.entries(optimiser.slots)) held.write(slotName(name), [plan.layout.size], first);
+    const flats = Object.entries(optimiser.slots).map(([name, first]) => [slotName(name), first] as const);
+    for (const [name, first] of flats) held.write(name, begun?.flats[name] ?? filled([plan.layout.size], first));
     const weighs = weighting !== undefined && (weighing !== undefined || losses !== undefined && norms !== true);
     const load = (): readonly [Loaded, Loaded?] => {
       if (between === undefined) return [held.load(trainingStep(plan, optimiser, weighs))];
       const { gradients, update, arrays } = openStep(plan, optimiser, between);
-      for (const [name, shape] of Object.entries(arrays)) held.write(name, shape, 0);
+      for (const [name, shape] of Object.entries(arrays)) held.write(name, filled(shape, 0));
       return [held.load(gradients), held.load(update)];
     };
     const [first, second] = load();
+    const weighed = weighs
+      ? chainOf(weighting, Object.keys(model.spec.tasks).length, optimiser, begun?.weighting)
+      : undefined;
     return {
       graph: first.graph,
-      run: weighs
-        ? weightedSteps(model, weighting, optimiser, looked, first, second)
-        : plainSteps(model, looked, first, second),
+      run: weighed === undefined
+        ? plainSteps(model, looked, first, second)
+        : weightedSteps(model, weighed, looked, first, second),
       keep: () => looked?.keep(),
       restore: () => looked?.restore(),
+      state: async () => {
+        const weighting = weighed?.saved();
+        const read = await Promise.all(flats.map(async ([name]) => [name, await held.read(name)] as const));
+        return { flats: Object.fromEntries(read), vectors: looked?.states() ?? new Map(), weighting };
+      },
       dispose: held.dispose,
     };
   } catch (error) {
@@ -121,9 +157,38 @@ interface Loaded {
   readonly run: (inputs: Tensors) => Promise<Tensors>;
 }
 
+/** A weighting, and the state of its losses, which moves on from step to step. */
+interface Chain {
+  readonly weighting: Weighting;
+  state: LossWeights | undefined;
+  /** Returns the state as JSON; undefined if losses are not weighed. */
+  readonly saved: () => Json | undefined;
+}
+
+/** Returns the chain of a weighting, which begins or goes on from a state. */
+function chainOf(weighting: Weighting, tasks: number, optimiser: Optimiser, begun: Json | undefined): Chain {
+  const chain: Chain = {
+    weighting,
+    state: weighting.losses?.(tasks, optimiser, begun),
+    saved: () => {
+      if (chain.state === undefined) return undefined;
+      if (chain.state.saved !== undefined) return chain.state.saved();
+      const wanted = "wanted states with saved(), and losses(tasks, optimiser, saved) that goes on from its result";
+      throw new TypeError(`Cannot take checkpoints: the weighting ${weighting.name} cannot be saved: ${wanted}`);
+    },
+  };
+  return chain;
+}
+
+/** Returns an array of one value. */
+function filled(shape: readonly number[], value: number): Tensor {
+  return { shape, data: new Float32Array(sizeOf(shape)).fill(value) };
+}
+
 /** Returns a holder of what steps keep on the engine: arrays beside the parameters, and programs. */
 function holder(model: Model): {
-  readonly write: (name: string, shape: readonly number[], value: number) => void;
+  readonly write: (name: string, value: Tensor) => void;
+  readonly read: (name: string) => Promise<Tensor>;
   readonly load: (graph: Graph) => Loaded;
   readonly dispose: () => void;
 } {
@@ -131,10 +196,11 @@ function holder(model: Model): {
   const names: string[] = [];
   const programs: Program[] = [];
   return {
-    write: (name, shape, value) => {
+    write: (name, value) => {
       names.push(name);
-      store.write(name, { shape, data: new Float32Array(sizeOf(shape)).fill(value) });
+      store.write(name, value);
     },
+    read: (name) => store.read(name),
     load: (graph) => {
       const program = model.engine.load(graph, store);
       programs.push(program);
@@ -169,21 +235,21 @@ function plainSteps({ spec }: Model, looked: Looked | undefined, first: Loaded, 
 /** Returns the run of steps whose losses are weighed, or their gradients between two graphs. */
 function weightedSteps(
   model: Model,
-  weighting: Weighting,
-  optimiser: Optimiser,
+  chain: Chain,
   looked: Looked | undefined,
   first: Loaded,
   second?: Loaded,
 ): Steps["run"] {
+  const { weighting } = chain;
   const tasks = Object.keys(model.spec.tasks);
   const ones = tasks.map(() => 1);
   const statics = tasks.map((task) => model.spec.tasks[task].weight);
   const shared = sharedPaths(model);
   const shares = tasks.map((task) => [...shared.values()].some((list) => list.includes(task)));
   const apart = weighting.gradients !== undefined || weighting.norms === true; // gradients of tasks come one by one
-  let state: LossWeights | undefined = weighting.losses?.(tasks.length, optimiser);
   return async (inputs, at) => {
     const { epoch, step } = at;
+    const { state } = chain;
     const rate = looked && vectorRateOf(looked.optimiser, step);
     const checked: Checked = (weights, count) => checkWeights(weights, count, weighting.name, step);
     const factors = state === undefined ? ones : checked(state.weights(epoch), tasks.length);
@@ -211,7 +277,7 @@ function weightedSteps(
       const losses = tasks.map((task) => reported[`loss/${task}`].data[0]);
       const norms = inner.map((row, i) => Math.sqrt(row[i]));
       const known = labelled.map((is, i) => is && (!apart || shares[i]));
-      state = await state.next({ epoch, step, losses, labelled: known, norms });
+      chain.state = await state.next({ epoch, step, losses, labelled: known, norms });
     }
     const weighed = tasks.map((task, i) => [task, statics[i] * factors[i] * parts[i]]);
     return { outputs: seen, weights: Object.fromEntries(weighed) };

@@ -19,9 +19,23 @@ export interface Stopping<Tasks extends string = string> {
   readonly patience?: number;
 }
 
+/** A judge of one evaluation after the other. */
+export interface Watcher<Tasks extends string = string> {
+  /** Judges an evaluation; returns true if it is the best so far. */
+  readonly isBest: (evaluation: Evaluation<Tasks>) => boolean;
+  /** Returns true if training should stop. */
+  readonly stops: () => boolean;
+  /** Returns what it knows, as JSON holds it. */
+  readonly saved: () => Watched;
+  /** Goes on from what it knew before. */
+  readonly begin: (saved: Watched) => void;
+}
+
+/** The knowledge of a judge: the best sum of what is watched, if there was one, and the epochs since. */
+export type Watched = { readonly best: number | null; readonly since: number };
+
 /**
- * Returns a judge of one evaluation after the other: `best` is true if it is the best so far, `stop` if training should
- * stop.
+ * Returns a judge of one evaluation after the other.
  *
  * @param validation The rows that are evaluated.
  * @throws {TypeError} if an option, a task or the metric is unknown.
@@ -33,7 +47,7 @@ export function watcher<Tasks extends string>(
   stopping: Stopping<Tasks>,
   spec: Spec<Tasks>,
   validation: Rows | Dataset | (() => AsyncIterable<Rows>) | undefined,
-): (evaluation: Evaluation<Tasks>) => { readonly best: boolean; readonly stop: boolean } {
+): Watcher<Tasks> {
   const { task, metric = "loss", patience = 1 } = optionsOf("stop early", stopping, ["task", "metric", "patience"]);
   const weights = (typeof task === "string" ? { [task]: 1 } : task) as Record<Tasks, number>;
   if (!isRecord(weights)) {
@@ -72,17 +86,34 @@ export function watcher<Tasks extends string>(
   const signs = Object.fromEntries(watched.map(([name]) => {
     return [name, measuresOf(spec.tasks[name].head)[metric]?.best === "most" ? 1 : -1];
   }));
-  let best = -Infinity;
-  let since = 0;
-  return ({ loss, metrics }) => {
-    const score = watched.reduce((total, [name, weight]) => {
+  return judge(patience, ({ loss, metrics }) =>
+    watched.reduce((total, [name, weight]) => {
       const value = numbered(name, metric === "loss" ? loss[name] : metrics[name][metric]);
       return total + weight * signs[name] * value;
-    }, 0);
-    const better = score > best;
-    if (better) best = score;
-    since = better ? 0 : since + 1;
-    return { best: better, stop: since >= patience };
+    }, 0));
+}
+
+/** Returns a judge by a score, the larger the better. */
+function judge<Tasks extends string>(
+  patience: number,
+  scoreOf: (evaluation: Evaluation<Tasks>) => number,
+): Watcher<Tasks> {
+  let best = -Infinity;
+  let since = 0;
+  return {
+    isBest: (evaluation) => {
+      const score = scoreOf(evaluation);
+      const better = score > best;
+      if (better) best = score;
+      since = better ? 0 : since + 1;
+      return better;
+    },
+    stops: () => since >= patience,
+    saved: () => ({ best: best === -Infinity ? null : best, since }),
+    begin: (saved) => {
+      best = saved.best ?? -Infinity;
+      since = saved.since;
+    },
   };
 }
 

@@ -1,9 +1,9 @@
 import { flatName } from "../graph/layout.ts";
 import { part } from "../graph/values.ts";
 import { checkRows } from "../model/check_rows.ts";
-import { evaluate } from "../model/evaluate.ts";
+import { evaluate, type Evaluation } from "../model/evaluate.ts";
 import { anyCounts } from "../model/feed.ts";
-import { type Insides, insidesOf } from "../model/insides.ts";
+import { insidesOf } from "../model/insides.ts";
 import type { Model } from "../model/model.ts";
 import { isInMemory } from "../model/pieces.ts";
 import type { Tensor } from "../ops/tensor.ts";
@@ -12,13 +12,17 @@ import type { Spec } from "../spec/spec.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { checkStep } from "./check_step.ts";
 import { feedsOf, unlabelled } from "./feeds.ts";
-import { type Data, type Settings, settings, type TrainOptions } from "./options.ts";
+import { identityOf } from "./identity.ts";
+import { type Keeper, keeperOf } from "./keeper.ts";
+import { type Data, isDataset, type Settings, settings, type TrainOptions } from "./options.ts";
 import type { Progress } from "./progress.ts";
 import { rateOf } from "./rates.ts";
-import { unseenWords } from "./unseen.ts";
+import { type Begun, resumed, warmed } from "./resume.ts";
+import type { Now, Run } from "./run.ts";
 import { type Steps, stepsOf } from "./steps.ts";
 import { watcher } from "./stopping.ts";
-import { type Stopwatch, stopwatch } from "./stopwatch.ts";
+import { stopwatch } from "./stopwatch.ts";
+import { unseenWords } from "./unseen.ts";
 
 /**
  * Trains a model: takes one step after the other and yields a record of each. Leaving the loop ends the training.
@@ -57,9 +61,9 @@ export async function* train<Tasks extends string>(
     throw new TypeError("Cannot train: the model is being trained already: wanted that loop to end first");
   }
   const given = settings(options);
-  const { validation, stopping, signal } = given;
+  const { validation, stopping } = given;
   if (validation !== undefined && isInMemory(validation)) checkRows(model.spec, validation, "evaluate");
-  if (typeof data !== "function") {
+  if (typeof data !== "function" && !isDataset(data)) {
     checkRows(model.spec, data, "train");
     if (data.count > 0 && !anyCounts(model.spec, data)) throw new RangeError(unlabelled("no row"));
     if (!state.trained && given.from.step === 0) {
@@ -67,99 +71,142 @@ export async function* train<Tasks extends string>(
     }
   }
   const watch = stopping === undefined ? undefined : watcher(stopping, model.spec as Spec, validation);
-  const clock = stopwatch();
+  let keeper: Keeper | undefined;
   let steps: Steps | undefined;
-  let best: { readonly restore: () => void } | undefined;
   Object.assign(state, { training: true, trained: true, largest: undefined });
   try {
-    steps = stepsOf(model, given);
-    const run: Run<Tasks> = { model, insides, data, given, signal, steps, clock, seen: { step: 0, rows: 0 } };
-    for (let epoch = 1; epoch <= given.epochs && run.seen.step < given.most; epoch++) {
-      const last = yield* recordsOf(run, epoch);
-      if (last === undefined) return;
-      if (signal?.aborted) {
-        yield { ...last, ended: "aborted" };
-        return;
-      }
-      if (validation === undefined) {
-        yield last;
-        if (signal?.aborted) return;
-        continue;
-      }
-      clock.pause();
-      const evaluated = await evaluate(model, validation, { sorting: given.sorting });
-      insidesOf(model, "train"); // it may be disposed meanwhile
-      const verdict = watch?.(evaluated);
-      if (verdict?.best) best = await bestOf(run);
-      clock.resume();
-      const ended = verdict?.stop ? "stopped early" : signal?.aborted ? "aborted" : undefined;
-      const over = verdict?.stop || epoch === given.epochs || run.seen.step === given.most;
-      if (over && ended !== "aborted") best?.restore();
-      yield { ...last, validation: evaluated, ended };
-      if (ended !== undefined) return;
-    }
+    const isKept = given.checkpoint !== undefined || given.resume !== undefined;
+    const identity = isKept ? identityOf(model, data, given) : null;
+    keeper = given.checkpoint && await keeperOf(given.checkpoint, identity, given.resume);
+    const begun = given.resume === undefined ? undefined : await resumed(model, given.resume, given, identity);
+    const warm = given.warm === undefined ? undefined : await warmed(model, given.warm, given);
+    steps = stepsOf(model, given, begun?.steps ?? warm?.steps);
+    if (keeper !== undefined) await steps.state(); // a weighting that cannot be saved is refused at once
+    if (begun?.facts.stopping !== undefined) watch?.begin(begun.facts.stopping);
+    const counted = warm === undefined ? given : { ...given, from: warm.from };
+    const run: Run<Tasks> = {
+      ...{ model, insides, data, given: counted, steps, clock: stopwatch(), watch },
+      now: nowOf(begun, warm?.count),
+      before: begun?.facts.rows ?? 0,
+      best: begun?.best,
+    };
+    yield* epochsOf(run, keeper);
   } finally {
     state.training = false;
     steps?.dispose();
+    await keeper?.release();
   }
 }
 
-/** Keeps the parameters and vectors as they are now. */
-async function bestOf<Tasks extends string>(
-  { insides: { store }, steps }: Run<Tasks>,
-): Promise<{ readonly restore: () => void }> {
-  const flat = await store.read(flatName);
-  steps.keep();
+/** Returns the place at which a training begins or goes on. */
+function nowOf<Tasks extends string>(begun: Begun | undefined, count = 0): Now<Tasks> {
+  const first = { step: 0, rows: 0, count, epoch: 1, position: undefined, validated: false, last: undefined };
+  if (begun === undefined) return first;
+  const { step, rows, epoch, position, validated, last } = begun.facts;
   return {
-    restore: () => {
-      store.write(flatName, flat);
-      steps.restore();
-    },
+    step,
+    rows,
+    count: begun.facts.count,
+    epoch,
+    position,
+    validated,
+    last: last as Progress<Tasks> | undefined,
   };
 }
 
-/** A training that is going on. */
-interface Run<Tasks extends string> {
-  readonly model: Model<Tasks>;
-  readonly insides: Insides<Tasks>;
-  readonly data: Data;
-  readonly given: Settings;
-  readonly signal: AbortSignal | undefined;
-  readonly steps: Steps;
-  readonly clock: Stopwatch;
-  /** The steps and rows so far. */
-  readonly seen: { step: number; rows: number };
+/** Takes the steps of all epochs that are left, and yields their records. */
+async function* epochsOf<Tasks extends string>(
+  run: Run<Tasks>,
+  keeper: Keeper | undefined,
+): AsyncGenerator<Progress<Tasks>, void, void> {
+  const { given, now, watch } = run;
+  const { validation, signal } = given;
+  const isOver = () => now.epoch > given.epochs || now.step >= given.most || watch?.stops() === true;
+  const lacksValidation = () => validation !== undefined && now.last !== undefined && !now.validated;
+  if (isOver() && !lacksValidation()) return restoreBest(run);
+  while (!isOver() || lacksValidation()) {
+    const { record, isNew, isWhole } = yield* recordsOf(run, keeper);
+    if (record === undefined || signal?.aborted) {
+      await keeper?.write(run);
+      if (record !== undefined) yield { ...record, ended: "aborted" };
+      return;
+    }
+    const evaluated = lacksValidation() ? await evaluatedIn(run, validation!) : undefined;
+    if (isWhole) Object.assign(now, { epoch: now.epoch + 1, position: undefined, last: undefined });
+    const ended = watch?.stops() ? "stopped early" : signal?.aborted ? "aborted" : undefined;
+    if (isOver() || ended !== undefined) await keeper?.write(run);
+    else await keeper?.writeIfDue(run);
+    if (isOver() && ended !== "aborted") restoreBest(run);
+    if (evaluated !== undefined) yield { ...record, validation: evaluated, ended };
+    else if (isNew) yield record;
+    if (ended !== undefined) return;
+    if (signal?.aborted) return await keeper?.write(run);
+  }
 }
 
-/**
- * Takes the steps of an epoch: yields all records but the last one, which is returned; undefined if the training was
- * aborted and the last record is out, or before there was one.
- */
+/** Evaluates the validation rows, and keeps the parameters and vectors as they are now if they are the best so far. */
+async function evaluatedIn<Tasks extends string>(
+  run: Run<Tasks>,
+  validation: NonNullable<Settings["validation"]>,
+): Promise<Evaluation<Tasks>> {
+  const { model, insides: { store }, steps, clock, watch, now } = run;
+  clock.pause();
+  const evaluated = await evaluate(model, validation, { sorting: run.given.sorting });
+  insidesOf(model, "train"); // it may be disposed meanwhile
+  now.validated = true;
+  if (watch?.isBest(evaluated)) {
+    run.best = await store.read(flatName);
+    steps.keep();
+  }
+  clock.resume();
+  return evaluated;
+}
+
+/** Brings back the parameters and vectors of the best epoch, if there is one. */
+function restoreBest<Tasks extends string>({ insides: { store }, steps, best }: Run<Tasks>): void {
+  if (best === undefined) return;
+  store.write(flatName, best);
+  steps.restore();
+}
+
+/** The end of an epoch's steps. */
+interface End<Tasks extends string> {
+  /** The record of the last step; absent if the training was aborted and the record is out, or before there was one. */
+  readonly record?: Progress<Tasks>;
+  /** True if the record is not out yet. */
+  readonly isNew?: boolean;
+  /** True if the epoch has no more steps. */
+  readonly isWhole?: boolean;
+}
+
+/** Takes the steps of an epoch that are left: yields all records but the last one, which is returned. */
 async function* recordsOf<Tasks extends string>(
   run: Run<Tasks>,
-  epoch: number,
-): AsyncGenerator<Progress<Tasks>, Progress<Tasks> | undefined, void> {
-  const { model, data, signal, clock, seen } = run;
-  const { batch, shuffle, from, most } = run.given;
-  const enough = () => signal?.aborted === true || seen.step === most;
-  const order = { batch, shuffle, epoch: from.epoch + epoch, signal, enough };
-  const feeds = feedsOf(model, run.steps.graph, data, order, from.step + seen.step);
+  keeper: Keeper | undefined,
+): AsyncGenerator<Progress<Tasks>, End<Tasks>, void> {
+  const { model, data, clock, now } = run;
+  const { batch, shuffle, from, most, signal } = run.given;
+  let taken = now.step; // the running one counted
+  const enough = () => signal?.aborted === true || taken === most;
+  const order = { batch, shuffle, epoch: from.epoch + now.epoch, start: now.position, signal, enough };
+  const feeds = feedsOf(model, run.steps.graph, data, order, from.step + now.step);
   let computing = false;
-  let last: Progress<Tasks> | undefined;
+  let isNew = false;
+  let isWhole = false;
   try {
     for (let next = feeds.next();;) {
       const { value: feed, done } = await next;
+      isWhole = done === true && !enough();
       if (done || enough()) break;
-      if (last !== undefined) {
-        yield last;
-        if (signal?.aborted) return undefined;
+      if (isNew) {
+        await keeper?.writeIfDue(run);
+        yield now.last!;
+        if (signal?.aborted) return {};
       }
-      seen.step++;
-      seen.rows += feed.count;
-      const at = { epoch: from.epoch + epoch, step: from.step + seen.step };
-      const running = run.steps.run({ ...feed.tensors, ...scalarsOf(run.given.optimiser, seen.step, at.step) }, {
+      const [at, count] = [{ epoch: order.epoch, step: from.step + ++taken }, now.count + 1];
+      const running = run.steps.run({ ...feed.tensors, ...scalarsOf(run.given.optimiser, count, at.step) }, {
         ...at,
-        count: seen.step,
+        count,
       });
       next = feeds.next(); // while the engine computes
       next.catch(() => {}); // thrown when its turn comes
@@ -167,7 +214,10 @@ async function* recordsOf<Tasks extends string>(
       const { outputs, weights } = await running;
       await checkStep(outputs, at.step, run.insides);
       computing = false;
-      last = { ...at, ...recordOf(run, outputs, weights) };
+      const rows = now.rows + feed.count;
+      Object.assign(now, { step: taken, rows, count, position: feed.after, validated: false });
+      now.last = { ...at, ...recordOf(run, outputs, weights) };
+      isNew = true;
       await clock.breathe();
     }
   } finally {
@@ -175,31 +225,33 @@ async function* recordsOf<Tasks extends string>(
     if (computing) closing.catch(() => {}); // the data may not come, and the error has gone before
     else await closing;
   }
-  if (last !== undefined || signal?.aborted) return last;
+  if (isNew || now.last !== undefined && !signal?.aborted) return { record: now.last, isNew, isWhole };
+  if (signal?.aborted) return {};
   const wanted = typeof data === "function" ? ": wanted a function that begins a new pass at each call" : "";
-  throw new RangeError(`Cannot train: epoch ${epoch} of the data has no rows${wanted}`);
+  throw new RangeError(`Cannot train: epoch ${now.epoch} of the data has no rows${wanted}`);
 }
 
 /** Returns the record of a step, without its epoch and step. */
 function recordOf<Tasks extends string>(
-  { insides, data, given, clock, seen }: Run<Tasks>,
+  { insides, data, given, clock, now, before }: Run<Tasks>,
   outputs: Readonly<Record<string, Tensor>>,
   weights: Readonly<Record<string, number>>,
 ): Omit<Progress<Tasks>, "epoch" | "step"> {
   const { spec, training } = insides.plan;
   const { epochs, most, batch, from } = given;
+  const count = typeof data === "function" || isDataset(data) ? undefined : data.count;
   const numbers = <Name extends string>(word: string, names: readonly Name[]) =>
     mapEntries(part(outputs, word, names), (_, { data }) => data[0]);
   return {
-    steps: typeof data === "function" ? undefined : from.step + Math.min(most, epochs * Math.ceil(data.count / batch)),
+    steps: count === undefined ? undefined : from.step + Math.min(most, epochs * Math.ceil(count / batch)),
     loss: numbers("loss", Object.keys(spec.tasks) as Tasks[]),
     weights: weights as Record<Tasks, number>,
     auxiliary: numbers("auxiliary", Object.keys(training.auxiliary)),
     dropped: numbers("dropped", Object.keys(training.dropped)),
     total: outputs.loss.data[0],
     norm: outputs.norm.data[0],
-    rows: seen.rows,
-    rate: seen.rows / clock.seconds(),
+    rows: now.rows,
+    rate: (now.rows - before) / clock.seconds(),
   };
 }
 

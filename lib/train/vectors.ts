@@ -34,18 +34,43 @@ export interface Vectors {
   readonly keep: () => void;
   /** Brings back what {@linkcode keep} kept, if it did. */
   readonly restore: () => void;
+  /** Returns the state of each table by its path, valid until the next update. */
+  readonly states: () => VectorStates;
 }
+
+/** The numbers that training keeps beside the vectors of a table. */
+export interface VectorState {
+  /** Those of the optimiser, `[rows, state]`. */
+  readonly state: Float32Array;
+  /** The rows that have changed since vectors were kept, and their vectors as they were; absent if none were kept. */
+  readonly kept?: { readonly rows: Int32Array; readonly vectors: Float32Array };
+}
+
+/** The states of tables, by path. */
+export type VectorStates = ReadonlyMap<string, VectorState>;
 
 /** The gradient of each table: that of the vectors that a batch has read, one after the other, by the table's path. */
 export type TableGradient = ReadonlyMap<string, Float32Array>;
 
-/** Returns the vectors of a model in training, and the state of their optimiser, which begins anew. */
-export function vectorsIn(lookups: readonly Lookup[], tables: Tables, optimiser: VectorOptimiser): Vectors {
+/**
+ * Returns the vectors of a model in training, and the state of their optimiser.
+ *
+ * @param begun The states to go on from, whose arrays become those of the training. Default: they begin anew.
+ */
+export function vectorsIn(
+  lookups: readonly Lookup[],
+  tables: Tables,
+  optimiser: VectorOptimiser,
+  begun?: VectorStates,
+): Vectors {
   const used = new Set(lookups.flatMap(({ parts }) => parts.map(({ table }) => table)));
   const { vectors: rule } = optimiser;
   const trained = [...tables.values()].filter(({ path, frozen }) => used.has(path) && !frozen).map((table) => {
-    const state = new Float32Array(table.rows * rule.state(table.units)).fill(rule.initial);
-    return { table, state, touched: touchedIn(lookups, table), kept: undefined as Kept | undefined };
+    const { state = new Float32Array(table.rows * rule.state(table.units)).fill(rule.initial), kept: before } =
+      begun?.get(table.path) ?? {};
+    const kept = before && keeping(table);
+    kept?.begin(before);
+    return { table, state, touched: touchedIn(lookups, table), kept };
   });
   const memory = new Map<string, Float32Array>();
   return {
@@ -76,6 +101,7 @@ export function vectorsIn(lookups: readonly Lookup[], tables: Tables, optimiser:
     },
     keep: () => trained.forEach((one) => (one.kept ??= keeping(one.table)).begin()),
     restore: () => trained.forEach(({ kept }) => kept?.restore()),
+    states: () => new Map(trained.map(({ table, state, kept }) => [table.path, { state, kept: kept?.kept() }])),
   };
 }
 
@@ -266,8 +292,14 @@ function growing(): (length: number) => Int32Array {
 
 /** Vectors as they were, of rows that have changed since. */
 interface Kept {
-  /** Forgets all that was remembered: the vectors are kept as they are now. */
-  readonly begin: () => void;
+  /**
+   * Forgets all that was remembered: the vectors are kept as they are now.
+   *
+   * @param before Vectors that were remembered before. Default: none.
+   */
+  readonly begin: (before?: VectorState["kept"]) => void;
+  /** Returns what is remembered, valid until more is. */
+  readonly kept: () => NonNullable<VectorState["kept"]>;
   /** Remembers rows before they change. */
   readonly remember: (rows: Int32Array, count: number) => void;
   /** Writes back what is remembered. */
@@ -277,14 +309,19 @@ interface Kept {
 /** Returns what keeps vectors of a table as they were, in memory of those that change. */
 function keeping({ vectors, rows: size, units }: Table): Kept {
   const isKept = new Uint8Array(size);
-  let rows = new Int32Array(1024);
-  let old = new Float32Array(1024 * units);
+  let rows: Int32Array = new Int32Array(1024);
+  let old: Float32Array = new Float32Array(1024 * units);
   let end = 0;
   return {
-    begin: () => {
+    begin: (before) => {
       for (let at = 0; at < end; at++) isKept[rows[at]] = 0;
-      end = 0;
+      end = before?.rows.length ?? 0;
+      if (before !== undefined) {
+        [rows, old] = [before.rows, before.vectors];
+        for (const row of rows) isKept[row] = 1;
+      }
     },
+    kept: () => ({ rows: rows.subarray(0, end), vectors: old.subarray(0, end * units) }),
     remember: (changing, count) => {
       for (let at = 0; at < count; at++) {
         const row = changing[at];

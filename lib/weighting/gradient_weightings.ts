@@ -148,6 +148,7 @@ export function cagrad(options: CagradOptions = {}): Weighting {
   }
   return {
     name: "cagrad",
+    settings: { c },
     gradients: (products) => {
       const { square, lengths } = normalised(products);
       const along = products.map((row) => row.reduce((sum, number) => sum + number) / row.length); // g_t . g_0

@@ -1,5 +1,6 @@
 import { kindOf, optionsOf } from "../errors/kinds.ts";
-import { type Descent, descent } from "../optimisers/descent.ts";
+import type { Json } from "../data/dataset.ts";
+import { type Descent, descent, type DescentState } from "../optimisers/descent.ts";
 import { checkOptimiser, type Optimiser } from "../optimisers/optimiser.ts";
 import type { LossWeights, Weighting } from "./weighting.ts";
 
@@ -47,11 +48,15 @@ export function uncertainty(options: UncertaintyOptions = {}): Weighting {
         const gradient = losses.map((loss, task) => labelled[task] ? 1 - weights[task] * loss : undefined);
         return state(await variances.next(gradient, step));
       },
+      saved: () => variances.saved,
     };
   };
   return {
     name: "uncertainty",
-    losses: (tasks, optimiser) => state(descent(own ?? optimiser, Array(tasks).fill(0))),
+    settings: { optimiser: own?.name ?? null },
+    losses: (tasks, optimiser, saved) => {
+      return state(descent(own ?? optimiser, Array(tasks).fill(0), undefined, saved as DescentState | undefined));
+    },
   };
 }
 
@@ -113,8 +118,13 @@ export function dwa(options: DwaOptions = {}): Weighting {
       );
       return state(tasks, new Map([...[...known].filter(([other]) => other >= epoch - 2), [epoch, next]]));
     },
+    saved: () => [...known],
   });
-  return { name: "dwa", losses: (tasks) => state(tasks, new Map()) };
+  return {
+    name: "dwa",
+    settings: { temperature },
+    losses: (tasks, _, saved = []) => state(tasks, new Map(saved as unknown as [number, Mean[]][])),
+  };
 }
 
 /** The options of {@linkcode gradNorm}. */
@@ -172,22 +182,26 @@ export function gradNorm(options: GradNormOptions = {}): Weighting {
       });
       return state(await trained.next(gradient, step), begun);
     },
+    saved: () => ({ trained: trained.saved, first: first.map((loss) => loss ?? null) }),
   });
   return {
     name: "gradNorm",
+    settings: { alpha, optimiser: own?.name ?? null },
     norms: true,
-    losses: (tasks, optimiser) => {
+    losses: (tasks, optimiser, saved) => {
       const settled = (weights: readonly number[]) => scaled(weights.map((weight) => Math.max(weight, 1e-3)));
-      return state(descent(own ?? optimiser, Array(tasks).fill(1), settled), []);
+      const { trained, first = [] } = (saved ?? {}) as { readonly trained?: DescentState; readonly first?: Json[] };
+      const begun = first.map((loss) => loss === null ? undefined : loss as number);
+      return state(descent(own ?? optimiser, Array(tasks).fill(1), settled, trained), begun);
     },
   };
 }
 
 /** The sum of a task's losses in an epoch, and their number. */
-interface Mean {
+type Mean = {
   readonly sum: number;
   readonly count: number;
-}
+};
 
 function meanLoss(mean: Mean | undefined): number {
   return mean === undefined ? NaN : mean.sum / mean.count;

@@ -1,3 +1,4 @@
+import type { Json } from "../data/dataset.ts";
 import type { Random } from "../data/random.ts";
 import { isRecord, kindOf } from "../errors/kinds.ts";
 import type { Optimiser } from "../optimisers/optimiser.ts";
@@ -13,8 +14,13 @@ import type { Optimiser } from "../optimisers/optimiser.ts";
 export interface Weighting {
   /** The method's name. */
   readonly name: string;
-  /** The weights of the losses, as a chain of states that begins anew with every training. */
-  readonly losses?: (tasks: number, optimiser: Optimiser) => LossWeights;
+  /** The numbers and texts by which it differs from others of its name, as checkpoints compare them. Default: none. */
+  readonly settings?: Json;
+  /**
+   * The weights of the losses, as a chain of states that begins anew with every training, or goes on from what a state
+   * has `saved`.
+   */
+  readonly losses?: (tasks: number, optimiser: Optimiser, saved?: Json) => LossWeights;
   /** True if the chain needs the norm of every task's gradient. It costs what weights of gradients cost. */
   readonly norms?: boolean;
   /**
@@ -36,6 +42,11 @@ export interface LossWeights {
   readonly weights: (epoch: number) => readonly number[];
   /** The state after a step. */
   readonly next: (seen: Seen) => LossWeights | Promise<LossWeights>;
+  /**
+   * Returns the state as JSON, which holds float64 exactly, from which `losses` makes the same one. Checkpoints need it:
+   * where it is absent, training with checkpoints is refused.
+   */
+  readonly saved?: () => Json;
 }
 
 /** Numbers of one step, as a weighting sees them. */

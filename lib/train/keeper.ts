@@ -1,0 +1,63 @@
+import { failure } from "../files/runtime.ts";
+import { holdVersions } from "../files/versions.ts";
+import { filesOfModel, parametersIn, type SpecFiles, specFiles } from "../model/save.ts";
+import { checkpointFiles, type Facts } from "./checkpoint.ts";
+import type { Keeping } from "./options.ts";
+import { arraysIn, factsOf, type Run, stateOf } from "./run.ts";
+
+/** The writer of a training's checkpoints. */
+export interface Keeper {
+  /** Writes a checkpoint of a training as it stands, if it has gone on since the last one. */
+  readonly write: <Tasks extends string>(run: Run<Tasks>) => Promise<void>;
+  /** Writes one if enough steps or seconds have passed since the last. */
+  readonly writeIfDue: <Tasks extends string>(run: Run<Tasks>) => Promise<void>;
+  /** Lets another training write in the folder. */
+  readonly release: () => Promise<void>;
+}
+
+/**
+ * Returns the writer of checkpoints in a folder, which it holds until it is released.
+ *
+ * @param resume The folder or checkpoint that the training goes on from, if any.
+ * @throws {Deno.errors.AlreadyExists} if the folder has checkpoints that the training does not go on from.
+ * @throws {Deno.errors.Busy} if another training writes there.
+ */
+export async function keeperOf(
+  { folder, steps, seconds, keep }: Keeping,
+  identity: Facts["identity"],
+  resume: string | undefined,
+): Promise<Keeper> {
+  const advice = "the model in memory has learnt up to this step: save(model, path) saves it elsewhere";
+  const versions = await holdVersions(folder, "write checkpoint", advice);
+  const [newest] = await versions.list();
+  if (newest !== undefined && !(resume !== undefined && await versions.has(resume))) {
+    await versions.release();
+    const wanted = `wanted resume: ${JSON.stringify(folder)}, which goes on with it, or another folder`;
+    const found = `the folder has the checkpoints of a training, up to step ${newest.step}`;
+    throw failure("AlreadyExists", `Cannot write checkpoint\n  at ${folder}: ${found}: ${wanted}`);
+  }
+  let before = performance.now();
+  let spec: SpecFiles | undefined; // the same for all
+  let written = "";
+  const write: Keeper["write"] = async (run) => {
+    const { model, insides, given, now, clock } = run;
+    const place = JSON.stringify([now.step, now.epoch, now.position ?? null, now.validated]);
+    if (place === written || now.step === 0) return;
+    clock.pause();
+    const state = await stateOf(run);
+    spec ??= specFiles(model.spec);
+    const saved = filesOfModel(spec, parametersIn(model, state.flat, spec.id, "F32"));
+    const facts = { ...factsOf(run, state), identity };
+    const files = checkpointFiles(saved, facts, arraysIn(insides.plan.layout, state));
+    await versions.write(given.from.step + now.step, files, keep);
+    clock.resume();
+    [written, before] = [place, performance.now()];
+  };
+  return {
+    write,
+    writeIfDue: async (run) => {
+      if (run.now.step % steps === 0 || performance.now() - before >= 1000 * seconds) await write(run);
+    },
+    release: versions.release,
+  };
+}

@@ -1,0 +1,126 @@
+import type { Position } from "../data/dataset.ts";
+import { flatName, type Layout } from "../graph/layout.ts";
+import type { Insides } from "../model/insides.ts";
+import type { Model } from "../model/model.ts";
+import { runs } from "../model/parameters.ts";
+import type { Tensor } from "../ops/tensor.ts";
+import type { Facts, NumberArray, NumberArrays } from "./checkpoint.ts";
+import type { Data, Settings } from "./options.ts";
+import type { Progress } from "./progress.ts";
+import type { Steps, StepState } from "./steps.ts";
+import type { Watcher } from "./stopping.ts";
+import type { Stopwatch } from "./stopwatch.ts";
+import type { VectorState } from "./vectors.ts";
+
+/** A training that is going on. */
+export interface Run<Tasks extends string> {
+  readonly model: Model<Tasks>;
+  readonly insides: Insides<Tasks>;
+  readonly data: Data;
+  readonly given: Settings;
+  readonly steps: Steps;
+  readonly clock: Stopwatch;
+  /** The judge of its evaluations, if it may stop early. */
+  readonly watch: Watcher<Tasks> | undefined;
+  /** The place where it stands. */
+  readonly now: Now<Tasks>;
+  /** The rows that it had seen when it went on from a checkpoint. */
+  readonly before: number;
+  /** The parameters in the flat array after its best epoch so far, if it may stop early. */
+  best: Tensor | undefined;
+}
+
+/** The place of a training between two steps, as {@linkcode Facts} have it. */
+export interface Now<Tasks extends string> {
+  step: number;
+  rows: number;
+  count: number;
+  epoch: number;
+  position: Position | undefined;
+  validated: boolean;
+  last: Progress<Tasks> | undefined;
+}
+
+/** The arrays of a training beside its model: of a number for each parameter, and those of vectors. */
+export interface RunState {
+  /** The parameters in the flat array, and those of the best epoch. */
+  readonly flat: Tensor;
+  readonly best: Tensor | undefined;
+  readonly steps: StepState;
+}
+
+/**
+ * Returns the facts of a training as it stands, but for those that stay the same.
+ *
+ * @throws {RangeError} if a rate is not a number.
+ */
+export function factsOf<Tasks extends string>(
+  { model, insides, given, watch, now }: Run<Tasks>,
+  { steps }: RunState,
+): Omit<Facts, "identity"> {
+  const known = [...insides.tables.values()].filter(({ largest }) => largest !== undefined);
+  return {
+    ...now,
+    stopping: watch?.saved(),
+    weighting: steps.weighting,
+    largest: Object.fromEntries(known.map(({ path, largest }) => [path, largest!])),
+    rates: ratesAt(given, now.step),
+    engine: model.engine.name,
+  };
+}
+
+/** Returns the rates after so many steps of a training. */
+export function ratesAt({ optimiser, vectors, from }: Settings, step: number): Facts["rates"] {
+  const last = Math.max(1, from.step + step);
+  return { optimiser: optimiser.rate(last), vectors: vectors.rate(last) };
+}
+
+/** Returns the state of a training as it stands. */
+export async function stateOf<Tasks extends string>({ insides, steps, best }: Run<Tasks>): Promise<RunState> {
+  return { flat: await insides.store.read(flatName), best, steps: await steps.state() };
+}
+
+/** Returns the arrays of a training by name: those of parameters are cut, so that each is found by its path. */
+export function arraysIn(layout: Layout, { flat, best, steps }: RunState): NumberArrays {
+  const flats = { ...steps.flats, [flatName]: flat, ...best !== undefined && { best } };
+  const cut = Object.entries(flats).flatMap(([name, { data }]) => {
+    return layout.extents.map((extent) => {
+      const to = data instanceof Float64Array ? new Float64Array(extent.size) : new Float32Array(extent.size);
+      for (const { at, start, end } of runs(extent)) to.set(data.subarray(start, end), at);
+      return [`${name}/${extent.path}`, to] as const;
+    });
+  });
+  const beside = [...steps.vectors].flatMap(([path, { state, kept }]): [string, NumberArray][] =>
+    [
+      [`vectors/${path}`, state],
+      ...kept === undefined ? [] : [[`kept rows/${path}`, kept.rows], [`kept vectors/${path}`, kept.vectors]] as const,
+    ].map(([name, array]) => [name as string, array as NumberArray])
+  );
+  return Object.fromEntries([...cut, ...beside]);
+}
+
+/**
+ * Returns an array of a number for each parameter, `[size]`, from those of each path; undefined if there are none.
+ *
+ * @param first The number of parameters that have none of the same length.
+ */
+export function flatFrom(layout: Layout, arrays: NumberArrays, name: string, first = 0): Tensor | undefined {
+  const found = layout.extents.map((extent) => ({ extent, from: arrays[`${name}/${extent.path}`] }));
+  const any = found.find(({ from }) => from !== undefined)?.from;
+  if (any === undefined) return undefined;
+  const data = any instanceof Float64Array ? new Float64Array(layout.size) : new Float32Array(layout.size);
+  data.fill(first);
+  for (const { extent, from } of found) {
+    if (from?.length !== extent.size) continue;
+    for (const { at, start, end } of runs(extent)) data.set(from.subarray(at, at + end - start), start);
+  }
+  return { shape: [layout.size], data };
+}
+
+/** Returns what training keeps beside the vectors of a table, from a checkpoint's arrays; undefined if there is nothing. */
+export function vectorStateFrom(arrays: NumberArrays, path: string): VectorState | undefined {
+  const [state, rows, vectors] = ["vectors", "kept rows", "kept vectors"].map((word) => arrays[`${word}/${path}`]);
+  if (!(state instanceof Float32Array)) return undefined;
+  const isKept = rows instanceof Int32Array && vectors instanceof Float32Array;
+  return { state, kept: isKept ? { rows, vectors } : undefined };
+}

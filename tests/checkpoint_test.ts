@@ -1,0 +1,60 @@
+import { assertEquals } from "@std/assert";
+import { type Progress, train } from "../mod.ts";
+import { bitsOf, dataOf, type Kinds, kinds, modelOf, optionsOf } from "./runs.ts";
+import { withTemp } from "./temp.ts";
+
+/** A run of some kinds; `stops` are the steps after which it is left, to go on with a new model. */
+async function ran(given: Kinds, folder?: string, stops: readonly number[] = []): Promise<[Progress[], string]> {
+  const seen: Progress[] = [];
+  const options = {
+    ...optionsOf(given),
+    ...folder !== undefined && { checkpoint: { folder, every: { steps: 1 }, keep: 2 }, resume: folder },
+  };
+  for (const stop of [...stops, Infinity]) {
+    const model = await modelOf(given);
+    for await (const at of train(model, dataOf(given), options)) {
+      seen.push(at);
+      if (at.step >= stop) break;
+    }
+    if (stop === Infinity) {
+      const bits = await bitsOf(model);
+      model.dispose();
+      return [seen.map(({ rate: _, ...record }) => record as Progress), bits];
+    }
+    model.dispose();
+  }
+  throw new Error("unreachable");
+}
+
+const usual: Kinds = {
+  engine: "reference",
+  table: "noisy",
+  data: "rows",
+  optimiser: "adam",
+  vectors: "rowwiseAdagrad",
+  weighting: "none",
+  validation: "stopping",
+  shuffle: true,
+};
+
+/** Kinds in which each one is there at least once, with others beside it. */
+const table = Object.entries(kinds).flatMap(([name, all]) =>
+  all.map((one, at): Kinds => ({
+    ...usual,
+    table: at % 2 === 0 ? "embedded" : "noisy",
+    data: ["dataset", "rows", "function"][at % 3],
+    [name]: one,
+    ...name === "vectors" && { table: "embedded" },
+  }))
+);
+
+for (const [at, given] of table.entries()) {
+  const name = Object.values(given).join(", ");
+  Deno.test(`a training that is left and goes on gives the same bits and records: ${name}`, async () => {
+    const whole = await ran(given);
+    const stops = [[1, 9, 20], [3, 10], [8, 9, 10, 18]][at % 3];
+    const [records, bits] = await withTemp((dir) => ran(given, `${dir}/run`, stops));
+    assertEquals(records, whole[0]);
+    assertEquals(bits, whole[1]);
+  });
+}

@@ -1,0 +1,208 @@
+import {
+  adagrad,
+  adam,
+  bank,
+  binary,
+  cagrad,
+  category,
+  compile,
+  type CompileOptions,
+  cpu,
+  type Data,
+  type Dataset,
+  define,
+  dense,
+  dwa,
+  embed,
+  encode,
+  type Engine,
+  fit,
+  gradNorm,
+  lazyAdam,
+  level,
+  mgda,
+  mix,
+  mlp,
+  mmoe,
+  type Model,
+  momentum,
+  numeric,
+  type Optimiser,
+  pcgrad,
+  reference,
+  regression,
+  type Rows,
+  rows,
+  rowwiseAdagrad,
+  sgd,
+  type Spec,
+  topK,
+  type TrainOptions,
+  uncertainty,
+  upgrad,
+  type VectorOptimiser,
+  wasm,
+  type Weighting,
+} from "../mod.ts";
+import { random } from "../lib/data/random.ts";
+import { sliceRows } from "../lib/data/rows.ts";
+import { sha256Of } from "../lib/files/sha256.ts";
+import { flatName } from "../lib/graph/layout.ts";
+import { insidesOf } from "../lib/model/insides.ts";
+
+/** The kinds that a training is made of, by name: all that one which goes on has to keep. */
+export interface Kinds {
+  readonly engine: string;
+  readonly table: string;
+  readonly data: string;
+  readonly optimiser: string;
+  readonly vectors: string;
+  readonly weighting: string;
+  /** `none`, `rows` that are evaluated, or `stopping` by them. */
+  readonly validation: string;
+  readonly shuffle: boolean;
+}
+
+type Tasks = "click" | "spend";
+
+const engines: Readonly<Record<string, () => Promise<Engine> | Engine>> = {
+  reference,
+  cpu,
+  wasm,
+  onnx: async () => await (await import("../lib/onnx.ts")).onnx({ threads: 1 }),
+};
+
+const count = 70;
+
+/** Columns in which both tasks can be learnt from user, item and a number. */
+function columns(seed: string): { user: string[]; item: string[]; x: number[] } {
+  const source = random(`runs:${seed}`);
+  const of = <T>(draw: () => T) => Array.from({ length: count }, draw);
+  return {
+    user: of(() => `u${Math.floor(30 * source.uniform() ** 2)}`),
+    item: of(() => `i${Math.floor(20 * source.uniform())}`),
+    x: of(() => Math.round(8 * source.normal()) / 8),
+  };
+}
+
+export const features = fit({ user: category(), item: category(), x: numeric() }, columns("train"));
+
+const gate = topK(2, { noise: true });
+const tasks = { click: binary(mlp([3], { dropout: 0.2 })), spend: regression(mlp([3])) };
+
+/** The tables of models: all draw noise, and one looks vectors up. */
+const tables: Readonly<Record<string, Spec<Tasks>>> = {
+  noisy: define(mmoe({ input: 2, experts: 3, expert: mlp([4], { dropout: 0.3 }), gate, tasks })),
+  embedded: define({
+    input: features,
+    levels: [
+      level({ ids: bank(1, embed(3)) }, { shared: mix("ids") }),
+      level({ shared: bank(3, dense(4)) }, { click: mix("shared", gate), spend: mix("shared", gate) }),
+    ],
+    tasks,
+  }),
+};
+
+/** Rows for a table of models, with labels that are missing now and then. */
+function rowsFor(table: string, seed: string): Rows {
+  const { user, item, x } = columns(seed);
+  const number = (row: number) => Number(user[row].slice(1)) / 30 - Number(item[row].slice(1)) / 20;
+  const labels = {
+    click: x.map((x, row) => row % 7 === 3 ? null : x + number(row) > 0),
+    spend: x.map((x, row) => row % 5 === 4 ? null : x - 2 * number(row)),
+  };
+  if (table === "embedded") return rows(encode(features, { user, item, x }), { labels });
+  return rows(x.map((x, row) => [x, number(row)]), { labels });
+}
+
+/** The forms that data comes in: three windows of the same rows, but for rows in memory. */
+const forms: Readonly<Record<string, (rows: Rows) => Data>> = {
+  rows: (rows) => rows,
+  function: (rows) =>
+    async function* pass() {
+      for (const at of [0, 24, 48]) yield await Promise.resolve(sliceRows(rows, at, Math.min(24, count - at)));
+    },
+  dataset: (rows): Dataset => ({
+    identity: ["three windows", count],
+    async *pass({ from }) {
+      for (const [window, at] of [0, 24, 48].entries()) {
+        if (window < (from?.window ?? 0)) continue;
+        const place = { window, part: 0, row: at };
+        yield await Promise.resolve({ rows: sliceRows(rows, at, Math.min(24, count - at)), place });
+      }
+    },
+  }),
+};
+
+const optimisers: Readonly<Record<string, () => Optimiser>> = {
+  sgd: () => sgd(0.05),
+  momentum: () => momentum(0.02),
+  adam: () => adam((step) => 0.02 / (1 + step / 10), { weightDecay: 0.01 }),
+  adagrad: () => adagrad(0.05, { clipNorm: 0.5 }),
+};
+
+const vectorOptimisers: Readonly<Record<string, () => VectorOptimiser>> = {
+  sgd: () => sgd(0.1),
+  adagrad: () => adagrad(0.1),
+  rowwiseAdagrad: () => rowwiseAdagrad(0.1),
+  lazyAdam: () => lazyAdam(0.02),
+};
+
+const weightings: Readonly<Record<string, () => Weighting | undefined>> = {
+  none: () => undefined,
+  uncertainty: () => uncertainty(),
+  dwa: () => dwa(),
+  gradNorm: () => gradNorm({ optimiser: adam(0.01) }),
+  pcgrad: () => pcgrad(),
+  cagrad: () => cagrad(),
+  mgda: () => mgda(),
+  upgrad: () => upgrad(),
+};
+
+const validations = ["none", "rows", "stopping"];
+
+/** All kinds by name. */
+export const kinds: Readonly<Record<keyof Kinds, readonly (string | boolean)[]>> = {
+  engine: Object.keys(engines),
+  table: Object.keys(tables),
+  data: Object.keys(forms),
+  optimiser: Object.keys(optimisers),
+  vectors: Object.keys(vectorOptimisers),
+  weighting: Object.keys(weightings),
+  validation: validations,
+  shuffle: [true, false],
+};
+
+/** Returns a model of some kinds, at its beginning. */
+export async function modelOf({ engine, table }: Kinds, options: CompileOptions = {}): Promise<Model<Tasks>> {
+  return await compile(tables[table], { engine: await engines[engine](), seed: 5, ...options });
+}
+
+/** Returns the data of some kinds. */
+export function dataOf({ table, data }: Kinds): Data {
+  return forms[data](rowsFor(table, "train"));
+}
+
+/** Returns the options of some kinds: 3 epochs of 9 steps, or fewer with stopping. */
+export function optionsOf({ table, optimiser, vectors, weighting, validation, shuffle }: Kinds): TrainOptions<Tasks> {
+  const held = validation === "none" ? undefined : rowsFor(table, "held");
+  return {
+    epochs: 3,
+    batch: 8,
+    optimiser: optimisers[optimiser](),
+    vectors: vectorOptimisers[vectors](),
+    weighting: weightings[weighting](),
+    validation: held,
+    ...validation === "stopping" && { stopping: { task: "spend", patience: 1 } },
+    shuffle,
+  };
+}
+
+/** Returns the SHA-256 of a model's parameters and vectors, of every bit that its engine holds. */
+export async function bitsOf<Names extends string>(model: Model<Names>): Promise<string> {
+  const { store, tables } = insidesOf(model, "test");
+  const hash = sha256Of();
+  const arrays = [(await store.read(flatName)).data, ...[...tables.values()].map(({ vectors }) => vectors)];
+  for (const { buffer, byteOffset, byteLength } of arrays) hash.update(new Uint8Array(buffer, byteOffset, byteLength));
+  return hash.digest();
+}
