@@ -70,6 +70,7 @@ const trained = {
   epochs: 1,
   steps: 1,
   batch: 2,
+  accumulate: 2,
   optimiser: main.sgd(0.1),
   vectors: main.sgd(0.1),
   weighting: main.dwa(),

@@ -13,10 +13,11 @@ import { type Data, isDataset, type Settings } from "./options.ts";
  * training to go on to the same numbers, as far as it can be written down. Of functions that is their name.
  */
 export function identityOf(model: Model, data: Data, given: Settings): { readonly [name: string]: Json } {
-  const { batch, shuffle, from, optimiser, vectors, weighting, validation, stopping } = given;
+  const { batch, accumulate, shuffle, from, optimiser, vectors, weighting, validation, stopping } = given;
   return {
     seed: model.seed,
     batch,
+    accumulate,
     shuffle,
     from: { epoch: from.epoch, step: from.step },
     ...rulesOf(optimiser, vectors),

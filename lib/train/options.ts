@@ -37,6 +37,15 @@ export interface TrainOptions<Tasks extends string = string> {
    * several, the first) batches are of whole groups, as many as without, each of fewer than twice as many rows.
    */
   readonly batch?: number;
+  /**
+   * The batches of a step, one after the other, as if they were one of as many rows: the gradient is that of the mean over
+   * all labelled rows, task by task, and memory that of one batch and one gradient more. Default 1. The last step of an
+   * epoch may have fewer.
+   *
+   * Losses of gates are means over rows too; those of banks are the mean over the batches, as a batch is what they balance.
+   * Of a ranking, pairs of rows of one batch count.
+   */
+  readonly accumulate?: number;
   /** The optimiser: how parameters follow their gradient. Default `adam(1e-3)`. */
   readonly optimiser?: Optimiser;
   /**
@@ -102,6 +111,8 @@ export interface Settings {
   readonly most: number;
   /** The rows of a step. */
   readonly batch: number;
+  /** The batches of a step. */
+  readonly accumulate: number;
   /** The optimiser: how parameters follow their gradient. */
   readonly optimiser: Optimiser;
   /** The optimiser of vectors that are looked up. */
@@ -146,6 +157,7 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     epochs,
     steps,
     batch = 256,
+    accumulate = 1,
     optimiser = adam(),
     vectors = rowwiseAdagrad(),
     weighting,
@@ -164,7 +176,7 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
   if (weighting !== undefined) checkWeighting(weighting);
   checkSignal("train", signal);
   checkSorting(sorting, "train");
-  for (const [name, value] of Object.entries({ epochs, steps, batch })) {
+  for (const [name, value] of Object.entries({ epochs, steps, batch, accumulate })) {
     if (value !== undefined && !(Number.isSafeInteger(value) && value >= 1)) {
       throw new RangeError(`Cannot train: ${name} must be a whole number of at least 1, found ${kindOf(value)}`);
     }
@@ -187,6 +199,7 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     epochs: epochs ?? (steps === undefined ? 1 : Infinity),
     most: steps ?? Infinity,
     batch,
+    accumulate,
     optimiser,
     vectors,
     weighting,
@@ -229,6 +242,7 @@ const optionNames = [
   "epochs",
   "steps",
   "batch",
+  "accumulate",
   "optimiser",
   "vectors",
   "weighting",

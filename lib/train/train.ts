@@ -185,10 +185,10 @@ async function* recordsOf<Tasks extends string>(
   keeper: Keeper | undefined,
 ): AsyncGenerator<Progress<Tasks>, End<Tasks>, void> {
   const { model, data, clock, now } = run;
-  const { batch, shuffle, from, most, signal } = run.given;
+  const { batch, accumulate, shuffle, from, most, signal } = run.given;
   let taken = now.step; // the running one counted
   const enough = () => signal?.aborted === true || taken === most;
-  const order = { batch, shuffle, epoch: from.epoch + now.epoch, start: now.position, signal, enough };
+  const order = { batch, accumulate, shuffle, epoch: from.epoch + now.epoch, start: now.position, signal, enough };
   const feeds = feedsOf(model, run.steps.graph, data, order, from.step + now.step);
   let computing = false;
   let isNew = false;
@@ -204,10 +204,8 @@ async function* recordsOf<Tasks extends string>(
         if (signal?.aborted) return {};
       }
       const [at, count] = [{ epoch: order.epoch, step: from.step + ++taken }, now.count + 1];
-      const running = run.steps.run({ ...feed.tensors, ...scalarsOf(run.given.optimiser, count, at.step) }, {
-        ...at,
-        count,
-      });
+      const scalars = scalarsOf(run.given.optimiser, count, at.step);
+      const running = run.steps.run(feed.batches.map((batch) => ({ ...batch, ...scalars })), { ...at, count });
       next = feeds.next(); // while the engine computes
       next.catch(() => {}); // thrown when its turn comes
       computing = true;
@@ -238,12 +236,14 @@ function recordOf<Tasks extends string>(
   weights: Readonly<Record<string, number>>,
 ): Omit<Progress<Tasks>, "epoch" | "step"> {
   const { spec, training } = insides.plan;
-  const { epochs, most, batch, from } = given;
+  const { epochs, most, batch, accumulate, from } = given;
   const count = typeof data === "function" || isDataset(data) ? undefined : data.count;
   const numbers = <Name extends string>(word: string, names: readonly Name[]) =>
     mapEntries(part(outputs, word, names), (_, { data }) => data[0]);
   return {
-    steps: count === undefined ? undefined : from.step + Math.min(most, epochs * Math.ceil(count / batch)),
+    steps: count === undefined
+      ? undefined
+      : from.step + Math.min(most, epochs * Math.ceil(Math.ceil(count / batch) / accumulate)),
     loss: numbers("loss", Object.keys(spec.tasks) as Tasks[]),
     weights: weights as Record<Tasks, number>,
     auxiliary: numbers("auxiliary", Object.keys(training.auxiliary)),

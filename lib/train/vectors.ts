@@ -11,17 +11,19 @@ export interface Vectors {
   /**
    * Returns the vectors of a batch by the names of the graph's inputs, and `heaviest`, the largest weight by which one is
    * read, at least 1; they are valid until the next call.
+   *
+   * @param more True if the batch is one more of a step, whose rows add up. Default false.
    */
-  readonly read: (tensors: Tensors) => Record<string, Tensor>;
+  readonly read: (tensors: Tensors, more?: boolean) => Record<string, Tensor>;
   /**
    * Sums the gradients of the batch that was read last over all places of each vector.
    *
    * @param gradients The gradients with respect to what was read, by the names of the graph's inputs.
-   * @returns A gradient of the tables that this step has read.
+   * @returns A gradient of the rows that this step has read, those of its last batch and those before.
    */
   readonly summed: (gradients: Tensors) => TableGradient;
   /**
-   * Changes the vectors that the last batch has read.
+   * Changes the vectors that the step has read.
    *
    * @param scale The number to multiply the gradient with.
    */
@@ -74,8 +76,8 @@ export function vectorsIn(
   });
   const memory = new Map<string, Float32Array>();
   return {
-    read: (tensors) => {
-      for (const { touched } of trained) touched.find(tensors);
+    read: (tensors, more = false) => {
+      for (const { touched } of trained) touched.find(tensors, more);
       const heaviest = { shape: [], data: Float64Array.of(heaviestIn(lookups, tensors)) };
       return { ...vectorsOf(lookups, tables, tensors, memory), heaviest };
     },
@@ -125,8 +127,8 @@ function largestAmong({ vectors, units }: Table, rows: Int32Array, count: number
 
 /** The rows of a table that a batch reads. */
 interface Touched {
-  /** Finds the rows of a batch. */
-  readonly find: (tensors: Tensors) => void;
+  /** Finds the rows of a batch, beside those that were found before or instead of them. */
+  readonly find: (tensors: Tensors, more: boolean) => void;
   /** The rows that were found last, each once: the first `count` numbers. */
   readonly found: () => { readonly rows: Int32Array; readonly count: number };
   /** Returns the gradient of these rows `[count, units]`, from that of the vectors that were read. */
@@ -154,11 +156,12 @@ function touchedIn(lookups: readonly Lookup[], table: Table): Touched {
   let read: Tensors = {};
   return {
     found: set.found,
-    find: (tensors) => {
+    find: (tensors, more) => {
       read = tensors;
       const most = columns * tensors[placed[0].part.codes].shape[0];
       const to = places(most);
-      set.clear(most);
+      if (more) set.extend(most);
+      else set.clear(most);
       let end = 0;
       for (const { part } of placed) {
         const { codes, stride } = readingOf(part, tensors);
@@ -217,6 +220,8 @@ interface Column {
 function rowSet(): {
   /** Empties the set, for so many rows at most. */
   readonly clear: (most: number) => void;
+  /** Makes room for so many rows more at most. */
+  readonly extend: (most: number) => void;
   /**
    * Adds the rows that a column of codes names. Writes the place of each among those that came, -1 of a code without a row,
    * from a position on, and returns the end.
@@ -229,13 +234,30 @@ function rowSet(): {
   let slots = new Int32Array(16); // a row's place, plus 1
   let shift = 28;
   let count = 0;
+  /** Returns true if there are new slots, all empty, for so many rows. */
+  const enlarge = (most: number) => {
+    const bits = Math.max(4, 32 - Math.clz32(2 * most - 1));
+    if (slots.length >= 2 ** bits) return false;
+    slots = new Int32Array(2 ** bits);
+    shift = 32 - bits;
+    return true;
+  };
   return {
     clear: (most) => {
       rows = rowsOf(most);
-      const bits = Math.max(4, 32 - Math.clz32(2 * most - 1));
-      shift = Math.min(shift, 32 - bits);
-      slots = slots.length < 2 ** bits ? new Int32Array(2 ** bits) : slots.fill(0);
+      if (!enlarge(most)) slots.fill(0);
       count = 0;
+    },
+    extend: (most) => {
+      const before = rows;
+      rows = rowsOf(count + most);
+      if (rows !== before) rows.set(before.subarray(0, count));
+      if (!enlarge(count + most)) return;
+      for (let place = 1; place <= count; place++) {
+        let slot = Math.imul(rows[place - 1], 0x9e3779b1) >>> shift;
+        while (slots[slot] !== 0) slot = slot + 1 & slots.length - 1;
+        slots[slot] = place;
+      }
     },
     addColumn: (column, first, size, places, start) => {
       count = addRows(column, first, size, { places, start, slots, shift, rows, count });
