@@ -71,6 +71,7 @@ const trained = {
   steps: 1,
   batch: 2,
   accumulate: 2,
+  average: 0.9,
   optimiser: main.sgd(0.1),
   vectors: main.sgd(0.1),
   weighting: main.dwa(),

@@ -46,6 +46,16 @@ export interface TrainOptions<Tasks extends string = string> {
    * Of a ranking, pairs of rows of one batch count.
    */
   readonly accumulate?: number;
+  /**
+   * The decay of averages of the parameters and vectors, in (0, 1), such as 0.999: `a += (1 - average) (p - a)` after every
+   * step, from the parameters with which the training begins, so that nothing is to be corrected for the start. They are
+   * Keras's `use_ema` with this `ema_momentum`, and PyTorch's `AveragedModel` with `get_ema_multi_avg_fn`.
+   *
+   * Validation and `stopping` see the averages, and the model holds them when the training ends, however it ends; within
+   * the loop it holds the parameters that follow the gradient. They take the memory of the parameters and vectors once more,
+   * and again for the best epoch's. Default: none.
+   */
+  readonly average?: number;
   /** The optimiser: how parameters follow their gradient. Default `adam(1e-3)`. */
   readonly optimiser?: Optimiser;
   /**
@@ -113,6 +123,8 @@ export interface Settings {
   readonly batch: number;
   /** The batches of a step. */
   readonly accumulate: number;
+  /** The decay of averages, if they are taken. */
+  readonly average: number | undefined;
   /** The optimiser: how parameters follow their gradient. */
   readonly optimiser: Optimiser;
   /** The optimiser of vectors that are looked up. */
@@ -158,6 +170,7 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     steps,
     batch = 256,
     accumulate = 1,
+    average,
     optimiser = adam(),
     vectors = rowwiseAdagrad(),
     weighting,
@@ -176,14 +189,7 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
   if (weighting !== undefined) checkWeighting(weighting);
   checkSignal("train", signal);
   checkSorting(sorting, "train");
-  for (const [name, value] of Object.entries({ epochs, steps, batch, accumulate })) {
-    if (value !== undefined && !(Number.isSafeInteger(value) && value >= 1)) {
-      throw new RangeError(`Cannot train: ${name} must be a whole number of at least 1, found ${kindOf(value)}`);
-    }
-  }
-  if (![from.epoch, from.step].every((number) => Number.isSafeInteger(number) && number >= 0)) {
-    throw new RangeError("Cannot train: from must be { epoch, step }, whole numbers of at least 0");
-  }
+  checkAmounts({ epochs, steps, batch, accumulate }, average, from);
   for (const [name, value] of Object.entries({ resume, warm })) {
     if (value !== undefined && (typeof value !== "string" || value === "")) {
       throw new TypeError(`Cannot train: ${name} must be the path of a folder, found ${kindOf(value)}`);
@@ -200,6 +206,7 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     most: steps ?? Infinity,
     batch,
     accumulate,
+    average,
     optimiser,
     vectors,
     weighting,
@@ -213,6 +220,25 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     resume,
     warm,
   };
+}
+
+/** Makes sure that the numbers among the options are in range. */
+function checkAmounts(
+  counts: Readonly<Record<string, number | undefined>>,
+  average: number | undefined,
+  { epoch, step }: Settings["from"],
+): void {
+  for (const [name, value] of Object.entries(counts)) {
+    if (value !== undefined && !(Number.isSafeInteger(value) && value >= 1)) {
+      throw new RangeError(`Cannot train: ${name} must be a whole number of at least 1, found ${kindOf(value)}`);
+    }
+  }
+  if (average !== undefined && !(Number.isFinite(average) && average > 0 && average < 1)) {
+    throw new RangeError(`Cannot train: average must be a decay between 0 and 1, found ${kindOf(average)}`);
+  }
+  if (![epoch, step].every((number) => Number.isSafeInteger(number) && number >= 0)) {
+    throw new RangeError("Cannot train: from must be { epoch, step }, whole numbers of at least 0");
+  }
 }
 
 /** Returns the way in which checkpoints are taken. */
@@ -243,6 +269,7 @@ const optionNames = [
   "steps",
   "batch",
   "accumulate",
+  "average",
   "optimiser",
   "vectors",
   "weighting",

@@ -90,9 +90,13 @@ export function arraysIn(layout: Layout, { flat, best, steps }: RunState): Numbe
       return [`${name}/${extent.path}`, to] as const;
     });
   });
-  const beside = [...steps.vectors].flatMap(([path, { state, kept }]): [string, NumberArray][] =>
+  const beside = [...steps.vectors].flatMap(([path, { state, kept, average }]): [string, NumberArray][] =>
     [
       [`vectors/${path}`, state],
+      ...average === undefined ? [] : [
+        [`averages/${path}`, average.vectors],
+        [`average steps/${path}`, average.steps],
+      ],
       ...kept === undefined ? [] : [[`kept rows/${path}`, kept.rows], [`kept vectors/${path}`, kept.vectors]] as const,
     ].map(([name, array]) => [name as string, array as NumberArray])
   );
@@ -119,8 +123,14 @@ export function flatFrom(layout: Layout, arrays: NumberArrays, name: string, fir
 
 /** Returns what training keeps beside the vectors of a table, from a checkpoint's arrays; undefined if there is nothing. */
 export function vectorStateFrom(arrays: NumberArrays, path: string): VectorState | undefined {
-  const [state, rows, vectors] = ["vectors", "kept rows", "kept vectors"].map((word) => arrays[`${word}/${path}`]);
+  const words = ["vectors", "kept rows", "kept vectors", "averages", "average steps"];
+  const [state, rows, vectors, averages, steps] = words.map((word) => arrays[`${word}/${path}`]);
   if (!(state instanceof Float32Array)) return undefined;
   const isKept = rows instanceof Int32Array && vectors instanceof Float32Array;
-  return { state, kept: isKept ? { rows, vectors } : undefined };
+  const isAveraged = averages instanceof Float32Array && steps instanceof Int32Array;
+  return {
+    state,
+    kept: isKept ? { rows, vectors } : undefined,
+    average: isAveraged ? { vectors: averages, steps } : undefined,
+  };
 }

@@ -70,6 +70,7 @@ export type Between = (gradients: Gradients, cut: Cut) => Value;
  * @param factors True if losses of tasks are weighed anew in each step: then `factor/<task>`, by which they are
  * multiplied beside their static weights, are inputs too, and `weight/<task>`, 0 if no row is labelled, outputs. Default
  * false.
+ * @param average The decay of averages of the parameters, `average/parameters`, which the step replaces too. Default: none.
  *
  * @example
  * ```ts
@@ -93,11 +94,15 @@ export type Between = (gradients: Gradients, cut: Cut) => Value;
  * store.dispose();
  * ```
  */
-export function trainingStep(plan: Plan, optimiser: Optimiser, factors = false): Graph {
+export function trainingStep(plan: Plan, optimiser: Optimiser, factors = false, average?: number): Graph {
   checkPlan("write step", plan);
   checkOptimiser("write step", optimiser);
   const { flat, reported, gradients, moves } = firstHalf(plan, factors);
-  const { norm, moved, updates } = updateOf(plan.layout, optimiser, gradients.flat(gradients.total), { moves, flat });
+  const { norm, moved, updates } = updateOf(plan.layout, optimiser, gradients.flat(gradients.total), {
+    moves,
+    flat,
+    average,
+  });
   const gradient = gradients.vectors(gradients.total);
   const outputs = {
     ...reported,
@@ -128,6 +133,7 @@ export interface OpenStep {
  * the sum over them. More inputs of the first half are `carry`, 0 for the first batch and 1 for others, and `share`, the
  * batch's share in the rows, by which the losses of gates and banks are multiplied; the factors of tasks are to hold their
  * shares. Default false.
+ * @param average The decay of averages of the parameters, as of {@linkcode trainingStep}. Default: none.
  *
  * @example
  * ```ts
@@ -155,7 +161,13 @@ export interface OpenStep {
  * store.dispose();
  * ```
  */
-export function openStep(plan: Plan, optimiser: Optimiser, between: Between, accumulates = false): OpenStep {
+export function openStep(
+  plan: Plan,
+  optimiser: Optimiser,
+  between: Between,
+  accumulates = false,
+  average?: number,
+): OpenStep {
   checkPlan("write step", plan);
   checkOptimiser("write step", optimiser);
   checkFunction("write step", "between", between);
@@ -179,7 +191,11 @@ export function openStep(plan: Plan, optimiser: Optimiser, between: Between, acc
   }
   const moving = moves && cut.keep("moves", moves);
   const vectors = plan.lookups.length > 0 ? scalar("vectors") : undefined;
-  const { norm, moved, updates } = updateOf(plan.layout, optimiser, gradient, { moves: moving, vectors });
+  const { norm, moved, updates } = updateOf(plan.layout, optimiser, gradient, {
+    moves: moving,
+    vectors,
+    average,
+  });
   const outputs = { ...reported, "": { loss: gradients.total, ...Object.fromEntries(asked) } };
   const first = narrow({ outputs, kept: Object.fromEntries(kept) });
   return {

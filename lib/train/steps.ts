@@ -11,6 +11,7 @@ import type { Optimiser, VectorOptimiser } from "../optimisers/optimiser.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { tasksOf } from "../trace/sharing.ts";
 import { checkWeights, type LossWeights, type Products, type Weighting } from "../weighting/weighting.ts";
+import { averageName, type Averages, averagesIn } from "./averages.ts";
 import {
   areFiniteNumbers,
   type Loaded,
@@ -54,6 +55,8 @@ export interface Steps {
    * @throws {TypeError} if the weighting cannot be saved.
    */
   readonly state: () => Promise<StepState>;
+  /** The averages of parameters and vectors, if they are taken. */
+  readonly averages: Averages | undefined;
   /** Frees what the steps hold on the engine. */
   readonly dispose: () => void;
 }
@@ -94,6 +97,8 @@ export interface Moving {
   readonly weighting?: Weighting;
   /** The batches of a step. Default 1. */
   readonly accumulate?: number;
+  /** The decay of averages, and the parameters `[size]` with which those on the engine begin. Default: none are taken. */
+  readonly average?: { readonly decay: number; readonly first: Tensor };
 }
 
 /**
@@ -105,25 +110,30 @@ export interface Moving {
  */
 export function stepsOf(
   model: Model,
-  { optimiser, vectors, weighting, accumulate = 1 }: Moving,
+  { optimiser, vectors, weighting, accumulate = 1, average }: Moving,
   begun?: StepState,
 ): Steps {
-  const { plan, tables } = insidesOf(model, "train");
+  const { plan, tables, store } = insidesOf(model, "train");
   const { losses, gradients, norms } = weighting ?? {};
   const weighing = gradients !== undefined || norms === true ? weighted(plan) : undefined;
-  const looked = plan.lookups.length === 0
-    ? undefined
-    : { ...vectorsIn(plan.lookups, tables, vectors, begun?.vectors), optimiser: vectors, limit: optimiser.clipNorm };
+  const looked = plan.lookups.length === 0 ? undefined : {
+    ...vectorsIn(plan.lookups, tables, vectors, begun?.vectors, average?.decay),
+    optimiser: vectors,
+    limit: optimiser.clipNorm,
+  };
   const several = accumulate > 1;
   const between = weighing ?? (looked?.limit === undefined && !several ? undefined : unweighed);
   const held = holder(model);
   try {
-    const flats = Object.entries(optimiser.slots).map(([name, first]) => [slotName(name), first] as const);
-    for (const [name, first] of flats) held.write(name, begun?.flats[name] ?? filled([plan.layout.size], first));
+    const slots = Object.entries(optimiser.slots).map(([name, first]) => {
+      return [slotName(name), filled([plan.layout.size], first)] as const;
+    });
+    const flats = [...slots, ...average === undefined ? [] : [[averageName, average.first] as const]];
+    for (const [name, first] of flats) held.write(name, begun?.flats[name] ?? first);
     const weighs = weighting !== undefined && (weighing !== undefined || losses !== undefined && norms !== true);
     const load = (): readonly [Loaded, Loaded?] => {
-      if (between === undefined) return [held.load(trainingStep(plan, optimiser, weighs))];
-      const { gradients, update, arrays } = openStep(plan, optimiser, between, several);
+      if (between === undefined) return [held.load(trainingStep(plan, optimiser, weighs, average?.decay))];
+      const { gradients, update, arrays } = openStep(plan, optimiser, between, several, average?.decay);
       for (const [name, shape] of Object.entries(arrays)) held.write(name, filled(shape, 0));
       return [held.load(gradients), held.load(update)];
     };
@@ -145,6 +155,7 @@ export function stepsOf(
         const read = await Promise.all(flats.map(async ([name]) => [name, await held.read(name)] as const));
         return { flats: Object.fromEntries(read), vectors: looked?.states() ?? new Map(), weighting };
       },
+      averages: average && averagesIn(store, looked?.averages ?? []),
       dispose: held.dispose,
     };
   } catch (error) {

@@ -80,7 +80,9 @@ export async function* train<Tasks extends string>(
     keeper = given.checkpoint && await keeperOf(given.checkpoint, identity, given.resume);
     const begun = given.resume === undefined ? undefined : await resumed(model, given.resume, given, identity);
     const warm = given.warm === undefined ? undefined : await warmed(model, given.warm, given);
-    steps = stepsOf(model, given, begun?.steps ?? warm?.steps);
+    const decay = given.average;
+    const average = decay === undefined ? undefined : { decay, first: await insides.store.read(flatName) };
+    steps = stepsOf(model, { ...given, average }, begun?.steps ?? warm?.steps);
     if (keeper !== undefined) await steps.state(); // a weighting that cannot be saved is refused at once
     if (begun?.facts.stopping !== undefined) watch?.begin(begun.facts.stopping);
     const counted = warm === undefined ? given : { ...given, from: warm.from };
@@ -92,6 +94,7 @@ export async function* train<Tasks extends string>(
     };
     yield* epochsOf(run, keeper);
   } finally {
+    if (!state.disposed) await steps?.averages?.enter();
     state.training = false;
     steps?.dispose();
     await keeper?.release();
@@ -123,7 +126,7 @@ async function* epochsOf<Tasks extends string>(
   const { validation, signal } = given;
   const isOver = () => now.epoch > given.epochs || now.step >= given.most || watch?.stops() === true;
   const lacksValidation = () => validation !== undefined && now.last !== undefined && !now.validated;
-  if (isOver() && !lacksValidation()) return restoreBest(run);
+  if (isOver() && !lacksValidation()) return await finish(run);
   while (!isOver() || lacksValidation()) {
     const { record, isNew, isWhole } = yield* recordsOf(run, keeper);
     if (record === undefined || signal?.aborted) {
@@ -136,7 +139,7 @@ async function* epochsOf<Tasks extends string>(
     const ended = watch?.stops() ? "stopped early" : signal?.aborted ? "aborted" : undefined;
     if (isOver() || ended !== undefined) await keeper?.write(run);
     else await keeper?.writeIfDue(run);
-    if (isOver() && ended !== "aborted") restoreBest(run);
+    if (isOver() && ended !== "aborted") await finish(run);
     if (evaluated !== undefined) yield { ...record, validation: evaluated, ended };
     else if (isNew) yield record;
     if (ended !== undefined) return;
@@ -151,6 +154,7 @@ async function evaluatedIn<Tasks extends string>(
 ): Promise<Evaluation<Tasks>> {
   const { model, insides: { store }, steps, clock, watch, now } = run;
   clock.pause();
+  await steps.averages?.enter();
   const evaluated = await evaluate(model, validation, { sorting: run.given.sorting });
   insidesOf(model, "train"); // it may be disposed meanwhile
   now.validated = true;
@@ -158,15 +162,17 @@ async function evaluatedIn<Tasks extends string>(
     run.best = await store.read(flatName);
     steps.keep();
   }
+  await steps.averages?.leave();
   clock.resume();
   return evaluated;
 }
 
-/** Brings back the parameters and vectors of the best epoch, if there is one. */
-function restoreBest<Tasks extends string>({ insides: { store }, steps, best }: Run<Tasks>): void {
-  if (best === undefined) return;
+/** Puts the model where a training leaves it: at its best epoch, if there is one, or else at its averages, if they are taken. */
+async function finish<Tasks extends string>({ insides: { store }, steps, best }: Run<Tasks>): Promise<void> {
+  if (best === undefined) return await steps.averages?.enter();
   store.write(flatName, best);
   steps.restore();
+  steps.averages?.stay();
 }
 
 /** The end of an epoch's steps. */

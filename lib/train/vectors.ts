@@ -3,6 +3,7 @@ import type { Lookup, LookupPart } from "../graph/lookups.ts";
 import { largestIn, readingOf, type Table, type Tables, vectorsOf } from "../model/tables.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { VectorOptimiser } from "../optimisers/optimiser.ts";
+import { averageOf, type AverageState, type VectorAverage } from "./averages.ts";
 
 type Tensors = Readonly<Record<string, Tensor>>;
 
@@ -38,6 +39,8 @@ export interface Vectors {
   readonly restore: () => void;
   /** Returns the state of each table by its path, valid until the next update. */
   readonly states: () => VectorStates;
+  /** The averages of the tables, if they are taken. */
+  readonly averages: readonly VectorAverage[];
 }
 
 /** The numbers that training keeps beside the vectors of a table. */
@@ -46,6 +49,8 @@ export interface VectorState {
   readonly state: Float32Array;
   /** The rows that have changed since vectors were kept, and their vectors as they were; absent if none were kept. */
   readonly kept?: { readonly rows: Int32Array; readonly vectors: Float32Array };
+  /** Their averages; absent if none are taken. */
+  readonly average?: AverageState;
 }
 
 /** The states of tables, by path. */
@@ -58,21 +63,25 @@ export type TableGradient = ReadonlyMap<string, Float32Array>;
  * Returns the vectors of a model in training, and the state of their optimiser.
  *
  * @param begun The states to go on from, whose arrays become those of the training. Default: they begin anew.
+ * @param decay The decay of averages. Default: none are taken.
  */
 export function vectorsIn(
   lookups: readonly Lookup[],
   tables: Tables,
   optimiser: VectorOptimiser,
   begun?: VectorStates,
+  decay?: number,
 ): Vectors {
   const used = new Set(lookups.flatMap(({ parts }) => parts.map(({ table }) => table)));
   const { vectors: rule } = optimiser;
+  const keep = decay === undefined ? keeping : keepingAll;
   const trained = [...tables.values()].filter(({ path, frozen }) => used.has(path) && !frozen).map((table) => {
-    const { state = new Float32Array(table.rows * rule.state(table.units)).fill(rule.initial), kept: before } =
-      begun?.get(table.path) ?? {};
-    const kept = before && keeping(table);
-    kept?.begin(before);
-    return { table, state, touched: touchedIn(lookups, table), kept };
+    const before = begun?.get(table.path);
+    const state = before?.state ?? new Float32Array(table.rows * rule.state(table.units)).fill(rule.initial);
+    const average = decay === undefined ? undefined : averageOf(table, decay, before?.average);
+    const kept = before?.kept && keep(table);
+    kept?.begin(before?.kept);
+    return { table, state, touched: touchedIn(lookups, table), kept, average };
   });
   const memory = new Map<string, Float32Array>();
   return {
@@ -83,9 +92,10 @@ export function vectorsIn(
     },
     summed: (gradients) => new Map(trained.map(({ table, touched }) => [table.path, touched.summed(gradients)])),
     update: (gradient, scale, { rate, step }) => {
-      for (const { table, state, touched, kept } of trained) {
+      for (const { table, state, touched, kept, average } of trained) {
         const { rows, count } = touched.found();
         kept?.remember(rows, count);
+        average?.before(rows, count, step);
         const { vectors, units } = table;
         rule.update({
           table: vectors,
@@ -98,12 +108,17 @@ export function vectorsIn(
           rate,
           step,
         });
+        average?.after(rows, count);
         if (table.largest !== undefined) table.largest = largestAmong(table, rows, count, table.largest);
       }
     },
-    keep: () => trained.forEach((one) => (one.kept ??= keeping(one.table)).begin()),
+    keep: () => trained.forEach((one) => (one.kept ??= keep(one.table)).begin()),
     restore: () => trained.forEach(({ kept }) => kept?.restore()),
-    states: () => new Map(trained.map(({ table, state, kept }) => [table.path, { state, kept: kept?.kept() }])),
+    states: () =>
+      new Map(trained.map(({ table, state, kept, average }) => {
+        return [table.path, { state, kept: kept?.kept(), average: average?.state() }];
+      })),
+    averages: trained.flatMap(({ average }) => average ?? []),
   };
 }
 
@@ -313,7 +328,7 @@ function growing(): (length: number) => Int32Array {
 }
 
 /** Vectors as they were, of rows that have changed since. */
-interface Kept {
+export interface Kept {
   /**
    * Forgets all that was remembered: the vectors are kept as they are now.
    *
@@ -360,6 +375,17 @@ function keeping({ vectors, rows: size, units }: Table): Kept {
         for (let unit = 0; unit < units; unit++) vectors[rows[at] * units + unit] = old[at * units + unit];
       }
     },
+  };
+}
+
+/** Returns what keeps all vectors of a table as they are when it begins, such as the averages of the best epoch. */
+export function keepingAll({ vectors, rows, units }: Table): Kept {
+  let copy: Float32Array = vectors.slice();
+  return {
+    begin: (before) => copy = before?.vectors ?? vectors.slice(),
+    kept: () => ({ rows: Int32Array.from({ length: rows }, (_, row) => row), vectors: copy.subarray(0, rows * units) }),
+    remember: () => {},
+    restore: () => vectors.set(copy.subarray(0, rows * units)),
   };
 }
 
