@@ -67,6 +67,7 @@ function fixed64(double: number): Uint8Array {
 
 /** A whole number in groups of seven bits, the lowest first; a negative one as its two's complement of 64 bits. */
 function varint(number: number): Uint8Array {
+  if (number >= 0 && number < 128) return Uint8Array.of(number);
   const groups: number[] = [];
   let rest = BigInt.asUintN(64, BigInt(number));
   for (; rest > 127n; rest >>= 7n) groups.push(Number(rest & 127n) | 128);
