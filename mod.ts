@@ -5,7 +5,8 @@
  * graph into TensorFlow.js. Shared-bottom, MoE and MMoE are entries of the table.
  *
  * More is behind doors of their own: `./ops` (what nets and gates of your own are made of), `./metrics`, `./datasets`,
- * `./parquet`, `./svg` (pictures), `./onnx` (ONNX Runtime, and `.onnx` files), `./graph` (what a spec is compiled to).
+ * `./parquet`, `./svg` (pictures), `./tensorboard` (event files), `./onnx` (ONNX Runtime, and `.onnx` files), `./graph`
+ * (what a spec is compiled to).
  *
  * @example A model of two tasks
  * ```ts
@@ -124,7 +125,7 @@ export type { Engine } from "./lib/engines/engine.ts";
 export { reference } from "./lib/engines/reference/reference.ts";
 export { bestEngine, cpu, tfjs, wasm, type WasmOptions } from "./lib/engines/tfjs/tfjs.ts";
 
-export { evaluate, type Evaluation } from "./lib/model/evaluate.ts";
+export { evaluate, type EvaluateOptions, type Evaluation } from "./lib/model/evaluate.ts";
 export { grow, type GrowOptions } from "./lib/model/grow.ts";
 export { type GateReport, gateReport, type GateReportOptions, type GateSegment } from "./lib/inspect/gate_report.ts";
 export { type GateUse } from "./lib/inspect/gate_use.ts";
@@ -145,6 +146,14 @@ export type {
   VectorRule,
   VectorUpdate,
 } from "./lib/optimisers/optimiser.ts";
+export {
+  cosineDecay,
+  type DecayOptions,
+  linearDecay,
+  stepDecay,
+  type StepDecayOptions,
+  warmUp,
+} from "./lib/optimisers/schedules.ts";
 export { momentum, sgd } from "./lib/optimisers/sgd.ts";
 export {
   lazyAdam,
@@ -192,6 +201,7 @@ export { fit, type FitOptions, type Tables } from "./lib/features/fit.ts";
 export type { Contents } from "./lib/files/folder.ts";
 export type { Source } from "./lib/files/source.ts";
 export type { StoredSource } from "./lib/files/stored.ts";
+export type { Sorting } from "./lib/files/sorter.ts";
 
 export { describe, entriesOf, type Entry } from "./lib/report/describe.ts";
 export { gateTable } from "./lib/report/gates.ts";

@@ -24,6 +24,7 @@ const kinds: Kinds = {
   weighting: "dwa",
   validation: "stopping",
   shuffle: true,
+  steps: "plain",
 };
 const usual = optionsOf(kinds);
 const data = await dataOf(kinds);

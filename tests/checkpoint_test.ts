@@ -35,6 +35,7 @@ const usual: Kinds = {
   weighting: "none",
   validation: "stopping",
   shuffle: true,
+  steps: "plain",
 };
 
 /** Kinds in which each one is there at least once, with others beside it. */
@@ -44,7 +45,7 @@ const table = Object.entries(kinds).flatMap(([name, all]) =>
     table: at % 2 === 0 ? "embedded" : "noisy",
     data: ["csv", "rows", "function", "dataset"][at % 4],
     [name]: one,
-    ...name === "vectors" && { table: "embedded" },
+    ...(name === "vectors" || name === "steps") && { table: "embedded" },
   }))
 );
 

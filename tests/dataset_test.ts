@@ -68,7 +68,7 @@ async function epochOf(
   const { graph } = stepsOf(model, { optimiser: sgd(0.1), vectors: sgd(0.1) });
   const order = { batch: 4, shuffle, epoch, start, signal: undefined, enough };
   const found = [];
-  for await (const { tensors, after } of feedsOf(model, graph, data, order, 0)) {
+  for await (const { batches: [tensors], after } of feedsOf(model, graph, data, order, 0)) {
     found.push({ rows: [...tensors.input.data], after });
   }
   model.dispose();

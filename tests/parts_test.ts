@@ -209,7 +209,9 @@ async function batchesOf(
   const { graph } = stepsOf(model, { optimiser: sgd(0.1), vectors: sgd(0.1) });
   const order = { batch: 4, shuffle, epoch, start, signal: undefined, enough: () => false };
   const found = [];
-  for await (const { tensors, after } of feedsOf(model, graph, dataset(parts, encoded, { buffer }), order, 0)) {
+  for await (
+    const { batches: [tensors], after } of feedsOf(model, graph, dataset(parts, encoded, { buffer }), order, 0)
+  ) {
     const ids = [...tensors.numeric.data];
     assertEquals([...tensors["labels/click"].data], ids.map((id) => id % 3 === 0 ? 1 : 0));
     const lengths = ids.map((_, row) => {

@@ -66,6 +66,8 @@ export interface Kinds {
   /** `none`, `rows` that are evaluated, or `stopping` by them. */
   readonly validation: string;
   readonly shuffle: boolean;
+  /** The batches of a step, or `averages` too. */
+  readonly steps: string;
 }
 
 type Tasks = "click" | "spend";
@@ -198,6 +200,14 @@ const weightings: Readonly<Record<string, () => Weighting | undefined>> = {
   upgrad: () => upgrad(),
 };
 
+/** Steps of one batch or more, with averages or without. */
+const steps: Readonly<Record<string, Pick<TrainOptions, "accumulate" | "average">>> = {
+  plain: {},
+  accumulated: { accumulate: 2 },
+  averaged: { average: 0.9 },
+  both: { accumulate: 3, average: 0.8 },
+};
+
 const validations = ["none", "rows", "stopping"];
 
 /** All kinds by name. */
@@ -210,6 +220,7 @@ export const kinds: Readonly<Record<keyof Kinds, readonly (string | boolean)[]>>
   weighting: Object.keys(weightings),
   validation: validations,
   shuffle: [true, false],
+  steps: Object.keys(steps),
 };
 
 /** Returns a model of some kinds, at its beginning. */
@@ -223,7 +234,8 @@ export async function dataOf({ table, data }: Kinds): Promise<Data> {
 }
 
 /** Returns the options of some kinds: 3 epochs of 9 steps, or fewer with stopping. */
-export function optionsOf({ table, optimiser, vectors, weighting, validation, shuffle }: Kinds): TrainOptions<Tasks> {
+export function optionsOf(kinds: Kinds): TrainOptions<Tasks> {
+  const { table, optimiser, vectors, weighting, validation, shuffle } = kinds;
   const held = validation === "none" ? undefined : rowsFor(table, "held");
   return {
     epochs: 3,
@@ -234,6 +246,7 @@ export function optionsOf({ table, optimiser, vectors, weighting, validation, sh
     validation: held,
     ...validation === "stopping" && { stopping: { task: "spend", patience: 1 } },
     shuffle,
+    ...steps[kinds.steps],
   };
 }
 

@@ -707,7 +707,9 @@ Deno.test("train() keeps the rows of a group in one batch", async () => {
   for (const epoch of [1, 2]) {
     const order = { batch, shuffle: true, epoch, signal: undefined, enough: () => false };
     const inputs: number[][] = [];
-    for await (const { tensors } of feedsOf(model, graph, data, order, 0)) inputs.push([...tensors.input.data]);
+    for await (const { batches: [tensors] } of feedsOf(model, graph, data, order, 0)) {
+      inputs.push([...tensors.input.data]);
+    }
     assertEquals(inputs.length, Math.ceil(count / batch));
     assert(inputs.every(({ length }) => length > 0 && length < 2 * batch));
     assertEquals(inputs.flat().toSorted((a, b) => a - b), search.map((_, i) => i));
@@ -731,7 +733,7 @@ Deno.test("train() leaves rows where they are if they are not shuffled, and ends
     const batches = await Array.fromAsync(
       feedsOf(model, stepsOf(model, { optimiser: sgd(0.1), vectors: sgd(0.1) }).graph, data, order, 0),
     );
-    assertEquals(batches.flatMap(({ tensors }) => [...tensors.input.data]), search.map((_, i) => i));
+    assertEquals(batches.flatMap(({ batches: [tensors] }) => [...tensors.input.data]), search.map((_, i) => i));
     return batches.map(({ count }) => count);
   };
   assertEquals(await ends([1, 1, 1, 2, 2, 3, 3, 3, 4], 4), [3, 5, 1]);

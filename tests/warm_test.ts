@@ -16,6 +16,7 @@ const kinds: Kinds = {
   weighting: "uncertainty",
   validation: "none",
   shuffle: true,
+  steps: "plain",
 };
 const options = { ...optionsOf(kinds), epochs: 1 };
 const tasks = ["click", "spend"] as const;

@@ -7,6 +7,7 @@ import * as onnx from "../lib/onnx.ts";
 import * as ops from "../lib/ops.ts";
 import * as parquet from "../lib/parquet.ts";
 import * as svg from "../lib/svg.ts";
+import * as tensorboard from "../lib/tensorboard.ts";
 
 /** Options of which each may be left out, as `null` and `undefined` leave them out, and `false` where it is no value. */
 const optional = new WeakSet<object>();
@@ -71,11 +72,14 @@ const trained = {
   epochs: 1,
   steps: 1,
   batch: 2,
+  accumulate: 2,
+  average: 0.9,
   optimiser: main.sgd(0.1),
   vectors: main.sgd(0.1),
   weighting: main.dwa(),
   shuffle: false,
   validation: data,
+  sorting: { most: 10, folder: "out" },
   stopping: { task: "a", metric: "loss", patience: 1 },
   signal,
   checkpoint: null,
@@ -104,6 +108,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     cgc: () => [{ ...preset, shared: 1, own: 1, gate: softmax }],
     check: () => [spec],
     compile: () => [spec, options({ engine, seed: 1, parameters, fuse: false })],
+    cosineDecay: () => [0.1, 10, options({ end: 0.01 })],
     count: () => [relu, options({ ...ofTask, only: "a" })],
     cpu: () => [],
     cross: () => [["a", "b"], { buckets: 3 }],
@@ -123,7 +128,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     entriesOf: () => [spec],
     entropy: () => [0.1, softmax],
     esmm: () => [{ input: 4, expert: dense(2), tower: relu }],
-    evaluate: () => [model, data],
+    evaluate: () => [model, data, options({ sorting: { most: 10, folder: "out" } })],
     evict: () => [worded, main.encode(worded, { w: ["b"] })],
     featuresOf: () => [spec],
     fit: () => [{ y: main.numeric() }, table, options({ after: features, removed: [] })],
@@ -157,6 +162,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     layerNorm: () => [options({ epsilon: 1e-5 })],
     leakyRelu: () => unary,
     level: () => [{ a: main.bank(2, relu) }, { b: main.mix("a", softmax) }, { c: ["a"] }],
+    linearDecay: () => [0.1, 10, options({ end: 0.01 })],
     load: () => ["out/nothing", options({ engine, seed: 1, fuse: true, tasks: ["a", "b"] })],
     loadBalance: () => [0.1],
     mermaid: () => [spec],
@@ -202,6 +208,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     snr: () => [{ ...preset, levels: 1, experts: 2, ways: "average", gate: main.hardConcrete() }],
     softmax: () => [x, 2],
     softplus: () => unary,
+    stepDecay: () => [0.1, 10, options({ factor: 0.5 })],
     streamCsv: () => [csv(), { ...format, rows: 2 }],
     squeezeExcite: () => [3],
     swish: () => unary,
@@ -216,6 +223,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     trainingOnly: () => [0.5],
     uncertainty: () => [options({ optimiser: main.sgd(0.1) })],
     upgrad: () => [],
+    warmUp: () => [10, 0.1],
     wasm: () => [options({ path: "out" })],
     widthOf: () => unary,
     youtube: () => [{ ...preset, experts: 2, gate: softmax, position: [1], shallow: relu, drop: 0.1, biased: ["a"] }],
@@ -323,9 +331,15 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     page: () => [[chart], "title"],
     segmentWeights: () => [report, "0/a"],
   },
+  tensorboard: {
+    writeEvents: () => ["out/nowhere/events", main.train(model, data, { steps: 1 })],
+  },
 };
 
-const doors: Readonly<Record<string, object>> = { main, ops, graphs, metrics, datasets, onnx, parquet, svg };
+const doors: Readonly<Record<string, object>> = {
+  ...{ main, ops, graphs, metrics, datasets },
+  ...{ onnx, parquet, svg, tensorboard },
+};
 
 /** What stands where something else should: every kind of value that JavaScript has. */
 const wrongs: Readonly<Record<string, unknown>> = {

@@ -14,6 +14,7 @@ export const denoSystem: System = {
     return found;
   },
   mkdir: (path, options) => Deno.mkdir(path, options),
+  temporary: (parent) => Deno.makeTempDir({ dir: parent, prefix: "gatehouse-" }),
   rename: (from, to) => Deno.rename(from, to),
   link: (from, to) => Deno.link(from, to),
   chmod: (path, mode) => Deno.chmod(path, mode),

@@ -16,6 +16,7 @@ export function nodeSystem(fs: NodeFiles, locker = thisProcess): System {
       return found.map((entry) => ({ name: entry.name, kind: kindOf(entry) }));
     },
     mkdir: async (path, options) => void await fs.mkdir(path, options),
+    temporary: (parent) => fs.mkdtemp(`${parent ?? builtin("node:os")?.tmpdir() ?? "."}/gatehouse-`),
     rename: (from, to) => fs.rename(from, to),
     link: (from, to) => fs.link(from, to),
     chmod: (path, mode) => fs.chmod(path, mode),

@@ -39,6 +39,8 @@ export interface System {
   /** Returns what lies in a folder. */
   entries(folder: string): Promise<{ readonly name: string; readonly kind: Kind }[]>;
   mkdir(path: string, options?: { readonly recursive?: boolean; readonly mode?: number }): Promise<void>;
+  /** Makes a new folder in one, or in the system's for temporary files, and returns its path. */
+  temporary(parent?: string): Promise<string>;
   rename(from: string, to: string): Promise<void>;
   link(from: string, to: string): Promise<void>;
   chmod(path: string, mode: number): Promise<void>;

@@ -1,5 +1,5 @@
 import type { Shape } from "../ops/shape.ts";
-import { type Field, joined, lengthOf, type Message, message, type Real } from "./onnx_protobuf.ts";
+import { type Field, joined, lengthOf, type Message, message, type Real } from "./protobuf.ts";
 
 /** The types of elements, as ONNX numbers them. */
 export const dtypes = { float: 1, int32: 6, int64: 7, float16: 10 } as const;

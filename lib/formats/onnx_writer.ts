@@ -11,7 +11,7 @@ import {
 } from "./onnx_messages.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import { bytesOf, type RealType } from "./pieces.ts";
-import type { Message } from "./onnx_protobuf.ts";
+import type { Message } from "./protobuf.ts";
 
 /** Writes an ONNX model. What makes a value returns the value's name. */
 export interface Writer {

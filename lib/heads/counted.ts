@@ -1,20 +1,8 @@
 import { checkNumbers } from "../errors/kinds.ts";
 
-/** Returns the weighted mean of a term over the rows with a label and a weight; NaN if there are none. */
-export function mean(
-  labels: ArrayLike<number>,
-  weights: ArrayLike<number> | undefined,
-  term: (row: number) => number,
-): number {
-  let sum = 0;
-  let total = 0;
-  for (let row = 0; row < labels.length; row++) {
-    const weight = weights?.[row] ?? 1;
-    if (Number.isNaN(labels[row]) || weight === 0) continue;
-    sum += weight * term(row);
-    total += weight;
-  }
-  return sum / total;
+/** Returns true if a row has a label and a weight. */
+export function isCounted(labels: ArrayLike<number>, weights: ArrayLike<number> | undefined, row: number): boolean {
+  return !Number.isNaN(labels[row]) && weights?.[row] !== 0;
 }
 
 /** Returns the rows with a label and a weight. */
@@ -22,7 +10,7 @@ export function counted(labels: ArrayLike<number>, weights: ArrayLike<number> | 
   const rows = new Uint32Array(labels.length);
   let count = 0;
   for (let row = 0; row < labels.length; row++) {
-    if (!Number.isNaN(labels[row]) && weights?.[row] !== 0) rows[count++] = row;
+    if (isCounted(labels, weights, row)) rows[count++] = row;
   }
   return rows.subarray(0, count);
 }

@@ -13,10 +13,27 @@ import {
   squaredError,
 } from "./losses.ts";
 import { least, type Measure, most } from "./measures.ts";
-import { accuracy, auc, categoricalAccuracy, categoricalLogLoss, logLoss, mae, mse, r2 } from "./metrics.ts";
-import { poissonDeviance } from "./loss_metrics.ts";
-import { pairAuc } from "./pair_auc.ts";
-import { pairLoss } from "./pair_loss.ts";
+import {
+  absoluteErrors,
+  accuracies,
+  accuracy,
+  auc,
+  aucs,
+  categoricalAccuracies,
+  categoricalAccuracy,
+  categoricalLogLoss,
+  categoricalLogLosses,
+  determination,
+  logLoss,
+  logLosses,
+  mae,
+  mse,
+  r2,
+  squaredErrors,
+} from "./metrics.ts";
+import { deviances, poissonDeviance } from "./loss_metrics.ts";
+import { pairAuc, pairAucs } from "./pair_auc.ts";
+import { pairLoss, pairLosses } from "./pair_loss.ts";
 
 /** A head. Every head of Gatehouse is one row of {@linkcode heads}; no other code distinguishes them. */
 export interface Head {
@@ -61,7 +78,11 @@ export const heads: Readonly<Record<HeadKind, Head>> = {
     label: { wanted: () => "0 to 1", fits: (label) => label >= 0 && label <= 1, codes: false },
     loss: crossEntropy,
     losses: ["focal", "crossEntropy"],
-    measures: { auc: most(auc, "logits"), logloss: least(logLoss, "loss"), accuracy: most(accuracy) },
+    measures: {
+      auc: most(auc, aucs, "logits"),
+      logloss: least(logLoss, logLosses, "loss"),
+      accuracy: most(accuracy, accuracies),
+    },
   },
   regression: {
     ...single,
@@ -71,7 +92,11 @@ export const heads: Readonly<Record<HeadKind, Head>> = {
     label: { wanted: () => "a finite number", fits: Number.isFinite, codes: false },
     loss: squaredError,
     losses: ["huber", "quantile"],
-    measures: { mse: least(mse), mae: least(mae), r2: most(r2) },
+    measures: {
+      mse: least(mse, squaredErrors),
+      mae: least(mae, absoluteErrors),
+      r2: most(r2, determination),
+    },
   },
   categorical: {
     units: { wanted: "at least 2", fits: (units) => units >= 2 },
@@ -86,7 +111,10 @@ export const heads: Readonly<Record<HeadKind, Head>> = {
     },
     loss: classCrossEntropy,
     losses: [],
-    measures: { logloss: least(categoricalLogLoss, "loss"), accuracy: most(categoricalAccuracy) },
+    measures: {
+      logloss: least(categoricalLogLoss, categoricalLogLosses, "loss"),
+      accuracy: most(categoricalAccuracy, categoricalAccuracies),
+    },
   },
   count: {
     ...single,
@@ -100,7 +128,11 @@ export const heads: Readonly<Record<HeadKind, Head>> = {
     },
     loss: poisson,
     losses: [],
-    measures: { deviance: least(poissonDeviance), mse: least(mse), mae: least(mae) },
+    measures: {
+      deviance: least(poissonDeviance, deviances),
+      mse: least(mse, squaredErrors),
+      mae: least(mae, absoluteErrors),
+    },
   },
   ranking: {
     ...single,
@@ -110,7 +142,7 @@ export const heads: Readonly<Record<HeadKind, Head>> = {
     label: { wanted: () => "a finite number", fits: Number.isFinite, codes: false },
     loss: pairwise,
     losses: ["pairwise"],
-    measures: { auc: most(pairAuc, "logits") },
+    measures: { auc: most(pairAuc, pairAucs, "logits") },
   },
 };
 
@@ -123,8 +155,8 @@ export function lossOf({ kind, loss }: HeadForm): Loss {
  * Returns the loss of a head over all rows, from logits and any groups, if it compares rows: then its mean over batches
  * is not that over all.
  */
-export function lossOverAll(head: HeadForm): typeof pairLoss | undefined {
-  return lossOf(head) === pairwise ? pairLoss : undefined;
+export function lossOverAll(head: HeadForm): Measure | undefined {
+  return lossOf(head) === pairwise ? least(pairLoss, pairLosses, "logits") : undefined;
 }
 
 /** Returns the metrics of a head, by name. */

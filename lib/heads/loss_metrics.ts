@@ -1,5 +1,6 @@
 import { checkAmount } from "../errors/kinds.ts";
-import { checkLengths, mean } from "./counted.ts";
+import { checkLengths } from "./counted.ts";
+import { meanOf, type PlainFold, whole } from "./folds.ts";
 import type { Metric } from "./metrics.ts";
 
 /**
@@ -19,13 +20,19 @@ import type { Metric } from "./metrics.ts";
  */
 export function huberLoss(delta: number): Metric {
   checkAmount("compute Huber loss", "delta", delta);
+  const begin = huberLosses(delta);
   return (predictions, labels, weights) => {
     checkLengths("Huber loss", predictions, labels, weights);
-    return mean(labels, weights, (row) => {
-      const distance = Math.abs(predictions[row] - labels[row]);
-      return distance <= delta ? distance ** 2 / 2 : delta * (distance - delta / 2);
-    });
+    return whole(begin, { predictions, labels, weights });
   };
+}
+
+/** Returns the same of rows that come in pieces. */
+export function huberLosses(delta: number): () => PlainFold {
+  return meanOf(({ predictions, labels }) => (row) => {
+    const distance = Math.abs(predictions[row] - labels[row]);
+    return distance <= delta ? distance ** 2 / 2 : delta * (distance - delta / 2);
+  });
 }
 
 /**
@@ -46,13 +53,19 @@ export function huberLoss(delta: number): Metric {
  */
 export function pinballLoss(level: number): Metric {
   checkAmount("compute pinball loss", "level", level);
+  const begin = pinballLosses(level);
   return (predictions, labels, weights) => {
     checkLengths("pinball loss", predictions, labels, weights);
-    return mean(labels, weights, (row) => {
-      const above = labels[row] - predictions[row];
-      return above > 0 ? level * above : (level - 1) * above;
-    });
+    return whole(begin, { predictions, labels, weights });
   };
+}
+
+/** Returns the same of rows that come in pieces. */
+export function pinballLosses(level: number): () => PlainFold {
+  return meanOf(({ predictions, labels }) => (row) => {
+    const above = labels[row] - predictions[row];
+    return above > 0 ? level * above : (level - 1) * above;
+  });
 }
 
 /**
@@ -80,11 +93,14 @@ export function poissonDeviance(
   weights?: ArrayLike<number>,
 ): number {
   checkLengths("Poisson deviance", predictions, labels, weights);
-  return mean(labels, weights, (row) => {
-    const [p, y] = [predictions[row], labels[row]];
-    return 2 * ((y === 0 ? 0 : y * Math.log(y / p)) - y + p);
-  });
+  return whole(deviances, { predictions, labels, weights });
 }
+
+/** The same of rows that come in pieces. */
+export const deviances = meanOf(({ predictions, labels }) => (row) => {
+  const [p, y] = [predictions[row], labels[row]];
+  return 2 * ((y === 0 ? 0 : y * Math.log(y / p)) - y + p);
+});
 
 /** The mean binary cross-entropy of logits `z`, `log(1 + e ** z) - y z`: exact where probabilities round to 0 or 1. */
 export function logitLoss(
@@ -93,8 +109,11 @@ export function logitLoss(
   weights?: ArrayLike<number>,
 ): number {
   checkLengths("log loss", logits, labels, weights);
-  return mean(labels, weights, (row) => {
-    const z = logits[row];
-    return Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z))) - labels[row] * z;
-  });
+  return whole(logitLosses, { predictions: logits, labels, weights });
 }
+
+/** The same of rows that come in pieces. */
+export const logitLosses = meanOf(({ predictions, labels }) => (row) => {
+  const z = predictions[row];
+  return Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z))) - labels[row] * z;
+});

@@ -20,7 +20,7 @@ import {
 import type { Value } from "../ops/value.ts";
 import type { CrossEntropySpec, FocalSpec, HuberSpec, PairwiseSpec, QuantileSpec } from "./spec.ts";
 import { least, type Measure } from "./measures.ts";
-import { huberLoss, logitLoss, pinballLoss } from "./loss_metrics.ts";
+import { huberLoss, huberLosses, logitLoss, logitLosses, pinballLoss, pinballLosses } from "./loss_metrics.ts";
 
 /** The arguments of a loss. */
 export interface Batch {
@@ -83,7 +83,7 @@ export const losses: {
         return add(mul(mul(labels, positive), softplus(neg(z))), mul(sub(1, labels), softplus(z)));
       });
     },
-    measures: () => ({ logloss: least(logitLoss, "logits") }),
+    measures: () => ({ logloss: least(logitLoss, logitLosses, "logits") }),
   },
   focal: {
     settings: {
@@ -97,7 +97,7 @@ export const losses: {
         const [one, zero] = alpha === undefined ? [1, 1] : [alpha, 1 - alpha];
         return add(mul(mul(labels, one), faded(z)), mul(mul(sub(1, labels), zero), faded(neg(z))));
       }),
-    measures: () => ({ logloss: least(logitLoss, "logits") }),
+    measures: () => ({ logloss: least(logitLoss, logitLosses, "logits") }),
   },
   huber: {
     settings: { delta: { wanted: "a number above 0", fits: (found) => isFloat(found) && Math.fround(found) > 0 } },
@@ -107,7 +107,7 @@ export const losses: {
         const near = select(greater(distance, delta), delta, distance);
         return mul(near, sub(distance, mul(near, 0.5)));
       }),
-    measures: ({ delta }) => ({ huber: least(huberLoss(delta)) }),
+    measures: ({ delta }) => ({ huber: least(huberLoss(delta), huberLosses(delta)) }),
   },
   quantile: {
     settings: { level: { wanted: "a number between 0 and 1", fits: isShare } },
@@ -116,7 +116,7 @@ export const losses: {
         const below = sub(labels, reshape(logits, ["batch"]));
         return add(mul(relu(below), level), mul(relu(neg(below)), 1 - level));
       }),
-    measures: ({ level }) => ({ pinball: least(pinballLoss(level)) }),
+    measures: ({ level }) => ({ pinball: least(pinballLoss(level), pinballLosses(level)) }),
   },
   pairwise: {
     settings: {

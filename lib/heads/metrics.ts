@@ -1,5 +1,6 @@
 import { checkNumbers } from "../errors/kinds.ts";
-import { checkColumn, checkLengths, counted, mean } from "./counted.ts";
+import { checkColumn, checkLengths, counted, isCounted } from "./counted.ts";
+import { meanOf, type PlainFold, type Walk, walkOf, whole } from "./folds.ts";
 
 /**
  * A measure of predictions: one number from the predictions, the labels and, if given, the weights of some rows.
@@ -42,22 +43,49 @@ export function auc(scores: ArrayLike<number>, labels: ArrayLike<number>, weight
   const order = counted(labels, weights);
   if (order.some((row) => Number.isNaN(scores[row]))) return NaN;
   order.sort((a, b) => scores[a] - scores[b]);
-  let wins = 0;
-  let positive = 0;
-  let negative = 0;
-  for (let start = 0, end = 0; start < order.length; start = end) {
-    let tiedPositive = 0;
-    let tiedNegative = 0;
-    for (; end < order.length && scores[order[end]] === scores[order[start]]; end++) {
-      const weight = weights?.[order[end]] ?? 1;
-      if (labels[order[end]] > 0.5) tiedPositive += weight;
-      else tiedNegative += weight;
-    }
+  const { addRow, end } = areaUnder();
+  for (const row of order) addRow(scores[row], labels[row] > 0.5, weights?.[row] ?? 1);
+  return end();
+}
+
+/** The same of rows that come in pieces, with the same bits. */
+export const aucs = walkOf({
+  width: 3,
+  keys: 1,
+  write: ({ predictions, labels, weights }, row, to, at) => {
+    to[at] = predictions[row];
+    to[at + 1] = labels[row] > 0.5 ? 1 : 0;
+    to[at + 2] = weights?.[row] ?? 1;
+    return true;
+  },
+}, areaUnder);
+
+/** Returns the area under the ROC curve of rows that come by growing score. */
+function areaUnder(): Walk & { readonly addRow: (score: number, isPositive: boolean, weight: number) => void } {
+  let [wins, positive, negative] = [0, 0, 0];
+  let [score, tiedPositive, tiedNegative] = [NaN, 0, 0];
+  const close = () => {
     wins += tiedPositive * (negative + tiedNegative / 2);
     positive += tiedPositive;
     negative += tiedNegative;
-  }
-  return wins / (positive * negative);
+    [tiedPositive, tiedNegative] = [0, 0];
+  };
+  const addRow = (next: number, isPositive: boolean, weight: number) => {
+    if (next !== score) close();
+    score = next;
+    if (isPositive) tiedPositive += weight;
+    else tiedNegative += weight;
+  };
+  return {
+    addRow,
+    add: (records) => {
+      for (let at = 0; at < records.length; at += 3) addRow(records[at], records[at + 1] === 1, records[at + 2]);
+    },
+    end: () => {
+      close();
+      return wins / (positive * negative);
+    },
+  };
 }
 
 /**
@@ -86,11 +114,14 @@ export function logLoss(
   weights?: ArrayLike<number>,
 ): number {
   checkLengths("log loss", probabilities, labels, weights);
-  return mean(labels, weights, (row) => {
-    const p = clipped(probabilities[row]);
-    return -labels[row] * Math.log(p) - (1 - labels[row]) * Math.log(1 - p);
-  });
+  return whole(logLosses, { predictions: probabilities, labels, weights });
 }
+
+/** The same of rows that come in pieces. */
+export const logLosses = meanOf(({ predictions, labels }) => (row) => {
+  const p = clipped(predictions[row]);
+  return -labels[row] * Math.log(p) - (1 - labels[row]) * Math.log(1 - p);
+});
 
 /**
  * The share of rows on the right side of 0.5: `[p > 0.5] = [y > 0.5]`.
@@ -115,11 +146,14 @@ export function accuracy(
   weights?: ArrayLike<number>,
 ): number {
   checkLengths("accuracy", probabilities, labels, weights);
-  return mean(labels, weights, (row) => {
-    if (Number.isNaN(probabilities[row])) return NaN;
-    return probabilities[row] > 0.5 === labels[row] > 0.5 ? 1 : 0;
-  });
+  return whole(accuracies, { predictions: probabilities, labels, weights });
 }
+
+/** The same of rows that come in pieces. */
+export const accuracies = meanOf(({ predictions, labels }) => (row) => {
+  if (Number.isNaN(predictions[row])) return NaN;
+  return predictions[row] > 0.5 === labels[row] > 0.5 ? 1 : 0;
+});
 
 /**
  * The mean negative logarithm of the probability of the right class, in nats, clipped as in {@linkcode logLoss}.
@@ -143,12 +177,18 @@ export function categoricalLogLoss(
   labels: ArrayLike<number>,
   weights?: ArrayLike<number>,
 ): number {
-  const classes = classesOf("log loss", probabilities, labels, weights);
-  return mean(labels, weights, (row) => {
-    checkClass("log loss", labels[row], row, classes);
-    return -Math.log(clipped(probabilities[row * classes + labels[row]]));
-  });
+  classesOf("log loss", probabilities, labels, weights);
+  return whole(categoricalLogLosses, { predictions: probabilities, labels, weights });
 }
+
+/** The same of rows that come in pieces. */
+export const categoricalLogLosses = meanOf(({ predictions, labels }) => {
+  const classes = predictions.length / labels.length;
+  return (row) => {
+    checkClass("log loss", labels[row], row, classes);
+    return -Math.log(clipped(predictions[row * classes + labels[row]]));
+  };
+});
 
 /**
  * The share of rows whose most probable class is the right one; of equally probable classes the first is taken.
@@ -172,17 +212,23 @@ export function categoricalAccuracy(
   labels: ArrayLike<number>,
   weights?: ArrayLike<number>,
 ): number {
-  const classes = classesOf("accuracy", probabilities, labels, weights);
-  return mean(labels, weights, (row) => {
+  classesOf("accuracy", probabilities, labels, weights);
+  return whole(categoricalAccuracies, { predictions: probabilities, labels, weights });
+}
+
+/** The same of rows that come in pieces. */
+export const categoricalAccuracies = meanOf(({ predictions, labels }) => {
+  const classes = predictions.length / labels.length;
+  return (row) => {
     checkClass("accuracy", labels[row], row, classes);
     let best = 0;
     for (let k = 0; k < classes; k++) {
-      if (Number.isNaN(probabilities[row * classes + k])) return NaN;
-      if (probabilities[row * classes + k] > probabilities[row * classes + best]) best = k;
+      if (Number.isNaN(predictions[row * classes + k])) return NaN;
+      if (predictions[row * classes + k] > predictions[row * classes + best]) best = k;
     }
     return best === labels[row] ? 1 : 0;
-  });
-}
+  };
+});
 
 /**
  * The mean squared error, `mean((p - y) ** 2)`.
@@ -203,8 +249,11 @@ export function categoricalAccuracy(
  */
 export function mse(predictions: ArrayLike<number>, labels: ArrayLike<number>, weights?: ArrayLike<number>): number {
   checkLengths("MSE", predictions, labels, weights);
-  return mean(labels, weights, (row) => (predictions[row] - labels[row]) ** 2);
+  return whole(squaredErrors, { predictions, labels, weights });
 }
+
+/** The same of rows that come in pieces. */
+export const squaredErrors = meanOf(({ predictions, labels }) => (row) => (predictions[row] - labels[row]) ** 2);
 
 /**
  * The mean absolute error, `mean(|p - y|)`.
@@ -225,8 +274,11 @@ export function mse(predictions: ArrayLike<number>, labels: ArrayLike<number>, w
  */
 export function mae(predictions: ArrayLike<number>, labels: ArrayLike<number>, weights?: ArrayLike<number>): number {
   checkLengths("MAE", predictions, labels, weights);
-  return mean(labels, weights, (row) => Math.abs(predictions[row] - labels[row]));
+  return whole(absoluteErrors, { predictions, labels, weights });
 }
+
+/** The same of rows that come in pieces. */
+export const absoluteErrors = meanOf(({ predictions, labels }) => (row) => Math.abs(predictions[row] - labels[row]));
 
 /**
  * The coefficient of determination, `1 - sum((p - y) ** 2) / sum((y - mean(y)) ** 2)`, weighted.
@@ -247,10 +299,26 @@ export function mae(predictions: ArrayLike<number>, labels: ArrayLike<number>, w
  */
 export function r2(predictions: ArrayLike<number>, labels: ArrayLike<number>, weights?: ArrayLike<number>): number {
   checkLengths("R2", predictions, labels, weights);
-  const first = labels[counted(labels, weights)[0]];
-  const center = first + mean(labels, weights, (row) => labels[row] - first); // exact where all labels are equal
-  const variance = mean(labels, weights, (row) => (labels[row] - center) ** 2);
-  return variance === 0 ? NaN : 1 - mse(predictions, labels, weights) / variance;
+  return whole(determination, { predictions, labels, weights });
+}
+
+/** The same of rows that come in pieces: the variance of labels by West's update of it (1979), 0 where all are equal. */
+export function determination(): PlainFold {
+  let [weight, center, spread, errors] = [0, 0, 0, 0];
+  return {
+    add: ({ predictions, labels, weights }) => {
+      for (let row = 0; row < labels.length; row++) {
+        if (!isCounted(labels, weights, row)) continue;
+        const own = weights?.[row] ?? 1;
+        const off = labels[row] - center;
+        weight += own;
+        center += off * (own / weight);
+        spread += own * off * (labels[row] - center);
+        errors += own * (predictions[row] - labels[row]) ** 2;
+      }
+    },
+    end: () => spread === 0 ? NaN : 1 - errors / spread,
+  };
 }
 
 /** A probability that has a finite logarithm, and so has its complement. */

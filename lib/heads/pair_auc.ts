@@ -1,4 +1,5 @@
 import { checkColumn, checkLengths, countedByGroup } from "./counted.ts";
+import { byGroup, walkOf } from "./folds.ts";
 
 /**
  * The share of pairs in the right order: of two rows of one group with different labels, the one with the larger label
@@ -41,6 +42,31 @@ export function pairAuc(
   }
   return right / pairs;
 }
+
+/** The same of rows that come in pieces, with the same bits; the rows of one group are in memory at once. */
+export const pairAucs = walkOf({
+  width: 4,
+  keys: 2,
+  write: ({ predictions, labels, weights, groups }, row, to, at) => {
+    to[at] = groups?.[row] ?? 0;
+    to[at + 1] = predictions[row];
+    to[at + 2] = labels[row];
+    to[at + 3] = weights?.[row] ?? 1;
+    return !Number.isNaN(to[at]);
+  },
+}, () => {
+  let [right, pairs] = [0, 0];
+  return byGroup(4, {
+    add: (records) => {
+      const column = (at: number) =>
+        Float64Array.from({ length: records.length / 4 }, (_, row) => records[4 * row + at]);
+      const found = pairsOf(new Uint32Array(records.length / 4).map((_, row) => row), column(1), column(2), column(3));
+      right += found.right;
+      pairs += found.pairs;
+    },
+    end: () => right / pairs,
+  });
+});
 
 /** The weight of the pairs of one group, whose rows come by growing score, and of those in the right order. */
 function pairsOf(

@@ -1,4 +1,5 @@
 import { checkColumn, checkLengths, countedByGroup } from "./counted.ts";
+import { byGroup, walkOf } from "./folds.ts";
 
 /**
  * Returns the mean loss over the pairs `y_i > y_j` within a group, each weighted by `w_i w_j`: `softplus(s_j - s_i)`, as
@@ -42,6 +43,31 @@ export function pairLoss(
   }
   return sum / all;
 }
+
+/** The same of rows that come in pieces, with the same bits; the rows of one group are in memory at once. */
+export const pairLosses = walkOf({
+  width: 4,
+  keys: 4,
+  write: ({ predictions, labels, weights, groups }, row, to, at) => {
+    to[at] = groups?.[row] ?? 0;
+    to[at + 1] = labels[row];
+    to[at + 2] = predictions[row];
+    to[at + 3] = weights?.[row] ?? 1;
+    return !Number.isNaN(to[at]);
+  },
+}, () => {
+  let [sum, all] = [0, 0];
+  return byGroup(4, {
+    add: (records) => {
+      const column = (at: number) =>
+        Float64Array.from({ length: records.length / 4 }, (_, row) => records[4 * row + at]);
+      const found = lossOfGroup(column(2), column(1), column(3));
+      sum += found.sum;
+      all += found.all;
+    },
+    end: () => sum / all,
+  });
+});
 
 /** The most pairs of which each is looked at: those of about 4000 rows with labels of their own. */
 const mostPairs = 2 ** 23;

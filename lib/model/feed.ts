@@ -20,7 +20,7 @@ import { mapEntries } from "../trace/entries.ts";
 export function batchTensors(
   spec: Spec,
   rows: Rows,
-  scales?: Readonly<Record<string, number>>,
+  scales: Readonly<Record<string, number>> = scalesOf(spec, rows),
 ): Record<string, Tensor> {
   const tensors = inputTensors(rows, spec.input);
   for (const [task, { head }] of Object.entries(spec.tasks)) {
@@ -30,7 +30,7 @@ export function batchTensors(
     tensors[`labels/${task}`] = heads[head.kind].label.codes
       ? { shape: [rows.count, 1], data: new Int32Array(labels) }
       : { shape: [rows.count], data: compares ? comparable(labels) : new Float32Array(labels) };
-    const scale = scales?.[task] ?? scaleOf(rows, task, weights);
+    const scale = scales[task];
     const scaled = new Float32Array(scale === 1 ? weights : weights.map((weight) => weight * scale));
     tensors[`weights/${task}`] = { shape: [rows.count], data: scaled };
     if (groups !== undefined) {
@@ -49,16 +49,17 @@ function comparable(numbers: Float32Array | Float64Array): Float32Array {
   return rounded.map((_, row) => places.get(numbers[row])!);
 }
 
-/** Returns the power of 2 by which the largest weight of each task is at least 1 and below 2: it costs no digits. */
-export function scalesOf(spec: Spec, rows: Rows): Record<string, number> {
-  return mapEntries(spec.tasks, (task) => scaleOf(rows, task, judged(spec, rows, task).weights));
-}
-
-/** Returns the scale of a task's weights, of which those of rows that do not count are 0. */
-function scaleOf(rows: Rows, task: string, weights: Float64Array): number {
-  if (columnOf(rows.weights, task) === undefined) return 1; // all weights are 1
-  const most = weights.reduce((most, weight) => Math.max(most, weight), 0);
-  return most > 0 ? 2 ** Math.min(-Math.floor(Math.log2(most)), 1023) : 1;
+/**
+ * Returns the power of 2 by which the largest weight of each task, in all pieces, is at least 1 and below 2: it costs no
+ * digits.
+ */
+export function scalesOf(spec: Spec, ...pieces: readonly Rows[]): Record<string, number> {
+  return mapEntries(spec.tasks, (task) => {
+    if (pieces.every(({ weights }) => columnOf(weights, task) === undefined)) return 1; // all weights are 1
+    const largest = (most: number, weight: number) => Math.max(most, weight);
+    const most = pieces.reduce((most, rows) => judged(spec, rows, task).weights.reduce(largest, most), 0);
+    return most > 0 ? 2 ** Math.min(-Math.floor(Math.log2(most)), 1023) : 1;
+  });
 }
 
 /** The most rows that are run at a time. */

@@ -113,13 +113,18 @@ export function optimiserOf(rule: Rule, rate: Rate, { weightDecay = 0, clipNorm 
   return { scalars: () => ({}), ...rule, rate: rates, weightDecay, clipNorm };
 }
 
-/** Returns a learning rate as a function of the step. */
-function rateOf(name: string, rate: Rate): (step: number) => number {
+/**
+ * Returns a learning rate as a function of the step; that of a number has its digits as its name.
+ *
+ * @throws {TypeError} if it is not a number or a function.
+ * @throws {RangeError} if it is a number out of range.
+ */
+export function rateOf(name: string, rate: Rate): (step: number) => number {
   if (typeof rate === "number") checkPositive(name, "the learning rate", rate);
   else if (typeof rate !== "function") {
     throw new TypeError(`Cannot make ${name}: the learning rate must be a number or a function, found ${kindOf(rate)}`);
   }
-  return typeof rate === "number" ? () => rate : rate;
+  return typeof rate === "number" ? Object.defineProperty(() => rate, "name", { value: `${rate}` }) : rate;
 }
 
 /**

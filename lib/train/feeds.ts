@@ -5,19 +5,19 @@ import { kindOf } from "../errors/kinds.ts";
 import type { Graph } from "../graph/graph.ts";
 import { checkRows } from "../model/check_rows.ts";
 import { groupsOf } from "../heads/heads.ts";
-import { anyCounts, batchTensors, columnOf, noiseTensors } from "../model/feed.ts";
+import { anyCounts, batchTensors, columnOf, noiseTensors, scalesOf } from "../model/feed.ts";
 import type { Model } from "../model/model.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import { type Data, isDataset } from "./options.ts";
 import { passOver } from "./pass.ts";
 
-/** A batch as the graph of a step takes it. */
+/** The batches of a step as its graph takes them, one after the other. */
 export interface Feed {
-  /** The number of rows. */
+  /** The number of rows of all. */
   readonly count: number;
-  /** Inputs, labels, weights, groups and noise, by name. */
-  readonly tensors: Readonly<Record<string, Tensor>>;
-  /** The position in the data after the batch, from which an epoch can be begun. */
+  /** Inputs, labels, weights, groups and noise of each batch, by name. */
+  readonly batches: readonly Readonly<Record<string, Tensor>>[];
+  /** The position in the data after the last batch, from which an epoch can be begun. */
   readonly after: Position;
 }
 
@@ -25,6 +25,8 @@ export interface Feed {
 export interface Order {
   /** The rows of a batch, about as many of a model that ranks within groups. */
   readonly batch: number;
+  /** The batches of a step; the last step of an epoch may have fewer. Default 1. */
+  readonly accumulate?: number;
   /** True if rows are shuffled. */
   readonly shuffle: boolean;
   /** The epoch, from 1, by which the order of rows is drawn. */
@@ -38,7 +40,7 @@ export interface Order {
 }
 
 /**
- * Yields the batches of an epoch as its steps take them, without the scalars. Those from a position on are the same as
+ * Yields the batches of the steps of an epoch, without the scalars. Those from a position on are the same as
  * where the epoch was begun at its beginning, if the data is.
  *
  * @param graph The graph that reads the batch and its noise.
@@ -75,10 +77,25 @@ async function* fed(
   order: ReadOrder,
   step: number,
 ): AsyncGenerator<Feed, void, void> {
-  for await (const { rows, after } of batches(model, data, order)) {
-    const noise = noiseTensors(graph, rows.count, `${model.seed}:${++step}`);
-    yield { count: rows.count, tensors: { ...batchTensors(model.spec, rows), ...noise }, after };
+  const { accumulate = 1 } = order;
+  let drawn = step * accumulate;
+  let open: Batch[] = [];
+  const close = (): Feed => {
+    const scales = scalesOf(model.spec, ...open.map(({ rows }) => rows));
+    const batches = open.map(({ rows }) => {
+      const noise = noiseTensors(graph, rows.count, `${model.seed}:${++drawn}`);
+      return { ...batchTensors(model.spec, rows, scales), ...noise };
+    });
+    const count = open.reduce((sum, { rows }) => sum + rows.count, 0);
+    const { after } = open.pop()!;
+    open = [];
+    return { count, batches, after };
+  };
+  for await (const batch of batches(model, data, order)) {
+    open.push(batch);
+    if (open.length === accumulate) yield close();
   }
+  if (open.length > 0) yield close();
 }
 
 /** The rows of a batch, and the position after them. */
@@ -89,11 +106,11 @@ interface Batch {
 
 /** Yields the batches of an epoch, none pulled from the data once there are enough. */
 async function* batches({ spec, seed }: Model, data: Data, given: ReadOrder): AsyncGenerator<Batch> {
-  const { batch, shuffle, epoch, enough, start } = given;
+  const { batch, accumulate = 1, shuffle, epoch, enough, start } = given;
   const within = Object.values(spec.tasks).map(({ head }) => groupsOf(head)).find((column) => column !== undefined);
   let counted = start !== undefined; // rows before it were trained on
   let count = 0;
-  const memory: (Rows | undefined)[] = [undefined, undefined]; // one batch is computed while the next is prepared
+  const memory: (Rows | undefined)[] = Array(2 * accumulate).fill(undefined); // a step is computed, the next prepared
   for await (const { rows, place } of windowsOf(seed, data, given)) {
     if (typeof data === "function" || isDataset(data)) { // rows in memory were checked before the first epoch
       checkRows(spec, rows, "train");
@@ -108,9 +125,10 @@ async function* batches({ spec, seed }: Model, data: Data, given: ReadOrder): As
     for (let i = first; i < ends.length && !enough(); i++) {
       const [from, to] = [ends[i - 1] ?? 0, ends[i]];
       const after = { place, batch: i + 1 };
-      if (order === undefined) yield { rows: sliceRows(rows, from, to - from), after };
-      else {
-        const picked = pickRows(rows, order.subarray(from, to), memory.shift());
+      if (order === undefined && accumulate === 1) yield { rows: sliceRows(rows, from, to - from), after };
+      else { // a step of several batches may outlast their windows
+        const places = order?.subarray(from, to) ?? Uint32Array.from({ length: to - from }, (_, at) => from + at);
+        const picked = pickRows(rows, places, memory.shift());
         memory.push(picked);
         yield { rows: picked, after };
       }

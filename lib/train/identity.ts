@@ -4,6 +4,7 @@ import { isRecord } from "../errors/kinds.ts";
 import { sha256, sha256Of } from "../files/sha256.ts";
 import { graphOf, print } from "../graph/graph.ts";
 import type { Model } from "../model/model.ts";
+import { isInMemory } from "../model/pieces.ts";
 import { input } from "../ops/leaves.ts";
 import type { Optimiser, VectorOptimiser } from "../optimisers/optimiser.ts";
 import { type Data, isDataset, type Settings } from "./options.ts";
@@ -13,15 +14,17 @@ import { type Data, isDataset, type Settings } from "./options.ts";
  * training to go on to the same numbers, as far as it can be written down. Of functions that is their name.
  */
 export function identityOf(model: Model, data: Data, given: Settings): { readonly [name: string]: Json } {
-  const { batch, shuffle, from, optimiser, vectors, weighting, validation, stopping } = given;
+  const { batch, accumulate, average, shuffle, from, optimiser, vectors, weighting, validation, stopping } = given;
   return {
     seed: model.seed,
     batch,
+    accumulate,
+    average: average ?? null,
     shuffle,
     from: { epoch: from.epoch, step: from.step },
     ...rulesOf(optimiser, vectors),
     weighting: weighting === undefined ? null : { name: weighting.name, settings: weighting.settings ?? null },
-    validation: validation === undefined ? null : digestOf(validation),
+    validation: validation === undefined ? null : isInMemory(validation) ? digestOf(validation) : dataOf(validation),
     stopping: stopping === undefined ? null : JSON.parse(JSON.stringify(stopping)),
     data: dataOf(data),
   };

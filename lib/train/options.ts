@@ -1,6 +1,8 @@
 import type { Dataset } from "../data/dataset.ts";
 import type { Rows } from "../data/rows.ts";
 import { checkSignal, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
+import type { Sorting } from "../files/sorter.ts";
+import { checkSorting } from "../model/evaluate.ts";
 import { adam } from "../optimisers/adam.ts";
 import { checkOptimiser, checkVectorOptimiser, type Optimiser, type VectorOptimiser } from "../optimisers/optimiser.ts";
 import { rowwiseAdagrad } from "../optimisers/vectors.ts";
@@ -35,6 +37,25 @@ export interface TrainOptions<Tasks extends string = string> {
    * several, the first) batches are of whole groups, as many as without, each of fewer than twice as many rows.
    */
   readonly batch?: number;
+  /**
+   * The batches of a step, one after the other, as if they were one of as many rows: the gradient is that of the mean over
+   * all labelled rows, task by task, and memory that of one batch and one gradient more. Default 1. The last step of an
+   * epoch may have fewer.
+   *
+   * Losses of gates are means over rows too; those of banks are the mean over the batches, as a batch is what they balance.
+   * Of a ranking, pairs of rows of one batch count.
+   */
+  readonly accumulate?: number;
+  /**
+   * The decay of averages of the parameters and vectors, in (0, 1), such as 0.999: `a += (1 - average) (p - a)` after every
+   * step, from the parameters with which the training begins, so that nothing is to be corrected for the start. They are
+   * Keras's `use_ema` with this `ema_momentum`, and PyTorch's `AveragedModel` with `get_ema_multi_avg_fn`.
+   *
+   * Validation and `stopping` see the averages, and the model holds them when the training ends, however it ends; within
+   * the loop it holds the parameters that follow the gradient. They take the memory of the parameters and vectors once more,
+   * and again for the best epoch's. Default: none.
+   */
+  readonly average?: number;
   /** The optimiser: how parameters follow their gradient. Default `adam(1e-3)`. */
   readonly optimiser?: Optimiser;
   /**
@@ -49,8 +70,10 @@ export interface TrainOptions<Tasks extends string = string> {
   readonly weighting?: Weighting;
   /** True if rows are shuffled before every epoch. Default true. */
   readonly shuffle?: boolean;
-  /** Rows to evaluate on after every epoch. */
-  readonly validation?: Rows;
+  /** Rows to evaluate on after every epoch, in memory, or as `evaluate` takes them in pieces. */
+  readonly validation?: Rows | Dataset | (() => AsyncIterable<Rows>);
+  /** The way to sort scores of a validation that is not in memory, as `evaluate` takes it. */
+  readonly sorting?: Sorting;
   /**
    * The rule to stop early, by the validation. The parameters of the best epoch are restored before the last record, if
    * training stops early or all epochs or steps are done; not where it is aborted or left, or fails.
@@ -99,6 +122,10 @@ export interface Settings {
   readonly most: number;
   /** The rows of a step. */
   readonly batch: number;
+  /** The batches of a step. */
+  readonly accumulate: number;
+  /** The decay of averages, if they are taken. */
+  readonly average: number | undefined;
   /** The optimiser: how parameters follow their gradient. */
   readonly optimiser: Optimiser;
   /** The optimiser of vectors that are looked up. */
@@ -108,7 +135,9 @@ export interface Settings {
   /** True if rows are shuffled. */
   readonly shuffle: boolean;
   /** The rows to evaluate on, if there are any. */
-  readonly validation: Rows | undefined;
+  readonly validation: Rows | Dataset | (() => AsyncIterable<Rows>) | undefined;
+  /** The way to sort scores of a validation that is not in memory. */
+  readonly sorting: Sorting;
   /** The rule to stop early, if there is one. */
   readonly stopping: Stopping | undefined;
   /** Aborting it ends the training. */
@@ -141,12 +170,15 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     epochs,
     steps,
     batch = 256,
+    accumulate = 1,
+    average,
     optimiser = adam(),
     vectors = rowwiseAdagrad(),
     weighting,
     shuffle = true,
     signal,
     validation,
+    sorting = {},
     stopping,
     from = { epoch: 0, step: 0 },
     checkpoint,
@@ -157,14 +189,8 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
   checkVectorOptimiser("train", vectors);
   if (weighting !== undefined) checkWeighting(weighting);
   checkSignal("train", signal);
-  for (const [name, value] of Object.entries({ epochs, steps, batch })) {
-    if (value !== undefined && !(Number.isSafeInteger(value) && value >= 1)) {
-      throw new RangeError(`Cannot train: ${name} must be a whole number of at least 1, found ${kindOf(value)}`);
-    }
-  }
-  if (![from.epoch, from.step].every((number) => Number.isSafeInteger(number) && number >= 0)) {
-    throw new RangeError("Cannot train: from must be { epoch, step }, whole numbers of at least 0");
-  }
+  checkSorting(sorting, "train");
+  checkAmounts({ epochs, steps, batch, accumulate }, average, from);
   for (const [name, value] of Object.entries({ resume, warm })) {
     if (value !== undefined && (typeof value !== "string" || value === "")) {
       throw new TypeError(`Cannot train: ${name} must be the path of a folder, found ${kindOf(value)}`);
@@ -177,11 +203,14 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     epochs: epochs ?? (steps === undefined ? 1 : Infinity),
     most: steps ?? Infinity,
     batch,
+    accumulate,
+    average,
     optimiser,
     vectors,
     weighting,
     shuffle,
     validation,
+    sorting,
     stopping,
     signal,
     from,
@@ -189,6 +218,25 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     resume,
     warm,
   };
+}
+
+/** Makes sure that the numbers among the options are in range. */
+function checkAmounts(
+  counts: Readonly<Record<string, number | undefined>>,
+  average: number | undefined,
+  { epoch, step }: Settings["from"],
+): void {
+  for (const [name, value] of Object.entries(counts)) {
+    if (value !== undefined && !(Number.isSafeInteger(value) && value >= 1)) {
+      throw new RangeError(`Cannot train: ${name} must be a whole number of at least 1, found ${kindOf(value)}`);
+    }
+  }
+  if (average !== undefined && !(Number.isFinite(average) && average > 0 && average < 1)) {
+    throw new RangeError(`Cannot train: average must be a decay between 0 and 1, found ${kindOf(average)}`);
+  }
+  if (![epoch, step].every((number) => Number.isSafeInteger(number) && number >= 0)) {
+    throw new RangeError("Cannot train: from must be { epoch, step }, whole numbers of at least 0");
+  }
 }
 
 /** Returns the way in which checkpoints are taken. */
@@ -218,10 +266,13 @@ const optionNames = [
   "epochs",
   "steps",
   "batch",
+  "accumulate",
+  "average",
   "optimiser",
   "vectors",
   "weighting",
   "validation",
+  "sorting",
   "stopping",
   "signal",
   "from",

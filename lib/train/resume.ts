@@ -13,6 +13,7 @@ import type { Settings } from "./options.ts";
 import { flatFrom, ratesAt, vectorStateFrom } from "./run.ts";
 import type { StepState } from "./steps.ts";
 import type { VectorState } from "./vectors.ts";
+import { averageName } from "./averages.ts";
 import { slotName } from "./update.ts";
 
 /** The state of a training that goes on. */
@@ -64,7 +65,9 @@ export async function resumed(
     const state = vectorStateFrom(arrays, name);
     return state === undefined ? [] : [[name, state]];
   }));
-  const steps = { flats: flatsFrom(model, given, arrays), vectors: states, weighting: facts.weighting };
+  const average = flatFrom(layout, arrays, averageName);
+  const flats = { ...flatsFrom(model, given, arrays), ...average && { [averageName]: average } };
+  const steps = { flats, vectors: states, weighting: facts.weighting };
   return { facts, from, steps, best: flatFrom(layout, arrays, "best") };
 }
 

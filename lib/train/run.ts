@@ -89,9 +89,13 @@ export function arraysIn(layout: Layout, { flat, best, steps }: RunState): Numbe
       return [`${name}/${extent.path}`, to] as const;
     });
   });
-  const beside = [...steps.vectors].flatMap(([path, { state, kept }]): [string, NumberArray][] => {
-    const own: [string, NumberArray] = [`vectors/${path}`, state];
-    return kept === undefined ? [own] : [own, [`kept rows/${path}`, kept.rows], [`kept vectors/${path}`, kept.vectors]];
+  const beside = [...steps.vectors].flatMap(([path, { state, kept, average }]) => {
+    const own: [string, NumberArray][] = [[`vectors/${path}`, state]];
+    if (average !== undefined) {
+      own.push([`averages/${path}`, average.vectors], [`average steps/${path}`, average.steps]);
+    }
+    if (kept !== undefined) own.push([`kept rows/${path}`, kept.rows], [`kept vectors/${path}`, kept.vectors]);
+    return own;
   });
   return Object.fromEntries([...cut, ...beside]);
 }
@@ -116,8 +120,14 @@ export function flatFrom(layout: Layout, arrays: NumberArrays, name: string, fir
 
 /** Returns what training keeps beside the vectors of a table, from a checkpoint's arrays; undefined if there is nothing. */
 export function vectorStateFrom(arrays: NumberArrays, path: string): VectorState | undefined {
-  const [state, rows, vectors] = ["vectors", "kept rows", "kept vectors"].map((word) => arrays[`${word}/${path}`]);
+  const words = ["vectors", "kept rows", "kept vectors", "averages", "average steps"];
+  const [state, rows, vectors, averages, steps] = words.map((word) => arrays[`${word}/${path}`]);
   if (!(state instanceof Float32Array)) return undefined;
   const isKept = rows instanceof Int32Array && vectors instanceof Float32Array;
-  return { state, kept: isKept ? { rows, vectors } : undefined };
+  const isAveraged = averages instanceof Float32Array && steps instanceof Int32Array;
+  return {
+    state,
+    kept: isKept ? { rows, vectors } : undefined,
+    average: isAveraged ? { vectors: averages, steps } : undefined,
+  };
 }

@@ -37,8 +37,13 @@ export interface Gradients {
 
 /** A step cut in two: the values that pass from the first half to the second. */
 export interface Cut {
-  /** Leaves a value of the first half on the engine, and returns it as the second half reads it. */
+  /**
+   * Leaves a value of the first half on the engine, and returns it as the second half reads it: where a step has several
+   * batches, the sum over them.
+   */
   readonly keep: (name: string, value: Value) => Value;
+  /** Returns what the first half leaves under a name: the value, or where a step has several batches the sum so far. */
+  readonly soFar: (name: string, value: Value) => Value;
   /** Makes a value of the first half an output of its graph, for the caller to read. */
   readonly ask: (name: string, value: Value) => void;
   /** Returns an input of the second half, for the caller to give. */
@@ -65,6 +70,7 @@ export type Between = (gradients: Gradients, cut: Cut) => Value;
  * @param factors True if losses of tasks are weighed anew in each step: then `factor/<task>`, by which they are
  * multiplied beside their static weights, are inputs too, and `weight/<task>`, 0 if no row is labelled, outputs. Default
  * false.
+ * @param average The decay of averages of the parameters, `average/parameters`, which the step replaces too. Default: none.
  *
  * @example
  * ```ts
@@ -88,11 +94,15 @@ export type Between = (gradients: Gradients, cut: Cut) => Value;
  * store.dispose();
  * ```
  */
-export function trainingStep(plan: Plan, optimiser: Optimiser, factors = false): Graph {
+export function trainingStep(plan: Plan, optimiser: Optimiser, factors = false, average?: number): Graph {
   checkPlan("write step", plan);
   checkOptimiser("write step", optimiser);
   const { flat, reported, gradients, moves } = firstHalf(plan, factors);
-  const { norm, moved, updates } = updateOf(plan.layout, optimiser, gradients.flat(gradients.total), { moves, flat });
+  const { norm, moved, updates } = updateOf(plan.layout, optimiser, gradients.flat(gradients.total), {
+    moves,
+    flat,
+    average,
+  });
   const gradient = gradients.vectors(gradients.total);
   const outputs = {
     ...reported,
@@ -119,6 +129,11 @@ export interface OpenStep {
  * Returns a training step that is open in the middle: the graph of gradients, and that of the update.
  *
  * @param between The function that makes one gradient of the gradients, and names what passes from half to half.
+ * @param accumulates True if the first half is run on several batches before the second: then what passes on the engine is
+ * the sum over them. More inputs of the first half are `carry`, 0 for the first batch and 1 for others, and `share`, the
+ * batch's share in the rows, by which the losses of gates and banks are multiplied; the factors of tasks are to hold their
+ * shares. Default false.
+ * @param average The decay of averages of the parameters, as of {@linkcode trainingStep}. Default: none.
  *
  * @example
  * ```ts
@@ -146,15 +161,25 @@ export interface OpenStep {
  * store.dispose();
  * ```
  */
-export function openStep(plan: Plan, optimiser: Optimiser, between: Between): OpenStep {
+export function openStep(
+  plan: Plan,
+  optimiser: Optimiser,
+  between: Between,
+  accumulates = false,
+  average?: number,
+): OpenStep {
   checkPlan("write step", plan);
   checkOptimiser("write step", optimiser);
   checkFunction("write step", "between", between);
-  const { reported, gradients, moves } = firstHalf(plan, true);
+  const { reported, gradients, moves } = firstHalf(plan, true, accumulates ? scalar("share") : undefined);
   const [kept, asked] = [new Map<string, Value>(), new Map<string, Value>()];
+  const soFar: Cut["soFar"] = (name, value) => {
+    return accumulates ? add(mul(array(`between/${name}`, value.shape), scalar("carry")), value) : value;
+  };
   const cut: Cut = {
+    soFar,
     keep: (name, value) => {
-      kept.set(`between/${name}`, value);
+      kept.set(`between/${name}`, soFar(name, value));
       return array(`between/${name}`, value.shape);
     },
     ask: (name, value) => asked.set(name, value),
@@ -166,7 +191,11 @@ export function openStep(plan: Plan, optimiser: Optimiser, between: Between): Op
   }
   const moving = moves && cut.keep("moves", moves);
   const vectors = plan.lookups.length > 0 ? scalar("vectors") : undefined;
-  const { norm, moved, updates } = updateOf(plan.layout, optimiser, gradient, { moves: moving, vectors });
+  const { norm, moved, updates } = updateOf(plan.layout, optimiser, gradient, {
+    moves: moving,
+    vectors,
+    average,
+  });
   const outputs = { ...reported, "": { loss: gradients.total, ...Object.fromEntries(asked) } };
   const first = narrow({ outputs, kept: Object.fromEntries(kept) });
   return {
@@ -174,6 +203,15 @@ export function openStep(plan: Plan, optimiser: Optimiser, between: Between): Op
     update: optimise(graphOf({ norm, moved }, updates)),
     arrays: Object.fromEntries([...kept].map(([name, { shape }]) => [name, shape as readonly number[]])),
   };
+}
+
+/**
+ * Returns the graph of the sums of weights that the losses of tasks are means over, `weight/<task>`, which reads labels and
+ * weights of rows alone.
+ */
+export function weightsOf(plan: Plan): Graph {
+  const { weights } = losses(plan.spec.tasks, plan.training);
+  return optimise(graphOf({ weight: weights }));
 }
 
 /** Returns the elements of arrays one after the other, `[size]`. */
@@ -201,8 +239,12 @@ function bounded(
 /** More places of a batch than read one vector: the square of a sum is at most that of the terms times their number. */
 const mostPlaces = 2 ** 24;
 
-/** Returns the losses of a step on the pieces of the flat array, their gradients, and the values that it reports. */
-function firstHalf(plan: Plan, factors: boolean): {
+/**
+ * Returns the losses of a step on the pieces of the flat array, their gradients, and the values that it reports.
+ *
+ * @param share The factor of what is not of a task, `[]`. Default: none.
+ */
+function firstHalf(plan: Plan, factors: boolean, share?: Value): {
   readonly flat: Value;
   readonly reported: Readonly<Record<string, Values>>;
   readonly gradients: Gradients;
@@ -212,9 +254,11 @@ function firstHalf(plan: Plan, factors: boolean): {
   const { flat, pieces } = piecesOf(layout);
   const { logits, auxiliary, moves, dropped } = plan.training;
   const placed = onPieces({ logits, auxiliary, moves, dropped }, plan, pieces);
+  const shared = (value: Value) => share === undefined ? value : mul(value, share);
+  const others = mapEntries(placed.auxiliary, (_, loss) => shared(loss));
   const { byTask, weights, weighted, total } = losses(
     tasks,
-    placed,
+    { logits: placed.logits, auxiliary: others },
     factors ? mapEntries(tasks, (task) => scalar(`factor/${task}`)) : undefined,
   );
   const read = new Set(inOrder(leaves({ logits: placed.logits, auxiliary: placed.auxiliary })));
@@ -237,7 +281,7 @@ function firstHalf(plan: Plan, factors: boolean): {
     },
     gradients: {
       tasks: weighted,
-      others: Object.values(placed.auxiliary),
+      others: Object.values(others),
       total,
       of,
       flat: (loss) => flattened(of(loss)),
@@ -248,7 +292,7 @@ function firstHalf(plan: Plan, factors: boolean): {
         );
       },
     },
-    moves: movesOf(placed.moves, layout),
+    moves: movesOf(mapEntries(placed.moves, (_, move) => shared(move)), layout),
   };
 }
 

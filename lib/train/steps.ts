@@ -11,8 +11,18 @@ import type { Optimiser, VectorOptimiser } from "../optimisers/optimiser.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { tasksOf } from "../trace/sharing.ts";
 import { checkWeights, type LossWeights, type Products, type Weighting } from "../weighting/weighting.ts";
+import { averageName, type Averages, averagesIn } from "./averages.ts";
+import {
+  areFiniteNumbers,
+  type Loaded,
+  numberTensor,
+  onBatch,
+  onBatches,
+  type RunForward,
+  type Tensors,
+} from "./forward.ts";
 import { vectorRateOf } from "./rates.ts";
-import { type Between, openStep, trainingStep } from "./step.ts";
+import { type Between, openStep, trainingStep, weightsOf } from "./step.ts";
 import { slotName } from "./update.ts";
 import {
   innerProduct,
@@ -32,9 +42,9 @@ export interface Steps {
   /**
    * Runs one step. It changes nothing if an output is not finite.
    *
-   * @param inputs The inputs of a step's graphs; others are ignored.
+   * @param batches The inputs of a step's graphs, of each batch of the step; others are ignored.
    */
-  readonly run: (inputs: Tensors, at: At) => Promise<Stepped>;
+  readonly run: (batches: readonly Tensors[], at: At) => Promise<Stepped>;
   /** Keeps the vectors that are looked up as they are now, for {@linkcode Steps.restore}. */
   readonly keep: () => void;
   /** Brings back what was kept. */
@@ -45,6 +55,8 @@ export interface Steps {
    * @throws {TypeError} if the weighting cannot be saved.
    */
   readonly state: () => Promise<StepState>;
+  /** The averages of parameters and vectors, if they are taken. */
+  readonly averages: Averages | undefined;
   /** Frees what the steps hold on the engine. */
   readonly dispose: () => void;
 }
@@ -75,8 +87,6 @@ export interface Stepped {
   readonly weights: Readonly<Record<string, number>>;
 }
 
-type Tensors = Readonly<Record<string, Tensor>>;
-
 /** The rules by which a training moves parameters. */
 export interface Moving {
   /** The optimiser of parameters. */
@@ -85,43 +95,59 @@ export interface Moving {
   readonly vectors: VectorOptimiser;
   /** The weighting of losses or gradients. Default: none. */
   readonly weighting?: Weighting;
+  /** The batches of a step. Default 1. */
+  readonly accumulate?: number;
+  /** The decay of averages, and the parameters `[size]` with which those on the engine begin. Default: none are taken. */
+  readonly average?: { readonly decay: number; readonly first: Tensor };
 }
 
 /**
  * Returns the steps of a model by optimisers and a weighting. They are one graph, or two where gradients are weighed
- * between them, or clipped by a norm of which vectors are a part; without a weighting, or nothing to weigh, losses have
- * their static weights.
+ * between them, clipped by a norm of which vectors are a part, or summed over batches; without a weighting, or nothing to
+ * weigh, losses have their static weights.
  *
  * @param begun The state to go on from, whose arrays become those of the steps. Default: optimisers and weighting begin.
  */
-export function stepsOf(model: Model, { optimiser, vectors, weighting }: Moving, begun?: StepState): Steps {
-  const { plan, tables } = insidesOf(model, "train");
+export function stepsOf(
+  model: Model,
+  { optimiser, vectors, weighting, accumulate = 1, average }: Moving,
+  begun?: StepState,
+): Steps {
+  const { plan, tables, store } = insidesOf(model, "train");
   const { losses, gradients, norms } = weighting ?? {};
   const weighing = gradients !== undefined || norms === true ? weighted(plan) : undefined;
-  const looked = plan.lookups.length === 0
-    ? undefined
-    : { ...vectorsIn(plan.lookups, tables, vectors, begun?.vectors), optimiser: vectors, limit: optimiser.clipNorm };
-  const between = weighing ?? (looked?.limit === undefined ? undefined : unweighed);
+  const looked = plan.lookups.length === 0 ? undefined : {
+    ...vectorsIn(plan.lookups, tables, vectors, begun?.vectors, average?.decay),
+    optimiser: vectors,
+    limit: optimiser.clipNorm,
+  };
+  const several = accumulate > 1;
+  const between = weighing ?? (looked?.limit === undefined && !several ? undefined : unweighed);
   const held = holder(model);
   try {
-    const flats = Object.entries(optimiser.slots).map(([name, first]) => [slotName(name), first] as const);
-    for (const [name, first] of flats) held.write(name, begun?.flats[name] ?? filled([plan.layout.size], first));
+    const slots = Object.entries(optimiser.slots).map(([name, first]) => {
+      return [slotName(name), filled([plan.layout.size], first)] as const;
+    });
+    const flats = [...slots, ...average === undefined ? [] : [[averageName, average.first] as const]];
+    for (const [name, first] of flats) held.write(name, begun?.flats[name] ?? first);
     const weighs = weighting !== undefined && (weighing !== undefined || losses !== undefined && norms !== true);
     const load = (): readonly [Loaded, Loaded?] => {
-      if (between === undefined) return [held.load(trainingStep(plan, optimiser, weighs))];
-      const { gradients, update, arrays } = openStep(plan, optimiser, between);
+      if (between === undefined) return [held.load(trainingStep(plan, optimiser, weighs, average?.decay))];
+      const { gradients, update, arrays } = openStep(plan, optimiser, between, several, average?.decay);
       for (const [name, shape] of Object.entries(arrays)) held.write(name, filled(shape, 0));
       return [held.load(gradients), held.load(update)];
     };
     const [first, second] = load();
+    const apart = weighing === undefined ? [] : Object.keys(model.spec.tasks);
+    const forward = several ? onBatches(first, held.load(weightsOf(plan)), looked, apart) : onBatch(first, looked);
     const weighed = weighs
       ? chainOf(weighting, Object.keys(model.spec.tasks).length, optimiser, begun?.weighting)
       : undefined;
     return {
       graph: first.graph,
       run: weighed === undefined
-        ? plainSteps(model, looked, first, second)
-        : weightedSteps(model, weighed, looked, first, second),
+        ? plainSteps(model, looked, forward, second)
+        : weightedSteps(model, weighed, looked, forward, second),
       keep: () => looked?.keep(),
       restore: () => looked?.restore(),
       state: async () => {
@@ -129,6 +155,7 @@ export function stepsOf(model: Model, { optimiser, vectors, weighting }: Moving,
         const read = await Promise.all(flats.map(async ([name]) => [name, await held.read(name)] as const));
         return { flats: Object.fromEntries(read), vectors: looked?.states() ?? new Map(), weighting };
       },
+      averages: average && averagesIn(store, looked?.averages ?? []),
       dispose: held.dispose,
     };
   } catch (error) {
@@ -149,12 +176,6 @@ interface Looked extends Vectors {
   readonly optimiser: VectorOptimiser;
   /** The largest norm of the whole gradient, if there is a limit. */
   readonly limit: number | undefined;
-}
-
-/** A program of a step. */
-interface Loaded {
-  readonly graph: Graph;
-  readonly run: (inputs: Tensors) => Promise<Tensors>;
 }
 
 /** A weighting, and the state of its losses, which moves on from step to step. */
@@ -220,14 +241,20 @@ function holder(model: Model): {
 }
 
 /** Returns the run of steps by static weights. */
-function plainSteps({ spec }: Model, looked: Looked | undefined, first: Loaded, second?: Loaded): Steps["run"] {
+function plainSteps(
+  { spec }: Model,
+  looked: Looked | undefined,
+  forward: RunForward,
+  second?: Loaded,
+): Steps["run"] {
   const weights = mapEntries(spec.tasks, (_, { weight }) => weight);
-  const ones = Object.fromEntries(Object.keys(spec.tasks).map((task) => [`factor/${task}`, scalarTensor(1)]));
-  return async (inputs, at) => {
+  const ones = Object.fromEntries(Object.keys(spec.tasks).map((task) => [`factor/${task}`, numberTensor(1)]));
+  return async (batches, at) => {
     const rate = looked && vectorRateOf(looked.optimiser, at.step);
-    const [reported, found] = parted(await first.run({ ...inputs, ...ones, ...looked?.read(inputs) }));
-    const gradient = finite(reported) ? looked?.summed(found) : undefined;
-    const outputs = { ...reported, ...await second?.run({ ...inputs, vectors: scalarTensor(normOf(gradient)) }) };
+    const { outputs: reported, vectors } = await forward(batches, ones);
+    if (!areFiniteNumbers(reported)) return { outputs: reported, weights };
+    const gradient = vectors();
+    const outputs = { ...reported, ...await second?.run({ ...batches[0], vectors: numberTensor(normOf(gradient)) }) };
     return { outputs: followed(looked, gradient, outputs, second !== undefined, { ...at, rate: rate! }), weights };
   };
 }
@@ -237,7 +264,7 @@ function weightedSteps(
   model: Model,
   chain: Chain,
   looked: Looked | undefined,
-  first: Loaded,
+  forward: RunForward,
   second?: Loaded,
 ): Steps["run"] {
   const { weighting } = chain;
@@ -247,33 +274,33 @@ function weightedSteps(
   const shared = sharedPaths(model);
   const shares = tasks.map((task) => [...shared.values()].some((list) => list.includes(task)));
   const apart = weighting.gradients !== undefined || weighting.norms === true; // gradients of tasks come one by one
-  return async (inputs, at) => {
+  return async (batches, at) => {
     const { epoch, step } = at;
     const { state } = chain;
     const rate = looked && vectorRateOf(looked.optimiser, step);
     const checked: Checked = (weights, count) => checkWeights(weights, count, weighting.name, step);
     const factors = state === undefined ? ones : checked(state.weights(epoch), tasks.length);
-    const fed = tasks.map((task, i) => [`factor/${task}`, scalarTensor(factors[i])] as const);
-    const { products, ...all } = await first.run({ ...inputs, ...looked?.read(inputs), ...Object.fromEntries(fed) });
-    const [reported, found] = parted(all);
+    const fed = tasks.map((task, i) => [`factor/${task}`, numberTensor(factors[i])] as const);
+    const { outputs: { products, ...reported }, vectors } = await forward(batches, Object.fromEntries(fed));
+    if (!areFiniteNumbers(reported)) return { outputs: reported, weights: {} };
     const labelled = tasks.map((task, i) => reported[`weight/${task}`].data[0] > 0 && statics[i] > 0);
-    const each = looked === undefined || !apart ? [] : tasks.map((task) => looked.summed(ofTask(found, task)));
+    const each = looked === undefined || !apart ? [] : tasks.map((task) => vectors(task)!);
     const inner = apart ? productsOf(products, each, shared) : [];
     let parts: readonly number[] = ones;
     if (apart) {
-      const norm = scalarTensor(inner.flat().reduce((sum, number) => sum + Math.abs(number), 0));
-      if (!finite({ ...reported, norm })) return { outputs: { ...reported, norm }, weights: {} };
+      const norm = numberTensor(inner.flat().reduce((sum, number) => sum + Math.abs(number), 0));
+      if (!areFiniteNumbers({ ...reported, norm })) return { outputs: { ...reported, norm }, weights: {} };
       const counts = tasks.map((_, i) => labelled[i] && shares[i]);
       const given = partsOf(weighting, inner, counts, random(`${model.seed}:weighting:${step}`), checked);
       parts = given === undefined ? ones : given.map((part, i) => labelled[i] ? part : 0);
     }
-    const others = finite(reported) ? looked?.summed(found) : undefined;
+    const others = vectors();
     const gradient = others && mixed(others, each, (path, task) => shared.has(path) ? parts[task] : 1);
     const weights = { shape: [1, tasks.length], data: Float64Array.from(parts) };
-    const vectors = scalarTensor(normOf(gradient));
-    const outputs = { ...reported, ...await second?.run({ ...inputs, weights, vectors }) };
+    const norm = numberTensor(normOf(gradient));
+    const outputs = { ...reported, ...await second?.run({ ...batches[0], weights, vectors: norm }) };
     const seen = followed(looked, gradient, outputs, second !== undefined, { ...at, rate: rate! });
-    if (state !== undefined && finite(seen)) {
+    if (state !== undefined && areFiniteNumbers(seen)) {
       const losses = tasks.map((task) => reported[`loss/${task}`].data[0]);
       const norms = inner.map((row, i) => Math.sqrt(row[i]));
       const known = labelled.map((is, i) => is && (!apart || shares[i]));
@@ -284,22 +311,6 @@ function weightedSteps(
   };
 }
 
-/** Returns what a step reports, and its gradients of vectors by the names of their inputs, with or without a task. */
-function parted(outputs: Tensors): readonly [reported: Tensors, gradients: Tensors] {
-  const word = "gradient/";
-  const [found, reported] = [true, false].map((is) =>
-    Object.entries(outputs).filter(([name]) => name.startsWith(word) === is)
-  );
-  const gradients = found.map(([name, gradient]) => [name.slice(word.length), gradient] as const);
-  return [Object.fromEntries(reported), Object.fromEntries(gradients)];
-}
-
-/** Returns the gradients of one task by the names of the inputs. */
-function ofTask(gradients: Tensors, task: string): Tensors {
-  const own = Object.entries(gradients).filter(([name]) => name.endsWith(`/${task}`));
-  return Object.fromEntries(own.map(([name, gradient]) => [name.slice(0, -task.length - 1), gradient]));
-}
-
 /** Moves vectors after the parameters, if these have moved, and returns the outputs with the norm of the whole gradient. */
 function followed(
   looked: Looked | undefined,
@@ -308,12 +319,12 @@ function followed(
   whole: boolean,
   at: { readonly step: number; readonly count: number; readonly rate: number },
 ): Tensors {
-  if (looked === undefined || gradient === undefined || !finite(outputs)) return outputs;
+  if (looked === undefined || gradient === undefined || !areFiniteNumbers(outputs)) return outputs;
   const [own] = outputs.norm.data;
   const norm = whole ? own : Math.hypot(own, normOf(gradient));
   const { limit = Infinity } = looked;
   looked.update(gradient, norm > limit ? limit / norm : 1, { rate: at.rate, step: at.count });
-  return { ...outputs, norm: scalarTensor(norm) };
+  return { ...outputs, norm: numberTensor(norm) };
 }
 
 /** Returns the inner products of the tasks' gradients with respect to what they share, vectors among it. */
@@ -358,12 +369,4 @@ function partsOf(
 /** Returns the rows of a matrix. */
 function rowsOf({ shape: [rows, columns], data }: Tensor): number[][] {
   return Array.from({ length: rows }, (_, row) => [...data.subarray(row * columns, (row + 1) * columns)]);
-}
-
-function finite(outputs: Tensors): boolean {
-  return Object.values(outputs).every(({ data }) => Number.isFinite(data[0]));
-}
-
-function scalarTensor(value: number): Tensor {
-  return { shape: [], data: Float64Array.of(value) };
 }

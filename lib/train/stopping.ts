@@ -1,3 +1,4 @@
+import type { Dataset } from "../data/dataset.ts";
 import type { Rows } from "../data/rows.ts";
 import { quoted } from "../errors/quoted.ts";
 import { advice } from "../errors/nearest.ts";
@@ -6,6 +7,7 @@ import type { Spec } from "../spec/spec.ts";
 import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import type { Evaluation } from "../model/evaluate.ts";
 import { judged } from "../model/feed.ts";
+import { isInMemory } from "../model/pieces.ts";
 
 /** A rule to stop training early: once what is watched has not improved for some epochs. */
 export interface Stopping<Tasks extends string = string> {
@@ -38,24 +40,26 @@ export type Watched = { readonly best: number | null; readonly since: number };
  * @param validation The rows that are evaluated.
  * @throws {TypeError} if an option, a task or the metric is unknown.
  * @throws {RangeError} if a weight or the patience is out of range, or there are no validation rows
- * whose labels make a number of what is watched, as those of one class make no AUC; when judging, if it is NaN.
+ * whose labels make a number of what is watched, as those of one class make no AUC; when judging, if it is NaN. Rows that are
+ * not in memory are not read before: their labels are found out when they are judged first, after an epoch.
  */
 export function watcher<Tasks extends string>(
   stopping: Stopping<Tasks>,
   spec: Spec<Tasks>,
-  validation: Rows | undefined,
+  validation: Rows | Dataset | (() => AsyncIterable<Rows>) | undefined,
 ): Watcher<Tasks> {
   const { task, metric = "loss", patience = 1 } = optionsOf("stop early", stopping, ["task", "metric", "patience"]);
   const weights = (typeof task === "string" ? { [task]: 1 } : task) as Record<Tasks, number>;
   if (!isRecord(weights)) {
     throw new TypeError(`Cannot stop early: wanted a task, or weights by task, found ${kindOf(weights)}`);
   }
-  if (validation === undefined || validation.count === 0) {
+  const rows = validation !== undefined && isInMemory(validation) ? validation : undefined;
+  if (validation === undefined || rows?.count === 0) {
     throw new RangeError("Cannot stop early: there are no validation rows to watch");
   }
   const numbered = (name: Tasks, value: number) => {
     if (!Number.isNaN(value)) return value;
-    const cause = causeOf(spec, validation, name, metric);
+    const cause = rows === undefined ? unread : causeOf(spec, rows, name, metric);
     throw new RangeError(`Cannot stop early: the ${metric} of task ${quoted(name)} is NaN: ${cause}`);
   };
   if (!(Number.isSafeInteger(patience) && patience >= 1)) {
@@ -78,7 +82,7 @@ export function watcher<Tasks extends string>(
       throw new TypeError(`Cannot stop early: ${head}${advice(metric, known)}`);
     }
   }
-  for (const [name] of watched) numbered(name, ofAlike(metric, spec, validation, name));
+  if (rows !== undefined) { for (const [name] of watched) numbered(name, ofAlike(metric, spec, rows, name)); }
   const signs = Object.fromEntries(watched.map(([name]) => {
     return [name, measuresOf(spec.tasks[name].head)[metric]?.best === "most" ? 1 : -1];
   }));
@@ -113,6 +117,11 @@ function judge<Tasks extends string>(
   };
 }
 
+/** The reasons why a number of rows that are not in memory may be NaN. */
+const unread =
+  "no validation row counts for it, those that do make no number of any predictions, as labels of one class " +
+  "make no AUC, or predictions are not finite";
+
 /** Returns the reason, in words, why a number of a task is NaN on rows. */
 function causeOf(spec: Spec, rows: Rows, task: string, metric: string): string {
   const { head, only } = spec.tasks[task];
@@ -124,7 +133,7 @@ function causeOf(spec: Spec, rows: Rows, task: string, metric: string): string {
     return `no validation row${space} has its label${group} and a weight above 0`;
   }
   const measure = measuresOf(head)[metric];
-  const judge = metric === "loss" || measure.of === "loss" ? lossOverAll(head) : measure.metric;
+  const judge = metric === "loss" || measure.of === "loss" ? lossOverAll(head)?.metric : measure.metric;
   const flat = new Float32Array(rows.count * head.units);
   if (!Number.isNaN(judge?.(flat, labels, weights, groups) ?? 0)) {
     return "predictions of validation rows are not finite";

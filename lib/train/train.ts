@@ -1,4 +1,3 @@
-import type { Rows } from "../data/rows.ts";
 import { flatName } from "../graph/layout.ts";
 import { part } from "../graph/values.ts";
 import { checkRows } from "../model/check_rows.ts";
@@ -6,6 +5,7 @@ import { evaluate, type Evaluation } from "../model/evaluate.ts";
 import { anyCounts } from "../model/feed.ts";
 import { insidesOf } from "../model/insides.ts";
 import type { Model } from "../model/model.ts";
+import { isInMemory } from "../model/pieces.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { Optimiser } from "../optimisers/optimiser.ts";
 import type { Spec } from "../spec/spec.ts";
@@ -14,7 +14,7 @@ import { checkStep } from "./check_step.ts";
 import { feedsOf, unlabelled } from "./feeds.ts";
 import { identityOf } from "./identity.ts";
 import { type Keeper, keeperOf } from "./keeper.ts";
-import { type Data, isDataset, settings, type TrainOptions } from "./options.ts";
+import { type Data, isDataset, type Settings, settings, type TrainOptions } from "./options.ts";
 import type { Progress } from "./progress.ts";
 import { rateOf } from "./rates.ts";
 import { type Begun, resumed, warmed } from "./resume.ts";
@@ -64,7 +64,7 @@ export async function* train<Tasks extends string>(
   }
   const given = settings(options);
   const { validation, stopping } = given;
-  if (validation !== undefined) checkRows(model.spec, validation, "evaluate");
+  if (validation !== undefined && isInMemory(validation)) checkRows(model.spec, validation, "evaluate");
   if (typeof data !== "function" && !isDataset(data)) {
     checkRows(model.spec, data, "train");
     if (data.count > 0 && !anyCounts(model.spec, data)) throw new RangeError(unlabelled("no row"));
@@ -84,7 +84,9 @@ export async function* train<Tasks extends string>(
     const isWarm = begun === undefined && given.warm !== undefined;
     const warm = isWarm ? await warmed(model, given.warm!, given) : undefined;
     const { from } = begun ?? warm ?? given;
-    steps = stepsOf(model, given, begun?.steps ?? warm?.steps);
+    const decay = given.average;
+    const average = decay === undefined ? undefined : { decay, first: await insides.store.read(flatName) };
+    steps = stepsOf(model, { ...given, average }, begun?.steps ?? warm?.steps);
     if (keeper !== undefined) await steps.state(); // a weighting that cannot be saved is refused at once
     if (begun?.facts.stopping !== undefined) watch?.begin(begun.facts.stopping);
     const run: Run<Tasks> = {
@@ -96,6 +98,7 @@ export async function* train<Tasks extends string>(
     };
     yield* epochsOf(run, keeper);
   } finally {
+    if (!state.disposed) await steps?.averages?.enter();
     state.training = false;
     steps?.dispose();
     await keeper?.release();
@@ -127,7 +130,7 @@ async function* epochsOf<Tasks extends string>(
   const { validation, signal } = given;
   const isOver = () => now.epoch > given.epochs || now.step >= given.most || watch?.stops() === true;
   const lacksValidation = () => validation !== undefined && now.last !== undefined && !now.validated;
-  if (isOver() && !lacksValidation()) return restoreBest(run);
+  if (isOver() && !lacksValidation()) return await finish(run);
   while (!isOver() || lacksValidation()) {
     const { record, isNew, isWhole } = yield* recordsOf(run, keeper);
     if (record === undefined || signal?.aborted) {
@@ -140,7 +143,7 @@ async function* epochsOf<Tasks extends string>(
     const ended = watch?.stops() ? "stopped early" : signal?.aborted ? "aborted" : undefined;
     if (isOver() || ended !== undefined) await keeper?.write(run);
     else await keeper?.writeIfDue(run);
-    if (isOver() && ended !== "aborted") restoreBest(run);
+    if (isOver() && ended !== "aborted") await finish(run);
     if (evaluated !== undefined) yield { ...record, validation: evaluated, ended };
     else if (isNew) yield record;
     if (ended !== undefined) return;
@@ -149,25 +152,31 @@ async function* epochsOf<Tasks extends string>(
 }
 
 /** Evaluates the validation rows, and keeps the parameters and vectors as they are now if they are the best so far. */
-async function evaluatedIn<Tasks extends string>(run: Run<Tasks>, validation: Rows): Promise<Evaluation<Tasks>> {
+async function evaluatedIn<Tasks extends string>(
+  run: Run<Tasks>,
+  validation: NonNullable<Settings["validation"]>,
+): Promise<Evaluation<Tasks>> {
   const { model, insides: { store }, steps, clock, watch, now } = run;
   clock.pause();
-  const evaluated = await evaluate(model, validation);
+  await steps.averages?.enter();
+  const evaluated = await evaluate(model, validation, { sorting: run.given.sorting });
   insidesOf(model, "train"); // it may be disposed meanwhile
   now.validated = true;
   if (watch?.isBest(evaluated)) {
     run.best = await store.read(flatName);
     steps.keep();
   }
+  await steps.averages?.leave();
   clock.resume();
   return evaluated;
 }
 
-/** Brings back the parameters and vectors of the best epoch, if there is one. */
-function restoreBest<Tasks extends string>({ insides: { store }, steps, best }: Run<Tasks>): void {
-  if (best === undefined) return;
+/** Puts the model where a training leaves it: at its best epoch, if there is one, or else at its averages, if they are taken. */
+async function finish<Tasks extends string>({ insides: { store }, steps, best }: Run<Tasks>): Promise<void> {
+  if (best === undefined) return await steps.averages?.enter();
   store.write(flatName, best);
   steps.restore();
+  steps.averages?.stay();
 }
 
 /** The end of an epoch's steps. */
@@ -186,10 +195,10 @@ async function* recordsOf<Tasks extends string>(
   keeper: Keeper | undefined,
 ): AsyncGenerator<Progress<Tasks>, End<Tasks>, void> {
   const { model, data, clock, now } = run;
-  const { batch, shuffle, from, most, signal } = run.given;
+  const { batch, accumulate, shuffle, from, most, signal } = run.given;
   let taken = now.step; // the running one counted
   const enough = () => signal?.aborted === true || taken === most;
-  const order = { batch, shuffle, epoch: from.epoch + now.epoch, start: now.position, signal, enough };
+  const order = { batch, accumulate, shuffle, epoch: from.epoch + now.epoch, start: now.position, signal, enough };
   const feeds = feedsOf(model, run.steps.graph, data, order, from.step + now.step);
   let computing = false;
   let isNew = false;
@@ -205,10 +214,8 @@ async function* recordsOf<Tasks extends string>(
         if (signal?.aborted) return {};
       }
       const [at, count] = [{ epoch: order.epoch, step: from.step + ++taken }, now.count + 1];
-      const running = run.steps.run({ ...feed.tensors, ...scalarsOf(run.given.optimiser, count, at.step) }, {
-        ...at,
-        count,
-      });
+      const scalars = scalarsOf(run.given.optimiser, count, at.step);
+      const running = run.steps.run(feed.batches.map((batch) => ({ ...batch, ...scalars })), { ...at, count });
       next = feeds.next(); // while the engine computes
       next.catch(() => {}); // thrown when its turn comes
       computing = true;
@@ -239,12 +246,14 @@ function recordOf<Tasks extends string>(
   weights: Readonly<Record<string, number>>,
 ): Omit<Progress<Tasks>, "epoch" | "step"> {
   const { spec, training } = insides.plan;
-  const { epochs, most, batch, from } = given;
+  const { epochs, most, batch, accumulate, from } = given;
   const count = typeof data === "function" || isDataset(data) ? undefined : data.count;
   const numbers = <Name extends string>(word: string, names: readonly Name[]) =>
     mapEntries(part(outputs, word, names), (_, { data }) => data[0]);
   return {
-    steps: count === undefined ? undefined : from.step + Math.min(most, epochs * Math.ceil(count / batch)),
+    steps: count === undefined
+      ? undefined
+      : from.step + Math.min(most, epochs * Math.ceil(Math.ceil(count / batch) / accumulate)),
     loss: numbers("loss", Object.keys(spec.tasks) as Tasks[]),
     weights: weights as Record<Tasks, number>,
     auxiliary: numbers("auxiliary", Object.keys(training.auxiliary)),

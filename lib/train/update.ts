@@ -4,6 +4,7 @@ import type { Shape } from "../ops/shape.ts";
 import { apply } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
 import type { Optimiser } from "../optimisers/optimiser.ts";
+import { averageName } from "./averages.ts";
 
 /** An update of parameters after a step. */
 export interface Update {
@@ -23,6 +24,8 @@ interface UpdateOptions {
   readonly flat?: Value;
   /** The norm of the gradient of vectors that are looked up, `[]`, which counts as part of the whole. Default: none. */
   readonly vectors?: Value;
+  /** The decay of averages of the parameters, which stay on the engine. Default: none are taken. */
+  readonly average?: number;
 }
 
 /**
@@ -35,7 +38,7 @@ export function updateOf(
   layout: Layout,
   optimiser: Optimiser,
   gradient: Value,
-  { moves, flat = piecesOf(layout).flat, vectors }: UpdateOptions = {},
+  { moves, flat = piecesOf(layout).flat, vectors, average }: UpdateOptions = {},
 ): Update {
   const { norm, clipped } = clip(gradient, optimiser.clipNorm, vectors);
   const slots = Object.fromEntries(
@@ -48,6 +51,10 @@ export function updateOf(
   const descended = sub(decayed(flat, layout, scalars.rate, optimiser.weightDecay), change);
   const moved = moves === undefined ? descended : add(descended, moves);
   const updates = Object.entries(next).map(([name, value]) => [slotName(name), value] as const);
+  if (average !== undefined) {
+    const before = array(averageName, [layout.size]);
+    updates.push([averageName, add(before, mul(sub(moved, before), 1 - average))]);
+  }
   return { norm, moved: sum(moved, { axes: [0] }), updates: { [flatName]: moved, ...Object.fromEntries(updates) } };
 }
 

@@ -3,6 +3,7 @@ import type { Lookup, LookupPart } from "../graph/lookups.ts";
 import { largestIn, readingOf, type Table, type Tables, vectorsOf } from "../model/tables.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { VectorOptimiser, VectorRule, VectorUpdate } from "../optimisers/optimiser.ts";
+import { averageOf, type AverageState, type VectorAverage } from "./averages.ts";
 
 type Tensors = Readonly<Record<string, Tensor>>;
 
@@ -11,17 +12,19 @@ export interface Vectors {
   /**
    * Returns the vectors of a batch by the names of the graph's inputs, and `heaviest`, the largest weight by which one is
    * read, at least 1; they are valid until the next call.
+   *
+   * @param more True if the batch is one more of a step, whose rows add up. Default false.
    */
-  readonly read: (tensors: Tensors) => Record<string, Tensor>;
+  readonly read: (tensors: Tensors, more?: boolean) => Record<string, Tensor>;
   /**
    * Sums the gradients of the batch that was read last over all places of each vector.
    *
    * @param gradients The gradients with respect to what was read, by the names of the graph's inputs.
-   * @returns A gradient of the tables that this step has read.
+   * @returns A gradient of the rows that this step has read, those of its last batch and those before.
    */
   readonly summed: (gradients: Tensors) => TableGradient;
   /**
-   * Changes the vectors that the last batch has read.
+   * Changes the vectors that the step has read.
    *
    * @param scale The number to multiply the gradient with.
    */
@@ -36,6 +39,8 @@ export interface Vectors {
   readonly restore: () => void;
   /** Returns the state of each table by its path, valid until the next update. */
   readonly states: () => VectorStates;
+  /** The averages of the tables, if they are taken. */
+  readonly averages: readonly VectorAverage[];
 }
 
 /** The numbers that training keeps beside the vectors of a table. */
@@ -44,6 +49,8 @@ export interface VectorState {
   readonly state: Float32Array;
   /** The rows that have changed since vectors were kept, and their vectors as they were; absent if none were kept. */
   readonly kept?: { readonly rows: Int32Array; readonly vectors: Float32Array };
+  /** Their averages; absent if none are taken. */
+  readonly average?: AverageState;
 }
 
 /** The states of tables, by path. */
@@ -56,26 +63,30 @@ export type TableGradient = ReadonlyMap<string, Float32Array>;
  * Returns the vectors of a model in training, and the state of their optimiser.
  *
  * @param begun The states to go on from, whose arrays become those of the training. Default: they begin anew.
+ * @param decay The decay of averages. Default: none are taken.
  */
 export function vectorsIn(
   lookups: readonly Lookup[],
   tables: Tables,
   optimiser: VectorOptimiser,
   begun?: VectorStates,
+  decay?: number,
 ): Vectors {
   const used = new Set(lookups.flatMap(({ parts }) => parts.map(({ table }) => table)));
   const { vectors: rule } = optimiser;
+  const keep = decay === undefined ? keeping : keepingAll;
   const trained = [...tables.values()].filter(({ path, frozen }) => used.has(path) && !frozen).map((table) => {
-    const { state = new Float32Array(table.rows * rule.state(table.units)).fill(rule.initial), kept: before } =
-      begun?.get(table.path) ?? {};
-    const kept = before && keeping(table);
-    kept?.begin(before);
-    return { table, state, touched: touchedIn(lookups, table), kept };
+    const before = begun?.get(table.path);
+    const state = before?.state ?? new Float32Array(table.rows * rule.state(table.units)).fill(rule.initial);
+    const average = decay === undefined ? undefined : averageOf(table, decay, before?.average);
+    const kept = before?.kept && keep(table);
+    kept?.begin(before?.kept);
+    return { table, state, touched: touchedIn(lookups, table), kept, average };
   });
   const memory = new Map<string, Float32Array>();
   return {
-    read: (tensors) => {
-      for (const { touched } of trained) touched.find(tensors);
+    read: (tensors, more = false) => {
+      for (const { touched } of trained) touched.find(tensors, more);
       const heaviest = { shape: [], data: Float64Array.of(heaviestIn(lookups, tensors)) };
       return { ...vectorsOf(lookups, tables, tensors, memory), heaviest };
     },
@@ -89,9 +100,10 @@ export function vectorsIn(
       return new Map(trained.map(({ table }, at) => [table.path, sums[at]]));
     },
     update: (gradient, scale, { rate, step }) => {
-      for (const { table, state, touched, kept } of trained) {
+      for (const { table, state, touched, kept, average } of trained) {
         const { rows, count } = touched.found();
         kept?.remember(rows, count);
+        average?.before(rows, count, step);
         const { vectors, units } = table;
         updateSome(rule, {
           table: vectors,
@@ -104,12 +116,17 @@ export function vectorsIn(
           rate,
           step,
         });
+        average?.after(rows, count);
         if (table.largest !== undefined) table.largest = largestAmong(table, rows, count, table.largest);
       }
     },
-    keep: () => trained.forEach((one) => (one.kept ??= keeping(one.table)).begin()),
+    keep: () => trained.forEach((one) => (one.kept ??= keep(one.table)).begin()),
     restore: () => trained.forEach(({ kept }) => kept?.restore()),
-    states: () => new Map(trained.map(({ table, state, kept }) => [table.path, { state, kept: kept?.kept() }])),
+    states: () =>
+      new Map(trained.map(({ table, state, kept, average }) => {
+        return [table.path, { state, kept: kept?.kept(), average: average?.state() }];
+      })),
+    averages: trained.flatMap(({ average }) => average ?? []),
   };
 }
 
@@ -155,8 +172,8 @@ function largestAmong({ vectors, units }: Table, rows: Int32Array, count: number
 
 /** The rows of a table that a batch reads. */
 interface Touched {
-  /** Finds the rows of a batch. */
-  readonly find: (tensors: Tensors) => void;
+  /** Finds the rows of a batch, beside those that were found before or instead of them. */
+  readonly find: (tensors: Tensors, more: boolean) => void;
   /** The rows that were found last, each once: the first `count` numbers. */
   readonly found: () => { readonly rows: Int32Array; readonly count: number };
   /** Adds to the gradient of these rows, `[count, units]`, that of the vectors that some rows of the batch have read. */
@@ -187,11 +204,12 @@ function touchedIn(lookups: readonly Lookup[], table: Table): Touched {
   let read: Tensors = {};
   return {
     found: set.found,
-    find: (tensors) => {
+    find: (tensors, more) => {
       read = tensors;
       const most = columns * tensors[placed[0].part.codes].shape[0];
       const to = places(most);
-      set.clear(most);
+      if (more) set.extend(most);
+      else set.clear(most);
       let end = 0;
       for (const { part } of placed) {
         const { codes, stride } = readingOf(part, tensors);
@@ -257,6 +275,8 @@ interface Column {
 function rowSet(): {
   /** Empties the set, for so many rows at most. */
   readonly clear: (most: number) => void;
+  /** Makes room for so many rows more at most. */
+  readonly extend: (most: number) => void;
   /**
    * Adds the rows that a column of codes names. Writes the place of each among those that came, -1 of a code without a row,
    * from a position on, and returns the end.
@@ -269,13 +289,30 @@ function rowSet(): {
   let slots = new Int32Array(16); // a row's place, plus 1
   let shift = 28;
   let count = 0;
+  /** Returns true if there are new slots, all empty, for so many rows. */
+  const enlarge = (most: number) => {
+    const bits = Math.max(4, 32 - Math.clz32(2 * most - 1));
+    if (slots.length >= 2 ** bits) return false;
+    slots = new Int32Array(2 ** bits);
+    shift = 32 - bits;
+    return true;
+  };
   return {
     clear: (most) => {
       rows = rowsOf(most);
-      const bits = Math.max(4, 32 - Math.clz32(2 * most - 1));
-      shift = Math.min(shift, 32 - bits);
-      slots = slots.length < 2 ** bits ? new Int32Array(2 ** bits) : slots.fill(0);
+      if (!enlarge(most)) slots.fill(0);
       count = 0;
+    },
+    extend: (most) => {
+      const before = rows;
+      rows = rowsOf(count + most);
+      if (rows !== before) rows.set(before.subarray(0, count));
+      if (!enlarge(count + most)) return;
+      for (let place = 1; place <= count; place++) {
+        let slot = Math.imul(rows[place - 1], 0x9e3779b1) >>> shift;
+        while (slots[slot] !== 0) slot = slot + 1 & slots.length - 1;
+        slots[slot] = place;
+      }
     },
     addColumn: (column, first, size, places, start) => {
       count = addRows(column, first, size, { places, start, slots, shift, rows, count });
@@ -331,7 +368,7 @@ function growing(): (length: number) => Int32Array {
 }
 
 /** Vectors as they were, of rows that have changed since. */
-interface Kept {
+export interface Kept {
   /**
    * Forgets all that was remembered: the vectors are kept as they are now.
    *
@@ -378,6 +415,17 @@ function keeping({ vectors, rows: size, units }: Table): Kept {
         for (let unit = 0; unit < units; unit++) vectors[rows[at] * units + unit] = old[at * units + unit];
       }
     },
+  };
+}
+
+/** Returns what keeps all vectors of a table as they are when it begins, such as the averages of the best epoch. */
+export function keepingAll({ vectors, rows, units }: Table): Kept {
+  let copy: Float32Array = vectors.slice();
+  return {
+    begin: (before) => copy = before?.vectors ?? vectors.slice(),
+    kept: () => ({ rows: Int32Array.from({ length: rows }, (_, row) => row), vectors: copy.subarray(0, rows * units) }),
+    remember: () => {},
+    restore: () => vectors.set(copy.subarray(0, rows * units)),
   };
 }
 

@@ -21,7 +21,7 @@ export function weighted(plan: Plan): Between | undefined {
   const own = runs.filter((run) => !run.shared);
   const byPath = tasksOf(plan);
   if (shared.length === 0 && !plan.tables.some(({ path }) => byPath[path].length > 1)) return undefined;
-  return ({ tasks, others, of, flat, vectors }, { keep, ask, give }) => {
+  return ({ tasks, others, of, flat, vectors }, { keep, soFar, ask, give }) => {
     const losses = Object.values(tasks);
     for (const [task, loss] of Object.entries(tasks)) askVectors(ask, vectors(loss), (name) => `${name}/${task}`);
     if (others.length > 0) askVectors(ask, vectors(summed(others)));
@@ -32,7 +32,8 @@ export function weighted(plan: Plan): Between | undefined {
     };
     const rows = losses.map((loss) => reshape(gradient(loss, shared), [1, lengthOf(shared)])); // [1, shared]
     const stacked = concat(rows, 0); // [tasks, shared]
-    ask("products", matmul(stacked, transpose(stacked)));
+    const whole = soFar("shared", stacked);
+    ask("products", matmul(whole, transpose(whole)));
     const mixed = matmul(give("weights", [1, rows.length]), keep("shared", stacked)); // [1, shared]
     const parts = cutInto(shared, reshape(mixed, [lengthOf(shared)]));
     if (own.length > 0) {

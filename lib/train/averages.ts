@@ -1,0 +1,94 @@
+import type { Store } from "../engines/engine.ts";
+import { flatName } from "../graph/layout.ts";
+import type { Table } from "../model/tables.ts";
+
+/** The name of the averages of parameters on an engine, in the order of the flat array. */
+export const averageName = "average/parameters";
+
+/** The averages of a training's parameters and vectors. */
+export interface Averages {
+  /** Puts the averages in the place of the parameters and vectors, if they are not there; those are kept. */
+  readonly enter: () => Promise<void>;
+  /** Puts the parameters and vectors back, if averages are in their place. */
+  readonly leave: () => Promise<void>;
+  /** Leaves the model as it is from here on: averages were put in the place of its parameters and vectors for good. */
+  readonly stay: () => void;
+}
+
+/**
+ * Returns what puts averages in the place of parameters and vectors.
+ *
+ * @param vectors The averages of tables.
+ */
+export function averagesIn(store: Store, vectors: readonly VectorAverage[]): Averages {
+  let isIn = false;
+  const swap = async () => {
+    const [flat, average] = [await store.read(flatName), await store.read(averageName)];
+    store.write(flatName, average);
+    store.write(averageName, flat);
+    for (const { swap } of vectors) swap();
+    isIn = !isIn;
+  };
+  return {
+    enter: async () => isIn ? undefined : await swap(),
+    leave: async () => isIn ? await swap() : undefined,
+    stay: () => isIn = true,
+  };
+}
+
+/** The averages of a table's vectors, and of each the step up to which it is brought; the last number is the last step. */
+export interface AverageState {
+  /** `[rows, units]`. */
+  readonly vectors: Float32Array;
+  /** `[rows + 1]`. */
+  readonly steps: Int32Array;
+}
+
+/** The averages of the vectors of a table. */
+export interface VectorAverage {
+  /** Brings the averages of some rows up to the step before one that changes them. */
+  readonly before: (rows: Int32Array, count: number, step: number) => void;
+  /** Adds a step that has changed some rows. */
+  readonly after: (rows: Int32Array, count: number) => void;
+  /** Exchanges all averages, brought up to the last step, and vectors. */
+  readonly swap: () => void;
+  /** Returns the averages, each after its last change, valid until the next one. */
+  readonly state: () => AverageState;
+}
+
+/**
+ * Returns the averages of a table's vectors: `a += (1 - decay) (v - a)` after every step, also those that did not read a
+ * vector. They are caught up with at once, `a = v + decay^k (a - v)` for k steps in which v stayed as it was, so that a
+ * step costs its batch, not the vocabulary.
+ */
+export function averageOf(
+  { vectors, rows, units }: Table,
+  decay: number,
+  begun: AverageState | undefined,
+): VectorAverage {
+  const average = begun?.vectors ?? vectors.slice();
+  const steps = begun?.steps ?? new Int32Array(rows + 1);
+  const toward = (row: number, factor: number) => {
+    for (let at = row * units; at < (row + 1) * units; at++) {
+      average[at] = vectors[at] + factor * (average[at] - vectors[at]);
+    }
+  };
+  const upTo = (row: number, step: number) => {
+    if (steps[row] < step) toward(row, decay ** (step - steps[row]));
+    steps[row] = step;
+  };
+  return {
+    before: (changing, count, step) => {
+      steps[rows] = step;
+      for (let at = 0; at < count; at++) upTo(changing[at], step - 1);
+    },
+    after: (changed, count) => {
+      for (let at = 0; at < count; at++) upTo(changed[at], steps[rows]);
+    },
+    swap: () => {
+      for (let row = 0; row < rows; row++) upTo(row, steps[rows]);
+      for (let at = 0; at < vectors.length; at++) [vectors[at], average[at]] = [average[at], vectors[at]];
+    },
+    state: () => ({ vectors: average, steps }),
+  };
+}
