@@ -90,15 +90,7 @@ export function vectorsIn(
       const heaviest = { shape: [], data: Float64Array.of(heaviestIn(lookups, tensors)) };
       return { ...vectorsOf(lookups, tables, tensors, memory), heaviest };
     },
-    summed: (gradients) => {
-      const sums = trained.map(({ table, touched }) => new Float32Array(touched.found().count * table.units));
-      const batch = Object.values(gradients)[0]?.shape[0] ?? 0;
-      for (let start = 0; start < batch; start += block) {
-        const rows = { start, end: Math.min(start + block, batch), batch };
-        trained.forEach(({ touched }, at) => touched.add(gradients, sums[at], rows));
-      }
-      return new Map(trained.map(({ table }, at) => [table.path, sums[at]]));
-    },
+    summed: (gradients) => summedIn(trained, gradients),
     update: (gradient, scale, { rate, step }) => {
       for (const { table, state, touched, kept, average } of trained) {
         const { rows, count } = touched.found();
@@ -128,6 +120,20 @@ export function vectorsIn(
       })),
     averages: trained.flatMap(({ average }) => average ?? []),
   };
+}
+
+/** Returns the gradients of the vectors that were read last, by the paths of their tables. */
+function summedIn(
+  tables: readonly { readonly table: Table; readonly touched: Touched }[],
+  gradients: Tensors,
+): TableGradient {
+  const sums = tables.map(({ table, touched }) => new Float32Array(touched.found().count * table.units));
+  const batch = Object.values(gradients)[0]?.shape[0] ?? 0;
+  for (let start = 0; start < batch; start += block) {
+    const rows = { start, end: Math.min(start + block, batch), batch };
+    tables.forEach(({ touched }, at) => touched.add(gradients, sums[at], rows));
+  }
+  return new Map(tables.map(({ table }, at) => [table.path, sums[at]]));
 }
 
 /** Updates vectors, some at a time, which are fetched at once before: they lie far apart. */
