@@ -49,7 +49,8 @@ const examples: Readonly<Record<string, Example>> = {
   },
   census: {
     short: [...sample, "--epochs", "1", "--by", "sex", ...paths("census"), "--svg", `${folder}/census.svg`],
-    lines: { "auc,logloss,model,seconds,seed,split,task": 20, [gateKeys]: 3 }, // 5 models, 2 tasks, validation and test
+    // 5 models, 2 tasks, validation and test
+    lines: { "auc,logloss,model,seconds,seed,split,task": 20, [gateKeys]: 3, sha256: 1 },
     long: [
       ...[...sample, "--model", "mmoe", "--epochs", "1000000", "--rate", "1e-9"],
       ...[...paths("counted"), "--svg", `${folder}/counted.svg`],
@@ -59,7 +60,7 @@ const examples: Readonly<Record<string, Example>> = {
   },
   custom: {
     short: ["--epochs", "1", "--engine", "cpu", "--out", `${folder}/custom`],
-    lines: { "apart,auc,model,seed,task": 2 },
+    lines: { "apart,auc,model,seed,task": 2, sha256: 1 },
     long: ["--epochs", "1000000", "--engine", "cpu", "--out", `${folder}/endless`],
     saved: [`${folder}/custom/saved`],
     stopped: `${folder}/endless/saved`,
@@ -144,6 +145,7 @@ async function loads(path: string): Promise<void> {
 function isRight(key: string, value: unknown): boolean {
   const finite = (number: unknown) => typeof number === "number" && Number.isFinite(number);
   if (key === "model" || key === "task" || key === "less") return typeof value === "string";
+  if (key === "sha256") return /^[0-9a-f]{64}$/.test(String(value));
   if (key === "split") return value === "validation" || value === "test";
   if (key === "auc") return value === null || finite(value) && (value as number) >= 0 && (value as number) <= 1;
   if (key === "gate" || key === "stream") return typeof value === "string";
