@@ -92,6 +92,7 @@ export type Taken<Tasks extends string = string> =
  * @throws {Deno.errors.Busy} if another program keeps its training in the folder.
  * @throws {Deno.errors.NotFound} if the folder has checkpoints without their records.
  * @throws {SyntaxError} with file and line, if a line of records is damaged.
+ * @throws {RangeError} if more steps were taken than are asked for.
  */
 export async function* taken<Tasks extends string>(
   model: Model<Tasks>,
@@ -107,8 +108,10 @@ export async function* taken<Tasks extends string>(
     const from = versions.find(({ step }) => step <= last); // the newest comes first
     if (from === undefined) { for (const { path } of versions) await Deno.remove(path, { recursive: true }); }
     last = from?.step ?? 0;
+    const before = log.records.filter(({ step }) => step <= last);
+    checkBudget(folder, before.at(-1), options);
     log.cut(last);
-    yield* log.records.filter(({ step }) => step <= last);
+    yield* before;
     const checkpoint = { folder, every: { seconds: every }, keep: 2 }; // one may be passed over
     for await (const at of train(model, data, { ...options, checkpoint, resume: from?.path })) {
       if (at.step > last) log.add(at); // the last one comes again where its epoch had not been validated
@@ -118,6 +121,18 @@ export async function* taken<Tasks extends string>(
   } finally {
     log.close();
   }
+}
+
+/** Makes sure that a training has not taken more steps than it is to take. */
+function checkBudget(
+  folder: string,
+  { step, epoch }: Pick<Taken, "step" | "epoch"> = { step: 0, epoch: 0 },
+  { steps = Infinity, epochs = Infinity }: TrainOptions,
+): void {
+  if (step <= steps && epoch <= epochs) return;
+  const most = step > steps ? `${steps} steps are` : `${epochs} epochs are`;
+  const found = `the training has taken ${step} steps, in epoch ${epoch}, where ${most} asked for`;
+  throw new RangeError(`Cannot resume training\n  at ${folder}: ${found}: wanted as many or more, or another folder`);
 }
 
 /** The records of a training on the disk. */
@@ -192,9 +207,10 @@ function recordIn<Tasks extends string>(line: string, place: string): Taken<Task
   );
 }
 
-function parsed(line: string): unknown {
+/** Returns the value of a text; undefined if it is not JSON. */
+export function parsed(text: string): unknown {
   try {
-    return JSON.parse(line);
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

@@ -36,11 +36,13 @@ const examples: Readonly<Record<string, Example>> = {
       ...["--seeds", "2", "--rate", "0.01", "--steps", "2", "--rows", "200", "--engine", "cpu"],
       ...[...paths("short"), "--svg", `${folder}/short.svg`],
     ],
-    lines: { // 3 models, 2 seeds, 2 tasks, 2 steps; gates of OMoE and MMoE with the first seed; 2 differences
+    // 3 models, 2 seeds, 2 tasks, 2 steps; gates of OMoE and MMoE with the first seed; 2 differences
+    lines: {
       "loss,model,rate,seed,step,task": 24,
       "held,model,rate,seed,task": 12,
       [quickstartGateKeys]: 3,
       "difference,high,less,low,model,rate,seeds": 2,
+      sha256: 1,
     },
     seeds: 2,
     long: ["--steps", "1000000", "--rows", "2000", "--engine", "cpu", ...paths("long"), "--svg", `${folder}/long.svg`],

@@ -11,10 +11,10 @@ const x = Array.from({ length: 40 }, (_, i) => [Math.sin(i), Math.cos(3 * i)]);
 const data = rows(x, { labels: { click: x.map(([a]) => a > 0) } });
 
 /** Trains with two epochs of five steps, and returns the records and the digest of the end. */
-async function trained(keeping?: Keeping, most = Infinity): Promise<{ steps: Taken[]; digest: string }> {
+async function trained(keeping?: Keeping, most = Infinity, epochs = 2): Promise<{ steps: Taken[]; digest: string }> {
   const model = await compile(spec, { engine: reference(), seed: 3 });
   const stop = new AbortController();
-  const options = { epochs: 2, batch: 8, validation: data, stopping: { task: "click" as const }, signal: stop.signal };
+  const options = { epochs, batch: 8, validation: data, stopping: { task: "click" as const }, signal: stop.signal };
   const steps: Taken[] = [];
   try {
     for await (const { epoch, step, loss } of taken(model, data, options, keeping)) {
@@ -72,6 +72,19 @@ Deno.test("taken() refuses records that are missing, damaged or of another progr
     await assertRejects(() => trained(keeping), Deno.errors.NotFound, "the records that go with the checkpoints");
     await Deno.writeTextFile(path, text);
     assertEquals(await trained(keeping), await trained());
+  });
+});
+
+Deno.test("taken() takes more steps than before, and not fewer", async () => {
+  await withTemp(async (folder) => {
+    const keeping = { folder, every: 0 };
+    assertEquals((await trained(keeping, 7)).steps.length, 7);
+    await assertRejects(
+      () => trained(keeping, Infinity, 1),
+      RangeError,
+      "the training has taken 7 steps, in epoch 2, where 1 epochs are asked for: wanted as many or more",
+    );
+    assertEquals(await trained(keeping, Infinity, 3), await trained(undefined, Infinity, 3));
   });
 });
 
