@@ -15,17 +15,18 @@ import {
   type Rows,
   save,
   textTable,
-  train,
 } from "@gatehouse/gatehouse";
 import { plan } from "@gatehouse/gatehouse/graph";
 import { census, downloadCensus } from "@gatehouse/gatehouse/datasets";
 import { gateChart, gateWeights, page, segmentWeights } from "@gatehouse/gatehouse/svg";
 import { basic, names, tableOf } from "./census_models.ts";
 import { commandLine, type Context, run } from "./cli.ts";
+import { digestOf, digestOfAll } from "./digest.ts";
 import { UsageError } from "./options.ts";
 import { engineOf } from "./engine.ts";
 import { gateRecords } from "./gates.ts";
 import { writePicture } from "./picture.ts";
+import { keptAs, taken, trainingOptions } from "./resumable.ts";
 
 const command = commandLine(
   "census",
@@ -60,6 +61,7 @@ const command = commandLine(
       of: ["education", "class of worker", "race", "sex"],
     },
     svg: { kind: "path", help: "where the picture of the gates is written", default: "out/census.svg" },
+    ...trainingOptions,
   },
   "--model mmoe,logistic --epochs 2",
 );
@@ -87,6 +89,7 @@ await run(command, async (options, context) => {
   await Deno.mkdir(options.save, { recursive: true });
   const results: Record<string, string | number>[] = [];
   const gates: Record<string, GateReport> = {};
+  const digests: [name: string, digest: string][] = [];
   for (const name of wanted) {
     if (signal.aborted) break;
     const began = performance.now();
@@ -95,18 +98,14 @@ await run(command, async (options, context) => {
       const rate = options.rate ?? (name === "logistic" ? 0.01 : 0.001);
       await learn(name, model, data.train, data.validation, { ...options, rate, context });
       await save(model, `${options.save}/${name}`);
-      const row: Record<string, string | number> = { model: name };
-      for (const [split, rows] of Object.entries({ validation, test })) {
-        const { metrics } = await evaluate(model, rows);
-        for (const [task, { auc, logloss }] of Object.entries(metrics)) {
-          record({ model: name, task, split, auc, logloss, seed: options.seed, seconds: seconds(began) });
-          if (split === "test") Object.assign(row, { [`${task} AUC`]: auc, [`${task} log loss`]: logloss });
-        }
-      }
-      results.push({ ...row, parameters: plan(model.spec).layout.size, seconds: Math.round(seconds(began)) });
-      const found = await gateReport(model, test, options.by === undefined ? {} : { by: options.by });
-      gateRecords(name, found).forEach(record);
-      if (found.gates.length > 0) gates[name] = found;
+      digests.push([name, await digestOf(model)]);
+      const found = await measured(model, { validation, test });
+      for (const one of found) record({ model: name, ...one, seed: options.seed, seconds: seconds(began) });
+      const row = { parameters: plan(model.spec).layout.size, seconds: Math.round(seconds(began)) };
+      results.push({ model: name, ...rowOf(found), ...row });
+      const report = await gateReport(model, test, options.by === undefined ? {} : { by: options.by });
+      gateRecords(name, report).forEach(record);
+      if (report.gates.length > 0) gates[name] = report;
     } finally {
       model.dispose();
     }
@@ -120,7 +119,8 @@ await run(command, async (options, context) => {
     await writePicture(options.svg, picture(gates));
     say(`The picture of their gates is ${options.svg}`);
   }
-  if (signal.aborted) say("Stopped before its time: the numbers and models are of what was trained");
+  if (signal.aborted) return say("Stopped before its time: the numbers and models are of what was trained");
+  record({ sha256: digestOfAll(digests) });
 });
 
 /** The mean weights of the gates, model by model and, if a feature was named, by its values. */
@@ -140,15 +140,47 @@ async function learn(
   model: Model,
   rows: Rows,
   validation: Rows,
-  { epochs, batch, rate, context: { signal } }: { epochs: number; batch: number; rate: number; context: Context },
+  { epochs, batch, rate, context: { signal, keeping } }: {
+    readonly epochs: number;
+    readonly batch: number;
+    readonly rate: number;
+    readonly context: Context;
+  },
 ): Promise<void> {
   const progress = progressBar(name.padEnd("shared-bottom".length));
   const task = Object.fromEntries(Object.keys(model.spec.tasks).map((task) => [task, 1]));
   const stopping = { task, metric: "loss", patience: 2 };
-  for await (const at of train(model, rows, { epochs, batch, optimiser: adam(rate), validation, stopping, signal })) {
+  const how = { epochs, batch, optimiser: adam(rate), validation, stopping, signal };
+  for await (const at of taken(model, rows, how, keptAs(name, keeping))) {
     progress.update({ ...at, epochs });
   }
   progress.end(signal.aborted ? "stopped" : "done");
+}
+
+/** The measures of a model on the rows of a split. */
+interface Measured {
+  readonly task: string;
+  readonly split: string;
+  readonly auc: number;
+  readonly logloss: number;
+}
+
+/** Evaluates a model on the rows of each split. */
+async function measured(model: Model, splits: Readonly<Record<string, Rows>>): Promise<readonly Measured[]> {
+  const found: Measured[] = [];
+  for (const [split, rows] of Object.entries(splits)) {
+    const { metrics } = await evaluate(model, rows);
+    for (const [task, { auc, logloss }] of Object.entries(metrics)) found.push({ task, split, auc, logloss });
+  }
+  return found;
+}
+
+/** The measures on test rows, as a row of the table has them. */
+function rowOf(found: readonly Measured[]): Readonly<Record<string, number>> {
+  const ofTest = found.filter(({ split }) => split === "test");
+  return Object.fromEntries(
+    ofTest.flatMap(({ task, auc, logloss }) => [[`${task} AUC`, auc], [`${task} log loss`, logloss]]),
+  );
 }
 
 function seconds(since: number): number {

@@ -1,4 +1,5 @@
 import { helpText, type Options, readOptions, UsageError, type ValuesOf } from "./options.ts";
+import { type Keeping, keepingOf, resumeCommand, type trainingOptions } from "./resumable.ts";
 
 /** The options that every example has. */
 export const common = {
@@ -36,6 +37,8 @@ export interface Command<O extends Options> {
 export interface Context {
   /** Aborts at the first Ctrl-C: stop soon, and save what is worth saving. */
   readonly signal: AbortSignal;
+  /** The way in which trainings are kept, by the options of {@linkcode trainingOptions}; undefined if they are not. */
+  readonly keeping: Keeping | undefined;
   /** Writes a line for people: on standard output, or on standard error with `--json`. */
   say(text: string): void;
   /** Writes a record as a line of JSON on standard output with `--json`, and nothing without. NaN is null in JSON. */
@@ -66,16 +69,22 @@ export function commandLine<const O extends Options>(
 
 /**
  * Runs a command and ends the program: exit code 0 where it is done, 1 where it failed, 2 where its options are wrong,
- * 130 where Ctrl-C stopped it. The first Ctrl-C asks it to stop, the second ends it at once. Output that nobody reads
- * any more (`| head`) ends it quietly.
+ * 130 where Ctrl-C stopped it, and then it names the command that goes on, if the run is kept. The first Ctrl-C asks it to
+ * stop, the second ends it at once. Output that nobody reads any more (`| head`) ends it quietly.
  */
 export async function run<O extends Options>(
   command: Command<O>,
   main: (options: Values<O>, context: Context) => Promise<void>,
 ): Promise<never> {
   const stop = new AbortController();
+  let keeping: Keeping | undefined;
+  const leave = (code: number): never => {
+    const goesOn = code === 130 && keeping !== undefined;
+    if (goesOn) write(Deno.stderr, `To go on: ${resumeCommand(command.name, Deno.args)}\n`);
+    Deno.exit(code);
+  };
   const interrupt = () => {
-    if (stop.signal.aborted) Deno.exit(130);
+    if (stop.signal.aborted) leave(130);
     stop.abort();
     write(Deno.stderr, "\nStopping; press Ctrl-C again to end at once\n");
   };
@@ -86,13 +95,16 @@ export async function run<O extends Options>(
     const options = command.read(Deno.args) as Values<Options>;
     debug = options.debug === true;
     if (options.help === true) write(Deno.stdout, command.help);
-    else await main(options as Values<O>, contextOf(options.json === true, stop.signal));
+    else {
+      keeping = await keepingOf(command.name, options as Partial<ValuesOf<typeof trainingOptions>>);
+      await main(options as Values<O>, contextOf(options.json === true, stop.signal, keeping));
+    }
   } catch (error) {
     failure = error;
   }
   const { code, text } = ending(failure, { interrupted: stop.signal.aborted, debug, name: command.name });
   write(Deno.stderr, text);
-  Deno.exit(code);
+  return leave(code);
 }
 
 /** The end of a program: its exit code, and its text on standard error. */
@@ -127,9 +139,10 @@ function isExpected(error: unknown): boolean {
 }
 
 /** The output of a command. */
-function contextOf(json: boolean, signal: AbortSignal): Context {
+function contextOf(json: boolean, signal: AbortSignal, keeping: Keeping | undefined): Context {
   return {
     signal,
+    keeping,
     say: (text) => write(json ? Deno.stderr : Deno.stdout, text + "\n"),
     record: (values) => json && write(Deno.stdout, JSON.stringify(values) + "\n"),
   };

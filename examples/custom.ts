@@ -22,13 +22,14 @@ import {
   rows,
   save,
   saveGraphModel,
-  train,
 } from "@gatehouse/gatehouse";
 import { add, matmul, mul, softmax as softmaxOf } from "@gatehouse/gatehouse/ops";
 import { random } from "@gatehouse/gatehouse/datasets";
 import { commandLine, run } from "./cli.ts";
+import { digestOf, digestOfAll } from "./digest.ts";
 import { engineOf } from "./engine.ts";
 import { folderHandler } from "./folder_handler.ts";
+import { keptAs, taken, trainingOptions } from "./resumable.ts";
 
 // An expert that multiplies its input by a score of it (a cross layer, Wang et al. 2017), and then narrows it.
 const cross: Net = (x) => add(mul(x, dense(1)(x)), x);
@@ -55,11 +56,12 @@ const command = commandLine(
   {
     epochs: { kind: "number", help: "passes over the rows", default: 20, from: 1, whole: true },
     out: { kind: "path", help: "the folder of the saved and the served model", default: "out/custom" },
+    ...trainingOptions,
   },
   "--epochs 5",
 );
 
-await run(command, async ({ epochs, out, seed, engine: name }, { say, record, signal }) => {
+await run(command, async ({ epochs, out, seed, engine: name }, { say, record, signal, keeping }) => {
   const source = random(seed);
   const x = Array.from({ length: 4000 }, () => [0, 1, 2, 3].map(() => source.normal()));
   const labels = { click: x.map(([a, b]) => a * b > 0), like: x.map(([a, b, c, d]) => a + b > c * d) };
@@ -72,7 +74,9 @@ await run(command, async ({ epochs, out, seed, engine: name }, { say, record, si
   const engine = await engineOf(name);
   const model = await compile(spec, { engine, seed });
   const progress = progressBar("custom");
-  for await (const at of train(model, data, { epochs, batch: 64, signal })) progress.update({ ...at, epochs });
+  for await (const at of taken(model, data, { epochs, batch: 64, signal }, keptAs("custom", keeping))) {
+    progress.update({ ...at, epochs });
+  }
   progress.end(signal.aborted ? "stopped" : "done");
 
   await Deno.mkdir(out, { recursive: true });
@@ -92,6 +96,7 @@ await run(command, async ({ epochs, out, seed, engine: name }, { say, record, si
     record({ model: "custom", task, auc: metrics[task].auc, apart, seed });
   }
   say(`Saved in ${out}/saved, served from ${out}/served`);
+  if (!signal.aborted) record({ sha256: digestOfAll([["custom", await digestOf(model)]]) });
   tf.dispose([input, there]);
   served.dispose();
   loaded.dispose();

@@ -5,14 +5,16 @@
 import { entriesOf, gateTable, progressBar, sideBySide, type Spec, textTable } from "@gatehouse/gatehouse";
 import { labelCorrelation } from "@gatehouse/gatehouse/datasets";
 import { commandLine, type Context, run, type Values } from "./cli.ts";
+import { digestOfAll } from "./digest.ts";
 import { gateRecords } from "./gates.ts";
 import { writePicture } from "./picture.ts";
 import type { Options } from "./options.ts";
+import { type Keeping, keptAs, trainingOptions } from "./resumable.ts";
 import { type Done, pictureOf } from "./quickstart/charts.ts";
 import { baseline, comparisonText, differencesOf, type Findings, verdicts } from "./quickstart/comparison.ts";
 import { crewOf } from "./quickstart/crew.ts";
 import { type ModelName, modelNames, models, taskNames } from "./quickstart/models.ts";
-import type { Moment, Request } from "./quickstart/training.ts";
+import type { Moment, Request, Run } from "./quickstart/training.ts";
 
 const settings = {
   seeds: { kind: "number", help: "runs of each model, each with data of its own", default: 8, from: 1, whole: true },
@@ -28,6 +30,7 @@ const settings = {
     default: "out/quickstart",
   },
   svg: { kind: "path", help: "where the picture is written", default: "out/quickstart.svg" },
+  ...trainingOptions,
 } as const satisfies Options;
 
 const command = commandLine(
@@ -39,7 +42,7 @@ const command = commandLine(
 
 await run(command, async (options, context) => {
   const { say, signal } = context;
-  const requests = requestsOf(options);
+  const requests = requestsOf(options, context.keeping);
   say(introduction(options));
   say(sideBySide(modelNames.map((name) => `${name}\n${summary(models[name])}`)));
 
@@ -66,11 +69,19 @@ await run(command, async (options, context) => {
   await writePicture(options.svg, pictureOf(done));
   say(`\nThe picture is ${options.svg}; the models of seed ${options.seed} are saved in ${options.save}`);
   say("Runs of 10,000 steps at three rates are in examples/paper/report/index.html");
-  if (signal.aborted) say(`Stopped before its time: the numbers are of ${done.length} of ${requests.length} runs`);
+  if (done.length < requests.length || signal.aborted) {
+    return say(`Stopped before its time: the numbers are of ${done.length} of ${requests.length} runs`);
+  }
+  context.record({ sha256: digestOfAll(done.map(({ run, outcome }) => [nameOf(run), outcome.digest])) });
 });
 
+/** The name of a run, and of the folder in which it is kept. */
+function nameOf({ model, rate, seed }: Run): string {
+  return `${model}-rate-${rate}-seed-${seed}`;
+}
+
 /** The runs in the order in which they are made. Models are kept of the first seed at the first rate. */
-function requestsOf(options: Values<typeof settings>): Request[] {
+function requestsOf(options: Values<typeof settings>, keeping: Keeping | undefined): Request[] {
   const { engine, correlation, rows, batch, steps, save } = options;
   const rates = options.rate === undefined ? [0.01, 0.003] : [options.rate];
   const seeds = Array.from({ length: options.seeds }, (_, at) => options.seed + at);
@@ -78,7 +89,8 @@ function requestsOf(options: Values<typeof settings>): Request[] {
     modelNames.flatMap((model) =>
       seeds.map((seed): Request => {
         const keep = rate === rates[0] && seed === seeds[0] ? { keep: `${save}/${model}` } : {};
-        return { model, rate, seed, engine, correlation, rows, batch, steps, ...keep };
+        const kept = keptAs(nameOf({ model, rate, seed }), keeping);
+        return { model, rate, seed, engine, correlation, rows, batch, steps, ...keep, keeping: kept };
       })
     )
   );

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { commandLine, common, ending } from "../examples/cli.ts";
 import { UsageError } from "../examples/options.ts";
+import { resumeCommand } from "../examples/resumable.ts";
 
 const command = commandLine("demo", "Shows options.", {
   steps: { kind: "number", help: "training steps", default: 500, from: 1, to: 10_000, whole: true },
@@ -162,6 +163,15 @@ Deno.test("ending() gives every way to end its exit code and its words", () => {
     const found = ending(failure, { name: "demo", interrupted: false, debug: false, ...how });
     assertEquals(found, { code, text }, String(failure));
   }
+});
+
+Deno.test("resumeCommand() is a line that a shell takes", () => {
+  assertEquals(
+    resumeCommand("demo", ["--model", "mmoe,omoe", "--checkpoint=out/runs", "--by", "class of worker"]),
+    "deno task demo --model mmoe,omoe --checkpoint=out/runs --by 'class of worker' --resume",
+  );
+  const args = ["--resume", "--checkpoint", "it's"];
+  assertEquals(resumeCommand("demo", args), `deno task demo --resume --checkpoint 'it'\\''s'`);
 });
 
 Deno.test("ending() takes what JavaScript itself throws for unexpected, and shows its stack only with --debug", () => {

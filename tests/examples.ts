@@ -1,10 +1,11 @@
 /**
- * Runs every example with the permissions of its task: help, wrong options, lines of JSON, and Ctrl-C. It starts
- * programs, which no test may: `deno task ok:runs`.
+ * Runs every example with the permissions of its task: help, wrong options, lines of JSON, Ctrl-C, and runs that go on
+ * after it and after SIGKILL. It starts programs, which no test may: `deno task ok:runs`.
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { load, reference } from "../mod.ts";
 import { papers } from "./examples_paper.ts";
+import { type Endings, resumes } from "./examples_resumed.ts";
 import { finished, start } from "./programs.ts";
 
 type Line = Readonly<Record<string, unknown>>;
@@ -21,6 +22,8 @@ interface Example {
   /** The folders of the models that a short run and a stopped one save. */
   readonly saved: readonly string[];
   readonly stopped: string;
+  /** A run that is ended and goes on. */
+  readonly endings: Endings;
 }
 
 await Deno.mkdir("out", { recursive: true });
@@ -36,33 +39,57 @@ const examples: Readonly<Record<string, Example>> = {
       ...["--seeds", "2", "--rate", "0.01", "--steps", "2", "--rows", "200", "--engine", "cpu"],
       ...[...paths("short"), "--svg", `${folder}/short.svg`],
     ],
-    lines: { // 3 models, 2 seeds, 2 tasks, 2 steps; gates of OMoE and MMoE with the first seed; 2 differences
+    // 3 models, 2 seeds, 2 tasks, 2 steps; gates of OMoE and MMoE with the first seed; 2 differences
+    lines: {
       "loss,model,rate,seed,step,task": 24,
       "held,model,rate,seed,task": 12,
       [quickstartGateKeys]: 3,
       "difference,high,less,low,model,rate,seeds": 2,
+      sha256: 1,
     },
     seeds: 2,
     long: ["--steps", "1000000", "--rows", "2000", "--engine", "cpu", ...paths("long"), "--svg", `${folder}/long.svg`],
     saved: ["shared-bottom", "omoe", "mmoe"].map((name) => `${folder}/short/${name}`),
     stopped: `${folder}/long/shared-bottom`,
+    endings: {
+      args: [
+        ...["--seeds", "2", "--rate", "0.01", "--steps", "60", "--rows", "200", "--batch", "16", "--engine", "cpu"],
+        ...[...paths("ended"), "--svg", `${folder}/ended.svg`],
+      ],
+      killed: "shared-bottom-rate-0.01-seed-8",
+      stopped: "mmoe-rate-0.01-seed-7",
+    },
   },
   census: {
     short: [...sample, "--epochs", "1", "--by", "sex", ...paths("census"), "--svg", `${folder}/census.svg`],
-    lines: { "auc,logloss,model,seconds,seed,split,task": 20, [gateKeys]: 3 }, // 5 models, 2 tasks, validation and test
+    // 5 models, 2 tasks, validation and test
+    lines: { "auc,logloss,model,seconds,seed,split,task": 20, [gateKeys]: 3, sha256: 1 },
     long: [
       ...[...sample, "--model", "mmoe", "--epochs", "1000000", "--rate", "1e-9"],
       ...[...paths("counted"), "--svg", `${folder}/counted.svg`],
     ],
     saved: ["logistic", "single-task", "shared-bottom", "omoe", "mmoe"].map((name) => `${folder}/census/${name}`),
     stopped: `${folder}/counted/mmoe`,
+    endings: {
+      args: [
+        ...[...sample, "--model", "logistic,mmoe", "--batch", "8", "--epochs", "4", "--rate", "1e-4"],
+        ...[...paths("ended"), "--svg", `${folder}/ended.svg`],
+      ],
+      killed: "mmoe",
+      stopped: "mmoe",
+    },
   },
   custom: {
     short: ["--epochs", "1", "--engine", "cpu", "--out", `${folder}/custom`],
-    lines: { "apart,auc,model,seed,task": 2 },
+    lines: { "apart,auc,model,seed,task": 2, sha256: 1 },
     long: ["--epochs", "1000000", "--engine", "cpu", "--out", `${folder}/endless`],
     saved: [`${folder}/custom/saved`],
     stopped: `${folder}/endless/saved`,
+    endings: {
+      args: ["--epochs", "4", "--engine", "cpu", "--out", `${folder}/ended`],
+      killed: "custom",
+      stopped: "custom",
+    },
   },
 };
 
@@ -72,6 +99,7 @@ try {
     await refuses(name);
     await records(name, example);
     await stops(name, example);
+    await resumes(name, `${folder}/${name}-checkpoints`, example.endings);
     console.log(`${name} runs`);
   }
   await helps("paper");
@@ -144,6 +172,7 @@ async function loads(path: string): Promise<void> {
 function isRight(key: string, value: unknown): boolean {
   const finite = (number: unknown) => typeof number === "number" && Number.isFinite(number);
   if (key === "model" || key === "task" || key === "less") return typeof value === "string";
+  if (key === "sha256") return /^[0-9a-f]{64}$/.test(String(value));
   if (key === "split") return value === "validation" || value === "test";
   if (key === "auc") return value === null || finite(value) && (value as number) >= 0 && (value as number) <= 1;
   if (key === "gate" || key === "stream") return typeof value === "string";

@@ -1,14 +1,15 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { studies } from "../examples/paper/studies.ts";
 import { keyOf, type Result } from "../examples/paper/study.ts";
-import { finished, interrupted, start } from "./programs.ts";
+import { endedBy, finished, interrupted, start } from "./programs.ts";
 
 /**
- * The paper's runs on tiny budgets: all of them, stopped in between and started again, none repeated and none lost; and
- * how what cannot be run ends.
+ * The paper's runs on tiny budgets: all of them, stopped in between and started again, none repeated and none lost; runs
+ * that go on from their checkpoints; and how what cannot be run ends.
  */
 export async function papers(folder: string): Promise<void> {
   await resumes(`${folder}/results`, `${folder}/paper`);
+  await goesOn(`${folder}/ended`);
   await fails(`${folder}/failed`);
   const { code, out, error } = await finished(start("paper", ["figure99"]));
   assertEquals([code, out], [2, ""]);
@@ -42,6 +43,42 @@ async function resumes(results: string, report: string): Promise<void> {
       what,
     );
   }
+}
+
+/** A study whose runs are ended by SIGKILL and by Ctrl-C, and go on, has the results of one that nothing ended. */
+async function goesOn(folder: string): Promise<void> {
+  const args = (name: string) => ["figure3", "--smoke", "--json", "--results", `${folder}/${name}`];
+  const whole = await finished(start("paper", args("whole")));
+  assertEquals(whole.code, 0, whole.error);
+  const options = [...args("kept"), "--checkpoint", `${folder}/checkpoints`, "--every", "0.02"];
+  const isUnderWay = async () => await countAt(`${folder}/checkpoints`, /\/step-\d+$/) > 0;
+  await endedBy("SIGKILL", start("paper", options), isUnderWay);
+  const before = (await kept(`${folder}/kept`)).length;
+  const isFurther = async () => (await kept(`${folder}/kept`)).length > before && await isUnderWay();
+  const stopped = await endedBy("SIGINT", start("paper", [...options, "--resume"]), isFurther);
+  assertEquals(stopped.code, 130, stopped.error);
+  assertMatch(stopped.error, /\nTo go on: deno task paper figure3 [^\n]+ --resume\n$/);
+  const resumed = await finished(start("paper", [...options, "--resume"]));
+  assertEquals(resumed.code, 0, resumed.error);
+  assertEquals(resumed.out.trimEnd().split("\n").at(-1), whole.out.trimEnd().split("\n").at(-1));
+  const timeless = async (name: string) =>
+    (await kept(`${folder}/${name}`)).map((result) => ({ ...result, seconds: 0 }));
+  assertEquals(await timeless("kept"), await timeless("whole"));
+  assertEquals(await countAt(`${folder}/checkpoints`, /./), 0);
+}
+
+/** Returns the number of paths in a folder, at any depth, that match; a folder may be removed meanwhile. */
+async function countAt(folder: string, wanted: RegExp): Promise<number> {
+  let count = 0;
+  try {
+    for await (const { name, isDirectory } of Deno.readDir(folder)) {
+      const path = `${folder}/${name}`;
+      count += Number(wanted.test(path)) + (isDirectory ? await countAt(path, wanted) : 0);
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return count;
 }
 
 /** Without data or the permission to load the native engine a run ends with what to do, and earlier results stay. */

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 
 /** The outputs of a program that has ended, and its exit code. */
 export interface Ended {
@@ -42,4 +42,19 @@ export async function interrupted(process: Deno.ChildProcess, wanted: (out: stri
     process.kill("SIGINT");
   }
   return { code: (await process.status).code, out, error: await error };
+}
+
+/** Ends a program by a signal once something is so, and waits for its end. */
+export async function endedBy(
+  signal: "SIGKILL" | "SIGINT",
+  process: Deno.ChildProcess,
+  isSo: () => Promise<boolean>,
+): Promise<Ended> {
+  const end = finished(process);
+  let running = true;
+  process.status.then(() => running = false);
+  while (running && !await isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert(running, "it ended before it was ended");
+  process.kill(signal);
+  return await end;
 }

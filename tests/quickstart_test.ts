@@ -3,6 +3,7 @@ import { type Done, pictureOf } from "../examples/quickstart/charts.ts";
 import { comparisonText, differencesOf, type Findings, verdicts } from "../examples/quickstart/comparison.ts";
 import { type ModelName, modelNames } from "../examples/quickstart/models.ts";
 import { type Request, trained } from "../examples/quickstart/training.ts";
+import { withTemp } from "./temp.ts";
 
 /** Findings of the seeds 7, 8, ... */
 function findings(rate: number, losses: Readonly<Record<ModelName, readonly number[]>>): Findings {
@@ -84,6 +85,27 @@ Deno.test("trained() is the same for the same seed, and nothing if it is stopped
   assertEquals((await made(AbortSignal.abort())).outcome, undefined);
 });
 
+Deno.test("trained() finds what a run came to, and trains again if another was asked for", async () => {
+  await withTemp(async (folder) => {
+    const request: Request = {
+      ...{ model: "omoe", rate: 0.01, seed: 7, engine: "cpu" },
+      ...{ correlation: 0.5, rows: 20, batch: 4, steps: 4, keeping: { folder, every: 0 } },
+    } as const;
+    const made = async (request: Request) => {
+      const moments: number[] = [];
+      const outcome = await trained(request, ({ step }) => moments.push(step), new AbortController().signal);
+      return { outcome, last: moments.at(-1) };
+    };
+    const whole = await made({ ...request, keeping: undefined });
+    assertEquals(await made(request), whole);
+    assertEquals(await made(request), { ...whole, last: undefined });
+    const longer = await made({ ...request, steps: 6 });
+    assertEquals(longer, await made({ ...request, steps: 6, keeping: undefined }));
+    const { outcome } = await made({ ...request, steps: 6, keep: `${folder}/saved` });
+    assertEquals([outcome!.digest, outcome!.gates!.rows], [longer.outcome!.digest, 10_000]);
+  });
+});
+
 Deno.test("pictureOf() has the range of several seeds as bands, and none of one seed", () => {
   const done = (seed: number): Done[] =>
     modelNames.map((model, at) => ({
@@ -92,6 +114,7 @@ Deno.test("pictureOf() has the range of several seeds as bands, and none of one 
         steps: 4,
         curve: [2, 4].map((step) => ({ step, loss: { first: seed / step + at, second: seed / step } })),
         held: { first: 1, second: 1 },
+        digest: "",
       },
     }));
   const [one, two] = [pictureOf(done(7)), pictureOf([...done(7), ...done(9)])];

@@ -1,9 +1,10 @@
-import { adam, compile, evaluate, type Model, type Spec, train } from "@gatehouse/gatehouse";
+import { adam, compile, evaluate, type Model, type Spec } from "@gatehouse/gatehouse";
 import { plan } from "@gatehouse/gatehouse/graph";
 import { type Census, census } from "@gatehouse/gatehouse/datasets";
 import { pairedBootstrap } from "./bootstrap.ts";
 import { censusModel, logistic } from "./census_methods.ts";
 import { type Method, methods, space, type Trial, trialOf } from "./census_space.ts";
+import { learn } from "./learn.ts";
 import type { Job, Json, Result, Tools } from "./study.ts";
 
 /** The settings of a run: tasks, inputs, and the models to train. */
@@ -51,9 +52,12 @@ export async function censusRun({ group, setting }: CensusJob, tools: Tools): Pr
     const all = { ...models, logistic: { drawn: logisticTrial, spec: logistic(data.features, labels) } };
     return await compared(all, data, tools);
   }
-  if (stage === "logistic") return await trained(logistic(data.features, labels), logisticTrial, data, tools, measures);
+  if (stage === "logistic") {
+    const one = { name: "logistic", spec: logistic(data.features, labels), drawn: logisticTrial };
+    return await trained(one, data, tools, measures);
+  }
   const drawn = kept ? keptTrials[method]! : trialOf(method, Number(trial));
-  const found = await trained(specOf(method, drawn), drawn, data, tools, measures);
+  const found = await trained({ name: method, spec: specOf(method, drawn), drawn }, data, tools, measures);
   return stage === "search" ? { ...found, space: space[method] as Json } : found;
 }
 
@@ -75,7 +79,7 @@ async function compared(
   const labels = data.test.labels as Readonly<Record<string, Float32Array>>;
   const scores: Record<string, Record<string, Float32Array>> = {};
   for (const [name, { drawn, spec }] of Object.entries(models)) {
-    await trained(spec, drawn, data, tools, async (model) => {
+    await trained({ name, spec, drawn }, data, tools, async (model) => {
       for (const [task, found] of Object.entries(await model.predict(data.test))) {
         scores[task] = { ...scores[task], [name]: found };
       }
@@ -101,15 +105,15 @@ async function compared(
 
 /** Trains a model, asks what is wanted of it, and frees it. */
 async function trained(
-  spec: Spec,
-  trial: Trial,
+  { name, spec, drawn }: { readonly name: string; readonly spec: Spec; readonly drawn: Trial },
   data: Census,
-  { engine, seed, budget }: Tools,
+  tools: Tools,
   wanted: (model: Model, data: Census) => Promise<Result["found"]>,
 ): Promise<Result["found"]> {
   const begun = performance.now();
+  const { engine, seed, budget } = tools;
   const model = await compile(spec, { engine, seed });
-  const { rate, batch } = trial;
+  const { rate, batch } = drawn;
   const task = Object.fromEntries(Object.keys(spec.tasks).map((task) => [task, 1]));
   let epochs = 0;
   try {
@@ -120,9 +124,9 @@ async function trained(
       validation: data.validation,
       stopping: { task, patience: 1 },
     };
-    for await (const { epoch } of train(model, data.train, options)) epochs = epoch;
+    for await (const { epoch } of learn(name, model, data.train, options, tools)) epochs = epoch;
     const seconds = Math.round(performance.now() - begun) / 1000;
-    return { drawn: trial, ...await wanted(model, data), epochs, parameters: plan(model.spec).layout.size, seconds };
+    return { drawn, ...await wanted(model, data), epochs, parameters: plan(model.spec).layout.size, seconds };
   } finally {
     model.dispose();
   }
@@ -131,10 +135,14 @@ async function trained(
 /** The data that were read in this worker, for its next runs. */
 const known = new Map<string, Promise<Census>>();
 
-function read(group: 1 | 2, inputs: "paper" | "education kept", { budget: { smoke }, data }: Tools): Promise<Census> {
+function read(
+  group: 1 | 2,
+  inputs: "paper" | "education kept",
+  { budget: { smoke }, data, signal }: Tools,
+): Promise<Census> {
   const folder = smoke ? "examples/sample" : data;
   const key = JSON.stringify([group, inputs, folder]);
-  const found = known.get(key) ?? census({ group, inputs, folder, verify: !smoke });
+  const found = known.get(key) ?? census({ group, inputs, folder, verify: !smoke, signal });
   known.set(key, found);
   return found;
 }

@@ -18,10 +18,10 @@ import {
   softmax,
   type Spec,
   textTable,
-  train,
 } from "@gatehouse/gatehouse";
 import { census } from "@gatehouse/gatehouse/datasets";
 import { kuairand } from "./kuairand.ts";
+import { learn } from "./learn.ts";
 import { figure6Gates } from "./printed.ts";
 import { type Result, resultsOf, runsOf, type Setting, type Study, type Tools } from "./study.ts";
 import { deviationOf, meanOf } from "./moments.ts";
@@ -71,7 +71,7 @@ export const figure6: Study = {
     const rows = data === "census" ? await census({ group: 1, ...where }) : await kuairand(where);
     const spec = specOf(rows.features, Object.keys(rows.train.labels!), data === "census", model === "logistic");
     const rate = model === "logistic" ? 0.003 : 0.001;
-    return await learnt(spec, rows, rate, tools) as unknown as Result["found"];
+    return await learnt(`${model}`, spec, rows, rate, tools) as unknown as Result["found"];
   },
   summary(results) {
     const { census, kuairand, logistic } = figure6Cells;
@@ -115,18 +115,20 @@ function specOf(input: Features, labels: readonly string[], direct: boolean, log
 
 /** Trains until the sum of the validation losses no longer improves, keeps the best parameters, and looks at them. */
 async function learnt(
+  name: string,
   spec: Spec,
   { train: rows, validation, test }: { readonly train: Rows; readonly validation: Rows; readonly test: Rows },
   rate: number,
-  { engine, seed, budget: { smoke } }: Tools,
+  tools: Tools,
 ): Promise<Figure6Found> {
+  const { engine, seed, budget: { smoke } } = tools;
   const model = await compile(spec, { engine, seed });
   const tasks = Object.keys(spec.tasks);
   const stopping = { task: Object.fromEntries(tasks.map((task) => [task, 1])), metric: "loss", patience: 1 };
   let epochs = 0;
   try {
     const how = { epochs: smoke ? 1 : 10, batch: smoke ? 32 : 1024, optimiser: adam(rate), validation, stopping };
-    for await (const { epoch } of train(model, rows, how)) epochs = epoch;
+    for await (const { epoch } of learn(name, model, rows, how, tools)) epochs = epoch;
     const { gates } = await gateReport(model, test);
     return {
       epochs,

@@ -1,3 +1,4 @@
+import { parsed } from "../resumable.ts";
 import { keyOf, type Result } from "./study.ts";
 
 /** The results of a study on the disk: one JSON line each, appended as runs finish. */
@@ -81,14 +82,6 @@ function parse(text: string, path: string, study: string): Result[] {
     if (!results.has(key)) results.set(key, result);
   });
   return [...results.values()];
-}
-
-function parsed(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
 }
 
 function isResult(value: unknown): value is Result {

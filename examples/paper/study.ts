@@ -1,5 +1,6 @@
 import type { Engine } from "@gatehouse/gatehouse";
 import { random } from "@gatehouse/gatehouse/datasets";
+import type { Keeping } from "../resumable.ts";
 
 /** A value as JSON has it. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
@@ -24,6 +25,8 @@ export interface Result extends Job {
   readonly engine: string;
   /** The time that the run took, on one of the workers. */
   readonly seconds: number;
+  /** The digest of the models that it trained; absent if it trained none, or was made before digests were kept. */
+  readonly sha256?: string;
   readonly found: Readonly<Record<string, Json>>;
 }
 
@@ -43,6 +46,12 @@ export interface Tools {
   readonly budget: Budget;
   /** The folder of the real data, where it is given. */
   readonly data: string | undefined;
+  /** The way in which its trainings are kept, each in a folder of its own; absent if they are not. */
+  readonly keeping?: Keeping;
+  /** Stops its trainings. */
+  readonly signal?: AbortSignal;
+  /** Called with each model that was trained. */
+  readonly trained?: (name: string, digest: string) => void;
 }
 
 /** A figure or a table of the paper as runs and a summary of what they found. */

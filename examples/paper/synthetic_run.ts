@@ -1,6 +1,7 @@
-import { adam, compile, evaluate, train } from "@gatehouse/gatehouse";
+import { adam, compile, evaluate } from "@gatehouse/gatehouse";
 import { type LabelOptions, synthetic } from "@gatehouse/gatehouse/datasets";
 import { type ModelName, models } from "./synthetic_models.ts";
+import { learn } from "./learn.ts";
 import type { Result, Tools } from "./study.ts";
 
 /** The settings of the synthetic experiments that the paper does not print, as we chose them. */
@@ -40,8 +41,9 @@ export async function syntheticRun(
     readonly rate: number;
   },
   { rows, batch, standardise, labels }: Recipe,
-  { engine, seed, budget }: Tools,
+  tools: Tools,
 ): Promise<Result["found"]> {
+  const { engine, seed, budget } = tools;
   const draw = { ...labels, correlation, seed, standardise };
   const data = synthetic({ ...draw, rows: budget.smoke ? 500 : rows });
   const held = synthetic({ ...draw, rows: budget.smoke ? 100 : 10_000, part: "held out" });
@@ -51,7 +53,7 @@ export async function syntheticRun(
   let sums = [0, 0];
   let last: readonly number[] = [];
   try {
-    for await (const { step, loss } of train(model, data, { steps, batch, optimiser: adam(rate) })) {
+    for await (const { step, loss } of learn(name, model, data, { steps, batch, optimiser: adam(rate) }, tools)) {
       sums = [sums[0] + loss.first, sums[1] + loss.second];
       if (step % 100 !== 0) continue;
       last = sums.map((sum) => rounded(sum / 100));

@@ -3,8 +3,8 @@ import { keyOf, type Result } from "./study.ts";
 
 /**
  * Answers requests by several workers, each by the next that is free, and gives results as they come. When the signal
- * aborts, the workers end after the step that they are at, and what they were doing is lost, to be done again another
- * time.
+ * aborts, the workers end after the step that they are at: what they were doing goes on another time where it is kept, and
+ * is else begun again.
  *
  * @throws {Error} what a run failed with, and which it was; results that came before were given.
  */

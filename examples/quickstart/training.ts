@@ -1,6 +1,9 @@
-import { adam, compile, evaluate, type GateReport, gateReport, type Model, save, train } from "@gatehouse/gatehouse";
+import { adam, compile, evaluate, type GateReport, gateReport, type Model, save } from "@gatehouse/gatehouse";
 import { synthetic } from "@gatehouse/gatehouse/datasets";
+import { digestOf } from "../digest.ts";
 import { type EngineName, engineOf } from "../engine.ts";
+import { type Keeping, taken } from "../resumable.ts";
+import { keepOutcome, keptOutcome } from "./kept.ts";
 import { type ModelName, models, type Task } from "./models.ts";
 
 /** One run: a model that learns from the data of a seed. */
@@ -23,6 +26,8 @@ export interface Request extends Run {
   readonly steps: number;
   /** The folder in which the model is saved, with a report on its gates in the outcome. */
   readonly keep?: string;
+  /** The way in which the training is kept, so that it can go on. */
+  readonly keeping?: Keeping;
 }
 
 /** A number for each task. */
@@ -42,12 +47,15 @@ export interface Outcome {
   readonly curve: readonly Moment[];
   /** The losses on rows that the model did not learn from. */
   readonly held: PerTask;
+  /** The digest of the model's parameters. */
+  readonly digest: string;
   /** The report of the gates on these rows, of a model that is kept. */
   readonly gates?: GateReport;
 }
 
 /**
- * Trains a model, and evaluates it on 10,000 rows that it has not seen.
+ * Trains a model, and evaluates it on 10,000 rows that it has not seen; or finds what that came to before, where the
+ * training is kept and the model is not to be saved.
  *
  * @param progress Called with the losses of late, ten times a second at most.
  * @param signal Stops the training, after which what was learnt is kept.
@@ -59,6 +67,8 @@ export async function trained(
   signal: AbortSignal,
 ): Promise<Outcome | undefined> {
   const { correlation, rows, seed, keep } = request;
+  const before = await keptOutcome(request);
+  if (before !== undefined) return before;
   const model = await compile(models[request.model], { engine: await engineOf(request.engine), seed });
   try {
     const data = synthetic({ correlation, rows, seed });
@@ -68,7 +78,10 @@ export async function trained(
     if (keep !== undefined) await save(model, keep);
     const held = synthetic({ correlation, rows: 10_000, seed, part: "validation" });
     const { loss } = await evaluate(model, held);
-    return { steps, curve, held: loss, ...(keep === undefined ? {} : { gates: await gateReport(model, held) }) };
+    const found = { steps, curve, held: loss, digest: await digestOf(model) };
+    if (keep !== undefined) return { ...found, gates: await gateReport(model, held) };
+    if (steps === request.steps) await keepOutcome(request, found);
+    return found;
   } finally {
     model.dispose();
   }
@@ -78,7 +91,7 @@ export async function trained(
 async function learn(
   model: Model<Task>,
   data: ReturnType<typeof synthetic>,
-  { steps, batch, rate }: Request,
+  { steps, batch, rate, keeping }: Request,
   to: {
     readonly progress: (moment: Moment) => void;
     readonly keep: (moment: Moment) => void;
@@ -87,7 +100,8 @@ async function learn(
 ): Promise<number> {
   const every = Math.max(1, Math.round(steps / 50));
   let [sinceKept, sinceShown, shown, done] = [nothing, nothing, performance.now(), 0];
-  for await (const { step, loss } of train(model, data, { steps, batch, optimiser: adam(rate), signal: to.signal })) {
+  const how = { steps, batch, optimiser: adam(rate), signal: to.signal };
+  for await (const { step, loss } of taken(model, data, how, keeping)) {
     done = step;
     sinceKept = added(sinceKept, loss);
     sinceShown = added(sinceShown, loss);
