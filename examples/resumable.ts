@@ -106,7 +106,7 @@ export async function* taken<Tasks extends string>(
   try {
     let last = log.records.at(-1)?.step ?? 0;
     const from = versions.find(({ step }) => step <= last); // the newest comes first
-    if (from === undefined) { for (const { path } of versions) await Deno.remove(path, { recursive: true }); }
+    if (from === undefined) await Promise.all(versions.map(({ path }) => Deno.remove(path, { recursive: true })));
     last = from?.step ?? 0;
     const before = log.records.filter(({ step }) => step <= last);
     checkBudget(folder, before.at(-1), options);
@@ -114,9 +114,10 @@ export async function* taken<Tasks extends string>(
     yield* before;
     const checkpoint = { folder, every: { seconds: every }, keep: 2 }; // one may be passed over
     for await (const at of train(model, data, { ...options, checkpoint, resume: from?.path })) {
-      if (at.step > last) log.add(at); // the last one comes again where its epoch had not been validated
-      if (at.step > last) yield at;
-      last = Math.max(last, at.step);
+      if (at.step <= last) continue; // it comes again where its epoch had not been validated
+      last = at.step;
+      log.add(at);
+      yield at;
     }
   } finally {
     log.close();
