@@ -1,4 +1,3 @@
-import type { Dataset } from "../data/dataset.ts";
 import { type Rows, sliceRows } from "../data/rows.ts";
 import { kindOf, optionsOf } from "../errors/kinds.ts";
 import type { Sorting } from "../files/sorter.ts";
@@ -13,7 +12,7 @@ import { evaluation } from "./graphs.ts";
 import { insidesOf } from "./insides.ts";
 import type { Model } from "./model.ts";
 import { checkInside } from "./overflow.ts";
-import { isInMemory, piecesOf } from "./pieces.ts";
+import { type Data, isInMemory, piecesOf } from "./pieces.ts";
 
 /** Losses and metrics of a model on rows with labels. */
 export interface Evaluation<Tasks extends string = string> {
@@ -75,7 +74,7 @@ export interface EvaluateOptions {
  */
 export async function evaluate<Tasks extends string>(
   model: Model<Tasks>,
-  data: Rows | Dataset | (() => AsyncIterable<Rows>),
+  data: Data,
   options: EvaluateOptions = {},
 ): Promise<Evaluation<Tasks>> {
   const insides = insidesOf(model, "evaluate");
