@@ -1,6 +1,6 @@
 import { type Rows, sliceRows } from "../data/rows.ts";
-import { kindOf, optionsOf } from "../errors/kinds.ts";
-import type { Sorting } from "../files/sorter.ts";
+import { optionsOf } from "../errors/kinds.ts";
+import { checkSorting, type Sorting } from "../files/sorter.ts";
 import { part } from "../graph/values.ts";
 import { lossOverAll, measuresOf } from "../heads/heads.ts";
 import type { Tensor } from "../ops/tensor.ts";
@@ -97,21 +97,6 @@ export async function evaluate<Tasks extends string>(
     return await judge.end();
   } finally {
     await judge.dispose();
-  }
-}
-
-/**
- * Makes sure that a way to sort is one.
- *
- * @throws {TypeError | RangeError} if it is not.
- */
-export function checkSorting(sorting: Sorting, action: string): void {
-  const { most = 1, folder } = optionsOf(action, sorting, ["most", "folder"]);
-  if (!(most === Infinity || Number.isSafeInteger(most) && most >= 1)) {
-    throw new RangeError(`Cannot ${action}: sorting.most must be a whole number of at least 1, found ${kindOf(most)}`);
-  }
-  if (folder !== undefined && typeof folder !== "string") {
-    throw new TypeError(`Cannot ${action}: sorting.folder must be the path of a folder, found ${kindOf(folder)}`);
   }
 }
 

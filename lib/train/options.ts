@@ -1,6 +1,5 @@
 import { checkSignal, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
-import type { Sorting } from "../files/sorter.ts";
-import { checkSorting } from "../model/evaluate.ts";
+import { checkSorting, type Sorting } from "../files/sorter.ts";
 import type { Data } from "../model/pieces.ts";
 import { adam } from "../optimisers/adam.ts";
 import { checkOptimiser, checkVectorOptimiser, type Optimiser, type VectorOptimiser } from "../optimisers/optimiser.ts";
