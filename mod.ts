@@ -136,6 +136,7 @@ export { balance } from "./lib/model/balance.ts";
 export { compile, type CompileOptions } from "./lib/model/compile.ts";
 export { readVectors, type VectorOptions, type Vectors } from "./lib/model/vectors.ts";
 export type { Inspection, Model } from "./lib/model/model.ts";
+export type { Data } from "./lib/model/pieces.ts";
 export { adagrad, type AdagradOptions } from "./lib/optimisers/adagrad.ts";
 export { adam, type AdamOptions } from "./lib/optimisers/adam.ts";
 export type {
@@ -175,7 +176,7 @@ export { load, type LoadOptions, parseSpec, save, saveGraphModel, type SaveOptio
 export type { ExportOptions } from "./lib/model/exported.ts";
 export type { Stopping } from "./lib/train/stopping.ts";
 export { train } from "./lib/train/train.ts";
-export type { CheckpointOptions, Data, TrainOptions } from "./lib/train/options.ts";
+export type { CheckpointOptions, TrainOptions } from "./lib/train/options.ts";
 export type { Progress } from "./lib/train/progress.ts";
 
 export { type Label, type Lists, type RowOptions, type Rows, rows } from "./lib/data/rows.ts";

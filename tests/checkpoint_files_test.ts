@@ -228,7 +228,7 @@ Deno.test("a training of something else cannot go on: the difference is named", 
       [{ optimiser: adam(0.1, { weightDecay: 0.01, beta1: 0.8 }) }, "optimiser.rule: found"],
       [{ weighting: undefined }, "weighting: found nothing, the checkpoint has"],
       [{ stopping: { task: "click" } }, 'stopping.task: found "click", the checkpoint has "spend"'],
-      [{ validation: other }, "validation: found"],
+      [{ validation: other }, "validation.count: found"],
       [{}, "data.count: found 69, the checkpoint has 70", other],
       [{}, 'data.kind: found "function", the checkpoint has "rows"', async function* () {}],
     ];

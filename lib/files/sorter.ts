@@ -1,3 +1,4 @@
+import { kindOf, optionsOf } from "../errors/kinds.ts";
 import { filled } from "./read.ts";
 import { explained, message, placeOf } from "./place.ts";
 import { room } from "./room.ts";
@@ -62,6 +63,21 @@ export function sorter(width: number, keys: number, { most = 2 ** 22, folder }: 
       if (place !== undefined) await removed(place);
     },
   };
+}
+
+/**
+ * Makes sure that a way to sort is one.
+ *
+ * @throws {TypeError | RangeError} if it is not.
+ */
+export function checkSorting(sorting: Sorting, action: string): void {
+  const { most = 1, folder } = optionsOf(action, sorting, ["most", "folder"]);
+  if (!(most === Infinity || Number.isSafeInteger(most) && most >= 1)) {
+    throw new RangeError(`Cannot ${action}: sorting.most must be a whole number of at least 1, found ${kindOf(most)}`);
+  }
+  if (folder !== undefined && typeof folder !== "string") {
+    throw new TypeError(`Cannot ${action}: sorting.folder must be the path of a folder, found ${kindOf(folder)}`);
+  }
 }
 
 /** Returns a new folder for files. */

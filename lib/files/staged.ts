@@ -13,9 +13,9 @@ export type Content = Uint8Array | string | (() => Iterable<Uint8Array>);
 /** The files of a folder: contents by name, written in their order. */
 export type Files = Readonly<Record<string, Content>>;
 
-/** Returns a new hidden name that begins with a prefix. */
-export function hiddenName(prefix: string): string {
-  return `${prefix}gatehouse-new-${crypto.randomUUID().slice(0, 8)}`;
+/** Returns a new hidden name that begins with a prefix, for what is new or has had its time. */
+export function hiddenName(prefix: string, kind: "new" | "old" = "new"): string {
+  return `${prefix}gatehouse-${kind}-${crypto.randomUUID().slice(0, 8)}`;
 }
 
 /** Returns true if a file name in a folder is one that this package stages new files under. */

@@ -58,7 +58,10 @@ export async function holdVersions(folder: string, action: string, advice: strin
     if (unlock === undefined) {
       throw failure("Busy", message(place, "another training writes there: wanted a folder of its own for each"));
     }
-    await swept(path);
+    await swept(path).catch(async (error) => {
+      await unlock(path);
+      throw error;
+    });
     return {
       list: () => versionsIn(folder),
       has: async (other) => {
@@ -124,7 +127,7 @@ async function written({ path, parent, name }: FilePlace, files: Files): Promise
  */
 async function aside(path: string, kind: "new" | "old"): Promise<string> {
   const at = path.lastIndexOf("/") + 1;
-  const hidden = `${path.slice(0, at)}${hiddenName(`.${path.slice(at)}.`).replace("-new-", `-${kind}-`)}`;
+  const hidden = `${path.slice(0, at)}${hiddenName(`.${path.slice(at)}.`, kind)}`;
   await system().rename(path, hidden);
   return hidden;
 }

@@ -1,7 +1,6 @@
-import type { Dataset } from "../data/dataset.ts";
 import { type Rows, sliceRows } from "../data/rows.ts";
-import { kindOf, optionsOf } from "../errors/kinds.ts";
-import type { Sorting } from "../files/sorter.ts";
+import { optionsOf } from "../errors/kinds.ts";
+import { checkSorting, type Sorting } from "../files/sorter.ts";
 import { part } from "../graph/values.ts";
 import { lossOverAll, measuresOf } from "../heads/heads.ts";
 import type { Tensor } from "../ops/tensor.ts";
@@ -13,7 +12,7 @@ import { evaluation } from "./graphs.ts";
 import { insidesOf } from "./insides.ts";
 import type { Model } from "./model.ts";
 import { checkInside } from "./overflow.ts";
-import { isInMemory, piecesOf } from "./pieces.ts";
+import { type Data, isInMemory, piecesOf } from "./pieces.ts";
 
 /** Losses and metrics of a model on rows with labels. */
 export interface Evaluation<Tasks extends string = string> {
@@ -75,7 +74,7 @@ export interface EvaluateOptions {
  */
 export async function evaluate<Tasks extends string>(
   model: Model<Tasks>,
-  data: Rows | Dataset | (() => AsyncIterable<Rows>),
+  data: Data,
   options: EvaluateOptions = {},
 ): Promise<Evaluation<Tasks>> {
   const insides = insidesOf(model, "evaluate");
@@ -98,21 +97,6 @@ export async function evaluate<Tasks extends string>(
     return await judge.end();
   } finally {
     await judge.dispose();
-  }
-}
-
-/**
- * Makes sure that a way to sort is one.
- *
- * @throws {TypeError | RangeError} if it is not.
- */
-export function checkSorting(sorting: Sorting, action: string): void {
-  const { most = 1, folder } = optionsOf(action, sorting, ["most", "folder"]);
-  if (!(most === Infinity || Number.isSafeInteger(most) && most >= 1)) {
-    throw new RangeError(`Cannot ${action}: sorting.most must be a whole number of at least 1, found ${kindOf(most)}`);
-  }
-  if (folder !== undefined && typeof folder !== "string") {
-    throw new TypeError(`Cannot ${action}: sorting.folder must be the path of a folder, found ${kindOf(folder)}`);
   }
 }
 

@@ -7,8 +7,8 @@ import { checkRows } from "../model/check_rows.ts";
 import { groupsOf } from "../heads/heads.ts";
 import { anyCounts, batchTensors, columnOf, noiseTensors, scalesOf } from "../model/feed.ts";
 import type { Model } from "../model/model.ts";
+import { type Data, isDataset, isInMemory } from "../model/pieces.ts";
 import type { Tensor } from "../ops/tensor.ts";
-import { type Data, isDataset } from "./options.ts";
 import { passOver } from "./pass.ts";
 
 /** The batches of a step as its graph takes them, one after the other. */
@@ -112,7 +112,7 @@ async function* batches({ spec, seed }: Model, data: Data, given: ReadOrder): As
   let count = 0;
   const memory: (Rows | undefined)[] = Array(2 * accumulate).fill(undefined); // a step is computed, the next prepared
   for await (const { rows, place } of windowsOf(seed, data, given)) {
-    if (typeof data === "function" || isDataset(data)) { // rows in memory were checked before the first epoch
+    if (!isInMemory(data)) { // rows in memory were checked before the first epoch
       checkRows(spec, rows, "train");
       counted ||= anyCounts(spec, rows);
       count += rows.count;

@@ -4,10 +4,10 @@ import { isRecord } from "../errors/kinds.ts";
 import { sha256, sha256Of } from "../files/sha256.ts";
 import { graphOf, print } from "../graph/graph.ts";
 import type { Model } from "../model/model.ts";
-import { isInMemory } from "../model/pieces.ts";
+import { type Data, isDataset } from "../model/pieces.ts";
 import { input } from "../ops/leaves.ts";
 import type { Optimiser, VectorOptimiser } from "../optimisers/optimiser.ts";
-import { type Data, isDataset, type Settings } from "./options.ts";
+import type { Settings } from "./options.ts";
 
 /**
  * Returns what a training is made of, beside the model's table, as checkpoints keep it: all that must be the same for a
@@ -24,7 +24,7 @@ export function identityOf(model: Model, data: Data, given: Settings): { readonl
     from: { epoch: from.epoch, step: from.step },
     ...rulesOf(optimiser, vectors),
     weighting: weighting === undefined ? null : { name: weighting.name, settings: weighting.settings ?? null },
-    validation: validation === undefined ? null : isInMemory(validation) ? digestOf(validation) : dataOf(validation),
+    validation: validation === undefined ? null : dataOf(validation),
     stopping: stopping === undefined ? null : JSON.parse(JSON.stringify(stopping)),
     data: dataOf(data),
   };

@@ -1,5 +1,5 @@
 import { failure } from "../files/runtime.ts";
-import { holdVersions } from "../files/versions.ts";
+import { holdVersions, type Versions } from "../files/versions.ts";
 import { insidesOf } from "../model/insides.ts";
 import { filesOfModel, parametersIn, type SpecFiles, specFiles } from "../model/save.ts";
 import { checkpointFiles } from "./checkpoint.ts";
@@ -29,12 +29,11 @@ export async function keeperOf(
 ): Promise<Keeper> {
   const advice = "the model in memory has learnt up to this step: save(model, path) saves it elsewhere";
   const versions = await holdVersions(folder, "write checkpoint", advice);
-  const [newest] = await versions.list();
-  if (newest !== undefined && (resume === undefined || !await versions.has(resume))) {
+  try {
+    await checkOwn(versions, folder, resume);
+  } catch (error) {
     await versions.release();
-    const wanted = `wanted resume: ${JSON.stringify(folder)}, which goes on with it, or another folder`;
-    const found = `the folder has the checkpoints of a training, up to step ${newest.step}`;
-    throw failure("AlreadyExists", `Cannot write checkpoint\n  at ${folder}: ${found}: ${wanted}`);
+    throw error;
   }
   let before = performance.now();
   let spec: SpecFiles | undefined; // the same for all
@@ -60,4 +59,13 @@ export async function keeperOf(
     },
     release: versions.release,
   };
+}
+
+/** Makes sure that the checkpoints in a folder, if there are any, are those that the training goes on from. */
+async function checkOwn(versions: Versions, folder: string, resume: string | undefined): Promise<void> {
+  const [newest] = await versions.list();
+  if (newest === undefined || resume !== undefined && await versions.has(resume)) return;
+  const wanted = `wanted resume: ${JSON.stringify(folder)}, which goes on with it, or another folder`;
+  const found = `the folder has the checkpoints of a training, up to step ${newest.step}`;
+  throw failure("AlreadyExists", `Cannot write checkpoint\n  at ${folder}: ${found}: ${wanted}`);
 }

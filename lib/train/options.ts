@@ -1,24 +1,11 @@
-import type { Dataset } from "../data/dataset.ts";
-import type { Rows } from "../data/rows.ts";
 import { checkSignal, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
-import type { Sorting } from "../files/sorter.ts";
-import { checkSorting } from "../model/evaluate.ts";
+import { checkSorting, type Sorting } from "../files/sorter.ts";
+import type { Data } from "../model/pieces.ts";
 import { adam } from "../optimisers/adam.ts";
 import { checkOptimiser, checkVectorOptimiser, type Optimiser, type VectorOptimiser } from "../optimisers/optimiser.ts";
 import { rowwiseAdagrad } from "../optimisers/vectors.ts";
 import { checkWeighting, type Weighting } from "../weighting/weighting.ts";
 import type { Stopping } from "./stopping.ts";
-
-/**
- * Data to train on: rows in memory, a {@linkcode Dataset}, or a function that begins a pass over pieces of any size, called
- * once an epoch. Of the latter only one piece at a time is held in memory, and rows are shuffled within their piece.
- */
-export type Data = Rows | Dataset | (() => AsyncIterable<Rows>);
-
-/** Returns true if data is a dataset. */
-export function isDataset(data: Data): data is Dataset {
-  return isRecord(data) && typeof data.pass === "function";
-}
 
 /** The options of `train`. */
 export interface TrainOptions<Tasks extends string = string> {
@@ -71,7 +58,7 @@ export interface TrainOptions<Tasks extends string = string> {
   /** True if rows are shuffled before every epoch. Default true. */
   readonly shuffle?: boolean;
   /** Rows to evaluate on after every epoch, in memory, or as `evaluate` takes them in pieces. */
-  readonly validation?: Rows | Dataset | (() => AsyncIterable<Rows>);
+  readonly validation?: Data;
   /** The way to sort scores of a validation that is not in memory, as `evaluate` takes it. */
   readonly sorting?: Sorting;
   /**
@@ -135,7 +122,7 @@ export interface Settings {
   /** True if rows are shuffled. */
   readonly shuffle: boolean;
   /** The rows to evaluate on, if there are any. */
-  readonly validation: Rows | Dataset | (() => AsyncIterable<Rows>) | undefined;
+  readonly validation: Data | undefined;
   /** The way to sort scores of a validation that is not in memory. */
   readonly sorting: Sorting;
   /** The rule to stop early, if there is one. */

@@ -4,17 +4,16 @@ import { rowsByText } from "../model/grow.ts";
 import { insidesOf } from "../model/insides.ts";
 import type { Model } from "../model/model.ts";
 import { readModel } from "../model/save.ts";
-
 import type { Tensor } from "../ops/tensor.ts";
 import type { Spec } from "../spec/spec.ts";
+import { averageName } from "./averages.ts";
 import { arraysOf, type Facts, newestCheckpoint, type NumberArrays } from "./checkpoint.ts";
 import { differenceOf, rulesOf } from "./identity.ts";
 import type { Settings } from "./options.ts";
 import { flatFrom, ratesAt, vectorStateFrom } from "./run.ts";
 import type { StepState } from "./steps.ts";
-import type { VectorState } from "./vectors.ts";
-import { averageName } from "./averages.ts";
 import { slotName } from "./update.ts";
+import type { VectorState } from "./vectors.ts";
 
 /** The state of a training that goes on. */
 export interface Begun {

@@ -1,4 +1,3 @@
-import type { Dataset } from "../data/dataset.ts";
 import type { Rows } from "../data/rows.ts";
 import { quoted } from "../errors/quoted.ts";
 import { advice } from "../errors/nearest.ts";
@@ -7,7 +6,7 @@ import type { Spec } from "../spec/spec.ts";
 import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import type { Evaluation } from "../model/evaluate.ts";
 import { judged } from "../model/feed.ts";
-import { isInMemory } from "../model/pieces.ts";
+import { type Data, isInMemory } from "../model/pieces.ts";
 
 /** A rule to stop training early: once what is watched has not improved for some epochs. */
 export interface Stopping<Tasks extends string = string> {
@@ -46,7 +45,7 @@ export type Watched = { readonly best: number | null; readonly since: number };
 export function watcher<Tasks extends string>(
   stopping: Stopping<Tasks>,
   spec: Spec<Tasks>,
-  validation: Rows | Dataset | (() => AsyncIterable<Rows>) | undefined,
+  validation: Data | undefined,
 ): Watcher<Tasks> {
   const { task, metric = "loss", patience = 1 } = optionsOf("stop early", stopping, ["task", "metric", "patience"]);
   const weights = (typeof task === "string" ? { [task]: 1 } : task) as Record<Tasks, number>;

@@ -5,7 +5,7 @@ import { evaluate, type Evaluation } from "../model/evaluate.ts";
 import { anyCounts } from "../model/feed.ts";
 import { insidesOf } from "../model/insides.ts";
 import type { Model } from "../model/model.ts";
-import { isInMemory } from "../model/pieces.ts";
+import { type Data, isInMemory } from "../model/pieces.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { Optimiser } from "../optimisers/optimiser.ts";
 import type { Spec } from "../spec/spec.ts";
@@ -14,7 +14,7 @@ import { checkStep } from "./check_step.ts";
 import { feedsOf, unlabelled } from "./feeds.ts";
 import { identityOf } from "./identity.ts";
 import { type Keeper, keeperOf } from "./keeper.ts";
-import { type Data, isDataset, type Settings, settings, type TrainOptions } from "./options.ts";
+import { type Settings, settings, type TrainOptions } from "./options.ts";
 import type { Progress } from "./progress.ts";
 import { rateOf } from "./rates.ts";
 import { type Begun, resumed, warmed } from "./resume.ts";
@@ -65,7 +65,7 @@ export async function* train<Tasks extends string>(
   const given = settings(options);
   const { validation, stopping } = given;
   if (validation !== undefined && isInMemory(validation)) checkRows(model.spec, validation, "evaluate");
-  if (typeof data !== "function" && !isDataset(data)) {
+  if (isInMemory(data)) {
     checkRows(model.spec, data, "train");
     if (data.count > 0 && !anyCounts(model.spec, data)) throw new RangeError(unlabelled("no row"));
     if (!state.trained && given.from.step === 0) {
@@ -109,16 +109,8 @@ export async function* train<Tasks extends string>(
 function nowOf<Tasks extends string>(begun: Begun | undefined, count = 0): Now<Tasks> {
   const first = { step: 0, rows: 0, count, epoch: 1, position: undefined, validated: false, last: undefined };
   if (begun === undefined) return first;
-  const { step, rows, epoch, position, validated, last } = begun.facts;
-  return {
-    step,
-    rows,
-    count: begun.facts.count,
-    epoch,
-    position,
-    validated,
-    last: last as Progress<Tasks> | undefined,
-  };
+  const { step, rows, count: taken, epoch, position, validated, last } = begun.facts;
+  return { step, rows, count: taken, epoch, position, validated, last: last as Progress<Tasks> | undefined };
 }
 
 /** Takes the steps of all epochs that are left, and yields their records. */
@@ -247,7 +239,7 @@ function recordOf<Tasks extends string>(
 ): Omit<Progress<Tasks>, "epoch" | "step"> {
   const { spec, training } = insides.plan;
   const { epochs, most, batch, accumulate, from } = given;
-  const count = typeof data === "function" || isDataset(data) ? undefined : data.count;
+  const count = isInMemory(data) ? data.count : undefined;
   const numbers = <Name extends string>(word: string, names: readonly Name[]) =>
     mapEntries(part(outputs, word, names), (_, { data }) => data[0]);
   return {

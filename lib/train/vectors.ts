@@ -425,13 +425,13 @@ function keeping({ vectors, rows: size, units }: Table): Kept {
 }
 
 /** Returns what keeps all vectors of a table as they are when it begins, such as the averages of the best epoch. */
-export function keepingAll({ vectors, rows, units }: Table): Kept {
-  let copy: Float32Array = vectors.slice();
+function keepingAll({ vectors, rows }: Table): Kept {
+  let copy: Float32Array = vectors; // until it begins
   return {
     begin: (before) => copy = before?.vectors ?? vectors.slice(),
-    kept: () => ({ rows: Int32Array.from({ length: rows }, (_, row) => row), vectors: copy.subarray(0, rows * units) }),
+    kept: () => ({ rows: Int32Array.from({ length: rows }, (_, row) => row), vectors: copy }),
     remember: () => {},
-    restore: () => vectors.set(copy.subarray(0, rows * units)),
+    restore: () => vectors.set(copy),
   };
 }
 

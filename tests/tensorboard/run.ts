@@ -6,33 +6,17 @@
 import { assert, assertEquals } from "@std/assert";
 import { writeEvents } from "../../lib/tensorboard.ts";
 import { binary, compile, define, type Progress, reference, rows, train } from "../../mod.ts";
+import { pythonOf, ran } from "../environment.ts";
 
-const venv = "out/tensorboard";
-const python = `${venv}/bin/python`;
-const wanted = "tensorboard==2.21.0";
-
-async function run(program: string, args: readonly string[]): Promise<string | undefined> {
-  const { success, stdout, stderr } = await new Deno.Command(program, { args: [...args] }).output();
-  if (success) return new TextDecoder().decode(stdout);
-  console.log(new TextDecoder().decode(stderr).trim().split("\n").slice(-3).join("\n"));
-  return undefined;
-}
-
-async function isInstalled(): Promise<boolean> {
-  const done = await Deno.readTextFile(`${venv}/installed`).catch(() => "");
-  if (done === wanted) return true;
-  if (await run("python3", ["-m", "venv", venv]).catch(() => undefined) === undefined) return false;
-  if (await run(python, ["-m", "pip", "install", "--quiet", wanted]) === undefined) return false;
-  await Deno.writeTextFile(`${venv}/installed`, wanted);
-  return true;
-}
+const python = await pythonOf("out/tensorboard", ["tensorboard==2.21.0"]);
+if (python === undefined) Deno.exit(0);
 
 type Scalars = Readonly<Record<string, readonly (readonly number[])[]>>; // [step, value] by tag
 
 async function read(folders: readonly string[]): Promise<Readonly<Record<string, Scalars>>> {
-  const found = await run(python, ["tests/tensorboard/read.py", ...folders]);
-  assert(found !== undefined, "TensorBoard's reader failed");
-  return JSON.parse(found);
+  const found = await ran(python!, ["tests/tensorboard/read.py", ...folders]);
+  if ("failed" in found) throw new Error(`TensorBoard's reader failed: ${found.failed}`);
+  return JSON.parse(found.out);
 }
 
 async function written(folder: string, steps: number, from = 0): Promise<Progress[]> {
@@ -47,10 +31,6 @@ async function written(folder: string, steps: number, from = 0): Promise<Progres
 const curve = (records: readonly Progress[], of: (at: Progress) => number | undefined) =>
   records.flatMap((at) => of(at) === undefined ? [] : [[at.step, Math.fround(of(at)!)]]);
 
-if (!await isInstalled()) {
-  console.log(`SKIPPED: ${wanted} cannot be installed here`);
-  Deno.exit(0);
-}
 const folder = await Deno.makeTempDir({ dir: "out", prefix: "events-" });
 try {
   const whole = await written(`${folder}/whole`, 30);

@@ -6,8 +6,6 @@ import type { Chunk, Group } from "./footer.ts";
 import type { Leaf } from "./leaf.ts";
 import { pagesOf } from "./pages.ts";
 
-export type { Group } from "./footer.ts";
-
 /** A column that is read, and what as. */
 export interface Wanted {
   readonly leaf: Leaf;

@@ -5,8 +5,8 @@ import { type Ranged, ranged } from "../../files/ranged.ts";
 import { storedIn, type StoredSource } from "../../files/stored.ts";
 import { type Json, type TablePart, type TableParts, tableParts } from "../dataset.ts";
 import type { ParquetKind } from "./columns.ts";
-import { type Footer, readFooter } from "./footer.ts";
-import { type Group, groupRows, type Wanted } from "./group.ts";
+import { type Footer, type Group, readFooter } from "./footer.ts";
+import { groupRows, type Wanted } from "./group.ts";
 import { type Leaf, leafOf } from "./leaf.ts";
 
 /** Options of {@linkcode parquetParts}. */

@@ -1,0 +1,34 @@
+/** The result of a program: its output, or the last lines of what it said when it failed. */
+export type Ran = { readonly out: string } | { readonly failed: string };
+
+/** Runs a program to its end. */
+export async function ran(program: string, args: readonly string[]): Promise<Ran> {
+  try {
+    const { success, stdout, stderr } = await new Deno.Command(program, { args: [...args] }).output();
+    const [out, error] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trim());
+    return success ? { out } : { failed: (error || out).split("\n").slice(-3).join("\n") };
+  } catch (error) {
+    return { failed: (error as Error).message };
+  }
+}
+
+/**
+ * Installs Python packages in a virtual environment of their own, where that was not done before. Returns its Python;
+ * undefined where they cannot be installed, after a line that says so.
+ */
+export async function pythonOf(environment: string, packages: readonly string[]): Promise<string | undefined> {
+  const [python, list] = [`${environment}/bin/python`, packages.join("\n")];
+  if (await Deno.readTextFile(`${environment}/installed`).catch(() => "") === list) return python;
+  const commands: [string, string[]][] = [
+    ["python3", ["-m", "venv", environment]],
+    [python, ["-m", "pip", "install", "--quiet", ...packages]],
+  ];
+  for (const [program, args] of commands) {
+    const found = await ran(program, args);
+    if ("out" in found) continue;
+    console.log(`${found.failed}\nSKIPPED: ${packages.join(" and ")} cannot be installed here`);
+    return undefined;
+  }
+  await Deno.writeTextFile(`${environment}/installed`, list);
+  return python;
+}
