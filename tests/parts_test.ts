@@ -273,6 +273,16 @@ Deno.test("dataset() refuses data that has changed, and rows that make does not 
     const odd = table.columns.id.kind === "number" && table.columns.id.values[0] === 5;
     return odd ? encode(features, table) : encoded(table);
   }, "wanted rows of");
+  await assertRejects(
+    () => Array.fromAsync(train(model, parts as never)),
+    TypeError,
+    "found a table in parts: dataset(table, make) makes rows of it",
+  );
+  assertThrows(
+    () => encode(fit({ id: numeric() }, parts) as never, { id: [1] }),
+    TypeError,
+    "Cannot encode rows: wanted features by name: await fit(...)",
+  );
   model.dispose();
   assertThrows(
     () => dataset(csvParts(files, { columns }) as unknown as TableParts, encoded),
