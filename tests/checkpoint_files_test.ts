@@ -12,6 +12,7 @@ import {
   type Weighting,
 } from "../mod.ts";
 import { sliceRows } from "../lib/data/rows.ts";
+import { differenceOf } from "../lib/train/identity.ts";
 import { bitsOf, dataOf, type Kinds, modelOf, optionsOf } from "./runs.ts";
 import { withTemp } from "./temp.ts";
 
@@ -244,6 +245,29 @@ Deno.test("a training of something else cannot go on: the difference is named", 
     const validation = rows as never;
     await assertRejects(() => trained({ resume: folder, validation }, undefined, rows, noisy), TypeError, "spec.input");
   });
+});
+
+Deno.test("a training that has taken more than is asked for takes no more steps", async () => {
+  for (const budget of [{ steps: 1 }, { steps: 12, epochs: 1 }]) {
+    await withTemp(async (dir) => {
+      const folder = `${dir}/run`;
+      await begun(folder, 12);
+      const { records } = await trained({ checkpoint: { folder, every }, resume: folder, ...budget });
+      assertEquals(records.every(({ step }) => step <= 12), true, JSON.stringify(records.map(({ step }) => step)));
+    });
+  }
+});
+
+Deno.test("differenceOf() names the file that changed, and the place in lists of other lengths", () => {
+  const files = [["a.csv", 10], ["b.csv", 20]];
+  const saved = { files };
+  assertEquals(differenceOf({ files: [["a.csv", 10], ["b.csv", 20]] }, saved), undefined);
+  const table: readonly [unknown, string][] = [
+    [[["a.csv", 10], ["b.csv", 21]], 'files.1: found ["b.csv",21], the checkpoint has ["b.csv",20]'],
+    [[...files, ["c.csv", 5]], 'files.2: found ["c.csv",5], the checkpoint has nothing'],
+    [[["a.csv", 10]], 'files.1: found nothing, the checkpoint has ["b.csv",20]'],
+  ];
+  for (const [found, wanted] of table) assertEquals(differenceOf({ files: found }, saved), wanted);
 });
 
 Deno.test("wrong options of checkpoints are refused before anything is written", async () => {

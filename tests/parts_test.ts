@@ -150,6 +150,8 @@ Deno.test("csvParts() opens the files of a pattern in the order of their paths, 
       whole(await Array.fromAsync(await csvParts(`${dir}/${pattern}`, { columns: { id: "number" } }))).id;
     assertEquals(await ids("day-*/part-*.csv"), [3, 2, 1, 0]);
     assertEquals(await ids("day-9/*.csv"), [4, 3, 2, 1]);
+    await Deno.writeTextFile(`${dir}/day-0`, ""); // neither a file beside the folders nor a folder without the file fits
+    assertEquals(await ids("day-*/other.csv"), [4]);
     const { identity } = await csvParts(`${dir}/day-*/part-1*.csv`, { columns: { id: "number" } });
     assertEquals(identity, { kind: "csv", files: [["part-10.csv", 5], ["part-1.csv", 5]], columns: { id: "number" } });
     const opened = (path: string) => csvParts(`${dir}/${path}`, { columns: { id: "number" } });
@@ -271,6 +273,16 @@ Deno.test("dataset() refuses data that has changed, and rows that make does not 
     const odd = table.columns.id.kind === "number" && table.columns.id.values[0] === 5;
     return odd ? encode(features, table) : encoded(table);
   }, "wanted rows of");
+  await assertRejects(
+    () => Array.fromAsync(train(model, parts as never)),
+    TypeError,
+    "found a table in parts: dataset(table, make) makes rows of it",
+  );
+  assertThrows(
+    () => encode(fit({ id: numeric() }, parts) as never, { id: [1] }),
+    TypeError,
+    "Cannot encode rows: wanted features by name: await fit(...)",
+  );
   model.dispose();
   assertThrows(
     () => dataset(csvParts(files, { columns }) as unknown as TableParts, encoded),

@@ -126,6 +126,7 @@ export function checkFeatures(
   fits: (found: unknown) => boolean,
   wanted: string,
 ): void {
+  if (features instanceof Promise) throw new TypeError(`Cannot ${action}: wanted features by name: await fit(...)`);
   if (!isRecord(features)) throw new TypeError(`Cannot ${action}: wanted features by name, found ${kindOf(features)}`);
   for (const [name, feature] of Object.entries(features)) {
     if (fits(feature)) continue;

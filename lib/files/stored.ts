@@ -72,7 +72,8 @@ async function matching(action: string, pattern: string): Promise<string[]> {
   let paths = [""];
   for (const [at, part] of parts.entries()) {
     const join = (name: string) => (path: string) => at === 0 ? name : `${path}/${name}`;
-    if (!part.includes("*")) paths = paths.map(join(part));
+    const isListed = parts.slice(0, at).some((before) => before.includes("*")) && !["", ".", ".."].includes(part);
+    if (!part.includes("*") && !isListed) paths = paths.map(join(part));
     else {
       const fits = new RegExp(`^${part.split("*").map(escaped).join("[^/]*")}$`);
       const all = await Promise.all(paths.map(async (path) => {

@@ -25,7 +25,9 @@ export function checkRows(
 ): void {
   const action = `Cannot ${purpose}`;
   if (!isRecord(rows) || !(Number.isSafeInteger(rows.count) && rows.count >= 0) || !isRecord(rows.inputs)) {
-    throw new TypeError(`${action}: wanted rows, such as rows([[1, 2], [3, 4]]), found ${kindOf(rows)}`);
+    const isParts = isRecord(rows) && typeof (rows as { readonly parts?: unknown }).parts === "function";
+    const found = isParts ? "a table in parts: dataset(table, make) makes rows of it" : kindOf(rows);
+    throw new TypeError(`${action}: wanted rows, such as rows([[1, 2], [3, 4]]), found ${found}`);
   }
   for (const [what, columns] of Object.entries({ labels: rows.labels, weights: rows.weights })) {
     if (columns === undefined) continue;

@@ -91,7 +91,7 @@ function short(text: string): string {
 
 /** Returns the first difference of two values, in words; undefined if they are equal. */
 export function differenceOf(found: unknown, saved: unknown, path = ""): string | undefined {
-  const lists = Array.isArray(found) && Array.isArray(saved) && found.length === saved.length;
+  const lists = Array.isArray(found) && Array.isArray(saved) && !isFile(found, saved);
   if (lists || isRecord(found) && isRecord(saved)) {
     const [a, b] = [found, saved] as Readonly<Record<string, unknown>>[];
     for (const name of new Set([...Object.keys(a), ...Object.keys(b)])) {
@@ -100,8 +100,14 @@ export function differenceOf(found: unknown, saved: unknown, path = ""): string 
     }
     return undefined;
   }
-  if (found === saved) return undefined;
+  if (found === saved || isFile(found, saved) && JSON.stringify(found) === JSON.stringify(saved)) return undefined;
   return `${path}: found ${shown(found)}, the checkpoint has ${shown(saved)}`;
+}
+
+/** Returns true for a file's name with its size, and another with that name: shown whole, so that the name is read. */
+function isFile(found: unknown, saved: unknown): boolean {
+  const [a, b] = [found, saved].map((value) => Array.isArray(value) ? value : []);
+  return typeof a[0] === "string" && a[0] === b[0] && (typeof a[1] === "number" || typeof b[1] === "number");
 }
 
 function shown(value: unknown): string {

@@ -187,9 +187,9 @@ async function* recordsOf<Tasks extends string>(
   keeper: Keeper | undefined,
 ): AsyncGenerator<Progress<Tasks>, End<Tasks>, void> {
   const { model, data, clock, now } = run;
-  const { batch, accumulate, shuffle, from, most, signal } = run.given;
+  const { batch, accumulate, shuffle, from, most, epochs, signal } = run.given;
   let taken = now.step; // the running one counted
-  const enough = () => signal?.aborted === true || taken === most;
+  const enough = () => signal?.aborted === true || taken >= most || now.epoch > epochs;
   const order = { batch, accumulate, shuffle, epoch: from.epoch + now.epoch, start: now.position, signal, enough };
   const feeds = feedsOf(model, run.steps.graph, data, order, from.step + now.step);
   let computing = false;
