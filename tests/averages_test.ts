@@ -24,6 +24,7 @@ import {
   type TrainOptions,
 } from "../mod.ts";
 import { insidesOf } from "../lib/model/insides.ts";
+import { withTemp } from "./temp.ts";
 
 const users = Array.from({ length: 40 }, (_, row) => `u${(row * row) % 23}`);
 const features = fit({ user: category() }, { user: users });
@@ -153,4 +154,20 @@ Deno.test("averages of a training that fails are those of the steps before", asy
     "Cannot train: average must be a decay between 0 and 1, found 1",
   );
   again.dispose();
+});
+
+Deno.test("averages have the same bits whether and wherever they are evaluated", async () => {
+  const one = await begun();
+  for await (const _ of train(one, data, { ...options, average: 0.9 })) { /* trains */ }
+  await withTemp(async (dir) => {
+    const folder = `${dir}/run`;
+    for (const steps of [2, 5, 16, undefined]) {
+      const model = await begun();
+      const given = { ...options, average: 0.9, validation: held, checkpoint: { folder }, resume: folder, steps };
+      for await (const _ of train(model, data, given)) { /* trains */ }
+      if (steps === undefined) assertEquals(await numbersOf(model), await numbersOf(one));
+      model.dispose();
+    }
+  });
+  one.dispose();
 });

@@ -26,7 +26,7 @@ export function averagesIn(store: Store, vectors: readonly VectorAverage[]): Ave
     const [flat, average] = [await store.read(flatName), await store.read(averageName)];
     store.write(flatName, average);
     store.write(averageName, flat);
-    for (const { swap } of vectors) swap();
+    for (const { enter, leave } of vectors) isIn ? leave() : enter();
     isIn = !isIn;
   };
   return {
@@ -50,8 +50,10 @@ export interface VectorAverage {
   readonly before: (rows: Int32Array, count: number, step: number) => void;
   /** Adds a step that has changed some rows. */
   readonly after: (rows: Int32Array, count: number) => void;
-  /** Exchanges all averages, brought up to the last step, and vectors. */
-  readonly swap: () => void;
+  /** Puts the averages, brought up to the last step, in the place of the vectors, of which it keeps a copy. */
+  readonly enter: () => void;
+  /** Puts the vectors back. The averages go on as if they had not been looked at. */
+  readonly leave: () => void;
   /** Returns the averages, each after its last change, valid until the next one. */
   readonly state: () => AverageState;
 }
@@ -68,13 +70,15 @@ export function averageOf(
 ): VectorAverage {
   const average = begun?.vectors ?? vectors.slice();
   const steps = begun?.steps ?? new Int32Array(rows + 1);
-  const toward = (row: number, factor: number) => {
+  let held: Float32Array | undefined; // the vectors while averages are in their place
+  const write = (row: number, step: number, to: Float32Array) => {
+    const factor = decay ** Math.max(0, step - steps[row]);
     for (let at = row * units; at < (row + 1) * units; at++) {
-      average[at] = vectors[at] + factor * (average[at] - vectors[at]);
+      to[at] = factor === 1 ? average[at] : vectors[at] + factor * (average[at] - vectors[at]);
     }
   };
   const upTo = (row: number, step: number) => {
-    if (steps[row] < step) toward(row, decay ** (step - steps[row]));
+    if (steps[row] < step) write(row, step, average);
     steps[row] = step;
   };
   return {
@@ -85,9 +89,13 @@ export function averageOf(
     after: (changed, count) => {
       for (let at = 0; at < count; at++) upTo(changed[at], steps[rows]);
     },
-    swap: () => {
-      for (let row = 0; row < rows; row++) upTo(row, steps[rows]);
-      for (let at = 0; at < vectors.length; at++) [vectors[at], average[at]] = [average[at], vectors[at]];
+    enter: () => {
+      held = vectors.slice();
+      for (let row = 0; row < rows; row++) write(row, steps[rows], vectors); // rounding them here would change later ones
+    },
+    leave: () => {
+      if (held !== undefined) vectors.set(held);
+      held = undefined;
     },
     state: () => ({ vectors: average, steps }),
   };

@@ -40,7 +40,7 @@ export interface TrainOptions<Tasks extends string = string> {
    *
    * Validation and `stopping` see the averages, and the model holds them when the training ends, however it ends; within
    * the loop it holds the parameters that follow the gradient. They take the memory of the parameters and vectors once more,
-   * and again for the best epoch's. Default: none.
+   * and again for the best epoch's, and the vectors once more while they are evaluated. Default: none.
    */
   readonly average?: number;
   /** The optimiser: how parameters follow their gradient. Default `adam(1e-3)`. */
