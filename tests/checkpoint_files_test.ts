@@ -352,3 +352,19 @@ Deno.test("another engine goes on with a training, by the paths of its parameter
     records.forEach(({ loss }, at) => assert(Math.abs(loss.spend - whole[at].loss.spend) < 1e-4));
   });
 });
+
+Deno.test("a folder loads while a training replaces its only checkpoint, whatever form its path has", async () => {
+  await withTemp(async (dir) => {
+    let done = false;
+    const options = { checkpoint: { folder: `${dir}/run/`, every, keep: 1 }, resume: `${dir}/run` };
+    const training = trained(options).finally(() => done = true);
+    while (!done) {
+      const isThere = await Deno.stat(`${dir}/run`).then(() => [...Deno.readDirSync(`${dir}/run`)], () => []);
+      if (!isThere.some(({ name }) => name.startsWith("step-"))) await new Promise((next) => setTimeout(next, 1));
+      else (await load(`${dir}/run`, { engine: reference() })).dispose();
+    }
+    const { model } = await training;
+    assertEquals(await bitsOf(model), wholeBits);
+    model.dispose();
+  });
+});

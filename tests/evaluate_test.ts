@@ -30,7 +30,13 @@ import { withTemp } from "./temp.ts";
 Deno.test("sorter() yields records by their keys, as they came where these are alike, in memory and in files", async () => {
   await withTemp(async (folder) => {
     const source = random("sorter");
-    for (const [count, most, keys] of [[0, 5, 1], [1, 1, 1], [5000, 7, 1], [30_000, 4000, 2], [9999, Infinity, 2]]) {
+    for (
+      const [count, most, keys] of [[0, 5, 1], [1, 1, 1], [5000, 7, 1], [9000, 1, 1], [30_000, 4000, 2], [
+        9999,
+        Infinity,
+        2,
+      ]]
+    ) {
       const records = Array.from({ length: count }, (_, at) => [
         source.bits() % 50 - 25,
         source.bits() % 3 === 0 ? -0 : source.bits() / 2 ** 32,

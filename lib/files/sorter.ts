@@ -36,12 +36,22 @@ export function sorter(width: number, keys: number, { most = 2 ** 22, folder }: 
   let count = 0;
   let place: string | undefined;
   const runs: string[] = [];
+  let written = 0;
   const spill = async () => {
     place ??= await temporary(folder, most, action);
-    const path = `${place}/${runs.length}`;
+    const path = `${place}/${written++}`;
     await writeRun(path, inOrder(records, { count, width, keys }), action);
     runs.push(path);
     count = 0;
+  };
+  const fewer = async () => {
+    // Runs that are next to each other, so that records that are alike stay as they came.
+    for (const [at, some] of groupsOf(runs.splice(0), mostOpen).entries()) {
+      const path = `${place}/${written++}`;
+      await writeRun(path, merged(some, width, keys, action), action);
+      for (const run of some) await removed(run);
+      runs[at] = path;
+    }
   };
   const hold = (more: Float64Array) => {
     records = room(records, count * width + more.length);
@@ -57,6 +67,7 @@ export function sorter(width: number, keys: number, { most = 2 ** 22, folder }: 
       if (runs.length === 0) return yield* inOrder(records, { count, width, keys });
       await spill();
       records = new Float64Array(0);
+      while (runs.length > mostOpen) await fewer();
       yield* merged(runs, width, keys, action);
     },
     dispose: async () => {
@@ -78,6 +89,14 @@ export function checkSorting(sorting: Sorting, action: string): void {
   if (folder !== undefined && typeof folder !== "string") {
     throw new TypeError(`Cannot ${action}: sorting.folder must be the path of a folder, found ${kindOf(folder)}`);
   }
+}
+
+/** The runs that are merged at once: systems let a program open some hundreds of files, and it may need others. */
+const mostOpen = 128;
+
+/** Returns a list in parts of so many items. */
+function groupsOf<T>(list: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(list.length / size) }, (_, at) => list.slice(at * size, (at + 1) * size));
 }
 
 /** Returns a new folder for files. */
@@ -129,11 +148,15 @@ function compared(one: Float64Array, at: number, other: Float64Array, from: numb
   return 0;
 }
 
-async function writeRun(path: string, pieces: Iterable<Float64Array>, action: string): Promise<void> {
+async function writeRun(
+  path: string,
+  pieces: Iterable<Float64Array> | AsyncIterable<Float64Array>,
+  action: string,
+): Promise<void> {
   try {
     const file = await files().create(path, 0o600);
     try {
-      for (const { buffer, byteOffset, byteLength } of pieces) {
+      for await (const { buffer, byteOffset, byteLength } of pieces) {
         const bytes = new Uint8Array(buffer, byteOffset, byteLength);
         for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
       }

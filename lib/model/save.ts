@@ -241,12 +241,24 @@ export async function load<Tasks extends string = string>(
   options: LoadOptions<Tasks> = {},
 ): Promise<Model<Tasks>> {
   const { tasks, ...rest } = optionsOf("load model", options, ["engine", "seed", "tasks"], ["fuse"]);
-  const folder = folderOf(await newestIn(from), [specFile, parametersFile], "load model");
-  const { spec, tensors, metadata } = await readPair(folder);
+  const { spec, tensors, metadata } = await readNewest(from);
   if (tasks !== undefined) checkTasks(spec, tasks);
   const saved = /^-?\d{1,16}$/.test(metadata.seed ?? "") ? Number(metadata.seed) : 0;
   const seed = rest.seed ?? (Number.isSafeInteger(saved) ? saved : 0);
   return await compiled(spec as Spec<Tasks>, { ...rest, seed, parameters: tensors }, true);
+}
+
+/** Reads a model; of a folder of checkpoints the newest, again if a training removes that one meanwhile. */
+async function readNewest(from: string | URL | Contents): Promise<Pair> {
+  for (let attempt = 1, newest = await newestIn(from);; attempt++) {
+    try {
+      return await readPair(folderOf(newest, [specFile, parametersFile], "load model"));
+    } catch (error) {
+      const newer = await newestIn(from);
+      if (attempt === mostAttempts || newer === newest) throw error;
+      newest = newer;
+    }
+  }
 }
 
 /** Returns the newest checkpoint of a folder of them, else what was given. */

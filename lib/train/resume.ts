@@ -1,4 +1,4 @@
-import { failure } from "../files/runtime.ts";
+import { failure, files } from "../files/runtime.ts";
 import { flatName } from "../graph/layout.ts";
 import { rowsByText } from "../model/grow.ts";
 import { insidesOf } from "../model/insides.ts";
@@ -41,13 +41,14 @@ export async function resumed(
   const action = "resume training";
   const found = await newestCheckpoint(folder, action);
   if (found === undefined) {
-    if (folder === given.checkpoint?.folder) return undefined;
+    if (given.checkpoint !== undefined && await isSame(folder, given.checkpoint.folder)) return undefined;
     throw failure("NotFound", `Cannot ${action}\n  at ${folder}: no checkpoint found`);
   }
   const { facts, path } = found;
   const { spec, tensors } = await readModel(path);
   const from = given.warm === undefined ? given.from : facts.identity.from as unknown as Settings["from"];
-  const difference = differenceOf(model.spec, spec, "spec") ?? differenceOf({ ...identity, from }, facts.identity) ??
+  const difference = differenceOf(model.spec, spec, "spec") ??
+    differenceOf(asSaved({ ...identity, from }), facts.identity) ??
     differenceOf(ratesAt({ ...given, from }, facts.step), facts.rates, `the rate at step ${from.step + facts.step}`);
   if (difference !== undefined) {
     const wanted = "wanted the model, data and options of the training that wrote it";
@@ -68,6 +69,16 @@ export async function resumed(
   const flats = { ...flatsFrom(model, given, arrays), ...average && { [averageName]: average } };
   const steps = { flats, vectors: states, weighting: facts.weighting };
   return { facts, from, steps, best: flatFrom(layout, arrays, "best") };
+}
+
+/** Returns what a checkpoint has of facts, such as null for an undefined item of a list. */
+function asSaved(identity: Facts["identity"]): unknown {
+  return JSON.parse(JSON.stringify(identity));
+}
+
+/** Returns true if two paths, of which the second is there, are of one folder. */
+async function isSame(folder: string, other: string): Promise<boolean> {
+  return await files().realPath(folder).catch(() => undefined) === await files().realPath(other);
 }
 
 /** A training of a model that goes on from the optimiser of another. */
