@@ -51,7 +51,7 @@ function inventedFeatures(): Features {
   const category = (length: number): Feature => ({
     kind: "category",
     missing: "unknown",
-    words: Array.from({ length: length - 1 }, (_, word) => String(word).padStart(3, "0")),
+    words: Array.from({ length: length - 1 }, (_, word) => `word ${String(word).padStart(3, "0")}`),
   });
   return Object.fromEntries([
     ...Array.from({ length: numbers }, (_, at) => [`number ${at}`, numeric]),

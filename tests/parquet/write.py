@@ -2,7 +2,9 @@
 
     python write.py FOLDER          the small files that are kept beside this one
     python write.py FOLDER ROWS     those of every compression, page version and encoding, of so many rows
-    python write.py FOLDER LOG.csv  a file of CSV, plain or gzip, in Parquet, for deno task bench --only reading
+    python write.py FOLDER FILE.csv NAME
+                                    a file of CSV, plain or gzip, as NAME-snappy.parquet and NAME-zstd.parquet, for
+                                    deno task bench --only reading
 """
 
 import csv
@@ -234,16 +236,16 @@ def large(folder, count):
         json.dump(files, file)
 
 
-def log(folder, path):
+def converted(folder, path, name):
     table = pyarrow.csv.read_csv(path)
     for codec in ["snappy", "zstd"]:
-        pq.write_table(table, f"{folder}/log-{codec}.parquet", compression=codec)
+        pq.write_table(table, f"{folder}/{name}-{codec}.parquet", compression=codec, row_group_size=100_000)
 
 
 if __name__ == "__main__":
     folder, *rest = sys.argv[1:]
     if rest and not rest[0].isdigit():
-        sys.exit(log(folder, rest[0]))
+        sys.exit(converted(folder, *rest))
     with open(f"{folder}/kinds.json", "w", encoding="utf-8") as file:
         json.dump({name: kind for name, _, kind, _, _ in columns}, file, ensure_ascii=False)
         file.write("\n")
