@@ -7,7 +7,8 @@ import { readModel } from "../model/save.ts";
 
 import type { Tensor } from "../ops/tensor.ts";
 import type { Spec } from "../spec/spec.ts";
-import { arraysOf, type Facts, newestCheckpoint, type NumberArrays } from "./checkpoint.ts";
+import { arraysOf, type Facts, newestCheckpoint } from "./checkpoint.ts";
+import type { NumberArrays } from "./checkpoint_arrays.ts";
 import { differenceOf, rulesOf } from "./identity.ts";
 import type { Settings } from "./options.ts";
 import { flatFrom, ratesAt, vectorStateFrom } from "./run.ts";
