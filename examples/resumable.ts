@@ -2,6 +2,7 @@ import { type Data, type Model, type Progress, train, type TrainOptions } from "
 import { explained, kindAt, message, placeOf } from "../lib/files/place.ts";
 import { failure } from "../lib/files/runtime.ts";
 import { holdVersions, type Version } from "../lib/files/versions.ts";
+import { baseOf } from "../lib/train/checkpoint.ts";
 import { type Options, UsageError, type ValuesOf } from "./options.ts";
 
 /** The options of an example that trains: its run can be ended at any moment, and goes on to the same numbers. */
@@ -151,7 +152,7 @@ interface Log<Tasks extends string> {
 async function opened<Tasks extends string>(
   folder: string,
 ): Promise<{ readonly log: Log<Tasks>; readonly versions: readonly Version[] }> {
-  const held = await holdVersions(folder, "resume training", ""); // brings back what a kill left under a hidden name
+  const held = await holdVersions(folder, "resume training", "", baseOf); // brings back what a kill left under a hidden name
   try {
     const versions = await held.list();
     return { log: await openLog<Tasks>(`${folder}/records.jsonl`, versions.length > 0), versions };

@@ -1,10 +1,17 @@
 import { assertEquals } from "@std/assert";
-import { type Progress, train } from "../mod.ts";
+import type { Progress } from "../mod.ts";
+import { byChanges } from "../lib/train/changes.ts";
+import { trainBy } from "../lib/train/train.ts";
 import { bitsOf, dataOf, type Kinds, kinds, modelOf, optionsOf } from "./runs.ts";
 import { withTemp } from "./temp.ts";
 
 /** A run of some kinds; `stops` are the steps after which it is left, to go on with a new model. */
-async function ran(given: Kinds, folder?: string, stops: readonly number[] = []): Promise<[Progress[], string]> {
+async function ran(
+  given: Kinds,
+  folder?: string,
+  stops: readonly number[] = [],
+  form = byChanges,
+): Promise<[Progress[], string]> {
   const seen: Progress[] = [];
   const options = {
     ...optionsOf(given),
@@ -12,7 +19,7 @@ async function ran(given: Kinds, folder?: string, stops: readonly number[] = [])
   };
   for (const stop of [...stops, Infinity]) {
     const model = await modelOf(given);
-    for await (const at of train(model, await dataOf(given), options)) {
+    for await (const at of trainBy(model, await dataOf(given), options, form)) {
       seen.push(at);
       if (at.step >= stop) break;
     }
@@ -57,5 +64,8 @@ for (const [at, given] of table.entries()) {
     const [records, bits] = await withTemp((dir) => ran(given, `${dir}/run`, stops));
     assertEquals(records, whole[0]);
     assertEquals(bits, whole[1]);
+    if (given.table !== "embedded") return;
+    const form = { share: 10, least: 0, most: 4 }; // all by changes, but every fifth
+    assertEquals(await withTemp((dir) => ran(given, `${dir}/run`, stops, form)), whole);
   });
 }

@@ -1,5 +1,5 @@
 import { isRecord, kindOf } from "../errors/kinds.ts";
-import { type FilePlace, kindAt, message, placeOf } from "./place.ts";
+import { besidePath, type FilePlace, kindAt, message, placeOf } from "./place.ts";
 import { filled, openFolderFile, readFolderFile } from "./read.ts";
 import { room } from "./room.ts";
 import { files, system, unreachable } from "./runtime.ts";
@@ -35,6 +35,8 @@ export interface Folder {
   readonly open: <T>(file: string, work: (bytes: ByteReader) => Promise<T>) => Promise<T>;
   /** Returns a text that differs after some files are replaced; always the same where they cannot be. */
   readonly version: (files: readonly string[]) => Promise<string>;
+  /** Returns the folder of a name beside it; absent where nothing is known to lie beside it. */
+  readonly beside?: (name: string) => Folder;
 }
 
 /** Bytes that are read one after the other. */
@@ -84,6 +86,7 @@ function onDisk(path: string, wanted: readonly string[], action: string): Folder
       const infos = await Promise.all(names.map((name) => stat(`${path}/${name}`).catch(() => undefined)));
       return JSON.stringify([there.sort(), infos.map((info) => info?.version)]);
     },
+    beside: (name) => onDisk(besidePath(path, name), wanted, action),
   };
 }
 
@@ -102,6 +105,11 @@ function remote(folder: URL, wanted: readonly string[], action: string): Folder 
       readWithin(urlOf(file), limit, { action, path: nameOf(file), advice: needs(also(wanted, file)) }),
     open: (file, work) => opened(urlOf(file), { action, path: nameOf(file), advice: needs(also(wanted, file)) }, work),
     version: () => Promise.resolve(""),
+    beside: (name) => {
+      const url = new URL(folder);
+      url.pathname = folder.pathname.replace(/[^/]*\/?$/, name);
+      return remote(url, wanted, action);
+    },
   };
 }
 

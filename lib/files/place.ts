@@ -37,6 +37,13 @@ export function placeOf(path: string, action: string, advice?: string): FilePlac
   return { action, advice, path, parent: at < 0 ? "." : clean.slice(0, Math.max(at, 1)), name };
 }
 
+/** Returns the path of a folder that lies beside one, by its name. */
+export function besidePath(path: string, name: string): string {
+  const clean = path.replace(/\/+$/, "");
+  const own = /^(.*\/)?step-\d{8,}$/.exec(clean);
+  return own === null ? `${clean}/../${name}` : `${own[1] ?? ""}${name}`; // a link may have another name
+}
+
 /** The kinds of things that lie at a path, as errors name it after `a`. */
 export type FileKind = Exclude<Kind, "link"> | "link to nothing";
 

@@ -16,7 +16,7 @@ export interface Versions {
   readonly has: (path: string) => Promise<boolean>;
   /**
    * Writes a version whole or not at all, and only then removes those of later steps, which it takes the place of, and the
-   * older ones but for the newest few.
+   * older ones but for the newest few and those that they need.
    *
    * @param files Contents by file name, written in their order.
    * @param keep The number of versions that stay.
@@ -43,11 +43,17 @@ export async function versionsIn(folder: string): Promise<readonly Version[]> {
  *
  * @param action The action that errors name.
  * @param advice The way on where writing fails, as the last line of errors.
+ * @param baseOf Returns the name of the older version that the one at a path needs, if it needs one.
  * @throws {Deno.errors.Busy} if another writer holds it, as far as the system can lock folders.
  * @throws {Deno.errors.NotADirectory} if something else is there.
  * @throws {Deno.errors.NotCapable} if a permission is missing, with the flag that gives it.
  */
-export async function holdVersions(folder: string, action: string, advice: string): Promise<Versions> {
+export async function holdVersions(
+  folder: string,
+  action: string,
+  advice: string,
+  baseOf: (path: string) => Promise<string | undefined>,
+): Promise<Versions> {
   const place = placeOf(folder, action);
   try {
     const kind = await kindAt(folder);
@@ -69,15 +75,20 @@ export async function holdVersions(folder: string, action: string, advice: strin
         return found === path || (await versionsIn(path)).some((version) => version.path === found);
       },
       write: async (step, files, keep) => {
-        const name = nameOf(step);
+        const name = versionName(step);
         const target = { ...place, advice, path: `${folder}/${name}`, parent: folder, name };
         try {
           await checkSame(path, target);
-          await written(target, files);
           const others = (await versionsIn(folder)).filter((version) => version.step !== step);
           const later = others.filter((version) => version.step > step);
-          const older = others.filter((version) => version.step < step).slice(keep - 1);
-          for (const version of [...later, ...older]) await removed(await aside(version.path, "new"));
+          const leave = async (some: readonly Version[]) => {
+            for (const { path } of some) await removed(await aside(path, "new"));
+          };
+          await written(target, files, () => leave(later)); // which may need the one that it takes the place of
+          const older = others.filter((version) => version.step < step);
+          const kept = older.slice(0, keep - 1).map(({ path }) => path);
+          const needed = older.length < keep ? [] : await Promise.all([target.path, ...kept].map(baseOf));
+          await leave(older.slice(keep - 1).filter((version) => !needed.includes(versionName(version.step))));
         } catch (error) {
           throw explained(error, target);
         }
@@ -89,7 +100,8 @@ export async function holdVersions(folder: string, action: string, advice: strin
   }
 }
 
-function nameOf(step: number): string {
+/** Returns the name of the version that is written after a step. */
+export function versionName(step: number): string {
   return `${prefix}${`${step}`.padStart(8, "0")}`;
 }
 
@@ -103,17 +115,28 @@ async function checkSame(path: string, place: FilePlace): Promise<void> {
   throw failure("NotFound", message(place, `${place.parent} now leads to ${found}, which no training holds`));
 }
 
-/** Writes a folder under a hidden name, which then takes its place: that of an older one, if there is one. */
-async function written({ path, parent, name }: FilePlace, files: Files): Promise<void> {
+/**
+ * Writes a folder under a hidden name, which then takes its place: that of an older one, if there is one.
+ *
+ * @param leaveOthers Called where it takes the place of one, once it is on the disk; or else when it is in its place.
+ */
+async function written(
+  { path, parent, name }: FilePlace,
+  files: Files,
+  leaveOthers: () => Promise<void>,
+): Promise<void> {
   const staged = `${parent}/${hiddenName(`.${name}.`)}`;
   try {
     await system().mkdir(staged);
     for (const [file, content] of Object.entries(files)) await writeSynced(`${staged}/${file}`, content);
     await synced(staged);
-    const old = await kindAt(path) === undefined ? undefined : await aside(path, "old");
+    const isNew = await kindAt(path) === undefined;
+    if (!isNew) await leaveOthers();
+    const old = isNew ? undefined : await aside(path, "old");
     await system().rename(staged, path);
     await synced(parent);
     if (old !== undefined) await removed(old);
+    else await leaveOthers();
   } catch (error) {
     await removed(staged);
     throw error;

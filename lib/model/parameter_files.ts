@@ -8,6 +8,7 @@ import { type Header, longestHeader } from "../formats/safetensors_header.ts";
 import { readSafetensors } from "../formats/safetensors_reader.ts";
 import type { Parameter } from "../graph/layout.ts";
 import { sizeOf } from "../ops/shape.ts";
+import { hasBase, onBase, wantedIn } from "./changes.ts";
 import { parseJson } from "./json_file.ts";
 import { checkNamed } from "./parameters.ts";
 
@@ -109,7 +110,8 @@ function betweenIndex(id: string): string {
 }
 
 /**
- * Reads a model's parameters as their bytes come, from one file or from those that an index names.
+ * Reads a model's parameters as their bytes come, from one file or from those that an index names; from one that names a
+ * base, of which it has what has changed, with that base.
  *
  * @param id The digest of the spec that they belong to.
  * @param check Refuses the metadata of a file.
@@ -126,9 +128,9 @@ export async function readParameters(
   const asOne = async (file: string, begin: () => void = () => {}) =>
     await open(file, async (bytes) => {
       begin();
-      return await readSafetensors(bytes, nameOf(file), mostOf(wanted), ({ entries, metadata }) => {
-        check(metadata, file);
-        checkNamed(wanted, entries);
+      return await readSafetensors(bytes, nameOf(file), mostOf(wanted), (header) => {
+        check(header.metadata, file);
+        checkNamed(wantedIn(wanted, header), header.entries);
       });
     });
   if (await has(betweenIndex(id))) return await readShards(folder, betweenIndex(id), wanted, check);
@@ -136,7 +138,15 @@ export async function readParameters(
   if (await has(indexFile)) return await readShards(folder, indexFile, wanted, check);
   let begun = false;
   try {
-    return await asOne(parametersFile, () => begun = true);
+    const read = await asOne(parametersFile, () => begun = true);
+    if (!hasBase(read.metadata)) return read;
+    return await onBase(read, folder, wanted, async (base) => {
+      return await readParameters(base, id, wanted, (metadata, file) => {
+        check(metadata, file);
+        if (!hasBase(metadata)) return;
+        throw new TypeError(`Cannot load model\n  at ${base.nameOf(file)}: a base names a base: wanted a whole one`);
+      });
+    });
   } catch (error) {
     // A folder elsewhere does not list its files: where it lacks the one, it may have the other.
     const index = begun ? undefined : await indexIn(folder, indexFile).catch(() => undefined);

@@ -18,6 +18,7 @@ import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
 import { checkText, kindOf, optionsOf } from "../errors/kinds.ts";
 import { compiled, type CompileOptions } from "./compile.ts";
+import { type Base, baseTexts, type ChangedRows, changedStored } from "./changes.ts";
 import { insidesOf } from "./insides.ts";
 import { parseJson } from "./json_file.ts";
 import {
@@ -144,6 +145,25 @@ export function parametersIn(
   const metadata = { format: "gatehouse", seed: String(model.seed), spec: id };
   const all = storedOf(plan, flat, tables, dtype);
   return parameterFiles(all, { ...encodingText(model.spec.input), ...metadata }, id, most);
+}
+
+/**
+ * Returns the file of a model's parameters, of whose tables it has the rows that changed since a base, and not the others.
+ *
+ * @param flat The flat array.
+ * @param id The digest of the table that they belong to.
+ */
+export function changedParametersIn(
+  model: Model,
+  flat: Tensor,
+  id: string,
+  changed: ChangedRows,
+  base: Base,
+): ParameterFiles {
+  const { plan, tables } = insidesOf(model, "save model");
+  const metadata = { format: "gatehouse", seed: String(model.seed), spec: id, ...baseTexts(base) };
+  const some = changedStored(storedOf(plan, flat, tables, "F32"), tables, changed);
+  return parameterFiles(some, { ...encodingText(model.spec.input), ...metadata }, id, Infinity);
 }
 
 /** Returns a model's files that `save` wrote, by the names that they keep. */

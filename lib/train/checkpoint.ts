@@ -1,13 +1,22 @@
 import type { Json, Position } from "../data/dataset.ts";
 import { isRecord } from "../errors/kinds.ts";
 import { folderOf } from "../files/folder.ts";
-import { explained, kindAt, message, placeOf } from "../files/place.ts";
+import { besidePath, explained, kindAt, message, placeOf } from "../files/place.ts";
 import { filled, openFolderFile } from "../files/read.ts";
 import { failure } from "../files/runtime.ts";
 import { sha256, sha256Of } from "../files/sha256.ts";
 import { type Content, type Files, hashed } from "../files/staged.ts";
 import { versionsIn } from "../files/versions.ts";
+import type { Base } from "../model/changes.ts";
 import { parseJson } from "../model/json_file.ts";
+import {
+  type ArrayEntry,
+  bytesOf,
+  mostInPiece,
+  type NumberArrays,
+  readArrays,
+  type Written,
+} from "./checkpoint_arrays.ts";
 import type { Progress } from "./progress.ts";
 import type { Watched } from "./stopping.ts";
 
@@ -39,12 +48,6 @@ export type Facts = {
   readonly engine: string;
 };
 
-/** An array of a checkpoint, of the type that it has in memory. */
-export type NumberArray = Float32Array | Float64Array | Int32Array;
-
-/** The arrays of a checkpoint beside the model's own files, by name. */
-export type NumberArrays = Readonly<Record<string, NumberArray>>;
-
 /** The file of facts, and that of arrays. */
 const [factsFile, arraysFile] = ["checkpoint.json", "training.bin"];
 
@@ -54,51 +57,49 @@ const format = "gatehouse checkpoint 1";
  * Returns the files of a checkpoint: those of the model, `training.bin`, the bytes of arrays one after the other as they
  * are in memory, little-endian, so that not a bit is lost, and `checkpoint.json`, which names the arrays and the SHA-256 of
  * every file.
+ *
+ * @param base The whole checkpoint since which the files hold what has changed. Default: they are whole.
+ * @param keep Called with the digest of the checkpoint once it is written.
  */
-export function checkpointFiles(model: Files, facts: Facts, arrays: NumberArrays): Files {
+export function checkpointFiles(
+  model: Files,
+  facts: Facts,
+  arrays: readonly Written[],
+  base: Base | undefined,
+  keep: (digest: string) => void,
+): Files {
   const digests = new Map<string, string>();
   const contents: Readonly<Record<string, Content>> = { ...model, [arraysFile]: () => bytesOf(arrays) };
   const files = Object.entries(contents).map(([name, content]) => {
     return [name, hashed(content, (digest) => digests.set(name, digest))];
   });
-  const named = Object.entries(arrays).map(([name, array]) => ({ name, type: typeOf(array), length: array.length }));
+  const named = arrays.map(({ pieces: _, ...entry }): ArrayEntry => entry);
   const text = function* () {
-    yield bytesIn({ format, facts, arrays: named, files: Object.fromEntries(digests) }); // known by now
+    const checkpoint = { format, facts, base, arrays: named, files: Object.fromEntries(digests) }; // known by now
+    keep(digestOf(checkpoint));
+    yield bytesIn(checkpoint);
   };
   return { ...Object.fromEntries(files), [factsFile]: text };
 }
 
-/** Yields the bytes of arrays in pieces. */
-function* bytesOf(arrays: NumberArrays): Generator<Uint8Array> {
-  for (const { buffer, byteOffset, byteLength } of Object.values(arrays)) {
-    for (let at = 0; at < byteLength; at += mostInPiece) {
-      yield new Uint8Array(buffer, byteOffset + at, Math.min(mostInPiece, byteLength - at));
-    }
-  }
-}
-
-/** The bytes of a piece that is written or read, at most. */
-const mostInPiece = 2 ** 22;
-
-const types = { float32: Float32Array, float64: Float64Array, int32: Int32Array } as const;
-
-type TypeName = keyof typeof types;
-
-function typeOf(array: NumberArray): TypeName {
-  return array instanceof Float32Array ? "float32" : array instanceof Float64Array ? "float64" : "int32";
-}
-
 /** Returns the bytes of a file of facts, which begins with the SHA-256 of the rest as compact JSON. */
 function bytesIn(checkpoint: unknown): Uint8Array {
-  const digest = sha256(new TextEncoder().encode(JSON.stringify(checkpoint)));
-  return new TextEncoder().encode(`${JSON.stringify({ sha256: digest, checkpoint }, undefined, 2)}\n`);
+  const text = JSON.stringify({ sha256: digestOf(checkpoint), checkpoint }, undefined, 2);
+  return new TextEncoder().encode(`${text}\n`);
+}
+
+/** Returns the digest of a checkpoint: of all that it is, as its files' digests are in it. */
+function digestOf(checkpoint: unknown): string {
+  return sha256(new TextEncoder().encode(JSON.stringify(checkpoint)));
 }
 
 /** A checkpoint as it lies in its folder, found whole. */
 export interface Checkpoint {
   readonly path: string;
   readonly facts: Facts;
-  readonly arrays: readonly { readonly name: string; readonly type: TypeName; readonly length: number }[];
+  readonly arrays: readonly ArrayEntry[];
+  /** The whole one since which it has what has changed; absent if it is whole. */
+  readonly base?: Checkpoint;
 }
 
 /**
@@ -150,20 +151,54 @@ async function checkpointIn(path: string, action: string): Promise<Checkpoint | 
     message({ action, path: `${path}/${file}` }, "the file is damaged: it is not what was written");
   const folder = folderOf(path, [factsFile], action);
   if (!await folder.has(factsFile)) return message({ action, path }, `no ${factsFile} found`);
-  const checkpoint = factsIn(await folder.read(factsFile, mostFacts));
+  const checkpoint = factsIn(await folder.read(factsFile, mostFacts))?.checkpoint;
   if (checkpoint === undefined) return damaged(factsFile);
   for (const [file, digest] of Object.entries(checkpoint.files)) {
     if (!await folder.has(file)) return message({ action, path }, `no ${file} found`);
     if (await fileDigest(path, file, action) !== digest) return damaged(file);
   }
-  return { path, facts: checkpoint.facts, arrays: checkpoint.arrays };
+  const { facts, arrays, base } = checkpoint;
+  if (base === undefined) return { path, facts, arrays };
+  const found = await baseIn(path, base, action);
+  return typeof found === "string" ? found : { path, facts, arrays, base: found };
+}
+
+/** Returns the base of a checkpoint, or the message of an error that names what is damaged or missing. */
+async function baseIn(path: string, { folder, sha256 }: Base, action: string): Promise<Checkpoint | string> {
+  const beside = besidePath(path, folder);
+  const holds = `it holds what has changed since ${folder}`;
+  if (await kindAt(beside) === undefined) return message({ action, path }, `${holds}, and ${beside} is missing`);
+  const found = await checkpointIn(beside, action);
+  if (typeof found === "string") return found;
+  const written = await storedIn(beside, action);
+  if (written?.sha256 === sha256 && found.base === undefined) return found;
+  return message({ action, path }, `${holds}, and ${beside} is another checkpoint of that name`);
+}
+
+/** Returns the name of the folder that a checkpoint needs beside it; undefined if it is whole, or damaged. */
+export async function baseOf(path: string): Promise<string | undefined> {
+  return (await storedIn(path, "write checkpoint").catch(() => undefined))?.checkpoint.base?.folder;
+}
+
+/** Returns what the file of a checkpoint's facts holds; undefined if it is damaged. */
+async function storedIn(path: string, action: string): Promise<StoredFacts | undefined> {
+  return factsIn(await folderOf(path, [factsFile], action).read(factsFile, mostFacts));
+}
+
+/** The file of a checkpoint's facts. */
+interface StoredFacts {
+  readonly sha256: string;
+  readonly checkpoint: Omit<Checkpoint, "path" | "base"> & {
+    readonly base?: Base;
+    readonly files: Readonly<Record<string, string>>;
+  };
 }
 
 /** The most bytes of a file of facts. */
 const mostFacts = 2 ** 28;
 
 /** Returns the checkpoint in the bytes of its file; undefined if they are not those that were written. */
-function factsIn(bytes: Uint8Array): (Checkpoint & { readonly files: Readonly<Record<string, string>> }) | undefined {
+function factsIn(bytes: Uint8Array): StoredFacts | undefined {
   let json: unknown;
   try {
     json = parseJson(bytes, factsFile);
@@ -174,7 +209,7 @@ function factsIn(bytes: Uint8Array): (Checkpoint & { readonly files: Readonly<Re
   if (!isRecord(checkpoint) || checkpoint.format !== format) return undefined;
   const written = bytesIn(checkpoint);
   const isWhole = bytes.length === written.length && bytes.every((byte, at) => byte === written[at]);
-  return isWhole ? checkpoint as unknown as ReturnType<typeof factsIn> : undefined;
+  return isWhole ? json as unknown as StoredFacts : undefined;
 }
 
 async function fileDigest(folder: string, file: string, action: string): Promise<string> {
@@ -188,14 +223,9 @@ async function fileDigest(folder: string, file: string, action: string): Promise
 }
 
 /** Reads the arrays of a checkpoint. */
-export async function arraysOf({ path, arrays }: Checkpoint, action: string): Promise<NumberArrays> {
-  return await openFolderFile(path, arraysFile, { wanted: [arraysFile], action }, async (open) => {
-    const read: [string, NumberArray][] = [];
-    for (const { name, type, length } of arrays) {
-      const array = new types[type](length);
-      await filled(open, new Uint8Array(array.buffer));
-      read.push([name, array]);
-    }
-    return Object.fromEntries(read);
+export async function arraysOf({ path, arrays, base }: Checkpoint, action: string): Promise<NumberArrays> {
+  const before = base === undefined ? {} : await arraysOf(base, action);
+  return await openFolderFile(path, arraysFile, { wanted: [arraysFile], action }, (open) => {
+    return readArrays(open, arrays, before);
   });
 }

@@ -1,8 +1,9 @@
 import { failure } from "../files/runtime.ts";
-import { holdVersions, type Versions } from "../files/versions.ts";
+import { holdVersions, versionName, type Versions } from "../files/versions.ts";
 import { insidesOf } from "../model/insides.ts";
-import { filesOfModel, parametersIn, type SpecFiles, specFiles } from "../model/save.ts";
-import { checkpointFiles } from "./checkpoint.ts";
+import { changedParametersIn, filesOfModel, parametersIn, type SpecFiles, specFiles } from "../model/save.ts";
+import { areFew, type ByChanges, changedIn } from "./changes.ts";
+import { baseOf, checkpointFiles } from "./checkpoint.ts";
 import type { Keeping } from "./options.ts";
 import { arraysIn, factsOf, type Run, stateOf } from "./run.ts";
 
@@ -20,15 +21,17 @@ export interface Keeper {
  * Returns the writer of checkpoints in a folder, which it holds until it is released.
  *
  * @param resume The folder or checkpoint that the training goes on from, if any.
+ * @param form The way in which checkpoints are written by changes.
  * @throws {Deno.errors.AlreadyExists} if the folder has checkpoints that the training does not go on from.
  * @throws {Deno.errors.Busy} if another training writes there.
  */
 export async function keeperOf(
   { folder, steps, seconds, keep }: Keeping,
   resume: string | undefined,
+  form: ByChanges,
 ): Promise<Keeper> {
   const advice = "the model in memory has learnt up to this step: save(model, path) saves it elsewhere";
-  const versions = await holdVersions(folder, "write checkpoint", advice);
+  const versions = await holdVersions(folder, "write checkpoint", advice, baseOf);
   try {
     await checkOwn(versions, folder, resume);
   } catch (error) {
@@ -38,6 +41,8 @@ export async function keeperOf(
   let before = performance.now();
   let spec: SpecFiles | undefined; // the same for all
   let written = "";
+  let base: { readonly folder: string; readonly sha256: string } | undefined; // the last whole one
+  let after = 0; // those by changes since then
   const write: Keeper["write"] = async (run) => {
     const { model, insides, given, now, clock } = run;
     const place = JSON.stringify([now.step, now.epoch, now.position ?? null, now.validated]);
@@ -46,9 +51,27 @@ export async function keeperOf(
     clock.pause();
     const state = await stateOf(run);
     spec ??= specFiles(model.spec);
-    const saved = filesOfModel(spec, parametersIn(model, state.flat, spec.id, "F32"));
-    const files = checkpointFiles(saved, factsOf(run, state), arraysIn(insides.plan.layout, state));
-    await versions.write(given.from.step + now.step, files, keep);
+    const step = given.from.step + now.step;
+    const folder = versionName(step);
+    const { vectors } = state.steps;
+    const isWhole = base === undefined || base.folder === folder || after >= form.most ||
+      !areFew(insides.tables, vectors, form);
+    const changed = isWhole ? undefined : changedIn(vectors);
+    const parameters = changed === undefined
+      ? parametersIn(model, state.flat, spec.id, "F32")
+      : changedParametersIn(model, state.flat, spec.id, changed, base!);
+    let sha256 = "";
+    const saved = filesOfModel(spec, parameters);
+    const arrays = arraysIn(insides, state, changed);
+    const files = checkpointFiles(saved, factsOf(run, state), arrays, isWhole ? undefined : base, (digest) => {
+      sha256 = digest;
+    });
+    await versions.write(step, files, keep);
+    after++;
+    if (isWhole) {
+      run.steps.mark();
+      [base, after] = [{ folder, sha256 }, 0];
+    }
     clock.resume();
     [written, before] = [place, performance.now()];
   };

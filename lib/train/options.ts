@@ -97,7 +97,10 @@ export interface CheckpointOptions {
   readonly folder: string;
   /** The number of steps, or of seconds, from one checkpoint to the next. Default: 60 seconds. */
   readonly every?: { readonly steps: number } | { readonly seconds: number };
-  /** The number of checkpoints that stay: older ones are removed once a newer one is complete. Default 3. */
+  /**
+   * The number of checkpoints that stay, beside whole ones that they need: older ones are removed once a newer one is
+   * complete. Default 3.
+   */
   readonly keep?: number;
 }
 

@@ -1,11 +1,14 @@
 import type { Position } from "../data/dataset.ts";
 import { flatName, type Layout } from "../graph/layout.ts";
+import type { ChangedRows } from "../model/changes.ts";
 import type { Insides } from "../model/insides.ts";
 import type { Model } from "../model/model.ts";
 import { runs } from "../model/parameters.ts";
 import type { Data } from "../model/pieces.ts";
 import type { Tensor } from "../ops/tensor.ts";
-import type { Facts, NumberArray, NumberArrays } from "./checkpoint.ts";
+import { changesOf } from "./changes.ts";
+import type { Facts } from "./checkpoint.ts";
+import { type NumberArray, type NumberArrays, wholes, type Written } from "./checkpoint_arrays.ts";
 import type { Settings } from "./options.ts";
 import type { Progress } from "./progress.ts";
 import type { Steps, StepState } from "./steps.ts";
@@ -80,25 +83,40 @@ export async function stateOf<Tasks extends string>({ insides, steps, best }: Ru
   return { flat: await insides.store.read(flatName), best, steps: await steps.state() };
 }
 
-/** Returns the arrays of a training by name: those of parameters are cut, so that each is found by its path. */
-export function arraysIn(layout: Layout, { flat, best, steps }: RunState): NumberArrays {
+/**
+ * Returns the arrays of a training as they are written.
+ *
+ * @param changed The rows of each table, and of what is beside it, that are written. Default: all.
+ */
+export function arraysIn({ plan, tables }: Insides<string>, state: RunState, changed?: ChangedRows): Written[] {
+  const flats = wholes(flatsIn(plan.layout, state));
+  const beside = [...state.steps.vectors].flatMap(([path, own]) => {
+    if (changed === undefined) return wholes(besideOf(path, own));
+    return changesOf(path, own, changed.get(path)!, tables.get(path)!.rows);
+  });
+  return [...flats, ...beside];
+}
+
+/** Returns the arrays of a number for each parameter, cut, so that each is found by its path. */
+function flatsIn(layout: Layout, { flat, best, steps }: RunState): NumberArrays {
   const flats = { ...steps.flats, [flatName]: flat, ...best !== undefined && { best } };
-  const cut = Object.entries(flats).flatMap(([name, { data }]) => {
-    return layout.extents.map((extent) => {
-      const to = data instanceof Float64Array ? new Float64Array(extent.size) : new Float32Array(extent.size);
-      for (const { at, start, end } of runs(extent)) to.set(data.subarray(start, end), at);
-      return [`${name}/${extent.path}`, to] as const;
-    });
-  });
-  const beside = [...steps.vectors].flatMap(([path, { state, kept, average }]) => {
-    const own: [string, NumberArray][] = [[`vectors/${path}`, state]];
-    if (average !== undefined) {
-      own.push([`averages/${path}`, average.vectors], [`average steps/${path}`, average.steps]);
-    }
-    if (kept !== undefined) own.push([`kept rows/${path}`, kept.rows], [`kept vectors/${path}`, kept.vectors]);
-    return own;
-  });
-  return Object.fromEntries([...cut, ...beside]);
+  return Object.fromEntries(
+    Object.entries(flats).flatMap(([name, { data }]) => {
+      return layout.extents.map((extent) => {
+        const to = data instanceof Float64Array ? new Float64Array(extent.size) : new Float32Array(extent.size);
+        for (const { at, start, end } of runs(extent)) to.set(data.subarray(start, end), at);
+        return [`${name}/${extent.path}`, to] as const;
+      });
+    }),
+  );
+}
+
+/** Returns the arrays beside the vectors of a table. */
+function besideOf(path: string, { state, kept, average }: VectorState): NumberArrays {
+  const own: [string, NumberArray][] = [[`vectors/${path}`, state]];
+  if (average !== undefined) own.push([`averages/${path}`, average.vectors], [`average steps/${path}`, average.steps]);
+  if (kept !== undefined) own.push([`kept rows/${path}`, kept.rows], [`kept vectors/${path}`, kept.vectors]);
+  return Object.fromEntries(own);
 }
 
 /**

@@ -49,6 +49,8 @@ export interface Steps {
   readonly keep: () => void;
   /** Brings back what was kept. */
   readonly restore: () => void;
+  /** From here on, rows of tables that change are marked. */
+  readonly mark: () => void;
   /**
    * Returns what the steps keep from one to the next, valid until the next one.
    *
@@ -150,6 +152,7 @@ export function stepsOf(
         : weightedSteps(model, weighed, looked, forward, second),
       keep: () => looked?.keep(),
       restore: () => looked?.restore(),
+      mark: () => looked?.mark(),
       state: async () => {
         const weighting = weighed?.saved();
         const read = await Promise.all(flats.map(async ([name]) => [name, await held.read(name)] as const));

@@ -10,6 +10,7 @@ import type { Tensor } from "../ops/tensor.ts";
 import type { Optimiser } from "../optimisers/optimiser.ts";
 import type { Spec } from "../spec/spec.ts";
 import { mapEntries } from "../trace/entries.ts";
+import { type ByChanges, byChanges } from "./changes.ts";
 import { checkStep } from "./check_step.ts";
 import { feedsOf, unlabelled } from "./feeds.ts";
 import { identityOf } from "./identity.ts";
@@ -52,10 +53,24 @@ import { unseenWords } from "./unseen.ts";
  * model.dispose();
  * ```
  */
-export async function* train<Tasks extends string>(
+export function train<Tasks extends string>(
   model: Model<Tasks>,
   data: Data,
   options: TrainOptions<NoInfer<Tasks>> = {}, // the model alone says which tasks there are
+): AsyncGenerator<Progress<Tasks>, void, void> {
+  return trainBy(model, data, options, byChanges);
+}
+
+/**
+ * Trains a model as {@linkcode train} does.
+ *
+ * @param form The way in which checkpoints are written by changes.
+ */
+export async function* trainBy<Tasks extends string>(
+  model: Model<Tasks>,
+  data: Data,
+  options: TrainOptions<NoInfer<Tasks>>,
+  form: ByChanges,
 ): AsyncGenerator<Progress<Tasks>, void, void> {
   const insides = insidesOf(model, "train");
   const { state } = insides;
@@ -79,7 +94,7 @@ export async function* train<Tasks extends string>(
   try {
     const isKept = given.checkpoint !== undefined || given.resume !== undefined;
     const identity = isKept ? identityOf(model, data, given) : {};
-    keeper = given.checkpoint && await keeperOf(given.checkpoint, given.resume);
+    keeper = given.checkpoint && await keeperOf(given.checkpoint, given.resume, form);
     const begun = given.resume === undefined ? undefined : await resumed(model, given.resume, given, identity);
     const isWarm = begun === undefined && given.warm !== undefined;
     const warm = isWarm ? await warmed(model, given.warm!, given) : undefined;

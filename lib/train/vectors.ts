@@ -4,6 +4,7 @@ import { largestIn, readingOf, type Table, type Tables, vectorsOf } from "../mod
 import type { Tensor } from "../ops/tensor.ts";
 import type { VectorOptimiser, VectorRule, VectorUpdate } from "../optimisers/optimiser.ts";
 import { averageOf, type AverageState, type VectorAverage } from "./averages.ts";
+import { type Marks, marksOf } from "./marks.ts";
 
 type Tensors = Readonly<Record<string, Tensor>>;
 
@@ -37,6 +38,8 @@ export interface Vectors {
   readonly keep: () => void;
   /** Brings back what {@linkcode keep} kept, if it did. */
   readonly restore: () => void;
+  /** From here on, rows that change are marked, for {@linkcode VectorState.changed}; those before are forgotten. */
+  readonly mark: () => void;
   /** Returns the state of each table by its path, valid until the next update. */
   readonly states: () => VectorStates;
   /** The averages of the tables, if they are taken. */
@@ -47,10 +50,15 @@ export interface Vectors {
 export interface VectorState {
   /** Those of the optimiser, `[rows, state]`. */
   readonly state: Float32Array;
-  /** The rows that have changed since vectors were kept, and their vectors as they were; absent if none were kept. */
-  readonly kept?: { readonly rows: Int32Array; readonly vectors: Float32Array };
+  /**
+   * The rows that have changed since vectors were kept, and their vectors as they were, of which the first `same` are those
+   * that there were at {@linkcode Vectors.mark}; absent if none were kept.
+   */
+  readonly kept?: { readonly rows: Int32Array; readonly vectors: Float32Array; readonly same?: number };
   /** Their averages; absent if none are taken. */
   readonly average?: AverageState;
+  /** The rows that have changed, in vectors and state, since they are marked; absent if they are not. */
+  readonly changed?: Pick<Marks, "count" | "rows">;
 }
 
 /** The states of tables, by path. */
@@ -81,7 +89,7 @@ export function vectorsIn(
     const average = decay === undefined ? undefined : averageOf(table, decay, before?.average);
     const kept = before?.kept && keep(table);
     kept?.begin(before?.kept);
-    return { table, state, touched: touchedIn(lookups, table), kept, average };
+    return { table, state, touched: touchedIn(lookups, table), kept, average, marks: undefined as Marks | undefined };
   });
   const memory = new Map<string, Float32Array>();
   return {
@@ -92,8 +100,9 @@ export function vectorsIn(
     },
     summed: (gradients) => summedIn(trained, gradients),
     update: (gradient, scale, { rate, step }) => {
-      for (const { table, state, touched, kept, average } of trained) {
+      for (const { table, state, touched, kept, average, marks } of trained) {
         const { rows, count } = touched.found();
+        marks?.add(rows, count);
         kept?.remember(rows, count);
         average?.before(rows, count, step);
         const { vectors, units } = table;
@@ -113,10 +122,19 @@ export function vectorsIn(
       }
     },
     keep: () => trained.forEach((one) => (one.kept ??= keep(one.table)).begin()),
-    restore: () => trained.forEach(({ kept }) => kept?.restore()),
+    restore: () =>
+      trained.forEach(({ kept, marks }) => {
+        kept?.restore();
+        marks?.all();
+      }),
+    mark: () =>
+      trained.forEach((one) => {
+        (one.marks ??= marksOf(one.table.rows)).begin();
+        one.kept?.mark();
+      }),
     states: () =>
-      new Map(trained.map(({ table, state, kept, average }) => {
-        return [table.path, { state, kept: kept?.kept(), average: average?.state() }];
+      new Map(trained.map(({ table, state, kept, average, marks }) => {
+        return [table.path, { state, kept: kept?.kept(), average: average?.state(), changed: marks }];
       })),
     averages: trained.flatMap(({ average }) => average ?? []),
   };
@@ -383,6 +401,8 @@ export interface Kept {
   readonly begin: (before?: VectorState["kept"]) => void;
   /** Returns what is remembered, valid until more is. */
   readonly kept: () => NonNullable<VectorState["kept"]>;
+  /** From here on, what is remembered already counts as the same. */
+  readonly mark: () => void;
   /** Remembers rows before they change. */
   readonly remember: (rows: Int32Array, count: number) => void;
   /** Writes back what is remembered. */
@@ -394,9 +414,10 @@ function keeping({ vectors, rows: size, units }: Table): Kept {
   const isKept = new Uint8Array(size);
   let rows: Int32Array = new Int32Array(1024);
   let old: Float32Array = new Float32Array(1024 * units);
-  let end = 0;
+  let [end, same] = [0, 0];
   return {
     begin: (before) => {
+      same = 0;
       for (let at = 0; at < end; at++) isKept[rows[at]] = 0;
       end = before?.rows.length ?? 0;
       if (before !== undefined) {
@@ -404,7 +425,8 @@ function keeping({ vectors, rows: size, units }: Table): Kept {
         for (const row of rows) isKept[row] = 1;
       }
     },
-    kept: () => ({ rows: rows.subarray(0, end), vectors: old.subarray(0, end * units) }),
+    kept: () => ({ rows: rows.subarray(0, end), vectors: old.subarray(0, end * units), same }),
+    mark: () => same = end,
     remember: (changing, count) => {
       for (let at = 0; at < count; at++) {
         const row = changing[at];
@@ -427,9 +449,14 @@ function keeping({ vectors, rows: size, units }: Table): Kept {
 /** Returns what keeps all vectors of a table as they are when it begins, such as the averages of the best epoch. */
 function keepingAll({ vectors, rows }: Table): Kept {
   let copy: Float32Array = vectors; // until it begins
+  let same = 0;
   return {
-    begin: (before) => copy = before?.vectors ?? vectors.slice(),
-    kept: () => ({ rows: Int32Array.from({ length: rows }, (_, row) => row), vectors: copy }),
+    begin: (before) => {
+      copy = before?.vectors ?? vectors.slice();
+      same = 0;
+    },
+    kept: () => ({ rows: Int32Array.from({ length: rows }, (_, row) => row), vectors: copy, same }),
+    mark: () => same = rows,
     remember: () => {},
     restore: () => vectors.set(copy),
   };
