@@ -83,13 +83,13 @@ export function vectorsIn(
   const used = new Set(lookups.flatMap(({ parts }) => parts.map(({ table }) => table)));
   const { vectors: rule } = optimiser;
   const keep = decay === undefined ? keeping : keepingAll;
-  const trained = [...tables.values()].filter(({ path, frozen }) => used.has(path) && !frozen).map((table) => {
+  const trained = [...tables.values()].filter(({ path, frozen }) => used.has(path) && !frozen).map((table): Trained => {
     const before = begun?.get(table.path);
     const state = before?.state ?? new Float32Array(table.rows * rule.state(table.units)).fill(rule.initial);
     const average = decay === undefined ? undefined : averageOf(table, decay, before?.average);
     const kept = before?.kept && keep(table);
     kept?.begin(before?.kept);
-    return { table, state, touched: touchedIn(lookups, table), kept, average, marks: undefined as Marks | undefined };
+    return { table, state, touched: touchedIn(lookups, table), kept, average, marks: undefined };
   });
   const memory = new Map<string, Float32Array>();
   return {
@@ -100,26 +100,7 @@ export function vectorsIn(
     },
     summed: (gradients) => summedIn(trained, gradients),
     update: (gradient, scale, { rate, step }) => {
-      for (const { table, state, touched, kept, average, marks } of trained) {
-        const { rows, count } = touched.found();
-        marks?.add(rows, count);
-        kept?.remember(rows, count);
-        average?.before(rows, count, step);
-        const { vectors, units } = table;
-        updateSome(rule, {
-          table: vectors,
-          state,
-          rows,
-          count,
-          units,
-          gradient: gradient.get(table.path)!,
-          scale,
-          rate,
-          step,
-        });
-        average?.after(rows, count);
-        if (table.largest !== undefined) table.largest = largestAmong(table, rows, count, table.largest);
-      }
+      for (const one of trained) updateTable(one, rule, gradient, { scale, rate, step });
     },
     keep: () => trained.forEach((one) => (one.kept ??= keep(one.table)).begin()),
     restore: () =>
@@ -138,6 +119,36 @@ export function vectorsIn(
       })),
     averages: trained.flatMap(({ average }) => average ?? []),
   };
+}
+
+/** A table in training. */
+interface Trained {
+  readonly table: Table;
+  readonly state: Float32Array;
+  readonly touched: Touched;
+  readonly average: VectorAverage | undefined;
+  /** The vectors as they were, if they are kept. */
+  kept: Kept | undefined;
+  /** The rows that have changed, if they are marked. */
+  marks: Marks | undefined;
+}
+
+/** Changes the vectors of a table that the step has read. */
+function updateTable(
+  { table, state, touched, kept, average, marks }: Trained,
+  rule: VectorRule,
+  gradients: TableGradient,
+  { scale, rate, step }: Pick<VectorUpdate, "scale" | "rate" | "step">,
+): void {
+  const { rows, count } = touched.found();
+  marks?.add(rows, count);
+  kept?.remember(rows, count);
+  average?.before(rows, count, step);
+  const { vectors, units, path } = table;
+  const gradient = gradients.get(path)!;
+  updateSome(rule, { table: vectors, state, rows, count, units, gradient, scale, rate, step });
+  average?.after(rows, count);
+  if (table.largest !== undefined) table.largest = largestAmong(table, rows, count, table.largest);
 }
 
 /** Returns the gradients of the vectors that were read last, by the paths of their tables. */
