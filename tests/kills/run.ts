@@ -7,6 +7,7 @@ import { assertEquals } from "@std/assert";
 import { load, reference } from "../../mod.ts";
 import { type Random, random } from "../../lib/data/random.ts";
 import { versionsIn } from "../../lib/files/versions.ts";
+import { byChanges } from "../../lib/train/changes.ts";
 import { type Kinds, kinds } from "../runs.ts";
 import type { Program } from "./child.ts";
 
@@ -33,7 +34,8 @@ function programOf(source: Random, folder: string): Program {
   const pick = <T>(all: readonly T[]): T => all[source.bits() % all.length];
   const some = Object.fromEntries(Object.entries(kinds).map(([name, all]) => [name, pick(all)]));
   const every = pick<Program["every"]>([{ steps: 1 }, { steps: 1 }, { steps: 2 }, { steps: 5 }, { seconds: 0.05 }]);
-  return { kinds: some as unknown as Kinds, folder, every, keep: pick([1, 2, 3]) };
+  const form = pick([byChanges, { share: 10, least: 0, most: 3 }]); // tables are so small that all are written whole, or none
+  return { kinds: some as unknown as Kinds, folder, every, keep: pick([1, 2, 3]), form };
 }
 
 /** Runs a training to its end once without, and once with kills. */
