@@ -70,7 +70,13 @@ async function ran(
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  const timer = after === undefined ? undefined : setTimeout(() => child.kill(by), after);
+  const timer = after === undefined ? undefined : setTimeout(() => {
+    try {
+      child.kill(by);
+    } catch {
+      // it has ended by itself, at this moment
+    }
+  }, after);
   const { code, signal, stdout, stderr } = await child.output();
   clearTimeout(timer);
   if (signal === "SIGKILL") return { out: "", signal };
