@@ -46,7 +46,7 @@ function unread(name: string, error: unknown): Error {
 }
 
 function inMemory(name: string, bytes: Uint8Array): Ranged {
-  return { name, size: bytes.length, read: (start, end) => Promise.resolve(bytes.slice(start, end)) };
+  return { name, size: bytes.length, read: (start, end) => Promise.resolve(new Uint8Array(bytes.subarray(start, end))) };
 }
 
 function inBlob(name: string, blob: Blob): Ranged {

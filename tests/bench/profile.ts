@@ -48,6 +48,7 @@ const wanted: readonly (readonly [CaseName, "onnx" | "wasm", Run])[] = [
   ["W4", "onnx", "predict"],
   ["W6", "onnx", "train"],
   ["W6", "onnx", "predict"],
+  ["W7", "onnx", "train"],
   ["W8", "onnx", "train"],
 ];
 

@@ -55,7 +55,7 @@ export async function readFooter(file: Ranged, signal?: AbortSignal): Promise<Fo
     const isCut = text(await file.read(0, 4, signal)) === "PAR1";
     throw fail(isCut ? "the file is cut short: its end is missing" : "found no Parquet file");
   }
-  const length = new DataView(end.buffer).getUint32(end.length - 8, true);
+  const length = new DataView(end.buffer, end.byteOffset).getUint32(end.length - 8, true);
   if (length > size - 12) throw fail("the file is damaged: its end cannot be as long as it says");
   if (length + 8 > end.length) end = await file.read(size - length - 8, size, signal);
   let metadata: FileMetaData;
