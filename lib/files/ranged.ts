@@ -46,7 +46,11 @@ function unread(name: string, error: unknown): Error {
 }
 
 function inMemory(name: string, bytes: Uint8Array): Ranged {
-  return { name, size: bytes.length, read: (start, end) => Promise.resolve(new Uint8Array(bytes.subarray(start, end))) };
+  return {
+    name,
+    size: bytes.length,
+    read: (start, end) => Promise.resolve(new Uint8Array(bytes.subarray(start, end))),
+  };
 }
 
 function inBlob(name: string, blob: Blob): Ranged {
