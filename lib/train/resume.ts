@@ -47,7 +47,7 @@ export async function resumed(
   }
   const { facts, path } = found;
   const { spec, tensors } = await readModel(path);
-  const from = given.warm === undefined ? given.from : facts.identity.from as unknown as Settings["from"];
+  const from = given.warm === undefined ? given.from : fromOf(facts);
   const difference = differenceOf(model.spec, spec, "spec") ??
     differenceOf(asSaved({ ...identity, from }), facts.identity) ??
     differenceOf(ratesAt({ ...given, from }, facts.step), facts.rates, `the rate at step ${from.step + facts.step}`);
@@ -70,6 +70,11 @@ export async function resumed(
   const flats = { ...flatsFrom(model, given, arrays), ...average && { [averageName]: average } };
   const steps = { flats, vectors: states, weighting: facts.weighting };
   return { facts, from, steps, best: flatFrom(layout, arrays, "best") };
+}
+
+/** Returns the epochs and steps that a training in a checkpoint counts from. */
+function fromOf({ identity }: Facts): Settings["from"] {
+  return identity.from as unknown as Settings["from"];
 }
 
 /** Returns what a checkpoint has of facts, such as null for an undefined item of a list. */
@@ -101,7 +106,7 @@ export async function warmed(model: Model, folder: string, given: Settings): Pro
   if (found === undefined) throw failure("NotFound", `Cannot ${action}\n  at ${folder}: no checkpoint found`);
   const { facts, path } = found;
   const { optimiser, vectors, weighting } = facts.identity;
-  const from = facts.identity.from as unknown as Settings["from"];
+  const from = fromOf(facts);
   const difference = differenceOf(rulesOf(given.optimiser, given.vectors), { optimiser, vectors });
   if (difference !== undefined) {
     throw new TypeError(`Cannot ${action}\n  at ${path}: ${difference}\n  wanted the optimisers of that training`);
