@@ -117,6 +117,7 @@ export const bagKind: FeatureKind<UnfittedBag, BagFeature> = {
     return issues.length > 0 ? issues : listedIssues(found as BagFeature, path);
   },
   columns: (name, { weights }) => ({ [name]: "text", ...(weights === undefined ? {} : { [weights]: "text" }) }),
+  lists: (name, { weights }) => ({ [name]: "texts", ...(weights === undefined ? {} : { [weights]: "numbers" }) }),
   fitting: ({ kind, pooling, weights, ...unfitted }, name, after) => {
     const lists = fittingLists(unfitted, first, name, after, (lists, records) => {
       weightsBeside(lists, name, { weights, separator: unfitted.separator }, records);

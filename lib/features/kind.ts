@@ -22,6 +22,8 @@ export interface FeatureKind<Unfitted, Fitted> {
   // Methods, not properties: TypeScript compares their parameters both ways, so that rows of all kinds fit one table.
   /** The columns that a feature is made from, by name, and what each of them holds. */
   columns(name: string, feature: Unfitted | Fitted): Readonly<Record<string, "number" | "text">>;
+  /** Those of the columns whose rows may be lists, and what the lists hold; absent where no row may be one. */
+  lists?(name: string, feature: Fitted): Readonly<Record<string, "numbers" | "texts">>;
   /**
    * The fit of a feature to records that come piece by piece.
    *

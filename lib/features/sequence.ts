@@ -97,6 +97,7 @@ export const sequenceKind: FeatureKind<UnfittedSequence, SequenceFeature> = {
     return issues.length > 0 ? issues : listedIssues(found as SequenceFeature, path);
   },
   columns: (name) => ({ [name]: "text" }),
+  lists: (name) => ({ [name]: "texts" }),
   fitting: ({ kind, group, ...unfitted }, name, after) => {
     const lists = fittingLists(unfitted, latest, name, after);
     return {

@@ -113,6 +113,32 @@ export function columnKinds(features: Readonly<Record<string, Feature | Unfitted
   return Object.assign({}, ...each);
 }
 
+/** A column of raw rows, as features read it. */
+export interface RawColumn {
+  /** What a value is. */
+  readonly holds: "number" | "text";
+  /** True if a row may be a list of values. */
+  readonly lists: boolean;
+  /** The features that read it. */
+  readonly features: readonly string[];
+}
+
+/** Returns the columns that features are made from, by name, as plain lists hold them. */
+export function rawColumns(features: Readonly<Record<string, Feature>>): Record<string, RawColumn> {
+  const found: Record<string, RawColumn> = {};
+  for (const [name, feature] of Object.entries(features)) {
+    const kind = kinds[feature.kind];
+    const lists: Readonly<Record<string, "numbers" | "texts">> = kind.lists?.(name, feature) ?? {};
+    for (const [column, text] of Object.entries(kind.columns(name, feature))) {
+      const listed = Object.hasOwn(lists, column) ? lists[column] : undefined;
+      const holds = listed === undefined ? text : listed === "numbers" ? "number" : "text";
+      const before = Object.hasOwn(found, column) ? found[column].features : [];
+      found[column] = { holds, lists: listed !== undefined, features: [...before, name] };
+    }
+  }
+  return found;
+}
+
 /**
  * Makes sure that something is features by name.
  *

@@ -115,6 +115,7 @@ export const vectorKind: FeatureKind<UnfittedVector, VectorFeature> = {
     columns === undefined
       ? { [name]: "text" }
       : Object.fromEntries(columns.map((column) => [column, "number" as const])),
+  lists: (name, { columns }) => columns === undefined ? { [name]: "numbers" } : {},
   fitting: ({ standardise, ...read }, name) => {
     const sums = standardise ? Array.from({ length: read.width }, moments) : [];
     let count = 0;

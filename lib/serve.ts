@@ -1,0 +1,8 @@
+/**
+ * Models that answer requests: a handler that speaks the Open Inference Protocol and TensorFlow Serving's predict API.
+ *
+ * @module
+ */
+export { type Handler, handler, type HandlerOptions, type LogEntry } from "./serve/handler.ts";
+export { type ModelChange, type Models, type ModelsOptions, openModels } from "./serve/folders.ts";
+export { serve, type ServeOptions, type Server } from "./serve/serve.ts";

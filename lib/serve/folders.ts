@@ -1,0 +1,180 @@
+import { checkCount, checkFunction, checkText, isRecord, optionsOf } from "../errors/kinds.ts";
+import { kindAt, message } from "../files/place.ts";
+import { failure, system, unreachable } from "../files/runtime.ts";
+import { load } from "../model/save.ts";
+import type { Engine } from "../engines/engine.ts";
+import { type Meters, meters } from "./meters.ts";
+import { limitsOf, type QueueLimits } from "./queue.ts";
+import { type Served, served } from "./served.ts";
+
+/** Models that a server answers with: those of folders, the newest version of each. */
+export interface Models {
+  /** The models that answer. */
+  all(): readonly Served[];
+  /** Returns the model of a name, in its newest version. */
+  find(name: string): Served | undefined;
+  /** The counts of what they do. */
+  readonly meters: Meters;
+  /** Looks for new versions now; resolves once they answer, or were found broken. */
+  refresh(): Promise<void>;
+  /** Stops looking for new versions, waits for what is asked, and frees the models. */
+  close(): Promise<void>;
+}
+
+/** The options of {@linkcode openModels}. */
+export interface ModelsOptions extends Partial<QueueLimits> {
+  /** The engine of the models. Default: that of `load`. */
+  readonly engine?: Engine;
+  /** The seconds from one look for new versions to the next; 0: none is looked for. Default 5. */
+  readonly every?: number;
+  /** Called when a version answers, or is broken: then the one before goes on. Default: nothing is reported. */
+  readonly report?: (change: ModelChange) => void;
+}
+
+/** A new version of a model. */
+export interface ModelChange {
+  readonly model: string;
+  readonly version: string;
+  /** The reason why it does not answer, if it is broken. */
+  readonly error?: string;
+}
+
+/**
+ * Opens a folder of models: that of one model, as `save` writes it, whose name is the folder's and whose version is 1, or
+ * `FOLDER/<name>/<version>/` with versions that are whole numbers.
+ *
+ * A new version is loaded and warmed by a prediction, then it answers in the place of the one before, which answers what it
+ * was asked to its end. One that is broken is reported, and tried again when its `spec.json` changes.
+ *
+ * @param folder The path. Needs the permission to read there.
+ * @throws {TypeError | RangeError} if an option is wrong.
+ * @throws {Error} if there is no model, or the only version of one is broken.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { binary, compile, define, reference, save } from "@gatehouse/gatehouse";
+ * import { handler, openModels } from "@gatehouse/gatehouse/serve";
+ *
+ * const model = await compile(define({ input: 2, tasks: { click: binary() } }), { engine: reference() });
+ * await save(model, "out/models/shop/3");
+ * const models = await openModels("out/models", { engine: reference() });
+ * const response = await handler(models)(new Request("http://localhost/v2/models/shop"));
+ * assertEquals((await response.json()).versions, ["3"]);
+ * await models.close();
+ * ```
+ */
+export async function openModels(folder: string, options: ModelsOptions = {}): Promise<Models> {
+  const action = "open models";
+  checkText(action, "folder", folder);
+  const { engine, every = 5, report, ...rest } = optionsOf(action, options, [
+    "engine",
+    "every",
+    "report",
+    "maxBatch",
+    "maxDelay",
+    "maxQueue",
+  ]);
+  checkCount(action, "every", every);
+  if (report !== undefined) checkFunction(action, "report", report);
+  if (system() === undefined) throw new Error(message({ action, path: folder }, unreachable));
+  const kind = await kindAt(folder);
+  if (kind !== "folder") {
+    throw failure(
+      kind === undefined ? "NotFound" : "NotADirectory",
+      message({ action, path: folder }, `found ${kind === undefined ? "nothing" : `a ${kind}`}, wanted a folder`),
+    );
+  }
+  const limits = limitsOf(action, rest);
+  const [current, counts] = [new Map<string, Served>(), meters()];
+  const broken = new Map<string, string>(); // the state of spec.json in which a version could not be loaded
+  const begun = async ({ model, version, path }: Version): Promise<void> => {
+    const state = await stateOf(path);
+    if (broken.get(path) === state) return;
+    try {
+      const fresh = served(model, version, await load(path, engine && { engine }), limits, counts, true);
+      await fresh.warm();
+      const old = current.get(model);
+      current.set(model, fresh);
+      report?.({ model, version });
+      void old?.end();
+    } catch (error) {
+      broken.set(path, state);
+      report?.({ model, version, error: error instanceof Error ? error.message : String(error) });
+      if (!current.has(model)) throw error;
+    }
+  };
+  const look = async (isFirst: boolean): Promise<void> => {
+    for (const version of await newestIn(folder)) {
+      const old = current.get(version.model);
+      if (old !== undefined && Number(old.version) >= Number(version.version)) continue;
+      await begun(version).catch((error) => {
+        if (isFirst) throw error;
+      });
+    }
+  };
+  await look(true);
+  if (current.size === 0) {
+    const wanted = "wanted a model as save() writes it, or <name>/<version>/ with models";
+    throw new Error(message({ action, path: folder }, `found no model: ${wanted}`));
+  }
+  let running: Promise<void> | undefined;
+  const refresh = () => running ??= look(false).catch(() => {}).finally(() => running = undefined);
+  const timer = every > 0 ? setInterval(refresh, 1000 * every) : undefined;
+  const models: Models = {
+    all: () => [...current.values()],
+    find: (name) => current.get(name),
+    meters: counts,
+    refresh,
+    close: async () => {
+      clearInterval(timer);
+      await running;
+      await Promise.all([...current.values()].map((model) => model.end()));
+      current.clear();
+    },
+  };
+  opened.add(models);
+  return models;
+}
+
+/** What {@linkcode openModels} returned. */
+const opened = new WeakSet<object>();
+
+/** Returns true for what {@linkcode openModels} returns. */
+export function isModels(found: unknown): found is Models {
+  return isRecord(found) && opened.has(found);
+}
+
+/** A version of a model on the disk. */
+interface Version {
+  readonly model: string;
+  readonly version: string;
+  readonly path: string;
+}
+
+/** Returns the newest version of each model of a folder. */
+async function newestIn(folder: string): Promise<readonly Version[]> {
+  const path = folder.replace(/\/+$/, "") || "/";
+  if (await kindAt(`${path}/spec.json`) === "file") {
+    return [{ model: (await system()!.realPath(path)).split(/[\\/]/).at(-1)!, version: "1", path }];
+  }
+  const found: Version[] = [];
+  for (const { name: model, kind } of await system()!.entries(path)) {
+    if (kind !== "folder" || model.startsWith(".")) continue;
+    const versions = (await system()!.entries(`${path}/${model}`))
+      .filter(({ name, kind }) => (kind === "folder" || kind === "link") && /^\d{1,15}$/.test(name))
+      .map(({ name }) => name)
+      .sort((a, b) => Number(b) - Number(a));
+    for (const version of versions) {
+      if (await kindAt(`${path}/${model}/${version}/spec.json`) !== "file") continue; // not whole yet
+      found.push({ model, version, path: `${path}/${model}/${version}` });
+      break;
+    }
+  }
+  return found;
+}
+
+/** Returns a text that changes when a version is written anew. */
+async function stateOf(path: string): Promise<string> {
+  return (await system()!.stat(`${path}/spec.json`).catch(() => undefined))?.version ?? "";
+}

@@ -1,0 +1,176 @@
+import type { Rows } from "../data/rows.ts";
+import { kindOf } from "../errors/kinds.ts";
+import { advice } from "../errors/nearest.ts";
+import { quoted } from "../errors/quoted.ts";
+import { encode } from "../features/encode.ts";
+import type { Features, InputSpec } from "../features/input.ts";
+import { rawColumns } from "../features/table.ts";
+import type { PlainColumn } from "../features/tabular.ts";
+import { misread, pointerStep } from "./refusal.ts";
+
+/** An input of a served model: a column of raw values, as people have them. */
+export interface Input {
+  /** The name of the column, or `input` of a model that reads a width. */
+  readonly name: string;
+  /** What a value is. */
+  readonly holds: "number" | "text";
+  /** True if a row may be a list of values. */
+  readonly lists: boolean;
+  /** The numbers of a row, where it is a list of so many. */
+  readonly width?: number;
+}
+
+/** A column of a request. */
+export interface AskedColumn {
+  /** The values, one a row, or one for all rows. */
+  readonly values: ArrayLike<unknown>;
+  /** Returns the JSON pointer of the value of a row. */
+  readonly pointer: (row: number) => string;
+}
+
+/** Returns the inputs of a model. */
+export function inputsOf(input: InputSpec): readonly Input[] {
+  if ("width" in input) return [{ name: "input", holds: "number", lists: true, width: input.width }];
+  return Object.entries(rawColumns(input.features)).map(([name, { holds, lists }]) => ({ name, holds, lists }));
+}
+
+/**
+ * Returns the columns of a request as rows that a model reads.
+ *
+ * A column of one value beside longer ones holds for every row: the user of many items.
+ *
+ * @param at The pointer of what holds the columns.
+ * @throws {Refusal} if a column is unknown, missing or of another length, or a value is wrong, naming feature and row.
+ */
+export function rowsOf(
+  input: InputSpec,
+  inputs: readonly Input[],
+  columns: ReadonlyMap<string, AskedColumn>,
+  at: string,
+): Rows {
+  for (const [name, { pointer }] of columns) {
+    if (inputs.some((input) => input.name === name)) continue;
+    throw misread(pointer(0), `the model has no input ${quoted(name)}${advice(name, inputs.map(({ name }) => name))}`);
+  }
+  const absent = inputs.find(({ name }) => !columns.has(name));
+  if (absent !== undefined) {
+    throw misread(
+      at,
+      `the input ${quoted(absent.name)} is missing: wanted ${inputs.length} inputs, found ${columns.size}`,
+    );
+  }
+  const count = [...columns.values()].reduce((most, { values }) => Math.max(most, values.length), 0);
+  for (const [name, { values, pointer }] of columns) {
+    if (values.length === count || values.length === 1) continue;
+    throw misread(pointer(0), `input ${quoted(name)} has ${values.length} rows, wanted ${count} as another has, or 1`);
+  }
+  const checked = inputs.map((input): [string, ArrayLike<unknown>] => {
+    const column = columns.get(input.name)!;
+    checkValues(input, column);
+    const { values } = column;
+    return [input.name, values.length === count ? values : Array<unknown>(count).fill(values[0])];
+  });
+  if ("width" in input) {
+    return { count, inputs: { input: flattened(checked[0][1] as ArrayLike<number>[], input.width) } };
+  }
+  const named = Object.fromEntries(checked) as Record<string, PlainColumn>;
+  try {
+    return encode(input.features, { ...named });
+  } catch (error) {
+    throw refused(error, input.features, named, columns);
+  }
+}
+
+/** Makes sure that each value is what the input holds, or is missing. */
+function checkValues({ name, holds, lists, width }: Input, { values, pointer }: AskedColumn): void {
+  const fits = holds === "number" ? isNumber : isText;
+  for (let row = 0; row < values.length; row++) {
+    const value = values[row];
+    if (width !== undefined) {
+      checkWidth(value, width, name, pointer(row));
+    } else if (lists && (Array.isArray(value) || ArrayBuffer.isView(value))) {
+      const item = Array.from(value as ArrayLike<unknown>).findIndex((item) => !fits(item));
+      if (item < 0) continue;
+      const found = kindOf((value as ArrayLike<unknown>)[item]);
+      throw misread(
+        `${pointer(row)}/${item}`,
+        `input ${quoted(name)}, row ${row}: found ${found}, wanted ${words[holds]}`,
+      );
+    } else if (!fits(value)) {
+      const wanted = `${words[holds]}${lists ? ", or a list of them" : ""}`;
+      throw misread(pointer(row), `input ${quoted(name)}, row ${row}: found ${kindOf(value)}, wanted ${wanted}`);
+    }
+  }
+}
+
+const words = { number: "a number or null", text: "a text or null" };
+
+function isNumber(value: unknown): boolean {
+  return typeof value === "number" || value === null || value === undefined;
+}
+
+/** Returns true for a text, and for a whole number, whose decimal digits are its text. */
+function isText(value: unknown): boolean {
+  return typeof value === "string" || value === null || value === undefined || Number.isSafeInteger(value);
+}
+
+function checkWidth(value: unknown, width: number, name: string, pointer: string): void {
+  const list = Array.isArray(value) || ArrayBuffer.isView(value) ? value as ArrayLike<unknown> : undefined;
+  if (list?.length !== width) {
+    const found = list === undefined ? kindOf(value) : `${list.length}`;
+    throw misread(pointer, `input ${quoted(name)}: found ${found}, wanted ${width} numbers`);
+  }
+  for (let at = 0; at < width; at++) {
+    if (typeof list[at] === "number" && Number.isFinite(Math.fround(list[at] as number))) continue;
+    throw misread(`${pointer}/${at}`, `input ${quoted(name)}: found ${kindOf(list[at])}, wanted a finite number`);
+  }
+}
+
+function flattened(lists: ArrayLike<ArrayLike<number>>, width: number): Float32Array {
+  const numbers = new Float32Array(lists.length * width);
+  for (let row = 0; row < lists.length; row++) numbers.set(lists[row], row * width);
+  return numbers;
+}
+
+/**
+ * Returns the refusal of rows that features refuse. The first row and the first feature that are refused alone are found by
+ * trying: an error's text is for people.
+ */
+function refused(
+  error: unknown,
+  features: Features,
+  named: Readonly<Record<string, PlainColumn>>,
+  columns: ReadonlyMap<string, AskedColumn>,
+): unknown {
+  if (!(error instanceof TypeError || error instanceof RangeError)) return error;
+  const of = rawColumns(features);
+  const count = Math.max(...Object.values(named).map(({ length }) => length));
+  const fails = (some: Features, row: number) => {
+    const one = Object.fromEntries(Object.entries(named).map(([name, column]) => [name, [column[row]]]));
+    try {
+      encode(some, one);
+      return false;
+    } catch {
+      return true;
+    }
+  };
+  for (let row = 0; row < count; row++) {
+    if (!fails(features, row)) continue;
+    for (const [name, feature] of Object.entries(features)) {
+      const like = "like" in feature && feature.like !== undefined ? { [feature.like]: features[feature.like] } : {};
+      if (!fails({ ...like, [name]: feature }, row)) continue;
+      const [column] = Object.keys(of).filter((column) => of[column].features.includes(name));
+      const { pointer, values } = columns.get(column)!;
+      return misread(
+        pointer(values.length === 1 ? 0 : row),
+        `row ${row}: ${error.message.replace(/^Cannot encode rows\s+/, "")}`,
+      );
+    }
+  }
+  return misread("", error.message);
+}
+
+/** Returns a pointer function of a list at a place. */
+export function listPointer(at: string): (row: number) => string {
+  return (row) => `${at}${pointerStep(row)}`;
+}

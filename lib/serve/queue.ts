@@ -1,0 +1,187 @@
+import { gathered } from "../data/gathered.ts";
+import type { Rows } from "../data/rows.ts";
+import { checkCount } from "../errors/kinds.ts";
+import type { Model } from "../model/model.ts";
+import { Refusal } from "./refusal.ts";
+
+/** What a model says of some rows. */
+export interface Answer {
+  /** Predictions by task, `[rows]` or `[rows x classes]`. */
+  readonly predictions: Readonly<Record<string, Float32Array>>;
+  /** Weights of gates, `[rows x experts]`, by `<level>/<stream>`; empty if they were not asked for. */
+  readonly gates: Readonly<Record<string, Float32Array>>;
+}
+
+/** A queue of requests for one model, which are predicted together. */
+export interface Queue {
+  /**
+   * Returns the answer for rows, once their turn has come.
+   *
+   * @throws {Refusal} 503 if too many wait, 504 if the deadline passes before.
+   */
+  ask(rows: Rows, gates: boolean, until: number): Promise<Answer>;
+}
+
+/** The limits of a queue. */
+export interface QueueLimits {
+  /** The most rows that are predicted together; a request of more is predicted alone. */
+  readonly maxBatch: number;
+  /** The milliseconds that a request waits for others. */
+  readonly maxDelay: number;
+  /** The most requests that wait. */
+  readonly maxQueue: number;
+}
+
+/**
+ * Returns the limits of a queue, checked, with nothing left to default.
+ *
+ * @throws {TypeError | RangeError} if one is not a whole number in reach.
+ */
+export function limitsOf(action: string, given: Partial<QueueLimits>): QueueLimits {
+  const { maxBatch = 1024, maxDelay = 0, maxQueue = 1024 } = given;
+  checkCount(action, "maxBatch", maxBatch, 1);
+  checkCount(action, "maxDelay", maxDelay);
+  checkCount(action, "maxQueue", maxQueue, 1);
+  return { maxBatch, maxDelay, maxQueue };
+}
+
+/** Sees what a queue does: the milliseconds that a request waited, and those that a batch of rows took. */
+export interface QueueWatch {
+  waited(milliseconds: number): void;
+  predicted(rows: number, milliseconds: number): void;
+}
+
+/** A request that waits. */
+interface Waiting {
+  readonly rows: Rows;
+  readonly gates: boolean;
+  readonly since: number;
+  readonly until: number;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Returns a queue of requests for a model. While a batch is predicted the next requests gather, so that batches grow with
+ * the load; `maxDelay` makes them larger where the load is small.
+ */
+export function queue(model: Model, limits: QueueLimits, watch: QueueWatch): Queue {
+  const waiting: Waiting[] = [];
+  const memory = gathered(limits.maxBatch);
+  let running = false;
+  let wake: (() => void) | undefined;
+  const rowsWaiting = () => waiting.reduce((sum, { rows }) => sum + rows.count, 0);
+  const run = async () => {
+    await turn();
+    while (waiting.length > 0) {
+      const left = waiting[0].since + limits.maxDelay - performance.now();
+      if (left > 0 && rowsWaiting() < limits.maxBatch) {
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, left);
+          wake = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+        wake = undefined;
+      }
+      await answer(model, taken(waiting, limits.maxBatch, watch), memory, watch);
+      await turn();
+    }
+    running = false;
+  };
+  return {
+    ask: (rows, gates, until) => {
+      if (waiting.length >= limits.maxQueue) {
+        const wanted = "wanted fewer at a time, or the option maxQueue with a larger number";
+        throw new Refusal(503, `Cannot predict: ${waiting.length} requests wait already: ${wanted}`, {
+          "retry-after": "1",
+        });
+      }
+      return new Promise((resolve, reject) => {
+        waiting.push({ rows, gates, since: performance.now(), until, resolve, reject });
+        if (wake !== undefined && rowsWaiting() >= limits.maxBatch) wake();
+        if (running) return;
+        running = true;
+        void run();
+      });
+    },
+  };
+}
+
+/** Resolves when what came in meanwhile has been read. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+/** Takes the next requests of one kind, as many rows as fit; those whose time is over are refused. */
+function taken(waiting: Waiting[], maxBatch: number, watch: QueueWatch): readonly Waiting[] {
+  const now = performance.now();
+  const some: Waiting[] = [];
+  let rows = 0;
+  while (waiting.length > 0) {
+    const next = waiting[0];
+    if (next.until < now) {
+      waiting.shift();
+      next.reject(
+        new Refusal(504, `Cannot predict: the request waited ${Math.round(now - next.since)} ms, its deadline passed`),
+      );
+      continue;
+    }
+    const fits = some.length === 0 || next.gates === some[0].gates && rows + next.rows.count <= maxBatch;
+    if (!fits) break;
+    waiting.shift();
+    watch.waited(now - next.since);
+    some.push(next);
+    rows += next.rows.count;
+  }
+  return some;
+}
+
+/** Answers requests together; where that fails each alone, so that none pays for the rows of another. */
+async function answer(
+  model: Model,
+  some: readonly Waiting[],
+  memory: ReturnType<typeof gathered>,
+  watch: QueueWatch,
+): Promise<void> {
+  if (some.length === 0) return;
+  if (some.length === 1) {
+    const [{ rows, gates, resolve, reject }] = some;
+    await asked(model, rows, gates, watch).then(resolve, reject);
+    return;
+  }
+  try {
+    for (const { rows } of some) memory.add(rows, 0, rows.count);
+    const { predictions, gates } = await asked(model, memory.take(), some[0].gates, watch);
+    const all = some.reduce((sum, { rows }) => sum + rows.count, 0);
+    let from = 0;
+    for (const { rows: { count }, resolve } of some) {
+      const first = from;
+      const part = (columns: Answer["gates"]) =>
+        Object.fromEntries(
+          Object.entries(columns).map(([name, data]) => {
+            const width = data.length / all;
+            return [name, data.slice(first * width, (first + count) * width)];
+          }),
+        );
+      resolve({ predictions: part(predictions), gates: part(gates) });
+      from += count;
+    }
+  } catch {
+    memory.take(); // what is left of a batch that did not run
+    for (const one of some) await answer(model, [one], memory, watch);
+  }
+}
+
+/** Returns what the model says of rows; rows that it refuses are the caller's fault. */
+async function asked(model: Model, rows: Rows, gates: boolean, watch: QueueWatch): Promise<Answer> {
+  const began = performance.now();
+  try {
+    const found = gates ? await model.inspect(rows) : { predictions: await model.predict(rows), gates: {} };
+    watch.predicted(rows.count, performance.now() - began);
+    return found;
+  } catch (error) {
+    throw error instanceof RangeError ? new Refusal(400, error.message) : error;
+  }
+}

@@ -1,0 +1,55 @@
+import { checkCount, checkText, optionsOf } from "../errors/kinds.ts";
+import type { Model } from "../model/model.ts";
+import type { Models } from "./folders.ts";
+import { handler, type HandlerOptions } from "./handler.ts";
+
+/** The options of {@linkcode serve}. */
+export interface ServeOptions extends HandlerOptions {
+  /** The port; 0: any that is free. Default 8000. */
+  readonly port?: number;
+  /** The address to listen at; `0.0.0.0` for all. Default `127.0.0.1`, which this machine alone reaches. */
+  readonly hostname?: string;
+}
+
+/** A server that listens. */
+export interface Server {
+  /** Its address, such as `http://127.0.0.1:8000`. */
+  readonly url: string;
+  /** Stops: it is no longer ready, takes no connection, answers what was asked, and resolves. */
+  close(): Promise<void>;
+}
+
+/**
+ * Listens for requests to models and answers them, as {@linkcode handler} does.
+ *
+ * @param models Models by name, or what {@linkcode openModels} returns; they are not freed when the server stops.
+ * @throws {TypeError | RangeError} if an option is wrong.
+ * @throws {Error} if this is not Deno, or the port is taken. Needs the permission to listen.
+ *
+ * @example
+ * ```ts ignore
+ * const server = serve(await openModels("models"), { port: 8000 });
+ * console.log(server.url);
+ * await server.close();
+ * ```
+ */
+export function serve(models: Readonly<Record<string, Model>> | Models, options: ServeOptions = {}): Server {
+  const action = "serve models";
+  const names = ["port", "hostname", "maxBatch", "maxDelay", "maxQueue", "deadline", "maxBody", "token", "cors", "log"];
+  const { port = 8000, hostname = "127.0.0.1", ...rest } = optionsOf(action, options, names);
+  checkCount(action, "port", port);
+  checkText(action, "hostname", hostname);
+  if (typeof Deno === "undefined") {
+    throw new Error(`Cannot ${action}: Deno listens; elsewhere handler(models) answers a server's requests`);
+  }
+  const answer = handler(models, rest);
+  const server = Deno.serve({ port, hostname, onListen: () => {} }, answer);
+  const shown = hostname.includes(":") ? `[${hostname}]` : hostname;
+  return {
+    url: `http://${shown}:${server.addr.port}`,
+    close: async () => {
+      answer.drain();
+      await server.shutdown();
+    },
+  };
+}

@@ -1,0 +1,398 @@
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { handler, type LogEntry, openModels } from "../lib/serve.ts";
+import {
+  bag,
+  binary,
+  categorical,
+  category,
+  compile,
+  define,
+  dense,
+  embed,
+  encode,
+  featuresOf,
+  fit,
+  mmoe,
+  type Model,
+  numeric,
+  pipe,
+  reference,
+  rows,
+  save,
+  sequence,
+} from "../mod.ts";
+import { withTemp } from "./temp.ts";
+
+const table = {
+  age: [20, 30, 40, 50],
+  job: ["smith", "clerk", "cook", "clerk"],
+  tags: [["a", "b"], ["b"], [], ["c", "a"]],
+  watched: [["v1"], ["v1", "v2"], [], ["v3"]],
+  spend: [1, 2, null, 4],
+};
+const kinds = {
+  age: numeric(),
+  job: category(),
+  tags: bag(),
+  watched: sequence({ most: 3 }),
+  spend: numeric({ missing: "mean", indicator: true }),
+};
+
+async function shop(): Promise<Model> {
+  const tasks = { click: binary(), kind: categorical(3) };
+  const spec = define(mmoe({ input: fit(kinds, table), expert: pipe(embed(2), dense(4)), experts: 2, tasks }));
+  return await compile(spec, { engine: reference(), seed: 5 });
+}
+
+/** Posts a body, and returns the status and what was answered. */
+async function posted(
+  answer: (request: Request) => Promise<Response>,
+  path: string,
+  body: unknown,
+  headers: Record<string, string> = {},
+): Promise<{ status: number; body: Record<string, unknown>; response: Response }> {
+  const text = typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body);
+  const request = new Request(`http://h${path}`, { method: "POST", body: text as BodyInit, headers });
+  const response = await answer(request);
+  const binary = response.headers.get("content-type") === "application/octet-stream";
+  return { status: response.status, body: binary ? {} : await response.clone().json(), response };
+}
+
+const rowObjects = table.age.map((_, row) =>
+  Object.fromEntries(Object.entries(table).map(([name, column]) => [name, column[row]]))
+);
+
+Deno.test("handler() answers rows and columns of TensorFlow Serving as predict() does", async () => {
+  const model = await shop();
+  const wanted = await model.predict(encode(featuresOf(model.spec), table));
+  const answer = handler({ shop: model });
+  const byRow = await posted(answer, "/v1/models/shop:predict", { instances: rowObjects });
+  assertEquals(byRow.status, 200);
+  const predictions = byRow.body.predictions as { click: number; kind: number[] }[];
+  assertEquals(predictions.map(({ click }) => click), [...wanted.click]);
+  assertEquals(predictions.flatMap(({ kind }) => kind), [...wanted.kind]);
+  const byColumn = await posted(answer, "/v1/models/shop/versions/1:predict", { inputs: table });
+  const outputs = byColumn.body.outputs as Record<string, number[]>;
+  assertEquals(outputs.click, [...wanted.click]);
+  assertEquals((outputs.kind as unknown as number[][]).flat(), [...wanted.kind]);
+  model.dispose();
+});
+
+/** The tensors of the table in the Open Inference Protocol: lists have one width, with null where nothing is. */
+function tensors(): Record<string, unknown>[] {
+  const padded = (lists: string[][], width: number) =>
+    lists.map((list) => [...list, ...Array(width - list.length).fill(null)]);
+  return [
+    { name: "age", shape: [4], datatype: "FP32", data: table.age },
+    { name: "job", shape: [4], datatype: "BYTES", data: table.job },
+    { name: "tags", shape: [4, 2], datatype: "BYTES", data: padded(table.tags, 2) },
+    { name: "watched", shape: [4, 2], datatype: "BYTES", data: padded(table.watched, 2).flat() },
+    { name: "spend", shape: [4], datatype: "FP64", data: table.spend },
+  ];
+}
+
+Deno.test("handler() answers the Open Inference Protocol as predict() and inspect() do", async () => {
+  const model = await shop();
+  const encoded = encode(featuresOf(model.spec), table);
+  const [wanted, { gates }] = [await model.predict(encoded), await model.inspect(encoded)];
+  const answer = handler({ shop: model });
+  const { body } = await posted(answer, "/v2/models/shop/infer", { id: "7", inputs: tensors() });
+  assertEquals([body.model_name, body.model_version, body.id], ["shop", "1", "7"]);
+  assertEquals(body.outputs, [
+    { name: "click", datatype: "FP32", shape: [4], data: [...wanted.click] },
+    { name: "kind", datatype: "FP32", shape: [4, 3], data: [...wanted.kind] },
+  ]);
+  const some = await posted(answer, "/v2/models/shop/infer", {
+    inputs: tensors(),
+    outputs: [{ name: "gates/0/kind" }, { name: "click" }],
+  });
+  assertEquals(some.body.outputs, [
+    { name: "gates/0/kind", datatype: "FP32", shape: [4, 2], data: [...gates["0/kind"]] },
+    { name: "click", datatype: "FP32", shape: [4], data: [...wanted.click] },
+  ]);
+  model.dispose();
+});
+
+/** Returns the bytes of texts, each after its length. */
+function texts(words: readonly string[]): Uint8Array {
+  return Uint8Array.from(words.flatMap((word) => {
+    const bytes = new TextEncoder().encode(word);
+    return [...new Uint8Array(Uint32Array.of(bytes.length).buffer), ...bytes];
+  }));
+}
+
+Deno.test("handler() reads and writes binary tensors", async () => {
+  const words = { city: category(), age: numeric({ standardise: false }) };
+  const raw = { city: ["ulm", "köln", "7"], age: [1.5, -2, 300] };
+  const spec = define({ input: fit(words, raw), tasks: { click: binary(dense(3)), like: binary() } });
+  const model = await compile(spec, { engine: reference(), seed: 2 });
+  const wanted = await model.predict(encode(featuresOf(model.spec), raw));
+  const answer = handler({ m: model });
+  const numbers: Record<string, Uint8Array> = {
+    FP32: new Uint8Array(Float32Array.from(raw.age).buffer),
+    FP64: new Uint8Array(Float64Array.from(raw.age).buffer),
+  };
+  for (const [datatype, bytes] of Object.entries(numbers)) {
+    const parts = [texts(raw.city), bytes];
+    const head = new TextEncoder().encode(JSON.stringify({
+      parameters: { binary_data_output: true },
+      inputs: [
+        { name: "city", shape: [3], datatype: "BYTES", parameters: { binary_data_size: parts[0].length } },
+        { name: "age", shape: [3], datatype, parameters: { binary_data_size: parts[1].length } },
+      ],
+      outputs: [{ name: "click" }, { name: "like", parameters: { binary_data: false } }],
+    }));
+    const body = Uint8Array.from([head, ...parts].flatMap((part) => [...part]));
+    const { response } = await posted(answer, "/v2/models/m/infer", body, {
+      "inference-header-content-length": `${head.length}`,
+      "content-type": "application/octet-stream",
+    });
+    assertEquals(response.status, 200);
+    const answered = new Uint8Array(await response.arrayBuffer());
+    const length = Number(response.headers.get("inference-header-content-length"));
+    const { outputs } = JSON.parse(new TextDecoder().decode(answered.subarray(0, length)));
+    assertEquals(outputs[0], { name: "click", datatype: "FP32", shape: [3], parameters: { binary_data_size: 12 } });
+    assertEquals(outputs[1].data, [...wanted.like]);
+    assertEquals(new Float32Array(answered.slice(length).buffer), wanted.click);
+  }
+  model.dispose();
+});
+
+Deno.test("handler() takes whole numbers of any width for texts, all digits of them", async () => {
+  const users = { user: ["9007199254740993", "12", "-5"] };
+  const model = await compile(define({ input: fit({ user: category() }, users), tasks: { y: binary() } }), {
+    engine: reference(),
+    seed: 2,
+  });
+  const wanted = [...(await model.predict(encode(featuresOf(model.spec), users))).y];
+  const bytes = new Uint8Array(BigInt64Array.of(9007199254740993n, 12n, -5n).buffer);
+  const head = new TextEncoder().encode(
+    JSON.stringify({ inputs: [{ name: "user", shape: [3], datatype: "INT64", parameters: { binary_data_size: 24 } }] }),
+  );
+  const { body } = await posted(handler({ m: model }), "/v2/models/m/infer", Uint8Array.from([...head, ...bytes]), {
+    "inference-header-content-length": `${head.length}`,
+  });
+  assertEquals((body.outputs as { data: number[] }[])[0].data, wanted);
+  model.dispose();
+});
+
+Deno.test("one value beside many holds for every row: a user and the items", async () => {
+  const model = await shop();
+  const answer = handler({ shop: model });
+  const one = { age: [33], job: ["smith"], tags: [["a"]], spend: [null] };
+  const wanted = await posted(answer, "/v1/models/shop:predict", {
+    instances: table.watched.map((watched) => ({ age: 33, job: "smith", tags: ["a"], watched })),
+  });
+  const rowsOf = wanted.body.predictions as { click: number }[];
+  for (const user of [one, { age: 33, job: "smith", tags: [["a"]], spend: null }]) {
+    const { body } = await posted(answer, "/v1/models/shop:predict", { inputs: { ...user, watched: table.watched } });
+    assertEquals((body.outputs as Record<string, number[]>).click, rowsOf.map(({ click }) => click));
+  }
+  model.dispose();
+});
+
+Deno.test("what is wrong is named by JSON pointer, feature and row, with the nearest name", async () => {
+  const model = await shop();
+  const answer = handler({ shop: model }, { maxBody: 2000 });
+  const v1 = "/v1/models/shop:predict";
+  const v2 = "/v2/models/shop/infer";
+  const row = { age: 20, job: "cook" };
+  const infer = (change: (tensors: Record<string, unknown>[]) => unknown) => {
+    const some = tensors();
+    change(some);
+    return { inputs: some };
+  };
+  const cases: [string, unknown, number, ...string[]][] = [
+    [v1, "{", 400, "it is not JSON"],
+    [v1, "[]", 400, "at /: wanted an object"],
+    [v1, {}, 400, 'wanted "instances" or "inputs", found neither'],
+    [v1, { instances: {} }, 400, "at /instances: wanted a list of rows"],
+    [v1, { instances: [row, 5] }, 400, "at /instances/1: wanted an object"],
+    [v1, { instances: [row, { ...row, agee: 5 }] }, 400, "at /instances/1/agee", 'did you mean "age"?'],
+    [
+      v1,
+      { instances: [row, { ...row, age: "old" }] },
+      400,
+      'at /instances/1/age: input "age", row 1: found "old", wanted a number',
+    ],
+    [v1, { instances: [row, { job: "cook" }] }, 400, 'at /instances/1/age: row 1: at feature "age"', "found null"],
+    [v1, { instances: [{ ...row, tags: ["a", 0.5] }] }, 400, "at /instances/0/tags/1", "found 0.5, wanted a text"],
+    [v1, { instances: [{ ...row, job: ["cook"] }] }, 400, "at /instances/0/job", "found a list, wanted a text"],
+    [
+      v1,
+      { inputs: { age: [1, 2], job: ["a", "b", "c"], tags: [], watched: [], spend: [] } },
+      400,
+      'input "age" has 2 rows, wanted 3',
+    ],
+    [v1, { inputs: { age: [1, 2] } }, 400, 'at /inputs: the input "job" is missing'],
+    [v1, { signature_name: "other", instances: [row] }, 400, "at /signature_name"],
+    [v2, infer((some) => some.pop()), 400, 'at /inputs: the input "spend" is missing'],
+    [v2, infer((some) => some[0].name = "aged"), 400, "at /inputs/0", 'did you mean "age"?'],
+    [v2, infer((some) => some[0].data = [1, 2, 3, "x"]), 400, "at /inputs/0/data/3", 'input "age", row 3: found "x"'],
+    [v2, infer((some) => some[0].shape = [5]), 400, "at /inputs/0/data: ", "found 4 elements, wanted 5"],
+    [v2, infer((some) => some[0].shape = [1, 2, 2]), 400, "at /inputs/0/shape"],
+    [v2, infer((some) => some[0].datatype = "FLOAT"), 400, "at /inputs/0/datatype"],
+    [v2, infer((some) => some[1].name = "age"), 400, "at /inputs/1/name", "is given twice"],
+    [v2, infer((some) => delete some[1].data), 400, "at /inputs/1", "found neither"],
+    [v2, infer((some) => some[1].parameters = { binary_data_size: 9 }), 400, "at /inputs/1", "found both"],
+    [v2, { inputs: tensors(), outputs: [{ name: "clik" }] }, 400, 'no output "clik": did you mean "click"?'],
+    [v2, { inputs: tensors(), outputs: [{ name: "gates/0/clik" }] }, 400, 'did you mean "gates/0/click"?'],
+    ["/v2/models/shopp/infer", { inputs: [] }, 404, 'no model "shopp": did you mean "shop"?'],
+    ["/v2/models/shop/versions/2/infer", { inputs: [] }, 404, 'has version "1", not "2"'],
+    ["/v3", {}, 404, 'nothing at "/v3"'],
+    ["/v2/models/shop", {}, 405, "takes GET, found POST"],
+    [v1, { instances: Array(500).fill(row) }, 413, "wanted at most 2000"],
+  ];
+  for (const [path, body, status, ...parts] of cases) {
+    const found = await posted(answer, path, body);
+    const { error } = found.body as { error: string };
+    assertEquals(found.status, status, `${JSON.stringify(body)}: ${error}`);
+    for (const part of parts) assert(error.includes(part), `${error}\nlacks ${part}`);
+    assert(!/\bat .*\.ts:\d/.test(error), error);
+  }
+  const csv = await posted(answer, v1, "age\n5\n", { "content-type": "text/csv" });
+  assertEquals(csv.status, 415);
+  model.dispose();
+});
+
+Deno.test("requests that come together are predicted together, each with its own rows and its own fault", async () => {
+  const raw = { x: [0.5, 1, 2, 3] };
+  const model = await compile(define({ input: fit({ x: numeric() }, raw), tasks: { y: binary(dense(4)) } }), {
+    engine: reference(),
+    seed: 3,
+  });
+  const wanted = (await model.predict(encode(featuresOf(model.spec), raw))).y;
+  const batches: number[] = [];
+  const answer = handler({
+    m: Object.assign(
+      model,
+      ((predict) => ({
+        predict: async (rows: Parameters<Model["predict"]>[0]) => {
+          batches.push(rows.count);
+          return await predict(rows);
+        },
+      }))(model.predict),
+    ),
+  }, { maxBatch: 3 });
+  const ask = (x: unknown) => posted(answer, "/v1/models/m:predict", { instances: [{ x }] });
+  const found = await Promise.all(
+    [0, 1, "no", 2, 3, 1e38].map((at) => ask(typeof at === "number" ? raw.x[at] ?? at : at)),
+  );
+  assertEquals(found.map(({ status }) => status), [200, 200, 400, 200, 200, 200]);
+  [0, 1, 3, 4].forEach((at, row) => assertEquals(found[at].body.predictions, [wanted[row]]));
+  assert(batches.length < 5 && Math.max(...batches) <= 3, `${batches}`);
+  model.dispose();
+});
+
+Deno.test("a full queue is answered 503 with Retry-After, a deadline that passes 504", async () => {
+  const model = await compile(define({ input: 1, tasks: { y: binary() } }), { engine: reference() });
+  let go = (): void => {};
+  const gate = new Promise<void>((resolve) => go = resolve);
+  const predict = model.predict;
+  Object.assign(model, {
+    predict: async (rows: Parameters<Model["predict"]>[0]) => {
+      await gate;
+      return await predict(rows);
+    },
+  });
+  const answer = handler({ m: model }, { maxQueue: 2, maxBatch: 1, deadline: 60 });
+  const ask = () => posted(answer, "/v1/models/m:predict", { instances: [[1]] });
+  const first = ask();
+  await new Promise((resolve) => setTimeout(resolve, 20)); // it runs, and waits no longer
+  const others = [ask(), ask(), ask()];
+  const full = await others[2];
+  assertEquals([full.status, full.response.headers.get("retry-after")], [503, "1"]);
+  setTimeout(go, 80);
+  assertEquals((await first).status, 200);
+  for (const other of others.slice(0, 2)) assertEquals((await other).status, 504);
+  model.dispose();
+});
+
+Deno.test("health, metadata, metrics, log, token and CORS", async () => {
+  const model = await shop();
+  const entries: LogEntry[] = [];
+  const answer = handler({ shop: model }, {
+    token: "secret",
+    cors: "https://shop.example",
+    log: (one) => entries.push(one),
+  });
+  const got = (path: string, headers = {}) => answer(new Request(`http://h${path}`, { headers }));
+  assertEquals((await got("/v2/health/live")).status, 200);
+  assertEquals(await (await got("/v2/health/ready")).json(), { ready: true });
+  const refused = await got("/v2/models/shop", { authorization: "Bearer secre" });
+  assertEquals([refused.status, refused.headers.get("www-authenticate")], [401, "Bearer"]);
+  const bearer = { authorization: "Bearer secret" };
+  const metadata = await (await got("/v2/models/shop", bearer)).json();
+  assertEquals(metadata.inputs[2], { name: "tags", datatype: "BYTES", shape: [-1, -1] });
+  assertEquals(metadata.outputs.map(({ name }: { name: string }) => name), [
+    "click",
+    "kind",
+    "gates/0/click",
+    "gates/0/kind",
+  ]);
+  assertEquals((await (await got("/v2", bearer)).json()).extensions, ["binary_tensor_data"]);
+  const status = await (await got("/v1/models/shop", bearer)).json();
+  assertEquals(status.model_version_status[0].state, "AVAILABLE");
+  const { response } = await posted(answer, "/v1/models/shop:predict", { instances: rowObjects }, bearer);
+  assertEquals(response.headers.get("access-control-allow-origin"), "https://shop.example");
+  const last = entries.at(-1)!;
+  assertEquals([last.model, last.version, last.rows, last.status], ["shop", "1", 4, 200]);
+  const metrics = await (await got("/metrics", bearer)).text();
+  for (
+    const line of [
+      'gatehouse_requests_total{model="shop",version="1",status="200"} 3',
+      'gatehouse_batch_rows_bucket{model="shop",version="1",le="2"} 0',
+      'gatehouse_batch_rows_bucket{model="shop",version="1",le="4"} 1',
+      'gatehouse_batch_rows_sum{model="shop",version="1"} 4',
+      'gatehouse_prediction_count{model="shop",version="1",task="click"} 4',
+      "# TYPE gatehouse_queue_seconds histogram",
+    ]
+  ) assert(metrics.includes(line), `${metrics}\nlacks ${line}`);
+  answer.drain();
+  assertEquals((await got("/v2/health/ready")).status, 503);
+  assertEquals((await got("/v2/health/live")).status, 200);
+  assertEquals((await handler({ shop: model })(new Request("http://h/v2", { method: "OPTIONS" }))).status, 405);
+  assertEquals((await answer(new Request("http://h/v2", { method: "OPTIONS" }))).status, 204);
+  model.dispose();
+});
+
+Deno.test("openModels() goes over to a new version, and stays with the old one where it is broken", async () => {
+  await withTemp(async (dir) => {
+    const saved = async (version: number, seed: number) => {
+      const model = await compile(define({ input: 1, tasks: { y: binary() } }), { engine: reference(), seed });
+      await save(model, `${dir}/m/${version}`);
+      const { y } = await model.predict(rows([[1]]));
+      model.dispose();
+      return y[0];
+    };
+    const first = await saved(1, 1);
+    const changes: string[] = [];
+    const models = await openModels(dir, {
+      engine: reference(),
+      every: 0,
+      report: ({ version, error }) => changes.push(`${version} ${error === undefined ? "answers" : "is broken"}`),
+    });
+    const answer = handler(models);
+    const ask = async () => {
+      const { body } = await posted(answer, "/v1/models/m:predict", { instances: [[1]] });
+      return (body.predictions as number[])[0];
+    };
+    assertEquals(await ask(), first);
+    await Deno.mkdir(`${dir}/m/2`);
+    await Deno.writeTextFile(`${dir}/m/2/spec.json`, "{");
+    await models.refresh();
+    await models.refresh();
+    assertEquals(await ask(), first);
+    const third = await saved(3, 3);
+    const asked = Array.from({ length: 20 }, ask);
+    await models.refresh();
+    for (const one of await Promise.all(asked)) assert(one === first || one === third);
+    assertAlmostEquals(await ask(), third);
+    assertEquals(changes, ["1 answers", "2 is broken", "3 answers"]);
+    await models.close();
+  });
+  await withTemp(async (dir) => {
+    await assertRejects(() => openModels(dir), Error, "found no model");
+    await assertRejects(() => openModels(`${dir}/none`), Error, "found nothing, wanted a folder");
+  });
+});
