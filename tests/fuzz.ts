@@ -4,7 +4,7 @@ import { Fault, type Kind } from "./fuzz/kind.ts";
 import { kindsOfData } from "./fuzz/kinds.ts";
 import { type Counts, type FoundFault, fuzz } from "./fuzz/run.ts";
 
-const names = ["csv", "tables", "rows", "lists", "tensors", "folders", "models", "specs", "calls"] as const;
+const names = ["csv", "tables", "rows", "lists", "tensors", "folders", "models", "requests", "specs", "calls"] as const;
 
 const command = commandLine(
   "fuzz",
