@@ -18,3 +18,4 @@ export { onnx, type OnnxOptions } from "./engines/onnx/onnx.ts";
 export { onnxModel } from "./formats/onnx_model.ts";
 export type { CodeRange } from "./formats/translation.ts";
 export { saveOnnx, type SaveOnnxOptions } from "./model/save_onnx.ts";
+export { saveTriton, type SaveTritonOptions } from "./model/save_triton.ts";

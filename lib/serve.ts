@@ -1,6 +1,13 @@
 /**
  * Models that answer requests: a handler that speaks the Open Inference Protocol and TensorFlow Serving's predict API.
  *
+ * @example A server of a folder of models
+ * ```ts ignore
+ * import { openModels, serve } from "@gatehouse/gatehouse/serve";
+ *
+ * const server = serve(await openModels("models"), { port: 8000, token: "secret" });
+ * ```
+ *
  * @module
  */
 export { type Handler, handler, type HandlerOptions, type LogEntry } from "./serve/handler.ts";

@@ -6,6 +6,7 @@ import * as metrics from "../lib/metrics.ts";
 import * as onnx from "../lib/onnx.ts";
 import * as ops from "../lib/ops.ts";
 import * as parquet from "../lib/parquet.ts";
+import * as serve from "../lib/serve.ts";
 import * as svg from "../lib/svg.ts";
 import * as tensorboard from "../lib/tensorboard.ts";
 
@@ -317,6 +318,13 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
       "out/nowhere/model.onnx",
       options({ tasks: ["a"], gates: true, dtype: "float16", externalAbove: 0 }),
     ],
+    saveTriton: () => [model, "out/nowhere/triton", options({ tasks: ["a"], gates: true, version: 2, maxBatch: 8 })],
+  },
+  serve: {
+    handler:
+      () => [{ m: model }, options({ maxBatch: 2, maxDelay: 1, maxQueue: 3, deadline: 9, maxBody: 99, token: "x" })],
+    openModels: () => ["out/nowhere/models", options({ engine: model.engine, every: 0, maxBatch: 2 })],
+    serve: () => [{ m: model }, options({ hostname: "127.0.0.1", maxBatch: 2, token: "x" })],
   },
   parquet: {
     parquetParts: () => [
@@ -338,7 +346,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
 
 const doors: Readonly<Record<string, object>> = {
   ...{ main, ops, graphs, metrics, datasets },
-  ...{ onnx, parquet, svg, tensorboard },
+  ...{ onnx, parquet, serve, svg, tensorboard },
 };
 
 /** What stands where something else should: every kind of value that JavaScript has. */

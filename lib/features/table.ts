@@ -115,7 +115,7 @@ export function columnKinds(features: Readonly<Record<string, Feature | Unfitted
 
 /** A column of raw rows, as features read it. */
 export interface RawColumn {
-  /** What a value is. */
+  /** The kind of a value. */
   readonly holds: "number" | "text";
   /** True if a row may be a list of values. */
   readonly lists: boolean;

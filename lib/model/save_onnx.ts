@@ -3,7 +3,8 @@ import { checkPath } from "../files/place.ts";
 import { sweepNamed } from "../files/staged.ts";
 import { kindOf, optionsOf } from "../errors/kinds.ts";
 import { onnxData } from "../formats/onnx_data.ts";
-import { written } from "../formats/onnx_model.ts";
+import { type Written, written } from "../formats/onnx_model.ts";
+import type { Graph } from "../graph/graph.ts";
 import { insidesOf } from "./insides.ts";
 import type { Model } from "./model.ts";
 import { codesOf, described, type ExportOptions, realTypeOf, served } from "./exported.ts";
@@ -44,8 +45,28 @@ export async function saveOnnx<Tasks extends string>(
   path: string,
   options: SaveOnnxOptions<Tasks> = {},
 ): Promise<void> {
-  const action = "save ONNX model";
-  const advice = "the model is unchanged: saveOnnx(model, path) with another path saves it";
+  await savedOnnx("save ONNX model", model, path, options, "saveOnnx(model, path)");
+}
+
+/** A graph that was saved, and the names of its inputs and outputs in the file. */
+export interface SavedGraph extends Pick<Written, "inputs" | "outputs"> {
+  readonly graph: Graph;
+}
+
+/**
+ * Saves a model as {@linkcode saveOnnx} does; returns its graph.
+ *
+ * @param action The action, for errors.
+ * @param again The call that saves it elsewhere, for errors.
+ */
+export async function savedOnnx<Tasks extends string>(
+  action: string,
+  model: Model<Tasks>,
+  path: string,
+  options: SaveOnnxOptions<Tasks>,
+  again: string,
+): Promise<SavedGraph> {
+  const advice = `the model is unchanged: ${again} with another path saves it`;
   checkPath(path, action);
   insidesOf(model, action);
   const known = optionsOf(action, options, ["tasks", "dtype", "externalAbove"], ["gates"]);
@@ -62,7 +83,7 @@ export async function saveOnnx<Tasks extends string>(
   const texts = { gatehouse: JSON.stringify(metadata) };
   const parameters = await model.parameters();
   const data = onnxData(graph, parameters, type, externalAbove, (digits) => `${name}.weights-${digits}.data`);
-  const { bytes } = written(graph, parameters, texts, codesOf(input), { type, places: data?.places });
+  const { bytes, inputs, outputs } = written(graph, parameters, texts, codesOf(input), { type, places: data?.places });
   if (data !== undefined) await writeFileAtomic(`${folder}${data.file}`, data.pieces, action, advice);
   if (file !== undefined) await writeFileAtomic(`${folder}${file.name}`, file.bytes, action, advice);
   await writeFileAtomic(path, bytes, action, advice);
@@ -70,6 +91,7 @@ export async function saveOnnx<Tasks extends string>(
     other.startsWith(`${name}.`) && beside.test(other.slice(name.length + 1)) &&
     other !== file?.name && other !== data?.file;
   await sweepNamed(folder || ".", isOlder);
+  return { graph, inputs, outputs };
 }
 
 /** The most bytes of parameters that an `.onnx` file itself holds by default. */

@@ -1,5 +1,5 @@
-import { checkCount, checkFunction, checkText, isRecord, optionsOf } from "../errors/kinds.ts";
-import { kindAt, message } from "../files/place.ts";
+import { checkCount, checkFunction, isRecord, optionsOf } from "../errors/kinds.ts";
+import { checkPath, kindAt, message } from "../files/place.ts";
 import { failure, system, unreachable } from "../files/runtime.ts";
 import { load } from "../model/save.ts";
 import type { Engine } from "../engines/engine.ts";
@@ -66,7 +66,7 @@ export interface ModelChange {
  */
 export async function openModels(folder: string, options: ModelsOptions = {}): Promise<Models> {
   const action = "open models";
-  checkText(action, "folder", folder);
+  checkPath(folder, action);
   const { engine, every = 5, report, ...rest } = optionsOf(action, options, [
     "engine",
     "every",
@@ -77,49 +77,26 @@ export async function openModels(folder: string, options: ModelsOptions = {}): P
   ]);
   checkCount(action, "every", every);
   if (report !== undefined) checkFunction(action, "report", report);
-  if (system() === undefined) throw new Error(message({ action, path: folder }, unreachable));
-  const kind = await kindAt(folder);
-  if (kind !== "folder") {
-    throw failure(
-      kind === undefined ? "NotFound" : "NotADirectory",
-      message({ action, path: folder }, `found ${kind === undefined ? "nothing" : `a ${kind}`}, wanted a folder`),
-    );
-  }
-  const limits = limitsOf(action, rest);
+  await checkFolder(folder, action);
   const [current, counts] = [new Map<string, Served>(), meters()];
-  const broken = new Map<string, string>(); // the state of spec.json in which a version could not be loaded
-  const begun = async ({ model, version, path }: Version): Promise<void> => {
-    const state = await stateOf(path);
-    if (broken.get(path) === state) return;
-    try {
-      const fresh = served(model, version, await load(path, engine && { engine }), limits, counts, true);
-      await fresh.warm();
-      const old = current.get(model);
-      current.set(model, fresh);
-      report?.({ model, version });
-      void old?.end();
-    } catch (error) {
-      broken.set(path, state);
-      report?.({ model, version, error: error instanceof Error ? error.message : String(error) });
-      if (!current.has(model)) throw error;
-    }
-  };
-  const look = async (isFirst: boolean): Promise<void> => {
+  const begin = beginning(current, limitsOf(action, rest), counts, { engine, report });
+  const look = async (): Promise<unknown> => {
+    let failure: unknown;
     for (const version of await newestIn(folder)) {
       const old = current.get(version.model);
-      if (old !== undefined && Number(old.version) >= Number(version.version)) continue;
-      await begun(version).catch((error) => {
-        if (isFirst) throw error;
-      });
+      if (old === undefined || Number(old.version) < Number(version.version)) failure ??= await begin(version);
     }
+    return failure;
   };
-  await look(true);
+  const broken = await look();
+  if (broken !== undefined) throw broken;
   if (current.size === 0) {
     const wanted = "wanted a model as save() writes it, or <name>/<version>/ with models";
     throw new Error(message({ action, path: folder }, `found no model: ${wanted}`));
   }
   let running: Promise<void> | undefined;
-  const refresh = () => running ??= look(false).catch(() => {}).finally(() => running = undefined);
+  const failed = (error: Error) => report?.({ model: folder, version: "", error: error.message });
+  const refresh = () => running ??= look().then(() => {}, failed).finally(() => running = undefined);
   const timer = every > 0 ? setInterval(refresh, 1000 * every) : undefined;
   const models: Models = {
     all: () => [...current.values()],
@@ -137,7 +114,48 @@ export async function openModels(folder: string, options: ModelsOptions = {}): P
   return models;
 }
 
-/** What {@linkcode openModels} returned. */
+/** Makes sure that there is a folder. */
+async function checkFolder(path: string, action: string): Promise<void> {
+  if (system() === undefined) throw new Error(message({ action, path }, unreachable));
+  const kind = path === "" ? undefined : await kindAt(path);
+  if (kind === "folder") return;
+  const found = `found ${kind === undefined ? "nothing" : `a ${kind}`}, wanted a folder`;
+  throw failure(kind === undefined ? "NotFound" : "NotADirectory", message({ action, path }, found));
+}
+
+/**
+ * Returns a function that begins a version: loads it, warms it by a prediction, and puts it in the place of the one before.
+ * It returns the error if the version is broken.
+ */
+function beginning(
+  current: Map<string, Served>,
+  limits: QueueLimits,
+  counts: Meters,
+  { engine, report }: Pick<ModelsOptions, "engine" | "report">,
+): (version: Version) => Promise<unknown> {
+  const broken = new Map<string, string>(); // the state of spec.json in which a version could not be loaded
+  return async ({ model: name, version, path }) => {
+    const state = await stateOf(path);
+    if (broken.get(path) === state) return;
+    try {
+      const model = await load(path, engine && { engine });
+      const fresh = served(name, version, model, limits, counts, true);
+      await fresh.warm().catch((error) => {
+        model.dispose();
+        throw error;
+      });
+      void current.get(name)?.end();
+      current.set(name, fresh);
+      report?.({ model: name, version });
+    } catch (error) {
+      broken.set(path, state);
+      report?.({ model: name, version, error: error instanceof Error ? error.message : String(error) });
+      return error;
+    }
+  };
+}
+
+/** The models that {@linkcode openModels} returned. */
 const opened = new WeakSet<object>();
 
 /** Returns true for what {@linkcode openModels} returns. */

@@ -46,7 +46,7 @@ export interface LogEntry {
   /** The rows that were predicted. */
   readonly rows?: number;
   readonly milliseconds: number;
-  /** What was wrong, where it was refused. */
+  /** The fault, where it was refused. */
   readonly error?: string;
 }
 
@@ -63,7 +63,7 @@ interface Call {
   readonly request: Request;
   readonly path: string;
   readonly until: number;
-  /** What is known of the answer, for the log. */
+  /** The facts about the answer, for the log. */
   readonly seen: { model?: string; version?: string; rows?: number; error?: string };
 }
 
@@ -108,6 +108,9 @@ export function handler(models: Readonly<Record<string, Model>> | Models, option
   const answer = async (request: Request): Promise<Response> => {
     const began = performance.now();
     const time = new Date().toISOString();
+    if (!(request instanceof Request)) {
+      throw new TypeError(`Cannot handle requests: wanted a Request, found ${kindOf(request)}`);
+    }
     const { pathname } = new URL(request.url);
     const call: Call = { request, path: pathname, until: began + given.deadline, seen: {} };
     let response: Response;
@@ -166,7 +169,7 @@ interface Route {
   readonly answer: (call: Call, model: Served | undefined, at: Place) => Response | Promise<Response>;
 }
 
-/** What an answer may need beside the call. */
+/** The surroundings of a call that its answer may need. */
 interface Place {
   readonly counts: Meters;
   readonly given: Given;

@@ -12,7 +12,7 @@ import { misread, pointerStep } from "./refusal.ts";
 export interface Input {
   /** The name of the column, or `input` of a model that reads a width. */
   readonly name: string;
-  /** What a value is. */
+  /** The kind of a value. */
   readonly holds: "number" | "text";
   /** True if a row may be a list of values. */
   readonly lists: boolean;

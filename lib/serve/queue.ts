@@ -4,7 +4,7 @@ import { checkCount } from "../errors/kinds.ts";
 import type { Model } from "../model/model.ts";
 import { Refusal } from "./refusal.ts";
 
-/** What a model says of some rows. */
+/** The answer of a model for some rows. */
 export interface Answer {
   /** Predictions by task, `[rows]` or `[rows x classes]`. */
   readonly predictions: Readonly<Record<string, Float32Array>>;

@@ -43,7 +43,7 @@ export function serve(models: Readonly<Record<string, Model>> | Models, options:
     throw new Error(`Cannot ${action}: Deno listens; elsewhere handler(models) answers a server's requests`);
   }
   const answer = handler(models, rest);
-  const server = Deno.serve({ port, hostname, onListen: () => {} }, answer);
+  const server = listening(() => Deno.serve({ port, hostname, onListen: () => {} }, answer), `${hostname}:${port}`);
   const shown = hostname.includes(":") ? `[${hostname}]` : hostname;
   return {
     url: `http://${shown}:${server.addr.port}`,
@@ -52,4 +52,17 @@ export function serve(models: Readonly<Record<string, Model>> | Models, options:
       await server.shutdown();
     },
   };
+}
+
+/** Returns a server that listens; says where it was to where it cannot. */
+function listening<T>(begin: () => T, at: string): T {
+  try {
+    return begin();
+  } catch (error) {
+    const { name, message } = error as Error;
+    const advice = name === "AddrInUse"
+      ? "another program listens there: wanted another port, or 0 for any that is free"
+      : message;
+    throw Object.assign(new Error(`Cannot serve models\n  at ${at}: ${advice}`, { cause: error }), { name });
+  }
 }

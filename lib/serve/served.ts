@@ -4,6 +4,7 @@ import { quoted } from "../errors/quoted.ts";
 import { insidesOf } from "../model/insides.ts";
 import type { Model } from "../model/model.ts";
 import { heads } from "../heads/heads.ts";
+import type { Plan } from "../trace/plan.ts";
 import { type AskedColumn, type Input, inputsOf, rowsOf } from "./inputs.ts";
 import type { Meters } from "./meters.ts";
 import { type Answer, queue, type QueueLimits } from "./queue.ts";
@@ -69,13 +70,7 @@ export function served(
   const { spec } = model;
   const { plan } = insidesOf(model, "serve a model");
   const inputs = inputsOf(spec.input);
-  const tasks = Object.entries(spec.tasks).map(([task, { head }]): Output => {
-    const [, width] = heads[head.kind].shape(head.units);
-    return { name: task, ...(typeof width === "number" && { width }) };
-  });
-  const gates = Object.entries(plan.evaluation.gates).map(([gate, { shape }]): Output => {
-    return { name: `gates/${gate}`, width: shape[1] as number };
-  });
+  const [tasks, gates] = outputsOf(plan);
   const outputs = [...tasks, ...gates];
   const watched = meters.of(name, version);
   const waiting = queue(model, limits, watched);
@@ -118,6 +113,18 @@ export function served(
       if (isOwn) model.dispose();
     },
   };
+}
+
+/** Returns the outputs of a model: its tasks, and the weights of its gates. */
+function outputsOf({ spec, evaluation }: Plan): readonly [tasks: readonly Output[], gates: readonly Output[]] {
+  const tasks = Object.entries(spec.tasks).map(([name, { head }]): Output => {
+    const [, width] = heads[head.kind].shape(head.units);
+    return { name, ...(typeof width === "number" && { width }) };
+  });
+  const gates = Object.entries(evaluation.gates).map(([gate, { shape }]): Output => {
+    return { name: `gates/${gate}`, width: shape[1] as number };
+  });
+  return [tasks, gates];
 }
 
 /** Returns the numbers of an output. */

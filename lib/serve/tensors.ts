@@ -24,7 +24,7 @@ export const dataTypes = {
 /** The name of a type of elements. */
 export type DataType = keyof typeof dataTypes;
 
-/** What a request says of a tensor. */
+/** The head of a tensor in a request. */
 export interface TensorHead {
   readonly name: string;
   /** The JSON pointer of the tensor. */
@@ -37,8 +37,8 @@ export interface TensorHead {
 }
 
 /**
- * Returns the values of a tensor as a column: one a row, or a list a row where the shape has a width. In lists null stands
- * for what is not there, and ends are left out, so that lists of several lengths fit a shape.
+ * Returns the values of a tensor as a column: one a row, or a list a row where the shape has a width. In lists a null at
+ * the end is left out, so that lists of several lengths fit a shape.
  *
  * @throws {Refusal} if they do not fit the shape or the type.
  */

@@ -17,11 +17,17 @@ import {
   pipe,
   reference,
   relu,
+  type Rows,
   save,
 } from "../../mod.ts";
+import { saveTriton } from "../../lib/onnx.ts";
 import { pythonOf, ran } from "../environment.ts";
 
-const python = await pythonOf("out/serve-clients", ["tritonclient[http]==2.73.0", "numpy==2.4.6"]);
+const python = await pythonOf("out/serve-clients", [
+  "tritonclient[http,grpc]==2.73.0",
+  "numpy==2.4.6",
+  "onnxruntime==1.32.0",
+]);
 if (python === undefined) Deno.exit(0);
 
 const columns = { job: ["smith", "köln", "clerk", "smith"], age: [20.5, 31, -4, 60] };
@@ -29,6 +35,19 @@ const features = fit({ job: category(), age: numeric() }, columns);
 const tasks = { click: binary(pipe(dense(8), relu)), like: binary() };
 const model = await compile(define({ input: features, tasks }), { engine: reference(), seed: 3 });
 const wanted = (await model.predict(encode(features, columns))).click;
+/** Returns encoded rows as lists of lists by input. */
+function columnsOf({ count, inputs }: Rows): Record<string, number[][]> {
+  return Object.fromEntries(
+    Object.entries(inputs).map(([name, data]) => {
+      const width = data.length / count;
+      return [
+        name,
+        Array.from({ length: count }, (_, row) => Array.from(data.subarray(row * width, (row + 1) * width))),
+      ];
+    }),
+  );
+}
+
 const folder = await Deno.makeTempDir({ dir: "out", prefix: "serve-" });
 try {
   await save(model, `${folder}/models/visitors/1`);
@@ -44,6 +63,14 @@ try {
   }
   assert(error.includes('the input "age" is missing'), error);
   const body = JSON.stringify({ instances: columns.age.map((age, row) => ({ age, job: columns.job[row] })) });
+  await saveTriton(model, `${folder}/triton`);
+  await saveTriton(model, `${folder}/triton`, { version: 2 });
+  await Deno.writeTextFile(`${folder}/encoded.json`, JSON.stringify(columnsOf(encode(features, columns))));
+  const triton = await ran(python, ["tests/serve/triton.py", `${folder}/triton`, `${folder}/encoded.json`]);
+  if ("failed" in triton) throw new Error(`The folder for Triton cannot be read: ${triton.failed}`);
+  for (const click of JSON.parse(triton.out)) {
+    click.forEach((found: number, row: number) => assert(Math.abs(found - wanted[row]) < 1e-6, `Triton: ${found}`));
+  }
   const curl = await ran("curl", ["-s", "-d", body, "-X", "POST", `${server.url}/v1/models/visitors:predict`]);
   if ("failed" in curl) console.log(`SKIPPED: curl, ${curl.failed}`);
   else {
