@@ -9,12 +9,8 @@ import { type Served, served } from "./served.ts";
 
 /** Models that a server answers with: those of folders, the newest version of each. */
 export interface Models {
-  /** The models that answer. */
-  all(): readonly Served[];
-  /** Returns the model of a name, in its newest version. */
-  find(name: string): Served | undefined;
-  /** The counts of what they do. */
-  readonly meters: Meters;
+  /** Returns the version of each model that answers, by name. */
+  versions(): Readonly<Record<string, string>>;
   /** Looks for new versions now; resolves once they answer, or were found broken. */
   refresh(): Promise<void>;
   /** Stops looking for new versions, waits for what is asked, and frees the models. */
@@ -22,7 +18,13 @@ export interface Models {
 }
 
 /** The options of {@linkcode openModels}. */
-export interface ModelsOptions extends Partial<QueueLimits> {
+export interface ModelsOptions {
+  /** The most rows that are predicted together. Default 1024. */
+  readonly maxBatch?: number;
+  /** The milliseconds that a request waits for others. Default 0. */
+  readonly maxDelay?: number;
+  /** The most requests that wait for a model. Default 1024. */
+  readonly maxQueue?: number;
   /** The engine of the models. Default: that of `load`. */
   readonly engine?: Engine;
   /** The seconds from one look for new versions to the next; 0: none is looked for. Default 5. */
@@ -33,7 +35,9 @@ export interface ModelsOptions extends Partial<QueueLimits> {
 
 /** A new version of a model. */
 export interface ModelChange {
+  /** The name of the model. */
   readonly model: string;
+  /** The version that it goes over to. */
   readonly version: string;
   /** The reason why it does not answer, if it is broken. */
   readonly error?: string;
@@ -99,9 +103,7 @@ export async function openModels(folder: string, options: ModelsOptions = {}): P
   const refresh = () => running ??= look().then(() => {}, failed).finally(() => running = undefined);
   const timer = every > 0 ? setInterval(refresh, 1000 * every) : undefined;
   const models: Models = {
-    all: () => [...current.values()],
-    find: (name) => current.get(name),
-    meters: counts,
+    versions: () => Object.fromEntries([...current.values()].map(({ name, version }) => [name, version])),
     refresh,
     close: async () => {
       clearInterval(timer);
@@ -110,7 +112,7 @@ export async function openModels(folder: string, options: ModelsOptions = {}): P
       current.clear();
     },
   };
-  opened.add(models);
+  opened.set(models, { all: () => [...current.values()], find: (name) => current.get(name), meters: counts });
   return models;
 }
 
@@ -155,12 +157,21 @@ function beginning(
   };
 }
 
-/** The models that {@linkcode openModels} returned. */
-const opened = new WeakSet<object>();
+/** The models that a handler asks. */
+export interface Answering {
+  /** The models. */
+  readonly all: () => readonly Served[];
+  /** Returns the model of a name. */
+  readonly find: (name: string) => Served | undefined;
+  /** The counts of what they do. */
+  readonly meters: Meters;
+}
 
-/** Returns true for what {@linkcode openModels} returns. */
-export function isModels(found: unknown): found is Models {
-  return isRecord(found) && opened.has(found);
+const opened = new WeakMap<object, Answering>();
+
+/** Returns the models of what {@linkcode openModels} returned; undefined for anything else. */
+export function openedModels(found: unknown): Answering | undefined {
+  return isRecord(found) ? opened.get(found) : undefined;
 }
 
 /** A version of a model on the disk. */

@@ -5,7 +5,7 @@ import { sha256 } from "../files/sha256.ts";
 import { insidesOf } from "../model/insides.ts";
 import type { Model } from "../model/model.ts";
 import { bytesOf } from "./body.ts";
-import { isModels, type Models } from "./folders.ts";
+import { type Answering, type Models, openedModels } from "./folders.ts";
 import { type Meters, meters } from "./meters.ts";
 import { inferResponse, metadataOf, readInfer } from "./open_inference.ts";
 import { limitsOf, type QueueLimits } from "./queue.ts";
@@ -14,7 +14,7 @@ import { type Served, served } from "./served.ts";
 import { predictResponse, readPredict, statusOf } from "./tensorflow_serving.ts";
 
 /** The options of {@linkcode handler}. */
-export interface HandlerOptions extends Partial<QueueLimits> {
+export interface HandlerOptions {
   /** The most rows that are predicted together. Default 1024. */
   readonly maxBatch?: number;
   /** The milliseconds that a request waits for others, beside those that wait anyway while a batch is predicted. Default 0. */
@@ -37,14 +37,19 @@ export interface HandlerOptions extends Partial<QueueLimits> {
 export interface LogEntry {
   /** The moment of its arrival, as ISO 8601. */
   readonly time: string;
+  /** The method. */
   readonly method: string;
+  /** The path. */
   readonly path: string;
+  /** The status of the response. */
   readonly status: number;
-  /** The model and version that answered, where one did. */
+  /** The model that answered, where one did. */
   readonly model?: string;
+  /** Its version. */
   readonly version?: string;
   /** The rows that were predicted. */
   readonly rows?: number;
+  /** The time that the answer took. */
   readonly milliseconds: number;
   /** The fault, where it was refused. */
   readonly error?: string;
@@ -102,8 +107,7 @@ interface Call {
  */
 export function handler(models: Readonly<Record<string, Model>> | Models, options: HandlerOptions = {}): Handler {
   const given = checked(options);
-  const counts = isModels(models) ? models.meters : meters();
-  const all = isModels(models) ? models : ofRecord(models, given, counts);
+  const all = openedModels(models) ?? ofRecord(models, given);
   let draining = false;
   const answer = async (request: Request): Promise<Response> => {
     const began = performance.now();
@@ -115,7 +119,7 @@ export function handler(models: Readonly<Record<string, Model>> | Models, option
     const call: Call = { request, path: pathname, until: began + given.deadline, seen: {} };
     let response: Response;
     try {
-      response = await routed(call, all, counts, given, draining);
+      response = await routed(call, all, given, draining);
     } catch (error) {
       const { status, message, headers } = refusalOf(error);
       call.seen.error = message;
@@ -124,7 +128,7 @@ export function handler(models: Readonly<Record<string, Model>> | Models, option
     if (given.cors !== undefined) response.headers.set("access-control-allow-origin", given.cors);
     const milliseconds = performance.now() - began;
     const { model = "", version = "" } = call.seen;
-    counts.answered({ model, version, status: `${response.status}` }, milliseconds / 1000);
+    all.meters.answered({ model, version, status: `${response.status}` }, milliseconds / 1000);
     given.log?.({ time, method: request.method, path: pathname, status: response.status, ...call.seen, milliseconds });
     return response;
   };
@@ -150,14 +154,15 @@ function checked(options: HandlerOptions): Given {
 }
 
 /** Returns models in memory as those of folders. */
-function ofRecord(models: unknown, limits: QueueLimits, counts: Meters): Pick<Models, "all" | "find"> {
+function ofRecord(models: unknown, limits: QueueLimits): Answering {
   if (!isRecord(models)) throw new TypeError(`Cannot handle requests: wanted models by name, found ${kindOf(models)}`);
+  const counts = meters();
   const all = Object.entries(models).map(([name, model]) => {
     insidesOf(model as Model, "handle requests");
     return served(name, "1", model as Model, limits, counts);
   });
   if (all.length === 0) throw new RangeError("Cannot handle requests: there is no model");
-  return { all: () => all, find: (name) => all.find((model) => model.name === name) };
+  return { all: () => all, find: (name) => all.find((model) => model.name === name), meters: counts };
 }
 
 /** A path that is answered. */
@@ -221,8 +226,7 @@ const routes: readonly Route[] = [
 /** Answers a request by the row of its path. */
 async function routed(
   call: Call,
-  all: Pick<Models, "all" | "find">,
-  counts: Meters,
+  all: Answering,
   given: Given,
   draining: boolean,
 ): Promise<Response> {
@@ -242,14 +246,14 @@ async function routed(
   if (model !== undefined) Object.assign(seen, { model: model.name, version: model.version });
   const release = model?.hold();
   try {
-    return await route.answer(call, model, { counts, given, ready: !draining && all.all().length > 0 });
+    return await route.answer(call, model, { counts: all.meters, given, ready: !draining && all.all().length > 0 });
   } finally {
     release?.();
   }
 }
 
 /** Returns the model of a path. */
-function modelOf(all: Pick<Models, "all" | "find">, name: string, version: string | undefined): Served {
+function modelOf(all: Answering, name: string, version: string | undefined): Served {
   const wanted = decoded(name);
   const model = all.find(wanted);
   if (model === undefined) {
