@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import * as main from "../mod.ts";
 import * as datasets from "../lib/datasets.ts";
 import * as graphs from "../lib/graph.ts";
+import * as histories from "../lib/history.ts";
 import * as metrics from "../lib/metrics.ts";
 import * as onnx from "../lib/onnx.ts";
 import * as ops from "../lib/ops.ts";
@@ -88,11 +89,15 @@ const trained = {
   warm: null,
 } as const;
 
+const past =
+  histories.history({ seen: histories.count({ by: "w" }) }, { time: "y" }).over(main.sortBy(table, "y")).state;
+
 /** The arguments of a right call of every function. */
 const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unknown[]>>>> = {
   main: {
     adagrad: () => [0.1, options({ ...rate, initial: 0.1, epsilon: 1e-7 })],
     adam: () => [0.1, options({ ...rate, beta1: 0.9, beta2: 0.99, epsilon: 1e-7 })],
+    ageOf: () => [table, "y", "y", options({ zone: "+01:00", unit: "s" as const, since: "s" as const })],
     adatt: () => [{ ...preset, levels: 1, own: 1, shared: 1 }],
     after: () => [relu, softmax],
     bank: () => [
@@ -108,6 +113,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     category: () => [options({ minCount: 2, most: 3, missing: "unknown" })],
     cgc: () => [{ ...preset, shared: 1, own: 1, gate: softmax }],
     check: () => [spec],
+    concatTables: () => [[table, table]],
     compile: () => [spec, options({ engine, seed: 1, parameters, fuse: false })],
     cosineDecay: () => [0.1, 10, options({ end: 0.01 })],
     count: () => [relu, options({ ...ofTask, only: "a" })],
@@ -148,6 +154,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     bag: () => [{ pooling: "sum" }],
     sequence: () => [{ most: 3 }],
     home: () => [{ ...preset, groups: { all: ["a", "b"] }, shared: 1, own: 1, rank: 2 }],
+    hourOf: () => [table, "y", options({ zone: "+01:00", unit: "s" as const })],
     huber: () => [1],
     importance: () => [0.1],
     issuesOf: () => [spec],
@@ -206,6 +213,8 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     sigmoid: () => unary,
     singleTask: () => [preset],
     smoothLoad: () => [0.1],
+    sortBy: () => [table, "y"],
+    splitBy: () => [table, "y", [1, "2022-05-05"], options({ zone: "+01:00" })],
     snr: () => [{ ...preset, levels: 1, experts: 2, ways: "average", gate: main.hardConcrete() }],
     softmax: () => [x, 2],
     softplus: () => unary,
@@ -219,6 +228,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     tensorFactorisation: () => [{ input: 4, units: 2, ranks: [2, 2, 2], activation: relu, tasks }],
     textTable: () => [[{ a: 1, b: "x" }], options({ digits: 2 })],
     tfjs: () => ["cpu"],
+    timeOf: () => [table, "y", options({ zone: "+01:00", unit: "s" as const })],
     topK: () => [1, options({ noise: true, normalise: false, balance: 0.1 })],
     train: () => [model, data, options({ ...trained })],
     trainingOnly: () => [0.5],
@@ -226,7 +236,9 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     upgrad: () => [],
     warmUp: () => [10, 0.1],
     wasm: () => [options({ path: "out" })],
+    weekdayOf: () => [table, "y", options({ zone: "+01:00", unit: "s" as const })],
     widthOf: () => unary,
+    withColumns: () => [table, { z: table.columns.y, l: [["a"], null] }],
     youtube: () => [{ ...preset, experts: 2, gate: softmax, position: [1], shallow: relu, drop: 0.1, biased: ["a"] }],
     zLoss: () => [0.1, softmax],
   },
@@ -310,6 +322,20 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     synthetic:
       () => [{ correlation: 0.5, rows: 2, seed: 1, part: "train", width: 3, standardise: true, ...labelOptions }],
   },
+  histories: {
+    count: () => [{ by: ["w"], separator: "|", where: "y" }],
+    history: () => [
+      { seen: histories.count({ by: "w" }), of: histories.rate({ by: "w", of: "y" }) },
+      { time: "t", before: "day" as const, zone: "+08:00", missing: "error" as const },
+    ],
+    historyOf: () => [past],
+    lastItems: () => [{ by: "w", item: "y", where: "y", most: 2 }],
+    rate: () => [{ by: "w", separator: "|", where: "y", of: "y", weight: 2, prior: 0.5 }],
+    loadHistory: () => [{ "history.json": "{}" }],
+    saveHistory: () => [past, "out/nowhere/history"],
+    sum: () => [{ by: "w", of: "y" }],
+    timeSince: () => [{ by: [] }],
+  },
   onnx: {
     onnx: () => [options({ threads: 1 })],
     onnxModel: () => [graph, parameters],
@@ -345,7 +371,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
 };
 
 const doors: Readonly<Record<string, object>> = {
-  ...{ main, ops, graphs, metrics, datasets },
+  ...{ main, ops, graphs, metrics, datasets, histories },
   ...{ onnx, parquet, serve, svg, tensorboard },
 };
 
