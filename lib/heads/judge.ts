@@ -92,7 +92,7 @@ export function judgeOf(rule: JudgeRule): Judge {
     const where = `Cannot compute ${rule.title}: groups`;
     if (rule.by !== undefined && groups === undefined) throw new TypeError(`${where} are missing, wanted a key a row`);
     const numbers = groups === undefined ? undefined : keyNumbers(keysOf(groups, labels.length, where));
-    return judgedAtOnce(rule, { predictions, labels, weights, groups: numbers });
+    return judgementOf(rule, { predictions, labels, weights, groups: numbers });
   };
   const { settings, by, best } = rule;
   const metric = (...rows: Parameters<Judge>) => judge(...rows).value;
@@ -109,7 +109,7 @@ export function judgeOf(rule: JudgeRule): Judge {
 /**
  * Returns the rule of a judge.
  *
- * @throws {TypeError} if it is none that this library made.
+ * @throws {TypeError} if this library did not make it.
  */
 export function judgeRule(judge: unknown, where: string): JudgeRule {
   const rule = typeof judge === "function" ? rules.get(judge) : undefined;
@@ -121,7 +121,7 @@ export function judgeRule(judge: unknown, where: string): JudgeRule {
 const rules = new WeakMap<object, JudgeRule>();
 
 /** Returns the judgement of rows that are there at once. */
-export function judgedAtOnce({ reading, of }: JudgeRule, rows: Scored, reads: typeof of = "predictions"): Judgement {
+export function judgementOf({ reading, of }: JudgeRule, rows: Scored, reads: typeof of = "predictions"): Judgement {
   if ("begin" in reading) {
     const running = reading.begin(reads);
     eachCounted(rows, (row) => running.add(rows, row));
