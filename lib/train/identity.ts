@@ -27,8 +27,15 @@ export function identityOf(model: Model, data: Data, given: Settings): { readonl
     weighting: weighting === undefined ? null : { name: weighting.name, settings: weighting.settings ?? null },
     validation: validation === undefined ? null : dataOf(validation),
     stopping: stopping === undefined ? null : JSON.parse(JSON.stringify(stopping)),
+    ...watchedBy(given),
     data: dataOf(data),
   };
+}
+
+/** Returns the settings of the judge by which a training stops, if it does by one. */
+function watchedBy({ judges, stopping }: Settings): { readonly judge?: Json } {
+  const name = stopping?.metric;
+  return name !== undefined && Object.hasOwn(judges, name) ? { judge: judges[name].settings } : {};
 }
 
 /** Returns the rules by which parameters and vectors move, without their rates. */
