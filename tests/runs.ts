@@ -63,7 +63,7 @@ export interface Kinds {
   readonly optimiser: string;
   readonly vectors: string;
   readonly weighting: string;
-  /** `none`, `rows` that are evaluated, or `stopping` by them. */
+  /** `none`, `rows` that are evaluated, `stopping` by them, or that `often` within an epoch too. */
   readonly validation: string;
   readonly shuffle: boolean;
   /** The batches of a step, or `averages` too. */
@@ -208,7 +208,13 @@ const steps: Readonly<Record<string, Pick<TrainOptions, "accumulate" | "average"
   both: { accumulate: 3, average: 0.8 },
 };
 
-const validations = ["none", "rows", "stopping"];
+/** Evaluations, and stopping by them. */
+const validations: Readonly<Record<string, TrainOptions<Tasks>>> = {
+  none: {},
+  rows: {},
+  stopping: { stopping: { task: "spend", patience: 1 } },
+  often: { stopping: { task: { spend: 1, click: 0.5 }, patience: 3 }, evaluate: { every: { steps: 4 } } },
+};
 
 /** All kinds by name. */
 export const kinds: Readonly<Record<keyof Kinds, readonly (string | boolean)[]>> = {
@@ -218,7 +224,7 @@ export const kinds: Readonly<Record<keyof Kinds, readonly (string | boolean)[]>>
   optimiser: Object.keys(optimisers),
   vectors: Object.keys(vectorOptimisers),
   weighting: Object.keys(weightings),
-  validation: validations,
+  validation: Object.keys(validations),
   shuffle: [true, false],
   steps: Object.keys(steps),
 };
@@ -244,7 +250,7 @@ export function optionsOf(kinds: Kinds): TrainOptions<Tasks> {
     vectors: vectorOptimisers[vectors](),
     weighting: weightings[weighting](),
     validation: held,
-    ...validation === "stopping" && { stopping: { task: "spend", patience: 1 } },
+    ...validations[validation],
     shuffle,
     ...steps[kinds.steps],
   };

@@ -14,7 +14,19 @@ import type { Settings } from "./options.ts";
  * training to go on to the same numbers, as far as it can be written down. Of functions that is their name.
  */
 export function identityOf(model: Model, data: Data, given: Settings): { readonly [name: string]: Json } {
-  const { batch, accumulate, average, shuffle, from, optimiser, vectors, weighting, validation, stopping } = given;
+  const {
+    batch,
+    accumulate,
+    average,
+    shuffle,
+    from,
+    optimiser,
+    vectors,
+    weighting,
+    validation,
+    stopping,
+    evaluateEvery,
+  } = given;
   return {
     seed: model.seed,
     batch,
@@ -25,6 +37,7 @@ export function identityOf(model: Model, data: Data, given: Settings): { readonl
     ...rulesOf(optimiser, vectors),
     weighting: weighting === undefined ? null : { name: weighting.name, settings: weighting.settings ?? null },
     validation: validation === undefined ? null : dataOf(validation),
+    ...evaluateEvery !== Infinity && { evaluate: { every: { steps: evaluateEvery } } },
     stopping: stopping === undefined ? null : JSON.parse(JSON.stringify(stopping)),
     data: dataOf(data),
   };

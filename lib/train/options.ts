@@ -40,7 +40,7 @@ export interface TrainOptions<Tasks extends string = string> {
    *
    * Validation and `stopping` see the averages, and the model holds them when the training ends, however it ends; within
    * the loop it holds the parameters that follow the gradient. They take the memory of the parameters and vectors once more,
-   * and again for the best epoch's, and the vectors once more while they are evaluated. Default: none.
+   * and again for the best ones, and the vectors once more while they are evaluated. Default: none.
    */
   readonly average?: number;
   /** The optimiser: how parameters follow their gradient. Default `adam(1e-3)`. */
@@ -59,11 +59,16 @@ export interface TrainOptions<Tasks extends string = string> {
   readonly shuffle?: boolean;
   /** Rows to evaluate on after every epoch, in memory, or as `evaluate` takes them in pieces. */
   readonly validation?: Data;
+  /**
+   * The steps from one evaluation of `validation` to the next, beside the one after every epoch: after each step whose
+   * number, as records count them, is a multiple of it. Default: after epochs alone.
+   */
+  readonly evaluate?: { readonly every: { readonly steps: number } };
   /** The way to sort scores of a validation that is not in memory, as `evaluate` takes it. */
   readonly sorting?: Sorting;
   /**
-   * The rule to stop early, by the validation. The parameters of the best epoch are restored before the last record, if
-   * training stops early or all epochs or steps are done; not where it is aborted or left, or fails.
+   * The rule to stop early, by the validation. The parameters of the best evaluation are restored before the last record,
+   * if training stops early or all epochs or steps are done; not where it is aborted or left, or fails.
    */
   readonly stopping?: Stopping<Tasks>;
   /**
@@ -126,6 +131,8 @@ export interface Settings {
   readonly shuffle: boolean;
   /** The rows to evaluate on, if there are any. */
   readonly validation: Data | undefined;
+  /** The steps from one evaluation to the next; infinite if there is one after every epoch alone. */
+  readonly evaluateEvery: number;
   /** The way to sort scores of a validation that is not in memory. */
   readonly sorting: Sorting;
   /** The rule to stop early, if there is one. */
@@ -168,6 +175,7 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     shuffle = true,
     signal,
     validation,
+    evaluate,
     sorting = {},
     stopping,
     from = { epoch: 0, step: 0 },
@@ -200,6 +208,7 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     weighting,
     shuffle,
     validation,
+    evaluateEvery: evaluate === undefined ? Infinity : everyOf(evaluate, validation),
     sorting,
     stopping,
     signal,
@@ -227,6 +236,23 @@ function checkAmounts(
   if (![epoch, step].every((number) => Number.isSafeInteger(number) && number >= 0)) {
     throw new RangeError("Cannot train: from must be { epoch, step }, whole numbers of at least 0");
   }
+}
+
+/** Returns the steps from one evaluation to the next. */
+function everyOf(options: NonNullable<TrainOptions["evaluate"]>, validation: Data | undefined): number {
+  const action = "train: evaluate";
+  const { every } = optionsOf(action, options, ["every"]);
+  if (!isRecord(every) || Object.keys(every).join() !== "steps") {
+    throw new TypeError(`Cannot ${action}: every must be { steps }, found ${kindOf(every)}`);
+  }
+  const { steps } = every;
+  if (!(Number.isSafeInteger(steps) && steps >= 1)) {
+    throw new RangeError(`Cannot ${action}: steps must be a whole number of at least 1, found ${kindOf(steps)}`);
+  }
+  if (validation === undefined) {
+    throw new TypeError(`Cannot ${action}: there are no rows to evaluate: wanted validation`);
+  }
+  return steps;
 }
 
 /** Returns the way in which checkpoints are taken. */
@@ -262,6 +288,7 @@ const optionNames = [
   "vectors",
   "weighting",
   "validation",
+  "evaluate",
   "sorting",
   "stopping",
   "signal",

@@ -22,7 +22,7 @@ export interface Begun {
   /** The epochs and steps that it counts from. */
   readonly from: Settings["from"];
   readonly steps: StepState;
-  /** The parameters after the best epoch so far, if there was one. */
+  /** The parameters after the best evaluation so far, if there was one. */
   readonly best: Tensor | undefined;
 }
 

@@ -32,7 +32,7 @@ export interface Run<Tasks extends string> {
   readonly identity: Facts["identity"];
   /** The rows that it had seen when it went on from a checkpoint. */
   readonly before: number;
-  /** The parameters in the flat array after its best epoch so far, if it may stop early. */
+  /** The parameters in the flat array after its best evaluation so far, if it may stop early. */
   best: Tensor | undefined;
 }
 
@@ -49,7 +49,7 @@ export interface Now<Tasks extends string> {
 
 /** The arrays of a training beside its model: of a number for each parameter, and those of vectors. */
 export interface RunState {
-  /** The parameters in the flat array, and those of the best epoch. */
+  /** The parameters in the flat array, and those of the best evaluation. */
   readonly flat: Tensor;
   readonly best: Tensor | undefined;
   readonly steps: StepState;

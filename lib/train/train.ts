@@ -139,13 +139,13 @@ async function* epochsOf<Tasks extends string>(
   const lacksValidation = () => validation !== undefined && now.last !== undefined && !now.validated;
   if (isOver() && !lacksValidation()) return await finish(run);
   while (!isOver() || lacksValidation()) {
-    const { record, isNew, isWhole } = yield* recordsOf(run, keeper);
+    const { record, isNew, isWhole, ...before } = yield* recordsOf(run, keeper);
     if (record === undefined || signal?.aborted) {
       await keeper?.write(run);
-      if (record !== undefined) yield { ...record, ended: "aborted" };
+      if (record !== undefined) yield { ...record, ...before, ended: "aborted" };
       return;
     }
-    const evaluated = lacksValidation() ? await evaluatedIn(run, validation!) : undefined;
+    const evaluated = lacksValidation() ? await evaluatedIn(run) : before.validation;
     if (isWhole) Object.assign(now, { epoch: now.epoch + 1, position: undefined, last: undefined });
     const ended = watch?.stops() ? "stopped early" : signal?.aborted ? "aborted" : undefined;
     if (isOver() || ended !== undefined) await keeper?.write(run);
@@ -159,14 +159,11 @@ async function* epochsOf<Tasks extends string>(
 }
 
 /** Evaluates the validation rows, and keeps the parameters and vectors as they are now if they are the best so far. */
-async function evaluatedIn<Tasks extends string>(
-  run: Run<Tasks>,
-  validation: NonNullable<Settings["validation"]>,
-): Promise<Evaluation<Tasks>> {
+async function evaluatedIn<Tasks extends string>(run: Run<Tasks>): Promise<Evaluation<Tasks>> {
   const { model, insides: { store }, steps, clock, watch, now } = run;
   clock.pause();
   await steps.averages?.enter();
-  const evaluated = await evaluate(model, validation, { sorting: run.given.sorting });
+  const evaluated = await evaluate(model, run.given.validation!, { sorting: run.given.sorting });
   insidesOf(model, "train"); // it may be disposed meanwhile
   now.validated = true;
   if (watch?.isBest(evaluated)) {
@@ -178,7 +175,7 @@ async function evaluatedIn<Tasks extends string>(
   return evaluated;
 }
 
-/** Puts the model where a training leaves it: at its best epoch, if there is one, or else at its averages, if they are taken. */
+/** Puts the model where a training leaves it: at its best evaluation, if there is one, or else at its averages, if they are taken. */
 async function finish<Tasks extends string>({ insides: { store }, steps, best }: Run<Tasks>): Promise<void> {
   if (best === undefined) return await steps.averages?.enter();
   store.write(flatName, best);
@@ -194,6 +191,8 @@ interface End<Tasks extends string> {
   readonly isNew?: boolean;
   /** True if the epoch has no more steps. */
   readonly isWhole?: boolean;
+  /** The evaluation after that step, if training ends with it within an epoch. */
+  readonly validation?: Evaluation<Tasks>;
 }
 
 /** Takes the steps of an epoch that are left: yields all records but the last one, which is returned. */
@@ -201,7 +200,7 @@ async function* recordsOf<Tasks extends string>(
   run: Run<Tasks>,
   keeper: Keeper | undefined,
 ): AsyncGenerator<Progress<Tasks>, End<Tasks>, void> {
-  const { model, data, clock, now } = run;
+  const { model, data, clock, now, watch } = run;
   const { batch, accumulate, shuffle, from, most, epochs, signal } = run.given;
   let taken = now.step; // the running one counted
   const enough = () => signal?.aborted === true || taken >= most || now.epoch > epochs;
@@ -215,9 +214,13 @@ async function* recordsOf<Tasks extends string>(
       const { value: feed, done } = await next;
       isWhole = done === true && !enough();
       if (done || enough()) break;
-      if (isNew) {
+      const validation = isDue(run) ? await evaluatedIn(run) : undefined;
+      if (validation !== undefined && (watch?.stops() || enough())) {
+        return { record: now.last, isNew: true, validation };
+      }
+      if (isNew || validation !== undefined) {
         await keeper?.writeIfDue(run);
-        yield now.last!;
+        yield validation === undefined ? now.last! : { ...now.last!, validation };
         if (signal?.aborted) return {};
       }
       const [at, count] = [{ epoch: order.epoch, step: from.step + ++taken }, now.count + 1];
@@ -244,6 +247,11 @@ async function* recordsOf<Tasks extends string>(
   if (signal?.aborted) return {};
   const wanted = typeof data === "function" ? ": wanted a function that begins a new pass at each call" : "";
   throw new RangeError(`Cannot train: epoch ${now.epoch} of the data has no rows${wanted}`);
+}
+
+/** Returns true if an evaluation follows the last step, where it is not the last of its epoch. */
+function isDue<Tasks extends string>({ given, now: { last, validated } }: Run<Tasks>): boolean {
+  return last !== undefined && !validated && last.step % given.evaluateEvery === 0;
 }
 
 /** Returns the record of a step, without its epoch and step. */

@@ -457,7 +457,7 @@ function keeping({ vectors, rows: size, units }: Table): Kept {
   };
 }
 
-/** Returns what keeps all vectors of a table as they are when it begins, such as the averages of the best epoch. */
+/** Returns what keeps all vectors of a table as they are when it begins, such as the averages of the best evaluation. */
 function keepingAll({ vectors, rows }: Table): Kept {
   let copy: Float32Array = vectors; // until it begins
   let same = 0;
