@@ -19,6 +19,7 @@ import {
   embed,
   encode,
   type Engine,
+  firstEpochs,
   fit,
   gradNorm,
   type Label,
@@ -45,7 +46,6 @@ import {
   type TrainOptions,
   uncertainty,
   upgrad,
-  type VectorOptimiser,
   wasm,
   type Weighting,
 } from "../mod.ts";
@@ -66,7 +66,7 @@ export interface Kinds {
   /** `none`, `rows` that are evaluated, `stopping` by them, or that `often` within an epoch too. */
   readonly validation: string;
   readonly shuffle: boolean;
-  /** The batches of a step, or `averages` too. */
+  /** The batches of a step, averages and parts. */
   readonly steps: string;
 }
 
@@ -182,11 +182,15 @@ const optimisers: Readonly<Record<string, () => Optimiser>> = {
   adagrad: () => adagrad(0.05, { clipNorm: 0.5 }),
 };
 
-const vectorOptimisers: Readonly<Record<string, () => VectorOptimiser>> = {
+const vectorOptimisers: Readonly<Record<string, () => TrainOptions["vectors"]>> = {
   sgd: () => sgd(0.1),
   adagrad: () => adagrad(0.1),
   rowwiseAdagrad: () => rowwiseAdagrad(0.1),
   lazyAdam: () => lazyAdam(0.02),
+  byTable: () => ({
+    default: rowwiseAdagrad(firstEpochs(2, 0.1), { touchedDecay: 0.01 }),
+    user: lazyAdam(0.02),
+  }),
 };
 
 const weightings: Readonly<Record<string, () => Weighting | undefined>> = {
@@ -200,11 +204,12 @@ const weightings: Readonly<Record<string, () => Weighting | undefined>> = {
   upgrad: () => upgrad(),
 };
 
-/** Steps of one batch or more, with averages or without. */
-const steps: Readonly<Record<string, Pick<TrainOptions, "accumulate" | "average">>> = {
+/** Steps of one batch or more, with averages or without, by one optimiser or several. */
+const steps: Readonly<Record<string, Pick<TrainOptions, "accumulate" | "average" | "parts">>> = {
   plain: {},
   accumulated: { accumulate: 2 },
   averaged: { average: 0.9 },
+  parts: { parts: { tasks: adagrad(0.05), "tasks/click": adam(firstEpochs(2, 0.02), { weightDecay: 0.1 }) } },
   both: { accumulate: 3, average: 0.8 },
 };
 

@@ -7,6 +7,7 @@ import type { Model } from "../model/model.ts";
 import { type Data, isDataset } from "../model/pieces.ts";
 import { input } from "../ops/leaves.ts";
 import type { Optimiser, VectorOptimiser } from "../optimisers/optimiser.ts";
+import { mapEntries } from "../trace/entries.ts";
 import type { Settings } from "./options.ts";
 
 /**
@@ -20,8 +21,6 @@ export function identityOf(model: Model, data: Data, given: Settings): { readonl
     average,
     shuffle,
     from,
-    optimiser,
-    vectors,
     weighting,
     validation,
     stopping,
@@ -34,7 +33,7 @@ export function identityOf(model: Model, data: Data, given: Settings): { readonl
     average: average ?? null,
     shuffle,
     from: { epoch: from.epoch, step: from.step },
-    ...rulesOf(optimiser, vectors),
+    ...rulesOf(given),
     weighting: weighting === undefined ? null : { name: weighting.name, settings: weighting.settings ?? null },
     validation: validation === undefined ? null : dataOf(validation),
     ...evaluateEvery !== Infinity && { evaluate: { every: { steps: evaluateEvery } } },
@@ -43,13 +42,26 @@ export function identityOf(model: Model, data: Data, given: Settings): { readonl
   };
 }
 
-/** Returns the rules by which parameters and vectors move, without their rates. */
-export function rulesOf(optimiser: Optimiser, vectors: VectorOptimiser): { readonly [name: string]: Json } {
-  const { name, weightDecay, clipNorm } = optimiser;
+/** Returns the rules by which parameters and vectors move, without their rates; those of parts and tables if there are any. */
+export function rulesOf({ optimiser, parts, vectors, tables }: Settings): { readonly [name: string]: Json } {
+  const ofParts = mapEntries(parts, (_, part) => optimiserIn(part));
+  const ofTables = mapEntries(tables, (_, table) => vectorsIn(table));
   return {
-    optimiser: { name, weightDecay, clipNorm: clipNorm ?? null, rule: ruleOf(optimiser) },
-    vectors: { name: vectors.name, touchedDecay: vectors.vectors.touchedDecay, rule: vectorRuleOf(vectors) },
+    optimiser: optimiserIn(optimiser),
+    ...Object.keys(parts).length > 0 && { parts: ofParts },
+    vectors: vectorsIn(vectors),
+    ...Object.keys(tables).length > 0 && { tables: ofTables },
   };
+}
+
+function optimiserIn(optimiser: Optimiser): Json {
+  const { name, weightDecay, clipNorm } = optimiser;
+  return { name, weightDecay, clipNorm: clipNorm ?? null, rule: ruleOf(optimiser) };
+}
+
+function vectorsIn(optimiser: VectorOptimiser): Json {
+  const { name, vectors: { touchedDecay } } = optimiser;
+  return { name, touchedDecay, rule: vectorRuleOf(optimiser) };
 }
 
 /** Returns the digest of an optimiser's rule: its graph, and its scalars in two steps. */

@@ -1,10 +1,13 @@
 import { checkSignal, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
+import { quoted } from "../errors/quoted.ts";
 import { checkSorting, type Sorting } from "../files/sorter.ts";
 import type { Data } from "../model/pieces.ts";
 import { adam } from "../optimisers/adam.ts";
 import { checkOptimiser, checkVectorOptimiser, type Optimiser, type VectorOptimiser } from "../optimisers/optimiser.ts";
 import { rowwiseAdagrad } from "../optimisers/vectors.ts";
 import { checkWeighting, type Weighting } from "../weighting/weighting.ts";
+import { checkAverage } from "./averages.ts";
+import { type ByPath, checkParts } from "./parts.ts";
 import type { Stopping } from "./stopping.ts";
 
 /** The options of `train`. */
@@ -46,10 +49,18 @@ export interface TrainOptions<Tasks extends string = string> {
   /** The optimiser: how parameters follow their gradient. Default `adam(1e-3)`. */
   readonly optimiser?: Optimiser;
   /**
-   * The optimiser of vectors that are looked up (`embed`), which moves those alone that a batch reads:
-   * `rowwiseAdagrad()`, `lazyAdam()`, `adagrad()` or `sgd()`. Default `rowwiseAdagrad(0.1)`.
+   * The optimisers of parts of the parameters, each with its rate and decay, by the beginning of their paths up to a slash
+   * or the end: `{ "tasks": adam(3e-3), "levels/0/gates": adam(1e-3, { weightDecay: 1e-4 }) }`. A parameter follows that
+   * of the longest beginning, or `optimiser`, whose `clipNorm` is that of the whole gradient. Default: all follow the one.
    */
-  readonly vectors?: VectorOptimiser;
+  readonly parts?: Readonly<Record<string, Optimiser>>;
+  /**
+   * The optimiser of vectors that are looked up (`embed`), which moves those alone that a batch reads:
+   * `rowwiseAdagrad()`, `lazyAdam()`, `adagrad()` or `sgd()`; or several, by the feature whose vectors they are or the
+   * beginning of a table's path, and `default` of all others: `{ default: rowwiseAdagrad(0.1), user: lazyAdam(1e-3) }`.
+   * Decay is their `touchedDecay`; at a rate of 0 a table and its state stay as they are. Default `rowwiseAdagrad(0.1)`.
+   */
+  readonly vectors?: VectorOptimiser | VectorOptimisers;
   /**
    * The weighting of the tasks' losses or gradients, beside the static weights of the tasks: `uncertainty()`, `dwa()`,
    * `gradNorm()`, `pcgrad()`, `cagrad()`, `mgda()`, `upgrad()`, or one of your own. Default: by the static weights alone.
@@ -96,6 +107,14 @@ export interface TrainOptions<Tasks extends string = string> {
   readonly warm?: string;
 }
 
+/** The optimisers of vectors by feature, or by the beginning of the paths of their tables, and that of all others. */
+export interface VectorOptimisers {
+  /** The optimiser of tables that have none of their own. Default `rowwiseAdagrad(0.1)`. */
+  readonly default?: VectorOptimiser;
+  /** That of tables by name. */
+  readonly [table: string]: VectorOptimiser | undefined;
+}
+
 /** The way in which a training takes checkpoints. */
 export interface CheckpointOptions {
   /** The folder, which one training has to itself; a checkpoint is `FOLDER/step-00000123`, which `load` reads too. */
@@ -123,8 +142,12 @@ export interface Settings {
   readonly average: number | undefined;
   /** The optimiser: how parameters follow their gradient. */
   readonly optimiser: Optimiser;
+  /** The optimisers of parts, by the beginning of their paths. */
+  readonly parts: ByPath<Optimiser>;
   /** The optimiser of vectors that are looked up. */
   readonly vectors: VectorOptimiser;
+  /** Those of tables that have one of their own, by feature or the beginning of their paths. */
+  readonly tables: ByPath<VectorOptimiser>;
   /** The weighting of losses or gradients, if there is one. */
   readonly weighting: Weighting | undefined;
   /** True if rows are shuffled. */
@@ -170,7 +193,8 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     accumulate = 1,
     average,
     optimiser = adam(),
-    vectors = rowwiseAdagrad(),
+    parts = {},
+    vectors,
     weighting,
     shuffle = true,
     signal,
@@ -184,7 +208,8 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     warm,
   } = optionsOf("train", options, optionNames, ["shuffle"]);
   checkOptimiser("train", optimiser);
-  checkVectorOptimiser("train", vectors);
+  checkParts("train", parts);
+  const { default: one = rowwiseAdagrad(), ...tables } = vectorOptimisersOf(vectors);
   if (weighting !== undefined) checkWeighting(weighting);
   checkSignal("train", signal);
   checkSorting(sorting, "train");
@@ -204,7 +229,9 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     accumulate,
     average,
     optimiser,
-    vectors,
+    parts,
+    vectors: one,
+    tables,
     weighting,
     shuffle,
     validation,
@@ -219,6 +246,17 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
   };
 }
 
+/** Returns the optimisers of vectors by table. */
+function vectorOptimisersOf(given: TrainOptions["vectors"] = {}): Readonly<Record<string, VectorOptimiser>> {
+  if (!isRecord(given) || typeof given.rate === "function") {
+    checkVectorOptimiser("train", given);
+    return { default: given as VectorOptimiser };
+  }
+  const known = Object.entries(given).filter(([, optimiser]) => optimiser !== undefined);
+  for (const [name, optimiser] of known) checkVectorOptimiser(`train: vectors ${quoted(name)}`, optimiser);
+  return Object.fromEntries(known) as Record<string, VectorOptimiser>;
+}
+
 /** Makes sure that the numbers among the options are in range. */
 function checkAmounts(
   counts: Readonly<Record<string, number | undefined>>,
@@ -230,9 +268,7 @@ function checkAmounts(
       throw new RangeError(`Cannot train: ${name} must be a whole number of at least 1, found ${kindOf(value)}`);
     }
   }
-  if (average !== undefined && !(Number.isFinite(average) && average > 0 && average < 1)) {
-    throw new RangeError(`Cannot train: average must be a decay between 0 and 1, found ${kindOf(average)}`);
-  }
+  checkAverage("train", average);
   if (![epoch, step].every((number) => Number.isSafeInteger(number) && number >= 0)) {
     throw new RangeError("Cannot train: from must be { epoch, step }, whole numbers of at least 0");
   }
@@ -285,6 +321,7 @@ const optionNames = [
   "accumulate",
   "average",
   "optimiser",
+  "parts",
   "vectors",
   "weighting",
   "validation",

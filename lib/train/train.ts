@@ -7,7 +7,6 @@ import { insidesOf } from "../model/insides.ts";
 import type { Model } from "../model/model.ts";
 import { type Data, isInMemory } from "../model/pieces.ts";
 import type { Tensor } from "../ops/tensor.ts";
-import type { Optimiser } from "../optimisers/optimiser.ts";
 import type { Spec } from "../spec/spec.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { type ByChanges, byChanges } from "./changes.ts";
@@ -15,9 +14,9 @@ import { checkStep } from "./check_step.ts";
 import { feedsOf, unlabelled } from "./feeds.ts";
 import { identityOf } from "./identity.ts";
 import { type Keeper, keeperOf } from "./keeper.ts";
-import { type Settings, settings, type TrainOptions } from "./options.ts";
+import { settings, type TrainOptions } from "./options.ts";
 import type { Progress } from "./progress.ts";
-import { rateOf } from "./rates.ts";
+import { scalarsOf } from "./rates.ts";
 import { type Begun, resumed, warmed } from "./resume.ts";
 import type { Now, Run } from "./run.ts";
 import { type Steps, stepsOf } from "./steps.ts";
@@ -224,7 +223,7 @@ async function* recordsOf<Tasks extends string>(
         if (signal?.aborted) return {};
       }
       const [at, count] = [{ epoch: order.epoch, step: from.step + ++taken }, now.count + 1];
-      const scalars = scalarsOf(run.given.optimiser, count, at.step);
+      const scalars = scalarsOf(run.given, count, at);
       const running = run.steps.run(feed.batches.map((batch) => ({ ...batch, ...scalars })), { ...at, count });
       next = feeds.next(); // while the engine computes
       next.catch(() => {}); // thrown when its turn comes
@@ -278,12 +277,4 @@ function recordOf<Tasks extends string>(
     rows: now.rows,
     rate: (now.rows - before) / clock.seconds(),
   };
-}
-
-/** Returns the learning rate and the optimiser's scalars of a step, as inputs. */
-function scalarsOf(optimiser: Optimiser, count: number, step: number): Record<string, Tensor> {
-  const rate = rateOf(optimiser, step);
-  return mapEntries({ rate, ...optimiser.scalars(count, rate) }, (_, value) => {
-    return { shape: [], data: Float64Array.of(value) };
-  });
 }
