@@ -153,6 +153,7 @@ export type {
 export {
   cosineDecay,
   type DecayOptions,
+  firstEpochs,
   linearDecay,
   stepDecay,
   type StepDecayOptions,
@@ -179,7 +180,7 @@ export { load, type LoadOptions, parseSpec, save, saveGraphModel, type SaveOptio
 export type { ExportOptions } from "./lib/model/exported.ts";
 export type { Stopping } from "./lib/train/stopping.ts";
 export { train } from "./lib/train/train.ts";
-export type { CheckpointOptions, TrainOptions } from "./lib/train/options.ts";
+export type { CheckpointOptions, TrainOptions, VectorOptimisers } from "./lib/train/options.ts";
 export type { Progress } from "./lib/train/progress.ts";
 
 export { type Label, type Lists, type RowOptions, type Rows, rows } from "./lib/data/rows.ts";
