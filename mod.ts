@@ -87,7 +87,7 @@ export {
   type ReadOptions,
   type Table,
 } from "./lib/author/table.ts";
-export type { LevelsPreset, MixturePreset, Preset } from "./lib/author/presets/preset.ts";
+export type { IdsPreset, LevelsPreset, MixturePreset, Preset } from "./lib/author/presets/preset.ts";
 export {
   esmm,
   type EsmmPreset,
