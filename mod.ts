@@ -87,7 +87,7 @@ export {
   type ReadOptions,
   type Table,
 } from "./lib/author/table.ts";
-export type { LevelsPreset, MixturePreset, Preset } from "./lib/author/presets/preset.ts";
+export type { IdsPreset, LevelsPreset, MixturePreset, Preset } from "./lib/author/presets/preset.ts";
 export {
   esmm,
   type EsmmPreset,
@@ -135,7 +135,7 @@ export { type GateUse } from "./lib/inspect/gate_use.ts";
 export type { GateCapacity } from "./lib/inspect/gate_capacity.ts";
 export type { GateStatistics } from "./lib/inspect/gate_sums.ts";
 export type { GateWarning } from "./lib/inspect/gate_warnings.ts";
-export { balance } from "./lib/model/balance.ts";
+export { balance, standardise } from "./lib/model/balance.ts";
 export { compile, type CompileOptions } from "./lib/model/compile.ts";
 export { readVectors, type VectorOptions, type Vectors } from "./lib/model/vectors.ts";
 export type { Inspection, Model } from "./lib/model/model.ts";

@@ -1,6 +1,6 @@
 import { constant, logSumExp, matmul, neg, reshape } from "../ops/functions.ts";
 import type { Value } from "../ops/value.ts";
-import type { FocalSpec, HeadKind, HuberSpec, LossSpec, QuantileSpec } from "../heads/spec.ts";
+import type { FocalSpec, HeadForm, HuberSpec, LabelScale, QuantileSpec } from "../heads/spec.ts";
 import { type Net, widthOf } from "./net.ts";
 import { pipe, wholeNumber } from "./nets.ts";
 import { misapplied } from "../errors/misapplied.ts";
@@ -9,13 +9,7 @@ import { misapplied } from "../errors/misapplied.ts";
  * A tower and a head; see {@linkcode binary}, {@linkcode regression}, {@linkcode categorical}, {@linkcode count},
  * {@linkcode ranking} and {@linkcode product}.
  */
-export interface Task extends TaskOptions {
-  /** The kind of the head, which says what is predicted. */
-  readonly kind: HeadKind;
-  /** The number of logits: 1, or the number of classes. */
-  readonly units: number;
-  /** The loss that it is trained by instead of the head's own. */
-  readonly loss?: LossSpec;
+export interface Task extends TaskOptions, HeadForm {
   /** The net before the head. */
   readonly tower: Net;
   /** The binary tasks whose logits the tower reads instead of a stream. */
@@ -60,6 +54,13 @@ export interface BinaryOptions extends TaskOptions {
 export interface RegressionOptions extends TaskOptions {
   /** The loss that it is trained by: {@linkcode huber} or {@linkcode quantile}. Default: the squared error. */
   readonly loss?: HuberSpec | QuantileSpec;
+  /**
+   * True if the labels are learned as `(y - mean) / scale`, which {@linkcode standardise} fits to the training rows before
+   * the model is compiled, or the two numbers themselves. Predictions and metrics stay in the label's units; losses are
+   * those of the scaled labels, so that they compare with those of other tasks, and so is `delta` of {@linkcode huber}.
+   * Default: labels are learned as they are.
+   */
+  readonly standardise?: true | LabelScale;
 }
 
 /** The options of a ranking. */
@@ -192,9 +193,26 @@ function logitOfAll(logits: Value): Value {
  * assertEquals((await model.predict(rows([[3], [-2]]))).y, Float32Array.of(9, 4));
  * model.dispose();
  * ```
+ *
+ * @example Labels of large numbers
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { compile, define, evaluate, reference, regression, rows, standardise } from "@gatehouse/gatehouse";
+ *
+ * const data = rows([[1], [2]], { labels: { watched: [3000, 5000] } }); // milliseconds
+ * const spec = standardise(define({ input: 1, tasks: { watched: regression(undefined, { standardise: true }) } }), data);
+ * assertEquals(spec.tasks.watched.head.standardise, { mean: 4000, scale: 1000 });
+ * const zeros = { "tasks/watched/head/0/kernel": { shape: [1, 1], data: Float32Array.of(0) }, "tasks/watched/head/0/bias": { shape: [1], data: Float32Array.of(0) } };
+ * const model = await compile(spec, { engine: reference(), parameters: zeros });
+ * assertEquals((await model.predict(data)).watched, Float32Array.of(4000, 4000));
+ * const { loss, metrics } = await evaluate(model, data);
+ * assertEquals([loss.watched, metrics.watched.mse], [1, 1000 ** 2]);
+ * model.dispose();
+ * ```
  */
 export function regression(tower: Net = pipe(), options: RegressionOptions = {}): Task {
-  return { kind: "regression", units: 1, tower, ...options };
+  const { standardise, ...rest } = { ...options };
+  return { kind: "regression", units: 1, tower, ...rest, ...(isGiven(standardise) && { standardise }) };
 }
 
 /**

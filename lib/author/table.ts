@@ -1,4 +1,4 @@
-import { heads } from "../heads/heads.ts";
+import { heads, labelScaleForm } from "../heads/heads.ts";
 import { mostUnits, streamForm } from "../features/input.ts";
 import { type Feature, featuresForm, isFitted, isUnfitted } from "../features/table.ts";
 import { type Issue, keyText, SpecError } from "../errors/issues.ts";
@@ -125,10 +125,13 @@ export function define<const Tasks extends string>(table: Table<Tasks>): Spec<Ta
     input: typeof table.input === "number" ? { width: table.input } : { features: table.input },
     streams: table.streams,
     levels: table.levels ?? [],
-    tasks: mapValues(table.tasks, ({ kind, units, loss, tower, weight = 1, reads, of, only, adds }: Task) => {
-      const net = of === undefined ? dense(units, { bias: heads[kind].bias }) : pipe();
-      return { tower, weight, reads, of, only, adds, head: { kind, units, loss, net } };
-    }),
+    tasks: mapValues(
+      table.tasks,
+      ({ kind, units, loss, standardise, tower, weight = 1, reads, of, only, adds }: Task) => {
+        const net = of === undefined ? dense(units, { bias: heads[kind].bias }) : pipe();
+        return { tower, weight, reads, of, only, adds, head: { kind, units, loss, standardise, net } };
+      },
+    ),
   };
   const { spec, issues: found } = resolve(draft, express, expressLoss);
   if (spec === undefined) throw new SpecError("define model", found);
@@ -278,7 +281,15 @@ const tableForm: Form = object({
   },
   tasks: record(object(
     { kind: word(...Object.keys(heads)), units: whole(1, mostUnits), tower: entry },
-    { loss: lossForm, weight: number, reads: text, of: list(text), only: text, adds: record(entry) },
+    {
+      loss: lossForm,
+      standardise: labelScaleForm,
+      weight: number,
+      reads: text,
+      of: list(text),
+      only: text,
+      adds: record(entry),
+    },
   )),
 }, {
   streams: record(streamForm),

@@ -1,7 +1,9 @@
-import { exp, reshape, sigmoid, softmax } from "../ops/functions.ts";
+import { add, exp, mul, reshape, sigmoid, softmax } from "../ops/functions.ts";
 import type { Shape } from "../ops/shape.ts";
 import type { Value } from "../ops/value.ts";
-import type { HeadForm, HeadKind, LossSpec } from "./spec.ts";
+import { isRecord } from "../errors/kinds.ts";
+import { fitting, type Form, object } from "../errors/forms.ts";
+import type { HeadForm, HeadKind, LabelScale, LossSpec } from "./spec.ts";
 import {
   classCrossEntropy,
   crossEntropy,
@@ -146,6 +148,28 @@ export const heads: Readonly<Record<HeadKind, Head>> = {
   },
 };
 
+/** Returns the predictions of a head from logits `[batch, units]`, in the units of its labels. */
+export function predictedBy({ kind, standardise }: HeadForm, logits: Value): Value {
+  const predictions = heads[kind].predicted(logits);
+  const { mean, scale } = scaleOf({ standardise });
+  return mean === 0 && scale === 1 ? predictions : add(mul(predictions, scale), mean);
+}
+
+/** Returns the mean and scale of a head's labels, 0 and 1 if it learns them as they are. */
+export function scaleOf({ standardise }: Pick<HeadForm, "standardise">): LabelScale {
+  return isRecord(standardise) ? standardise as LabelScale : { mean: 0, scale: 1 };
+}
+
+/** The form of the mean and scale of labels: true before they are fitted. */
+export const labelScaleForm: Form = (found, path) => found === true ? [] : labelScale(found, path);
+
+const labelScale = object({
+  mean: fitting("a finite number", (found) => Number.isFinite(found) && Number.isFinite(Math.fround(found as number))),
+  scale: fitting("a number above 0", (found) => {
+    return typeof found === "number" && Math.fround(found) > 0 && Number.isFinite(Math.fround(found));
+  }),
+});
+
 /** Returns the loss by which a head is trained: the chosen one, or its own. */
 export function lossOf({ kind, loss }: HeadForm): Loss {
   return loss === undefined ? heads[kind].loss : ruleOf(loss).loss(loss);
@@ -160,8 +184,13 @@ export function lossOverAll(head: HeadForm): Measure | undefined {
 }
 
 /** Returns the metrics of a head, by name. */
-export function measuresOf({ kind, loss }: Pick<HeadForm, "kind" | "loss">): Readonly<Record<string, Measure>> {
-  return loss === undefined ? heads[kind].measures : { ...heads[kind].measures, ...ruleOf(loss).measures(loss) };
+export function measuresOf(
+  { kind, loss, standardise }: Pick<HeadForm, "kind" | "loss" | "standardise">,
+): Readonly<Record<string, Measure>> {
+  if (loss === undefined) return heads[kind].measures;
+  const { scale } = scaleOf({ standardise });
+  const settings = loss.kind === "huber" ? { ...loss, delta: loss.delta * scale } : loss; // in the label's units
+  return { ...heads[kind].measures, ...ruleOf(loss).measures(settings) };
 }
 
 /** Returns the same where the mean loss is not at hand: metrics that equal it are computed from logits or predictions. */

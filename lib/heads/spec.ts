@@ -6,6 +6,19 @@ export interface HeadForm {
   readonly units: number;
   /** The loss that is chosen instead of its own; absent: its own. */
   readonly loss?: LossSpec;
+  /**
+   * The mean and scale of a regression's labels, in which it learns `(y - mean) / scale` and predicts `mean + scale z`;
+   * true until `standardise` fits them to rows; absent: labels are learned as they are.
+   */
+  readonly standardise?: true | LabelScale;
+}
+
+/** The mean of labels, and the deviation by which they are divided. */
+export interface LabelScale {
+  /** The mean, in the label's units. */
+  readonly mean: number;
+  /** The standard deviation, above 0, in the label's units. */
+  readonly scale: number;
 }
 
 /** The kinds of heads. */

@@ -8,7 +8,7 @@ import type { InputSpec } from "../features/input.ts";
 import type { Graph } from "../graph/graph.ts";
 import { flatName, type Parameter } from "../graph/layout.ts";
 import type { Tensor } from "../ops/tensor.ts";
-import { checkBalanced } from "./balance.ts";
+import { checkLabelsFitted } from "./balance.ts";
 import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
 import { mapEntries } from "../trace/entries.ts";
@@ -98,7 +98,7 @@ export async function compiled<Tasks extends string>(
   }
   if (begin !== undefined) checkRecord("compile model", "begin", begin);
   const spec = check(given) as Spec<Tasks>;
-  checkBalanced("compile model", spec);
+  checkLabelsFitted("compile model", spec);
   const engine = await (wanted ?? (await import("../engines/tfjs/tfjs.ts")).bestEngine());
   if (!isRecord(engine) || typeof engine.store !== "function" || typeof engine.load !== "function") {
     throw new TypeError(`Cannot compile model: wanted an engine, such as reference(), found ${kindOf(engine)}`);

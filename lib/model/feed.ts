@@ -5,7 +5,7 @@ import type { Tensor } from "../ops/tensor.ts";
 import type { InputSpec } from "../features/input.ts";
 import { partsOf } from "../features/parts.ts";
 import type { Graph } from "../graph/graph.ts";
-import { groupsOf, heads, lossOverAll } from "../heads/heads.ts";
+import { groupsOf, heads, lossOverAll, scaleOf } from "../heads/heads.ts";
 import { sizeOf, withBatch } from "../ops/shape.ts";
 import type { Spec } from "../spec/spec.ts";
 import { mapEntries } from "../trace/entries.ts";
@@ -25,7 +25,8 @@ export function batchTensors(
   const tensors = inputTensors(rows, spec.input);
   for (const [task, { head }] of Object.entries(spec.tasks)) {
     const { labels: given, weights, groups } = judged(spec, rows, task);
-    const labels = given.map((label) => Number.isNaN(label) ? 0 : label);
+    const { mean, scale: deviation } = scaleOf(head);
+    const labels = given.map((label) => Number.isNaN(label) ? 0 : (label - mean) / deviation);
     const compares = lossOverAll(head) !== undefined;
     tensors[`labels/${task}`] = heads[head.kind].label.codes
       ? { shape: [rows.count, 1], data: new Int32Array(labels) }

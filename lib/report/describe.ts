@@ -251,7 +251,8 @@ export function bankText({ count, net, ties, capacity }: BankSpec): string {
 }
 
 /** The text of a head: the kind of its prediction, and its loss if that is not the kind's: `binary by focal(gamma 2)`. */
-export function headText({ kind, loss }: HeadSpec): string {
+export function headText({ kind: name, loss, standardise }: HeadSpec): string {
+  const kind = standardise === undefined ? name : `${name} of standardised labels`;
   if (loss === undefined) return kind;
   const { kind: by, ...settings } = loss;
   return `${kind} by ${by}(${Object.entries(settings).map(([name, value]) => `${name} ${value}`).join(", ")})`;

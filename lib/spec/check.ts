@@ -1,6 +1,6 @@
 import { valuesOf } from "../graph/graph.ts";
 import { routingInputs } from "./routing.ts";
-import { heads } from "../heads/heads.ts";
+import { heads, labelScaleForm } from "../heads/heads.ts";
 import { apply, ops } from "../ops/table.ts";
 import { sameShape, type Shape, shapeText } from "../ops/shape.ts";
 import type { Attrs, Value } from "../ops/value.ts";
@@ -102,7 +102,7 @@ const specForm: Form = object({
       kind: word(...Object.keys(heads)),
       units: whole(1, mostUnits),
       net: expressionForm,
-    }, { loss: lossForm }),
+    }, { loss: lossForm, standardise: labelScaleForm }),
     weight: number,
   }, { of: list(text), only: text, adds: record(expressionForm) })),
 }, { streams: record(streamForm) });

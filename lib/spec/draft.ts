@@ -1,7 +1,7 @@
 import type { Shape } from "../ops/shape.ts";
 import type { Field } from "../ops/value.ts";
 import type { InputSpec, StreamSpec } from "../features/input.ts";
-import type { HeadKind, LossSpec } from "../heads/spec.ts";
+import type { HeadForm } from "../heads/spec.ts";
 import type { Expression } from "./spec.ts";
 
 /**
@@ -49,7 +49,7 @@ export interface DraftTask<N> {
   readonly adds?: Readonly<Record<string, N>>;
   readonly only?: string;
   readonly weight: number;
-  readonly head: { readonly kind: HeadKind; readonly units: number; readonly loss?: LossSpec; readonly net: N };
+  readonly head: HeadForm & { readonly net: N };
 }
 
 /** The columns that an expression reads, and the features that they are of, if they are features as they come. */

@@ -35,7 +35,7 @@ export function resolveTasks<N, L>(at: Resolving<N, L>): Readonly<Record<string,
 
 function resolveTask<N, L>(at: Resolving<N, L>, path: string, name: string, task: DraftTask<N>): TaskSpec | undefined {
   const { draft, issues } = at;
-  const { of, only, weight, head: { kind, units, loss } } = task;
+  const { of, only, weight, head: { kind, units, loss, standardise } } = task;
   checkName(issues, path, name);
   if (name === "input") report(issues, path, inputIsTaken);
   if (!isAtLeast(0, weight)) {
@@ -49,7 +49,7 @@ function resolveTask<N, L>(at: Resolving<N, L>, path: string, name: string, task
   checkHead(issues, path, name, task, net);
   if (only !== undefined) checkYesNo(issues, `${path}.only`, draft.tasks, only);
   if (reads === undefined || tower === undefined || net === undefined) return undefined;
-  const head = present({ kind, units, loss, net: net.expression });
+  const head = present({ kind, units, loss, standardise, net: net.expression });
   const stream = readBy(reads, tower.expression, net.expression);
   return present({ reads: stream, of, tower: tower.expression, head, adds, only, weight });
 }
@@ -104,7 +104,7 @@ function checkHead<N>(
   issues: Issue[],
   path: string,
   name: string,
-  { head: { kind, units, loss } }: DraftTask<N>,
+  { head: { kind, units, loss, standardise } }: DraftTask<N>,
   net: SizedExpression | undefined,
 ): void {
   if (!heads[kind].units.fits(units)) {
@@ -113,6 +113,9 @@ function checkHead<N>(
     report(issues, `${path}.head`, `a ${kind} head needs ${units} logits, found ${net.units}`);
   }
   if (loss !== undefined) checkLoss(issues, `${path}.loss`, name, kind, loss);
+  if (standardise !== undefined && kind !== "regression") {
+    report(issues, `${path}.standardise`, `labels of a ${kind} head have no scale: wanted a regression`);
+  }
 }
 
 /** Makes sure that a head can be trained by a loss. */

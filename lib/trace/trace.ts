@@ -1,7 +1,7 @@
 import { checkFlag } from "../errors/kinds.ts";
 import { check } from "../spec/check.ts";
 import { add, concat, mul, reshape, sum } from "../ops/functions.ts";
-import { heads } from "../heads/heads.ts";
+import { predictedBy } from "../heads/heads.ts";
 import { ordered } from "../spec/order.ts";
 import { apply } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
@@ -71,7 +71,7 @@ export function trace(given: Spec, training: boolean): Traced {
   return {
     parts,
     logits,
-    predictions: mapEntries(logits, (task, value) => heads[spec.tasks[task].head.kind].predicted(value)),
+    predictions: mapEntries(logits, (task, value) => predictedBy(spec.tasks[task].head, value)),
     gates: byLevel(levels.map(({ gates }) => gates)),
     experts: byLevel(levels.map(({ experts }) => experts)),
     dropped: byLevel(levels.map(({ dropped }) => dropped)),

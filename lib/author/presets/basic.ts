@@ -2,7 +2,7 @@ import { optionsOf } from "../../errors/kinds.ts";
 import { softmax } from "../gates.ts";
 import { binary, product } from "../heads.ts";
 import type { Net } from "../net.ts";
-import { forEvery, type MixturePreset, type Preset, recordOf } from "./preset.ts";
+import { forEvery, type IdsPreset, type MixturePreset, overIds, type Preset, recordOf } from "./preset.ts";
 import { bank, type Input, level, mix, type Table } from "../table.ts";
 
 /**
@@ -21,10 +21,11 @@ import { bank, type Input, level, mix, type Table } from "../table.ts";
  * ```
  */
 export function singleTask<const Tasks extends string>(preset: Preset<Tasks>): Table<Tasks> {
-  const { input, expert, tasks } = optionsOf("define single-task model", preset, ["input", "expert", "tasks"]);
+  const action = "define single-task model";
+  const { input, embed, expert, tasks } = optionsOf(action, preset, ["input", "embed", "expert", "tasks"]);
   const experts = forEvery(tasks, () => bank(1, expert));
   const gates = forEvery(tasks, (task) => mix(task));
-  return { input, levels: [level(experts, gates)], tasks };
+  return overIds(action, embed, { input, levels: [level(experts, gates)], tasks });
 }
 
 /**
@@ -43,8 +44,10 @@ export function singleTask<const Tasks extends string>(preset: Preset<Tasks>): T
  * ```
  */
 export function sharedBottom<const Tasks extends string>(preset: Preset<Tasks>): Table<Tasks> {
-  const { input, expert, tasks } = optionsOf("define shared-bottom model", preset, ["input", "expert", "tasks"]);
-  return { input, levels: [level({ shared: bank(1, expert) }, { shared: mix("shared") })], tasks };
+  const action = "define shared-bottom model";
+  const { input, embed, expert, tasks } = optionsOf(action, preset, ["input", "embed", "expert", "tasks"]);
+  const levels = [level({ shared: bank(1, expert) }, { shared: mix("shared") })];
+  return overIds(action, embed, { input, levels, tasks });
 }
 
 /**
@@ -64,14 +67,17 @@ export function sharedBottom<const Tasks extends string>(preset: Preset<Tasks>):
  * ```
  */
 export function omoe<const Tasks extends string>(preset: MixturePreset<Tasks>): Table<Tasks> {
-  const { input, expert, experts = 8, gate = softmax, tasks } = optionsOf("define OMoE model", preset, [
+  const action = "define OMoE model";
+  const { input, embed, expert, experts = 8, gate = softmax, tasks } = optionsOf(action, preset, [
     "input",
+    "embed",
     "expert",
     "experts",
     "gate",
     "tasks",
   ]);
-  return { input, levels: [level({ shared: bank(experts, expert) }, { shared: mix("shared", gate) })], tasks };
+  const levels = [level({ shared: bank(experts, expert) }, { shared: mix("shared", gate) })];
+  return overIds(action, embed, { input, levels, tasks });
 }
 
 /**
@@ -91,15 +97,17 @@ export function omoe<const Tasks extends string>(preset: MixturePreset<Tasks>): 
  * ```
  */
 export function mmoe<const Tasks extends string>(preset: MixturePreset<Tasks>): Table<Tasks> {
-  const { input, expert, experts = 8, gate = softmax, tasks } = optionsOf("define MMoE model", preset, [
+  const action = "define MMoE model";
+  const { input, embed, expert, experts = 8, gate = softmax, tasks } = optionsOf(action, preset, [
     "input",
+    "embed",
     "expert",
     "experts",
     "gate",
     "tasks",
   ]);
   const gates = forEvery(tasks, () => mix("shared", gate));
-  return { input, levels: [level({ shared: bank(experts, expert) }, gates)], tasks };
+  return overIds(action, embed, { input, levels: [level({ shared: bank(experts, expert) }, gates)], tasks });
 }
 
 /** The parts of {@linkcode l2Constrained}. */
@@ -134,8 +142,10 @@ export interface L2Preset<Tasks extends string> extends Preset<Tasks> {
  * ```
  */
 export function l2Constrained<const Tasks extends string>(preset: L2Preset<Tasks>): Table<Tasks> {
-  const { input, expert, near = 1e-3, tasks } = optionsOf("define L2-constrained model", preset, [
+  const action = "define L2-constrained model";
+  const { input, embed, expert, near = 1e-3, tasks } = optionsOf(action, preset, [
     "input",
+    "embed",
     "expert",
     "near",
     "tasks",
@@ -145,11 +155,11 @@ export function l2Constrained<const Tasks extends string>(preset: L2Preset<Tasks
     const before = recordOf(near === 0 ? [] : names.slice(0, at), () => near);
     return bank(1, expert, Object.keys(before).length === 0 ? {} : { near: before });
   });
-  return { input, levels: [level(experts, recordOf(names, (task) => mix(task)))], tasks };
+  return overIds(action, embed, { input, levels: [level(experts, recordOf(names, (task) => mix(task)))], tasks });
 }
 
 /** The parts of {@linkcode esmm}. */
-export interface EsmmPreset {
+export interface EsmmPreset extends IdsPreset {
   /** A width, or fitted features. */
   readonly input: Input;
   /** The net whose result both towers read, the shared embedding of the paper. */
@@ -180,11 +190,11 @@ export interface EsmmPreset {
  * ```
  */
 export function esmm(preset: EsmmPreset): Table<"ctr" | "cvr" | "ctcvr"> {
-  const { input, expert, tower } = optionsOf("define ESMM model", preset, ["input", "expert", "tower"]);
+  const { input, embed, expert, tower } = optionsOf("define ESMM model", preset, ["input", "embed", "expert", "tower"]);
   const tasks = {
     ctr: binary(tower),
     cvr: binary(tower, { weight: 0, only: "ctr" }),
     ctcvr: product(["ctr", "cvr"]),
   };
-  return sharedBottom({ input, expert, tasks });
+  return sharedBottom({ input, embed, expert, tasks });
 }

@@ -1,7 +1,7 @@
 import { optionsOf } from "../../errors/kinds.ts";
 import { softmax } from "../gates.ts";
 import type { Gate } from "../net.ts";
-import { type LevelsPreset, netsOf, type Preset, recordOf, untaken } from "./preset.ts";
+import { type LevelsPreset, netsOf, overIds, type Preset, recordOf, untaken } from "./preset.ts";
 import { bank, level, mix, type Table } from "../table.ts";
 
 /** The experts of a level, and its gate. */
@@ -48,7 +48,7 @@ export interface PlePreset<Tasks extends string> extends LevelsPreset<Tasks>, Ex
  */
 export function cgc<const Tasks extends string>(preset: CgcPreset<Tasks>): Table<Tasks> {
   const action = "define CGC model";
-  const options = optionsOf(action, preset, ["input", "expert", "shared", "own", "gate", "tasks"]);
+  const options = optionsOf(action, preset, ["input", "embed", "expert", "shared", "own", "gate", "tasks"]);
   return extraction(action, { ...options, levels: 1 });
 }
 
@@ -88,12 +88,12 @@ export function ple<const Tasks extends string>(preset: PlePreset<Tasks>): Table
   const action = "define PLE model";
   return extraction(
     action,
-    optionsOf(action, preset, ["input", "expert", "levels", "shared", "own", "gate", "tasks"]),
+    optionsOf(action, preset, ["input", "embed", "expert", "levels", "shared", "own", "gate", "tasks"]),
   );
 }
 
 function extraction<Tasks extends string>(action: string, preset: PlePreset<Tasks>): Table<Tasks> {
-  const { input, expert, shared = 1, own = 1, gate = softmax, tasks } = preset;
+  const { input, embed, expert, shared = 1, own = 1, gate = softmax, tasks } = preset;
   untaken(action, tasks, "shared");
   const nets = netsOf(action, expert, preset.levels);
   const names = Object.keys(tasks ?? {});
@@ -104,5 +104,5 @@ function extraction<Tasks extends string>(action: string, preset: PlePreset<Task
     const read = (stream: string) => [...special.filter((bank) => bank === stream || stream === "shared"), ...common];
     return level(experts, recordOf(streams, (stream) => mix(read(stream), gate)));
   });
-  return { input, levels, tasks };
+  return overIds(action, embed, { input, levels, tasks });
 }

@@ -4,7 +4,7 @@ import { fixed } from "../gates.ts";
 import { inits } from "../inits.ts";
 import type { Net } from "../net.ts";
 import { dense, pipe } from "../nets.ts";
-import { type Preset, recordOf } from "./preset.ts";
+import { overIds, type Preset, recordOf } from "./preset.ts";
 import { bank, level, mix, type Table } from "../table.ts";
 
 /** The parts of {@linkcode tensorFactorisation}. */
@@ -50,15 +50,17 @@ export interface FactorPreset<Tasks extends string> extends Omit<Preset<Tasks>, 
  * ```
  */
 export function tensorFactorisation<const Tasks extends string>(preset: FactorPreset<Tasks>): Table<Tasks> {
-  const { input, units, ranks, activation = relu, tasks } = optionsOf("define tensor-factorisation model", preset, [
+  const action = "define tensor-factorisation model";
+  const { input, embed, units, ranks, activation = relu, tasks } = optionsOf(action, preset, [
     "input",
+    "embed",
     "units",
     "ranks",
     "activation",
     "tasks",
   ]);
   const names = Object.keys(tasks ?? {});
-  if (ranks !== undefined) checkNumbers("define tensor-factorisation model", "ranks", ranks);
+  if (ranks !== undefined) checkNumbers(action, "ranks", ranks);
   const [first, second, third] = ranks ?? [units, units, Math.max(names.length, 1)];
   const up = pipe(dense(units, { bias: false }), activation);
   const row = fixed({ softmax: false, init: inits.normal(1 / Math.sqrt(third)) });
@@ -70,5 +72,5 @@ export function tensorFactorisation<const Tasks extends string>(preset: FactorPr
       recordOf(names, (task) => mix(task)),
     ),
   ];
-  return { input, levels, tasks };
+  return overIds(action, embed, { input, levels, tasks });
 }

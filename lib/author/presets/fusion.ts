@@ -4,7 +4,7 @@ import { softmax } from "../gates.ts";
 import { inits } from "../inits.ts";
 import { type Gate, layer } from "../net.ts";
 import { dense } from "../nets.ts";
-import { forEvery, type LevelsPreset, netsOf, numbered, recordOf, untaken } from "./preset.ts";
+import { forEvery, type LevelsPreset, netsOf, numbered, overIds, recordOf, untaken, vectorsOf } from "./preset.ts";
 import { type Bank, bank, level, mix, type Table } from "../table.ts";
 
 /** The parts of {@linkcode multiLevelMmoe}. */
@@ -13,7 +13,7 @@ export interface MultiLevelPreset<Tasks extends string> extends LevelsPreset<Tas
   readonly experts?: number;
   /** The gate. Default `softmax`. */
   readonly gate?: Gate;
-  /** The stream that all gates read: such as `shared`, where a level of embeddings writes it. Default `input`. */
+  /** The stream that all gates read. Default `shared` over vectors of ids, else `input`. */
   readonly reads?: string;
 }
 
@@ -49,11 +49,13 @@ export interface MultiLevelPreset<Tasks extends string> extends LevelsPreset<Tas
  */
 export function multiLevelMmoe<const Tasks extends string>(preset: MultiLevelPreset<Tasks>): Table<Tasks> {
   const action = "define multi-level MMoE model";
-  const { input, expert, levels: depth, experts: count = 8, gate = softmax, reads = "input", tasks } = optionsOf(
+  const { input, expert, levels: depth, experts: count = 8, gate = softmax, tasks, ...rest } = optionsOf(
     action,
     preset,
-    ["input", "expert", "levels", "experts", "gate", "reads", "tasks"],
+    ["input", "embed", "expert", "levels", "experts", "gate", "reads", "tasks"],
   );
+  const ids = vectorsOf(action, input, rest.embed);
+  const { reads = ids === undefined ? "input" : "shared" } = rest;
   checkText(action, "reads", reads);
   const nets = netsOf(action, expert, depth);
   const names = nets.length === 1 ? [] : numbered(action, "experts", count);
@@ -62,7 +64,7 @@ export function multiLevelMmoe<const Tasks extends string>(preset: MultiLevelPre
     const one = mix(at === 0 ? "shared" : names, gate, { reads });
     return level(experts, at === nets.length - 1 ? forEvery(tasks, () => one) : recordOf(names, () => one));
   });
-  return { input, levels, tasks };
+  return overIds(action, ids ?? "none", { input, levels, tasks });
 }
 
 /** The parts of {@linkcode adatt}. */
@@ -113,8 +115,9 @@ export interface AdattPreset<Tasks extends string> extends LevelsPreset<Tasks> {
  */
 export function adatt<const Tasks extends string>(preset: AdattPreset<Tasks>): Table<Tasks> {
   const action = "define AdaTT model";
-  const { input, expert, levels: depth, own = 1, shared = 0, tasks } = optionsOf(action, preset, [
+  const { input, embed, expert, levels: depth, own = 1, shared = 0, tasks } = optionsOf(action, preset, [
     "input",
+    "embed",
     "expert",
     "levels",
     "own",
@@ -134,7 +137,7 @@ export function adatt<const Tasks extends string>(preset: AdattPreset<Tasks>): T
     const streams = banks.filter((name) => name !== "shared" || at < nets.length - 1);
     return level(experts, recordOf(streams, fused));
   });
-  return { input, levels, tasks };
+  return overIds(action, embed, { input, levels, tasks });
 }
 
 /** Softmax over all experts, and a number more, learned or 1, on each of `count` experts from position `start` on. */

@@ -4,7 +4,7 @@ import { keyText } from "../../errors/issues.ts";
 import { advice } from "../../errors/nearest.ts";
 import { type Gate, type Net, widthOf } from "../net.ts";
 import { dense, layerNorm, pipe } from "../nets.ts";
-import { netsOf, type Preset, recordOf, untaken } from "./preset.ts";
+import { netsOf, overIds, type Preset, recordOf, untaken } from "./preset.ts";
 import { bank, level, mix, type Table } from "../table.ts";
 
 /** The parts of {@linkcode home}. */
@@ -62,8 +62,9 @@ export interface HomePreset<Tasks extends string> extends Omit<Preset<Tasks>, "e
  */
 export function home<const Tasks extends string>(preset: HomePreset<Tasks>): Table<Tasks> {
   const action = "define HoME model";
-  const { input, expert, groups, shared = 1, own = 1, rank = 8, tasks } = optionsOf(action, preset, [
+  const { input, embed, expert, groups, shared = 1, own = 1, rank = 8, tasks } = optionsOf(action, preset, [
     "input",
+    "embed",
     "expert",
     "groups",
     "shared",
@@ -94,7 +95,7 @@ export function home<const Tasks extends string>(preset: HomePreset<Tasks>): Tab
       }),
     ),
   ];
-  return { input, levels, tasks };
+  return overIds(action, embed, { input, levels, tasks });
 }
 
 /** Returns the group of every task. */

@@ -2,7 +2,7 @@ import { broadcast, constant, greater, inTraining, mul } from "../../ops/functio
 import { checkCount, checkList, isRecord, kindOf, optionsOf } from "../../errors/kinds.ts";
 import { type Net, noise } from "../net.ts";
 import { dense, pipe } from "../nets.ts";
-import { type MixturePreset, recordOf } from "./preset.ts";
+import { type MixturePreset, recordOf, vectorsOf } from "./preset.ts";
 import { mmoe } from "./basic.ts";
 import type { Input, Table } from "../table.ts";
 import { misapplied } from "../../errors/misapplied.ts";
@@ -58,17 +58,21 @@ export function youtube<const Tasks extends string>(preset: YoutubePreset<Tasks>
   const own = ["position", "shallow", "drop", "biased"];
   const { position, shallow = pipe(), drop = 0.1, biased, ...rest } = optionsOf(action, preset, [
     "input",
+    "embed",
     "expert",
     "experts",
     "gate",
     "tasks",
     ...own,
   ]);
-  const { input, levels, tasks } = mmoe(rest);
+  const { input, tasks } = rest;
   const net = (units: number) => pipe(trainingOnly(drop), shallow, dense(units, { bias: false }));
   const names = Object.keys(tasks ?? {}) as Tasks[];
   checkList(action, "position", position);
   if (!isRecord(input)) checkCount(action, "input", input, 1);
+  const left = others(input, position);
+  const read = isRecord(input) ? Object.fromEntries(left.map((name) => [name, input[name]])) : input;
+  const { levels } = mmoe({ ...rest, embed: vectorsOf(action, read, rest.embed) ?? "none" }); // they read shared
   if (biased !== undefined) checkList(action, "biased", biased);
   const some = new Set(biased ?? names);
   const wrong = (biased ?? []).filter((task) => typeof task !== "string" || !Object.hasOwn(tasks ?? {}, task));
@@ -79,7 +83,7 @@ export function youtube<const Tasks extends string>(preset: YoutubePreset<Tasks>
       ? task
       : { ...task, adds: { ...task.adds, position: net(task.units) } };
   });
-  return { input, streams: { shared: others(input, position), position }, levels, tasks: towers as typeof tasks };
+  return { input, streams: { shared: left, position }, levels, tasks: towers as typeof tasks };
 }
 
 /** Returns all features or columns but some. */

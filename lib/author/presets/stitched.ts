@@ -4,7 +4,7 @@ import { hardConcrete } from "../hard_concrete.ts";
 import { fixed } from "../gates.ts";
 import { type Gate, type Net, widthOf } from "../net.ts";
 import { dense } from "../nets.ts";
-import { forEvery, type LevelsPreset, netsOf, numbered, recordOf } from "./preset.ts";
+import { forEvery, type LevelsPreset, netsOf, numbered, overIds, recordOf } from "./preset.ts";
 import { bank, level, mix, type Table } from "../table.ts";
 
 /** The parts of {@linkcode crossStitch}. */
@@ -45,8 +45,9 @@ export interface CrossStitchPreset<Tasks extends string> extends LevelsPreset<Ta
  */
 export function crossStitch<const Tasks extends string>(preset: CrossStitchPreset<Tasks>): Table<Tasks> {
   const action = "define cross-stitch model";
-  const { input, expert, levels: depth, same = 0.9, tasks } = optionsOf(action, preset, [
+  const { input, embed, expert, levels: depth, same = 0.9, tasks } = optionsOf(action, preset, [
     "input",
+    "embed",
     "expert",
     "levels",
     "same",
@@ -63,7 +64,7 @@ export function crossStitch<const Tasks extends string>(preset: CrossStitchPrese
       recordOf(names, (_, at) => mix(names, fixed({ softmax: false, init: inits.values(row(at)) }))),
     )
   );
-  return { input, levels, tasks };
+  return overIds(action, embed, { input, levels, tasks });
 }
 
 /** The parts of {@linkcode snr}. */
@@ -113,8 +114,8 @@ export interface SnrPreset<Tasks extends string> extends LevelsPreset<Tasks> {
  */
 export function snr<const Tasks extends string>(preset: SnrPreset<Tasks>): Table<Tasks> {
   const action = "define SNR model";
-  const { input, expert, levels: depth, experts: count = 2, ways = "transform", gate = hardConcrete(), tasks } =
-    optionsOf(action, preset, ["input", "expert", "levels", "experts", "ways", "gate", "tasks"]);
+  const { input, embed, expert, levels: depth, experts: count = 2, ways = "transform", gate = hardConcrete(), tasks } =
+    optionsOf(action, preset, ["input", "embed", "expert", "levels", "experts", "ways", "gate", "tasks"]);
   if (ways !== "transform" && ways !== "average") {
     throw new RangeError(`Cannot ${action}: ways must be "transform" or "average", found ${kindOf(ways)}`);
   }
@@ -133,7 +134,7 @@ export function snr<const Tasks extends string>(preset: SnrPreset<Tasks>): Table
       level(Object.fromEntries(matrices), recordOf(targets, (target) => mix(names.map(way(target)), gate))),
     ];
   });
-  return { input, levels, tasks };
+  return overIds(action, embed, { input, levels, tasks });
 }
 
 /** A net that multiplies by a matrix and keeps the width. */
