@@ -191,6 +191,8 @@ export {
 } from "./lib/data/columns.ts";
 export { type ColumnKind, type CsvOptions, readCsv, streamCsv } from "./lib/data/csv.ts";
 export { csvParts, type CsvPartsOptions } from "./lib/data/csv_parts.ts";
+export { concatTables, sortBy, splitBy, withColumns } from "./lib/data/tables.ts";
+export { ageOf, type AgeOptions, hourOf, timeOf, type TimeOptions, weekdayOf } from "./lib/data/times.ts";
 export type { Dataset, Json, PassOrder, Place, TablePart, TableParts, Window } from "./lib/data/dataset.ts";
 export { join, type JoinOptions } from "./lib/data/join.ts";
 export type { MalformedRow } from "./lib/data/malformed.ts";
