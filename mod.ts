@@ -125,7 +125,10 @@ export type { Engine } from "./lib/engines/engine.ts";
 export { reference } from "./lib/engines/reference/reference.ts";
 export { bestEngine, cpu, tfjs, wasm, type WasmOptions } from "./lib/engines/tfjs/tfjs.ts";
 
-export { evaluate, type EvaluateOptions, type Evaluation } from "./lib/model/evaluate.ts";
+export { evaluate, type EvaluateOptions } from "./lib/model/evaluate.ts";
+export type { Evaluation, SegmentEvaluation } from "./lib/model/evaluation.ts";
+export type { Judge, Judgement } from "./lib/heads/judge.ts";
+export type { Keys } from "./lib/data/keys.ts";
 export { grow, type GrowOptions } from "./lib/model/grow.ts";
 export { type GateReport, gateReport, type GateReportOptions, type GateSegment } from "./lib/inspect/gate_report.ts";
 export { type GateUse } from "./lib/inspect/gate_use.ts";

@@ -1,3 +1,4 @@
+import type { Column } from "../data/columns.ts";
 import type { Json } from "../data/dataset.ts";
 import type { Rows } from "../data/rows.ts";
 import { isRecord } from "../errors/kinds.ts";
@@ -67,7 +68,7 @@ function dataOf(data: Data): Json {
 }
 
 /** Returns the digest of rows: of every number in them. */
-function digestOf({ count, inputs, lists, labels, weights }: Rows): string {
+function digestOf({ count, inputs, lists, labels, weights, by = {} }: Rows): string {
   const hash = sha256Of();
   const add = (name: string, columns: Readonly<Record<string, ArrayBufferView | undefined>> = {}): void => {
     for (const key of Object.keys(columns).sort()) {
@@ -81,7 +82,14 @@ function digestOf({ count, inputs, lists, labels, weights }: Rows): string {
   for (const name of Object.keys(lists ?? {}).sort()) add(`list ${name}`, { ...lists![name] });
   add("labels", labels);
   add("weights", weights);
+  for (const name of Object.keys(by).sort()) add(`keys ${name}`, bytesOf(by[name]));
   return hash.digest().slice(0, 16);
+}
+
+/** Returns the numbers of keys, and the bytes of their words. */
+function bytesOf(keys: Column): Record<string, ArrayBufferView> {
+  if (keys.kind === "number") return { values: keys.values };
+  return { codes: keys.codes, words: new TextEncoder().encode(JSON.stringify(keys.words)) };
 }
 
 /** Returns the first digits of the SHA-256 of a text. */

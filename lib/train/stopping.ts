@@ -4,7 +4,7 @@ import { advice } from "../errors/nearest.ts";
 import { groupsOf, lossOverAll, measuresOf } from "../heads/heads.ts";
 import type { Spec } from "../spec/spec.ts";
 import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
-import type { Evaluation } from "../model/evaluate.ts";
+import type { Evaluation } from "../model/evaluation.ts";
 import { judged } from "../model/feed.ts";
 import { type Data, isInMemory } from "../model/pieces.ts";
 

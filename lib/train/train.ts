@@ -1,7 +1,8 @@
 import { flatName } from "../graph/layout.ts";
 import { part } from "../graph/values.ts";
 import { checkRows } from "../model/check_rows.ts";
-import { evaluate, type Evaluation } from "../model/evaluate.ts";
+import { evaluate } from "../model/evaluate.ts";
+import type { Evaluation } from "../model/evaluation.ts";
 import { anyCounts } from "../model/feed.ts";
 import { insidesOf } from "../model/insides.ts";
 import type { Model } from "../model/model.ts";
