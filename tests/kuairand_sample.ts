@@ -8,17 +8,78 @@ const [users, videos, shown] = [40, 30, 220];
  */
 export function kuairandSample(): Record<string, string> {
   const source = random("kuairand sample");
-  const keen = Array.from({ length: users }, () => 2 * source.uniform() - 1);
-  const good = Array.from({ length: videos }, () => 2 * source.uniform() - 1);
-  const lengths = Array.from({ length: videos }, () => Math.floor(5000 + 60_000 * source.uniform() ** 2));
-  const csv = (header: string, rows: readonly (readonly (string | number)[])[]) =>
-    [header, ...rows.map((row) => row.join(","))].join("\n") + "\n";
+  const world = worldOf(source);
+  const days = Array.from({ length: shown }, (_, row) => dayOf(row / shown));
   return {
-    "log_standard_4_25_to_5_06_pure.csv": csv(
-      "user_id,video_id,date,hourmin,time_ms,is_click,is_like,is_follow,is_comment,is_forward,is_hate,long_view," +
-        "play_time_ms,duration_ms,profile_stay_time,comment_stay_time,is_profile_enter,is_rand,tab",
-      Array.from({ length: shown }, (_, row) => showing(source, row / shown, keen, good, lengths)),
+    "log_standard_4_25_to_5_06_pure.csv": log(days.map((day) => showing(source, day, world))),
+    ...tables(source, world),
+  };
+}
+
+/**
+ * Invented files in the format of KuaiRand-Pure.tar.gz, by their paths in it: the standard logs of 8 April to 8 May and
+ * the log of videos that were shown by chance, each sorted by user and time, and not by time.
+ */
+export function kuairandPure(): Record<string, string> {
+  const source = random("kuairand archive");
+  const world = worldOf(source);
+  const rows = (count: number, first: number, last: number, isRandom: 0 | 1) => {
+    const found = Array.from({ length: count }, () => {
+      const row = showing(source, first + whole(source, last + 1 - first), world);
+      const entered = row[5] === 1 && source.uniform() < 0.2 ? 1 : 0;
+      return row.with(-3, entered).with(-2, isRandom);
+    });
+    return log(found.sort((a, b) => Number(a[0]) - Number(b[0]) || Number(a[4]) - Number(b[4])));
+  };
+  const [april8, april21, april22, may8] = [-17, -4, -3, 13];
+  const files = {
+    "log_random_4_22_to_5_08_pure.csv": rows(150, april22, may8, 1),
+    "log_standard_4_08_to_4_21_pure.csv": rows(300, april8, april21, 0),
+    "log_standard_4_22_to_5_08_pure.csv": rows(500, april22, may8, 0),
+    ...tables(source, world),
+    "video_features_statistic_pure.csv": csv(
+      "video_id,counts,show_cnt",
+      world.good.map((_, id) => [id, `${1 + whole(source, 30)}.0`, `${whole(source, 9000)}.5`]),
     ),
+  };
+  const inside = Object.entries(files).map(([name, text]) => [`KuaiRand-Pure/data/${name}`, text]);
+  return { "KuaiRand-Pure/LICENSE": "Invented rows.\n", ...Object.fromEntries(inside) };
+}
+
+/** How much users and videos please, from -1 to 1, and the lengths of videos in milliseconds. */
+interface World {
+  readonly keen: readonly number[];
+  readonly good: readonly number[];
+  readonly lengths: readonly number[];
+}
+
+function worldOf(source: Random): World {
+  return {
+    keen: Array.from({ length: users }, () => 2 * source.uniform() - 1),
+    good: Array.from({ length: videos }, () => 2 * source.uniform() - 1),
+    lengths: Array.from({ length: videos }, () => Math.floor(5000 + 60_000 * source.uniform() ** 2)),
+  };
+}
+
+/** A day of the twelve from 25 April on, of which the last two have a third of the rows. */
+function dayOf(time: number): number {
+  return time < 0.66 ? Math.floor(time / 0.66 * 10) : time < 0.83 ? 10 : 11;
+}
+
+function csv(header: string, rows: readonly (readonly (string | number)[])[]): string {
+  return [header, ...rows.map((row) => row.join(","))].join("\n") + "\n";
+}
+
+function log(rows: readonly (readonly (string | number)[])[]): string {
+  return csv(
+    "user_id,video_id,date,hourmin,time_ms,is_click,is_like,is_follow,is_comment,is_forward,is_hate,long_view," +
+      "play_time_ms,duration_ms,profile_stay_time,comment_stay_time,is_profile_enter,is_rand,tab",
+    rows,
+  );
+}
+
+function tables(source: Random, { keen, good, lengths }: World): Record<string, string> {
+  return {
     "user_features_pure.csv": csv(
       "user_id,user_active_degree,is_lowactive_period,is_live_streamer,is_video_author,follow_user_num," +
         "follow_user_num_range,fans_user_num,fans_user_num_range,friend_user_num,friend_user_num_range,register_days," +
@@ -33,18 +94,11 @@ export function kuairandSample(): Record<string, string> {
   };
 }
 
-/** Somebody is shown a video: twelve days, of which the last two have a third of the rows. */
-function showing(
-  source: Random,
-  time: number,
-  keen: readonly number[],
-  good: readonly number[],
-  lengths: readonly number[],
-): (string | number)[] {
+/** Somebody is shown a video, a number of days after 25 April. */
+function showing(source: Random, day: number, { keen, good, lengths }: World): (string | number)[] {
   const chance = (logit: number) => source.uniform() < 1 / (1 + Math.exp(-logit)) ? 1 : 0;
   const [user, item] = [whole(source, users), whole(source, videos)];
-  const day = time < 0.66 ? Math.floor(time / 0.66 * 10) : time < 0.83 ? 10 : 11;
-  const date = day < 6 ? 20220425 + day : 20220501 + day - 6;
+  const date = new Date(Date.UTC(2022, 3, 25 + day)).toISOString().slice(0, 10).replaceAll("-", "");
   const hour = whole(source, 24);
   const tab = pick(source, 1, 1, 1, 0, 4);
   const click = chance(2 * keen[user] + good[item] + (tab === 1 ? 0.3 : -0.5));

@@ -2,9 +2,9 @@ import { checkFunction, checkList, checkSignal, checkText, optionsOf } from "../
 import { censusAddress, type CensusFile, censusFiles, censusFolder } from "./census_files.ts";
 import { bytesOf } from "../data/source.ts";
 import { chunksOf, streamOf } from "../files/source.ts";
-import { removed } from "../files/staged.ts";
 import { files as system } from "../files/runtime.ts";
-import { untar, unzip } from "./zip.ts";
+import { bounded, unpack } from "./unpack.ts";
+import { unzip } from "./zip.ts";
 
 /** Options of {@linkcode downloadCensus}. */
 export interface DownloadOptions {
@@ -62,47 +62,17 @@ export async function downloadCensus(options: DownloadOptions = {}): Promise<str
   checkFunction(action, "fetch", fetch);
   checkSignal(action, signal);
   if (folder === "") throw new TypeError("Cannot download Census-Income: the folder has no name");
-  const parts = new Map<CensusFile, string>();
   try {
     const zip = await fetched(address, { fetch, signal });
     await system().mkdir(folder, { recursive: true });
-    const tar = bounded(bytesOf(unzip(zip, (name) => /(^|\/)census\.tar\.gz$/.test(name)), "census.tar.gz"), signal);
-    for await (const { name, bytes } of untar(tar)) {
-      const file = files.find((file) => [file.name, `${file.name}.gz`].includes(name.slice(name.lastIndexOf("/") + 1)));
-      if (file === undefined || parts.has(file)) continue;
-      const part = `${folder}/${file.name}.${crypto.randomUUID().slice(0, 8)}.part`;
-      parts.set(file, part);
-      await write(part, bytesOf(streamOf(bytes), name, file.sha256));
-    }
-    const absent = files.find((file) => !parts.has(file));
-    if (absent !== undefined) throw new Error(`found no ${absent.name} in census.tar.gz`);
-    const paths: string[] = [];
-    for (const [file, part] of parts) {
-      const path = `${folder}/${file.name}.gz`;
-      await system().rename(part, path);
-      paths.push(path);
-    }
-    return paths;
+    const archive = "census.tar.gz";
+    const tar = bytesOf(unzip(zip, (name) => /(^|\/)census\.tar\.gz$/.test(name)), archive);
+    return await unpack(bounded(tar, largestText, signal), files, folder, archive);
   } catch (error) {
     signal?.throwIfAborted();
     const below = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : "";
     const reason = `${error instanceof Error ? error.message : String(error)}${below}`;
     throw new Error(`Cannot download Census-Income\n  at ${address}: ${reason}`, { cause: error });
-  } finally {
-    for (const part of parts.values()) await removed(part);
-  }
-}
-
-/** Writes text as a gzip file. */
-async function write(path: string, text: AsyncIterable<Uint8Array>): Promise<void> {
-  const zipped = (streamOf(text) as ReadableStream<BufferSource>).pipeThrough(new CompressionStream("gzip"));
-  const file = await system().create(path);
-  try {
-    for await (const bytes of chunksOf(zipped)) {
-      for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
-    }
-  } finally {
-    await file.close();
   }
 }
 
@@ -115,20 +85,5 @@ async function fetched(address: string, { fetch = globalThis.fetch, signal }: Do
     await response.body?.cancel();
     throw new Error(`found status ${response.status} ${response.statusText}, wanted 200`);
   }
-  return new Uint8Array(await new Response(streamOf(bounded(chunksOf(response.body), signal, largest))).arrayBuffer());
-}
-
-/** A stream as it is, up to a number of bytes. */
-async function* bounded(
-  stream: AsyncIterable<Uint8Array>,
-  signal?: AbortSignal,
-  limit: number = largestText,
-): AsyncGenerator<Uint8Array> {
-  let length = 0;
-  for await (const chunk of stream) {
-    signal?.throwIfAborted();
-    length += chunk.length;
-    if (length > limit) throw new Error(`found more than ${limit / 2 ** 20} MiB`);
-    yield chunk;
-  }
+  return new Uint8Array(await new Response(streamOf(bounded(chunksOf(response.body), largest, signal))).arrayBuffer());
 }
