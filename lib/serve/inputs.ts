@@ -48,9 +48,11 @@ export function rowsOf(
   columns: ReadonlyMap<string, AskedColumn>,
   at: string,
 ): Rows {
-  for (const [name, { pointer }] of columns) {
-    if (inputs.some((input) => input.name === name)) continue;
-    throw misread(pointer(0), `the model has no input ${quoted(name)}${advice(name, inputs.map(({ name }) => name))}`);
+  const known = inputs.filter(({ name }) => columns.has(name));
+  if (known.length < columns.size) {
+    const names = inputs.map(({ name }) => name);
+    const [name, { pointer }] = [...columns].find(([name]) => !names.includes(name))!;
+    throw misread(pointer(0), `the model has no input ${quoted(name)}${advice(name, names)}`);
   }
   const absent = inputs.find(({ name }) => !columns.has(name));
   if (absent !== undefined) {

@@ -48,19 +48,25 @@ function columnsOfRows(instances: unknown, inputs: readonly Input[]): ReadonlyMa
   if (!Array.isArray(instances)) throw misread("/instances", `wanted a list of rows, found ${kindOf(instances)}`);
   const names = inputs.map(({ name }) => name);
   const values = new Map(names.map((name) => [name, Array<unknown>(instances.length).fill(null)]));
+  const columns = [...values];
   instances.forEach((row, at) => {
     if (!isRecord(row)) {
-      if (names.length === 1) return values.get(names[0])![at] = row;
+      if (names.length === 1) return columns[0][1][at] = row;
       throw misread(`/instances/${at}`, `wanted an object of values by name, found ${kindOf(row)}`);
     }
-    for (const [name, value] of Object.entries(row)) {
-      const column = values.get(name);
-      if (column !== undefined) column[at] = value;
-      else {throw misread(
-          `/instances/${at}${pointerStep(name)}`,
-          `the model has no input ${quoted(name)}${advice(name, names)}`,
-        );}
+    let found = 0;
+    for (const [name, column] of columns) {
+      if (!Object.hasOwn(row, name)) continue;
+      column[at] = row[name];
+      found++;
     }
+    const given = Object.keys(row);
+    if (given.length === found) return;
+    const name = given.find((name) => !values.has(name))!;
+    throw misread(
+      `/instances/${at}${pointerStep(name)}`,
+      `the model has no input ${quoted(name)}${advice(name, names)}`,
+    );
   });
   const pointerOf = (name: string) => (row: number) => `/instances/${row}${pointerStep(name)}`;
   return new Map([...values].map(([name, values]) => [name, { values, pointer: pointerOf(name) }]));
