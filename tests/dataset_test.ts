@@ -1,9 +1,12 @@
 import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import {
   compile,
+  csvParts,
   type Data,
   type Dataset,
+  dataset,
   define,
+  encode,
   mmoe,
   ranking,
   reference,
@@ -16,6 +19,7 @@ import type { Position } from "../lib/data/dataset.ts";
 import { sliceRows } from "../lib/data/rows.ts";
 import { feedsOf } from "../lib/train/feeds.ts";
 import { stepsOf } from "../lib/train/steps.ts";
+import { stopwatch } from "../lib/train/stopwatch.ts";
 import { base } from "./models.ts";
 
 const spec = define({ input: 1, tasks: { place: ranking(undefined, { within: "search" }) } });
@@ -159,4 +163,24 @@ Deno.test("train() refuses a dataset whose rows do not fit the model, or have no
   await assertRejects(() => Array.fromAsync(all), RangeError, "no row of epoch 1 has a label of any task");
   await assertRejects(() => train(model, inWindows([])).next(), RangeError, "epoch 1 of the data has no rows");
   model.dispose();
+});
+
+Deno.test("dataset() reads a file of its own thread while steps are computed", async () => {
+  const path = "out/thread.csv";
+  await Deno.writeTextFile(path, `x\n${"123456789012345\n".repeat(2 ** 18)}`); // from 4 MB on a thread reads it
+  let made = 0;
+  const data = dataset(await csvParts(path, { columns: { x: "number" } }), (table) => {
+    made++;
+    return rows(encode({ x: { kind: "numeric", transform: "none", mean: 0, scale: 1 } }, table));
+  }, { buffer: 2 ** 16 });
+  const windows = data.pass({ seed: 7, epoch: 1, shuffle: true, batch: 2 ** 10 })[Symbol.asyncIterator]();
+  await windows.next();
+  const { breathe } = stopwatch();
+  for (let step = 0; made < 16 && step < 50; step++) { // until the next window is whole, which is not waited for
+    for (const start = performance.now(); performance.now() - start < 10;);
+    await breathe();
+  }
+  assertEquals(made, 16);
+  await windows.return?.();
+  await Deno.remove(path);
 });
