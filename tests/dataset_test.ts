@@ -1,4 +1,4 @@
-import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import {
   compile,
   csvParts,
@@ -7,14 +7,19 @@ import {
   dataset,
   define,
   encode,
+  labels,
   mmoe,
   ranking,
   reference,
+  regression,
   type Rows,
   rows,
   sgd,
+  type TableParts,
+  take,
   train,
 } from "../mod.ts";
+import type { NumberColumn } from "../lib/data/columns.ts";
 import type { Position } from "../lib/data/dataset.ts";
 import { sliceRows } from "../lib/data/rows.ts";
 import { feedsOf } from "../lib/train/feeds.ts";
@@ -184,3 +189,52 @@ Deno.test("dataset() reads a file of its own thread while steps are computed", a
   await windows.return?.();
   await Deno.remove(path);
 });
+
+Deno.test("train() reads the first window of the next epoch while the last one of an epoch is in use", async () => {
+  const begun: string[] = [];
+  const log: string[] = [];
+  const parts: TableParts = {
+    identity: null,
+    parts: () => {
+      begun.push("pass");
+      const tables = [0, 8].map((first) => ({ count: 8, columns: { x: numbersFrom(first, 8) } }));
+      return Promise.resolve(tables.map((table, at) => ({
+        name: `part ${at}`,
+        read: async function* (from: number) {
+          log.push(`pass ${begun.length} part ${at}`);
+          yield await Promise.resolve(take(table, Array.from({ length: 8 - from }, (_, row) => from + row)));
+        },
+      })));
+    },
+    async *[Symbol.asyncIterator]() {},
+  };
+  const features = { x: { kind: "numeric", transform: "none", mean: 0, scale: 1 } } as const;
+  const data = dataset(parts, (table) => rows(encode(features, table), { labels: labels(table, { up: "x" }) }), {
+    buffer: 8,
+  });
+  const model = await compile(define({ input: features, tasks: { up: regression() } }), {
+    engine: reference(),
+    seed: 7,
+  });
+  const options = { epochs: 3, batch: 4, shuffle: false, optimiser: sgd(1e-3) };
+  for await (const at of train(model, data, options)) {
+    log.push(`step ${at.step}`);
+    await new Promise((resolve) => setTimeout(resolve)); // in which all is read that is asked for
+  }
+  const stepBefore = (what: string) => log.slice(0, log.indexOf(what)).filter((line) => line.startsWith("step")).length;
+  assertEquals(stepBefore("pass 1 part 0"), 0);
+  assert(stepBefore("pass 2 part 0") < 4, log.join());
+  assert(stepBefore("pass 3 part 0") < 8, log.join());
+  assertEquals(begun.length, 3); // and none after the last epoch
+  begun.length = 0;
+  for await (const { step } of train(model, data, { ...options, signal: AbortSignal.timeout(60_000) })) {
+    if (step === 3) break;
+  }
+  assertEquals(begun.length, 2); // the second of which is closed
+  model.dispose();
+});
+
+/** A column of whole numbers from one on. */
+function numbersFrom(first: number, count: number): NumberColumn {
+  return { kind: "number", values: Float64Array.from({ length: count }, (_, row) => first + row) };
+}

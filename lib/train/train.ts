@@ -5,7 +5,7 @@ import { evaluate, type Evaluation } from "../model/evaluate.ts";
 import { anyCounts } from "../model/feed.ts";
 import { insidesOf } from "../model/insides.ts";
 import type { Model } from "../model/model.ts";
-import { type Data, isInMemory } from "../model/pieces.ts";
+import { type Data, isDataset, isInMemory } from "../model/pieces.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { Optimiser } from "../optimisers/optimiser.ts";
 import type { Spec } from "../spec/spec.ts";
@@ -15,6 +15,7 @@ import { checkStep } from "./check_step.ts";
 import { feedsOf, unlabelled } from "./feeds.ts";
 import { identityOf } from "./identity.ts";
 import { type Keeper, keeperOf } from "./keeper.ts";
+import { type Onward, onward } from "./onward.ts";
 import { type Settings, settings, type TrainOptions } from "./options.ts";
 import type { Progress } from "./progress.ts";
 import { rateOf } from "./rates.ts";
@@ -90,6 +91,7 @@ export async function* trainBy<Tasks extends string>(
   const watch = stopping === undefined ? undefined : watcher(stopping, model.spec as Spec, validation);
   let keeper: Keeper | undefined;
   let steps: Steps | undefined;
+  let reading: Onward | undefined;
   Object.assign(state, { training: true, trained: true, largest: undefined });
   try {
     const isKept = given.checkpoint !== undefined || given.resume !== undefined;
@@ -104,8 +106,9 @@ export async function* trainBy<Tasks extends string>(
     steps = stepsOf(model, { ...given, average }, begun?.steps ?? warm?.steps);
     if (keeper !== undefined) await steps.state(); // a weighting that cannot be saved is refused at once
     if (begun?.facts.stopping !== undefined) watch?.begin(begun.facts.stopping);
+    reading = isDataset(data) ? onward(data, from.epoch + given.epochs) : undefined;
     const run: Run<Tasks> = {
-      ...{ model, insides, data, given: { ...given, from }, steps, clock: stopwatch(), watch },
+      ...{ model, insides, data: reading ?? data, given: { ...given, from }, steps, clock: stopwatch(), watch },
       now: nowOf(begun, warm?.count),
       identity: { ...identity, from },
       before: begun?.facts.rows ?? 0,
@@ -115,6 +118,7 @@ export async function* trainBy<Tasks extends string>(
   } finally {
     if (!state.disposed) await steps?.averages?.enter();
     state.training = false;
+    await reading?.close();
     steps?.dispose();
     await keeper?.release();
   }
