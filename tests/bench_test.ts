@@ -1,4 +1,4 @@
-import { assertAlmostEquals, assertEquals } from "@std/assert";
+import { assertAlmostEquals, assertEquals, assertStringIncludes } from "@std/assert";
 import { cases, prepared, specOf } from "./bench/cases.ts";
 import { inventedCensus, sizes } from "./bench/census.ts";
 import { vocabularies, zipf } from "./bench/ids.ts";
@@ -191,6 +191,36 @@ Deno.test("sweepText() shows how many times as fast chosen experts alone are, in
   const [head, , ...rows] = sweepText([...of(1, 1, 4), ...of(4, 0, 8)]).split("\n").slice(2);
   assertEquals(head.split(" | ").slice(0, 4), ["| experts", "predict, k = 1", "predict, k = 2", "predict, k = 4"]);
   assertEquals(rows, ["| 16 of 64 | 1.50 |  | (0.75) |  |  |  |"]);
+});
+
+Deno.test("document() has a section of reading with its bars, which a run of reading alone changes", () => {
+  const lines = [
+    own("reading, log, plain", "csv", "rows_per_s", [300_000, 320_000]),
+    own("reading, log, snappy", "parquet", "rows_per_s", [900_000, 900_000]),
+    against("reading, log, snappy", "parquet", "rows_per_s", "csv", [300_000, 320_000], [900_000, 900_000]),
+    own("W4 epoch over csv", "onnx", "waiting_share", [0.125, 0.125]),
+    own("W4 epoch over csv", "onnx", "beside_engine_share", [0.25, 0.25]),
+    own("W4 epoch over csv", "onnx", "rows_per_s", [130_000, 130_000]),
+  ];
+  const text = document({
+    machine: { cpu: "some", cores: 2, memory: 8, os: "some", versions: {} },
+    lines,
+    settings: {},
+  });
+  for (
+    const row of [
+      "| rows a second, 10 columns of a log | reading, log, plain | csv | at least 300000 | 310000 | met |",
+      "| rows a second of Parquet, times those of CSV | reading, log, snappy | parquet | at least 2 | 2.9 | met |",
+      "| share of an epoch that the engine waits for rows | W4 epoch over csv | onnx | at most 0.1 | 0.125 | **not met** |",
+      "| log, snappy | 900,000 (900,000 to 900,000) | 2.90x |",
+      "| W4 | csv | onnx | 12.5 % | 25.0 % | 130,000 (130,000 to 130,000) |",
+    ]
+  ) assertStringIncludes(text, row);
+  const old = "| training step, times as fast as torch eager | W1 | wasm | at least 1 | 7 | met |";
+  const page = merged(text, `# Old\n\n## Bars\n\n${old}\n\n## Encoding\n\nold\n`, lines);
+  assertStringIncludes(page, old); // which was not measured now
+  assertStringIncludes(page, "| csv | at least 300000 | 310000 | met |");
+  assertStringIncludes(page, "## Encoding\n\nold\n");
 });
 
 Deno.test("merged() changes the sections that a run has lines of, and leaves the others", () => {

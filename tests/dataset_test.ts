@@ -1,21 +1,30 @@
-import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import {
   compile,
+  csvParts,
   type Data,
   type Dataset,
+  dataset,
   define,
+  encode,
+  labels,
   mmoe,
   ranking,
   reference,
+  regression,
   type Rows,
   rows,
   sgd,
+  type TableParts,
+  take,
   train,
 } from "../mod.ts";
+import type { NumberColumn } from "../lib/data/columns.ts";
 import type { Position } from "../lib/data/dataset.ts";
 import { sliceRows } from "../lib/data/rows.ts";
 import { feedsOf } from "../lib/train/feeds.ts";
 import { stepsOf } from "../lib/train/steps.ts";
+import { stopwatch } from "../lib/train/stopwatch.ts";
 import { base } from "./models.ts";
 
 const spec = define({ input: 1, tasks: { place: ranking(undefined, { within: "search" }) } });
@@ -160,3 +169,72 @@ Deno.test("train() refuses a dataset whose rows do not fit the model, or have no
   await assertRejects(() => train(model, inWindows([])).next(), RangeError, "epoch 1 of the data has no rows");
   model.dispose();
 });
+
+Deno.test("dataset() reads a file of its own thread while steps are computed", async () => {
+  const path = "out/thread.csv";
+  await Deno.writeTextFile(path, `x\n${"123456789012345\n".repeat(2 ** 18)}`); // from 4 MB on a thread reads it
+  let made = 0;
+  const data = dataset(await csvParts(path, { columns: { x: "number" } }), (table) => {
+    made++;
+    return rows(encode({ x: { kind: "numeric", transform: "none", mean: 0, scale: 1 } }, table));
+  }, { buffer: 2 ** 16 });
+  const windows = data.pass({ seed: 7, epoch: 1, shuffle: true, batch: 2 ** 10 })[Symbol.asyncIterator]();
+  await windows.next();
+  const { breathe } = stopwatch();
+  for (let step = 0; made < 16 && step < 50; step++) { // until the next window is whole, which is not waited for
+    for (const start = performance.now(); performance.now() - start < 10;);
+    await breathe();
+  }
+  assertEquals(made, 16);
+  await windows.return?.();
+  await Deno.remove(path);
+});
+
+Deno.test("train() reads the first window of the next epoch while the last one of an epoch is in use", async () => {
+  const begun: string[] = [];
+  const log: string[] = [];
+  const parts: TableParts = {
+    identity: null,
+    parts: () => {
+      begun.push("pass");
+      const tables = [0, 8].map((first) => ({ count: 8, columns: { x: numbersFrom(first, 8) } }));
+      return Promise.resolve(tables.map((table, at) => ({
+        name: `part ${at}`,
+        read: async function* (from: number) {
+          log.push(`pass ${begun.length} part ${at}`);
+          yield await Promise.resolve(take(table, Array.from({ length: 8 - from }, (_, row) => from + row)));
+        },
+      })));
+    },
+    async *[Symbol.asyncIterator]() {},
+  };
+  const features = { x: { kind: "numeric", transform: "none", mean: 0, scale: 1 } } as const;
+  const data = dataset(parts, (table) => rows(encode(features, table), { labels: labels(table, { up: "x" }) }), {
+    buffer: 8,
+  });
+  const model = await compile(define({ input: features, tasks: { up: regression() } }), {
+    engine: reference(),
+    seed: 7,
+  });
+  const options = { epochs: 3, batch: 4, shuffle: false, optimiser: sgd(1e-3) };
+  for await (const at of train(model, data, options)) {
+    log.push(`step ${at.step}`);
+    await new Promise((resolve) => setTimeout(resolve)); // in which all is read that is asked for
+  }
+  const stepBefore = (what: string) => log.slice(0, log.indexOf(what)).filter((line) => line.startsWith("step")).length;
+  assertEquals(stepBefore("pass 1 part 0"), 0);
+  assert(stepBefore("pass 2 part 0") < 4, log.join());
+  assert(stepBefore("pass 3 part 0") < 8, log.join());
+  assertEquals(begun.length, 3); // and none after the last epoch
+  begun.length = 0;
+  for await (const { step } of train(model, data, { ...options, signal: AbortSignal.timeout(60_000) })) {
+    if (step === 3) break;
+  }
+  assertEquals(begun.length, 2); // the second of which is closed
+  model.dispose();
+});
+
+/** A column of whole numbers from one on. */
+function numbersFrom(first: number, count: number): NumberColumn {
+  return { kind: "number", values: Float64Array.from({ length: count }, (_, row) => first + row) };
+}

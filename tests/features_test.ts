@@ -15,6 +15,7 @@ import { encodingOf } from "../lib/features/encoding.ts";
 import { numeric } from "../lib/features/numeric.ts";
 import type { UnfittedFeature } from "../lib/features/table.ts";
 import type { Tabular } from "../lib/features/tabular.ts";
+import { transforms } from "../lib/features/transforms.ts";
 import { random } from "../lib/data/random.ts";
 import { columnsIn } from "../lib/features/columns.ts";
 import { inputWidth } from "../lib/features/input.ts";
@@ -97,6 +98,7 @@ Deno.test("encode() centres numbers in float64 before it rounds them, and log1p 
     y: { kind: "numeric", transform: "log1p", mean: 0, scale: 1 },
   } as const;
   const { inputs } = encode(features, { x: [2 ** 40 + 1, 2 ** 40 + 3], y: [-0.999999999999, 1e-20] });
+  for (const x of [-0, 0, 0.5, 1, 2, 1023, 1023.5, 1024, 1e9]) assertEquals(transforms.log1p.of(x), Math.log1p(x));
   const near = Math.log1p(-0.999999999999);
   assertEquals(inputs.numeric, Float32Array.of(2 ** -24, near, 3 * 2 ** -24, 1e-20));
   const { x } = fit({ x: numeric() }, { x: [2 ** 40 + 1, 2 ** 40 + 2 ** 30 + 1] });

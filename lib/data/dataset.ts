@@ -46,6 +46,8 @@ export interface PassOrder {
   readonly from?: Place;
   /** Ends the reading. */
   readonly signal?: AbortSignal;
+  /** Called once all rows are read, as the last window is yielded, so that the next epoch can be begun. It need not be. */
+  readonly ended?: () => void;
 }
 
 /** A window: rows that are in memory at once, until the window after the next one is asked for, which may take their place. */

@@ -11,7 +11,7 @@ import type { Rows } from "./rows.ts";
 export interface DatasetOptions {
   /**
    * The rows of a window, within which rows are shuffled, rounded up to whole batches. Default 131,072 (2 ** 17). Three
-   * windows of encoded rows are in memory.
+   * windows of encoded rows are in memory, and two more where an epoch ends and the next one is begun.
    */
   readonly buffer?: number;
 }
@@ -23,7 +23,7 @@ export interface DatasetOptions {
  * shuffled at all; their rows, one part after the other, are cut into windows, which run across parts; and `train`
  * shuffles the rows of the n-th window, from 0, by `random("<seed>:order:<epoch>:<n>")`. So the order of rows depends on
  * the seed, the epoch, the files and their order, the buffer and the rows of a batch, and on nothing else. While batches of
- * a window are computed the next one is read. Rows of a group of a ranking that a window cuts are in two batches: write
+ * a window are computed the next one is read, of the next epoch after the last one. Rows of a group of a ranking that a window cuts are in two batches: write
  * files in which a group's rows stand together, and a large buffer cuts few.
  *
  * @param parts The table, such as `await csvParts(...)`.
@@ -65,7 +65,7 @@ async function* windowsOf(
   table: TableParts,
   make: (table: Columns) => Rows,
   buffer: number,
-  { seed, epoch, shuffle, batch, from = beginning }: PassOrder,
+  { seed, epoch, shuffle, batch, from = beginning, ended }: PassOrder,
   signal: AbortSignal,
 ): AsyncGenerator<Window, void, void> {
   const size = Math.ceil(buffer / batch) * batch;
@@ -96,6 +96,7 @@ async function* windowsOf(
     }
     if (row === first && first > 0) throw new RangeError(gone(name, first));
   }
+  ended?.();
   if (place !== undefined) yield { rows: memories[window % 3].take(), place };
   else if (window === from.window && window > 0) throw new RangeError(gone(`part ${from.part} of the data`, from.row));
 }

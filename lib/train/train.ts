@@ -7,7 +7,7 @@ import { anyCounts } from "../model/feed.ts";
 import { insidesOf } from "../model/insides.ts";
 import { checkJudges, checkKeysOf } from "../model/judges.ts";
 import type { Model } from "../model/model.ts";
-import { type Data, isInMemory } from "../model/pieces.ts";
+import { type Data, isDataset, isInMemory } from "../model/pieces.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { Spec } from "../spec/spec.ts";
 import { mapEntries } from "../trace/entries.ts";
@@ -16,7 +16,8 @@ import { checkStep } from "./check_step.ts";
 import { feedsOf, unlabelled } from "./feeds.ts";
 import { identityOf } from "./identity.ts";
 import { type Keeper, keeperOf } from "./keeper.ts";
-import { settings, type TrainOptions } from "./options.ts";
+import { type Onward, onward } from "./onward.ts";
+import { type Settings, settings, type TrainOptions } from "./options.ts";
 import type { Progress } from "./progress.ts";
 import { scalarsOf } from "./rates.ts";
 import { type Begun, resumed, warmed } from "./resume.ts";
@@ -95,6 +96,7 @@ export async function* trainBy<Tasks extends string>(
   const watch = stopping === undefined ? undefined : watcher(stopping, model.spec as Spec, validation, judges);
   let keeper: Keeper | undefined;
   let steps: Steps | undefined;
+  let reading: Onward | undefined;
   Object.assign(state, { training: true, trained: true, largest: undefined });
   try {
     const isKept = given.checkpoint !== undefined || given.resume !== undefined;
@@ -109,8 +111,9 @@ export async function* trainBy<Tasks extends string>(
     steps = stepsOf(model, { ...given, average }, begun?.steps ?? warm?.steps);
     if (keeper !== undefined) await steps.state(); // a weighting that cannot be saved is refused at once
     if (begun?.facts.stopping !== undefined) watch?.begin(begun.facts.stopping);
+    reading = isDataset(data) ? onward(data, from.epoch + given.epochs) : undefined;
     const run: Run<Tasks> = {
-      ...{ model, insides, data, given: { ...given, from }, steps, clock: stopwatch(), watch },
+      ...{ model, insides, data: reading ?? data, given: { ...given, from }, steps, clock: stopwatch(), watch },
       now: nowOf(begun, warm?.count),
       identity: { ...identity, from },
       before: begun?.facts.rows ?? 0,
@@ -120,6 +123,7 @@ export async function* trainBy<Tasks extends string>(
   } finally {
     if (!state.disposed) await steps?.averages?.enter();
     state.training = false;
+    await reading?.close();
     steps?.dispose();
     await keeper?.release();
   }

@@ -50,6 +50,21 @@ export const bars: readonly Bar[] = [
     { what: "memory of more ids over that of vectors and state", of: [grown, engine, "memory_growth"], most: 1.2 },
   ]),
   { what: "rows a second, 10 columns of ids", of: ["encoding, 10 ids", "encode", "rows_per_s"], least: 500_000 },
+  { what: "rows a second, 10 columns of a log", of: ["reading, log, plain", "csv", "rows_per_s"], least: 300_000 },
+  ...["snappy", "zstd"].map((codec): Bar => ({
+    what: "rows a second of Parquet, times those of CSV",
+    of: [`reading, log, ${codec}`, "parquet", "rows_per_s", "csv"],
+    least: 2,
+  })),
+  ...["W4", "W6"].flatMap((name) =>
+    ["csv", "parquet"].flatMap((form) =>
+      ["onnx", "wasm"].map((engine): Bar => ({
+        what: "share of an epoch that the engine waits for rows",
+        of: [`${name} epoch over ${form}`, engine, "waiting_share"],
+        most: 0.1,
+      }))
+    )
+  ),
   { what: "arrays gained from a tenth to the end", of: ["W1", "wasm", "arrays_gained"], most: 0 },
 ];
 

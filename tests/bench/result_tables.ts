@@ -89,6 +89,39 @@ export function vocabularyGrid(lines: readonly Line[]): string {
   ]);
 }
 
+/** Returns true if a line is of reading. */
+export function isRead({ case: of }: Line): boolean {
+  return of.startsWith("reading, ") || of.includes(" epoch over ");
+}
+
+/** Rows a second from files to encoded windows. */
+export function readingGrid(lines: readonly Line[]): string {
+  const mine = lines.filter(({ case: of, peer }) => of.startsWith("reading, ") && peer === null);
+  return grid(
+    ["", "rows/s", "times as fast as CSV"],
+    mine.map((line) => [
+      line.case.slice("reading, ".length),
+      cell(line),
+      times(find(lines, line.case, line.engine, line.metric, "csv")?.ratio ?? null),
+    ]),
+  );
+}
+
+/** The shares of epochs in which the engine waits, and does not run, by case, form of the data and engine. */
+export function waitingGrid(lines: readonly Line[]): string {
+  const mine = lines.filter(({ metric }) => metric === "waiting_share");
+  return grid(
+    ["case", "rows", "engine", "waits", "does not run", "rows/s"],
+    mine.map((line) => {
+      const [name, form] = line.case.split(" epoch over ");
+      const of = (metric: string) => find(lines, line.case, line.engine, metric);
+      const rate = of("rows_per_s");
+      const beside = percent(of("beside_engine_share")?.median);
+      return [name, form, line.engine, percent(line.median), beside, rate === undefined ? "" : cell(rate)];
+    }),
+  );
+}
+
 /** The axis along which something grows, and the cost of its doublings. */
 export function growthText(lines: readonly Line[], axis: keyof typeof axes): string {
   const engines = ["wasm", "onnx"];

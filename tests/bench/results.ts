@@ -19,11 +19,14 @@ import {
   find,
   grid,
   growthText,
+  isRead,
   percent,
+  readingGrid,
   shareGrid,
   timeGrids,
   times,
   vocabularyGrid,
+  waitingGrid,
 } from "./result_tables.ts";
 
 /** A whole run. */
@@ -45,6 +48,7 @@ const sections: Readonly<Record<string, (line: Line) => boolean>> = {
   Growth: ({ case: of }) => Object.keys(axes).some((axis) => of.startsWith(`${axis} `)),
   "Growth by vocabulary": ({ case: of }) => of === grown || sizes.some((size) => of === sizeName(size)),
   Encoding: ({ case: of }) => of.startsWith("encoding"),
+  Reading: isRead,
   Memory: ({ metric }) => inMemory.test(metric),
 };
 
@@ -58,15 +62,26 @@ if (import.meta.main) {
   if (run.lines.some(sections.Growth)) Deno.writeTextFileSync("tests/bench/growth.svg", chart(run.lines));
 }
 
-/** A page whose sections that a run has no lines of are those of the page before, where it has them. */
+/** A page whose sections, and bars, that a run has no lines of are those of the page before, where it has them. */
 export function merged(page: string, before: string, lines: readonly Line[]): string {
   const parts = (text: string) =>
     text.split(/^(?=## )/m).map((part) => [/^## (.*)/.exec(part)?.[1] ?? "", part] as const);
   const kept = new Map(parts(before));
   return parts(page).map(([title, part]) => {
     const measured = lines.some(sections[title] ?? sections["Training step and inference"]);
+    if (!measured && title === "Bars") return mergedRows(part, kept.get(title));
     return measured ? part : kept.get(title) ?? part;
   }).join("");
+}
+
+/** The rows of the bars that were measured, and of all others those of the page before, if it has them. */
+function mergedRows(part: string, before: string = ""): string {
+  const cells = (row: string) => row.split("|").map((cell) => cell.trim());
+  const key = (row: string) => cells(row).slice(1, 5).join("|");
+  const known = new Map(before.split("\n").map((row) => [key(row), row]));
+  return part.split("\n").map((row) => cells(row).includes("not measured") ? known.get(key(row)) ?? row : row).join(
+    "\n",
+  );
 }
 
 /** A run from its lines of JSON. */
@@ -191,6 +206,19 @@ ${
       lines.filter(sections.Encoding).map((line) => [line.case.slice("encoding, ".length), cell(line)]),
     )
   }
+
+## Reading
+
+Rows a second of ten columns of KuaiRand's log (invented rows where GATEHOUSE_DATA has none), from the file to encoded
+windows, on one thread; of Parquet how many times as many as of plain CSV, where \`deno task test:parquet\` has installed
+pyarrow.
+
+${readingGrid(lines)}
+
+Of whole epochs, whose four windows are a quarter each, the share in which the engine waits for the rows of the next step,
+and that in which it does not run: then vectors are moved, which W6 has, and records made.
+
+${waitingGrid(lines)}
 
 ## Memory
 

@@ -25,7 +25,10 @@ export function unpack(bytes: Uint8Array, width: number, output: Packed): void {
       if (at + Math.ceil(count * width / 8) > bytes.length) {
         throw new RangeError("packed levels or codes are cut short");
       }
-      (width > 24 ? unpackWide : unpackNarrow)(bytes, at, width, output.subarray(filled, filled + count));
+      for (let from = 0; from < count; from += atOnce) {
+        const some = output.subarray(filled + from, filled + Math.min(from + atOnce, count));
+        (width > 24 ? unpackWide : unpackNarrow)(bytes, at + from / 8 * width, width, some);
+      }
       filled += count;
       at += Math.floor(header / 2) * width;
     } else {
@@ -40,18 +43,25 @@ export function unpack(bytes: Uint8Array, width: number, output: Packed): void {
   }
 }
 
-/** Reads packed numbers of at most 24 bits, the lowest bits first. */
+/** The packed numbers that are read at once, whole bytes of them, so that places of bits stay small numbers. */
+const atOnce = 2 ** 20;
+
+/** Reads packed numbers of at most 24 bits, the lowest bits first: each is in the four bytes from that of its first bit on. */
 function unpackNarrow(bytes: Uint8Array, at: number, width: number, output: Packed): void {
   const mask = (1 << width) - 1;
-  let held = 0, bits = 0;
-  for (let place = 0; place < output.length; place++) {
-    while (bits < width) {
-      held |= bytes[at++] << bits;
-      bits += 8;
-    }
-    output[place] = held & mask;
-    held >>>= width;
-    bits -= width;
+  const whole = Math.max(
+    0,
+    Math.min(output.length, Math.floor((8 * (bytes.length - at - 3) - 7) / Math.max(width, 1))),
+  );
+  for (let place = 0, bit = 0; place < whole; place++, bit += width) {
+    const first = at + (bit >>> 3);
+    const held = bytes[first] | bytes[first + 1] << 8 | bytes[first + 2] << 16 | bytes[first + 3] << 24;
+    output[place] = held >>> (bit & 7) & mask;
+  }
+  for (let place = whole, bit = whole * width; place < output.length; place++, bit += width) {
+    let held = 0;
+    for (let byte = 0; byte < 4; byte++) held |= (bytes[at + (bit >>> 3) + byte] ?? 0) << 8 * byte; // the last ones
+    output[place] = held >>> (bit & 7) & mask;
   }
 }
 

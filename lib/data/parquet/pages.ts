@@ -160,10 +160,7 @@ function pageOf(
   dictionary: Raw | undefined,
 ): Page {
   let there = count;
-  if (definitions !== undefined) {
-    there = 0;
-    for (let entry = 0; entry < count; entry++) if (definitions[entry] === leaf.deepest) there++;
-  }
+  if (definitions !== undefined) there = countOf(definitions, leaf.deepest);
   const levels = { count, repetitions, ...(there < count && { definitions }) };
   const { encoding } = (header.data_page_header ?? header.data_page_header_v2)!;
   if (encoding !== "PLAIN_DICTIONARY" && encoding !== "RLE_DICTIONARY") {
@@ -172,10 +169,22 @@ function pageOf(
   if (dictionary === undefined) throw new RangeError("a page needs a dictionary, and there is none");
   const codes = new Int32Array(there);
   if (there > 0) unpack(data.subarray(1), data[0], codes);
-  for (let at = 0; at < there; at++) {
-    if (codes[at] >>> 0 >= dictionary.length) throw new RangeError("a code is beyond the dictionary");
-  }
+  if (!areBelow(codes, dictionary.length)) throw new RangeError("a code is beyond the dictionary");
   return { ...levels, codes, values: dictionary };
+}
+
+/** Returns the number of levels that are one. */
+function countOf(levels: Uint8Array, wanted: number): number {
+  let count = 0;
+  for (let entry = 0; entry < levels.length; entry++) if (levels[entry] === wanted) count++;
+  return count;
+}
+
+/** Returns true if no code is negative or too great. */
+function areBelow(codes: Int32Array, size: number): boolean {
+  let most = 0;
+  for (let at = 0; at < codes.length; at++) if (codes[at] >>> 0 > most) most = codes[at] >>> 0;
+  return codes.length === 0 || most < size;
 }
 
 /** Returns values that are encoded one by one. */
