@@ -33,7 +33,8 @@ export interface History {
   /** The columns that are summed or tested: known after a row alone, and so no inputs, as `fit` checks them. */
   readonly outcomes: readonly string[];
   /**
-   * Returns rows with the features as columns beside their own, and what is known after them.
+   * Returns rows with the features as columns beside their own, and what is known after them. Each call copies what is
+   * known before: `begin` is for logs of many pieces.
    *
    * @param table The rows, in the order of time.
    * @param state What is known before them, which stays as it is. Default: nothing.
@@ -41,7 +42,7 @@ export interface History {
   readonly over: (table: Columns, state?: HistoryState) => { readonly table: Columns; readonly state: HistoryState };
   /**
    * Returns rows at prediction time with the features: those that `over` would give each of them as the next row. Columns
-   * that features sum, test or list are not read. What a state needs to be asked is prepared once.
+   * that features sum, test or list are not read. A state is prepared at the first call, in the time of its keys.
    *
    * @param state What is known.
    * @param table The rows, of times that are not before those that are known, in any order.

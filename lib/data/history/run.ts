@@ -338,7 +338,11 @@ function listsOf({ items, ends }: Making["lists"][string], { values }: ColumnKey
   for (let row = 0; row < ends.length; row++) {
     const end = ends[row];
     if (numbers !== undefined) lists.push(numbers.subarray(from, end));
-    else lists.push(Array.from(items.subarray(from, end), (item) => (values as TextValues).of.words[item]));
+    else {
+      const words: string[] = [];
+      for (let at = from; at < end; at++) words.push((values as TextValues).of.words[items[at]]);
+      lists.push(words);
+    }
     from = end;
   }
   return lists;
