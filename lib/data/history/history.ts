@@ -1,14 +1,15 @@
 import { checkText, isRecord, kindOf, optionsOf } from "../../errors/kinds.ts";
-import { advice } from "../../errors/nearest.ts";
 import { quoted } from "../../errors/quoted.ts";
 import { checkRows, type Columns } from "../columns.ts";
 import type { TableParts } from "../dataset.ts";
 import { offsetOf } from "../times.ts";
 import { checkPast, type PastFeature } from "./features.ts";
 import type { Where } from "./keys.ts";
+import type { Made } from "./made.ts";
 import { afterParts, historyParts, type PartsOptions } from "./parts.ts";
 import { planOf } from "./plan.ts";
-import { asked, type Clock, type Made, passed, type Run } from "./run.ts";
+import { asked, passed } from "./pass.ts";
+import type { Clock, Run } from "./run.ts";
 import { checkState, type HistoryState, runFrom, stateOf } from "./state.ts";
 
 /** Options of {@linkcode history}. */
@@ -208,24 +209,18 @@ function clockOf(given: HistoryOptions): Clock {
   const options = optionsOf(action, given, optionNames);
   const { time, before = "row", zone = "+00:00", missing = "missing" } = options;
   checkText(action, "time", time);
-  for (
-    const [name, value, words] of [["before", before, ["row", "day"]], ["missing", missing, [
-      "missing",
-      "error",
-    ]]] as const
-  ) {
-    if ((words as readonly unknown[]).includes(value)) continue;
-    throw new TypeError(
-      `Cannot ${action}: ${name} must be ${words.map(quoted).join(" or ")}, found ${kindOf(value)}${
-        advice(value, words)
-      }`,
-    );
-  }
+  checkWord("before", before, ["row", "day"]);
+  checkWord("missing", missing, ["missing", "error"]);
   const offset = offsetOf(action, zone);
   const momentOf = before === "row"
     ? (time: number) => time
     : (time: number) => Math.floor((time + offset) / 86_400_000);
   return { time, momentOf, strict: missing === "error" };
+}
+
+function checkWord(name: string, found: unknown, words: readonly unknown[]): void {
+  if (words.includes(found)) return;
+  throw new TypeError(`Cannot ${action}: ${name} must be "${words.join('" or "')}", found ${kindOf(found)}`);
 }
 
 /** Returns the features and the options of a history as JSON. */
