@@ -502,6 +502,17 @@ Deno.test("a state of another history is refused, and one that would know the fu
   assertThrows(() => seen.over(asked(4), state), RangeError, "found 4 after 5");
 });
 
+Deno.test("a column of dates as the time is what days are: rows of one date do not see each other", () => {
+  const rows = logOf("dates", 80);
+  const table = tableOf(rows);
+  const dates = { ...table, columns: { ...table.columns, time: number(...rows.map(({ time }) => dayOf(time))) } };
+  const some = { shown: features.shown, clicks: features.clicks, last: features.last };
+  const byDay = history(some, { time: "time", before: "day", zone }).over(table).table;
+  const byDate = history(some, { time: "time" }).over(dates).table;
+  assertEquals(byDate.columns.shown, byDay.columns.shown);
+  assertEquals([byDate.columns.clicks, byDate.lists!.last], [byDay.columns.clicks, byDay.lists!.last]);
+});
+
 Deno.test("an error leaves a run as it was", () => {
   const { past } = pasts[0];
   const rows = logOf("undone", 40);

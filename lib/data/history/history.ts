@@ -14,7 +14,10 @@ import { checkState, type HistoryState, runFrom, stateOf } from "./state.ts";
 
 /** Options of {@linkcode history}. */
 export interface HistoryOptions {
-  /** The column of times, in milliseconds since 1970; `timeOf` reads dates and seconds as such. */
+  /**
+   * The column of times, in milliseconds since 1970; `timeOf` reads dates and seconds as such. A log whose days are those of
+   * a column of dates has that as its time, sorted by it: rows of one date then do not see each other.
+   */
   readonly time: string;
   /**
    * The rows that a row sees: `"row"`, the default, those of an earlier time, so that rows of one time do not see each
