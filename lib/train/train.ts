@@ -17,7 +17,7 @@ import { feedsOf, unlabelled } from "./feeds.ts";
 import { identityOf } from "./identity.ts";
 import { type Keeper, keeperOf } from "./keeper.ts";
 import { type Onward, onward } from "./onward.ts";
-import { type Settings, settings, type TrainOptions } from "./options.ts";
+import { settings, type TrainOptions } from "./options.ts";
 import type { Progress } from "./progress.ts";
 import { scalarsOf } from "./rates.ts";
 import { type Begun, resumed, warmed } from "./resume.ts";

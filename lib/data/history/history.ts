@@ -1,19 +1,23 @@
 import { checkText, isRecord, kindOf, optionsOf } from "../../errors/kinds.ts";
-import { advice } from "../../errors/nearest.ts";
 import { quoted } from "../../errors/quoted.ts";
 import { checkRows, type Columns } from "../columns.ts";
 import type { TableParts } from "../dataset.ts";
 import { offsetOf } from "../times.ts";
 import { checkPast, type PastFeature } from "./features.ts";
 import type { Where } from "./keys.ts";
+import type { Made } from "./made.ts";
 import { afterParts, historyParts, type PartsOptions } from "./parts.ts";
 import { planOf } from "./plan.ts";
-import { asked, type Clock, type Made, passed, type Run } from "./run.ts";
+import { asked, passed } from "./pass.ts";
+import type { Clock, Run } from "./run.ts";
 import { checkState, type HistoryState, runFrom, stateOf } from "./state.ts";
 
 /** Options of {@linkcode history}. */
 export interface HistoryOptions {
-  /** The column of times, in milliseconds since 1970; `timeOf` reads dates and seconds as such. */
+  /**
+   * The column of times, in milliseconds since 1970; `timeOf` reads dates and seconds as such. A log whose days are those of
+   * a column of dates has that as its time, sorted by it: rows of one date then do not see each other.
+   */
   readonly time: string;
   /**
    * The rows that a row sees: `"row"`, the default, those of an earlier time, so that rows of one time do not see each
@@ -33,7 +37,8 @@ export interface History {
   /** The columns that are summed or tested: known after a row alone, and so no inputs, as `fit` checks them. */
   readonly outcomes: readonly string[];
   /**
-   * Returns rows with the features as columns beside their own, and what is known after them.
+   * Returns rows with the features as columns beside their own, and what is known after them. Each call copies what is
+   * known before: `begin` is for logs of many pieces.
    *
    * @param table The rows, in the order of time.
    * @param state What is known before them, which stays as it is. Default: nothing.
@@ -41,7 +46,7 @@ export interface History {
   readonly over: (table: Columns, state?: HistoryState) => { readonly table: Columns; readonly state: HistoryState };
   /**
    * Returns rows at prediction time with the features: those that `over` would give each of them as the next row. Columns
-   * that features sum, test or list are not read. What a state needs to be asked is prepared once.
+   * that features sum, test or list are not read. A state is prepared at the first call, in the time of its keys.
    *
    * @param state What is known.
    * @param table The rows, of times that are not before those that are known, in any order.
@@ -207,24 +212,18 @@ function clockOf(given: HistoryOptions): Clock {
   const options = optionsOf(action, given, optionNames);
   const { time, before = "row", zone = "+00:00", missing = "missing" } = options;
   checkText(action, "time", time);
-  for (
-    const [name, value, words] of [["before", before, ["row", "day"]], ["missing", missing, [
-      "missing",
-      "error",
-    ]]] as const
-  ) {
-    if ((words as readonly unknown[]).includes(value)) continue;
-    throw new TypeError(
-      `Cannot ${action}: ${name} must be ${words.map(quoted).join(" or ")}, found ${kindOf(value)}${
-        advice(value, words)
-      }`,
-    );
-  }
+  checkWord("before", before, ["row", "day"]);
+  checkWord("missing", missing, ["missing", "error"]);
   const offset = offsetOf(action, zone);
   const momentOf = before === "row"
     ? (time: number) => time
     : (time: number) => Math.floor((time + offset) / 86_400_000);
   return { time, momentOf, strict: missing === "error" };
+}
+
+function checkWord(name: string, found: unknown, words: readonly unknown[]): void {
+  if (words.includes(found)) return;
+  throw new TypeError(`Cannot ${action}: ${name} must be "${words.join('" or "')}", found ${kindOf(found)}`);
 }
 
 /** Returns the features and the options of a history as JSON. */

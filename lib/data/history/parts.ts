@@ -3,6 +3,7 @@ import { type Columns, take } from "../columns.ts";
 import { checkParts, partsIn, type TablePart, type TableParts, tableParts } from "../dataset.ts";
 import type { Where } from "./keys.ts";
 import type { Run } from "./run.ts";
+import { digestOf } from "./save.ts";
 import type { HistoryState } from "./state.ts";
 
 /** Options of the parts of a history. */
@@ -35,8 +36,12 @@ export function historyParts(
   checkCount(action, "states", states);
   reader.begin(state); // checks it
   const kept = keeping(state, states);
-  const known = state === undefined ? null : { rows: state.rows, time: String(state.time) };
-  const identity = { kind: "history", parts: table.identity, form: reader.form, state: known };
+  const identity = {
+    kind: "history",
+    parts: table.identity,
+    form: reader.form,
+    state: state === undefined ? null : digestOf(state),
+  };
   return tableParts(identity, async (signal) => {
     const parts = await partsIn(action, table, signal);
     return parts.map(({ name }, at) => ({

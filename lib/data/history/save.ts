@@ -44,9 +44,7 @@ export async function saveHistory(state: HistoryState, path: string): Promise<vo
   checkPath(path, action);
   if (system() === undefined) throw new Error(`Cannot ${action}\n  at ${path}: ${unreachable}`);
   const pieces = [...piecesOf(state)];
-  const hash = sha256Of();
-  for (const piece of pieces) hash.update(piece);
-  const sha256 = hash.digest();
+  const sha256 = digestIn(pieces);
   const file = `history-${sha256.slice(0, 16)}.safetensors`;
   const { form, rows, time } = state;
   const known = { gatehouse: "history", version: 1, history: JSON.parse(form), rows, time: finite(time), file, sha256 };
@@ -59,6 +57,17 @@ export async function saveHistory(state: HistoryState, path: string): Promise<vo
 }
 
 const stateFile = "history.json";
+
+/** Returns a SHA-256 of the numbers and words of a state. */
+export function digestOf(state: HistoryState): string {
+  return digestIn(piecesOf(state));
+}
+
+function digestIn(pieces: Iterable<Uint8Array>): string {
+  const hash = sha256Of();
+  for (const piece of pieces) hash.update(piece);
+  return hash.digest();
+}
 
 /** Returns a time as JSON has it, null before the first row. */
 function finite(time: number): number | null {
