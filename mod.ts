@@ -208,6 +208,7 @@ export type { StoredSource } from "./lib/files/stored.ts";
 export type { Sorting } from "./lib/files/sorter.ts";
 
 export { describe, entriesOf, type Entry } from "./lib/report/describe.ts";
+export { judgeTable } from "./lib/report/judge_table.ts";
 export { gateTable } from "./lib/report/gates.ts";
 export { progressBar, type ProgressState, type Reporter, type Terminal } from "./lib/report/progress_bar.ts";
 export { mermaid } from "./lib/report/mermaid.ts";
