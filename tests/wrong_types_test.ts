@@ -128,6 +128,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     attend: () => [{ query: "y", ...options({ hidden: [2], activation: relu, softmax: true }) }],
     encode: () => [features, table],
     entriesOf: () => [spec],
+    ensemble: () => [[model, model], options({ weights: { a: [1, 0] }, engine: main.reference() })],
     entropy: () => [0.1, softmax],
     esmm: () => [{ input: 4, expert: dense(2), tower: relu }],
     evaluate: () => [model, data, options({ sorting: { most: 10, folder: "out" } })],
