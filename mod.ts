@@ -125,6 +125,7 @@ export type { Engine } from "./lib/engines/engine.ts";
 export { reference } from "./lib/engines/reference/reference.ts";
 export { bestEngine, cpu, tfjs, wasm, type WasmOptions } from "./lib/engines/tfjs/tfjs.ts";
 
+export { ensemble, type EnsembleOptions } from "./lib/model/ensemble.ts";
 export { evaluate, type EvaluateOptions } from "./lib/model/evaluate.ts";
 export type { Evaluation, SegmentEvaluation } from "./lib/model/evaluation.ts";
 export type { Judge, Judgement } from "./lib/heads/judge.ts";
@@ -153,6 +154,7 @@ export type {
 export {
   cosineDecay,
   type DecayOptions,
+  firstEpochs,
   linearDecay,
   stepDecay,
   type StepDecayOptions,
@@ -179,7 +181,7 @@ export { load, type LoadOptions, parseSpec, save, saveGraphModel, type SaveOptio
 export type { ExportOptions } from "./lib/model/exported.ts";
 export type { Stopping } from "./lib/train/stopping.ts";
 export { train } from "./lib/train/train.ts";
-export type { CheckpointOptions, TrainOptions } from "./lib/train/options.ts";
+export type { CheckpointOptions, TrainOptions, VectorOptimisers } from "./lib/train/options.ts";
 export type { Progress } from "./lib/train/progress.ts";
 
 export { type Label, type Lists, type RowOptions, type Rows, rows } from "./lib/data/rows.ts";

@@ -19,6 +19,7 @@ import {
   embed,
   encode,
   type Engine,
+  firstEpochs,
   fit,
   gradNorm,
   type Label,
@@ -45,7 +46,6 @@ import {
   type TrainOptions,
   uncertainty,
   upgrad,
-  type VectorOptimiser,
   wasm,
   type Weighting,
 } from "../mod.ts";
@@ -63,10 +63,10 @@ export interface Kinds {
   readonly optimiser: string;
   readonly vectors: string;
   readonly weighting: string;
-  /** `none`, `rows` that are evaluated, or `stopping` by them. */
+  /** `none`, `rows` that are evaluated, `stopping` by them, or that `often` within an epoch too. */
   readonly validation: string;
   readonly shuffle: boolean;
-  /** The batches of a step, or `averages` too. */
+  /** The batches of a step, averages and parts. */
   readonly steps: string;
 }
 
@@ -182,11 +182,15 @@ const optimisers: Readonly<Record<string, () => Optimiser>> = {
   adagrad: () => adagrad(0.05, { clipNorm: 0.5 }),
 };
 
-const vectorOptimisers: Readonly<Record<string, () => VectorOptimiser>> = {
+const vectorOptimisers: Readonly<Record<string, () => TrainOptions["vectors"]>> = {
   sgd: () => sgd(0.1),
   adagrad: () => adagrad(0.1),
   rowwiseAdagrad: () => rowwiseAdagrad(0.1),
   lazyAdam: () => lazyAdam(0.02),
+  byTable: () => ({
+    default: rowwiseAdagrad(firstEpochs(2, 0.1), { touchedDecay: 0.01 }),
+    user: lazyAdam(0.02),
+  }),
 };
 
 const weightings: Readonly<Record<string, () => Weighting | undefined>> = {
@@ -200,15 +204,22 @@ const weightings: Readonly<Record<string, () => Weighting | undefined>> = {
   upgrad: () => upgrad(),
 };
 
-/** Steps of one batch or more, with averages or without. */
-const steps: Readonly<Record<string, Pick<TrainOptions, "accumulate" | "average">>> = {
+/** Steps of one batch or more, with averages or without, by one optimiser or several. */
+const steps: Readonly<Record<string, Pick<TrainOptions, "accumulate" | "average" | "parts">>> = {
   plain: {},
   accumulated: { accumulate: 2 },
   averaged: { average: 0.9 },
+  parts: { parts: { tasks: adagrad(0.05), "tasks/click": adam(firstEpochs(2, 0.02), { weightDecay: 0.1 }) } },
   both: { accumulate: 3, average: 0.8 },
 };
 
-const validations = ["none", "rows", "stopping"];
+/** Evaluations, and stopping by them. */
+const validations: Readonly<Record<string, TrainOptions<Tasks>>> = {
+  none: {},
+  rows: {},
+  stopping: { stopping: { task: "spend", patience: 1 } },
+  often: { stopping: { task: { spend: 1, click: 0.5 }, patience: 3 }, evaluate: { every: { steps: 4 } } },
+};
 
 /** All kinds by name. */
 export const kinds: Readonly<Record<keyof Kinds, readonly (string | boolean)[]>> = {
@@ -218,7 +229,7 @@ export const kinds: Readonly<Record<keyof Kinds, readonly (string | boolean)[]>>
   optimiser: Object.keys(optimisers),
   vectors: Object.keys(vectorOptimisers),
   weighting: Object.keys(weightings),
-  validation: validations,
+  validation: Object.keys(validations),
   shuffle: [true, false],
   steps: Object.keys(steps),
 };
@@ -244,7 +255,7 @@ export function optionsOf(kinds: Kinds): TrainOptions<Tasks> {
     vectors: vectorOptimisers[vectors](),
     weighting: weightings[weighting](),
     validation: held,
-    ...validation === "stopping" && { stopping: { task: "spend", patience: 1 } },
+    ...validations[validation],
     shuffle,
     ...steps[kinds.steps],
   };

@@ -1,5 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { adam, cosineDecay, lazyAdam, linearDecay, sgd, stepDecay, warmUp } from "../mod.ts";
+import { adam, cosineDecay, firstEpochs, lazyAdam, linearDecay, sgd, stepDecay, warmUp } from "../mod.ts";
 
 /** The rates of steps 1 to 12 by the schedulers of PyTorch 2.15 over `SGD(lr=0.3)`, read before each step. */
 const torch = {
@@ -83,6 +83,11 @@ Deno.test("schedules fall by their formulas between the ends, never below the en
   }
 });
 
+Deno.test("a schedule of epochs is 0 after the first, within another too", () => {
+  const rate = warmUp(4, firstEpochs(2, cosineDecay(1, 8)));
+  assertEquals([rate(2, 1), rate(5, 2), rate(9, 2), rate(9, 3), rate(2, 3)], [0.5, 1, 0.5, 0, 0]);
+});
+
 Deno.test("schedules have the call as their name, optimisers that of their rate", () => {
   assertEquals(Object.values(ours).map(({ name }) => name), [
     "cosineDecay(0.3, 11, 0.05)",
@@ -112,6 +117,8 @@ Deno.test("schedules refuse what makes no rate, in words", () => {
       "Cannot make stepDecay: the steps before a fall must be a whole number of at least 1, found 0.5",
     ],
     [() => stepDecay(0.1, 3, { factor: 0 }), "Cannot make stepDecay: factor must be above 0, found 0"],
+    [() => firstEpochs(0, 0.1), "Cannot make firstEpochs: epochs must be a whole number of at least 1, found 0"],
+    [() => firstEpochs(1, 0), "Cannot make firstEpochs: the learning rate must be above 0, found 0"],
     [() => warmUp(1.5, 0.1), "Cannot make warmUp: steps must be a whole number of at least 1, found 1.5"],
     [() => warmUp(5, 0), "Cannot make warmUp: the learning rate must be above 0, found 0"],
   ] as const;

@@ -140,6 +140,32 @@ interface Lot extends Omit<Piece, "start"> {
   readonly side: boolean;
 }
 
+/** A piece of the flat array, cut into runs of parameters of one label. */
+export interface CutPiece<Label> extends Piece {
+  /** The axis along which it is cut. */
+  readonly axis: number;
+  /** The runs in order, as long as the axis together. */
+  readonly runs: readonly { readonly start: number; readonly size: number; readonly label: Label }[];
+}
+
+/** Returns the pieces of a layout, in its order, each cut into runs of parameters whose paths have one label. */
+export function cutBy<Label>({ pieces, stacks }: Layout, labelOf: (path: string) => Label): CutPiece<Label>[] {
+  return pieces.map((piece) => {
+    const stack = stacks.find(({ name }) => name === piece.name);
+    const axis = stack?.arranged === "side" ? 1 : 0;
+    const paths = stack?.paths ?? [piece.name];
+    const size = piece.shape[axis] / paths.length;
+    const runs: { start: number; size: number; label: Label }[] = [];
+    paths.forEach((path, at) => {
+      const label = labelOf(path);
+      const last = runs[runs.length - 1];
+      if (last !== undefined && last.label === label) last.size += size;
+      else runs.push({ start: at * size, size, label });
+    });
+    return { ...piece, axis, runs };
+  });
+}
+
 /** The name of the flat array on an engine. */
 export const flatName = "parameters";
 

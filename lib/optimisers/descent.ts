@@ -12,8 +12,9 @@ export interface Descent {
    *
    * @param gradient One number for each, or undefined for those that stay as they are.
    * @param step The step whose learning rate is taken, from 1.
+   * @param epoch Its epoch, from 1.
    */
-  readonly next: (gradient: readonly (number | undefined)[], step: number) => Promise<Descent>;
+  readonly next: (gradient: readonly (number | undefined)[], step: number, epoch?: number) => Promise<Descent>;
   /** The state, of which {@linkcode descent} goes on. */
   readonly saved: DescentState;
 }
@@ -53,8 +54,8 @@ export function descent(
 
   const state = (values: readonly number[], kept: Slots, count: number): Descent => ({
     values,
-    next: async (gradient, step) => {
-      const rate = optimiser.rate(step);
+    next: async (gradient, step, epoch) => {
+      const rate = optimiser.rate(step, epoch);
       const numbers = { rate, ...optimiser.scalars(count + 1, rate) };
       const inputs = {
         gradient: { shape, data: Float64Array.from(gradient, (number) => number ?? 0) },

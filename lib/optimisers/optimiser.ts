@@ -1,15 +1,15 @@
 import { isFloat, isRecord, kindOf } from "../errors/kinds.ts";
 import type { Value } from "../ops/value.ts";
 
-/** A learning rate: one number, or a plain function of the step, which counts from 1. */
-export type Rate = number | ((step: number) => number);
+/** A learning rate: one number, or a plain function of the step and of its epoch, which count from 1. */
+export type Rate = number | ((step: number, epoch: number) => number);
 
 /** A rule by which parameters follow their gradient, as part of the training graph. */
 export interface Optimiser {
   /** The optimiser's name. */
   readonly name: string;
-  /** The learning rate of a step, which counts from 1. */
-  readonly rate: (step: number) => number;
+  /** The learning rate of a step, which counts from 1, and its epoch. */
+  readonly rate: (step: number, epoch?: number) => number;
   /** The share of every matrix taken off a step, times the learning rate (decoupled: Loshchilov and Hutter 2019). */
   readonly weightDecay: number;
   /** The largest global norm of the gradient, or undefined. */
@@ -45,8 +45,8 @@ export interface Optimiser {
 export interface VectorOptimiser {
   /** The optimiser's name. */
   readonly name: string;
-  /** The learning rate of a step, which counts from 1. */
-  readonly rate: (step: number) => number;
+  /** The learning rate of a step, which counts from 1, and its epoch. */
+  readonly rate: (step: number, epoch?: number) => number;
   /** The rule. */
   readonly vectors: VectorRule;
 }
@@ -119,12 +119,14 @@ export function optimiserOf(rule: Rule, rate: Rate, { weightDecay = 0, clipNorm 
  * @throws {TypeError} if it is not a number or a function.
  * @throws {RangeError} if it is a number out of range.
  */
-export function rateOf(name: string, rate: Rate): (step: number) => number {
+export function rateOf(name: string, rate: Rate): Optimiser["rate"] {
   if (typeof rate === "number") checkPositive(name, "the learning rate", rate);
   else if (typeof rate !== "function") {
     throw new TypeError(`Cannot make ${name}: the learning rate must be a number or a function, found ${kindOf(rate)}`);
   }
-  return typeof rate === "number" ? Object.defineProperty(() => rate, "name", { value: `${rate}` }) : rate;
+  return typeof rate === "number"
+    ? Object.defineProperty(() => rate, "name", { value: `${rate}` })
+    : rate as Optimiser["rate"];
 }
 
 /**

@@ -1,5 +1,5 @@
 import { checkCount, kindOf, optionsOf } from "../errors/kinds.ts";
-import { checkPositive, checkWithin, type Rate, rateOf } from "./optimiser.ts";
+import { checkPositive, checkWithin, type Optimiser, type Rate, rateOf } from "./optimiser.ts";
 
 /** The options of {@linkcode cosineDecay} and {@linkcode linearDecay}. */
 export interface DecayOptions {
@@ -133,14 +133,43 @@ export function stepDecay(
  * assertEquals(rate.name, "warmUp(4, linearDecay(1, 2, 0))");
  * ```
  */
-export function warmUp(steps: number, rate: Rate): (step: number) => number {
+export function warmUp(steps: number, rate: Rate): (step: number, epoch?: number) => number {
   checkCount("make warmUp", "steps", steps, 1);
   const after = rateOf("warmUp", rate);
   return named(
     "warmUp",
     [steps, after.name],
-    (step) => step <= steps ? after(1) * (step / steps) : after(step - steps),
+    (step, epoch) => step <= steps ? after(1, epoch) * (step / steps) : after(step - steps, epoch),
   );
+}
+
+/**
+ * Returns a learning rate that is another's in the first epochs, and 0 after them: what follows it stays as it is then.
+ *
+ * For vectors that are looked up, which often overfit after one epoch while the rest still learns (Zhang et al. 2022,
+ * "Towards understanding the overfitting phenomenon of deep click-through rate models"): at a rate of 0 a table and the
+ * state of its optimiser stay as they are, bit for bit.
+ *
+ * @param epochs The epochs in which the other holds, as records count them.
+ * @param rate A learning rate, or a function of the step.
+ * @returns A learning rate for an optimiser, whose `name` is the call.
+ * @throws {TypeError} if the learning rate is not a number or a function.
+ * @throws {RangeError} if an argument is out of range.
+ *
+ * @example Vectors learn in one epoch, the rest in all
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { firstEpochs, rowwiseAdagrad } from "@gatehouse/gatehouse";
+ *
+ * const { rate } = rowwiseAdagrad(firstEpochs(1, 0.1));
+ * assertEquals([rate(1, 1), rate(100, 1), rate(101, 2)], [0.1, 0.1, 0]);
+ * assertEquals(rate.name, "firstEpochs(1, 0.1)");
+ * ```
+ */
+export function firstEpochs(epochs: number, rate: Rate): (step: number, epoch?: number) => number {
+  checkCount("make firstEpochs", "epochs", epochs, 1);
+  const within = rateOf("firstEpochs", rate);
+  return named("firstEpochs", [epochs, within.name], (step, epoch = 1) => epoch <= epochs ? within(step, epoch) : 0);
 }
 
 /**
@@ -169,7 +198,7 @@ function decay(
 function named(
   name: string,
   settings: readonly (number | string)[],
-  schedule: (step: number) => number,
-): (step: number) => number {
+  schedule: Optimiser["rate"],
+): Optimiser["rate"] {
   return Object.defineProperty(schedule, "name", { value: `${name}(${settings.join(", ")})` });
 }

@@ -1,5 +1,4 @@
 import { inOrder } from "../graph/walk.ts";
-import type { Piece } from "../graph/layout.ts";
 import type { Lookup } from "../graph/lookups.ts";
 import { ops } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
@@ -35,34 +34,6 @@ export function tasksOf<Tasks extends string>(plan: Plan<Tasks>): Record<string,
   return Object.fromEntries(parameters.map(({ path }) => {
     return [path, reached.filter(([, paths]) => paths.has(path)).map(([task]) => task)];
   }));
-}
-
-/** A piece of the flat array, cut into runs of parameters that several tasks depend on, and of others. */
-export interface SharedPiece extends Piece {
-  /** The axis along which it is cut. */
-  readonly axis: number;
-  /** The runs in order, as long as the axis together. */
-  readonly runs: readonly { readonly start: number; readonly size: number; readonly shared: boolean }[];
-}
-
-/** Returns the pieces of a layout, in its order, each cut into runs of what is shared and what is not. */
-export function sharedPieces(plan: Plan): SharedPiece[] {
-  const { layout } = plan;
-  const byPath = tasksOf(plan);
-  return layout.pieces.map((piece) => {
-    const stack = layout.stacks.find(({ name }) => name === piece.name);
-    const axis = stack?.arranged === "side" ? 1 : 0;
-    const paths = stack?.paths ?? [piece.name];
-    const size = piece.shape[axis] / paths.length;
-    const runs: { start: number; size: number; shared: boolean }[] = [];
-    paths.forEach((path, at) => {
-      const shared = byPath[path].length > 1;
-      const last = runs[runs.length - 1];
-      if (last?.shared === shared) last.size += size;
-      else runs.push({ start: at * size, size, shared });
-    });
-    return { ...piece, axis, runs };
-  });
 }
 
 /** Returns the paths of the parameters to which a value's gradient flows, tables that are looked up among them. */

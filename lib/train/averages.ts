@@ -1,9 +1,20 @@
+import { kindOf } from "../errors/kinds.ts";
 import type { Store } from "../engines/engine.ts";
 import { flatName } from "../graph/layout.ts";
 import type { Table } from "../model/tables.ts";
 
 /** The name of the averages of parameters on an engine, in the order of the flat array. */
 export const averageName = "average/parameters";
+
+/**
+ * Makes sure that something is the decay of averages, or undefined.
+ *
+ * @throws {RangeError} if it is not.
+ */
+export function checkAverage(action: string, average: unknown): void {
+  if (average === undefined || typeof average === "number" && average > 0 && average < 1) return;
+  throw new RangeError(`Cannot ${action}: average must be a decay between 0 and 1, found ${kindOf(average)}`);
+}
 
 /** The averages of a training's parameters and vectors. */
 export interface Averages {

@@ -41,7 +41,12 @@ export type Facts = {
   /** The size that no number of a table exceeds, by path, where it is known. */
   readonly largest: { readonly [path: string]: number };
   /** The rates of the last step. */
-  readonly rates: { readonly optimiser: number; readonly vectors: number };
+  readonly rates: {
+    readonly optimiser: number;
+    readonly vectors: number;
+    readonly parts?: Readonly<Record<string, number>>;
+    readonly tables?: Readonly<Record<string, number>>;
+  };
   /** All that must be the same for the training to go on. */
   readonly identity: { readonly [name: string]: Json };
   /** The name of the engine. */

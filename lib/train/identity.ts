@@ -8,6 +8,7 @@ import type { Model } from "../model/model.ts";
 import { type Data, isDataset } from "../model/pieces.ts";
 import { input } from "../ops/leaves.ts";
 import type { Optimiser, VectorOptimiser } from "../optimisers/optimiser.ts";
+import { mapEntries } from "../trace/entries.ts";
 import type { Settings } from "./options.ts";
 
 /**
@@ -15,7 +16,17 @@ import type { Settings } from "./options.ts";
  * training to go on to the same numbers, as far as it can be written down. Of functions that is their name.
  */
 export function identityOf(model: Model, data: Data, given: Settings): { readonly [name: string]: Json } {
-  const { batch, accumulate, average, shuffle, from, optimiser, vectors, weighting, validation, stopping } = given;
+  const {
+    batch,
+    accumulate,
+    average,
+    shuffle,
+    from,
+    weighting,
+    validation,
+    stopping,
+    evaluateEvery,
+  } = given;
   return {
     seed: model.seed,
     batch,
@@ -23,9 +34,10 @@ export function identityOf(model: Model, data: Data, given: Settings): { readonl
     average: average ?? null,
     shuffle,
     from: { epoch: from.epoch, step: from.step },
-    ...rulesOf(optimiser, vectors),
+    ...rulesOf(given),
     weighting: weighting === undefined ? null : { name: weighting.name, settings: weighting.settings ?? null },
     validation: validation === undefined ? null : dataOf(validation),
+    ...evaluateEvery !== Infinity && { evaluate: { every: { steps: evaluateEvery } } },
     stopping: stopping === undefined ? null : JSON.parse(JSON.stringify(stopping)),
     ...watchedBy(given),
     data: dataOf(data),
@@ -38,13 +50,26 @@ function watchedBy({ judges, stopping }: Settings): { readonly judge?: Json } {
   return name !== undefined && Object.hasOwn(judges, name) ? { judge: judges[name].settings } : {};
 }
 
-/** Returns the rules by which parameters and vectors move, without their rates. */
-export function rulesOf(optimiser: Optimiser, vectors: VectorOptimiser): { readonly [name: string]: Json } {
-  const { name, weightDecay, clipNorm } = optimiser;
+/** Returns the rules by which parameters and vectors move, without their rates; those of parts and tables if there are any. */
+export function rulesOf({ optimiser, parts, vectors, tables }: Settings): { readonly [name: string]: Json } {
+  const ofParts = mapEntries(parts, (_, part) => optimiserIn(part));
+  const ofTables = mapEntries(tables, (_, table) => vectorsIn(table));
   return {
-    optimiser: { name, weightDecay, clipNorm: clipNorm ?? null, rule: ruleOf(optimiser) },
-    vectors: { name: vectors.name, touchedDecay: vectors.vectors.touchedDecay, rule: vectorRuleOf(vectors) },
+    optimiser: optimiserIn(optimiser),
+    ...Object.keys(parts).length > 0 && { parts: ofParts },
+    vectors: vectorsIn(vectors),
+    ...Object.keys(tables).length > 0 && { tables: ofTables },
   };
+}
+
+function optimiserIn(optimiser: Optimiser): Json {
+  const { name, weightDecay, clipNorm } = optimiser;
+  return { name, weightDecay, clipNorm: clipNorm ?? null, rule: ruleOf(optimiser) };
+}
+
+function vectorsIn(optimiser: VectorOptimiser): Json {
+  const { name, vectors: { touchedDecay } } = optimiser;
+  return { name, touchedDecay, rule: vectorRuleOf(optimiser) };
 }
 
 /** Returns the digest of an optimiser's rule: its graph, and its scalars in two steps. */

@@ -1,4 +1,5 @@
 import { checkSignal, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
+import { quoted } from "../errors/quoted.ts";
 import { checkSorting, type Sorting } from "../files/sorter.ts";
 import type { Judges } from "../model/judges.ts";
 import type { Data } from "../model/pieces.ts";
@@ -6,6 +7,8 @@ import { adam } from "../optimisers/adam.ts";
 import { checkOptimiser, checkVectorOptimiser, type Optimiser, type VectorOptimiser } from "../optimisers/optimiser.ts";
 import { rowwiseAdagrad } from "../optimisers/vectors.ts";
 import { checkWeighting, type Weighting } from "../weighting/weighting.ts";
+import { checkAverage } from "./averages.ts";
+import { type ByPath, checkParts } from "./parts.ts";
 import type { Stopping } from "./stopping.ts";
 
 /** The options of `train`. */
@@ -41,16 +44,24 @@ export interface TrainOptions<Tasks extends string = string> {
    *
    * Validation and `stopping` see the averages, and the model holds them when the training ends, however it ends; within
    * the loop it holds the parameters that follow the gradient. They take the memory of the parameters and vectors once more,
-   * and again for the best epoch's, and the vectors once more while they are evaluated. Default: none.
+   * and again for the best ones, and the vectors once more while they are evaluated. Default: none.
    */
   readonly average?: number;
   /** The optimiser: how parameters follow their gradient. Default `adam(1e-3)`. */
   readonly optimiser?: Optimiser;
   /**
-   * The optimiser of vectors that are looked up (`embed`), which moves those alone that a batch reads:
-   * `rowwiseAdagrad()`, `lazyAdam()`, `adagrad()` or `sgd()`. Default `rowwiseAdagrad(0.1)`.
+   * The optimisers of parts of the parameters, each with its rate and decay, by the beginning of their paths up to a slash
+   * or the end: `{ "tasks": adam(3e-3), "levels/0/gates": adam(1e-3, { weightDecay: 1e-4 }) }`. A parameter follows that
+   * of the longest beginning, or `optimiser`, whose `clipNorm` is that of the whole gradient. Default: all follow the one.
    */
-  readonly vectors?: VectorOptimiser;
+  readonly parts?: Readonly<Record<string, Optimiser>>;
+  /**
+   * The optimiser of vectors that are looked up (`embed`), which moves those alone that a batch reads:
+   * `rowwiseAdagrad()`, `lazyAdam()`, `adagrad()` or `sgd()`; or several, by the feature whose vectors they are or the
+   * beginning of a table's path, and `default` of all others: `{ default: rowwiseAdagrad(0.1), user: lazyAdam(1e-3) }`.
+   * Decay is their `touchedDecay`; at a rate of 0 a table and its state stay as they are. Default `rowwiseAdagrad(0.1)`.
+   */
+  readonly vectors?: VectorOptimiser | VectorOptimisers;
   /**
    * The weighting of the tasks' losses or gradients, beside the static weights of the tasks: `uncertainty()`, `dwa()`,
    * `gradNorm()`, `pcgrad()`, `cagrad()`, `mgda()`, `upgrad()`, or one of your own. Default: by the static weights alone.
@@ -65,11 +76,16 @@ export interface TrainOptions<Tasks extends string = string> {
    * may watch one.
    */
   readonly judges?: Judges;
+  /**
+   * The steps from one evaluation of `validation` to the next, beside the one after every epoch: after each step whose
+   * number, as records count them, is a multiple of it. Default: after epochs alone.
+   */
+  readonly evaluate?: { readonly every: { readonly steps: number } };
   /** The way to sort scores of a validation that is not in memory, as `evaluate` takes it. */
   readonly sorting?: Sorting;
   /**
-   * The rule to stop early, by the validation. The parameters of the best epoch are restored before the last record, if
-   * training stops early or all epochs or steps are done; not where it is aborted or left, or fails.
+   * The rule to stop early, by the validation. The parameters of the best evaluation are restored before the last record,
+   * if training stops early or all epochs or steps are done; not where it is aborted or left, or fails.
    */
   readonly stopping?: Stopping<Tasks>;
   /**
@@ -95,6 +111,14 @@ export interface TrainOptions<Tasks extends string = string> {
    * `resume` it is for the beginning: where there is a checkpoint to go on from, that counts.
    */
   readonly warm?: string;
+}
+
+/** The optimisers of vectors by feature, or by the beginning of the paths of their tables, and that of all others. */
+export interface VectorOptimisers {
+  /** The optimiser of tables that have none of their own. Default `rowwiseAdagrad(0.1)`. */
+  readonly default?: VectorOptimiser;
+  /** That of tables by name. */
+  readonly [table: string]: VectorOptimiser | undefined;
 }
 
 /** The way in which a training takes checkpoints. */
@@ -124,8 +148,12 @@ export interface Settings {
   readonly average: number | undefined;
   /** The optimiser: how parameters follow their gradient. */
   readonly optimiser: Optimiser;
+  /** The optimisers of parts, by the beginning of their paths. */
+  readonly parts: ByPath<Optimiser>;
   /** The optimiser of vectors that are looked up. */
   readonly vectors: VectorOptimiser;
+  /** Those of tables that have one of their own, by feature or the beginning of their paths. */
+  readonly tables: ByPath<VectorOptimiser>;
   /** The weighting of losses or gradients, if there is one. */
   readonly weighting: Weighting | undefined;
   /** True if rows are shuffled. */
@@ -134,6 +162,8 @@ export interface Settings {
   readonly validation: Data | undefined;
   /** The judges of the validation. */
   readonly judges: Judges;
+  /** The steps from one evaluation to the next; infinite if there is one after every epoch alone. */
+  readonly evaluateEvery: number;
   /** The way to sort scores of a validation that is not in memory. */
   readonly sorting: Sorting;
   /** The rule to stop early, if there is one. */
@@ -171,12 +201,14 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     accumulate = 1,
     average,
     optimiser = adam(),
-    vectors = rowwiseAdagrad(),
+    parts = {},
+    vectors,
     weighting,
     shuffle = true,
     signal,
     validation,
     judges = {},
+    evaluate,
     sorting = {},
     stopping,
     from = { epoch: 0, step: 0 },
@@ -185,19 +217,13 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     warm,
   } = optionsOf("train", options, optionNames, ["shuffle"]);
   checkOptimiser("train", optimiser);
-  checkVectorOptimiser("train", vectors);
+  checkParts("train", parts);
+  const { default: one = rowwiseAdagrad(), ...tables } = vectorOptimisersOf(vectors);
   if (weighting !== undefined) checkWeighting(weighting);
   checkSignal("train", signal);
   checkSorting(sorting, "train");
   checkAmounts({ epochs, steps, batch, accumulate }, average, from);
-  for (const [name, value] of Object.entries({ resume, warm })) {
-    if (value !== undefined && (typeof value !== "string" || value === "")) {
-      throw new TypeError(`Cannot train: ${name} must be the path of a folder, found ${kindOf(value)}`);
-    }
-  }
-  if (warm !== undefined && options.from) {
-    throw new TypeError("Cannot train: warm is given beside from: both say where to count from, wanted one of them");
-  }
+  checkBeginning({ resume, warm }, options.from);
   return {
     epochs: epochs ?? (steps === undefined ? 1 : Infinity),
     most: steps ?? Infinity,
@@ -205,11 +231,14 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     accumulate,
     average,
     optimiser,
-    vectors,
+    parts,
+    vectors: one,
+    tables,
     weighting,
     shuffle,
     validation,
     judges,
+    evaluateEvery: evaluate === undefined ? Infinity : everyOf(evaluate, validation),
     sorting,
     stopping,
     signal,
@@ -218,6 +247,29 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     resume,
     warm,
   };
+}
+
+/** Makes sure that the beginning is one: folders are paths, and steps are counted from one place. */
+function checkBeginning(folders: Pick<TrainOptions, "resume" | "warm">, from: TrainOptions["from"]): void {
+  for (const [name, value] of Object.entries(folders)) {
+    if (value !== undefined && (typeof value !== "string" || value === "")) {
+      throw new TypeError(`Cannot train: ${name} must be the path of a folder, found ${kindOf(value)}`);
+    }
+  }
+  if (folders.warm !== undefined && from) {
+    throw new TypeError("Cannot train: warm is given beside from: both say where to count from, wanted one of them");
+  }
+}
+
+/** Returns the optimisers of vectors by table. */
+function vectorOptimisersOf(given: TrainOptions["vectors"] = {}): Readonly<Record<string, VectorOptimiser>> {
+  if (!isRecord(given) || typeof given.rate === "function") {
+    checkVectorOptimiser("train", given);
+    return { default: given as VectorOptimiser };
+  }
+  const known = Object.entries(given).filter(([, optimiser]) => optimiser !== undefined);
+  for (const [name, optimiser] of known) checkVectorOptimiser(`train: vectors ${quoted(name)}`, optimiser);
+  return Object.fromEntries(known) as Record<string, VectorOptimiser>;
 }
 
 /** Makes sure that the numbers among the options are in range. */
@@ -231,12 +283,27 @@ function checkAmounts(
       throw new RangeError(`Cannot train: ${name} must be a whole number of at least 1, found ${kindOf(value)}`);
     }
   }
-  if (average !== undefined && !(Number.isFinite(average) && average > 0 && average < 1)) {
-    throw new RangeError(`Cannot train: average must be a decay between 0 and 1, found ${kindOf(average)}`);
-  }
+  checkAverage("train", average);
   if (![epoch, step].every((number) => Number.isSafeInteger(number) && number >= 0)) {
     throw new RangeError("Cannot train: from must be { epoch, step }, whole numbers of at least 0");
   }
+}
+
+/** Returns the steps from one evaluation to the next. */
+function everyOf(options: NonNullable<TrainOptions["evaluate"]>, validation: Data | undefined): number {
+  const action = "train: evaluate";
+  const { every } = optionsOf(action, options, ["every"]);
+  if (!isRecord(every) || Object.keys(every).join() !== "steps") {
+    throw new TypeError(`Cannot ${action}: every must be { steps }, found ${kindOf(every)}`);
+  }
+  const { steps } = every;
+  if (!(Number.isSafeInteger(steps) && steps >= 1)) {
+    throw new RangeError(`Cannot ${action}: steps must be a whole number of at least 1, found ${kindOf(steps)}`);
+  }
+  if (validation === undefined) {
+    throw new TypeError(`Cannot ${action}: there are no rows to evaluate: wanted validation`);
+  }
+  return steps;
 }
 
 /** Returns the way in which checkpoints are taken. */
@@ -269,10 +336,12 @@ const optionNames = [
   "accumulate",
   "average",
   "optimiser",
+  "parts",
   "vectors",
   "weighting",
   "validation",
   "judges",
+  "evaluate",
   "sorting",
   "stopping",
   "signal",

@@ -33,7 +33,7 @@ export interface Progress<Tasks extends string = string> {
   readonly rows: number;
   /** Rows a second since the training began, evaluation left out. */
   readonly rate: number;
-  /** The evaluation of the validation rows, if there are any, after the last step of an epoch. */
+  /** The evaluation of the validation rows, if there are any, after the last step of an epoch and those of `evaluate`. */
   readonly validation?: Evaluation<Tasks>;
   /** The reason why this is the last record, if training ends early. An abort after a record was given leaves none. */
   readonly ended?: "aborted" | "stopped early";

@@ -11,6 +11,7 @@ import { arraysOf, type Facts, newestCheckpoint } from "./checkpoint.ts";
 import type { NumberArrays } from "./checkpoint_arrays.ts";
 import { differenceOf, rulesOf } from "./identity.ts";
 import type { Settings } from "./options.ts";
+import { partitioned, tableOptimisers } from "./parts.ts";
 import { flatFrom, ratesAt, vectorStateFrom } from "./run.ts";
 import type { StepState } from "./steps.ts";
 import { slotName } from "./update.ts";
@@ -22,7 +23,7 @@ export interface Begun {
   /** The epochs and steps that it counts from. */
   readonly from: Settings["from"];
   readonly steps: StepState;
-  /** The parameters after the best epoch so far, if there was one. */
+  /** The parameters after the best evaluation so far, if there was one. */
   readonly best: Tensor | undefined;
 }
 
@@ -50,7 +51,7 @@ export async function resumed(
   const from = given.warm === undefined ? given.from : fromOf(facts);
   const difference = differenceOf(model.spec, spec, "spec") ??
     differenceOf(asSaved({ ...identity, from }), facts.identity) ??
-    differenceOf(ratesAt({ ...given, from }, facts.step), facts.rates, `the rate at step ${from.step + facts.step}`);
+    differenceOf(ratesAt({ ...given, from }, facts), facts.rates, `the rate at step ${from.step + facts.step}`);
   if (difference !== undefined) {
     const wanted = "wanted the model, data and options of the training that wrote it";
     throw new TypeError(`Cannot ${action}\n  at ${path}: ${difference}\n  ${wanted}`);
@@ -105,9 +106,9 @@ export async function warmed(model: Model, folder: string, given: Settings): Pro
   const found = await newestCheckpoint(folder, action);
   if (found === undefined) throw failure("NotFound", `Cannot ${action}\n  at ${folder}: no checkpoint found`);
   const { facts, path } = found;
-  const { optimiser, vectors, weighting } = facts.identity;
+  const { optimiser, parts, vectors, tables, weighting } = facts.identity;
   const from = fromOf(facts);
-  const difference = differenceOf(rulesOf(given.optimiser, given.vectors), { optimiser, vectors });
+  const difference = differenceOf(rulesOf(given), { optimiser, parts, vectors, tables });
   if (difference !== undefined) {
     throw new TypeError(`Cannot ${action}\n  at ${path}: ${difference}\n  wanted the optimisers of that training`);
   }
@@ -127,10 +128,10 @@ export async function warmed(model: Model, folder: string, given: Settings): Pro
 }
 
 /** Returns the arrays of an optimiser, by their names on the engine. */
-function flatsFrom(model: Model, { optimiser }: Settings, arrays: NumberArrays): StepState["flats"] {
-  const { layout } = insidesOf(model, "train").plan;
+function flatsFrom(model: Model, { optimiser, parts }: Settings, arrays: NumberArrays): StepState["flats"] {
+  const { layout, tables } = insidesOf(model, "train").plan;
   return Object.fromEntries(
-    Object.entries(optimiser.slots).flatMap(([name, first]) => {
+    Object.entries(partitioned(layout, optimiser, parts, tables).slots()).flatMap(([name, first]) => {
       const flat = flatFrom(layout, arrays, slotName(name), first);
       return flat === undefined ? [] : [[slotName(name), flat]];
     }),
@@ -138,14 +139,16 @@ function flatsFrom(model: Model, { optimiser }: Settings, arrays: NumberArrays):
 }
 
 /** Returns the state of each vector by its word; that of a new word begins. */
-function grownStates(model: Model, before: Spec, { vectors: { vectors: rule } }: Settings, arrays: NumberArrays) {
+function grownStates(model: Model, before: Spec, given: Settings, arrays: NumberArrays) {
   const { plan, tables } = insidesOf(model, "train");
+  const own = tableOptimisers(plan.tables, given.tables, plan.layout.extents);
   const features = ({ input }: Spec) => "width" in input ? undefined : input.features;
   const [old, now] = [features(before), features(model.spec)];
   return new Map(plan.tables.flatMap(({ path, feature }): [string, VectorState][] => {
     const known = vectorStateFrom(arrays, path)?.state;
     const table = tables.get(path);
     if (known === undefined || table === undefined) return [];
+    const { vectors: rule } = own.get(path) ?? given.vectors;
     const width = rule.state(table.units);
     const state = new Float32Array(table.rows * width).fill(rule.initial);
     const isWorded = feature !== undefined && old?.[feature] !== undefined && now?.[feature] !== undefined;

@@ -6,6 +6,8 @@ import type { Model } from "../model/model.ts";
 import { runs } from "../model/parameters.ts";
 import type { Data } from "../model/pieces.ts";
 import type { Tensor } from "../ops/tensor.ts";
+import type { Optimiser } from "../optimisers/optimiser.ts";
+import { mapEntries } from "../trace/entries.ts";
 import { changesOf } from "./changes.ts";
 import type { Facts } from "./checkpoint.ts";
 import { type NumberArray, type NumberArrays, wholes, type Written } from "./checkpoint_arrays.ts";
@@ -32,7 +34,7 @@ export interface Run<Tasks extends string> {
   readonly identity: Facts["identity"];
   /** The rows that it had seen when it went on from a checkpoint. */
   readonly before: number;
-  /** The parameters in the flat array after its best epoch so far, if it may stop early. */
+  /** The parameters in the flat array after its best evaluation so far, if it may stop early. */
   best: Tensor | undefined;
 }
 
@@ -49,7 +51,7 @@ export interface Now<Tasks extends string> {
 
 /** The arrays of a training beside its model: of a number for each parameter, and those of vectors. */
 export interface RunState {
-  /** The parameters in the flat array, and those of the best epoch. */
+  /** The parameters in the flat array, and those of the best evaluation. */
   readonly flat: Tensor;
   readonly best: Tensor | undefined;
   readonly steps: StepState;
@@ -66,16 +68,26 @@ export function factsOf<Tasks extends string>(
     stopping: watch?.saved(),
     weighting: steps.weighting,
     largest: Object.fromEntries(known.map(({ path, largest }) => [path, largest!])),
-    rates: ratesAt(given, now.step),
+    rates: ratesAt(given, now),
     identity,
     engine: model.engine.name,
   };
 }
 
-/** Returns the rates after so many steps of a training. */
-export function ratesAt({ optimiser, vectors, from }: Settings, step: number): Facts["rates"] {
+/** Returns the rates of the last step of a training; those of parts and tables if there are any. */
+export function ratesAt(
+  { optimiser, parts, vectors, tables, from }: Settings,
+  { step, epoch, position }: Pick<Facts, "step" | "epoch" | "position">,
+): Facts["rates"] {
   const last = Math.max(1, from.step + step);
-  return { optimiser: optimiser.rate(last), vectors: vectors.rate(last) };
+  const within = from.epoch + (position === undefined ? Math.max(1, epoch - 1) : epoch);
+  const rate = (one: Pick<Optimiser, "rate">) => one.rate(last, within);
+  return {
+    optimiser: rate(optimiser),
+    vectors: rate(vectors),
+    ...Object.keys(parts).length > 0 && { parts: mapEntries(parts, (_, part) => rate(part)) },
+    ...Object.keys(tables).length > 0 && { tables: mapEntries(tables, (_, table) => rate(table)) },
+  };
 }
 
 /** Returns the state of a training as it stands. */
@@ -122,14 +134,14 @@ function besideOf(path: string, { state, kept, average }: VectorState): NumberAr
 /**
  * Returns an array of a number for each parameter, `[size]`, from those of each path; undefined if there are none.
  *
- * @param first The number of parameters that have none of the same length.
+ * @param first The numbers `[size]` of parameters that have none of the same length. Default: 0.
  */
-export function flatFrom(layout: Layout, arrays: NumberArrays, name: string, first = 0): Tensor | undefined {
+export function flatFrom(layout: Layout, arrays: NumberArrays, name: string, first?: Tensor): Tensor | undefined {
   const found = layout.extents.map((extent) => ({ extent, from: arrays[`${name}/${extent.path}`] }));
   const any = found.find(({ from }) => from !== undefined)?.from;
   if (any === undefined) return undefined;
   const data = any instanceof Float64Array ? new Float64Array(layout.size) : new Float32Array(layout.size);
-  data.fill(first);
+  if (first !== undefined) data.set(first.data);
   for (const { extent, from } of found) {
     if (from?.length !== extent.size) continue;
     for (const { at, start, end } of runs(extent)) data.set(from.subarray(at, at + end - start), start);

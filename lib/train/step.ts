@@ -17,6 +17,8 @@ import { checkOptimiser, type Optimiser } from "../optimisers/optimiser.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { losses } from "../trace/losses.ts";
 import { checkPlan, type Plan } from "../trace/plan.ts";
+import { checkAverage } from "./averages.ts";
+import { type ByPath, checkParts } from "./parts.ts";
 import { array, scalar, updateOf } from "./update.ts";
 
 /** The losses of a step, and their gradients. */
@@ -71,6 +73,8 @@ export type Between = (gradients: Gradients, cut: Cut) => Value;
  * multiplied beside their static weights, are inputs too, and `weight/<task>`, 0 if no row is labelled, outputs. Default
  * false.
  * @param average The decay of averages of the parameters, `average/parameters`, which the step replaces too. Default: none.
+ * @param parts The optimisers of parts of the parameters, by the beginning of their paths; their scalars are inputs too,
+ * `parts/<beginning>/rate` and the like. Default: all follow the one.
  *
  * @example
  * ```ts
@@ -94,14 +98,23 @@ export type Between = (gradients: Gradients, cut: Cut) => Value;
  * store.dispose();
  * ```
  */
-export function trainingStep(plan: Plan, optimiser: Optimiser, factors = false, average?: number): Graph {
+export function trainingStep(
+  plan: Plan,
+  optimiser: Optimiser,
+  factors = false,
+  average?: number,
+  parts: ByPath<Optimiser> = {},
+): Graph {
   checkPlan("write step", plan);
   checkOptimiser("write step", optimiser);
+  checkAverage("write step", average);
+  checkParts("write step", parts);
   const { flat, reported, gradients, moves } = firstHalf(plan, factors);
   const { norm, moved, updates } = updateOf(plan.layout, optimiser, gradients.flat(gradients.total), {
     moves,
     flat,
     average,
+    parts,
   });
   const gradient = gradients.vectors(gradients.total);
   const outputs = {
@@ -134,6 +147,7 @@ export interface OpenStep {
  * batch's share in the rows, by which the losses of gates and banks are multiplied; the factors of tasks are to hold their
  * shares. Default false.
  * @param average The decay of averages of the parameters, as of {@linkcode trainingStep}. Default: none.
+ * @param parts The optimisers of parts of the parameters, as of {@linkcode trainingStep}. Default: all follow the one.
  *
  * @example
  * ```ts
@@ -167,9 +181,12 @@ export function openStep(
   between: Between,
   accumulates = false,
   average?: number,
+  parts: ByPath<Optimiser> = {},
 ): OpenStep {
   checkPlan("write step", plan);
   checkOptimiser("write step", optimiser);
+  checkAverage("write step", average);
+  checkParts("write step", parts);
   checkFunction("write step", "between", between);
   const { reported, gradients, moves } = firstHalf(plan, true, accumulates ? scalar("share") : undefined);
   const [kept, asked] = [new Map<string, Value>(), new Map<string, Value>()];
@@ -195,6 +212,7 @@ export function openStep(
     moves: moving,
     vectors,
     average,
+    parts,
   });
   const outputs = { ...reported, "": { loss: gradients.total, ...Object.fromEntries(asked) } };
   const first = narrow({ outputs, kept: Object.fromEntries(kept) });

@@ -21,7 +21,8 @@ import {
   type RunForward,
   type Tensors,
 } from "./forward.ts";
-import { vectorRateOf } from "./rates.ts";
+import { type ByPath, partitioned, tableOptimisers } from "./parts.ts";
+import { type VectorRates, vectorRatesOf } from "./rates.ts";
 import { type Between, openStep, trainingStep, weightsOf } from "./step.ts";
 import { slotName } from "./update.ts";
 import {
@@ -93,8 +94,12 @@ export interface Stepped {
 export interface Moving {
   /** The optimiser of parameters. */
   readonly optimiser: Optimiser;
-  /** That of vectors which are looked up. */
+  /** Those of parts of the parameters, by the beginning of their paths. Default: all follow the one. */
+  readonly parts?: ByPath<Optimiser>;
+  /** The optimiser of vectors which are looked up. */
   readonly vectors: VectorOptimiser;
+  /** Those of tables by feature or the beginning of their paths. Default: all follow the one. */
+  readonly tables?: ByPath<VectorOptimiser>;
   /** The weighting of losses or gradients. Default: none. */
   readonly weighting?: Weighting;
   /** The batches of a step. Default 1. */
@@ -112,30 +117,30 @@ export interface Moving {
  */
 export function stepsOf(
   model: Model,
-  { optimiser, vectors, weighting, accumulate = 1, average }: Moving,
+  { optimiser, parts: others = {}, vectors, tables: own = {}, weighting, accumulate = 1, average }: Moving,
   begun?: StepState,
 ): Steps {
   const { plan, tables, store } = insidesOf(model, "train");
   const { losses, gradients, norms } = weighting ?? {};
   const weighing = gradients !== undefined || norms === true ? weighted(plan) : undefined;
+  const parts = partitioned(plan.layout, optimiser, others, plan.tables);
+  const byTable = tableOptimisers(plan.tables, own, plan.layout.extents);
   const looked = plan.lookups.length === 0 ? undefined : {
-    ...vectorsIn(plan.lookups, tables, vectors, begun?.vectors, average?.decay),
-    optimiser: vectors,
+    ...vectorsIn(plan.lookups, tables, vectors, begun?.vectors, average?.decay, byTable),
+    rates: (at: At) => vectorRatesOf(vectors, byTable, at),
     limit: optimiser.clipNorm,
   };
   const several = accumulate > 1;
   const between = weighing ?? (looked?.limit === undefined && !several ? undefined : unweighed);
   const held = holder(model);
   try {
-    const slots = Object.entries(optimiser.slots).map(([name, first]) => {
-      return [slotName(name), filled([plan.layout.size], first)] as const;
-    });
+    const slots = Object.entries(parts.slots()).map(([name, first]) => [slotName(name), first] as const);
     const flats = [...slots, ...average === undefined ? [] : [[averageName, average.first] as const]];
     for (const [name, first] of flats) held.write(name, begun?.flats[name] ?? first);
     const weighs = weighting !== undefined && (weighing !== undefined || losses !== undefined && norms !== true);
     const load = (): readonly [Loaded, Loaded?] => {
-      if (between === undefined) return [held.load(trainingStep(plan, optimiser, weighs, average?.decay))];
-      const { gradients, update, arrays } = openStep(plan, optimiser, between, several, average?.decay);
+      if (between === undefined) return [held.load(trainingStep(plan, optimiser, weighs, average?.decay, others))];
+      const { gradients, update, arrays } = openStep(plan, optimiser, between, several, average?.decay, others);
       for (const [name, shape] of Object.entries(arrays)) held.write(name, filled(shape, 0));
       return [held.load(gradients), held.load(update)];
     };
@@ -175,8 +180,8 @@ const unweighed: Between = ({ total, flat, vectors }, { keep, ask }) => {
 
 /** The vectors that a model looks up, in training. */
 interface Looked extends Vectors {
-  /** Their optimiser. */
-  readonly optimiser: VectorOptimiser;
+  /** Returns their learning rates in a step. */
+  readonly rates: (at: At) => VectorRates;
   /** The largest norm of the whole gradient, if there is a limit. */
   readonly limit: number | undefined;
 }
@@ -253,12 +258,12 @@ function plainSteps(
   const weights = mapEntries(spec.tasks, (_, { weight }) => weight);
   const ones = Object.fromEntries(Object.keys(spec.tasks).map((task) => [`factor/${task}`, numberTensor(1)]));
   return async (batches, at) => {
-    const rate = looked && vectorRateOf(looked.optimiser, at.step);
+    const rates = looked?.rates(at);
     const { outputs: reported, vectors } = await forward(batches, ones);
     if (!areFiniteNumbers(reported)) return { outputs: reported, weights };
     const gradient = vectors();
     const outputs = { ...reported, ...await second?.run({ ...batches[0], vectors: numberTensor(normOf(gradient)) }) };
-    return { outputs: followed(looked, gradient, outputs, second !== undefined, { ...at, rate: rate! }), weights };
+    return { outputs: followed(looked, gradient, outputs, second !== undefined, { count: at.count, rates }), weights };
   };
 }
 
@@ -280,7 +285,7 @@ function weightedSteps(
   return async (batches, at) => {
     const { epoch, step } = at;
     const { state } = chain;
-    const rate = looked && vectorRateOf(looked.optimiser, step);
+    const rates = looked?.rates(at);
     const checked: Checked = (weights, count) => checkWeights(weights, count, weighting.name, step);
     const factors = state === undefined ? ones : checked(state.weights(epoch), tasks.length);
     const fed = tasks.map((task, i) => [`factor/${task}`, numberTensor(factors[i])] as const);
@@ -302,7 +307,7 @@ function weightedSteps(
     const weights = { shape: [1, tasks.length], data: Float64Array.from(parts) };
     const norm = numberTensor(normOf(gradient));
     const outputs = { ...reported, ...await second?.run({ ...batches[0], weights, vectors: norm }) };
-    const seen = followed(looked, gradient, outputs, second !== undefined, { ...at, rate: rate! });
+    const seen = followed(looked, gradient, outputs, second !== undefined, { count: at.count, rates });
     if (state !== undefined && areFiniteNumbers(seen)) {
       const losses = tasks.map((task) => reported[`loss/${task}`].data[0]);
       const norms = inner.map((row, i) => Math.sqrt(row[i]));
@@ -320,13 +325,13 @@ function followed(
   gradient: TableGradient | undefined,
   outputs: Tensors,
   whole: boolean,
-  at: { readonly step: number; readonly count: number; readonly rate: number },
+  { count, rates }: { readonly count: number; readonly rates: VectorRates | undefined },
 ): Tensors {
   if (looked === undefined || gradient === undefined || !areFiniteNumbers(outputs)) return outputs;
   const [own] = outputs.norm.data;
   const norm = whole ? own : Math.hypot(own, normOf(gradient));
   const { limit = Infinity } = looked;
-  looked.update(gradient, norm > limit ? limit / norm : 1, { rate: at.rate, step: at.count });
+  looked.update(gradient, norm > limit ? limit / norm : 1, { ...rates!, step: count });
   return { ...outputs, norm: numberTensor(norm) };
 }
 

@@ -10,13 +10,13 @@ import { judged } from "../model/feed.ts";
 import { judgementAt, type Judges, rulesFor } from "../model/judges.ts";
 import { type Data, isInMemory } from "../model/pieces.ts";
 
-/** A rule to stop training early: once what is watched has not improved for some epochs. */
+/** A rule to stop training early: once what is watched has not improved for some evaluations. */
 export interface Stopping<Tasks extends string = string> {
   /** The task that is watched, or several with their weights in the sum: tasks disagree on when they are at their best. */
   readonly task: Tasks | { readonly [task in Tasks]?: number };
   /** The watched number of each task: `loss`, a metric of their heads such as `auc`, or the name of a judge. Default `loss`. */
   readonly metric?: string;
-  /** The epochs without improvement after which training stops. Default 1. */
+  /** The evaluations in a row without improvement after which training stops: one an epoch, or more by `evaluate`. Default 1. */
   readonly patience?: number;
 }
 
@@ -32,7 +32,7 @@ export interface Watcher<Tasks extends string = string> {
   readonly begin: (saved: Watched) => void;
 }
 
-/** The knowledge of a judge: the best sum of what is watched, if there was one, and the epochs since. */
+/** The knowledge of a judge: the best sum of what is watched, if there was one, and the evaluations since. */
 export type Watched = { readonly best: number | null; readonly since: number };
 
 /**

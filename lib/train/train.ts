@@ -9,7 +9,6 @@ import { checkJudges, checkKeysOf } from "../model/judges.ts";
 import type { Model } from "../model/model.ts";
 import { type Data, isInMemory } from "../model/pieces.ts";
 import type { Tensor } from "../ops/tensor.ts";
-import type { Optimiser } from "../optimisers/optimiser.ts";
 import type { Spec } from "../spec/spec.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { type ByChanges, byChanges } from "./changes.ts";
@@ -17,9 +16,9 @@ import { checkStep } from "./check_step.ts";
 import { feedsOf, unlabelled } from "./feeds.ts";
 import { identityOf } from "./identity.ts";
 import { type Keeper, keeperOf } from "./keeper.ts";
-import { type Settings, settings, type TrainOptions } from "./options.ts";
+import { settings, type TrainOptions } from "./options.ts";
 import type { Progress } from "./progress.ts";
-import { rateOf } from "./rates.ts";
+import { scalarsOf } from "./rates.ts";
 import { type Begun, resumed, warmed } from "./resume.ts";
 import type { Now, Run } from "./run.ts";
 import { type Steps, stepsOf } from "./steps.ts";
@@ -145,13 +144,13 @@ async function* epochsOf<Tasks extends string>(
   const lacksValidation = () => validation !== undefined && now.last !== undefined && !now.validated;
   if (isOver() && !lacksValidation()) return await finish(run);
   while (!isOver() || lacksValidation()) {
-    const { record, isNew, isWhole } = yield* recordsOf(run, keeper);
+    const { record, isNew, isWhole, ...before } = yield* recordsOf(run, keeper);
     if (record === undefined || signal?.aborted) {
       await keeper?.write(run);
-      if (record !== undefined) yield { ...record, ended: "aborted" };
+      if (record !== undefined) yield { ...record, ...before, ended: "aborted" };
       return;
     }
-    const evaluated = lacksValidation() ? await evaluatedIn(run, validation!) : undefined;
+    const evaluated = lacksValidation() ? await evaluatedIn(run) : before.validation;
     if (isWhole) Object.assign(now, { epoch: now.epoch + 1, position: undefined, last: undefined });
     const ended = watch?.stops() ? "stopped early" : signal?.aborted ? "aborted" : undefined;
     if (isOver() || ended !== undefined) await keeper?.write(run);
@@ -165,14 +164,12 @@ async function* epochsOf<Tasks extends string>(
 }
 
 /** Evaluates the validation rows, and keeps the parameters and vectors as they are now if they are the best so far. */
-async function evaluatedIn<Tasks extends string>(
-  run: Run<Tasks>,
-  validation: NonNullable<Settings["validation"]>,
-): Promise<Evaluation<Tasks>> {
+async function evaluatedIn<Tasks extends string>(run: Run<Tasks>): Promise<Evaluation<Tasks>> {
   const { model, insides: { store }, steps, clock, watch, now } = run;
   clock.pause();
   await steps.averages?.enter();
-  const evaluated = await evaluate(model, validation, { sorting: run.given.sorting, judges: run.given.judges });
+  const { validation, sorting, judges } = run.given;
+  const evaluated = await evaluate(model, validation!, { sorting, judges });
   insidesOf(model, "train"); // it may be disposed meanwhile
   now.validated = true;
   if (watch?.isBest(evaluated)) {
@@ -184,7 +181,7 @@ async function evaluatedIn<Tasks extends string>(
   return evaluated;
 }
 
-/** Puts the model where a training leaves it: at its best epoch, if there is one, or else at its averages, if they are taken. */
+/** Puts the model where a training leaves it: at its best evaluation, if there is one, or else at its averages, if they are taken. */
 async function finish<Tasks extends string>({ insides: { store }, steps, best }: Run<Tasks>): Promise<void> {
   if (best === undefined) return await steps.averages?.enter();
   store.write(flatName, best);
@@ -200,6 +197,8 @@ interface End<Tasks extends string> {
   readonly isNew?: boolean;
   /** True if the epoch has no more steps. */
   readonly isWhole?: boolean;
+  /** The evaluation after that step, if training ends with it within an epoch. */
+  readonly validation?: Evaluation<Tasks>;
 }
 
 /** Takes the steps of an epoch that are left: yields all records but the last one, which is returned. */
@@ -207,7 +206,7 @@ async function* recordsOf<Tasks extends string>(
   run: Run<Tasks>,
   keeper: Keeper | undefined,
 ): AsyncGenerator<Progress<Tasks>, End<Tasks>, void> {
-  const { model, data, clock, now } = run;
+  const { model, data, clock, now, watch } = run;
   const { batch, accumulate, shuffle, from, most, epochs, signal } = run.given;
   let taken = now.step; // the running one counted
   const enough = () => signal?.aborted === true || taken >= most || now.epoch > epochs;
@@ -221,13 +220,17 @@ async function* recordsOf<Tasks extends string>(
       const { value: feed, done } = await next;
       isWhole = done === true && !enough();
       if (done || enough()) break;
-      if (isNew) {
+      const validation = isDue(run) ? await evaluatedIn(run) : undefined;
+      if (validation !== undefined && (watch?.stops() || enough())) {
+        return { record: now.last, isNew: true, validation };
+      }
+      if (isNew || validation !== undefined) {
         await keeper?.writeIfDue(run);
-        yield now.last!;
+        yield validation === undefined ? now.last! : { ...now.last!, validation };
         if (signal?.aborted) return {};
       }
       const [at, count] = [{ epoch: order.epoch, step: from.step + ++taken }, now.count + 1];
-      const scalars = scalarsOf(run.given.optimiser, count, at.step);
+      const scalars = scalarsOf(run.given, count, at);
       const running = run.steps.run(feed.batches.map((batch) => ({ ...batch, ...scalars })), { ...at, count });
       next = feeds.next(); // while the engine computes
       next.catch(() => {}); // thrown when its turn comes
@@ -250,6 +253,11 @@ async function* recordsOf<Tasks extends string>(
   if (signal?.aborted) return {};
   const wanted = typeof data === "function" ? ": wanted a function that begins a new pass at each call" : "";
   throw new RangeError(`Cannot train: epoch ${now.epoch} of the data has no rows${wanted}`);
+}
+
+/** Returns true if an evaluation follows the last step, where it is not the last of its epoch. */
+function isDue<Tasks extends string>({ given, now: { last, validated } }: Run<Tasks>): boolean {
+  return last !== undefined && !validated && last.step % given.evaluateEvery === 0;
 }
 
 /** Returns the record of a step, without its epoch and step. */
@@ -276,12 +284,4 @@ function recordOf<Tasks extends string>(
     rows: now.rows,
     rate: (now.rows - before) / clock.seconds(),
   };
-}
-
-/** Returns the learning rate and the optimiser's scalars of a step, as inputs. */
-function scalarsOf(optimiser: Optimiser, count: number, step: number): Record<string, Tensor> {
-  const rate = rateOf(optimiser, step);
-  return mapEntries({ rate, ...optimiser.scalars(count, rate) }, (_, value) => {
-    return { shape: [], data: Float64Array.of(value) };
-  });
 }

@@ -5,6 +5,7 @@ import { apply } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
 import type { Optimiser } from "../optimisers/optimiser.ts";
 import { averageName } from "./averages.ts";
+import { type ByPath, type Part, partitioned, type Parts } from "./parts.ts";
 
 /** An update of parameters after a step. */
 export interface Update {
@@ -26,11 +27,13 @@ interface UpdateOptions {
   readonly vectors?: Value;
   /** The decay of averages of the parameters, which stay on the engine. Default: none are taken. */
   readonly average?: number;
+  /** The optimisers of parts of the parameters, by the beginning of their paths. Default: all follow the one. */
+  readonly parts?: ByPath<Optimiser>;
 }
 
 /**
  * Returns the second half of a training step: the update of the parameters and the optimiser's slots by a gradient. The
- * learning rate and the optimiser's scalars are inputs.
+ * learning rate and the optimiser's scalars are inputs, those of a part as `parts/<its name>/<scalar>`.
  *
  * @param gradient The gradient with respect to the flat array, `[size]`.
  */
@@ -38,24 +41,52 @@ export function updateOf(
   layout: Layout,
   optimiser: Optimiser,
   gradient: Value,
-  { moves, flat = piecesOf(layout).flat, vectors, average }: UpdateOptions = {},
+  { moves, flat = piecesOf(layout).flat, vectors, average, parts: others = {} }: UpdateOptions = {},
 ): Update {
   const { norm, clipped } = clip(gradient, optimiser.clipNorm, vectors);
-  const slots = Object.fromEntries(
-    Object.keys(optimiser.slots).map((name) => [name, array(slotName(name), [layout.size])]),
+  const parts = partitioned(layout, optimiser, others);
+  const whole = Object.fromEntries(parts.slotNames.map((name) => [name, array(slotName(name), [layout.size])]));
+  const after = new Map(
+    parts.all.map((part) => [part, followed(part, parts, { flat, gradient: clipped, slots: whole })]),
   );
-  const scalars = Object.fromEntries(
-    ["rate", ...Object.keys(optimiser.scalars(1, 1))].map((name) => [name, scalar(name)]),
-  );
-  const { change, slots: next } = optimiser.update(clipped, slots, scalars);
-  const descended = sub(decayed(flat, layout, scalars.rate, optimiser.weightDecay), change);
+  const joined = (of: (one: Followed, part: Part) => Value) =>
+    parts.joined(new Map([...after].map(([part, one]) => [part, of(one, part)])));
+  const descended = joined(({ descended }) => descended);
   const moved = moves === undefined ? descended : add(descended, moves);
-  const updates = Object.entries(next).map(([name, value]) => [slotName(name), value] as const);
+  const updates = parts.slotNames.map((name) => {
+    return [slotName(name), joined(({ slots }, part) => slots[name] ?? parts.taken(whole[name], part))] as const;
+  });
   if (average !== undefined) {
     const before = array(averageName, [layout.size]);
     updates.push([averageName, add(before, mul(sub(moved, before), 1 - average))]);
   }
   return { norm, moved: sum(moved, { axes: [0] }), updates: { [flatName]: moved, ...Object.fromEntries(updates) } };
+}
+
+/** The parameters of a part after a step, and the slots of their optimiser. */
+interface Followed {
+  readonly descended: Value;
+  readonly slots: Readonly<Record<string, Value>>;
+}
+
+/** Returns the parameters of a part after they have followed their optimiser. */
+function followed(
+  part: Part,
+  { taken }: Parts,
+  whole: { readonly flat: Value; readonly gradient: Value; readonly slots: Readonly<Record<string, Value>> },
+): Followed {
+  const { optimiser, name } = part;
+  const scalars = Object.fromEntries(
+    ["rate", ...Object.keys(optimiser.scalars(1, 1))].map((own) => [own, scalar(scalarName(name, own))]),
+  );
+  const before = Object.fromEntries(Object.keys(optimiser.slots).map((own) => [own, taken(whole.slots[own], part)]));
+  const { change, slots } = optimiser.update(taken(whole.gradient, part), before, scalars);
+  return { descended: sub(decayed(taken(whole.flat, part), part, scalars.rate), change), slots };
+}
+
+/** Returns the name of a scalar of the optimiser of a part, as an input; that of all others has the scalar's own name. */
+export function scalarName(part: string | undefined, name: string): string {
+  return part === undefined ? name : `parts/${part}/${name}`;
 }
 
 /** Returns the name of an optimiser's slot on an engine. */
@@ -100,10 +131,10 @@ function length(gradient: Value, vectors?: Value): Value {
   return sqrt(vectors === undefined ? squares : add(squares, mul(vectors, vectors)));
 }
 
-/** Returns the parameters, `[size]`, the matrices among them shrunk. */
-function decayed(flat: Value, layout: Layout, rate: Value, decay: number): Value {
-  if (decay === 0 || layout.matrices === 0) return flat;
-  const matrices = mul(slice(flat, 0, layout.matrices), sub(1, mul(rate, decay)));
-  const others = layout.size - layout.matrices;
-  return others === 0 ? matrices : concat([matrices, slice(flat, layout.matrices, others)], 0);
+/** Returns the parameters of a part, `[size]`, the matrices among them shrunk. */
+function decayed(flat: Value, { optimiser: { weightDecay }, size, matrices: count }: Part, rate: Value): Value {
+  if (weightDecay === 0 || count === 0) return flat;
+  const matrices = mul(slice(flat, 0, count), sub(1, mul(rate, weightDecay)));
+  const others = size - count;
+  return others === 0 ? matrices : concat([matrices, slice(flat, count, others)], 0);
 }

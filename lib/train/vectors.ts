@@ -28,11 +28,13 @@ export interface Vectors {
    * Changes the vectors that the step has read.
    *
    * @param scale The number to multiply the gradient with.
+   * @param at The step, the learning rate, and the rates of tables with optimisers of their own, by path. A table with a
+   * rate of 0 stays as it is, and so does its state.
    */
   readonly update: (
     gradient: TableGradient,
     scale: number,
-    at: { readonly rate: number; readonly step: number },
+    at: { readonly rate: number; readonly step: number; readonly rates?: ReadonlyMap<string, number> },
   ) => void;
   /** Keeps the vectors as they are now: from here on, those that change are remembered. */
   readonly keep: () => void;
@@ -72,6 +74,7 @@ export type TableGradient = ReadonlyMap<string, Float32Array>;
  *
  * @param begun The states to go on from, whose arrays become those of the training. Default: they begin anew.
  * @param decay The decay of averages. Default: none are taken.
+ * @param others The optimisers of tables that have one of their own, by path. Default: all follow the one.
  */
 export function vectorsIn(
   lookups: readonly Lookup[],
@@ -79,17 +82,18 @@ export function vectorsIn(
   optimiser: VectorOptimiser,
   begun?: VectorStates,
   decay?: number,
+  others: ReadonlyMap<string, VectorOptimiser> = new Map(),
 ): Vectors {
   const used = new Set(lookups.flatMap(({ parts }) => parts.map(({ table }) => table)));
-  const { vectors: rule } = optimiser;
   const keep = decay === undefined ? keeping : keepingAll;
   const trained = [...tables.values()].filter(({ path, frozen }) => used.has(path) && !frozen).map((table): Trained => {
+    const { vectors: rule } = others.get(table.path) ?? optimiser;
     const before = begun?.get(table.path);
     const state = before?.state ?? new Float32Array(table.rows * rule.state(table.units)).fill(rule.initial);
     const average = decay === undefined ? undefined : averageOf(table, decay, before?.average);
     const kept = before?.kept && keep(table);
     kept?.begin(before?.kept);
-    return { table, state, touched: touchedIn(lookups, table), kept, average, marks: undefined };
+    return { table, rule, state, touched: touchedIn(lookups, table), kept, average, marks: undefined };
   });
   const memory = new Map<string, Float32Array>();
   return {
@@ -99,8 +103,10 @@ export function vectorsIn(
       return { ...vectorsOf(lookups, tables, tensors, memory), heaviest };
     },
     summed: (gradients) => summedIn(trained, gradients),
-    update: (gradient, scale, { rate, step }) => {
-      for (const one of trained) updateTable(one, rule, gradient, { scale, rate, step });
+    update: (gradient, scale, { rate, step, rates }) => {
+      for (const one of trained) {
+        updateTable(one, gradient, { scale, rate: rates?.get(one.table.path) ?? rate, step });
+      }
     },
     keep: () => trained.forEach((one) => (one.kept ??= keep(one.table)).begin()),
     restore: () =>
@@ -124,6 +130,7 @@ export function vectorsIn(
 /** A table in training. */
 interface Trained {
   readonly table: Table;
+  readonly rule: VectorRule;
   readonly state: Float32Array;
   readonly touched: Touched;
   readonly average: VectorAverage | undefined;
@@ -135,12 +142,12 @@ interface Trained {
 
 /** Changes the vectors of a table that the step has read. */
 function updateTable(
-  { table, state, touched, kept, average, marks }: Trained,
-  rule: VectorRule,
+  { table, rule, state, touched, kept, average, marks }: Trained,
   gradients: TableGradient,
   { scale, rate, step }: Pick<VectorUpdate, "scale" | "rate" | "step">,
 ): void {
   const { rows, count } = touched.found();
+  if (rate === 0) return average?.before(rows, 0, step);
   marks?.add(rows, count);
   kept?.remember(rows, count);
   average?.before(rows, count, step);
@@ -457,7 +464,7 @@ function keeping({ vectors, rows: size, units }: Table): Kept {
   };
 }
 
-/** Returns what keeps all vectors of a table as they are when it begins, such as the averages of the best epoch. */
+/** Returns what keeps all vectors of a table as they are when it begins, such as the averages of the best evaluation. */
 function keepingAll({ vectors, rows }: Table): Kept {
   let copy: Float32Array = vectors; // until it begins
   let same = 0;

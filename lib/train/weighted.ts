@@ -1,8 +1,9 @@
+import { cutBy } from "../graph/layout.ts";
 import { add, concat, matmul, reshape, slice, transpose } from "../ops/functions.ts";
 import { sizeOf } from "../ops/shape.ts";
 import type { Value } from "../ops/value.ts";
 import type { Plan } from "../trace/plan.ts";
-import { sharedPieces, tasksOf } from "../trace/sharing.ts";
+import { tasksOf } from "../trace/sharing.ts";
 import { type Between, type Cut, flattened } from "./step.ts";
 
 /**
@@ -71,8 +72,11 @@ interface Run {
 
 /** Returns the runs of all pieces, in the order of the layout. */
 function runsOf(plan: Plan): Run[] {
-  return sharedPieces(plan).flatMap(({ shape, axis, runs }, piece) =>
-    runs.map((run) => ({ ...run, piece, axis, shape: shape.map((length, at) => at === axis ? run.size : length) }))
+  const byPath = tasksOf(plan);
+  return cutBy(plan.layout, (path) => byPath[path].length > 1).flatMap(({ shape, axis, runs }, piece) =>
+    runs.map(({ label, ...run }) => {
+      return { ...run, shared: label, piece, axis, shape: shape.map((length, at) => at === axis ? run.size : length) };
+    })
   );
 }
 

@@ -43,10 +43,10 @@ export function uncertainty(options: UncertaintyOptions = {}): Weighting {
     const weights = variances.values.map((number) => Math.exp(-number));
     return {
       weights: () => weights,
-      next: async ({ losses, labelled, step }) => {
+      next: async ({ losses, labelled, step, epoch }) => {
         notNegative("uncertainty", losses, step);
         const gradient = losses.map((loss, task) => labelled[task] ? 1 - weights[task] * loss : undefined);
-        return state(await variances.next(gradient, step));
+        return state(await variances.next(gradient, step, epoch));
       },
       saved: () => variances.saved,
     };
@@ -170,7 +170,7 @@ export function gradNorm(options: GradNormOptions = {}): Weighting {
   if (own !== undefined) checkOptimiser("make gradNorm", own);
   const state = (trained: Descent, first: readonly (number | undefined)[]): LossWeights => ({
     weights: () => trained.values,
-    next: async ({ losses, labelled, norms, step }) => {
+    next: async ({ losses, labelled, norms, step, epoch }) => {
       notNegative("gradNorm", losses, step);
       const begun = losses.map((loss, task) => first[task] ?? (labelled[task] ? loss : undefined));
       const fallen = losses.map((loss, task) => begun[task] ? loss / begun[task] : 1);
@@ -180,7 +180,7 @@ export function gradNorm(options: GradNormOptions = {}): Weighting {
         const wanted = norm * (pace > 0 ? fallen[task] / pace : 1) ** alpha;
         return Math.sign(own - wanted) * own / trained.values[task];
       });
-      return state(await trained.next(gradient, step), begun);
+      return state(await trained.next(gradient, step, epoch), begun);
     },
     saved: () => ({ trained: trained.saved, first: first.map((loss) => loss ?? null) }),
   });
