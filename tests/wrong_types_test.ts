@@ -351,6 +351,10 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     ],
   },
   svg: {
+    calibrationChart: () => [
+      [{ name: "a", bins: metrics.calibrationCurve([0.2, 0.8], [0, 1]) }],
+      options({ title: "t" }),
+    ],
     gateChart: () => [svg.gateWeights(report), options({ title: "t", most: 1 })],
     gateWeights: () => [report, options({ of: "mean", prefix: "p" })],
     lossChart: () => [points, options({ title: "t", scale: "log", note: "n" })],
