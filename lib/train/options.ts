@@ -1,6 +1,7 @@
 import { checkSignal, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import { checkSorting, type Sorting } from "../files/sorter.ts";
+import type { Judge } from "../heads/judge.ts";
 import type { Judges } from "../model/judges.ts";
 import type { Data } from "../model/pieces.ts";
 import { adam } from "../optimisers/adam.ts";
@@ -75,7 +76,7 @@ export interface TrainOptions<Tasks extends string = string> {
    * Judges of the validation by name, as `evaluate` takes them: the records have their values among its metrics, and `stopping`
    * may watch one.
    */
-  readonly judges?: Judges;
+  readonly judges?: Readonly<Record<string, Judge>>;
   /**
    * The steps from one evaluation of `validation` to the next, beside the one after every epoch: after each step whose
    * number, as records count them, is a multiple of it. Default: after epochs alone.
