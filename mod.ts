@@ -125,6 +125,7 @@ export type { Engine } from "./lib/engines/engine.ts";
 export { reference } from "./lib/engines/reference/reference.ts";
 export { bestEngine, cpu, tfjs, wasm, type WasmOptions } from "./lib/engines/tfjs/tfjs.ts";
 
+export { ensemble, type EnsembleOptions } from "./lib/model/ensemble.ts";
 export { evaluate, type EvaluateOptions } from "./lib/model/evaluate.ts";
 export type { Evaluation, SegmentEvaluation } from "./lib/model/evaluation.ts";
 export type { Judge, Judgement } from "./lib/heads/judge.ts";
@@ -211,6 +212,7 @@ export type { StoredSource } from "./lib/files/stored.ts";
 export type { Sorting } from "./lib/files/sorter.ts";
 
 export { describe, entriesOf, type Entry } from "./lib/report/describe.ts";
+export { judgeTable } from "./lib/report/judge_table.ts";
 export { gateTable } from "./lib/report/gates.ts";
 export { progressBar, type ProgressState, type Reporter, type Terminal } from "./lib/report/progress_bar.ts";
 export { mermaid } from "./lib/report/mermaid.ts";

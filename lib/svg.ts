@@ -1,5 +1,6 @@
 /**
- * Gatehouse's pictures as SVG: losses over steps, and the weights that gates give their experts. They need no font, no
+ * Gatehouse's pictures as SVG: losses over steps, the weights that gates give their experts, and
+ * calibration. They need no font, no
  * script and no style sheet, and are readable in light and dark.
  *
  * @example The weights of one gate
@@ -14,6 +15,8 @@
  * @module
  */
 export type { Chart } from "./report/marks.ts";
+export { type Calibration, calibrationChart, type CalibrationChartOptions } from "./report/calibration_chart.ts";
+export type { CalibrationBin } from "./heads/calibration.ts";
 export { gateChart, type GateChartOptions } from "./report/gate_chart.ts";
 export type { GateWeights } from "./report/gate_columns.ts";
 export { gateWeights, segmentWeights } from "./report/gate_weights.ts";

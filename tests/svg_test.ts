@@ -4,7 +4,7 @@ import { lossAxis, stepAxis } from "../lib/report/axes.ts";
 import { lookOf } from "../lib/report/looks.ts";
 import { escape, WIDTH } from "../lib/report/marks.ts";
 import { dashes, DENSEST, palette } from "../lib/report/palette.ts";
-import { gateChart, lossChart, page, type Series } from "../lib/svg.ts";
+import { calibrationChart, gateChart, lossChart, page, type Series } from "../lib/svg.ts";
 
 const models = ["shared-bottom", "omoe", "mmoe"];
 const losses = ["income", "marital"].flatMap((task, t) =>
@@ -460,3 +460,28 @@ function contrast(a: readonly number[], b: readonly number[]): number {
   const [dim, bright] = [luminance(a), luminance(b)].sort((x, y) => x - y);
   return (bright + 0.05) / (dim + 0.05);
 }
+
+Deno.test("calibrationChart() has a diagram for each curve, whose dots are on the diagonal where bins are calibrated", () => {
+  const bins = [0.01, 0.02, 0.05].map((share, at) => ({
+    predicted: share,
+    observed: share,
+    rows: at + 1,
+    weight: at + 1,
+  }));
+  const chart = calibrationChart([{ name: "click & buy", bins }, { name: "like", bins: [] }]);
+  const svg = page([chart]);
+  assert(!/href|url\(|NaN|undefined|Infinity/.test(svg));
+  const nodes = descendants(...parse(svg));
+  const [diagonal] = nodes.filter(({ attributes }) => attributes["stroke-dasharray"] !== undefined)
+    .map(({ attributes: { x1, y1, x2, y2 } }) => [x1, y1, x2, y2].map(Number));
+  const dots = nodes.filter(({ name }) => name === "circle").map(({ attributes: { cx, cy, r } }) =>
+    [cx, cy, r].map(Number)
+  );
+  assertEquals(dots.length, 3);
+  const slope = (diagonal[3] - diagonal[1]) / (diagonal[2] - diagonal[0]);
+  for (const [x, y] of dots) assert(Math.abs(y - diagonal[1] - slope * (x - diagonal[0])) < 0.3);
+  assert(dots[0][2] < dots[1][2] && dots[1][2] < dots[2][2]);
+  assertStringIncludes(chart.description, "click & buy: 0.01 where 0.01 is predicted");
+  assertStringIncludes(chart.description, "like: no rows.");
+  assertEquals(calibrationChart([]).body, "");
+});

@@ -25,6 +25,7 @@ const spec = main.define(
 const engine = main.reference();
 const model = await main.compile(spec, { engine });
 const data = main.rows([[1, 2], [3, 4]], { labels: { a: [0, 1], b: [1, 0] } });
+const evaluation = await main.evaluate(model, data, { judges: { entropy: metrics.normalisedEntropy } });
 const report = await main.gateReport(model, data);
 const plan = graphs.plan(spec);
 const graph = graphs.forward(plan);
@@ -137,9 +138,18 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     attend: () => [{ query: "y", ...options({ hidden: [2], activation: relu, softmax: true }) }],
     encode: () => [features, table],
     entriesOf: () => [spec],
+    ensemble: () => [[model, model], options({ weights: { a: [1, 0] }, engine: main.reference() })],
     entropy: () => [0.1, softmax],
     esmm: () => [{ input: 4, expert: dense(2), tower: relu }],
-    evaluate: () => [model, data, options({ sorting: { most: 10, folder: "out" } })],
+    evaluate: () => [
+      model,
+      data,
+      options({
+        sorting: { most: 10, folder: "out" },
+        judges: { ne: metrics.normalisedEntropy },
+        segments: { a: "a" },
+      }),
+    ],
     evict: () => [worded, main.encode(worded, { w: ["b"] })],
     featuresOf: () => [spec],
     firstEpochs: () => [1, 0.1],
@@ -150,6 +160,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     gateDropout: () => [0.5, softmax],
     gateReport: () => [model, data, options({ batch: 2 })],
     gateTable: () => [report],
+    judgeTable: () => [evaluation, options({ digits: 3 })],
     gateUnit: () => [2, [relu], options({ hidden: 2, gamma: 2 })],
     gelu: () => unary,
     grow: () => [wordModel, worded, options({ evicted: true })],
@@ -207,7 +218,8 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     regression: () => [relu, options({ ...ofTask, only: "a", loss: main.huber(1) })],
     relu: () => unary,
     residual: () => [relu],
-    rows: () => [[[1, 2], [3, 4]], options({ labels: { a: [0, 1] }, weights: { a: [1, 1] } })],
+    rows:
+      () => [[[1, 2], [3, 4]], options({ labels: { a: [0, 1] }, weights: { a: [1, 1] }, by: { user: ["x", "y"] } })],
     save: () => [model, "out/nowhere/model", options({ dtype: "float16" })],
     saveGraphModel: () => [model, "out/nowhere/model", options({ tasks: ["a"], gates: true, dtype: "float16" })],
     sgd: () => [0.1, options(rate)],
@@ -309,9 +321,20 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     ),
     categoricalAccuracy: () => [[0.2, 0.8, 0.6, 0.4], [0, 1], [1, 1]],
     categoricalLogLoss: () => [[0.2, 0.8, 0.6, 0.4], [0, 1], [1, 1]],
+    aucInterval: () => [[0.2, 0.8], [0, 1], options({ level: 0.9 })],
+    calibrationCurve: () => [[0.2, 0.8], [0, 1], options({ bins: 3, equal: "mass", weights: [1, 1] })],
+    compareAuc: () => [[0.2, 0.8], [0.3, 0.4], [0, 1], options({ level: 0.9 })],
+    delong: () => [options({ level: 0.9 })],
+    expectedCalibrationError: () => [options({ bins: 3, equal: "mass" })],
+    gauc: () => [{ by: "user", weight: "rows" }],
     huberLoss: () => [1],
+    mrr: () => [{ by: "user", at: 3 }],
+    ndcg: () => [{ by: "user", at: 3, gain: "linear" }],
+    normalisedEntropy: () => judged,
     pairAuc: () => [...judged, [1, 1]],
     pinballLoss: () => [0.5],
+    predictedOverObserved: () => judged,
+    recall: () => [{ by: "user", at: 3 }],
   },
   datasets: {
     census: () => [options({ group: 1, inputs: "paper", seed: 1, folder: "out/nothing", verify: true, signal })],
@@ -364,6 +387,10 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     ],
   },
   svg: {
+    calibrationChart: () => [
+      [{ name: "a", bins: metrics.calibrationCurve([0.2, 0.8], [0, 1]) }],
+      options({ title: "t" }),
+    ],
     gateChart: () => [svg.gateWeights(report), options({ title: "t", most: 1 })],
     gateWeights: () => [report, options({ of: "mean", prefix: "p" })],
     lossChart: () => [points, options({ title: "t", scale: "log", note: "n" })],

@@ -4,9 +4,10 @@ import { part } from "../graph/values.ts";
 import type { Judgement } from "../heads/judge.ts";
 import { lossOverAll, measuresOf } from "../heads/heads.ts";
 import type { Tensor } from "../ops/tensor.ts";
+import type { Spec } from "../spec/spec.ts";
 import { mapEntries } from "../trace/entries.ts";
 import type { Plan } from "../trace/plan.ts";
-import type { Evaluation } from "./evaluation.ts";
+import type { Evaluation, SegmentEvaluation } from "./evaluation.ts";
 import { judged } from "./feed.ts";
 import type { Judges } from "./judges.ts";
 import { keyNumbering } from "./key_numbers.ts";
@@ -42,9 +43,7 @@ export function judging<Tasks extends string>(
     overAll: lossOverAll(task.head)?.begin(sorting),
     judge: taskJudge(task, asked.judges, sorting, false),
   }));
-  const segments = mapEntries(asked.segments, (name) => segmentsOf(spec, asked.judges, sorting, name));
-  const names = [...Object.values(asked.judges).flatMap(({ by }) => by ?? []), ...Object.values(asked.segments)];
-  const numbering = keyNumbering();
+  const cuts = cutting(spec, sorting, asked);
   const auxiliary: Record<string, number> = {};
   let count = 0;
   return {
@@ -53,14 +52,10 @@ export function judging<Tasks extends string>(
       for (const [path, { data }] of Object.entries(part(outputs, "auxiliary", Object.keys(evaluation.auxiliary)))) {
         auxiliary[path] = (auxiliary[path] ?? 0) + data[0] * piece.count;
       }
-      const keys = Object.fromEntries([...new Set(names)].map((name) => [name, numbering.numbersOf(piece, name)]));
+      const keys = cuts.keysOf(piece);
       const rows = mapEntries(tasks, (task): TaskRows => {
-        return {
-          ...judged(spec, piece, task),
-          keys,
-          predictions: outputs[task].data,
-          logits: outputs[`logits/${task}`].data,
-        };
+        const [predictions, logits] = [outputs[task].data, outputs[`logits/${task}`].data];
+        return { ...judged(spec, piece, task), keys, predictions, logits };
       });
       for (const task of Object.keys(tasks) as Tasks[]) {
         const { sums, overAll, judge } = tasks[task];
@@ -70,7 +65,7 @@ export function judging<Tasks extends string>(
         await overAll?.add({ ...rows[task], predictions: rows[task].logits });
         await judge.add(rows[task]);
       }
-      for (const [name, one] of Object.entries(segments)) await one.add(keys[asked.segments[name]], rows);
+      await cuts.add(keys, rows);
     },
     end: async () => {
       const loss: Record<string, number> = {};
@@ -84,24 +79,44 @@ export function judging<Tasks extends string>(
         Object.assign(metrics[task], verdict.metrics);
         details[task] = verdict.judged;
       }
-      const found: Record<string, unknown> = {};
-      for (const [name, one] of Object.entries(segments)) {
-        found[name] = await one.end((number) => numbering.textOf(asked.segments[name], number));
-      }
-      return {
-        loss,
-        auxiliary: mapEntries(auxiliary, (_, sum) => sum / count),
-        metrics,
-        ...(Object.keys(asked.judges).length > 0 && { judged: details }),
-        ...(Object.keys(segments).length > 0 && { segments: found }),
-      } as Evaluation<Tasks>;
+      const found = { loss, auxiliary: mapEntries(auxiliary, (_, sum) => sum / count), metrics };
+      const isJudged = Object.keys(asked.judges).length > 0;
+      return { ...found, ...(isJudged && { judged: details }), ...await cuts.end() } as Evaluation<Tasks>;
     },
     dispose: async () => {
       for (const { overAll, judge } of Object.values<typeof tasks[Tasks]>(tasks)) {
         await overAll?.dispose?.();
         await judge.dispose();
       }
-      for (const one of Object.values(segments)) await one.dispose();
+      await cuts.dispose();
+    },
+  };
+}
+
+/** Returns the keys of rows by name, as numbers, and what cuts rows into segments by them. */
+function cutting(spec: Spec, sorting: Sorting, { judges, segments }: Asked) {
+  const cuts = Object.entries(segments).map(([name, by]) => {
+    return { name, by, segments: segmentsOf(spec, judges, sorting, name) };
+  });
+  const names = new Set([...Object.values(judges).flatMap(({ by }) => by ?? []), ...Object.values(segments)]);
+  const numbering = keyNumbering();
+  return {
+    keysOf: (piece: Rows) => {
+      return Object.fromEntries(Array.from(names, (name) => [name, numbering.numbersOf(piece, name)]));
+    },
+    add: async (keys: TaskRows["keys"], rows: Readonly<Record<string, TaskRows>>) => {
+      for (const { by, segments } of cuts) await segments.add(keys[by], rows);
+    },
+    end: async (): Promise<Pick<Evaluation, "segments">> => {
+      if (cuts.length === 0) return {};
+      const found: Record<string, Readonly<Record<string, SegmentEvaluation>>> = {};
+      for (const { name, by, segments } of cuts) {
+        found[name] = await segments.end((number) => numbering.textOf(by, number));
+      }
+      return { segments: found };
+    },
+    dispose: async () => {
+      for (const { segments } of cuts) await segments.dispose();
     },
   };
 }

@@ -58,6 +58,11 @@ export const areSeries: Test = listOf(
   }),
 );
 
+/** Returns true if something is a list of calibration curves by name. */
+export const areCurves: Test = listOf(
+  holding({ name: isText, bins: listOf(holding({ predicted: isNumber, observed: isNumber, weight: isNumber })) }),
+);
+
 /** Returns true if something is a list of charts. */
 export const areCharts: Test = listOf(
   holding({ title: isText, description: isText, height: isNumber, body: isText }),

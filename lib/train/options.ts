@@ -1,6 +1,7 @@
 import { checkSignal, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import { checkSorting, type Sorting } from "../files/sorter.ts";
+import type { Judge } from "../heads/judge.ts";
 import type { Judges } from "../model/judges.ts";
 import type { Data } from "../model/pieces.ts";
 import { adam } from "../optimisers/adam.ts";
@@ -75,7 +76,7 @@ export interface TrainOptions<Tasks extends string = string> {
    * Judges of the validation by name, as `evaluate` takes them: the records have their values among its metrics, and `stopping`
    * may watch one.
    */
-  readonly judges?: Judges;
+  readonly judges?: Readonly<Record<string, Judge>>;
   /**
    * The steps from one evaluation of `validation` to the next, beside the one after every epoch: after each step whose
    * number, as records count them, is a multiple of it. Default: after epochs alone.
@@ -223,14 +224,7 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
   checkSignal("train", signal);
   checkSorting(sorting, "train");
   checkAmounts({ epochs, steps, batch, accumulate }, average, from);
-  for (const [name, value] of Object.entries({ resume, warm })) {
-    if (value !== undefined && (typeof value !== "string" || value === "")) {
-      throw new TypeError(`Cannot train: ${name} must be the path of a folder, found ${kindOf(value)}`);
-    }
-  }
-  if (warm !== undefined && options.from) {
-    throw new TypeError("Cannot train: warm is given beside from: both say where to count from, wanted one of them");
-  }
+  checkBeginning({ resume, warm }, options.from);
   return {
     epochs: epochs ?? (steps === undefined ? 1 : Infinity),
     most: steps ?? Infinity,
@@ -254,6 +248,18 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     resume,
     warm,
   };
+}
+
+/** Makes sure that the beginning is one: folders are paths, and steps are counted from one place. */
+function checkBeginning(folders: Pick<TrainOptions, "resume" | "warm">, from: TrainOptions["from"]): void {
+  for (const [name, value] of Object.entries(folders)) {
+    if (value !== undefined && (typeof value !== "string" || value === "")) {
+      throw new TypeError(`Cannot train: ${name} must be the path of a folder, found ${kindOf(value)}`);
+    }
+  }
+  if (folders.warm !== undefined && from) {
+    throw new TypeError("Cannot train: warm is given beside from: both say where to count from, wanted one of them");
+  }
 }
 
 /** Returns the optimisers of vectors by table. */

@@ -71,6 +71,27 @@ export function watcher<Tasks extends string>(
   }
   const watched = Object.entries<number>(weights) as [Tasks, number][];
   if (watched.length === 0) throw new RangeError("Cannot stop early: no task is watched");
+  checkWatched(watched, metric, spec, judges);
+  if (rows !== undefined) {
+    for (const [name] of watched) numbered(name, ofAlike(metric, spec, rows, name, ruleOf(name)));
+  }
+  const signs = Object.fromEntries(watched.map(([name]) => {
+    return [name, (ruleOf(name) ?? measuresOf(spec.tasks[name].head)[metric])?.best === "most" ? 1 : -1];
+  }));
+  return judge(patience, ({ loss, metrics }) =>
+    watched.reduce((total, [name, weight]) => {
+      const value = numbered(name, metric === "loss" ? loss[name] : metrics[name][metric]);
+      return total + weight * signs[name] * value;
+    }, 0));
+}
+
+/** Makes sure that a model has the tasks that are watched, each with the metric, or a judge of that name. */
+function checkWatched(
+  watched: readonly (readonly [string, number])[],
+  metric: string,
+  spec: Spec,
+  judges: Judges,
+): void {
   for (const [name, weight] of watched) {
     if (!Object.hasOwn(spec.tasks, name)) {
       const near = advice(name, Object.keys(spec.tasks));
@@ -88,17 +109,6 @@ export function watcher<Tasks extends string>(
       throw new TypeError(`Cannot stop early: ${head}${advice(metric, known)}`);
     }
   }
-  if (rows !== undefined) {
-    for (const [name] of watched) numbered(name, ofAlike(metric, spec, rows, name, ruleOf(name)));
-  }
-  const signs = Object.fromEntries(watched.map(([name]) => {
-    return [name, (ruleOf(name) ?? measuresOf(spec.tasks[name].head)[metric])?.best === "most" ? 1 : -1];
-  }));
-  return judge(patience, ({ loss, metrics }) =>
-    watched.reduce((total, [name, weight]) => {
-      const value = numbered(name, metric === "loss" ? loss[name] : metrics[name][metric]);
-      return total + weight * signs[name] * value;
-    }, 0));
 }
 
 /** Returns a judge by a score, the larger the better. */

@@ -172,8 +172,8 @@ async function evaluatedIn<Tasks extends string>(run: Run<Tasks>): Promise<Evalu
   const { model, insides: { store }, steps, clock, watch, now } = run;
   clock.pause();
   await steps.averages?.enter();
-  const { sorting, judges } = run.given;
-  const evaluated = await evaluate(model, run.given.validation!, { sorting, judges });
+  const { validation, sorting, judges } = run.given;
+  const evaluated = await evaluate(model, validation!, { sorting, judges });
   insidesOf(model, "train"); // it may be disposed meanwhile
   now.validated = true;
   if (watch?.isBest(evaluated)) {
