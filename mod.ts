@@ -125,7 +125,7 @@ export type { Engine } from "./lib/engines/engine.ts";
 export { reference } from "./lib/engines/reference/reference.ts";
 export { bestEngine, cpu, tfjs, wasm, type WasmOptions } from "./lib/engines/tfjs/tfjs.ts";
 
-export { ensemble, type EnsembleOptions } from "./lib/model/ensemble.ts";
+export { bestByTask, ensemble, type EnsembleOptions } from "./lib/model/ensemble.ts";
 export { evaluate, type EvaluateOptions, type Evaluation } from "./lib/model/evaluate.ts";
 export { grow, type GrowOptions } from "./lib/model/grow.ts";
 export { type GateReport, gateReport, type GateReportOptions, type GateSegment } from "./lib/inspect/gate_report.ts";
