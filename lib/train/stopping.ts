@@ -21,7 +21,7 @@ export interface Stopping<Tasks extends string = string> {
    * The best parameters that are kept: those of the `sum` of what is watched, which the model has at the end, or those for
    * `each` watched task too, of which {@linkcode bestByTask} makes a model that predicts each task by its own best. Then
    * training stops once neither the sum nor a task has improved. Memory: of each task one copy of the parameters, and of
-   * the vectors that have changed since. Default `"sum"`.
+   * the vectors that have changed since, with `average` of all. Default `"sum"`.
    */
   readonly best?: "sum" | "each";
 }
