@@ -42,9 +42,7 @@ export function combinedSpec<Tasks extends string>(
   const tasks = Object.fromEntries(
     Object.entries<TaskSpec>(first.tasks).map(([name, task]) => {
       if (task.of !== undefined) {
-        const isFixed = specs.every(({ tasks }) => isSameRule(task, tasks[name as Tasks]));
-        const message = "it reads logits of others with parameters of its own: wanted one that is made of them alone";
-        if (!isFixed) issues.push({ path: `tasks${keyText(name)}.of`, message });
+        issues.push(...ownRule(name, task, specs.map(({ tasks }) => tasks[name as Tasks])));
         return [name, task];
       }
       const terms = parts.flatMap((part, at) => termsOf(name, part, at, weights[name as Tasks][at]));
@@ -71,6 +69,23 @@ function isSameRule(one: TaskSpec, other: TaskSpec): boolean {
   const [rule, same] = [one, other].map(({ of, tower, head, adds }) => JSON.stringify([of, tower, head.net, adds]));
   return rule === same && one.adds === undefined &&
     parameterNames(one.tower).length + parameterNames(one.head.net).length === 0;
+}
+
+/**
+ * Makes sure that a spec can be a part of a combined one.
+ *
+ * @throws {SpecError} if a task reads logits of others by parameters of its own.
+ */
+export function checkCombined({ tasks }: Spec, action: string): void {
+  const issues = Object.entries(tasks).flatMap(([name, task]) => ownRule(name, task, [task]));
+  if (issues.length > 0) throw new SpecError(action, issues);
+}
+
+/** Returns the issue of a task that reads logits of others, and is not made of them alone by one rule; none of others. */
+function ownRule(name: string, task: TaskSpec, all: readonly TaskSpec[]): Issue[] {
+  if (task.of === undefined || all.every((one) => isSameRule(task, one))) return [];
+  const message = "it reads logits of others with parameters of its own: wanted one that is made of them alone";
+  return [{ path: `tasks${keyText(name)}.of`, message }];
 }
 
 /** A part, whose banks and streams have names of their own. */
