@@ -3,6 +3,7 @@ import { isRecord, kindOf } from "../errors/kinds.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Plan } from "../trace/plan.ts";
 import type { Tensor } from "../ops/tensor.ts";
+import type { Calibration } from "./calibration.ts";
 import type { Model } from "./model.ts";
 import type { Tables } from "./tables.ts";
 
@@ -19,10 +20,16 @@ export interface Insides<Tasks extends string = string> {
   /** Returns a program that the model runs more than once, loaded when it is first wanted. */
   readonly programOf: (name: string, write: () => Graph) => Loaded;
   /**
-   * The state: true while the model is being trained, once it was trained, and once it is disposed; and how large its
-   * parameters are.
+   * The state: true while the model is being trained, once it was trained, and once it is disposed; how large its
+   * parameters are; and the calibration that was saved with them.
    */
-  readonly state: { training: boolean; trained: boolean; disposed: boolean; largest: number | undefined };
+  readonly state: {
+    training: boolean;
+    trained: boolean;
+    disposed: boolean;
+    largest: number | undefined;
+    calibration: Calibration | undefined;
+  };
 }
 
 /** A graph, and the program that runs it on the model's store. */

@@ -90,7 +90,7 @@ export async function* trainBy<Tasks extends string>(
   const watch = stopping === undefined ? undefined : watcher(stopping, model.spec as Spec, validation);
   let keeper: Keeper | undefined;
   let steps: Steps | undefined;
-  Object.assign(state, { training: true, trained: true, largest: undefined });
+  Object.assign(state, { training: true, trained: true, largest: undefined, calibration: undefined });
   try {
     const isKept = given.checkpoint !== undefined || given.resume !== undefined;
     const identity = isKept ? identityOf(model, data, given) : {};
