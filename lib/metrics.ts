@@ -26,4 +26,4 @@ export {
 } from "./heads/metrics.ts";
 export { huberLoss, pinballLoss, poissonDeviance } from "./heads/loss_metrics.ts";
 export { pairAuc } from "./heads/pair_auc.ts";
-export { applyCalibrator, type Calibrator, type Isotonic, isotonic, type Platt, platt } from "./heads/calibration.ts";
+export { applyCalibrator, type Calibrator, type Isotonic, isotonic, type Platt, platt } from "./heads/calibrators.ts";

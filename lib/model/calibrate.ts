@@ -2,7 +2,7 @@ import { checkList, checkRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
 import { room } from "../files/room.ts";
-import { isotonic, platt } from "../heads/calibration.ts";
+import { isotonic, platt } from "../heads/calibrators.ts";
 import { heads } from "../heads/heads.ts";
 import type { Calibration } from "./calibration.ts";
 import { checkRows } from "./check_rows.ts";

@@ -2,7 +2,7 @@ import { object, record } from "../errors/forms.ts";
 import { checkRecord } from "../errors/kinds.ts";
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
-import { applyCalibrator, type Calibrator, calibratorForm } from "../heads/calibration.ts";
+import { applyCalibrator, type Calibrator, calibratorForm } from "../heads/calibrators.ts";
 
 /** Maps from what a model predicts to calibrated probabilities, by task; plain JSON, and saved with the model. */
 export interface Calibration {
