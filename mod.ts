@@ -125,7 +125,10 @@ export type { Engine } from "./lib/engines/engine.ts";
 export { reference } from "./lib/engines/reference/reference.ts";
 export { bestEngine, cpu, tfjs, wasm, type WasmOptions } from "./lib/engines/tfjs/tfjs.ts";
 
-export { evaluate, type EvaluateOptions, type Evaluation } from "./lib/model/evaluate.ts";
+export { evaluate, type EvaluateOptions } from "./lib/model/evaluate.ts";
+export type { Evaluation, SegmentEvaluation } from "./lib/model/evaluation.ts";
+export type { Judge, Judgement } from "./lib/heads/judge.ts";
+export type { Keys } from "./lib/data/keys.ts";
 export { grow, type GrowOptions } from "./lib/model/grow.ts";
 export { type GateReport, gateReport, type GateReportOptions, type GateSegment } from "./lib/inspect/gate_report.ts";
 export { type GateUse } from "./lib/inspect/gate_use.ts";
@@ -207,6 +210,7 @@ export type { StoredSource } from "./lib/files/stored.ts";
 export type { Sorting } from "./lib/files/sorter.ts";
 
 export { describe, entriesOf, type Entry } from "./lib/report/describe.ts";
+export { judgeTable } from "./lib/report/judge_table.ts";
 export { gateTable } from "./lib/report/gates.ts";
 export { progressBar, type ProgressState, type Reporter, type Terminal } from "./lib/report/progress_bar.ts";
 export { mermaid } from "./lib/report/mermaid.ts";

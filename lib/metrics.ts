@@ -1,6 +1,7 @@
 /**
  * Gatehouse's metrics: numbers that compare predictions with labels, of rows that may lack a label and have weights.
- * `evaluate` reports those of each task's head by name.
+ * `evaluate` reports those of each task's head by name. Judges are metrics that `evaluate` and `train` take as an option, some
+ * of them by groups of rows.
  *
  * @example Predictions judged
  * ```ts
@@ -24,6 +25,36 @@ export {
   mse,
   r2,
 } from "./heads/metrics.ts";
+export {
+  type CalibrationBin,
+  calibrationCurve,
+  type CalibrationOptions,
+  type CurveOptions,
+  expectedCalibrationError,
+  normalisedEntropy,
+  predictedOverObserved,
+} from "./heads/calibration.ts";
+export {
+  type AucComparison,
+  type AucInterval,
+  aucInterval,
+  compareAuc,
+  delong,
+  type IntervalOptions,
+} from "./heads/delong.ts";
+export {
+  gauc,
+  type GaucOptions,
+  mrr,
+  ndcg,
+  type NdcgOptions,
+  type RankedOptions,
+  recall,
+  type RecallOptions,
+} from "./heads/grouped.ts";
+export type { Judge, Judgement } from "./heads/judge.ts";
+export type { Column, NumberColumn, TextColumn } from "./data/columns.ts";
+export type { Keys } from "./data/keys.ts";
 export { huberLoss, pinballLoss, poissonDeviance } from "./heads/loss_metrics.ts";
 export { pairAuc } from "./heads/pair_auc.ts";
 export { applyCalibrator, type Calibrator, type Isotonic, isotonic, type Platt, platt } from "./heads/calibrators.ts";

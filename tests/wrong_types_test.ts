@@ -23,6 +23,7 @@ const spec = main.define(
 const engine = main.reference();
 const model = await main.compile(spec, { engine });
 const data = main.rows([[1, 2], [3, 4]], { labels: { a: [0, 1], b: [1, 0] } });
+const evaluation = await main.evaluate(model, data, { judges: { entropy: metrics.normalisedEntropy } });
 const report = await main.gateReport(model, data);
 const plan = graphs.plan(spec);
 const graph = graphs.forward(plan);
@@ -132,7 +133,15 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     esmm: () => [{ input: 4, expert: dense(2), tower: relu }],
     calibrate: () => [model, data, options({ method: "platt", tasks: ["b"], sampled: { b: 0.5 } })],
     calibrated: () => [{ a: Float32Array.of(0.5) }, { tasks: { a: { kind: "platt", slope: 1, intercept: 0 } } }],
-    evaluate: () => [model, data, options({ sorting: { most: 10, folder: "out" } })],
+    evaluate: () => [
+      model,
+      data,
+      options({
+        sorting: { most: 10, folder: "out" },
+        judges: { ne: metrics.normalisedEntropy },
+        segments: { a: "a" },
+      }),
+    ],
     evict: () => [worded, main.encode(worded, { w: ["b"] })],
     featuresOf: () => [spec],
     fit: () => [{ y: main.numeric() }, table, options({ after: features, removed: [] })],
@@ -142,6 +151,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     gateDropout: () => [0.5, softmax],
     gateReport: () => [model, data, options({ batch: 2 })],
     gateTable: () => [report],
+    judgeTable: () => [evaluation, options({ digits: 3 })],
     gateUnit: () => [2, [relu], options({ hidden: 2, gamma: 2 })],
     gelu: () => unary,
     grow: () => [wordModel, worded, options({ evicted: true })],
@@ -198,7 +208,8 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     regression: () => [relu, options({ ...ofTask, only: "a", loss: main.huber(1) })],
     relu: () => unary,
     residual: () => [relu],
-    rows: () => [[[1, 2], [3, 4]], options({ labels: { a: [0, 1] }, weights: { a: [1, 1] } })],
+    rows:
+      () => [[[1, 2], [3, 4]], options({ labels: { a: [0, 1] }, weights: { a: [1, 1] }, by: { user: ["x", "y"] } })],
     save: () => [model, "out/nowhere/model", options({ dtype: "float16" })],
     saveGraphModel: () => [model, "out/nowhere/model", options({ tasks: ["a"], gates: true, dtype: "float16" })],
     sgd: () => [0.1, options(rate)],
@@ -296,11 +307,22 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     categoricalAccuracy: () => [[0.2, 0.8, 0.6, 0.4], [0, 1], [1, 1]],
     categoricalLogLoss: () => [[0.2, 0.8, 0.6, 0.4], [0, 1], [1, 1]],
     applyCalibrator: () => [{ kind: "platt", slope: 1, intercept: 0 }, [0.2, 0.8]],
-    huberLoss: () => [1],
     isotonic: () => judged,
     platt: () => judged,
+    aucInterval: () => [[0.2, 0.8], [0, 1], options({ level: 0.9 })],
+    calibrationCurve: () => [[0.2, 0.8], [0, 1], options({ bins: 3, equal: "mass", weights: [1, 1] })],
+    compareAuc: () => [[0.2, 0.8], [0.3, 0.4], [0, 1], options({ level: 0.9 })],
+    delong: () => [options({ level: 0.9 })],
+    expectedCalibrationError: () => [options({ bins: 3, equal: "mass" })],
+    gauc: () => [{ by: "user", weight: "rows" }],
+    huberLoss: () => [1],
+    mrr: () => [{ by: "user", at: 3 }],
+    ndcg: () => [{ by: "user", at: 3, gain: "linear" }],
+    normalisedEntropy: () => judged,
     pairAuc: () => [...judged, [1, 1]],
     pinballLoss: () => [0.5],
+    predictedOverObserved: () => judged,
+    recall: () => [{ by: "user", at: 3 }],
   },
   datasets: {
     census: () => [options({ group: 1, inputs: "paper", seed: 1, folder: "out/nothing", verify: true, signal })],

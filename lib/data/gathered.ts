@@ -1,4 +1,5 @@
 import { room } from "../files/room.ts";
+import { type GatheredKeys, gatheredKeys } from "./keys.ts";
 import type { Lists, Rows } from "./rows.ts";
 import { sliceRows } from "./rows.ts";
 
@@ -17,12 +18,16 @@ export interface Gathered {
  */
 export function gathered(limit: number): Gathered {
   let memory: Rows | undefined;
+  let keys: readonly (readonly [string, GatheredKeys])[] = [];
   let wanted = "";
   let count = 0;
   return {
     add: (piece, from, some) => {
       const form = formOf(piece);
-      if (memory === undefined) [memory, wanted] = [memoryFor(piece, limit), form];
+      if (memory === undefined) {
+        [memory, wanted] = [memoryFor(piece, limit), form];
+        keys = Object.entries(piece.by ?? {}).map(([name, column]) => [name, gatheredKeys(column, limit)]);
+      }
       if (form !== wanted) {
         throw new TypeError(`found rows of ${form}, wanted rows of ${wanted} as those before`);
       }
@@ -36,12 +41,14 @@ export function gathered(limit: number): Gathered {
         return [name, extended(list, count, piece.lists![name], from, some)] as const;
       });
       if (lists.length > 0) memory = { ...memory, lists: Object.fromEntries(lists) };
+      for (const [name, held] of keys) held.add(piece.by![name], from, some, count);
       count += some;
     },
     take: () => {
       const rows = sliceRows(memory!, 0, count);
+      const by = Object.fromEntries(keys.map(([name, held]) => [name, held.take(count)]));
       count = 0;
-      return rows;
+      return keys.length > 0 ? { ...rows, by } : rows;
     },
   };
 }
@@ -59,7 +66,8 @@ function formOf(rows: Rows): string {
     `lists.${name}${weights === undefined ? "" : " with weights"}`
   );
   const marks = Object.entries(rows.encoding ?? {}).map(([name, mark]) => `${name}: ${mark}`);
-  return [...columns, ...lists, ...marks].join(", ");
+  const keys = Object.entries(rows.by ?? {}).map(([name, { kind }]) => `by.${name} (${kind})`);
+  return [...columns, ...lists, ...keys, ...marks].join(", ");
 }
 
 /** Returns memory for rows that are like others. */

@@ -1,6 +1,8 @@
 import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
+import type { Column as KeyColumn } from "./columns.ts";
 import { mergedBy } from "./digits.ts";
+import { type Keys, keysAt, keysOf, pickKeys, sliceKeys } from "./keys.ts";
 
 /**
  * Rows in memory, column by column: what models train on and predict from. Made by {@linkcode rows}.
@@ -24,6 +26,8 @@ export interface Rows {
   readonly labels?: Readonly<Record<string, Float32Array | Float64Array>>;
   /** Weights of the rows by task, at least 0; 1 where absent. */
   readonly weights?: Readonly<Record<string, Float32Array | Float64Array>>;
+  /** Keys of the rows by name, such as the user of each, by which judges group them; no model reads them. */
+  readonly by?: Readonly<Record<string, KeyColumn>>;
   /**
    * The mark of the features by which `encode` made the inputs: for each its kind and 16 hexadecimal digits, which stay
    * with the rows in JSON and in messages to workers. A model of other features refuses them; rows without are not compared.
@@ -50,6 +54,11 @@ export interface RowOptions {
   readonly labels?: Readonly<Record<string, ArrayLike<Label>>>;
   /** Weights of the rows by task, at least 0. Default 1. */
   readonly weights?: Readonly<Record<string, ArrayLike<number>>>;
+  /**
+   * Keys of the rows by name, one a row, by which they are grouped when they are judged: `gauc({ by: "user" })`, segments
+   * of `evaluate`. Columns of a table as they are, or lists of numbers, texts or booleans; null where a row has none.
+   */
+  readonly by?: Readonly<Record<string, Keys>>;
 }
 
 /**
@@ -73,7 +82,7 @@ export function rows(
   inputs: readonly ArrayLike<number>[] | Pick<Rows, "count" | "inputs" | "lists" | "encoding">,
   options: RowOptions = {},
 ): Rows {
-  const { labels, weights } = optionsOf("make rows", options, ["labels", "weights"]);
+  const { labels, weights, by } = optionsOf("make rows", options, ["labels", "weights", "by"]);
   const base: Pick<Rows, "count" | "inputs" | "lists" | "encoding"> = isRecord(inputs)
     ? inputs as Rows
     : fromLists(inputs);
@@ -84,7 +93,18 @@ export function rows(
     ...(base.lists && { lists: base.lists }),
     labels: labels && columns("label", labels, base.count),
     weights: weights && columns("weight", weights, base.count),
+    ...(by && { by: keyed(by, base.count) }),
   };
+}
+
+/** Returns keys as columns by name. */
+function keyed(by: Readonly<Record<string, Keys>>, count: number): Record<string, KeyColumn> {
+  if (!isRecord(by)) throw new TypeError(`Cannot make rows: by must be an object of keys by name, found ${kindOf(by)}`);
+  return eachKeys(by, (keys, name) => keysOf(keys, count, keysAt("Cannot make rows", name)));
+}
+
+function eachKeys<K>(by: Readonly<Record<string, K>>, change: (keys: K, name: string) => KeyColumn) {
+  return Object.fromEntries(Object.entries(by).map(([name, keys]) => [name, change(keys, name)]));
 }
 
 /** Neighbouring rows, without copying but for the places where lists start. */
@@ -94,7 +114,8 @@ export function sliceRows(rows: Rows, start: number, count: number): Rows {
     return data.subarray(start * width, (start + count) * width) as typeof data;
   });
   const lists = eachList(rows.lists, (list) => sliceLists(list, start, count));
-  return { ...sliced, ...(lists && { lists }) };
+  const by = rows.by && eachKeys(rows.by, (keys) => sliceKeys(keys, start, count));
+  return { ...sliced, ...(lists && { lists }), ...(by && { by }) };
 }
 
 function sliceLists({ starts, codes, weights }: Lists, start: number, count: number): Lists {
@@ -132,6 +153,7 @@ export function pickRows(rows: Rows, positions: Uint32Array, memory?: Rows): Row
     ...(lists && { lists }),
     labels: labels && picked(labels, memory?.labels),
     weights: weights && picked(weights, memory?.weights),
+    ...(rows.by && { by: eachKeys(rows.by, (keys) => pickKeys(keys, positions)) }),
   };
 }
 

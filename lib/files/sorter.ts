@@ -117,8 +117,8 @@ async function temporary(folder: string | undefined, most: number, action: strin
 /** The records that are read or written at a time. */
 const some = 4096;
 
-/** Yields records by their keys, some at a time. */
-function* inOrder(
+/** Yields records by their keys, some at a time; those that are alike as they came. */
+export function* inOrder(
   records: Float64Array,
   { count, width, keys }: { readonly count: number; readonly width: number; readonly keys: number },
 ): Generator<Float64Array> {

@@ -65,11 +65,11 @@ export function meanOf(term: (piece: Scored) => (row: number) => number): () => 
   };
 }
 
-/** A metric of rows that come in an order. */
-export interface Walk {
+/** A metric of rows that come in an order, or what else is made of them. */
+export interface Walk<Made = number> {
   /** Adds records `[count, width]` that come after those before. */
   readonly add: (records: Float64Array) => void;
-  readonly end: () => number;
+  readonly end: () => Made;
 }
 
 /** The form of records that are walked over in order. */
@@ -115,7 +115,7 @@ export function walkOf({ width, keys, write }: Records, walk: () => Walk): Begin
  *
  * @param add Adds the records of a whole group, `[count, width]`.
  */
-export function byGroup(width: number, { add, end }: Walk): Walk {
+export function byGroup<Made>(width: number, { add, end }: Walk<Made>): Walk<Made> {
   let open: Float64Array[] = []; // of the group that the last record is in
   const close = () => {
     if (open.length > 0) add(open.length === 1 ? open[0] : joined(open));

@@ -33,7 +33,7 @@ import {
   r2,
   squaredErrors,
 } from "./metrics.ts";
-import { deviances, poissonDeviance } from "./loss_metrics.ts";
+import { deviances, logitLoss, logitLosses, poissonDeviance } from "./loss_metrics.ts";
 import { pairAuc, pairAucs } from "./pair_auc.ts";
 import { pairLoss, pairLosses } from "./pair_loss.ts";
 
@@ -191,6 +191,15 @@ export function measuresOf(
   const { scale } = scaleOf({ standardise });
   const settings = loss.kind === "huber" ? { ...loss, delta: loss.delta * scale } : loss; // in the label's units
   return { ...heads[kind].measures, ...ruleOf(loss).measures(settings) };
+}
+
+/** Returns the same where the mean loss is not at hand: metrics that equal it are computed from logits or predictions. */
+export function measuresApart(head: Pick<HeadForm, "kind" | "loss">): Readonly<Record<string, Measure>> {
+  const apart = Object.entries(measuresOf(head)).map(([name, measure]): [string, Measure] => {
+    if (measure.of !== "loss") return [name, measure];
+    return [name, heads[head.kind].yesNo ? least(logitLoss, logitLosses, "logits") : { ...measure, of: "predictions" }];
+  });
+  return Object.fromEntries(apart);
 }
 
 /** Returns the column of labels that names the groups within which a head compares rows, if there is one. */

@@ -61,7 +61,7 @@ export const aucs = walkOf({
 }, areaUnder);
 
 /** Returns the area under the ROC curve of rows that come by growing score. */
-function areaUnder(): Walk & { readonly addRow: (score: number, isPositive: boolean, weight: number) => void } {
+export function areaUnder(): Walk & { readonly addRow: (score: number, isPositive: boolean, weight: number) => void } {
   let [wins, positive, negative] = [0, 0, 0];
   let [score, tiedPositive, tiedNegative] = [NaN, 0, 0];
   const close = () => {

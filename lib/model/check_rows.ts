@@ -1,6 +1,7 @@
 import { isFloat, isRecord, kindOf } from "../errors/kinds.ts";
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
+import { checkKeys, keysAt } from "../data/keys.ts";
 import type { Lists, Rows } from "../data/rows.ts";
 import { differenceFrom } from "../features/encoding.ts";
 import type { GraphInput } from "../features/kind.ts";
@@ -36,6 +37,10 @@ export function checkRows(
     if (task === undefined) continue;
     const found = `found ${kindOf(columns[task])}`;
     throw new TypeError(`${action}: the ${what} of task ${quoted(task)} must be of type Float64Array, ${found}`);
+  }
+  if (rows.by !== undefined) {
+    if (!isRecord(rows.by)) throw new TypeError(`${action}: by must be keys by name, found ${kindOf(rows.by)}`);
+    for (const [name, keys] of Object.entries(rows.by)) checkKeys(keys, rows.count, keysAt(action, name));
   }
   checkEncoding(spec, rows, action);
   const parts = partsOf(spec.input);

@@ -1,3 +1,4 @@
+import type { Column } from "../data/columns.ts";
 import type { Json } from "../data/dataset.ts";
 import type { Rows } from "../data/rows.ts";
 import { isRecord } from "../errors/kinds.ts";
@@ -26,8 +27,15 @@ export function identityOf(model: Model, data: Data, given: Settings): { readonl
     weighting: weighting === undefined ? null : { name: weighting.name, settings: weighting.settings ?? null },
     validation: validation === undefined ? null : dataOf(validation),
     stopping: stopping === undefined ? null : JSON.parse(JSON.stringify(stopping)),
+    ...watchedBy(given),
     data: dataOf(data),
   };
+}
+
+/** Returns the settings of the judge by which a training stops, if it does by one. */
+function watchedBy({ judges, stopping }: Settings): { readonly judge?: Json } {
+  const name = stopping?.metric;
+  return name !== undefined && Object.hasOwn(judges, name) ? { judge: judges[name].settings } : {};
 }
 
 /** Returns the rules by which parameters and vectors move, without their rates. */
@@ -67,7 +75,7 @@ function dataOf(data: Data): Json {
 }
 
 /** Returns the digest of rows: of every number in them. */
-function digestOf({ count, inputs, lists, labels, weights }: Rows): string {
+function digestOf({ count, inputs, lists, labels, weights, by = {} }: Rows): string {
   const hash = sha256Of();
   const add = (name: string, columns: Readonly<Record<string, ArrayBufferView | undefined>> = {}): void => {
     for (const key of Object.keys(columns).sort()) {
@@ -81,7 +89,14 @@ function digestOf({ count, inputs, lists, labels, weights }: Rows): string {
   for (const name of Object.keys(lists ?? {}).sort()) add(`list ${name}`, { ...lists![name] });
   add("labels", labels);
   add("weights", weights);
+  for (const name of Object.keys(by).sort()) add(`keys ${name}`, bytesOf(by[name]));
   return hash.digest().slice(0, 16);
+}
+
+/** Returns the numbers of keys, and the bytes of their words. */
+function bytesOf(keys: Column): Record<string, ArrayBufferView> {
+  if (keys.kind === "number") return { values: keys.values };
+  return { codes: keys.codes, words: new TextEncoder().encode(JSON.stringify(keys.words)) };
 }
 
 /** Returns the first digits of the SHA-256 of a text. */

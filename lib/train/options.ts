@@ -1,5 +1,6 @@
 import { checkSignal, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { checkSorting, type Sorting } from "../files/sorter.ts";
+import type { Judges } from "../model/judges.ts";
 import type { Data } from "../model/pieces.ts";
 import { adam } from "../optimisers/adam.ts";
 import { checkOptimiser, checkVectorOptimiser, type Optimiser, type VectorOptimiser } from "../optimisers/optimiser.ts";
@@ -59,6 +60,11 @@ export interface TrainOptions<Tasks extends string = string> {
   readonly shuffle?: boolean;
   /** Rows to evaluate on after every epoch, in memory, or as `evaluate` takes them in pieces. */
   readonly validation?: Data;
+  /**
+   * Judges of the validation by name, as `evaluate` takes them: the records have their values among its metrics, and `stopping`
+   * may watch one.
+   */
+  readonly judges?: Judges;
   /** The way to sort scores of a validation that is not in memory, as `evaluate` takes it. */
   readonly sorting?: Sorting;
   /**
@@ -126,6 +132,8 @@ export interface Settings {
   readonly shuffle: boolean;
   /** The rows to evaluate on, if there are any. */
   readonly validation: Data | undefined;
+  /** The judges of the validation. */
+  readonly judges: Judges;
   /** The way to sort scores of a validation that is not in memory. */
   readonly sorting: Sorting;
   /** The rule to stop early, if there is one. */
@@ -168,6 +176,7 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     shuffle = true,
     signal,
     validation,
+    judges = {},
     sorting = {},
     stopping,
     from = { epoch: 0, step: 0 },
@@ -200,6 +209,7 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     weighting,
     shuffle,
     validation,
+    judges,
     sorting,
     stopping,
     signal,
@@ -262,6 +272,7 @@ const optionNames = [
   "vectors",
   "weighting",
   "validation",
+  "judges",
   "sorting",
   "stopping",
   "signal",

@@ -1,4 +1,4 @@
-import type { Evaluation } from "../model/evaluate.ts";
+import type { Evaluation } from "../model/evaluation.ts";
 
 /** The record of a step. */
 export interface Progress<Tasks extends string = string> {

@@ -2,17 +2,19 @@ import type { Rows } from "../data/rows.ts";
 import { quoted } from "../errors/quoted.ts";
 import { advice } from "../errors/nearest.ts";
 import { groupsOf, lossOverAll, measuresOf } from "../heads/heads.ts";
+import type { JudgeRule } from "../heads/judge.ts";
 import type { Spec } from "../spec/spec.ts";
 import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
-import type { Evaluation } from "../model/evaluate.ts";
+import type { Evaluation } from "../model/evaluation.ts";
 import { judged } from "../model/feed.ts";
+import { judgementAt, type Judges, rulesFor } from "../model/judges.ts";
 import { type Data, isInMemory } from "../model/pieces.ts";
 
 /** A rule to stop training early: once what is watched has not improved for some epochs. */
 export interface Stopping<Tasks extends string = string> {
   /** The task that is watched, or several with their weights in the sum: tasks disagree on when they are at their best. */
   readonly task: Tasks | { readonly [task in Tasks]?: number };
-  /** The watched number of each task: `loss`, or a metric of their heads such as `auc`. Default `loss`. */
+  /** The watched number of each task: `loss`, a metric of their heads such as `auc`, or the name of a judge. Default `loss`. */
   readonly metric?: string;
   /** The epochs without improvement after which training stops. Default 1. */
   readonly patience?: number;
@@ -37,6 +39,7 @@ export type Watched = { readonly best: number | null; readonly since: number };
  * Returns a judge of one evaluation after the other.
  *
  * @param validation The rows that are evaluated.
+ * @param judges The judges of their evaluation.
  * @throws {TypeError} if an option, a task or the metric is unknown.
  * @throws {RangeError} if a weight or the patience is out of range, or there are no validation rows
  * whose labels make a number of what is watched, as those of one class make no AUC; when judging, if it is NaN. Rows that are
@@ -46,6 +49,7 @@ export function watcher<Tasks extends string>(
   stopping: Stopping<Tasks>,
   spec: Spec<Tasks>,
   validation: Data | undefined,
+  judges: Judges = {},
 ): Watcher<Tasks> {
   const { task, metric = "loss", patience = 1 } = optionsOf("stop early", stopping, ["task", "metric", "patience"]);
   const weights = (typeof task === "string" ? { [task]: 1 } : task) as Record<Tasks, number>;
@@ -56,9 +60,10 @@ export function watcher<Tasks extends string>(
   if (validation === undefined || rows?.count === 0) {
     throw new RangeError("Cannot stop early: there are no validation rows to watch");
   }
+  const ruleOf = (name: Tasks) => rulesFor(spec.tasks[name].head, judges).find(([judge]) => judge === metric)?.[1];
   const numbered = (name: Tasks, value: number) => {
     if (!Number.isNaN(value)) return value;
-    const cause = rows === undefined ? unread : causeOf(spec, rows, name, metric);
+    const cause = rows === undefined || ruleOf(name) !== undefined ? unread : causeOf(spec, rows, name, metric);
     throw new RangeError(`Cannot stop early: the ${metric} of task ${quoted(name)} is NaN: ${cause}`);
   };
   if (!(Number.isSafeInteger(patience) && patience >= 1)) {
@@ -66,6 +71,27 @@ export function watcher<Tasks extends string>(
   }
   const watched = Object.entries<number>(weights) as [Tasks, number][];
   if (watched.length === 0) throw new RangeError("Cannot stop early: no task is watched");
+  checkWatched(watched, metric, spec, judges);
+  if (rows !== undefined) {
+    for (const [name] of watched) numbered(name, ofAlike(metric, spec, rows, name, ruleOf(name)));
+  }
+  const signs = Object.fromEntries(watched.map(([name]) => {
+    return [name, (ruleOf(name) ?? measuresOf(spec.tasks[name].head)[metric])?.best === "most" ? 1 : -1];
+  }));
+  return judge(patience, ({ loss, metrics }) =>
+    watched.reduce((total, [name, weight]) => {
+      const value = numbered(name, metric === "loss" ? loss[name] : metrics[name][metric]);
+      return total + weight * signs[name] * value;
+    }, 0));
+}
+
+/** Makes sure that a model has the tasks that are watched, each with the metric, or a judge of that name. */
+function checkWatched(
+  watched: readonly (readonly [string, number])[],
+  metric: string,
+  spec: Spec,
+  judges: Judges,
+): void {
   for (const [name, weight] of watched) {
     if (!Object.hasOwn(spec.tasks, name)) {
       const near = advice(name, Object.keys(spec.tasks));
@@ -75,21 +101,14 @@ export function watcher<Tasks extends string>(
       const found = `found ${kindOf(weight)}`;
       throw new RangeError(`Cannot stop early: the weight of task ${quoted(name)} must be above 0, ${found}`);
     }
-    const known = ["loss", ...Object.keys(measuresOf(spec.tasks[name].head))];
+    const { head } = spec.tasks[name];
+    const stops = rulesFor(head, judges).filter(([, { best }]) => best !== undefined).map(([judge]) => judge);
+    const known = ["loss", ...Object.keys(measuresOf(head)), ...stops];
     if (!known.includes(metric)) {
       const head = `task ${quoted(name)} has no metric ${kindOf(metric)}`;
       throw new TypeError(`Cannot stop early: ${head}${advice(metric, known)}`);
     }
   }
-  if (rows !== undefined) { for (const [name] of watched) numbered(name, ofAlike(metric, spec, rows, name)); }
-  const signs = Object.fromEntries(watched.map(([name]) => {
-    return [name, measuresOf(spec.tasks[name].head)[metric]?.best === "most" ? 1 : -1];
-  }));
-  return judge(patience, ({ loss, metrics }) =>
-    watched.reduce((total, [name, weight]) => {
-      const value = numbered(name, metric === "loss" ? loss[name] : metrics[name][metric]);
-      return total + weight * signs[name] * value;
-    }, 0));
 }
 
 /** Returns a judge by a score, the larger the better. */
@@ -118,8 +137,8 @@ function judge<Tasks extends string>(
 
 /** The reasons why a number of rows that are not in memory may be NaN. */
 const unread =
-  "no validation row counts for it, those that do make no number of any predictions, as labels of one class " +
-  "make no AUC, or predictions are not finite";
+  "no validation row counts for it, those that do make no number of any predictions, as labels of one class, " +
+  "in all or in each group, make no AUC, or predictions are not finite";
 
 /** Returns the reason, in words, why a number of a task is NaN on rows. */
 function causeOf(spec: Spec, rows: Rows, task: string, metric: string): string {
@@ -143,7 +162,8 @@ function causeOf(spec: Spec, rows: Rows, task: string, metric: string): string {
 }
 
 /** Returns what is watched if all rows were predicted alike: NaN if the labels make no number of any predictions. */
-function ofAlike(name: string, spec: Spec, rows: Rows, task: string): number {
+function ofAlike(name: string, spec: Spec, rows: Rows, task: string, rule: JudgeRule | undefined): number {
+  if (rule !== undefined) return judgementAt(rule, spec, rows, task, new Float32Array(rows.count).fill(0.5)).value;
   const { labels, weights, groups } = judged(spec, rows, task);
   const { head } = spec.tasks[task];
   const measure = name === "loss" ? undefined : measuresOf(head)[name];

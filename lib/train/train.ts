@@ -1,9 +1,11 @@
 import { flatName } from "../graph/layout.ts";
 import { part } from "../graph/values.ts";
 import { checkRows } from "../model/check_rows.ts";
-import { evaluate, type Evaluation } from "../model/evaluate.ts";
+import { evaluate } from "../model/evaluate.ts";
+import type { Evaluation } from "../model/evaluation.ts";
 import { anyCounts } from "../model/feed.ts";
 import { insidesOf } from "../model/insides.ts";
+import { checkJudges, checkKeysOf } from "../model/judges.ts";
 import type { Model } from "../model/model.ts";
 import { type Data, isInMemory } from "../model/pieces.ts";
 import type { Tensor } from "../ops/tensor.ts";
@@ -78,8 +80,12 @@ export async function* trainBy<Tasks extends string>(
     throw new TypeError("Cannot train: the model is being trained already: wanted that loop to end first");
   }
   const given = settings(options);
-  const { validation, stopping } = given;
-  if (validation !== undefined && isInMemory(validation)) checkRows(model.spec, validation, "evaluate");
+  const { validation, judges, stopping } = given;
+  checkJudges(judges, model.spec, "train");
+  if (validation !== undefined && isInMemory(validation)) {
+    checkRows(model.spec, validation, "evaluate");
+    checkKeysOf(validation, judges, {}, "evaluate");
+  }
   if (isInMemory(data)) {
     checkRows(model.spec, data, "train");
     if (data.count > 0 && !anyCounts(model.spec, data)) throw new RangeError(unlabelled("no row"));
@@ -87,7 +93,7 @@ export async function* trainBy<Tasks extends string>(
       unseenWords(model.spec.input, data).forEach((note) => console.error(note));
     }
   }
-  const watch = stopping === undefined ? undefined : watcher(stopping, model.spec as Spec, validation);
+  const watch = stopping === undefined ? undefined : watcher(stopping, model.spec as Spec, validation, judges);
   let keeper: Keeper | undefined;
   let steps: Steps | undefined;
   Object.assign(state, { training: true, trained: true, largest: undefined, calibration: undefined });
@@ -166,7 +172,7 @@ async function evaluatedIn<Tasks extends string>(
   const { model, insides: { store }, steps, clock, watch, now } = run;
   clock.pause();
   await steps.averages?.enter();
-  const evaluated = await evaluate(model, validation, { sorting: run.given.sorting });
+  const evaluated = await evaluate(model, validation, { sorting: run.given.sorting, judges: run.given.judges });
   insidesOf(model, "train"); // it may be disposed meanwhile
   now.validated = true;
   if (watch?.isBest(evaluated)) {
