@@ -57,3 +57,4 @@ export type { Column, NumberColumn, TextColumn } from "./data/columns.ts";
 export type { Keys } from "./data/keys.ts";
 export { huberLoss, pinballLoss, poissonDeviance } from "./heads/loss_metrics.ts";
 export { pairAuc } from "./heads/pair_auc.ts";
+export { applyCalibrator, type Calibrator, type Isotonic, isotonic, type Platt, platt } from "./heads/calibrators.ts";

@@ -145,6 +145,8 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     ensemble: () => [[model, model], options({ weights: { a: [1, 0] }, engine: main.reference() })],
     entropy: () => [0.1, softmax],
     esmm: () => [{ input: 4, expert: dense(2), tower: relu }],
+    calibrate: () => [model, data, options({ method: "platt", tasks: ["b"], sampled: { b: 0.5 } })],
+    calibrated: () => [{ a: Float32Array.of(0.5) }, { tasks: { a: { kind: "platt", slope: 1, intercept: 0 } } }],
     evaluate: () => [
       model,
       data,
@@ -325,6 +327,9 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     ),
     categoricalAccuracy: () => [[0.2, 0.8, 0.6, 0.4], [0, 1], [1, 1]],
     categoricalLogLoss: () => [[0.2, 0.8, 0.6, 0.4], [0, 1], [1, 1]],
+    applyCalibrator: () => [{ kind: "platt", slope: 1, intercept: 0 }, [0.2, 0.8]],
+    isotonic: () => judged,
+    platt: () => judged,
     aucInterval: () => [[0.2, 0.8], [0, 1], options({ level: 0.9 })],
     calibrationCurve: () => [[0.2, 0.8], [0, 1], options({ bins: 3, equal: "mass", weights: [1, 1] })],
     compareAuc: () => [[0.2, 0.8], [0.3, 0.4], [0, 1], options({ level: 0.9 })],

@@ -9,6 +9,7 @@ import type { Graph } from "../graph/graph.ts";
 import { flatName, type Parameter } from "../graph/layout.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import { checkLabelsFitted } from "./balance.ts";
+import { calibrated, type Calibration } from "./calibration.ts";
 import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
 import { mapEntries } from "../trace/entries.ts";
@@ -18,7 +19,7 @@ import { inputTensors, mostRows, namesRead, readBy } from "./feed.ts";
 import { prediction } from "./graphs.ts";
 import { initialised } from "./initialise.ts";
 import { type Insides, insidesOf, keepInsides, type Loaded } from "./insides.ts";
-import type { Model } from "./model.ts";
+import type { Model, PredictOptions } from "./model.ts";
 import { checkInside } from "./overflow.ts";
 import { checkMark, checkParameters, join, marked, whole } from "./parameters.ts";
 import { type Tables, tablesOf, vectorsOf } from "./tables.ts";
@@ -76,11 +77,13 @@ export async function compile<Tasks extends string>(
  * Returns a model on an engine, as {@linkcode compile} does.
  *
  * @param isGiven True if the arrays of the parameters become the model's own; else they are copied.
+ * @param calibration What was saved with the parameters.
  */
 export async function compiled<Tasks extends string>(
   given: Spec<Tasks>,
   options: CompileOptions,
   isGiven: boolean,
+  calibration?: Calibration,
 ): Promise<Model<Tasks>> {
   const { seed = 0, fuse, engine: wanted, parameters: all, begin } = optionsOf("compile model", options, [
     "engine",
@@ -117,7 +120,8 @@ export async function compiled<Tasks extends string>(
   if (all !== undefined || begin !== undefined) checkParameters(parameters, first);
   const store = engine.store({ [flatName]: join(layout, first) });
   const own = isGiven ? {} : all ?? begin ?? {};
-  return modelOf(plan, engine, seed, store, tablesOf(plan.tables, first, (path) => !Object.hasOwn(own, path)));
+  const tables = tablesOf(plan.tables, first, (path) => !Object.hasOwn(own, path));
+  return modelOf(plan, engine, seed, store, tables, calibration);
 }
 
 /** Makes sure that the parameters to begin with are some of a model's. */
@@ -136,9 +140,10 @@ function modelOf<Tasks extends string>(
   seed: number,
   store: Store,
   tables: Tables,
+  calibration: Calibration | undefined,
 ): Model<Tasks> {
-  const { spec, layout, parameters: wanted } = plan;
-  const state = { training: false, trained: false, disposed: false, largest: undefined, bests: undefined };
+  const { spec } = plan;
+  const state: Insides["state"] = { ...fresh, calibration };
   const { programOf, dispose } = programs(engine, store);
   const tasks = Object.keys(spec.tasks) as Tasks[];
   const run = async (rows: Rows, gates: boolean) => await outputsFor(() => insidesOf(model, "predict"), rows, gates);
@@ -146,14 +151,12 @@ function modelOf<Tasks extends string>(
     spec,
     engine,
     seed,
-    predict: async (rows) => pick(await run(rows, false), tasks),
-    async *predictEach(source) {
-      const begin = Object(source)[Symbol.asyncIterator] ?? Object(source)[Symbol.iterator];
-      if (typeof begin !== "function") {
-        throw new TypeError(`Cannot predict: wanted an async iterable of rows, found ${kindOf(source)}`);
-      }
-      for await (const rows of source) yield await model.predict(rows);
+    predict: async (rows, options = {}) => {
+      const found = calibrationOf(options, state);
+      const predictions = pick(await run(rows, false), tasks);
+      return found === undefined ? predictions : calibrated(predictions, found);
     },
+    predictEach: (source, options) => predictedEach(model, source, options),
     inspect: async (rows) => {
       const outputs = await run(rows, true);
       const gates = mapEntries(plan.evaluation.gates, (name) => outputs[`gates/${name}`] ?? new Float32Array());
@@ -163,16 +166,9 @@ function modelOf<Tasks extends string>(
       insidesOf(model, "read parameters");
       return marked(spec.input, whole(plan, await store.read(flatName), tables));
     },
-    assign: (parameters) => {
-      insidesOf(model, "assign parameters");
-      checkMark(spec.input, parameters);
-      checkParameters(wanted, parameters);
-      store.write(flatName, join(layout, parameters));
-      for (const [path, table] of tables) {
-        table.vectors.set(parameters[path].data);
-        table.largest = undefined;
-      }
-      insidesOf(model, "assign parameters").state.largest = undefined;
+    assign: (parameters) => assigned(insidesOf(model, "assign parameters"), parameters),
+    get calibration() {
+      return state.calibration;
     },
     dispose: () => {
       Object.assign(state, { disposed: true, bests: undefined });
@@ -189,6 +185,43 @@ function modelOf<Tasks extends string>(
     fed: (graph, tensors) => fedOf(plan, tables, graph, tensors),
   });
   return model;
+}
+
+/** Replaces all parameters of a model, whose calibration was of those before. */
+function assigned({ plan, store, tables, state }: Insides, parameters: Readonly<Record<string, Tensor>>): void {
+  checkMark(plan.spec.input, parameters);
+  checkParameters(plan.parameters, parameters);
+  store.write(flatName, join(plan.layout, parameters));
+  for (const [path, table] of tables) {
+    table.vectors.set(parameters[path].data);
+    table.largest = undefined;
+  }
+  Object.assign(state, { largest: undefined, calibration: undefined });
+}
+
+/** Yields the predictions of each piece of a stream. */
+async function* predictedEach<Tasks extends string>(
+  model: Model<Tasks>,
+  source: AsyncIterable<Rows>,
+  options?: PredictOptions,
+): AsyncGenerator<Record<Tasks, Float32Array>> {
+  const begin = Object(source)[Symbol.asyncIterator] ?? Object(source)[Symbol.iterator];
+  if (typeof begin !== "function") {
+    throw new TypeError(`Cannot predict: wanted an async iterable of rows, found ${kindOf(source)}`);
+  }
+  for await (const rows of source) yield await model.predict(rows, options);
+}
+
+/** The state of a model that nothing has happened to. */
+const fresh = { training: false, trained: false, disposed: false, largest: undefined, bests: undefined };
+
+/** Returns the calibration that predictions are asked for. */
+function calibrationOf(options: PredictOptions, { calibration }: Insides["state"]): Calibration | undefined {
+  const { calibrated } = optionsOf("predict", options, ["calibrated"]);
+  if (calibrated !== true) return calibrated as Calibration | undefined;
+  if (calibration !== undefined) return calibration;
+  const why = "calibrated is true, but no calibration was saved with the parameters that the model has";
+  throw new TypeError(`Cannot predict: ${why}: wanted calibrated: await calibrate(model, validation)`);
 }
 
 /** Returns the programs of a model by name, each loaded when it is first wanted. */

@@ -3,6 +3,7 @@ import { isRecord, kindOf } from "../errors/kinds.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Plan } from "../trace/plan.ts";
 import type { Tensor } from "../ops/tensor.ts";
+import type { Calibration } from "./calibration.ts";
 import type { Model } from "./model.ts";
 import type { Tables } from "./tables.ts";
 
@@ -19,8 +20,9 @@ export interface Insides<Tasks extends string = string> {
   /** Returns a program that the model runs more than once, loaded when it is first wanted. */
   readonly programOf: (name: string, write: () => Graph) => Loaded;
   /**
-   * The state: true while the model is being trained, once it was trained, and once it is disposed; and how large its
-   * parameters are; and the parameters that were best for each task in the last training, if it kept them.
+   * The state: true while the model is being trained, once it was trained, and once it is disposed; how large its
+   * parameters are; the parameters that were best for each task in the last training, if it kept them; and the calibration
+   * that was saved with them.
    */
   readonly state: {
     training: boolean;
@@ -28,6 +30,7 @@ export interface Insides<Tasks extends string = string> {
     disposed: boolean;
     largest: number | undefined;
     bests: readonly Best[] | undefined;
+    calibration: Calibration | undefined;
   };
 }
 

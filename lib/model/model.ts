@@ -2,6 +2,16 @@ import type { Rows } from "../data/rows.ts";
 import type { Engine } from "../engines/engine.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { Spec } from "../spec/spec.ts";
+import type { Calibration } from "./calibration.ts";
+
+/** The options of {@linkcode Model.predict}. */
+export interface PredictOptions {
+  /**
+   * True if probabilities are calibrated by what was saved with the model, or the calibration itself, as `calibrate`
+   * returns it. Default false: they are the model's own.
+   */
+  readonly calibrated?: boolean | Calibration;
+}
 
 /** A model on an engine: its parameters live there, and it predicts, trains and is saved. */
 export interface Model<Tasks extends string = string> {
@@ -19,9 +29,9 @@ export interface Model<Tasks extends string = string> {
    * @throws {RangeError} if a prediction is not finite, naming row and task, or if a sum or product that leads to one is
    * beyond float32, naming the row.
    */
-  predict(rows: Rows): Promise<Record<Tasks, Float32Array>>;
+  predict(rows: Rows, options?: PredictOptions): Promise<Record<Tasks, Float32Array>>;
   /** Predictions for a stream of rows, one record for each piece that comes, at bounded memory. */
-  predictEach(source: AsyncIterable<Rows>): AsyncIterable<Record<Tasks, Float32Array>>;
+  predictEach(source: AsyncIterable<Rows>, options?: PredictOptions): AsyncIterable<Record<Tasks, Float32Array>>;
   /** Predictions and gate weights, row-major `[rows x experts]`, by `<level>/<stream>`. */
   inspect(rows: Rows): Promise<Inspection<Tasks>>;
   /**
@@ -35,6 +45,8 @@ export interface Model<Tasks extends string = string> {
    * @throws {TypeError} listing all that are missing, unexpected and misshapen, or if they carry the mark of other features.
    */
   assign(parameters: Readonly<Record<string, Tensor>>): void;
+  /** The calibration that was saved with the parameters which the model has; undefined once these change. */
+  readonly calibration?: Calibration;
   /** Frees what the model holds on its engine. */
   dispose(): void;
 }

@@ -17,6 +17,8 @@ import { parametersOf } from "../trace/parameters.ts";
 import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
 import { checkText, kindOf, optionsOf } from "../errors/kinds.ts";
+import type { Calibration } from "./calibration.ts";
+import { calibrationFile, calibrationFiles, calibrationIn } from "./calibration_file.ts";
 import { compiled, type CompileOptions } from "./compile.ts";
 import { type Base, baseTexts, type ChangedRows, changedStored } from "./changes.ts";
 import { insidesOf } from "./insides.ts";
@@ -45,6 +47,11 @@ export interface SaveOptions {
    * float16, whose greatest is 65504; {@linkcode load} reads both. Default `float32`.
    */
   readonly dtype?: "float32" | "float16";
+  /**
+   * The calibration of the model, as `calibrate` returns it: a file `calibration-DIGEST.json`, which the parameters name.
+   * Default: that of a loaded model that has not changed since, else none.
+   */
+  readonly calibration?: Calibration;
 }
 
 /**
@@ -83,8 +90,10 @@ export async function save(model: Model, path: string, options: SaveOptions = {}
  * @param most The bytes of parameters in one file, at most. Default 2 GiB.
  */
 export async function saveIn(model: Model, path: string, options: SaveOptions, most?: number): Promise<void> {
-  const { store } = insidesOf(model, "save model");
-  const type = realTypeOf("save model", optionsOf("save model", options, ["dtype"]).dtype);
+  const { store, state } = insidesOf(model, "save model");
+  const { dtype, calibration = state.calibration } = optionsOf("save model", options, ["dtype", "calibration"]);
+  const type = realTypeOf("save model", dtype);
+  const maps = calibrationFiles(calibration, Object.keys(model.spec.tasks));
   checkPath(path, "save model");
   if (system() === undefined) {
     const files = "JSON.stringify(model.spec) and encodeSafetensors(await model.parameters())";
@@ -96,11 +105,12 @@ export async function saveIn(model: Model, path: string, options: SaveOptions, m
     await store.read(flatName),
     id,
     type === "float16" ? "F16" : "F32",
-    most,
+    { most, metadata: maps.metadata },
   );
-  await writeFolder(path, { ...words, ...files, [specFile]: spec }, {
-    between: { ...words, ...between, [specFile]: spec },
-    owns: [specFile, parametersFile, ...parameterNames, wordsFile],
+  const beside = { ...words, ...maps.files };
+  await writeFolder(path, { ...beside, ...files, [specFile]: spec }, {
+    between: { ...beside, ...between, [specFile]: spec },
+    owns: [specFile, parametersFile, ...parameterNames, wordsFile, calibrationFile],
     mark: { file: specFile, text: '"gatehouse"' },
     action: "save model",
     advice: "the model is unchanged: save(model, path) with another path saves it",
@@ -132,19 +142,19 @@ export function specFiles(spec: Spec): SpecFiles {
  *
  * @param flat The flat array.
  * @param id The digest of the table that they belong to.
- * @param most The bytes of parameters in one file, at most. Default 2 GiB.
+ * @param options The bytes of parameters in one file, at most, by default 2 GiB; and more metadata.
  */
 export function parametersIn(
   model: Model,
   flat: Tensor,
   id: string,
   dtype: "F32" | "F16",
-  most?: number,
+  options: { readonly most?: number; readonly metadata?: Readonly<Record<string, string>> } = {},
 ): ParameterFiles {
   const { plan, tables } = insidesOf(model, "save model");
-  const metadata = { format: "gatehouse", seed: String(model.seed), spec: id };
+  const metadata = { format: "gatehouse", seed: String(model.seed), spec: id, ...options.metadata };
   const all = storedOf(plan, flat, tables, dtype);
-  return parameterFiles(all, { ...encodingText(model.spec.input), ...metadata }, id, most);
+  return parameterFiles(all, { ...encodingText(model.spec.input), ...metadata }, id, options.most);
 }
 
 /**
@@ -261,11 +271,11 @@ export async function load<Tasks extends string = string>(
   options: LoadOptions<Tasks> = {},
 ): Promise<Model<Tasks>> {
   const { tasks, ...rest } = optionsOf("load model", options, ["engine", "seed", "tasks"], ["fuse"]);
-  const { spec, tensors, metadata } = await readNewest(from);
+  const { spec, tensors, metadata, calibration } = await readNewest(from);
   if (tasks !== undefined) checkTasks(spec, tasks);
   const saved = /^-?\d{1,16}$/.test(metadata.seed ?? "") ? Number(metadata.seed) : 0;
   const seed = rest.seed ?? (Number.isSafeInteger(saved) ? saved : 0);
-  return await compiled(spec as Spec<Tasks>, { ...rest, seed, parameters: tensors }, true);
+  return await compiled(spec as Spec<Tasks>, { ...rest, seed, parameters: tensors }, true, calibration);
 }
 
 /** Reads a model; of a folder of checkpoints the newest, again if a training removes that one meanwhile. */
@@ -291,7 +301,7 @@ async function newestIn(from: string | URL | Contents): Promise<string | URL | C
 }
 
 /** A model as its files hold it. */
-export type Pair = Safetensors & { readonly spec: Spec };
+export type Pair = Safetensors & { readonly spec: Spec; readonly calibration?: Calibration };
 
 /** Reads the model in a folder, as {@linkcode load} does. */
 export async function readModel(path: string): Promise<Pair> {
@@ -324,7 +334,7 @@ async function readOnce(folder: Folder): Promise<Pair> {
     }
     checkMark(spec.input, withMark({}, parseMark(metadata.encoding)), folder.nameOf(file));
   });
-  return { ...stored, spec };
+  return { ...stored, spec, calibration: await calibrationIn(folder, stored.metadata, Object.keys(spec.tasks)) };
 }
 
 /** Returns a digest of a spec as it is stored: equal for equal ones, however their files are laid out. */

@@ -98,7 +98,8 @@ export async function* trainBy<Tasks extends string>(
   let keeper: Keeper | undefined;
   let steps: Steps | undefined;
   let reading: Onward | undefined;
-  Object.assign(state, { training: true, trained: true, largest: undefined, bests: undefined });
+  const outdated = { largest: undefined, bests: undefined, calibration: undefined };
+  Object.assign(state, { training: true, trained: true, ...outdated });
   try {
     const isKept = given.checkpoint !== undefined || given.resume !== undefined;
     const identity = isKept ? identityOf(model, data, given) : {};
