@@ -9,6 +9,7 @@ import { tableOf } from "./kuairand_table.ts";
 import { own, remedyOf } from "./python.ts";
 
 const folder = "out/kuairand";
+const predicted = `${folder}/predictions`;
 const peers = [
   "logistic regression",
   "torch-rechub MMOE",
@@ -69,8 +70,6 @@ function ourRun(model: string, inputs: string, seed: number): Run {
   const words = ["--json", "--inputs", inputs, "--model", model, "--seed", `${seed}`, "--predictions", predicted];
   return { model, inputs, seed, program: Deno.execPath(), words: ["task", "-q", "kuairand", ...words], remedy: "" };
 }
-
-const predicted = `${folder}/predictions`;
 
 async function peerRun(model: string, inputs: string, seed: number): Promise<Run> {
   const table = `${folder}/${inputs}`;
