@@ -11,6 +11,7 @@ import {
   numeric,
   readCsv,
   sequence,
+  sortBy,
   take,
   type TextColumn,
   type UnfittedFeature,
@@ -108,7 +109,7 @@ export async function logOf(inputs: typeof inputNames[number], folder?: string, 
     return await readCsv(path, { columns: { ...kindsOf(raw[of]), ...more }, sha256: verify ? sha256 : undefined });
   };
   const outcomes = Object.fromEntries(tasks.map((task) => [task, "number" as const]));
-  const log = await load("log", { ...outcomes, date: "text", time_ms: "number" });
+  const log = sortBy(await load("log", { ...outcomes, date: "text", time_ms: "number" }), "time_ms");
   const users = await load("users", { user_id: "text" });
   const videos = await load("videos", { video_id: "text", upload_dt: "text" });
   const [user, video] = [take(users, places(log, users, "user_id")), take(videos, places(log, videos, "video_id"))];
