@@ -8,7 +8,7 @@ import { differences, type Judged, judgedIn, resultsText } from "./kuairand_resu
 import { tableOf } from "./kuairand_table.ts";
 import { own, remedyOf } from "./python.ts";
 
-const folder = "out/kuairand";
+const folder = "out/bench_kuairand";
 const predicted = `${folder}/predictions`;
 const peers = [
   "logistic regression",
@@ -24,6 +24,7 @@ const settings = {
   inputs: { kind: "choices", help: "what models read", of: inputNames, default: inputNames },
   peers: { kind: "choices", help: "the models of others", of: [...peers, "none"], default: peers },
   ours: { kind: "choices", help: "our models", of: ["mmoe", "best", "none"], default: ["mmoe", "best"] },
+  engine: { kind: "choice", help: "what computes ours", of: ["wasm", "onnx"], default: "wasm" },
   seeds: { kind: "number", help: "trainings of each model, from the seed on", default: 3, from: 1, whole: true },
   write: { kind: "flag", help: "writes the table as tests/bench/KUAIRAND.md" },
 } as const satisfies Options;
@@ -40,7 +41,9 @@ await run(command, async (options, context) => {
   const kept = await keptLines();
   for (const name of options.inputs) {
     for (let seed = options.seed; seed < options.seed + options.seeds; seed++) {
-      for (const model of options.ours) if (model !== "none") await train(ourRun(model, name, seed), kept, context);
+      for (const model of options.ours) {
+        if (model !== "none") await train(ourRun(model, name, seed, options.engine), kept, context);
+      }
       for (const model of options.peers) {
         if (model === "none" || seedless.includes(model) && seed > options.seed) continue;
         await train(await peerRun(model, name, seed), kept, context);
@@ -66,9 +69,11 @@ interface Run {
   readonly remedy: string;
 }
 
-function ourRun(model: string, inputs: string, seed: number): Run {
-  const words = ["--json", "--inputs", inputs, "--model", model, "--seed", `${seed}`, "--predictions", predicted];
-  return { model, inputs, seed, program: Deno.execPath(), words: ["task", "-q", "kuairand", ...words], remedy: "" };
+function ourRun(model: string, inputs: string, seed: number, engine: string): Run {
+  const words = ["--json", "--inputs", inputs, "--model", model, "--seed", `${seed}`, "--engine", engine];
+  const kept = ["--save", `${folder}/models`, "--predictions", predicted];
+  const task = ["task", "-q", "kuairand", ...words, ...kept];
+  return { model, inputs, seed, program: Deno.execPath(), words: task, remedy: "" };
 }
 
 async function peerRun(model: string, inputs: string, seed: number): Promise<Run> {

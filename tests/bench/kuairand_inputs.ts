@@ -1,6 +1,6 @@
 /**
  * Writes KuaiRand-Pure with the inputs of our models for those of others: of `raw`, `lag` and `online`, or those that are
- * named, `out/kuairand/INPUTS.csv` and what it holds, `INPUTS.json`.
+ * named, `out/bench_kuairand/INPUTS.csv` and what it holds, `INPUTS.json`.
  */
 import {
   bag,
@@ -205,6 +205,6 @@ if (import.meta.main) {
   }
   for (const name of inputNames) {
     if (Deno.args.length > 0 && !Deno.args.includes(name)) continue;
-    console.log(await writeTable(tableOf(await logOf(name)), "out/kuairand"));
+    console.log(await writeTable(tableOf(await logOf(name)), "out/bench_kuairand"));
   }
 }
