@@ -88,6 +88,9 @@ const trained = {
   warm: null,
 } as const;
 
+const past =
+  histories.history({ seen: histories.count({ by: "w" }) }, { time: "y" }).over(main.sortBy(table, "y")).state;
+
 /** The arguments of a right call of every function. */
 const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unknown[]>>>> = {
   main: {
@@ -324,8 +327,11 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
       { seen: histories.count({ by: "w" }), of: histories.rate({ by: "w", of: "y" }) },
       { time: "t", before: "day" as const, zone: "+08:00", missing: "error" as const },
     ],
+    historyOf: () => [past],
     lastItems: () => [{ by: "w", item: "y", where: "y", most: 2 }],
     rate: () => [{ by: "w", separator: "|", where: "y", of: "y", weight: 2, prior: 0.5 }],
+    loadHistory: () => [{ "history.json": "{}" }],
+    saveHistory: () => [past, "out/nowhere/history"],
     sum: () => [{ by: "w", of: "y" }],
     timeSince: () => [{ by: [] }],
   },
