@@ -1,5 +1,21 @@
-/** Writes KuaiRand-Pure with the inputs of our models for those of others: `out/kuairand/raw.csv` and what it holds, `raw.json`. */
-import { bag, category, type Columns, type Features, fit, numeric, readCsv, take, type TextColumn } from "../../mod.ts";
+/**
+ * Writes KuaiRand-Pure with the inputs of our models for those of others: of `raw`, `lag` and `online`, or those that are
+ * named, `out/kuairand/INPUTS.csv` and what it holds, `INPUTS.json`.
+ */
+import {
+  bag,
+  category,
+  type Columns,
+  type Features,
+  fit,
+  numeric,
+  readCsv,
+  sequence,
+  take,
+  type TextColumn,
+  type UnfittedFeature,
+} from "../../mod.ts";
+import { count, history, lastItems, type PastFeature, rate, timeSince } from "../../lib/history.ts";
 import { findKuairand, kuairandFiles } from "../../examples/paper/kuairand_files.ts";
 import { partOf, writeChunks } from "../../lib/datasets/unpack.ts";
 import { type Log, type Table, tableOf } from "./kuairand_table.ts";
@@ -47,31 +63,77 @@ const raw = {
   },
 } as const;
 
+/** The inputs: without history, with that of earlier days, and with that of earlier moments. */
+export const inputNames = ["raw", "lag", "online"] as const;
+
+/** What history is of: columns whose values are keys, alone and in pairs. */
+const keys: Readonly<Record<string, readonly string[]>> = {
+  user: ["user_id"],
+  video: ["video_id"],
+  author: ["author_id"],
+  music: ["music_id"],
+  tags: ["tag"],
+  "user and author": ["user_id", "author_id"],
+  "user and music": ["user_id", "music_id"],
+  "user and tags": ["user_id", "tag"],
+  "user and tab": ["user_id", "tab"],
+  "video and tab": ["video_id", "tab"],
+};
+
+/** The features of the past: counts and smoothed rates of all tasks by key, times since, and the last clicked videos. */
+const past: Readonly<Record<string, PastFeature>> = {
+  ...Object.fromEntries(
+    Object.entries(keys).flatMap(([name, by]) => {
+      const key = { by, ...by.includes("tag") && { separator: "," } };
+      const rates = tasks.map((task): [string, PastFeature] => [`${task} by ${name}`, rate({ ...key, of: task })]);
+      return [[`shown by ${name}`, count(key)] as const, ...rates];
+    }),
+  ),
+  "since user": timeSince({ by: "user_id" }),
+  "since video": timeSince({ by: "video_id" }),
+  "since user and author": timeSince({ by: ["user_id", "author_id"] }),
+  clicked: lastItems({ by: "user_id", item: "video_id", where: "is_click", most: 10 }),
+};
+
 /**
- * KuaiRand-Pure with the raw inputs: ids, tables of users and videos, when and where.
+ * KuaiRand-Pure with the raw inputs: ids, tables of users and videos, when and where; or with history beside them.
  *
  * @param folder The folder of the files. By default GATEHOUSE_DATA, then `data`.
  * @throws {Error} if the files are not found, or others.
  */
-export async function rawLog(folder?: string, verify = true): Promise<Log> {
+export async function logOf(inputs: typeof inputNames[number], folder?: string, verify = true): Promise<Log> {
   const load = async (of: keyof typeof kuairandFiles, more: Readonly<Record<string, "text" | "number">>) => {
     const { name, sha256 } = kuairandFiles[of];
     const path = await findKuairand(name, folder);
     return await readCsv(path, { columns: { ...kindsOf(raw[of]), ...more }, sha256: verify ? sha256 : undefined });
   };
   const outcomes = Object.fromEntries(tasks.map((task) => [task, "number" as const]));
-  const log = await load("log", { ...outcomes, date: "text" });
+  const log = await load("log", { ...outcomes, date: "text", time_ms: "number" });
   const users = await load("users", { user_id: "text" });
   const videos = await load("videos", { video_id: "text", upload_dt: "text" });
   const [user, video] = [take(users, places(log, users, "user_id")), take(videos, places(log, videos, "video_id"))];
-  const columns: Columns = {
+  const joined: Columns = {
     count: log.count,
     columns: { ...user.columns, ...video.columns, ...log.columns, age: ages(log, video) },
   };
+  const before = { raw: undefined, lag: "day", online: "row" } as const;
+  const columns = inputs === "raw"
+    ? joined
+    : history(past, { time: "time_ms", zone: "+08:00", before: before[inputs] }).over(joined).table;
   const split = splitOf(log);
   const trained = take(columns, Uint32Array.from(split.keys()).filter((row) => split[row] === 0));
-  const features = fit({ ...raw.log, ...raw.users, ...raw.videos, age: numeric() }, trained) as Features;
-  return { inputs: "raw", columns, features, splits: Object.keys(days), split, tasks, group: "user_id" };
+  const unfitted = { ...raw.log, ...raw.users, ...raw.videos, age: numeric(), ...inputs === "raw" ? {} : ofPast() };
+  const features = fit(unfitted, trained) as Features;
+  return { inputs, columns, features, splits: Object.keys(days), split, tasks, group: "user_id" };
+}
+
+/** The features that columns of history are read as: of rates as they are, of counts and times their logarithm. */
+function ofPast(): Record<string, UnfittedFeature> {
+  const featureOf = ({ kind }: PastFeature): UnfittedFeature => {
+    if (kind === "lastItems") return sequence({ most: 10, minCount: 2 });
+    return numeric({ transform: kind === "rate" ? "none" : "log1p", indicator: true });
+  };
+  return Object.fromEntries(Object.entries(past).map(([name, feature]) => [name, featureOf(feature)]));
 }
 
 function kindsOf(features: Readonly<Record<string, { readonly kind: string }>>): Record<string, "text" | "number"> {
@@ -135,4 +197,13 @@ export async function writeTable({ form, csv }: Table, folder: string): Promise<
   return path;
 }
 
-if (import.meta.main) console.log(await writeTable(tableOf(await rawLog()), "out/kuairand"));
+if (import.meta.main) {
+  const unknown = Deno.args.find((name) => !inputNames.some((known) => known === name));
+  if (unknown !== undefined) {
+    throw new TypeError(`Cannot write inputs: found ${unknown}, wanted ${inputNames.join(", ")}`);
+  }
+  for (const name of inputNames) {
+    if (Deno.args.length > 0 && !Deno.args.includes(name)) continue;
+    console.log(await writeTable(tableOf(await logOf(name)), "out/kuairand"));
+  }
+}

@@ -22,7 +22,7 @@ export interface TableForm {
   readonly categories: Readonly<Record<string, number>>;
   /** The columns of lists of codes, with spaces between, how many codes there are, and how long the longest list is. */
   readonly lists: Readonly<Record<string, { readonly size: number; readonly most: number }>>;
-  /** The columns of numbers as they are: nothing where one is missing. */
+  /** The columns of numbers as they are, of nine figures: nothing where one is missing. */
   readonly numbers: readonly string[];
 }
 
@@ -62,7 +62,8 @@ export function tableOf({ inputs, columns, features, splits, split, tasks, group
       const { starts } = encoded.lists![name];
       let most = 0;
       for (let row = 0; row < columns.count; row++) most = Math.max(most, starts[row + 1] - starts[row]);
-      lists[name] = { size: sizeOf(feature), most };
+      const owner = features[feature.like ?? name] as typeof feature;
+      lists[name] = { size: sizeOf(owner), most };
     } else if (feature.kind !== "category") {
       throw new TypeError(
         `Cannot write table\n  at ${name}: a feature of kind ${feature.kind} has no column of its own`,
@@ -85,7 +86,13 @@ export function tableOf({ inputs, columns, features, splits, split, tasks, group
     }),
     ...numbers.map((name): typeof cells[number] => {
       const column = columns.columns[name];
-      return [name, (row) => column.kind === "number" && !Number.isNaN(column.values[row]) ? column.values[row] : ""];
+      return [
+        name,
+        (row) =>
+          column.kind === "number" && !Number.isNaN(column.values[row])
+            ? Number(column.values[row].toPrecision(9))
+            : "",
+      ];
     }),
   ];
   const sizes = Object.fromEntries(categories.map(({ name, feature }) => [name, sizeOf(feature)]));

@@ -137,8 +137,8 @@ async function peersAt(
   }
 }
 
-/** The way to add an environment. */
-function remedyOf(environment: keyof typeof own): string {
+/** Returns the way to add an environment. */
+export function remedyOf(environment: keyof typeof own): string {
   const list = `tests/bench/peers/${environment === "peers" ? "requirements" : "fbgemm"}.txt`;
   return `To add them: python3 -m venv out/${environment} && out/${environment}/bin/pip install -r ${list}`;
 }
