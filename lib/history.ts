@@ -27,6 +27,8 @@ export {
   type SumOptions,
   timeSince,
 } from "./data/history/features.ts";
-export { type History, history, type HistoryOptions, type HistoryRun } from "./data/history/history.ts";
+export { type History, history, historyOf, type HistoryOptions, type HistoryRun } from "./data/history/history.ts";
 export type { PartsOptions } from "./data/history/parts.ts";
+export { loadHistory, saveHistory } from "./data/history/save.ts";
 export type { HistoryState } from "./data/history/state.ts";
+export type { Contents } from "./files/folder.ts";

@@ -88,6 +88,9 @@ const trained = {
   warm: null,
 } as const;
 
+const past =
+  histories.history({ seen: histories.count({ by: "w" }) }, { time: "y" }).over(main.sortBy(table, "y")).state;
+
 /** The arguments of a right call of every function. */
 const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unknown[]>>>> = {
   main: {
@@ -134,7 +137,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     evaluate: () => [model, data, options({ sorting: { most: 10, folder: "out" } })],
     evict: () => [worded, main.encode(worded, { w: ["b"] })],
     featuresOf: () => [spec],
-    fit: () => [{ y: main.numeric() }, table, options({ after: features, removed: [] })],
+    fit: () => [{ y: main.numeric() }, table, options({ after: features, removed: [], outcomes: ["w"] })],
     fixed: () => [options({ softmax: true, init })],
     fm: () => [ops.input("x", ["batch", 3, 2])],
     focal: () => [options({ gamma: 2, alpha: 0.5 })],
@@ -324,8 +327,11 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
       { seen: histories.count({ by: "w" }), of: histories.rate({ by: "w", of: "y" }) },
       { time: "t", before: "day" as const, zone: "+08:00", missing: "error" as const },
     ],
+    historyOf: () => [past],
     lastItems: () => [{ by: "w", item: "y", where: "y", most: 2 }],
     rate: () => [{ by: "w", separator: "|", where: "y", of: "y", weight: 2, prior: 0.5 }],
+    loadHistory: () => [{ "history.json": "{}" }],
+    saveHistory: () => [past, "out/nowhere/history"],
     sum: () => [{ by: "w", of: "y" }],
     timeSince: () => [{ by: [] }],
   },

@@ -1,7 +1,7 @@
 import { checkList, checkRecord, checkText, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
-import { type Column, type Columns, type ListColumn, take } from "./columns.ts";
+import { checkRows, type Column, type Columns, type ListColumn, take } from "./columns.ts";
 import { places } from "./places.ts";
 import { offsetOf, textTime, type TimeOptions } from "./times.ts";
 
@@ -24,7 +24,7 @@ import { offsetOf, textTime, type TimeOptions } from "./times.ts";
  */
 export function withColumns(table: Columns, columns: Readonly<Record<string, Column | ListColumn>>): Columns {
   const action = "add columns";
-  take(table, []); // checks its form
+  checkRows(action, table);
   checkRecord(action, "columns", columns);
   for (const [name, column] of Object.entries(columns)) {
     const at = `Cannot ${action}\n  at column ${quoted(name)}`;
@@ -45,7 +45,7 @@ export function withColumns(table: Columns, columns: Readonly<Record<string, Col
     columns: { ...table.columns, ...Object.fromEntries(plain) },
     ...(Object.keys(lists).length > 0 && { lists: lists as Readonly<Record<string, ListColumn>> }),
   };
-  take(all, []); // checks the form of the new ones
+  checkRows(action, all);
   return all;
 }
 
@@ -84,7 +84,7 @@ function lengthOf(column: Readonly<Record<string, unknown>>): number | undefined
 export function concatTables(tables: readonly Columns[]): Columns {
   checkList(action, "tables", tables);
   if (tables.length === 0) throw new TypeError(`Cannot ${action}: found an empty list, wanted at least one table`);
-  for (const table of tables) take(table, []); // checks their form
+  for (const table of tables) checkRows(action, table);
   const [first] = tables;
   checkNames(tables, (table) => table.columns);
   checkNames(tables, (table) => table.lists ?? {});
@@ -232,7 +232,7 @@ export function splitBy(
 
 /** Returns the numbers of a column, none of which is missing. */
 function numbersIn(action: string, table: Columns, name: string): Float64Array {
-  take(table, []); // checks its form
+  checkRows(action, table);
   checkText(action, "column", name);
   if (!Object.hasOwn(table.columns, name)) {
     const hint = advice(name, Object.keys(table.columns));

@@ -1,7 +1,7 @@
 import { checkText, kindOf, optionsOf } from "../errors/kinds.ts";
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
-import { type Columns, type NumberColumn, take, type TextColumn } from "./columns.ts";
+import { checkRows, type Columns, type NumberColumn, type TextColumn } from "./columns.ts";
 
 /** Options of functions that read times. */
 export interface TimeOptions {
@@ -139,7 +139,7 @@ function wordsOf(
 
 /** Returns times in milliseconds. */
 function timesIn(action: string, table: Columns, name: string, given: TimeOptions, option = "unit"): Float64Array {
-  take(table, []); // checks its form
+  checkRows(action, table);
   checkText(action, "column", name);
   const { zone = "+00:00", unit = "ms" } = optionsOf(action, given, ["zone", "unit"]);
   const offset = offsetOf(action, zone);

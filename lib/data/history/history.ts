@@ -1,7 +1,7 @@
-import { checkText, kindOf, optionsOf } from "../../errors/kinds.ts";
+import { checkText, isRecord, kindOf, optionsOf } from "../../errors/kinds.ts";
 import { advice } from "../../errors/nearest.ts";
 import { quoted } from "../../errors/quoted.ts";
-import { type Columns, take } from "../columns.ts";
+import { checkRows, type Columns } from "../columns.ts";
 import type { TableParts } from "../dataset.ts";
 import { offsetOf } from "../times.ts";
 import { checkPast, type PastFeature } from "./features.ts";
@@ -121,7 +121,7 @@ export function history(features: Readonly<Record<string, PastFeature>>, options
   if (plan.outcomes.includes(clock.time)) {
     throw new TypeError(`Cannot ${action}: the time ${quoted(clock.time)} is a column that a feature sums or tests`);
   }
-  const form = formOf(checked, options);
+  const form = formOf(checked, optionsOf(action, options, optionNames));
   const from = (state?: HistoryState) => runFrom(action, plan, clock, form, state);
   const asking = new WeakMap<HistoryState, Run>(); // at() does not change them
   const begin = (state?: HistoryState): HistoryRun => {
@@ -161,13 +161,50 @@ export function history(features: Readonly<Record<string, PastFeature>>, options
   });
 }
 
+/**
+ * The history that a state is of, whose features and options stand in it: a program that serves needs no other copy of them.
+ *
+ * @param state The state, such as one that was loaded.
+ * @throws {TypeError} if it is not a state.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { history, historyOf, timeSince } from "@gatehouse/gatehouse/history";
+ *
+ * const past = history({ since: timeSince({ by: "user" }) }, { time: "time" });
+ * const column = (...values: number[]) => ({ kind: "number", values: Float64Array.from(values) }) as const;
+ * const { state } = past.over({ count: 1, columns: { time: column(5), user: column(1) } });
+ * const again = historyOf(state).over({ count: 1, columns: { time: column(9), user: column(1) } }, state);
+ * assertEquals(again.table.columns.since, column(4));
+ * ```
+ */
+export function historyOf(state: HistoryState): History {
+  checkState(action, state);
+  const { features, ...options } = formIn(state);
+  return history(features, options);
+}
+
+/** Returns the features and options in a state. */
+function formIn({ form }: HistoryState): HistoryOptions & { readonly features: History["features"] } {
+  try {
+    const found: unknown = JSON.parse(form);
+    if (isRecord(found)) return found as unknown as ReturnType<typeof formIn>;
+  } catch {
+    // reported below
+  }
+  throw new TypeError(`Cannot ${action}: the form of the state, ${kindOf(form)}, is not JSON`);
+}
+
 const action = "compute history";
 
 const plain: Where = { at: `Cannot ${action}`, first: 0 };
 
+const optionNames = ["time", "before", "zone", "missing"];
+
 /** Returns the reading of time that options ask for. */
 function clockOf(given: HistoryOptions): Clock {
-  const options = optionsOf(action, given, ["time", "before", "zone", "missing"]);
+  const options = optionsOf(action, given, optionNames);
   const { time, before = "row", zone = "+00:00", missing = "missing" } = options;
   checkText(action, "time", time);
   for (
@@ -191,16 +228,19 @@ function clockOf(given: HistoryOptions): Clock {
 }
 
 /** Returns the features and the options of a history as JSON. */
-function formOf(
-  features: Readonly<Record<string, PastFeature>>,
-  { time, before = "row", zone = "+00:00" }: HistoryOptions,
-) {
-  return JSON.stringify({ time, before, ...(before === "day" && { zone }), features });
+function formOf(features: History["features"], { time, before, zone, missing }: HistoryOptions): string {
+  return JSON.stringify({
+    time,
+    before: before ?? "row",
+    zone: zone ?? "+00:00",
+    missing: missing ?? "missing",
+    features,
+  });
 }
 
 /** Returns a table that has no column of a feature's name. */
 function checkedTable(table: Columns, features: History["features"], at = `Cannot ${action}`): Columns {
-  take(table, []); // checks its form
+  checkRows(action, table);
   const clash = Object.keys(features).find((name) =>
     Object.hasOwn(table.columns, name) || Object.hasOwn(table.lists ?? {}, name)
   );

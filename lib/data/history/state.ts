@@ -59,26 +59,46 @@ export function runFrom(action: string, plan: Plan, clock: Clock, form: string, 
     const wanted = `wanted one of this history: its features and options are others`;
     throw new TypeError(`Cannot ${action}: found a state of another history, ${wanted}${difference(state.form, form)}`);
   }
-  const { arrays } = state;
   run.columns.forEach((column, at) => column.values = valuesOf(state, `columns/${at}`));
   const groups = run.groups.map(({ group, sums }, at) => {
-    const named = (name: string) => arrays[`groups/${at}/${name}`];
-    const moments = named("moments") as Float64Array<ArrayBuffer>;
-    growSums(sums, moments.length);
-    sums.moments.set(moments);
-    sums.settled.set(named("settled"));
-    sums.pending.set(named("pending"));
+    const named = namedIn(action, state, `groups/${at}`);
+    const keys = lengthIn(state, `groups/${at}/moments`);
+    growSums(sums, keys);
+    sums.moments.set(named("moments", Float64Array, keys));
+    sums.settled.set(named("settled", Float64Array, keys * sums.last.length));
+    sums.pending.set(named("pending", Float64Array, keys * sums.last.length));
     return {
       group,
       sums,
-      pairs: group.columns.slice(1).map((_, place) => numberPlaces(named(`pairs/${place}`) as Float64Array)),
+      pairs: group.columns.slice(1).map((_, place) => numberPlaces(named(`pairs/${place}`, Float64Array))),
       recent: group.lists.map(({ most }, place) => {
-        const [counts, items] = [named(`lists/${place}/counts`), named(`lists/${place}/items`)];
-        return recentOf(most, { counts, items } as Parameters<typeof recentOf>[1]);
+        const counts = named(`lists/${place}/counts`, Int32Array, 2 * keys);
+        const items = named(`lists/${place}/items`, Int32Array, counts.reduce((sum, count) => sum + count, 0));
+        return recentOf(most, { counts, items });
       }),
     };
   });
   return { ...run, groups, rows: state.rows, time: state.time };
+}
+
+/** Returns a function that returns an array of a state, which must be of a type and a length. */
+function namedIn(action: string, { arrays }: HistoryState, path: string) {
+  return <A extends Float64Array<ArrayBuffer> | Int32Array<ArrayBuffer>>(
+    name: string,
+    type: new (length: number) => A,
+    length?: number,
+  ): A => {
+    const found = Object.hasOwn(arrays, `${path}/${name}`) ? arrays[`${path}/${name}`] : undefined;
+    if (found instanceof type && (length === undefined || found.length === length)) return found;
+    const wanted = `wanted ${length ?? "its"} numbers, ${type.name}`;
+    throw new TypeError(
+      `Cannot ${action}\n  at state.arrays[${quoted(`${path}/${name}`)}]: ${wanted}, found ${kindOf(found)}`,
+    );
+  };
+}
+
+function lengthIn({ arrays }: HistoryState, name: string): number {
+  return Object.hasOwn(arrays, name) ? arrays[name].length : 0;
 }
 
 /** Returns the distinct values of a column that a state knows. */
