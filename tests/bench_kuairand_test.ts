@@ -2,7 +2,8 @@ import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows }
 import { readPredictions, writePredictions } from "../examples/kuairand/predictions.ts";
 import { compareAuc } from "../lib/metrics.ts";
 import { bag, category, type Columns, fit, hashed, numeric, readCsv, sequence } from "../mod.ts";
-import { logOf, tasks, writeTable } from "./bench/kuairand_inputs.ts";
+import { tasks } from "../examples/kuairand/log.ts";
+import { logOf, writeTable } from "./bench/kuairand_inputs.ts";
 import { differences, type Judged, judgedIn, resultsText } from "./bench/kuairand_results.ts";
 import { type Log, tableOf } from "./bench/kuairand_table.ts";
 import { withTemp } from "./temp.ts";
@@ -58,8 +59,8 @@ Deno.test("tableOf() refuses features that have no column of their own", () => {
 Deno.test("logOf() has history of earlier days with lag, of earlier rows online, and none raw", async () => {
   const load = (inputs: "raw" | "lag" | "online") => logOf(inputs, "examples/sample", false);
   const [raw, lag, online] = [await load("raw"), await load("lag"), await load("online")];
-  const shown = ({ columns }: Log): readonly number[] => numbers(columns, "shown by user");
-  assertEquals(raw.columns.columns["shown by user"], undefined);
+  const shown = ({ columns }: Log): readonly number[] => numbers(columns, "shown to user");
+  assertEquals(raw.columns.columns["shown to user"], undefined);
   const known = Object.keys(raw.features);
   assertEquals(Object.keys(lag.features).slice(0, known.length), known);
   assertEquals(Object.keys(lag.features), Object.keys(online.features));

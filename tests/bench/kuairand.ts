@@ -3,7 +3,10 @@ import { commandLine, type Context, run, type Values } from "../../examples/cli.
 import type { Options } from "../../examples/options.ts";
 import { readPredictions } from "../../examples/kuairand/predictions.ts";
 import { labels, readCsv, take, type TextColumn } from "../../mod.ts";
-import { inputNames, logOf, tasks, writeTable } from "./kuairand_inputs.ts";
+import { inputNames, type Inputs } from "../../examples/kuairand/inputs.ts";
+import { tasks } from "../../examples/kuairand/log.ts";
+import { names } from "../../examples/kuairand/models.ts";
+import { logOf, writeTable } from "./kuairand_inputs.ts";
 import { differences, type Judged, judgedIn, resultsText } from "./kuairand_results.ts";
 import { tableOf } from "./kuairand_table.ts";
 import { own, remedyOf } from "./python.ts";
@@ -23,7 +26,7 @@ const seedless: readonly string[] = ["logistic regression"];
 const settings = {
   inputs: { kind: "choices", help: "what models read", of: inputNames, default: inputNames },
   peers: { kind: "choices", help: "the models of others", of: [...peers, "none"], default: peers },
-  ours: { kind: "choices", help: "our models", of: ["mmoe", "best", "none"], default: ["mmoe", "best"] },
+  ours: { kind: "choices", help: "our models", of: [...names, "none"], default: names },
   engine: { kind: "choice", help: "what computes ours", of: ["wasm", "onnx"], default: "wasm" },
   seeds: { kind: "number", help: "trainings of each model, from the seed on", default: 3, from: 1, whole: true },
   write: { kind: "flag", help: "writes the table as tests/bench/KUAIRAND.md" },
@@ -79,7 +82,7 @@ function ourRun(model: string, inputs: string, seed: number, engine: string): Ru
 async function peerRun(model: string, inputs: string, seed: number): Promise<Run> {
   const table = `${folder}/${inputs}`;
   if (!await exists(`${table}.json`)) {
-    await writeTable(tableOf(await logOf(inputs as typeof inputNames[number])), folder);
+    await writeTable(tableOf(await logOf(inputs as Inputs)), folder);
   }
   const words = ["tests/bench/peers/kuairand.py", table, model, "--seed", `${seed}`, "--predictions", predicted];
   return { model, inputs, seed, program: own.peers, words, remedy: remedyOf("peers") };
@@ -145,7 +148,7 @@ async function compared(lines: readonly Judged[]): Promise<ReturnType<typeof dif
 /** Returns the labels of the rows to test on, by task. */
 async function testLabels(inputs: string): Promise<Readonly<Record<string, ArrayLike<number>>>> {
   const path = `${folder}/${inputs}.csv`;
-  if (!await exists(path)) await writeTable(tableOf(await logOf(inputs as typeof inputNames[number])), folder);
+  if (!await exists(path)) await writeTable(tableOf(await logOf(inputs as Inputs)), folder);
   const columns = { split: "text", ...Object.fromEntries(tasks.map((task) => [task, "number" as const])) } as const;
   const table = await readCsv(path, { columns });
   const { codes, words } = table.columns.split as TextColumn;
