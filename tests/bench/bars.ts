@@ -34,6 +34,9 @@ export const bars: readonly Bar[] = [
   ...ratios("wasm", "train_step_ms", "best of torch", { W4: 0.6, W6: 0.5 }),
   ...ratios("onnx", "train_step_ms", "torch-rechub", { W8: 1.5 }),
   ...ratios("wasm", "train_step_ms", "torch-rechub", { W8: 0.8 }),
+  ...["onnx", "wasm"].map((engine): Bar => {
+    return { what: "torch-rechub's memory over ours", of: ["W8", engine, "process_mib", "torch-rechub"], least: 2 };
+  }),
   ...["wasm", "onnx"].flatMap((engine) =>
     ratios(engine, "train_step_ms", "ours, fuse off", { W1: 0.95, W2: 0.95, W3: 0.95, W4: 0.95, W5: 0.95 })
   ),

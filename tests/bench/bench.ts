@@ -10,7 +10,7 @@ import { pasts } from "./history.ts";
 import { type Bench, type Line, lineTable } from "./lines.ts";
 import { machine } from "./machine.ts";
 import { spread } from "./measure.ts";
-import { leaks, peaks } from "./memory.ts";
+import { leaks, peaks, processes } from "./memory.ts";
 import { profiles } from "./profile.ts";
 import { type Peers, python } from "./python.ts";
 import { reading } from "./reading.ts";
@@ -74,7 +74,10 @@ await run(command, async (options, { say, record, signal }) => {
     if (peers !== undefined) await peakOf(peers, bench);
     const fast = without(engines, "cpu"); // which takes seconds for a step of all cases but one
     const measured: Record<typeof sections[number], () => Promise<void>> = {
-      peak: () => peaks(Object.keys(fast), bench),
+      peak: async () => {
+        await peaks(Object.keys(fast), bench);
+        if (peers !== undefined) await processes(Object.keys(fast), bench);
+      },
       steps: async () => {
         for (const name of options.case as CaseName[]) {
           await steps(await load(name), { engines: name === "W1" ? engines : fast, peers }, bench);

@@ -1,138 +1,76 @@
-/** Writes KuaiRand-Pure with the inputs of our models for those of others: `out/kuairand/raw.csv` and what it holds, `raw.json`. */
-import { bag, category, type Columns, type Features, fit, numeric, readCsv, take, type TextColumn } from "../../mod.ts";
-import { findKuairand, kuairandFiles } from "../../examples/paper/kuairand_files.ts";
+/**
+ * Writes KuaiRand-Pure with the inputs of our models for those of others: of `raw`, `lag` and `online`, or those that are
+ * named, `out/bench_kuairand/INPUTS.csv` and what it holds, `INPUTS.json`.
+ */
+import { days, inputNames, type Inputs, prepare, withPast } from "../../examples/kuairand/inputs.ts";
+import { readLog, readTables, tasks, text } from "../../examples/kuairand/log.ts";
 import { partOf, writeChunks } from "../../lib/datasets/unpack.ts";
 import { type Log, type Table, tableOf } from "./kuairand_table.ts";
 
-/** The tasks. */
-export const tasks = ["is_click", "long_view", "is_like", "is_profile_enter"] as const;
-
-/** The parts of the rows, and the last day of each. */
-export const days = { train: "20220504", validation: "20220505", test: "20220506" } as const;
-
-const amount = numeric({ transform: "log1p" });
-
-/** The features of a showing, of its user and of its video, by the file that has them. */
-const raw = {
-  log: {
-    user_id: category({ minCount: 2 }),
-    video_id: category({ minCount: 2 }),
-    hourmin: category(),
-    tab: category(),
-    duration_ms: amount,
-  },
-  users: {
-    user_active_degree: category(),
-    is_lowactive_period: category(),
-    is_live_streamer: category(),
-    is_video_author: category(),
-    follow_user_num_range: category(),
-    fans_user_num_range: category(),
-    friend_user_num_range: category(),
-    register_days_range: category(),
-    ...Object.fromEntries(Array.from({ length: 18 }, (_, i) => [`onehot_feat${i}`, category({ minCount: 5 })])),
-    follow_user_num: amount,
-    fans_user_num: amount,
-    friend_user_num: amount,
-    register_days: amount,
-  },
-  videos: {
-    author_id: category({ minCount: 2 }),
-    music_id: category({ minCount: 2 }),
-    video_type: category(),
-    upload_type: category(),
-    visible_status: category(),
-    music_type: category(),
-    tag: bag({ separator: "," }),
-  },
-} as const;
-
 /**
- * KuaiRand-Pure with the raw inputs: ids, tables of users and videos, when and where.
+ * KuaiRand-Pure with the inputs that `deno task kuairand` gives our models, in the order of its log.
  *
  * @param folder The folder of the files. By default GATEHOUSE_DATA, then `data`.
  * @throws {Error} if the files are not found, or others.
  */
-export async function rawLog(folder?: string, verify = true): Promise<Log> {
-  const load = async (of: keyof typeof kuairandFiles, more: Readonly<Record<string, "text" | "number">>) => {
-    const { name, sha256 } = kuairandFiles[of];
-    const path = await findKuairand(name, folder);
-    return await readCsv(path, { columns: { ...kindsOf(raw[of]), ...more }, sha256: verify ? sha256 : undefined });
+export async function logOf(inputs: Inputs, folder?: string, verify = true): Promise<Log> {
+  const reading = { folder, verify };
+  const log = await readLog(await readTables(reading), reading);
+  const { features } = prepare(log, inputs);
+  const { table } = withPast(log, inputs);
+  const { codes, words } = text(table, "date");
+  const parts = Object.values(days);
+  const of = words.map((day) => parts.findIndex(([first, last]) => first <= day && day <= last));
+  return {
+    inputs,
+    columns: table,
+    features,
+    splits: Object.keys(days),
+    split: codes.map((code) => of[code]),
+    tasks,
+    group: "user_id",
   };
-  const outcomes = Object.fromEntries(tasks.map((task) => [task, "number" as const]));
-  const log = await load("log", { ...outcomes, date: "text" });
-  const users = await load("users", { user_id: "text" });
-  const videos = await load("videos", { video_id: "text", upload_dt: "text" });
-  const [user, video] = [take(users, places(log, users, "user_id")), take(videos, places(log, videos, "video_id"))];
-  const columns: Columns = {
-    count: log.count,
-    columns: { ...user.columns, ...video.columns, ...log.columns, age: ages(log, video) },
-  };
-  const split = splitOf(log);
-  const trained = take(columns, Uint32Array.from(split.keys()).filter((row) => split[row] === 0));
-  const features = fit({ ...raw.log, ...raw.users, ...raw.videos, age: numeric() }, trained) as Features;
-  return { inputs: "raw", columns, features, splits: Object.keys(days), split, tasks, group: "user_id" };
 }
 
-function kindsOf(features: Readonly<Record<string, { readonly kind: string }>>): Record<string, "text" | "number"> {
-  return Object.fromEntries(
-    Object.entries(features).map(([name, { kind }]) => [name, kind === "numeric" ? "number" : "text"]),
-  );
-}
-
-/** Returns the row of a table for each row of the log. */
-function places(log: Columns, table: Columns, key: string): Int32Array {
-  const [own, keys] = [log.columns[key] as TextColumn, table.columns[key] as TextColumn];
-  const rowOf = new Map<string, number>();
-  keys.codes.forEach((code, row) => rowOf.set(keys.words[code], row));
-  return own.codes.map((code) => rowOf.get(own.words[code])!);
-}
-
-/** Returns the days from the upload of a video to its showing. */
-function ages(log: Columns, video: Columns): Columns["columns"][string] {
-  const [date, upload] = [log.columns.date as TextColumn, video.columns.upload_dt as TextColumn];
-  const shown = date.words.map((day) => Date.parse(`${day.slice(0, 4)}-${day.slice(4, 6)}-${day.slice(6)}`));
-  const made = upload.words.map((day) => Date.parse(day));
-  const values = Float64Array.from({ length: log.count }, (_, row) => {
-    return (shown[date.codes[row]] - made[upload.codes[row]]) / 86_400_000;
-  });
-  return { kind: "number", values };
-}
-
-function splitOf(log: Columns): Int32Array {
-  const { codes, words } = log.columns.date as TextColumn;
-  const of = words.map((day) => Object.values(days).findIndex((last) => day <= last));
-  return codes.map((code) => of[code]);
-}
-
-/** Writes a table to `FOLDER/INPUTS.csv` and `.json`, which is written last. */
+/** Writes a table to `FOLDER/INPUTS.csv` and `.json`, which is written last; each whole, or not at all. */
 export async function writeTable({ form, csv }: Table, folder: string): Promise<string> {
   await Deno.mkdir(folder, { recursive: true });
-  const [path, encoder] = [`${folder}/${form.inputs}`, new TextEncoder()];
-  const write = async (path: string, pieces: () => Iterable<string>) => {
-    const part = partOf(path);
-    try {
-      await writeChunks(
-        part,
-        (async function* () {
-          let text = "";
-          for (const piece of pieces()) {
-            text += piece;
-            if (text.length < 2 ** 16) continue;
-            yield encoder.encode(text);
-            text = "";
-          }
-          yield encoder.encode(text);
-        })(),
-      );
-      await Deno.rename(part, path);
-    } finally {
-      await Deno.remove(part).catch(() => {});
-    }
-  };
-  await write(`${path}.csv`, csv);
-  await write(`${path}.json`, () => [JSON.stringify(form)]);
+  const path = `${folder}/${form.inputs}`;
+  await write(`${path}.csv`, csv());
+  await write(`${path}.json`, [JSON.stringify(form)]);
   return path;
 }
 
-if (import.meta.main) console.log(await writeTable(tableOf(await rawLog()), "out/kuairand"));
+async function write(path: string, pieces: Iterable<string>): Promise<void> {
+  const part = partOf(path);
+  try {
+    await writeChunks(part, chunks(pieces));
+    await Deno.rename(part, path);
+  } finally {
+    await Deno.remove(part).catch(() => {});
+  }
+}
+
+/** Yields text as bytes, in pieces that are worth a write. */
+async function* chunks(pieces: Iterable<string>): AsyncGenerator<Uint8Array> {
+  const encoder = new TextEncoder();
+  let text = "";
+  for (const piece of pieces) {
+    text += piece;
+    if (text.length < 2 ** 16) continue;
+    yield encoder.encode(text);
+    text = "";
+  }
+  yield encoder.encode(text);
+}
+
+if (import.meta.main) {
+  const unknown = Deno.args.find((name) => !inputNames.some((known) => known === name));
+  if (unknown !== undefined) {
+    throw new TypeError(`Cannot write inputs: found ${unknown}, wanted ${inputNames.join(", ")}`);
+  }
+  for (const name of inputNames) {
+    if (Deno.args.length > 0 && !Deno.args.includes(name)) continue;
+    console.log(await writeTable(tableOf(await logOf(name)), "out/bench_kuairand"));
+  }
+}

@@ -1,4 +1,4 @@
-import { type Columns, encode, type Features, labels } from "../../mod.ts";
+import { type Columns, encode, type Features, labels, type Lists } from "../../mod.ts";
 
 /** Rows of a log with their features, as programs in other languages read them. */
 export interface Table {
@@ -22,7 +22,7 @@ export interface TableForm {
   readonly categories: Readonly<Record<string, number>>;
   /** The columns of lists of codes, with spaces between, how many codes there are, and how long the longest list is. */
   readonly lists: Readonly<Record<string, { readonly size: number; readonly most: number }>>;
-  /** The columns of numbers as they are: nothing where one is missing. */
+  /** The columns of numbers as they are, of nine figures: nothing where one is missing. */
   readonly numbers: readonly string[];
 }
 
@@ -46,7 +46,7 @@ export interface Log {
 
 /**
  * Returns a log as a table: codes by the vocabularies that a model of ours has, numbers as they are. Column `group` has a
- * number for each group, unknown users among them.
+ * number for each group, unknown users among them. Numbers in buckets are left out where they are there as numbers too.
  *
  * @throws {TypeError} if a feature is of a kind that is neither a number nor words.
  */
@@ -54,19 +54,19 @@ export function tableOf({ inputs, columns, features, splits, split, tasks, group
   const encoded = encode(features, columns);
   const named = Object.entries(features);
   const categories = named.flatMap(([name, feature]) => feature.kind === "category" ? [{ name, feature }] : []);
-  const numbers: string[] = [];
-  const lists: Record<string, { size: number; most: number }> = {};
-  for (const [name, feature] of named) {
-    if (feature.kind === "numeric") numbers.push(name);
-    else if (feature.kind === "bag" || feature.kind === "sequence") {
-      const { starts } = encoded.lists![name];
-      let most = 0;
-      for (let row = 0; row < columns.count; row++) most = Math.max(most, starts[row + 1] - starts[row]);
-      lists[name] = { size: sizeOf(feature), most };
-    } else if (feature.kind !== "category") {
-      throw new TypeError(
-        `Cannot write table\n  at ${name}: a feature of kind ${feature.kind} has no column of its own`,
-      );
+  const numbers = named.flatMap(([name, { kind }]) => kind === "numeric" ? [name] : []);
+  const lists = Object.fromEntries(
+    named.flatMap(([name, feature]) => {
+      if (feature.kind !== "bag" && feature.kind !== "sequence") return [];
+      const owner = features[feature.like ?? name] as typeof feature;
+      return [[name, { size: sizeOf(owner), most: longest(encoded.lists![name]) }]];
+    }),
+  );
+  for (const [name, { kind }] of named) {
+    const known = ["numeric", "category", "bag", "sequence"].includes(kind) ||
+      kind === "bucketed" && numbers.some((other) => valuesOf(columns, other) === valuesOf(columns, name));
+    if (!known) {
+      throw new TypeError(`Cannot write table\n  at ${name}: a feature of kind ${kind} has no column of its own`);
     }
   }
   const groups = columns.columns[group];
@@ -84,8 +84,8 @@ export function tableOf({ inputs, columns, features, splits, split, tasks, group
       return [name, (row) => codes.subarray(starts[row], starts[row + 1]).join(" ")];
     }),
     ...numbers.map((name): typeof cells[number] => {
-      const column = columns.columns[name];
-      return [name, (row) => column.kind === "number" && !Number.isNaN(column.values[row]) ? column.values[row] : ""];
+      const values = valuesOf(columns, name)!;
+      return [name, (row) => Number.isNaN(values[row]) ? "" : Number(values[row].toPrecision(9))];
     }),
   ];
   const sizes = Object.fromEntries(categories.map(({ name, feature }) => [name, sizeOf(feature)]));
@@ -98,6 +98,15 @@ export function tableOf({ inputs, columns, features, splits, split, tasks, group
 /** Returns how many codes a vocabulary has: those of a missing and of an unknown word come first. */
 function sizeOf({ words, unknowns = 1 }: { readonly words?: readonly string[]; readonly unknowns?: number }): number {
   return 1 + unknowns + (words?.length ?? 0);
+}
+
+function longest({ starts }: Lists): number {
+  return starts.subarray(1).reduce((most, end, row) => Math.max(most, end - starts[row]), 0);
+}
+
+function valuesOf({ columns }: Columns, name: string): Float64Array | undefined {
+  const column = columns[name];
+  return column.kind === "number" ? column.values : undefined;
 }
 
 function* csvOf(rows: number, cells: readonly [string, (row: number) => string | number][]): Generator<string> {

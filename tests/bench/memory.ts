@@ -1,6 +1,7 @@
-import { type Case, cases } from "./cases.ts";
-import { type Bench, own } from "./lines.ts";
+import { type Case, cases, prepared } from "./cases.ts";
+import { against, type Bench, own } from "./lines.ts";
 import type { Asked, Found } from "./memory_apart.ts";
+import { dimsOf, peakOfPeer } from "./python.ts";
 
 /** Memory at a tenth and at the end of a long training of W1: what is leaked shows as a difference. */
 export async function leaks(engines: readonly string[], steps: number, bench: Bench): Promise<void> {
@@ -25,6 +26,24 @@ export async function peaks(engines: readonly string[], bench: Bench): Promise<v
     write("peak_mib", peak / mebi);
     write("peak_over_needed", peak / needed);
     if (engine === "wasm") write("arrays_peak_over_needed", arrays.most / needed);
+  }
+}
+
+/** The most memory of processes that train W8, ours and torch-rechub's. */
+export async function processes(engines: readonly string[], bench: Bench): Promise<void> {
+  const of = { name: "W8", ...cases.W8 };
+  bench.note("W8: memory of a process of torch-rechub");
+  const theirs = await peakOfPeer(dimsOf(prepared(of)), "torch-rechub", bench.signal);
+  for (const engine of engines) {
+    bench.note(`W8: memory of a process on ${engine}`);
+    const { process, peak } = await apart({ of, engine, steps: 10 }, bench);
+    const write = (metric: string, ours: number, theirs: number | undefined) => {
+      bench.write(own("W8", engine, metric, [ours / mebi]));
+      if (theirs === undefined) return;
+      bench.write(against("W8", engine, metric, "torch-rechub", [theirs / mebi], [ours / mebi]));
+    };
+    write("process_mib", process, theirs?.process);
+    write("training_mib", peak, theirs?.training);
   }
 }
 

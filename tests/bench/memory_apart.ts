@@ -21,6 +21,8 @@ export interface Asked {
 export interface Found {
   /** The most memory of the process in steps after the first, above what there was before the model. */
   readonly peak: number;
+  /** The most memory of the process, its programs and compiling among it. */
+  readonly process: number;
   /** Parameters, slots and live activations, as the graph has them that the engine was given. */
   readonly needed: number;
   /** The memory of the process after a tenth of the steps and after all. */
@@ -47,14 +49,17 @@ async function found({ of, engine: name, steps }: Asked): Promise<Found> {
   const before = await residentNow();
   const kept: number[] = [];
   const arrays: number[] = [];
-  let [peak, bytes] = [0, 0];
+  let [peak, whole, bytes] = [0, 0, 0];
   await learn({ ...small, spec, rows, batch }, steps, async (step) => {
     if (step === 1) {
+      whole = await most.since();
       await residentNow(); // what was needed to compile is no longer
       await most.since();
     }
     if (step === 10) {
-      peak = await most.since() - before;
+      const found = await most.since();
+      whole = Math.max(whole, found);
+      peak = found - before;
       most.close();
       bytes = wasm?.most() ?? 0;
     }
@@ -65,6 +70,7 @@ async function found({ of, engine: name, steps }: Asked): Promise<Found> {
   const need = live(graphs[loaded], batch);
   return {
     peak,
+    process: whole,
     needed: need.resident + need.activations,
     resident: { early: kept[0], late: kept[kept.length - 1] },
     arrays: { early: arrays[0], late: arrays[arrays.length - 1], most: bytes },

@@ -102,6 +102,27 @@ export async function python(say: (line: string) => void = console.error): Promi
   return other === undefined ? main : together(main, other);
 }
 
+/**
+ * The most memory of a process that trains a variant for ten steps, in bytes: all of it, and what it has above what it had
+ * before the model.
+ *
+ * @returns Undefined where Python or torch is missing.
+ */
+export async function peakOfPeer(
+  of: Dims,
+  variant: string,
+  signal: AbortSignal,
+): Promise<{ readonly process: number; readonly training: number } | undefined> {
+  const path = await exists(own.peers) ? own.peers : await named();
+  if (path === undefined) return undefined;
+  const args = [script, "--memory", JSON.stringify({ case: of, variant })];
+  const { success, stdout, stderr } = await new Deno.Command(path, { args, signal }).output();
+  signal.throwIfAborted();
+  const [text, error] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  if (!success) throw new Error(`Cannot measure memory\n  at ${of.name}, ${variant}: ${error.trim()}`);
+  return JSON.parse(text);
+}
+
 /** Peers of two environments as one: what only the second has is asked of it. */
 export function together(main: Peers, other: Peers): Peers {
   const whose = (variant: string) => main.variants.includes(variant) ? main : other;
@@ -137,8 +158,8 @@ async function peersAt(
   }
 }
 
-/** The way to add an environment. */
-function remedyOf(environment: keyof typeof own): string {
+/** Returns the way to add an environment. */
+export function remedyOf(environment: keyof typeof own): string {
   const list = `tests/bench/peers/${environment === "peers" ? "requirements" : "fbgemm"}.txt`;
   return `To add them: python3 -m venv out/${environment} && out/${environment}/bin/pip install -r ${list}`;
 }

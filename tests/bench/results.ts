@@ -53,7 +53,7 @@ const sections: Readonly<Record<string, (line: Line) => boolean>> = {
 };
 
 /** The metrics of memory. */
-const inMemory = /resident|arrays|needed|peak_mib|peak_over/;
+const inMemory = /resident|arrays|needed|peak_mib|peak_over|process_mib|training_mib/;
 
 if (import.meta.main) {
   const run = read(Deno.readTextFileSync("out/bench.jsonl"));
@@ -228,12 +228,14 @@ ${
       lines.filter(({ metric }) => inMemory.test(metric)).map((line) => [
         line.case,
         line.engine,
-        line.metric.replaceAll("_", " "),
+        `${line.metric.replaceAll("_", " ")}${line.peer === null ? "" : `, ${line.peer}`}`,
         number(line.median),
       ]),
     )
   }
 
+The memory of a process is all that it has, its programs among it: PyTorch's build with CUDA has more of these than the one
+without. That of training is what it has above what it had before the model.
 Parameters and slots are there twice, as they are read and as they are written; the need counts both. All sessions of onnx
 share one arena, which grows by what is asked for: with ONNX Runtime's own, whose pieces double, W3 took 1.55 times its
 need. W1 on onnx does not lose memory: a longer run had 166 MiB at 12,000 steps and 166 at 120,000.

@@ -1,6 +1,6 @@
 """Trains one peer on a table of KuaiRand that `tests/bench/kuairand_inputs.ts` wrote, and judges it.
 
-    out/peers/bin/python tests/bench/peers/kuairand.py out/kuairand/raw "LightGBM" --seed 7
+    out/peers/bin/python tests/bench/peers/kuairand.py out/bench_kuairand/raw "LightGBM" --seed 7
 
 Writes a line of JSON for each task of the rows to validate and to test on: {"model", "inputs", "task", "split", "auc",
 "gauc", "seed", "seconds", "mib"}. GAUC is over users, weighted by rows. The seconds are those of the trainings that were

@@ -60,11 +60,11 @@ def read(path: str, share: float = 1.0) -> Table:
         if name == "train":
             rows = rows[len(rows) - round(len(rows) * share) :]
         return Part(
-            {key: rows[key].to_numpy(np.int64) for key in form["categories"]},
+            {key: rows[key].to_numpy(np.int64, copy=True) for key in form["categories"]},
             {key: padded(rows[key], of["most"]) for key, of in lists.items()},
             {key: rows[key].to_numpy(np.float32) for key in form["numbers"]},
-            rows[form["tasks"]].to_numpy(np.float32),
-            rows["group"].to_numpy(np.int64),
+            rows[form["tasks"]].to_numpy(np.float32, copy=True),
+            rows["group"].to_numpy(np.int64, copy=True),
         )
 
     sizes = form["categories"] | {key: of["size"] for key, of in lists.items()}

@@ -10,7 +10,8 @@ reply, in order, {"error"} where it failed:
 
 A case has the members of `Case` in models.py. The end of the input is the end of the worker. With `--fbgemm` it times
 what FBGEMM trains alone, in an environment that has it. With `--check` it checks instead that all forms of the model
-are one model.
+are one model; with `--memory {"case", "variant"}` it writes instead what the process has at most in ten training steps,
+{"process", "training"} in bytes, of which the second is above what it had before the model.
 """
 
 import json
@@ -96,8 +97,29 @@ def fbgemm() -> dict:
     return {"versions": versions, "variants": [timing.FBGEMM], "missing": {}}
 
 
+def memory(request: dict) -> dict:
+    """The most memory of this process, which has done nothing else."""
+    case, variant = Case.read(request["case"]), request["variant"]
+    if variant.startswith("torch-rechub"):
+        version()  # which imports it
+    before = highest()
+    step = timing.action(case, variant, timing.forms(case, variant)[0], "train_step_ms")
+    for _ in range(10):
+        step()
+    return {"process": highest(), "training": highest() - before}
+
+
+def highest() -> int:
+    """The most memory that this process has had, in bytes."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
 if __name__ == "__main__":
-    if "--check" in sys.argv[1:]:
+    if "--memory" in sys.argv[1:]:
+        print(json.dumps(memory(json.loads(sys.argv[-1]))))
+    elif "--check" in sys.argv[1:]:
         import check
 
         if "--fbgemm" in sys.argv[1:]:

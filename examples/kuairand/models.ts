@@ -1,0 +1,95 @@
+import {
+  adam,
+  bank,
+  binary,
+  cosineDecay,
+  crossNet,
+  define,
+  dense,
+  embed,
+  type Features,
+  inits,
+  level,
+  mix,
+  mlp,
+  mmoe,
+  pipe,
+  ple,
+  relu,
+  rowwiseAdagrad,
+  sharedBottom,
+  softmax,
+  type Spec,
+  type TrainOptions,
+} from "@gatehouse/gatehouse";
+import { type Task, tasks } from "./log.ts";
+
+/** The models, from the simplest to the recipe that was chosen on the validation day. */
+export const names = ["logistic", "shared-bottom", "mmoe", "ple", "best"] as const;
+
+/** The name of a model. */
+export type Name = typeof names[number];
+
+/** Returns a model of the table. */
+export function specOf(name: Name, input: Features): Spec<Task> {
+  if (name === "logistic") return define({ input, tasks: each(() => binary()) });
+  if (name === "best") return best(input);
+  const net = { input, expert: mlp([64, 32]), tasks: each(() => binary(mlp([16]))) };
+  const { levels = [] } = {
+    "shared-bottom": () => sharedBottom(net),
+    mmoe: () => mmoe(net),
+    ple: () => ple({ ...net, expert: [mlp([64]), mlp([32])], shared: 2, own: 1 }),
+  }[name]();
+  const ids = level({ ids: bank(1, embed(8)) }, { shared: mix("ids") }); // one embedding that all read
+  return define({ input, levels: [ids, ...levels], tasks: net.tasks });
+}
+
+/**
+ * Returns the recipe: an MMoE whose experts interact. Two are deep nets and two are cross networks, which multiply features,
+ * and each has an embedding of its own, as ids of few rows are learnt in one pass and by chance: experts that learnt them
+ * apart are an ensemble, which the gates weigh for each task.
+ */
+function best(input: Features): Spec<Task> {
+  const vectors = embed(8, { init: inits.uniform(0.01) });
+  const experts = level({
+    deep: bank(2, pipe(vectors, mlp([128, 64]))),
+    crossed: bank(2, pipe(vectors, crossNet(2, { rank: 16 }), dense(64), relu)),
+  }, each(() => mix(["deep", "crossed"], softmax)));
+  return define({ input, levels: [experts], tasks: each(() => binary(mlp([16]))) });
+}
+
+/** The way in which a model is trained. */
+export interface Training extends Pick<TrainOptions<Task>, "batch" | "optimiser" | "vectors" | "stopping"> {
+  readonly epochs: number;
+}
+
+/**
+ * Returns the way in which a model is trained.
+ *
+ * The recipe takes one pass, at rates that fall to 0: vectors of ids overfit in a second. The others stop once the losses of
+ * the tasks, in sum, do not improve any more on the validation day.
+ *
+ * @param count The number of rows to train on.
+ * @param most The passes over them, or the most of them. Default: as the model has it.
+ */
+export function trainingOf(name: Name, count: number, most?: number): Training {
+  const batch = 512;
+  const stopping = { task: each(() => 1) };
+  if (name === "logistic") return { epochs: most ?? 8, batch, optimiser: adam(2e-3), stopping };
+  if (name !== "best") {
+    return { epochs: most ?? 3, batch, optimiser: adam(1e-3), vectors: rowwiseAdagrad(0.05), stopping };
+  }
+  const epochs = most ?? 1;
+  const steps = epochs * Math.ceil(count / batch);
+  return {
+    epochs,
+    batch,
+    optimiser: adam(cosineDecay(2e-3, steps)),
+    vectors: rowwiseAdagrad(cosineDecay(0.05, steps)),
+  };
+}
+
+/** Returns something for each task. */
+function each<T>(of: (task: Task) => T): Record<Task, T> {
+  return Object.fromEntries(tasks.map((task) => [task, of(task)])) as Record<Task, T>;
+}

@@ -1,0 +1,19 @@
+import type { Engine } from "@gatehouse/gatehouse";
+import type { Context } from "../cli.ts";
+import type { Inputs } from "./inputs.ts";
+import type { Name } from "./models.ts";
+
+/** What is trained or tested, and how. */
+export interface Plan {
+  readonly wanted: readonly Name[];
+  readonly inputs: Inputs;
+  readonly seed: number;
+  /** The most passes over the rows; by default as the model has it. */
+  readonly epochs: number | undefined;
+  readonly engine: Engine;
+  /** The folder of saved models. */
+  readonly save: string;
+  /** The folder of predictions, if they are to be written. */
+  readonly predictions: string | undefined;
+  readonly context: Context;
+}
