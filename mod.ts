@@ -127,6 +127,10 @@ export { bestEngine, cpu, tfjs, wasm, type WasmOptions } from "./lib/engines/tfj
 
 export { evaluate, type EvaluateOptions, type Evaluation } from "./lib/model/evaluate.ts";
 export { grow, type GrowOptions } from "./lib/model/grow.ts";
+export { type Health, healthOf, type HealthOptions } from "./lib/inspect/health.ts";
+export type { HealthWarning, TaskLosses } from "./lib/inspect/health_warnings.ts";
+export type { LayerUnits } from "./lib/inspect/units.ts";
+export type { VectorSize } from "./lib/inspect/vector_sizes.ts";
 export { type GateReport, gateReport, type GateReportOptions, type GateSegment } from "./lib/inspect/gate_report.ts";
 export { type GateUse } from "./lib/inspect/gate_use.ts";
 export type { GateCapacity } from "./lib/inspect/gate_capacity.ts";

@@ -62,6 +62,11 @@ export interface TrainOptions<Tasks extends string = string> {
   /** The way to sort scores of a validation that is not in memory, as `evaluate` takes it. */
   readonly sorting?: Sorting;
   /**
+   * True if the record of an evaluation has the model's `health`: warnings of relus that are 0 for every row, vectors that
+   * run away, tasks without labels, that stand still or overfit. Default true.
+   */
+  readonly health?: boolean;
+  /**
    * The rule to stop early, by the validation. The parameters of the best epoch are restored before the last record, if
    * training stops early or all epochs or steps are done; not where it is aborted or left, or fails.
    */
@@ -128,6 +133,8 @@ export interface Settings {
   readonly validation: Data | undefined;
   /** The way to sort scores of a validation that is not in memory. */
   readonly sorting: Sorting;
+  /** True if health is looked at. */
+  readonly health: boolean;
   /** The rule to stop early, if there is one. */
   readonly stopping: Stopping | undefined;
   /** Aborting it ends the training. */
@@ -169,12 +176,13 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     signal,
     validation,
     sorting = {},
+    health = true,
     stopping,
     from = { epoch: 0, step: 0 },
     checkpoint,
     resume,
     warm,
-  } = optionsOf("train", options, optionNames, ["shuffle"]);
+  } = optionsOf("train", options, optionNames, ["shuffle", "health"]);
   checkOptimiser("train", optimiser);
   checkVectorOptimiser("train", vectors);
   if (weighting !== undefined) checkWeighting(weighting);
@@ -201,6 +209,7 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     shuffle,
     validation,
     sorting,
+    health,
     stopping,
     signal,
     from,

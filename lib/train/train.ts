@@ -1,5 +1,6 @@
 import { flatName } from "../graph/layout.ts";
 import { part } from "../graph/values.ts";
+import type { Health } from "../inspect/health.ts";
 import { checkRows } from "../model/check_rows.ts";
 import { evaluate, type Evaluation } from "../model/evaluate.ts";
 import { anyCounts } from "../model/feed.ts";
@@ -13,6 +14,7 @@ import { mapEntries } from "../trace/entries.ts";
 import { type ByChanges, byChanges } from "./changes.ts";
 import { checkStep } from "./check_step.ts";
 import { feedsOf, unlabelled } from "./feeds.ts";
+import { observer } from "./health.ts";
 import { identityOf } from "./identity.ts";
 import { type Keeper, keeperOf } from "./keeper.ts";
 import { type Settings, settings, type TrainOptions } from "./options.ts";
@@ -108,6 +110,7 @@ export async function* trainBy<Tasks extends string>(
       ...{ model, insides, data, given: { ...given, from }, steps, clock: stopwatch(), watch },
       now: nowOf(begun, warm?.count),
       identity: { ...identity, from },
+      observer: given.health && validation !== undefined ? observer(model, begun?.facts.health) : undefined,
       before: begun?.facts.rows ?? 0,
       best: begun?.best,
     };
@@ -151,7 +154,7 @@ async function* epochsOf<Tasks extends string>(
     if (isOver() || ended !== undefined) await keeper?.write(run);
     else await keeper?.writeIfDue(run);
     if (isOver() && ended !== "aborted") await finish(run);
-    if (evaluated !== undefined) yield { ...record, validation: evaluated, ended };
+    if (evaluated !== undefined) yield { ...record, ...evaluated, ended };
     else if (isNew) yield record;
     if (ended !== undefined) return;
     if (signal?.aborted) return await keeper?.write(run);
@@ -162,11 +165,12 @@ async function* epochsOf<Tasks extends string>(
 async function evaluatedIn<Tasks extends string>(
   run: Run<Tasks>,
   validation: NonNullable<Settings["validation"]>,
-): Promise<Evaluation<Tasks>> {
-  const { model, insides: { store }, steps, clock, watch, now } = run;
+): Promise<{ readonly validation: Evaluation<Tasks>; readonly health?: Health<Tasks> }> {
+  const { model, insides: { store }, steps, clock, watch, observer, now } = run;
   clock.pause();
   await steps.averages?.enter();
-  const evaluated = await evaluate(model, validation, { sorting: run.given.sorting });
+  const evaluated = await evaluate(model, observer?.passing(validation) ?? validation, { sorting: run.given.sorting });
+  const health = await observer?.at(evaluated);
   insidesOf(model, "train"); // it may be disposed meanwhile
   now.validated = true;
   if (watch?.isBest(evaluated)) {
@@ -175,7 +179,7 @@ async function evaluatedIn<Tasks extends string>(
   }
   await steps.averages?.leave();
   clock.resume();
-  return evaluated;
+  return { validation: evaluated, ...health && { health } };
 }
 
 /** Puts the model where a training leaves it: at its best epoch, if there is one, or else at its averages, if they are taken. */
@@ -232,6 +236,7 @@ async function* recordsOf<Tasks extends string>(
       const rows = now.rows + feed.count;
       Object.assign(now, { step: taken, rows, count, position: feed.after, validated: false });
       now.last = { ...at, ...recordOf(run, outputs, weights) };
+      run.observer?.add(now.last);
       isNew = true;
       await clock.breathe();
     }
