@@ -1,4 +1,4 @@
-import { type Rows } from "../data/rows.ts";
+import type { Rows } from "../data/rows.ts";
 import { graphOf } from "../graph/graph.ts";
 import { optimise } from "../graph/optimise.ts";
 import { inOrder } from "../graph/walk.ts";
