@@ -108,7 +108,7 @@ Deno.test("a tower whose units died is named, with what helps, and one of leakyR
   assertEquals(
     warnings[0].message,
     "8 of 8 units of tasks/click/tower/0 are 0 for each of 80 rows, and no gradient moves them any more: begin again " +
-      "with another seed, a lower rate or warmUp(300, rate), or with leakyRelu in the place of relu",
+      "with another seed, a lower rate or warmUp(100, rate), or with leakyRelu in the place of relu",
   );
   assert(warnings[1].message.startsWith('task "click" stands still: its loss is '), warnings[1].message);
   model.dispose();

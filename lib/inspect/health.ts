@@ -29,7 +29,7 @@ export interface Health<Tasks extends string = string> {
   readonly vectors: readonly VectorSize[];
   /** The losses of each task. */
   readonly losses: Readonly<Record<Tasks, TaskLosses>>;
-  /** What goes wrong, layer by layer, table by table and task by task; empty where nothing does. */
+  /** The warnings, layer by layer, table by table and task by task; empty where nothing goes wrong. */
   readonly warnings: readonly HealthWarning[];
 }
 
@@ -99,14 +99,14 @@ export async function healthOf<Tasks extends string>(
   });
 }
 
-/** What is known of a model when its health is looked at. */
+/** The facts about a model by which its health is judged. */
 export interface Examined<Tasks extends string> {
   /** The rows by which units and vectors are looked at, if they are. */
   readonly sample: Rows | undefined;
-  /** The evaluation of rows, and what their labels add up to. */
+  /** The evaluation of rows, and the sums of their labels. */
   readonly evaluation: Evaluation<Tasks>;
   readonly tallies: Readonly<Record<string, Tally>>;
-  /** The losses in training; the labels there, where they are known; and other warnings about tasks. */
+  /** The losses in training, and the sums of the labels there, where they are known. */
   readonly training?: {
     readonly loss: Readonly<Record<Tasks, number>>;
     readonly tallies?: Readonly<Record<string, Tally>>;

@@ -39,7 +39,7 @@ const fewRows = 64;
 /** Returns the warnings about layers that are 0. */
 export function deadLayers(layers: readonly LayerUnits[], rows: number): HealthWarning[] {
   return layers.filter(({ units, dead }) => dead >= 0.75 * units).map(({ path, units, dead }) => {
-    const way = "no gradient moves them any more: begin again with another seed, a lower rate or warmUp(300, rate), " +
+    const way = "no gradient moves them any more: begin again with another seed, a lower rate or warmUp(100, rate), " +
       "or with leakyRelu in the place of relu";
     const message = `${dead} of ${units} units of ${path} are 0 for each of ${rows} rows, and ${way}`;
     return { kind: "dead", path, message };
@@ -66,7 +66,6 @@ export function unlabelledTask(task: string, where: string): HealthWarning {
 export function lossWarnings(task: string, losses: TaskLosses, rows: number): HealthWarning[] {
   const { loss, constant, training, trainingConstant } = losses;
   if (loss === null || constant === null || rows < fewRows) return [];
-  const path = `tasks/${task}`;
   const gain = constant - loss;
   const learned = training === null || trainingConstant === null ? undefined : trainingConstant - training;
   if (learned !== undefined && learned > 0.01 * trainingConstant! && gain < learned / 4) {
@@ -76,12 +75,12 @@ export function lossWarnings(task: string, losses: TaskLosses, rows: number): He
     return [overfitting(task, found)];
   }
   if (gain > 0.001 * constant) return [];
-  const way =
+  const lower = "it is above that by more than a fiftieth, so try a lower rate first";
+  const higher =
     "look whether its labels belong to these rows, and try a higher rate, more steps or a larger weight of it";
-  const message =
-    `task ${quoted(task)} stands still: its loss is ${digits(loss)}, and the best constant prediction has ` +
-    `${digits(constant)}: ${way}`;
-  return [{ kind: "standing", path, message }];
+  const found = `its loss is ${digits(loss)}, and the best constant prediction has ${digits(constant)}`;
+  const message = `task ${quoted(task)} stands still: ${found}: ${gain < -0.02 * constant ? lower : higher}`;
+  return [{ kind: "standing", path: `tasks/${task}`, message }];
 }
 
 /** Returns the warning about a task that overfits. */

@@ -4,7 +4,7 @@ import { judged } from "../model/feed.ts";
 import type { Spec } from "../spec/spec.ts";
 import { mapEntries } from "../trace/entries.ts";
 
-/** What the labels of a task add up to, over rows that come piece by piece. */
+/** The sums of a task's labels, over rows that come piece by piece. */
 export interface Tally {
   /** The rows that count for the task, and the sum of their weights. */
   rows: number;

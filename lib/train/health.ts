@@ -21,7 +21,7 @@ export interface Observer<Tasks extends string> {
   readonly saved: () => Observed;
 }
 
-/** What an observer knows of a training between two steps. */
+/** The knowledge of an observer between two steps of a training. */
 export type Observed = {
   /** The rows that were seen, and those that had been when units were last looked at. */
   readonly seen: number;
