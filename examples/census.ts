@@ -10,6 +10,7 @@ import {
   type GateReport,
   gateReport,
   gateTable,
+  type HealthWarning,
   type Model,
   progressBar,
   type Rows,
@@ -151,10 +152,13 @@ async function learn(
   const task = Object.fromEntries(Object.keys(model.spec.tasks).map((task) => [task, 1]));
   const stopping = { task, metric: "loss", patience: 2 };
   const how = { epochs, batch, optimiser: adam(rate), validation, stopping, signal };
+  let warnings: readonly HealthWarning[] = [];
   for await (const at of taken(model, rows, how, keptAs(name, keeping))) {
     progress.update({ ...at, epochs });
+    warnings = at.health?.warnings ?? warnings;
   }
   progress.end(signal.aborted ? "stopped" : "done");
+  for (const { message } of warnings) console.error(`${name}: ${message}`);
 }
 
 /** The measures of a model on the rows of a split. */

@@ -169,6 +169,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     judgeTable: () => [evaluation, options({ digits: 3 })],
     gateUnit: () => [2, [relu], options({ hidden: 2, gamma: 2 })],
     gelu: () => unary,
+    healthOf: () => [model, data, options({ training: data })],
     grow: () => [wordModel, worded, options({ evicted: true })],
     gradNorm: () => [options({ alpha: 1, optimiser: main.sgd(0.1) })],
     hardConcrete: () => [options({ temperature: 1, stretch: 0.1, penalty: 0.1 })],

@@ -64,7 +64,7 @@ interface Bank {
 }
 
 /** Returns true if not all rows are the same. */
-function differ(rows: Rows, input: InputSpec): boolean {
+export function differ(rows: Rows, input: InputSpec): boolean {
   return Object.values(inputTensors(rows, input)).some(({ shape: [, width], data }) =>
     data.some((number, at) => number !== data[at % width])
   );

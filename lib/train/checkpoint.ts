@@ -17,6 +17,7 @@ import {
   readArrays,
   type Written,
 } from "./checkpoint_arrays.ts";
+import type { Observed } from "./health.ts";
 import type { Progress } from "./progress.ts";
 import type { Watched } from "./stopping.ts";
 
@@ -36,6 +37,8 @@ export type Facts = {
   readonly last?: Progress;
   /** The knowledge of stopping. */
   readonly stopping?: Watched;
+  /** The knowledge of health. */
+  readonly health?: Observed;
   /** The state of the weighting. */
   readonly weighting?: Json;
   /** The size that no number of a table exceeds, by path, where it is known. */

@@ -85,6 +85,11 @@ export interface TrainOptions<Tasks extends string = string> {
   /** The way to sort scores of a validation that is not in memory, as `evaluate` takes it. */
   readonly sorting?: Sorting;
   /**
+   * True if the record of an evaluation has the model's `health`: warnings of relus that are 0 for every row, vectors that
+   * run away, tasks without labels, that stand still or overfit. Default true.
+   */
+  readonly health?: boolean;
+  /**
    * The rule to stop early, by the validation. The parameters of the best evaluation are restored before the last record,
    * if training stops early or all epochs or steps are done; not where it is aborted or left, or fails.
    */
@@ -167,6 +172,8 @@ export interface Settings {
   readonly evaluateEvery: number;
   /** The way to sort scores of a validation that is not in memory. */
   readonly sorting: Sorting;
+  /** True if health is looked at. */
+  readonly health: boolean;
   /** The rule to stop early, if there is one. */
   readonly stopping: Stopping | undefined;
   /** Aborting it ends the training. */
@@ -211,12 +218,13 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     judges = {},
     evaluate,
     sorting = {},
+    health = true,
     stopping,
     from = { epoch: 0, step: 0 },
     checkpoint,
     resume,
     warm,
-  } = optionsOf("train", options, optionNames, ["shuffle"]);
+  } = optionsOf("train", options, optionNames, ["shuffle", "health"]);
   checkOptimiser("train", optimiser);
   checkParts("train", parts);
   const { default: one = rowwiseAdagrad(), ...tables } = vectorOptimisersOf(vectors);
@@ -241,6 +249,7 @@ export function settings<Tasks extends string>(options: TrainOptions<Tasks>): Se
     judges,
     evaluateEvery: evaluate === undefined ? Infinity : everyOf(evaluate, validation),
     sorting,
+    health,
     stopping,
     signal,
     from,

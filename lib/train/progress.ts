@@ -1,3 +1,4 @@
+import type { Health } from "../inspect/health.ts";
 import type { Evaluation } from "../model/evaluation.ts";
 
 /** The record of a step. */
@@ -35,6 +36,12 @@ export interface Progress<Tasks extends string = string> {
   readonly rate: number;
   /** The evaluation of the validation rows, if there are any, after the last step of an epoch and those of `evaluate`. */
   readonly validation?: Evaluation<Tasks>;
+  /**
+   * The health of the model at that evaluation, with warnings, unless the option `health` is false. Units and vectors are
+   * looked at by at most 1,024 of the validation rows and no more than a fiftieth of the rows in training since the last
+   * look, if these are 64 or more.
+   */
+  readonly health?: Health<Tasks>;
   /** The reason why this is the last record, if training ends early. An abort after a record was given leaves none. */
   readonly ended?: "aborted" | "stopped early";
 }

@@ -12,6 +12,7 @@ import { changesOf } from "./changes.ts";
 import type { Facts } from "./checkpoint.ts";
 import { type NumberArray, type NumberArrays, wholes, type Written } from "./checkpoint_arrays.ts";
 import type { Settings } from "./options.ts";
+import type { Observer } from "./health.ts";
 import type { Progress } from "./progress.ts";
 import type { Steps, StepState } from "./steps.ts";
 import { ofTask, type Watcher } from "./stopping.ts";
@@ -28,6 +29,8 @@ export interface Run<Tasks extends string> {
   readonly clock: Stopwatch;
   /** The judge of its evaluations, if it may stop early. */
   readonly watch: Watcher<Tasks> | undefined;
+  /** The observer of its health, if that is looked at. */
+  readonly observer: Observer<Tasks> | undefined;
   /** The place where it stands. */
   readonly now: Now<Tasks>;
   /** All that must be the same for it to go on from a checkpoint. */
@@ -62,13 +65,14 @@ export interface RunState {
 
 /** Returns the facts of a training as it stands. */
 export function factsOf<Tasks extends string>(
-  { model, insides, given, watch, now, identity }: Run<Tasks>,
+  { model, insides, given, watch, observer, now, identity }: Run<Tasks>,
   { steps }: RunState,
 ): Facts {
   const known = [...insides.tables.values()].filter(({ largest }) => largest !== undefined);
   return {
     ...now,
     stopping: watch?.saved(),
+    health: observer?.saved(),
     weighting: steps.weighting,
     largest: Object.fromEntries(known.map(({ path, largest }) => [path, largest!])),
     rates: ratesAt(given, now),

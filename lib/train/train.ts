@@ -15,6 +15,7 @@ import { mapEntries } from "../trace/entries.ts";
 import { type ByChanges, byChanges } from "./changes.ts";
 import { checkStep } from "./check_step.ts";
 import { feedsOf, unlabelled } from "./feeds.ts";
+import { observer } from "./health.ts";
 import { identityOf } from "./identity.ts";
 import { type Keeper, keeperOf } from "./keeper.ts";
 import { type Onward, onward } from "./onward.ts";
@@ -118,6 +119,7 @@ export async function* trainBy<Tasks extends string>(
       ...{ model, insides, data: reading ?? data, given: { ...given, from }, steps, clock: stopwatch(), watch },
       now: nowOf(begun, warm?.count),
       identity: { ...identity, from },
+      observer: given.health && validation !== undefined ? observer(model, begun?.facts.health) : undefined,
       before: begun?.facts.rows ?? 0,
       bests: begun?.bests ?? new Map(),
     };
@@ -150,32 +152,37 @@ async function* epochsOf<Tasks extends string>(
   const lacksValidation = () => validation !== undefined && now.last !== undefined && !now.validated;
   if (isOver() && !lacksValidation()) return await finish(run);
   while (!isOver() || lacksValidation()) {
-    const { record, isNew, isWhole, ...before } = yield* recordsOf(run, keeper);
+    const { record, isNew, isWhole, evaluated: before } = yield* recordsOf(run, keeper);
     if (record === undefined || signal?.aborted) {
       await keeper?.write(run);
       if (record !== undefined) yield { ...record, ...before, ended: "aborted" };
       return;
     }
-    const evaluated = lacksValidation() ? await evaluatedIn(run) : before.validation;
+    const evaluated = lacksValidation() ? await evaluatedIn(run) : before;
     if (isWhole) Object.assign(now, { epoch: now.epoch + 1, position: undefined, last: undefined });
     const ended = watch?.stops() ? "stopped early" : signal?.aborted ? "aborted" : undefined;
     if (isOver() || ended !== undefined) await keeper?.write(run);
     else await keeper?.writeIfDue(run);
     if (isOver() && ended !== "aborted") await finish(run);
-    if (evaluated !== undefined) yield { ...record, validation: evaluated, ended };
+    if (evaluated !== undefined) yield { ...record, ...evaluated, ended };
     else if (isNew) yield record;
     if (ended !== undefined) return;
     if (signal?.aborted) return await keeper?.write(run);
   }
 }
 
+/** The part of a record that is of an evaluation. */
+type Evaluated<Tasks extends string> = Pick<Progress<Tasks>, "health"> & { readonly validation: Evaluation<Tasks> };
+
 /** Evaluates the validation rows, and keeps the parameters and vectors as they are now if they are the best so far. */
-async function evaluatedIn<Tasks extends string>(run: Run<Tasks>): Promise<Evaluation<Tasks>> {
-  const { model, insides: { store }, steps, clock, watch, now } = run;
+async function evaluatedIn<Tasks extends string>(run: Run<Tasks>): Promise<Evaluated<Tasks>> {
+  const { model, insides: { store }, steps, clock, watch, observer, now } = run;
   clock.pause();
   await steps.averages?.enter();
-  const { validation, sorting, judges } = run.given;
-  const evaluated = await evaluate(model, validation!, { sorting, judges });
+  const { sorting, judges } = run.given;
+  const validation = run.given.validation!;
+  const evaluated = await evaluate(model, observer?.passing(validation) ?? validation, { sorting, judges });
+  const health = await observer?.at(evaluated);
   insidesOf(model, "train"); // it may be disposed meanwhile
   now.validated = true;
   const names = watch?.judge(evaluated) ?? [];
@@ -186,7 +193,7 @@ async function evaluatedIn<Tasks extends string>(run: Run<Tasks>): Promise<Evalu
   }
   await steps.averages?.leave();
   clock.resume();
-  return evaluated;
+  return { validation: evaluated, ...health && { health } };
 }
 
 /** Puts the model where a training leaves it: at its best evaluation, if there is one, or else at its averages, if they are taken. */
@@ -226,8 +233,8 @@ interface End<Tasks extends string> {
   readonly isNew?: boolean;
   /** True if the epoch has no more steps. */
   readonly isWhole?: boolean;
-  /** The evaluation after that step, if training ends with it within an epoch. */
-  readonly validation?: Evaluation<Tasks>;
+  /** What was evaluated after that step, if training ends with it within an epoch. */
+  readonly evaluated?: Evaluated<Tasks>;
 }
 
 /** Takes the steps of an epoch that are left: yields all records but the last one, which is returned. */
@@ -249,13 +256,11 @@ async function* recordsOf<Tasks extends string>(
       const { value: feed, done } = await next;
       isWhole = done === true && !enough();
       if (done || enough()) break;
-      const validation = isDue(run) ? await evaluatedIn(run) : undefined;
-      if (validation !== undefined && (watch?.stops() || enough())) {
-        return { record: now.last, isNew: true, validation };
-      }
-      if (isNew || validation !== undefined) {
+      const evaluated = isDue(run) ? await evaluatedIn(run) : undefined;
+      if (evaluated !== undefined && (watch?.stops() || enough())) return { record: now.last, isNew: true, evaluated };
+      if (isNew || evaluated !== undefined) {
         await keeper?.writeIfDue(run);
-        yield validation === undefined ? now.last! : { ...now.last!, validation };
+        yield evaluated === undefined ? now.last! : { ...now.last!, ...evaluated };
         if (signal?.aborted) return {};
       }
       const [at, count] = [{ epoch: order.epoch, step: from.step + ++taken }, now.count + 1];
@@ -270,6 +275,7 @@ async function* recordsOf<Tasks extends string>(
       const rows = now.rows + feed.count;
       Object.assign(now, { step: taken, rows, count, position: feed.after, validated: false });
       now.last = { ...at, ...recordOf(run, outputs, weights) };
+      run.observer?.add(now.last);
       isNew = true;
       await clock.breathe();
     }

@@ -3,7 +3,7 @@ import type { Engine } from "../../mod.ts";
 import { commandLine, run } from "../../examples/cli.ts";
 import { type CaseName, cases, load } from "./cases.ts";
 import { encoding } from "./encoding.ts";
-import { engineNames, engineOf } from "./engines.ts";
+import { allEngineNames, engineNames, engineOf } from "./engines.ts";
 import { epoch } from "./epoch.ts";
 import { growth } from "./growth.ts";
 import { pasts } from "./history.ts";
@@ -35,7 +35,8 @@ const sections = [
 const command = commandLine("bench", "Measures time and memory of our engines, and of their peers.", {
   only: { kind: "choices", help: "what is measured", of: sections, default: sections },
   case: { kind: "choices", help: "the cases of steps", of: Object.keys(cases), default: Object.keys(cases) },
-  engine: { kind: "choices", help: "ours", of: engineNames, default: engineNames },
+  engine: { kind: "choices", help: "ours", of: allEngineNames, default: engineNames },
+  alone: { kind: "flag", help: "in steps ours alone, without tf.layers" },
   peers: { kind: "flag", help: "also PyTorch, if it was set up as tests/bench/peers says" },
   experts: {
     kind: "choices",
@@ -55,6 +56,7 @@ const command = commandLine("bench", "Measures time and memory of our engines, a
 
 await run(command, async (options, { say, record, signal }) => {
   const note = (text: string) => console.error(`${new Date().toISOString().slice(11, 19)} ${text}`);
+  const { alone } = options;
   const peers = options.peers ? await python(note) : undefined;
   try {
     record({ machine: machine(peers?.versions) });
@@ -80,7 +82,7 @@ await run(command, async (options, { say, record, signal }) => {
       },
       steps: async () => {
         for (const name of options.case as CaseName[]) {
-          await steps(await load(name), { engines: name === "W1" ? engines : fast, peers }, bench);
+          await steps(await load(name), { engines: name === "W1" ? engines : fast, peers, alone }, bench);
           show();
         }
       },

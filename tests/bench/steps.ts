@@ -15,6 +15,8 @@ export interface Field {
   readonly engines: Readonly<Record<string, Engine>>;
   /** PyTorch, where it is. */
   readonly peers: Peers | undefined;
+  /** True if ours are measured alone, fused: without tf.layers. */
+  readonly alone?: boolean;
 }
 
 /** The contestants: our model, or a peer of the engines that are named. */
@@ -100,15 +102,19 @@ function gflopsOf(milliseconds: number): number {
 }
 
 /** Our models first, engine by engine. */
-async function* entrantsOf(of: Loaded, { engines, peers }: Field, seed: number): AsyncGenerator<Entrant> {
+async function* entrantsOf(
+  of: Loaded,
+  { engines, peers, alone = false }: Field,
+  seed: number,
+): AsyncGenerator<Entrant> {
   for (const [name, engine] of Object.entries(engines)) {
-    for (const fuse of [undefined, false]) {
+    for (const fuse of alone ? [undefined] : [undefined, false]) {
       const one = await ours(of, engine, seed, fuse);
       const peer = fuse === undefined ? null : "ours, fuse off";
       yield { name: `${name}${peer === null ? "" : ", fuse off"}`, peer, engines: [name], ...one };
     }
   }
-  if (engines.wasm !== undefined) {
+  if (engines.wasm !== undefined && !alone) {
     for (const form of formsOf(of)) {
       const peer = `tf.layers, ${form}`;
       yield { name: peer, peer, engines: ["wasm"], ...await equal(of, form, engines.wasm, seed) };
