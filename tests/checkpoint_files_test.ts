@@ -212,6 +212,19 @@ Deno.test("what a killed writer left is swept, and what it was about to replace 
   });
 });
 
+Deno.test("the only checkpoint is found where a writer was killed that was about to replace it", async () => {
+  await withTemp(async (dir) => {
+    const folder = `${dir}/run`;
+    await begun(folder, 3);
+    await Deno.remove(`${folder}/step-00000002`, { recursive: true });
+    await Deno.rename(`${folder}/step-00000003`, `${folder}/.step-00000003.gatehouse-old-00000001`);
+    await Deno.mkdir(`${folder}/.step-00000003.gatehouse-new-00000001`);
+    (await load(folder, { engine: reference() })).dispose();
+    const { records } = await trained({ resume: folder, steps: 4 });
+    assertEquals(records.map(({ step }) => step), [4]);
+  });
+});
+
 Deno.test("a training of something else cannot go on: the difference is named", async () => {
   await withTemp(async (dir) => {
     const folder = `${dir}/run`;
