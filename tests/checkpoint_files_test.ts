@@ -212,6 +212,19 @@ Deno.test("what a killed writer left is swept, and what it was about to replace 
   });
 });
 
+Deno.test("the only checkpoint is found where a writer was killed that was about to replace it", async () => {
+  await withTemp(async (dir) => {
+    const folder = `${dir}/run`;
+    await begun(folder, 3);
+    await Deno.remove(`${folder}/step-00000002`, { recursive: true });
+    await Deno.rename(`${folder}/step-00000003`, `${folder}/.step-00000003.gatehouse-old-00000001`);
+    await Deno.mkdir(`${folder}/.step-00000003.gatehouse-new-00000001`);
+    (await load(folder, { engine: reference() })).dispose();
+    const { records } = await trained({ resume: folder, steps: 4 });
+    assertEquals(records.map(({ step }) => step), [4]);
+  });
+});
+
 Deno.test("a training of something else cannot go on: the difference is named", async () => {
   await withTemp(async (dir) => {
     const folder = `${dir}/run`;
@@ -277,7 +290,11 @@ Deno.test("wrong options of checkpoints are refused before anything is written",
     [{ folder: "" }, 'folder must be the path of a folder, found ""'],
     [{ folder: "out/x", every: 5 }, "every must be { steps } or { seconds }, found 5"],
     [{ folder: "out/x", every: { steps: 1, seconds: 1 } }, "every must be { steps } or { seconds }"],
-    [{ folder: "out/x", every: { minutes: 1 } }, "every must be { steps } or { seconds }"],
+    [{ folder: "out/x", every: { minutes: 1 } }, "every must be { steps } or { seconds }, found { minutes }"],
+    [
+      { folder: "out/x", every: { step: 5 } },
+      'every must be { steps } or { seconds }, found { step }: did you mean "steps"?',
+    ],
     [{ folder: "out/x", every: { steps: 0 } }, "steps must be a whole number of at least 1, found 0"],
     [{ folder: "out/x", every: { seconds: NaN } }, "seconds must be a number of at least 0, found NaN"],
     [{ folder: "out/x", keep: 0 }, "keep must be a whole number of at least 1, found 0"],

@@ -90,6 +90,7 @@ def main():
     for row in given["permutations"]:
         assert permutation(row["seed"], 1000) == row["order"], row["seed"]
     print("numpy computes the same random numbers: words, uniforms and permutations bit for bit, normals within 1e-12")
+    print(f"ok | {sum(len(rows) for rows in given.values())} passed | 0 failed")
 
 
 main()

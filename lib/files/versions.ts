@@ -29,13 +29,29 @@ export interface Versions {
 
 const prefix = "step-";
 
-/** Returns the versions in a folder, the newest first; empty if there is no such folder. */
+/**
+ * Returns the versions in a folder, the newest first; empty if there is no such folder. A writer that is killed while one
+ * takes the place of another of its step leaves this under a hidden name, under which it is found.
+ */
 export async function versionsIn(folder: string): Promise<readonly Version[]> {
+  const whole = await wholeIn(folder);
+  const left = await named(folder, /^\.step-(\d{8,})\.gatehouse-old-[0-9a-f]{8}$/);
+  const alone = left.filter(({ step }) => !whole.some((version) => version.step === step));
+  return [...whole, ...alone].sort((a, b) => b.step - a.step);
+}
+
+/** Returns the versions that a holder knows of, who has found what was left; the newest first. */
+async function wholeIn(folder: string): Promise<readonly Version[]> {
+  return (await named(folder, /^step-(\d{8,})$/)).sort((a, b) => b.step - a.step);
+}
+
+/** Returns the folders in a folder whose names fit a pattern, which has their step. */
+async function named(folder: string, pattern: RegExp): Promise<Version[]> {
   if (await kindAt(folder) !== "folder") return [];
   return (await system().entries(folder)).flatMap(({ name }) => {
-    const digits = /^step-(\d{8,})$/.exec(name)?.[1];
+    const digits = pattern.exec(name)?.[1];
     return digits === undefined ? [] : [{ step: Number(digits), path: `${folder}/${name}` }];
-  }).sort((a, b) => b.step - a.step);
+  });
 }
 
 /**
@@ -69,17 +85,17 @@ export async function holdVersions(
       throw error;
     });
     return {
-      list: () => versionsIn(folder),
+      list: () => wholeIn(folder),
       has: async (other) => {
         const found = await system().realPath(other).catch(() => "");
-        return found === path || (await versionsIn(path)).some((version) => version.path === found);
+        return found === path || (await wholeIn(path)).some((version) => version.path === found);
       },
       write: async (step, files, keep) => {
         const name = versionName(step);
         const target = { ...place, advice, path: `${folder}/${name}`, parent: folder, name };
         try {
           await checkSame(path, target);
-          const others = (await versionsIn(folder)).filter((version) => version.step !== step);
+          const others = (await wholeIn(folder)).filter((version) => version.step !== step);
           const later = others.filter((version) => version.step > step);
           const leave = async (some: readonly Version[]) => {
             for (const { path } of some) await removed(await aside(path, "new"));

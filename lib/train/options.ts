@@ -1,4 +1,5 @@
 import { checkSignal, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
+import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
 import { checkSorting, type Sorting } from "../files/sorter.ts";
 import type { Judge } from "../heads/judge.ts";
@@ -324,7 +325,9 @@ function keepingOf(options: CheckpointOptions): Keeping {
     throw new TypeError(`Cannot ${action}: folder must be the path of a folder, found ${kindOf(folder)}`);
   }
   if (!isRecord(every) || Object.keys(every).length !== 1 || !("steps" in every || "seconds" in every)) {
-    throw new TypeError(`Cannot ${action}: every must be { steps } or { seconds }, found ${kindOf(every)}`);
+    const [key] = isRecord(every) ? Object.keys(every).filter((key) => key !== "steps" && key !== "seconds") : [];
+    const found = key === undefined ? kindOf(every) : `{ ${key} }${advice(key, ["steps", "seconds"])}`;
+    throw new TypeError(`Cannot ${action}: every must be { steps } or { seconds }, found ${found}`);
   }
   const { steps = Infinity, seconds = Infinity }: { readonly steps?: number; readonly seconds?: number } = every;
   if ("steps" in every && !(Number.isSafeInteger(steps) && steps >= 1)) {

@@ -20,20 +20,21 @@ export function stopwatch(): Stopwatch {
     pause: () => paused = performance.now(),
     resume: () => start += performance.now() - paused,
     breathe: async () => {
-      if (performance.now() - breath < 10) return;
-      await turn();
+      const since = performance.now() - breath;
+      if (since < 10) return;
+      await turns(Math.min(64, since / 5));
       breath = performance.now();
     },
   };
 }
 
 /**
- * Waits for turns of the event loop. A timer of 0 ms would take two milliseconds, and Deno lets in what a thread has sent at
- * every 64th turn by messages alone, so that no data would be read while steps are computed.
+ * Waits for turns of the event loop: Deno lets in what a thread has sent after some of them, so that no data would be read
+ * while steps are computed if there was one alone. Each takes some microseconds; a timer of 0 ms would take two milliseconds.
  */
-async function turn(): Promise<void> {
+async function turns(count: number): Promise<void> {
   if (typeof setImmediate !== "function") return await messageTurn();
-  for (let turn = 0; turn < 2; turn++) await new Promise<void>((resolve) => void setImmediate(resolve));
+  for (let turn = 0; turn < count; turn++) await new Promise<void>((resolve) => void setImmediate(resolve));
 }
 
 /** Waits for a turn by a message, in browsers. */

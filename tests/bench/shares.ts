@@ -12,7 +12,7 @@ import { parquetOf } from "./parquet.ts";
  * The rows of an epoch, which are four windows, and of a window: the default would take a minute of W6 on wasm. The first
  * window of a training is the warm-up's alone, that of each later epoch is measured.
  */
-const sizes = { W4: { rows: 2 ** 18, buffer: 2 ** 16 }, W6: { rows: 2 ** 16, buffer: 2 ** 14 } };
+const sizes = { W4: { rows: 2 ** 18, buffer: 2 ** 16 }, W6: { rows: 2 ** 15, buffer: 2 ** 13 } };
 
 /** The epochs of a training; the first one warms up. */
 const epochs = 3;
