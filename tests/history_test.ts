@@ -3,14 +3,18 @@ import {
   type Columns,
   concatTables,
   csvParts,
+  dataset,
+  encode,
   fit,
   join,
   type ListColumn,
   numeric,
   recordParts,
+  rows,
   sequence,
   type TableParts,
   take,
+  type Window,
 } from "../mod.ts";
 import { random } from "../lib/datasets.ts";
 import {
@@ -326,6 +330,27 @@ function partsOf(parts: readonly (readonly Row[])[], size: number): TableParts {
     },
   };
 }
+
+Deno.test("a dataset over a history begins at any of its windows, whatever the order of its parts", async () => {
+  const all = logOf("windows", 100);
+  const { past } = pasts[1];
+  const fitted = fit(
+    { shown: numeric({ missing: 0 }), watched: numeric({ missing: 0 }) },
+    past.over(tableOf(all)).table,
+  );
+  const parts = partsOf([0, 20, 40, 60, 80].map((at) => all.slice(at, at + 20)), 7);
+  const data = dataset(past.parts(parts, { states: 2 }), (some) => rows(encode(fitted, some)), { buffer: 16 });
+  const order = { seed: 7, epoch: 3, shuffle: true, batch: 8 };
+  const copied = ({ rows, place }: Window) => ({ rows: structuredClone(rows), place });
+  const windows: Window[] = [];
+  for await (const window of data.pass(order)) windows.push(copied(window));
+  assertEquals(windows.length, 7);
+  for (const [at, { place }] of windows.entries()) {
+    const again: Window[] = [];
+    for await (const window of data.pass({ ...order, from: place })) again.push(copied(window));
+    assertEquals(again, windows.slice(at));
+  }
+});
 
 Deno.test("parts of a history that are read in their order are passed once each", async () => {
   const rows = logOf("once", 40);

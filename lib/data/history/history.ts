@@ -58,9 +58,9 @@ export interface History {
    * Returns a table in parts with the features, which are computed as it is read.
    *
    * A part's rows need what is known after all parts before. States at the beginnings of parts are kept in memory as they
-   * are passed: the last one, and at most `states` others at equal distances. A part is read from the nearest one before,
-   * by way of the parts between. So reading parts in their order passes each row once; for shuffled ones let `states` be
-   * the number of parts, where memory allows it.
+   * are passed, each of the size of all keys: the last one, and at most `states` others at equal distances. A part is read
+   * from the nearest one before, by way of the parts between. So reading parts in their order passes each row once; for
+   * shuffled ones let `states` be the number of parts, where memory allows it.
    */
   readonly parts: (table: TableParts, options?: PartsOptions) => TableParts;
   /** Returns what is known after a table in parts. */

@@ -20,6 +20,7 @@ export interface Making {
   readonly lists: Readonly<Record<string, { items: Int32Array<ArrayBuffer>; readonly ends: Int32Array }>>;
 }
 
+/** Returns room for the features of rows. */
 export function madeFor({ plan }: Run, count: number): Making {
   const numbers = plan.groups.flatMap((group) => group.numbers.map(({ name }) => [name, new Float64Array(count)]));
   const lists = plan.groups.flatMap((group) =>

@@ -84,44 +84,42 @@ export function isShown({ name }: NumberReader): boolean {
  */
 export function planOf(action: string, features: Readonly<Record<string, PastFeature>>): Plan {
   const all = Object.entries(features);
-  const outcomes = [...new Set(all.flatMap(([, { of, where }]) => [of, where]).filter((name) => name !== undefined))];
-  for (const [name, { by }] of all) {
-    const leak = by.find((column) => outcomes.includes(column));
-    if (leak === undefined) continue;
-    const found = `its key reads ${
-      quoted(leak)
-    }, which another feature sums or tests, and is known after the row alone`;
-    throw new TypeError(`Cannot ${action}\n  at feature ${quoted(name)}: ${found}`);
-  }
+  const outcomes = outcomesOf(action, all);
   const priors = all.flatMap(([, { kind, of, where, prior, weight }]): [string, PastFeature][] => {
     if (kind !== "rate" || prior !== undefined || weight === 0) return [];
-    return [[priorName(of!, where), { kind, by: [], of, ...(where && { where }), weight: 0 }]];
+    return [[priorName(of!, where), { kind, by: [], of, ...(where !== undefined && { where }), weight: 0 }]];
   });
-  const columns = distinct<KeyColumn>();
-  const addends = distinct<Addend>();
-  const items = distinct<Items>();
-  const keys = distinct<{ readonly by: readonly number[] }>();
-  const named = [...new Map(priors), ...all];
-  for (const [, { by, separator }] of named) {
-    keys.place({ by: by.map((name) => columns.place({ name, ...(separator !== undefined && { separator }) })) });
+  const [columns, addends, items] = [distinct<KeyColumn>(), distinct<Addend>(), distinct<Items>()];
+  const keys = distinct<readonly number[]>();
+  const keyOf = ({ by, separator }: PastFeature): number =>
+    keys.place(by.map((name) => columns.place({ name, ...(separator !== undefined && { separator }) })));
+  const itemsOf = ({ item, where }: PastFeature): number =>
+    items.place({ column: columns.place({ name: item! }), ...(where !== undefined && { where }) });
+  const keyed = [...new Map(priors), ...all].map(([name, feature]) => ({ name, feature, key: keyOf(feature) }));
+  const groups = keys.all.map((columns, at) =>
+    groupOf(columns, keyed.filter(({ key }) => key === at), addends, itemsOf)
+  );
+  const [ofAll, others] = [true, false].map((isAll) =>
+    groups.filter(({ columns }) => (columns.length === 0) === isAll)
+  );
+  return { columns: columns.all, addends: addends.all, items: items.all, groups: [...ofAll, ...others], outcomes };
+}
+
+/** Returns the columns that are known after the row alone, none of which is that of a key. */
+function outcomesOf(action: string, features: readonly (readonly [name: string, feature: PastFeature])[]): string[] {
+  const all = features.flatMap(([, { of, where }]) => [of, where]).filter((name) => name !== undefined);
+  for (const [name, { by }] of features) {
+    const leak = by.find((column) => all.includes(column));
+    if (leak === undefined) continue;
+    const found = `its key reads ${quoted(leak)}, which a feature sums or tests: it is known after the row alone`;
+    throw new TypeError(`Cannot ${action}\n  at feature ${quoted(name)}: ${found}`);
   }
-  const groups = keys.all.map(({ by }) => {
-    const own = named.filter(([, feature]) => {
-      const { separator } = feature;
-      const same = feature.by.map((name) => columns.place({ name, ...(separator !== undefined && { separator }) }));
-      return JSON.stringify(same) === JSON.stringify(by);
-    });
-    return groupOf(by, own, addends, ({ item, where }) => {
-      return items.place({ column: columns.place({ name: item! }), ...(where !== undefined && { where }) });
-    });
-  });
-  groups.sort((a, b) => Math.min(a.columns.length, 1) - Math.min(b.columns.length, 1));
-  return { columns: columns.all, addends: addends.all, items: items.all, groups, outcomes };
+  return [...new Set(all)];
 }
 
 function groupOf(
   columns: readonly number[],
-  features: readonly (readonly [name: string, feature: PastFeature])[],
+  features: readonly { readonly name: string; readonly feature: PastFeature }[],
   addends: Distinct<Addend>,
   itemsOf: (feature: PastFeature) => number,
 ): Group {
@@ -129,7 +127,7 @@ function groupOf(
   const sumOf = (addend: Addend) => sums.place({ addend: addends.place(addend) });
   const numbers: NumberReader[] = [];
   const lists: ListReader[] = [];
-  for (const [name, feature] of features) {
+  for (const { name, feature } of features) {
     const { kind, of, where, weight = 0, prior, most } = feature;
     const counted = where === undefined ? {} : { where };
     const plain = { name, rows: -1, weight, prior: NaN };
