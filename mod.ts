@@ -125,7 +125,7 @@ export type { Engine } from "./lib/engines/engine.ts";
 export { reference } from "./lib/engines/reference/reference.ts";
 export { bestEngine, cpu, tfjs, wasm, type WasmOptions } from "./lib/engines/tfjs/tfjs.ts";
 
-export { ensemble, type EnsembleOptions } from "./lib/model/ensemble.ts";
+export { bestByTask, ensemble, type EnsembleOptions } from "./lib/model/ensemble.ts";
 export { evaluate, type EvaluateOptions } from "./lib/model/evaluate.ts";
 export type { Evaluation, SegmentEvaluation } from "./lib/model/evaluation.ts";
 export type { Judge, Judgement } from "./lib/heads/judge.ts";

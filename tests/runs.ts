@@ -63,7 +63,7 @@ export interface Kinds {
   readonly optimiser: string;
   readonly vectors: string;
   readonly weighting: string;
-  /** `none`, `rows` that are evaluated, `stopping` by them, or that `often` within an epoch too. */
+  /** `none`, `rows` that are evaluated, `stopping` by them, at the best of `each` task, or that `often` within an epoch too. */
   readonly validation: string;
   readonly shuffle: boolean;
   /** The batches of a step, averages and parts. */
@@ -218,6 +218,7 @@ const validations: Readonly<Record<string, TrainOptions<Tasks>>> = {
   none: {},
   rows: {},
   stopping: { stopping: { task: "spend", patience: 1 } },
+  each: { stopping: { task: { spend: 1, click: 1 }, patience: 2, best: "each" } },
   often: { stopping: { task: { spend: 1, click: 0.5 }, patience: 3 }, evaluate: { every: { steps: 4 } } },
 };
 

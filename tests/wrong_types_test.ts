@@ -25,6 +25,9 @@ const model = await main.compile(spec, { engine });
 const data = main.rows([[1, 2], [3, 4]], { labels: { a: [0, 1], b: [1, 0] } });
 const evaluation = await main.evaluate(model, data, { judges: { entropy: metrics.normalisedEntropy } });
 const report = await main.gateReport(model, data);
+const best = await main.compile(spec, { engine });
+const stopping = { task: { a: 1, b: 1 }, best: "each" } as const;
+await Array.fromAsync(main.train(best, data, { validation: data, stopping }));
 const plan = graphs.plan(spec);
 const graph = graphs.forward(plan);
 const table: main.Columns = {
@@ -83,7 +86,7 @@ const trained = {
   validation: data,
   evaluate: { every: { steps: 1 } },
   sorting: { most: 10, folder: "out" },
-  stopping: { task: "a", metric: "loss", patience: 1 },
+  stopping: { task: "a", metric: "loss", patience: 1, best: "each" },
   signal,
   checkpoint: null,
   resume: null,
@@ -104,6 +107,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     ],
     balance: () => [main.define({ input: 2, tasks: { a: binary(relu, { positive: "balanced" }), b: binary() } }), data],
     bestEngine: () => [],
+    bestByTask: () => [best],
     binary: () => [relu, options({ ...ofTask, only: "a", positive: 2, of: ["a"] })],
     cagrad: () => [options({ c: 0.4 })],
     categorical: () => [3, relu, options({ ...ofTask, only: "a" })],

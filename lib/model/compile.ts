@@ -138,7 +138,7 @@ function modelOf<Tasks extends string>(
   tables: Tables,
 ): Model<Tasks> {
   const { spec, layout, parameters: wanted } = plan;
-  const state = { training: false, trained: false, disposed: false, largest: undefined };
+  const state = { training: false, trained: false, disposed: false, largest: undefined, bests: undefined };
   const { programOf, dispose } = programs(engine, store);
   const tasks = Object.keys(spec.tasks) as Tasks[];
   const run = async (rows: Rows, gates: boolean) => await outputsFor(() => insidesOf(model, "predict"), rows, gates);
@@ -175,7 +175,7 @@ function modelOf<Tasks extends string>(
       insidesOf(model, "assign parameters").state.largest = undefined;
     },
     dispose: () => {
-      state.disposed = true;
+      Object.assign(state, { disposed: true, bests: undefined });
       dispose();
       store.dispose();
     },

@@ -7,6 +7,7 @@ import type { InputSpec } from "../features/input.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import { combinedSpec } from "../spec/combine.ts";
 import type { Spec } from "../spec/spec.ts";
+import { mapEntries } from "../trace/entries.ts";
 import { parametersOf } from "../trace/parameters.ts";
 import { compiled } from "./compile.ts";
 import { insidesOf } from "./insides.ts";
@@ -77,6 +78,49 @@ export async function ensemble<Tasks extends string>(
   const parts: Part<Tasks>[] = [];
   for (const model of models) parts.push({ spec: model.spec, parameters: await model.parameters() });
   return await combinedModel(parts, all, { engine: engine ?? first, seed, fuse }, action);
+}
+
+/**
+ * Returns a model that predicts each task by the parameters that were best for it in the model's last training, with
+ * `stopping: { best: "each" }`; tasks that were not watched by those that were best for the sum. It is one model of several
+ * parts, as {@linkcode ensemble} returns; tasks that were at their best together share one. A `product` of tasks follows
+ * these.
+ *
+ * @param model The model that was trained, which stays as it is: it holds the parameters until it is trained again or
+ * disposed.
+ * @throws {TypeError} if its last training kept none, or did not come to its end.
+ *
+ * @example
+ * ```ts
+ * import { assertAlmostEquals } from "@std/assert";
+ * import { bestByTask, binary, compile, define, evaluate, reference, rows, train } from "@gatehouse/gatehouse";
+ *
+ * const model = await compile(define({ input: 1, tasks: { a: binary(), b: binary() } }), { engine: reference() });
+ * const data = rows([[-1], [1]], { labels: { a: [0, 1], b: [0, 1] } });
+ * const validation = rows([[-1], [1]], { labels: { a: [1, 0], b: [0, 1] } }); // the contrary of what a learns
+ * const stopping = { task: { a: 1, b: 1 }, best: "each", patience: 3 } as const;
+ * const seen: { a: number; b: number }[] = [];
+ * for await (const at of train(model, data, { epochs: 3, validation, stopping })) seen.push(at.validation!.loss);
+ * const best = await bestByTask(model);
+ * const { loss } = await evaluate(best, validation);
+ * assertAlmostEquals(loss.a, seen[0].a, 1e-6); // the first epoch's
+ * assertAlmostEquals(loss.b, seen[2].b, 1e-6); // the last one's
+ * [model, best].forEach((model) => model.dispose());
+ * ```
+ */
+export async function bestByTask<Tasks extends string>(model: Model<Tasks>): Promise<Model<Tasks>> {
+  const action = "take the best by task";
+  const { plan: { fuse }, state: { bests } } = insidesOf(model, action);
+  if (bests === undefined) {
+    const wanted = 'wanted a training that has come to its end, with stopping: { best: "each" }';
+    throw new TypeError(`Cannot ${action}: the model holds none: ${wanted}`);
+  }
+  const { spec, engine, seed } = model;
+  const weights = Object.keys(spec.tasks).map((task) => [task, bests.map(({ tasks }) => tasks.includes(task) ? 1 : 0)]);
+  const parts = bests.map(({ parameters }) => {
+    return { spec, parameters: mapEntries(parameters, (_, { shape, data }) => ({ shape, data: data.slice() })) };
+  });
+  return await combinedModel(parts, Object.fromEntries(weights), { engine, seed, fuse }, action);
 }
 
 /** A part of a combined model. */

@@ -20,9 +20,21 @@ export interface Insides<Tasks extends string = string> {
   readonly programOf: (name: string, write: () => Graph) => Loaded;
   /**
    * The state: true while the model is being trained, once it was trained, and once it is disposed; and how large its
-   * parameters are.
+   * parameters are; and the parameters that were best for each task in the last training, if it kept them.
    */
-  readonly state: { training: boolean; trained: boolean; disposed: boolean; largest: number | undefined };
+  readonly state: {
+    training: boolean;
+    trained: boolean;
+    disposed: boolean;
+    largest: number | undefined;
+    bests: readonly Best[] | undefined;
+  };
+}
+
+/** The parameters of a model, by path, that were best for some of its tasks. */
+export interface Best {
+  readonly tasks: readonly string[];
+  readonly parameters: Readonly<Record<string, Tensor>>;
 }
 
 /** A graph, and the program that runs it on the model's store. */

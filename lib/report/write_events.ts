@@ -10,7 +10,7 @@ import type { Progress } from "../train/progress.ts";
  * that over `train`.
  *
  * Scalars are `total`, `norm`, `rows/second`, `loss/<task>`, `weight/<task>`, `auxiliary/<path>`, `dropped/<gate>` and, after
- * an epoch, `validation/<task>/loss`, `validation/<task>/auc` and the like, each by its step.
+ * an evaluation, `validation/<task>/loss`, `validation/<task>/auc` and the like, each by its step.
  *
  * Each step is one record, written at once before it is yielded, so that a reader sees whole steps while the training runs,
  * and those of a run that was killed. Each call writes a file of its own in the folder, `events.out.tfevents.<seconds>...`;

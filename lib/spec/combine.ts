@@ -5,7 +5,7 @@ import { apply } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
 import { issuesOf } from "./check.ts";
 import { present } from "./resolving.ts";
-import { type Expression, type LevelSpec, type Spec, type TaskSpec, version } from "./spec.ts";
+import type { Expression, LevelSpec, Spec, TaskSpec } from "./spec.ts";
 import { alive } from "./unread.ts";
 
 /** One spec that several are parts of, and the places that their parameters have in it. */
@@ -42,9 +42,7 @@ export function combinedSpec<Tasks extends string>(
   const tasks = Object.fromEntries(
     Object.entries<TaskSpec>(first.tasks).map(([name, task]) => {
       if (task.of !== undefined) {
-        const isFixed = specs.every(({ tasks }) => isSameRule(task, tasks[name as Tasks]));
-        const message = "it reads logits of others with parameters of its own: wanted one that is made of them alone";
-        if (!isFixed) issues.push({ path: `tasks${keyText(name)}.of`, message });
+        issues.push(...ownRule(name, task, specs.map(({ tasks }) => tasks[name as Tasks])));
         return [name, task];
       }
       const terms = parts.flatMap((part, at) => termsOf(name, part, at, weights[name as Tasks][at]));
@@ -56,8 +54,7 @@ export function combinedSpec<Tasks extends string>(
   const levels = Array.from({ length: depth }, (_, at) => sideBySide(parts.flatMap(({ levels }) => levels[at] ?? [])));
   const streams = Object.assign({}, ...specs.map(({ streams }) => streams));
   const found = issuesOf(present({
-    gatehouse: version,
-    input: first.input,
+    ...first,
     streams: Object.keys(streams).length === 0 ? undefined : streams,
     levels: alive(levels, tasks),
     tasks,
@@ -71,6 +68,23 @@ function isSameRule(one: TaskSpec, other: TaskSpec): boolean {
   const [rule, same] = [one, other].map(({ of, tower, head, adds }) => JSON.stringify([of, tower, head.net, adds]));
   return rule === same && one.adds === undefined &&
     parameterNames(one.tower).length + parameterNames(one.head.net).length === 0;
+}
+
+/**
+ * Makes sure that a spec can be a part of a combined one.
+ *
+ * @throws {SpecError} if a task reads logits of others by parameters of its own.
+ */
+export function checkCombined({ tasks }: Spec, action: string): void {
+  const issues = Object.entries(tasks).flatMap(([name, task]) => ownRule(name, task, [task]));
+  if (issues.length > 0) throw new SpecError(action, issues);
+}
+
+/** Returns the issue of a task that reads logits of others, and is not made of them alone by one rule; none of others. */
+function ownRule(name: string, task: TaskSpec, all: readonly TaskSpec[]): Issue[] {
+  if (task.of === undefined || all.every((one) => isSameRule(task, one))) return [];
+  const message = "it reads logits of others with parameters of its own: wanted one that is made of them alone";
+  return [{ path: `tasks${keyText(name)}.of`, message }];
 }
 
 /** A part, whose banks and streams have names of their own. */

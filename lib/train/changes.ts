@@ -1,7 +1,8 @@
 import { type ChangedRows, rowsOf } from "../model/changes.ts";
 import type { Tables } from "../model/tables.ts";
 import { type NumberArray, typeOf, wholes, type Written } from "./checkpoint_arrays.ts";
-import type { VectorState, VectorStates } from "./vectors.ts";
+import { ofTask } from "./stopping.ts";
+import type { KeptVectors, VectorState, VectorStates } from "./vectors.ts";
 
 /** The way in which checkpoints are written by changes. */
 export interface ByChanges {
@@ -25,11 +26,13 @@ export function areFew(tables: Tables, states: VectorStates, { share, least }: B
     if (own === undefined) continue; // nothing trains it
     const count = own.changed?.count() ?? rows;
     const { state, average, kept } = own;
-    const [beside, keptNumbers] = [average === undefined ? 0 : units + 1, kept === undefined ? 0 : units + 1];
-    const keptRows = kept?.rows.length ?? 0;
-    all += 4 * (state.length + rows * beside + keptRows * keptNumbers);
+    const beside = average === undefined ? 0 : units + 1;
+    const keptRows = (of: (one: KeptVectors) => number) => {
+      return [...kept?.values() ?? []].reduce((sum, one) => sum + of(one), 0);
+    };
+    all += 4 * (state.length + rows * beside + keptRows((one) => one.rows.length) * (units + 1));
     const width = 2 + units + state.length / rows + beside; // its place is in two files
-    some += 4 * (count * width + (keptRows - (kept?.same ?? 0)) * keptNumbers);
+    some += 4 * (count * width + keptRows((one) => one.rows.length - (one.same ?? 0)) * (units + 1));
   }
   return all > 0 && all >= least && some <= share * all;
 }
@@ -59,10 +62,11 @@ export function changesOf(
     const of = { length: size + 1, rows: list, width: 1 };
     all.push({ name: `average steps/${path}`, type: "int32", length: steps.length, pieces: () => [steps], of });
   }
-  if (kept !== undefined) {
-    const { rows: keptRows, vectors, same = 0 } = kept;
-    all.push(added(`kept rows/${path}`, keptRows, same));
-    all.push(added(`kept vectors/${path}`, vectors, same * vectors.length / Math.max(1, keptRows.length)));
+  for (const [name, { rows: keptRows, vectors, same = 0 }] of kept ?? []) {
+    all.push(added(`kept rows${ofTask(name)}/${path}`, keptRows, same));
+    all.push(
+      added(`kept vectors${ofTask(name)}/${path}`, vectors, same * vectors.length / Math.max(1, keptRows.length)),
+    );
   }
   return all;
 }

@@ -12,7 +12,7 @@ import type { NumberArrays } from "./checkpoint_arrays.ts";
 import { differenceOf, rulesOf } from "./identity.ts";
 import type { Settings } from "./options.ts";
 import { partitioned, tableOptimisers } from "./parts.ts";
-import { flatFrom, ratesAt, vectorStateFrom } from "./run.ts";
+import { bestsFrom, flatFrom, ratesAt, vectorStateFrom } from "./run.ts";
 import type { StepState } from "./steps.ts";
 import { slotName } from "./update.ts";
 import type { VectorState } from "./vectors.ts";
@@ -23,8 +23,8 @@ export interface Begun {
   /** The epochs and steps that it counts from. */
   readonly from: Settings["from"];
   readonly steps: StepState;
-  /** The parameters after the best evaluation so far, if there was one. */
-  readonly best: Tensor | undefined;
+  /** The parameters after the best evaluations so far, by the names of {@linkcode Run}. */
+  readonly bests: Map<string, Tensor>;
 }
 
 /**
@@ -63,14 +63,15 @@ export async function resumed(
     table.vectors.set(tensors[name].data);
     table.largest = facts.largest[name];
   }
+  const tasks = Object.keys(model.spec.tasks);
   const states = new Map([...tables.keys()].flatMap((name): [string, VectorState][] => {
-    const state = vectorStateFrom(arrays, name);
+    const state = vectorStateFrom(arrays, name, tasks);
     return state === undefined ? [] : [[name, state]];
   }));
   const average = flatFrom(layout, arrays, averageName);
   const flats = { ...flatsFrom(model, given, arrays), ...average && { [averageName]: average } };
   const steps = { flats, vectors: states, weighting: facts.weighting };
-  return { facts, from, steps, best: flatFrom(layout, arrays, "best") };
+  return { facts, from, steps, bests: bestsFrom(layout, arrays, tasks) };
 }
 
 /** Returns the epochs and steps that a training in a checkpoint counts from. */
@@ -145,7 +146,7 @@ function grownStates(model: Model, before: Spec, given: Settings, arrays: Number
   const features = ({ input }: Spec) => "width" in input ? undefined : input.features;
   const [old, now] = [features(before), features(model.spec)];
   return new Map(plan.tables.flatMap(({ path, feature }): [string, VectorState][] => {
-    const known = vectorStateFrom(arrays, path)?.state;
+    const known = vectorStateFrom(arrays, path, [])?.state;
     const table = tables.get(path);
     if (known === undefined || table === undefined) return [];
     const { vectors: rule } = own.get(path) ?? given.vectors;

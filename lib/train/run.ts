@@ -14,9 +14,9 @@ import { type NumberArray, type NumberArrays, wholes, type Written } from "./che
 import type { Settings } from "./options.ts";
 import type { Progress } from "./progress.ts";
 import type { Steps, StepState } from "./steps.ts";
-import type { Watcher } from "./stopping.ts";
+import { ofTask, type Watcher } from "./stopping.ts";
 import type { Stopwatch } from "./stopwatch.ts";
-import type { VectorState } from "./vectors.ts";
+import type { KeptVectors, VectorState } from "./vectors.ts";
 
 /** A training that is going on. */
 export interface Run<Tasks extends string> {
@@ -34,8 +34,11 @@ export interface Run<Tasks extends string> {
   readonly identity: Facts["identity"];
   /** The rows that it had seen when it went on from a checkpoint. */
   readonly before: number;
-  /** The parameters in the flat array after its best evaluation so far, if it may stop early. */
-  best: Tensor | undefined;
+  /**
+   * The parameters in the flat array after its best evaluation so far, if it may stop early: for the sum by the name "",
+   * and for a task by its name.
+   */
+  readonly bests: Map<string, Tensor>;
 }
 
 /** The place of a training between two steps, as {@linkcode Facts} have it. */
@@ -51,9 +54,9 @@ export interface Now<Tasks extends string> {
 
 /** The arrays of a training beside its model: of a number for each parameter, and those of vectors. */
 export interface RunState {
-  /** The parameters in the flat array, and those of the best evaluation. */
+  /** The parameters in the flat array, and those of the best evaluations, as {@linkcode Run} has them. */
   readonly flat: Tensor;
-  readonly best: Tensor | undefined;
+  readonly bests: ReadonlyMap<string, Tensor>;
   readonly steps: StepState;
 }
 
@@ -91,8 +94,8 @@ export function ratesAt(
 }
 
 /** Returns the state of a training as it stands. */
-export async function stateOf<Tasks extends string>({ insides, steps, best }: Run<Tasks>): Promise<RunState> {
-  return { flat: await insides.store.read(flatName), best, steps: await steps.state() };
+export async function stateOf<Tasks extends string>({ insides, steps, bests }: Run<Tasks>): Promise<RunState> {
+  return { flat: await insides.store.read(flatName), bests, steps: await steps.state() };
 }
 
 /**
@@ -110,8 +113,9 @@ export function arraysIn({ plan, tables }: Insides<string>, state: RunState, cha
 }
 
 /** Returns the arrays of a number for each parameter, cut, so that each is found by its path. */
-function flatsIn(layout: Layout, { flat, best, steps }: RunState): NumberArrays {
-  const flats = { ...steps.flats, [flatName]: flat, ...best !== undefined && { best } };
+function flatsIn(layout: Layout, { flat, bests, steps }: RunState): NumberArrays {
+  const best = [...bests].map(([name, flat]) => [`best${ofTask(name)}`, flat] as const);
+  const flats = { ...steps.flats, [flatName]: flat, ...Object.fromEntries(best) };
   return Object.fromEntries(
     Object.entries(flats).flatMap(([name, { data }]) => {
       return layout.extents.map((extent) => {
@@ -127,7 +131,9 @@ function flatsIn(layout: Layout, { flat, best, steps }: RunState): NumberArrays 
 function besideOf(path: string, { state, kept, average }: VectorState): NumberArrays {
   const own: [string, NumberArray][] = [[`vectors/${path}`, state]];
   if (average !== undefined) own.push([`averages/${path}`, average.vectors], [`average steps/${path}`, average.steps]);
-  if (kept !== undefined) own.push([`kept rows/${path}`, kept.rows], [`kept vectors/${path}`, kept.vectors]);
+  for (const [name, { rows, vectors }] of kept ?? []) {
+    own.push([`kept rows${ofTask(name)}/${path}`, rows], [`kept vectors${ofTask(name)}/${path}`, vectors]);
+  }
   return Object.fromEntries(own);
 }
 
@@ -149,16 +155,30 @@ export function flatFrom(layout: Layout, arrays: NumberArrays, name: string, fir
   return { shape: [layout.size], data };
 }
 
+/** Returns the best parameters so far `[size]`, as {@linkcode Run} has them, from a checkpoint's arrays. */
+export function bestsFrom(layout: Layout, arrays: NumberArrays, tasks: readonly string[]): Map<string, Tensor> {
+  return new Map(["", ...tasks].flatMap((name) => {
+    const flat = flatFrom(layout, arrays, `best${ofTask(name)}`);
+    return flat === undefined ? [] : [[name, flat]];
+  }));
+}
+
 /** Returns what training keeps beside the vectors of a table, from a checkpoint's arrays; undefined if there is nothing. */
-export function vectorStateFrom(arrays: NumberArrays, path: string): VectorState | undefined {
-  const words = ["vectors", "kept rows", "kept vectors", "averages", "average steps"];
-  const [state, rows, vectors, averages, steps] = words.map((word) => arrays[`${word}/${path}`]);
+export function vectorStateFrom(
+  arrays: NumberArrays,
+  path: string,
+  tasks: readonly string[],
+): VectorState | undefined {
+  const [state, averages, steps] = ["vectors", "averages", "average steps"].map((word) => arrays[`${word}/${path}`]);
   if (!(state instanceof Float32Array)) return undefined;
-  const isKept = rows instanceof Int32Array && vectors instanceof Float32Array;
+  const kept = new Map(["", ...tasks].flatMap((name): [string, KeptVectors][] => {
+    const [rows, vectors] = ["rows", "vectors"].map((word) => arrays[`kept ${word}${ofTask(name)}/${path}`]);
+    return rows instanceof Int32Array && vectors instanceof Float32Array ? [[name, { rows, vectors }]] : [];
+  }));
   const isAveraged = averages instanceof Float32Array && steps instanceof Int32Array;
   return {
     state,
-    kept: isKept ? { rows, vectors } : undefined,
+    kept: kept.size === 0 ? undefined : kept,
     average: isAveraged ? { vectors: averages, steps } : undefined,
   };
 }

@@ -18,7 +18,7 @@ import { mapEntries } from "../trace/entries.ts";
 import { losses } from "../trace/losses.ts";
 import { checkPlan, type Plan } from "../trace/plan.ts";
 import { checkAverage } from "./averages.ts";
-import { type ByPath, checkParts } from "./parts.ts";
+import { checkParts } from "./parts.ts";
 import { array, scalar, updateOf } from "./update.ts";
 
 /** The losses of a step, and their gradients. */
@@ -103,7 +103,7 @@ export function trainingStep(
   optimiser: Optimiser,
   factors = false,
   average?: number,
-  parts: ByPath<Optimiser> = {},
+  parts: Readonly<Record<string, Optimiser>> = {},
 ): Graph {
   checkPlan("write step", plan);
   checkOptimiser("write step", optimiser);
@@ -181,7 +181,7 @@ export function openStep(
   between: Between,
   accumulates = false,
   average?: number,
-  parts: ByPath<Optimiser> = {},
+  parts: Readonly<Record<string, Optimiser>> = {},
 ): OpenStep {
   checkPlan("write step", plan);
   checkOptimiser("write step", optimiser);

@@ -46,10 +46,12 @@ export interface Steps {
    * @param batches The inputs of a step's graphs, of each batch of the step; others are ignored.
    */
   readonly run: (batches: readonly Tensors[], at: At) => Promise<Stepped>;
-  /** Keeps the vectors that are looked up as they are now, for {@linkcode Steps.restore}. */
-  readonly keep: () => void;
-  /** Brings back what was kept. */
-  readonly restore: () => void;
+  /** Keeps the vectors that are looked up as they are now under a name, for {@linkcode Steps.restore}. */
+  readonly keep: (name: string) => void;
+  /** Returns the vectors of tables that were kept under a name, by path. */
+  readonly wholes: (name: string) => ReadonlyMap<string, Float32Array>;
+  /** Brings back what was kept under a name. */
+  readonly restore: (name: string) => void;
   /** From here on, rows of tables that change are marked. */
   readonly mark: () => void;
   /**
@@ -155,8 +157,9 @@ export function stepsOf(
       run: weighed === undefined
         ? plainSteps(model, looked, forward, second)
         : weightedSteps(model, weighed, looked, forward, second),
-      keep: () => looked?.keep(),
-      restore: () => looked?.restore(),
+      keep: (name) => looked?.keep(name),
+      wholes: (name) => looked?.wholes(name) ?? new Map(),
+      restore: (name) => looked?.restore(name),
       mark: () => looked?.mark(),
       state: async () => {
         const weighting = weighed?.saved();

@@ -3,6 +3,7 @@ import { quoted } from "../errors/quoted.ts";
 import { advice } from "../errors/nearest.ts";
 import { groupsOf, lossOverAll, measuresOf } from "../heads/heads.ts";
 import type { JudgeRule } from "../heads/judge.ts";
+import { checkCombined } from "../spec/combine.ts";
 import type { Spec } from "../spec/spec.ts";
 import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import type { Evaluation } from "../model/evaluation.ts";
@@ -18,12 +19,21 @@ export interface Stopping<Tasks extends string = string> {
   readonly metric?: string;
   /** The evaluations in a row without improvement after which training stops: one an epoch, or more by `evaluate`. Default 1. */
   readonly patience?: number;
+  /**
+   * The best parameters that are kept: those of the `sum` of what is watched, which the model has at the end, or those for
+   * `each` watched task too, of which {@linkcode bestByTask} makes a model that predicts each task by its own best. Then
+   * training stops once neither the sum nor a task has improved. Memory: of each task one copy of the parameters, and of
+   * the vectors that have changed since, with `average` of all. Default `"sum"`.
+   */
+  readonly best?: "sum" | "each";
 }
 
 /** A judge of one evaluation after the other. */
 export interface Watcher<Tasks extends string = string> {
-  /** Judges an evaluation; returns true if it is the best so far. */
-  readonly isBest: (evaluation: Evaluation<Tasks>) => boolean;
+  /** Judges an evaluation; returns what it is the best so far for: "" for the sum, and tasks if each counts. */
+  readonly judge: (evaluation: Evaluation<Tasks>) => readonly string[];
+  /** Returns the tasks whose own best is kept, and of each and of the sum the number of its best evaluation. */
+  readonly bests: () => ReadonlyMap<string, number>;
   /** Returns true if training should stop. */
   readonly stops: () => boolean;
   /** Returns what it knows, as JSON holds it. */
@@ -32,8 +42,16 @@ export interface Watcher<Tasks extends string = string> {
   readonly begin: (saved: Watched) => void;
 }
 
-/** The knowledge of a judge: the best sum of what is watched, if there was one, and the evaluations since. */
-export type Watched = { readonly best: number | null; readonly since: number };
+/**
+ * The knowledge of a judge: the best sum of what is watched, if there was one, and the evaluations since; where each task
+ * counts also the number of evaluations, and the best of each with the number of its evaluation, "" for the sum.
+ */
+export type Watched = {
+  readonly best: number | null;
+  readonly since: number;
+  readonly seen?: number;
+  readonly each?: { readonly [name: string]: readonly [best: number, at: number] };
+};
 
 /**
  * Returns a judge of one evaluation after the other.
@@ -51,7 +69,12 @@ export function watcher<Tasks extends string>(
   validation: Data | undefined,
   judges: Judges = {},
 ): Watcher<Tasks> {
-  const { task, metric = "loss", patience = 1 } = optionsOf("stop early", stopping, ["task", "metric", "patience"]);
+  const names = ["task", "metric", "patience", "best"];
+  const { task, metric = "loss", patience = 1, best = "sum" } = optionsOf("stop early", stopping, names);
+  if (best !== "sum" && best !== "each") {
+    throw new TypeError(`Cannot stop early: best must be "sum" or "each", found ${kindOf(best)}`);
+  }
+  if (best === "each") checkCombined(spec, "stop early");
   const weights = (typeof task === "string" ? { [task]: 1 } : task) as Record<Tasks, number>;
   if (!isRecord(weights)) {
     throw new TypeError(`Cannot stop early: wanted a task, or weights by task, found ${kindOf(weights)}`);
@@ -78,11 +101,12 @@ export function watcher<Tasks extends string>(
   const signs = Object.fromEntries(watched.map(([name]) => {
     return [name, (ruleOf(name) ?? measuresOf(spec.tasks[name].head)[metric])?.best === "most" ? 1 : -1];
   }));
-  return judge(patience, ({ loss, metrics }) =>
-    watched.reduce((total, [name, weight]) => {
-      const value = numbered(name, metric === "loss" ? loss[name] : metrics[name][metric]);
-      return total + weight * signs[name] * value;
-    }, 0));
+  return judge(patience, best === "each", ({ loss, metrics }) => {
+    const scores = watched.map(([name]) => {
+      return [name, signs[name] * numbered(name, metric === "loss" ? loss[name] : metrics[name][metric])] as const;
+    });
+    return new Map([["", scores.reduce((total, [name, score]) => total + weights[name] * score, 0)], ...scores]);
+  });
 }
 
 /** Makes sure that a model has the tasks that are watched, each with the metric, or a judge of that name. */
@@ -111,28 +135,45 @@ function checkWatched(
   }
 }
 
-/** Returns a judge by a score, the larger the better. */
+/**
+ * Returns a judge by scores, the larger the better.
+ *
+ * @param each True if each score counts, not the sum alone.
+ * @param scoresOf Returns the scores of tasks by name, and their sum by "".
+ */
 function judge<Tasks extends string>(
   patience: number,
-  scoreOf: (evaluation: Evaluation<Tasks>) => number,
+  each: boolean,
+  scoresOf: (evaluation: Evaluation<Tasks>) => ReadonlyMap<string, number>,
 ): Watcher<Tasks> {
-  let best = -Infinity;
-  let since = 0;
+  const bests = new Map<string, readonly [best: number, at: number]>();
+  let [seen, since] = [0, 0];
   return {
-    isBest: (evaluation) => {
-      const score = scoreOf(evaluation);
-      const better = score > best;
-      if (better) best = score;
-      since = better ? 0 : since + 1;
-      return better;
+    judge: (evaluation) => {
+      seen++;
+      const scores = [...scoresOf(evaluation)].filter(([name]) => each || name === "");
+      const better = scores.filter(([name, score]) => score > (bests.get(name)?.[0] ?? -Infinity));
+      for (const [name, score] of better) bests.set(name, [score, seen]);
+      since = better.length > 0 ? 0 : since + 1;
+      return better.map(([name]) => name);
     },
+    bests: () => new Map([...bests].map(([name, [, at]]) => [name, at])),
     stops: () => since >= patience,
-    saved: () => ({ best: best === -Infinity ? null : best, since }),
+    saved: () => {
+      const best = bests.get("")?.[0] ?? null;
+      return { best, since, ...each && { seen, each: Object.fromEntries(bests) } };
+    },
     begin: (saved) => {
-      best = saved.best ?? -Infinity;
-      since = saved.since;
+      if (saved.best !== null) bests.set("", [saved.best, 0]);
+      for (const [name, best] of Object.entries(saved.each ?? {})) bests.set(name, best);
+      [seen, since] = [saved.seen ?? 0, saved.since];
     },
   };
+}
+
+/** Returns the end of the name of what is kept for a task; none for the sum, whose name is "". */
+export function ofTask(name: string): string {
+  return name === "" ? "" : ` of ${name}`;
 }
 
 /** The reasons why a number of rows that are not in memory may be NaN. */

@@ -4,8 +4,9 @@ import { checkRows } from "../model/check_rows.ts";
 import { evaluate } from "../model/evaluate.ts";
 import type { Evaluation } from "../model/evaluation.ts";
 import { anyCounts } from "../model/feed.ts";
-import { insidesOf } from "../model/insides.ts";
+import { type Best, type Insides, insidesOf } from "../model/insides.ts";
 import { checkJudges, checkKeysOf } from "../model/judges.ts";
+import { split } from "../model/parameters.ts";
 import type { Model } from "../model/model.ts";
 import { type Data, isInMemory } from "../model/pieces.ts";
 import type { Tensor } from "../ops/tensor.ts";
@@ -95,7 +96,7 @@ export async function* trainBy<Tasks extends string>(
   const watch = stopping === undefined ? undefined : watcher(stopping, model.spec as Spec, validation, judges);
   let keeper: Keeper | undefined;
   let steps: Steps | undefined;
-  Object.assign(state, { training: true, trained: true, largest: undefined });
+  Object.assign(state, { training: true, trained: true, largest: undefined, bests: undefined });
   try {
     const isKept = given.checkpoint !== undefined || given.resume !== undefined;
     const identity = isKept ? identityOf(model, data, given) : {};
@@ -114,7 +115,7 @@ export async function* trainBy<Tasks extends string>(
       now: nowOf(begun, warm?.count),
       identity: { ...identity, from },
       before: begun?.facts.rows ?? 0,
-      best: begun?.best,
+      bests: begun?.bests ?? new Map(),
     };
     yield* epochsOf(run, keeper);
   } finally {
@@ -172,9 +173,11 @@ async function evaluatedIn<Tasks extends string>(run: Run<Tasks>): Promise<Evalu
   const evaluated = await evaluate(model, validation!, { sorting, judges });
   insidesOf(model, "train"); // it may be disposed meanwhile
   now.validated = true;
-  if (watch?.isBest(evaluated)) {
-    run.best = await store.read(flatName);
-    steps.keep();
+  const names = watch?.judge(evaluated) ?? [];
+  const flat = names.length > 0 ? await store.read(flatName) : undefined;
+  for (const name of names) {
+    run.bests.set(name, flat!);
+    steps.keep(name);
   }
   await steps.averages?.leave();
   clock.resume();
@@ -182,11 +185,32 @@ async function evaluatedIn<Tasks extends string>(run: Run<Tasks>): Promise<Evalu
 }
 
 /** Puts the model where a training leaves it: at its best evaluation, if there is one, or else at its averages, if they are taken. */
-async function finish<Tasks extends string>({ insides: { store }, steps, best }: Run<Tasks>): Promise<void> {
+async function finish<Tasks extends string>({ insides, steps, bests, watch }: Run<Tasks>): Promise<void> {
+  const best = bests.get("");
   if (best === undefined) return await steps.averages?.enter();
-  store.write(flatName, best);
-  steps.restore();
+  if (bests.size > 1) insides.state.bests = bestsIn(insides, steps, bests, watch!.bests());
+  insides.store.write(flatName, best);
+  steps.restore("");
   steps.averages?.stay();
+}
+
+/** Returns the parameters that were best for each task, one set for tasks that were at their best together. */
+function bestsIn<Tasks extends string>(
+  { plan: { layout, spec }, tables }: Insides<Tasks>,
+  steps: Steps,
+  flats: ReadonlyMap<string, Tensor>,
+  at: ReadonlyMap<string, number>,
+): Best[] {
+  const tasks = Object.keys(spec.tasks).map((task) => ({ task, own: at.has(task) ? task : "" }));
+  return [...Map.groupBy(tasks, ({ own }) => at.get(own))].map(([, alike]) => {
+    const [{ own }] = alike;
+    const kept = steps.wholes(own);
+    const vectors = [...tables].map(([path, { rows, units, vectors }]) => {
+      return [path, { shape: [rows, units], data: kept.get(path) ?? vectors.slice() }] as const;
+    });
+    const parameters = { ...split(layout, flats.get(own)!), ...Object.fromEntries(vectors) };
+    return { tasks: alike.map(({ task }) => task), parameters };
+  });
 }
 
 /** The end of an epoch's steps. */

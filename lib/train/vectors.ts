@@ -36,10 +36,12 @@ export interface Vectors {
     scale: number,
     at: { readonly rate: number; readonly step: number; readonly rates?: ReadonlyMap<string, number> },
   ) => void;
-  /** Keeps the vectors as they are now: from here on, those that change are remembered. */
-  readonly keep: () => void;
-  /** Brings back what {@linkcode keep} kept, if it did. */
-  readonly restore: () => void;
+  /** Keeps the vectors under a name as they are now: from here on, those that change are remembered. */
+  readonly keep: (name: string) => void;
+  /** Returns all vectors of each table that is trained, as they were kept under a name, by the table's path. */
+  readonly wholes: (name: string) => ReadonlyMap<string, Float32Array>;
+  /** Brings back what {@linkcode keep} kept under a name, if it did. */
+  readonly restore: (name: string) => void;
   /** From here on, rows that change are marked, for {@linkcode VectorState.changed}; those before are forgotten. */
   readonly mark: () => void;
   /** Returns the state of each table by its path, valid until the next update. */
@@ -52,15 +54,22 @@ export interface Vectors {
 export interface VectorState {
   /** Those of the optimiser, `[rows, state]`. */
   readonly state: Float32Array;
-  /**
-   * The rows that have changed since vectors were kept, and their vectors as they were, of which the first `same` are those
-   * that there were at {@linkcode Vectors.mark}; absent if none were kept.
-   */
-  readonly kept?: { readonly rows: Int32Array; readonly vectors: Float32Array; readonly same?: number };
+  /** The vectors that were kept, by name; absent if none were. */
+  readonly kept?: ReadonlyMap<string, KeptVectors>;
   /** Their averages; absent if none are taken. */
   readonly average?: AverageState;
   /** The rows that have changed, in vectors and state, since they are marked; absent if they are not. */
   readonly changed?: Pick<Marks, "count" | "rows">;
+}
+
+/**
+ * The rows that have changed since vectors were kept, and their vectors as they were, of which the first `same` are those
+ * that there were at {@linkcode Vectors.mark}.
+ */
+export interface KeptVectors {
+  readonly rows: Int32Array;
+  readonly vectors: Float32Array;
+  readonly same?: number;
 }
 
 /** The states of tables, by path. */
@@ -91,8 +100,11 @@ export function vectorsIn(
     const before = begun?.get(table.path);
     const state = before?.state ?? new Float32Array(table.rows * rule.state(table.units)).fill(rule.initial);
     const average = decay === undefined ? undefined : averageOf(table, decay, before?.average);
-    const kept = before?.kept && keep(table);
-    kept?.begin(before?.kept);
+    const kept = new Map([...before?.kept ?? []].map(([name, some]) => {
+      const one = keep(table);
+      one.begin(some);
+      return [name, one];
+    }));
     return { table, rule, state, touched: touchedIn(lookups, table), kept, average, marks: undefined };
   });
   const memory = new Map<string, Float32Array>();
@@ -108,20 +120,27 @@ export function vectorsIn(
         updateTable(one, gradient, { scale, rate: rates?.get(one.table.path) ?? rate, step });
       }
     },
-    keep: () => trained.forEach((one) => (one.kept ??= keep(one.table)).begin()),
-    restore: () =>
+    keep: (name) =>
+      trained.forEach(({ table, kept }) => {
+        const one = kept.get(name) ?? keep(table);
+        kept.set(name, one);
+        one.begin();
+      }),
+    wholes: (name) => new Map(trained.map(({ table, kept }) => [table.path, kept.get(name)!.whole()])),
+    restore: (name) =>
       trained.forEach(({ kept, marks }) => {
-        kept?.restore();
+        kept.get(name)?.restore();
         marks?.all();
       }),
     mark: () =>
       trained.forEach((one) => {
         (one.marks ??= marksOf(one.table.rows)).begin();
-        one.kept?.mark();
+        one.kept.forEach((kept) => kept.mark());
       }),
     states: () =>
       new Map(trained.map(({ table, state, kept, average, marks }) => {
-        return [table.path, { state, kept: kept?.kept(), average: average?.state(), changed: marks }];
+        const all = kept.size === 0 ? undefined : new Map([...kept].map(([name, one]) => [name, one.kept()]));
+        return [table.path, { state, kept: all, average: average?.state(), changed: marks }];
       })),
     averages: trained.flatMap(({ average }) => average ?? []),
   };
@@ -134,8 +153,8 @@ interface Trained {
   readonly state: Float32Array;
   readonly touched: Touched;
   readonly average: VectorAverage | undefined;
-  /** The vectors as they were, if they are kept. */
-  kept: Kept | undefined;
+  /** The vectors as they were when they were kept, by name. */
+  readonly kept: Map<string, Kept>;
   /** The rows that have changed, if they are marked. */
   marks: Marks | undefined;
 }
@@ -149,7 +168,7 @@ function updateTable(
   const { rows, count } = touched.found();
   if (rate === 0) return average?.before(rows, 0, step);
   marks?.add(rows, count);
-  kept?.remember(rows, count);
+  for (const one of kept.values()) one.remember(rows, count);
   average?.before(rows, count, step);
   const { vectors, units, path } = table;
   const gradient = gradients.get(path)!;
@@ -416,13 +435,15 @@ export interface Kept {
    *
    * @param before Vectors that were remembered before. Default: none.
    */
-  readonly begin: (before?: VectorState["kept"]) => void;
+  readonly begin: (before?: KeptVectors) => void;
   /** Returns what is remembered, valid until more is. */
-  readonly kept: () => NonNullable<VectorState["kept"]>;
+  readonly kept: () => KeptVectors;
   /** From here on, what is remembered already counts as the same. */
   readonly mark: () => void;
   /** Remembers rows before they change. */
   readonly remember: (rows: Int32Array, count: number) => void;
+  /** Returns all vectors as they were. */
+  readonly whole: () => Float32Array;
   /** Writes back what is remembered. */
   readonly restore: () => void;
 }
@@ -433,6 +454,11 @@ function keeping({ vectors, rows: size, units }: Table): Kept {
   let rows: Int32Array = new Int32Array(1024);
   let old: Float32Array = new Float32Array(1024 * units);
   let [end, same] = [0, 0];
+  const write = (to: Float32Array) => {
+    for (let at = 0; at < end; at++) {
+      for (let unit = 0; unit < units; unit++) to[rows[at] * units + unit] = old[at * units + unit];
+    }
+  };
   return {
     begin: (before) => {
       same = 0;
@@ -456,11 +482,12 @@ function keeping({ vectors, rows: size, units }: Table): Kept {
         end++;
       }
     },
-    restore: () => {
-      for (let at = 0; at < end; at++) {
-        for (let unit = 0; unit < units; unit++) vectors[rows[at] * units + unit] = old[at * units + unit];
-      }
+    whole: () => {
+      const all = vectors.slice();
+      write(all);
+      return all;
     },
+    restore: () => write(vectors),
   };
 }
 
@@ -476,6 +503,7 @@ function keepingAll({ vectors, rows }: Table): Kept {
     kept: () => ({ rows: Int32Array.from({ length: rows }, (_, row) => row), vectors: copy, same }),
     mark: () => same = rows,
     remember: () => {},
+    whole: () => copy.slice(),
     restore: () => vectors.set(copy),
   };
 }
