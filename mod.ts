@@ -129,7 +129,7 @@ export { bestByTask, ensemble, type EnsembleOptions } from "./lib/model/ensemble
 export { evaluate, type EvaluateOptions } from "./lib/model/evaluate.ts";
 export type { Evaluation, SegmentEvaluation } from "./lib/model/evaluation.ts";
 export type { Judge, Judgement } from "./lib/heads/judge.ts";
-export type { Keys } from "./lib/data/keys.ts";
+export { type Keys, unseen } from "./lib/data/keys.ts";
 export { grow, type GrowOptions } from "./lib/model/grow.ts";
 export { type Health, healthOf, type HealthOptions } from "./lib/inspect/health.ts";
 export type { HealthWarning, TaskLosses } from "./lib/inspect/health_warnings.ts";

@@ -20,6 +20,7 @@ import {
   regression,
   type Rows,
   save,
+  saveGraphModel,
   type Spec,
   train,
 } from "../mod.ts";
@@ -27,9 +28,10 @@ import { cpu, wasm } from "../lib/engines/tfjs/tfjs.ts";
 import { graphOf } from "../lib/graph.ts";
 import { insidesOf } from "../lib/model/insides.ts";
 import { inputTensors } from "../lib/model/feed.ts";
-import { onnx } from "../lib/onnx.ts";
+import { onnx, saveOnnx } from "../lib/onnx.ts";
 import { architectures, base, everyHead, expert, sample, sampleFor, tower } from "./models.ts";
 import { columnKinds, columnsOf, dataOf, features, type Kinds, modelOf, optionsOf } from "./runs.ts";
+import { graphModelOutputs, onnxOutputs } from "./served.ts";
 import { withTemp } from "./temp.ts";
 
 /** Returns the logits of a model by task, computed from the values that files of a graph hold. */
@@ -158,6 +160,18 @@ Deno.test("an ensemble of models with vectors has a table for each, which grows"
   assertNear(found.spend, a.spend.map((number, at) => (number + b.spend[at]) / 2), "spend");
   const tables = Object.keys(await both.parameters()).filter((path) => path.endsWith("/user"));
   assertEquals(tables, ["levels/0/experts/ids@1/0/0/user", "levels/0/experts/ids@2/0/0/user"]);
+  await withTemp(async (dir) => {
+    const { click } = await both.predict(data);
+    const served = [`${dir}/served`, `${dir}/served.onnx`];
+    await saveGraphModel(both, served[0], { tasks: ["click"] });
+    await saveOnnx(both, served[1], { tasks: ["click"] });
+    const inputs = data.inputs as Record<string, Float32Array>;
+    const outputs = [
+      await graphModelOutputs(served[0], inputs, data.count),
+      await onnxOutputs(served[1], inputs, data.count),
+    ];
+    for (const found of outputs) assertNear(Array.from(found), [...click], "exports");
+  });
   const more = {
     ...columnsOf("train"),
     user: columnsOf("train").user.map((user, row) => row < 3 ? `new ${row}` : user),

@@ -257,6 +257,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     train: () => [model, data, options({ ...trained })],
     trainingOnly: () => [0.5],
     uncertainty: () => [options({ optimiser: main.sgd(0.1) })],
+    unseen: () => [["x", "y"], ["y"]],
     upgrad: () => [],
     warmUp: () => [10, 0.1],
     wasm: () => [options({ path: "out" })],

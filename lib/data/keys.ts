@@ -33,6 +33,41 @@ export function checkKeys(found: unknown, count: number, where: string): asserts
   if (length !== count) throw new RangeError(`${where} need one a row, found ${length} for ${count} rows`);
 }
 
+/**
+ * Returns for each key whether other keys lack it, as segments of new users and new items are made: true where it is new,
+ * null where a row has none.
+ *
+ * @param keys The keys of the rows, such as the users of a day.
+ * @param known The keys known before, such as those of the training rows: of the same kind, in any number.
+ * @throws {TypeError} if they are no keys, or numbers beside texts.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { unseen } from "@gatehouse/gatehouse";
+ *
+ * assertEquals(unseen(["ann", "eve", null, "bob"], ["bob", "ann", "ann"]), [false, true, null, false]);
+ * ```
+ */
+export function unseen(keys: Keys, known: Keys): (boolean | null)[] {
+  const [column, before] = [
+    columnOf(keys, "Cannot find new keys: keys"),
+    columnOf(known, "Cannot find new keys: known"),
+  ];
+  if (column.kind !== before.kind) {
+    const found = `the keys are of kind ${column.kind}, the known ones of kind ${before.kind}`;
+    throw new TypeError(`Cannot find new keys: ${found}, wanted one kind`);
+  }
+  const seen = new Set<unknown>(textsOf(before));
+  return Array.from(textsOf(column), (key) => key === undefined ? null : !seen.has(key));
+}
+
+/** Yields the text or number of each key, undefined where there is none. */
+function* textsOf(column: Column): Generator<string | number | undefined> {
+  if (column.kind === "number") { for (const number of column.values) yield Number.isNaN(number) ? undefined : number; }
+  else for (const code of column.codes) yield code < 0 ? undefined : column.words[code];
+}
+
 /** Returns the number of each key, NaN where there is none: numbers as they are, texts as their places among the words. */
 export function keyNumbers(column: Column): Float64Array {
   if (column.kind === "number") return column.values;

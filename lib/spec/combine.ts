@@ -5,7 +5,7 @@ import { apply } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
 import { issuesOf } from "./check.ts";
 import { present } from "./resolving.ts";
-import { type Expression, type LevelSpec, type Spec, type TaskSpec, version } from "./spec.ts";
+import type { Expression, LevelSpec, Spec, TaskSpec } from "./spec.ts";
 import { alive } from "./unread.ts";
 
 /** One spec that several are parts of, and the places that their parameters have in it. */
@@ -54,8 +54,7 @@ export function combinedSpec<Tasks extends string>(
   const levels = Array.from({ length: depth }, (_, at) => sideBySide(parts.flatMap(({ levels }) => levels[at] ?? [])));
   const streams = Object.assign({}, ...specs.map(({ streams }) => streams));
   const found = issuesOf(present({
-    gatehouse: version,
-    input: first.input,
+    ...first,
     streams: Object.keys(streams).length === 0 ? undefined : streams,
     levels: alive(levels, tasks),
     tasks,
