@@ -5,8 +5,8 @@
  * graph into TensorFlow.js. Shared-bottom, MoE and MMoE are entries of the table.
  *
  * More is behind doors of their own: `./ops` (what nets and gates of your own are made of), `./metrics`, `./datasets`,
- * `./parquet`, `./svg` (pictures), `./tensorboard` (event files), `./onnx` (ONNX Runtime, and `.onnx` files), `./graph`
- * (what a spec is compiled to).
+ * `./history` (features of the past of rows), `./parquet`, `./svg` (pictures), `./tensorboard` (event files), `./onnx`
+ * (ONNX Runtime, and `.onnx` files), `./graph` (what a spec is compiled to).
  *
  * @example A model of two tasks
  * ```ts
@@ -200,6 +200,8 @@ export {
 } from "./lib/data/columns.ts";
 export { type ColumnKind, type CsvOptions, readCsv, streamCsv } from "./lib/data/csv.ts";
 export { csvParts, type CsvPartsOptions } from "./lib/data/csv_parts.ts";
+export { concatTables, sortBy, splitBy, withColumns } from "./lib/data/tables.ts";
+export { ageOf, type AgeOptions, hourOf, timeOf, type TimeOptions, weekdayOf } from "./lib/data/times.ts";
 export type { Dataset, Json, PassOrder, Place, TablePart, TableParts, Window } from "./lib/data/dataset.ts";
 export { join, type JoinOptions } from "./lib/data/join.ts";
 export type { MalformedRow } from "./lib/data/malformed.ts";

@@ -5,6 +5,7 @@ import { vocabularies, zipf } from "./bench/ids.ts";
 import { bars, standing } from "./bench/bars.ts";
 import { axes } from "./bench/growth.ts";
 import { encoding } from "./bench/encoding.ts";
+import { pasts } from "./bench/history.ts";
 import { vocabularyGrid } from "./bench/result_tables.ts";
 import { grown, nameOf } from "./bench/vocabulary.ts";
 import { growthChart } from "./bench/growth_chart.ts";
@@ -90,6 +91,24 @@ Deno.test("W6 has 26 ids, 2.9 million in all, and ids follow Zipf's law, none of
     assertAlmostEquals(first / 200_000, share(1), 0.01);
     if (size > 1) assertAlmostEquals(second / 200_000, share(2), 0.01);
   }
+});
+
+Deno.test("pasts() counts rows a second and the memory of keys, of which more rows take no more", async () => {
+  const lines: Line[] = [];
+  const { signal } = new AbortController();
+  const bench = {
+    seed: 1,
+    repeats: 1,
+    warm: 0,
+    timed: 0,
+    signal,
+    note: () => {},
+    write: (line: Line) => lines.push(line),
+  };
+  await pasts(bench, { log: false, rows: [20_000, 40_000], users: [10] });
+  const mib = lines.filter(({ metric }) => metric === "mib").map(({ median }) => median);
+  assertEquals(mib.length, 2);
+  assertEquals(mib[1], mib[0]);
 });
 
 Deno.test("encoding() counts rows a second, and tables show them and the growth by vocabulary", async () => {

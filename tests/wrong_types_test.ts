@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import * as main from "../mod.ts";
 import * as datasets from "../lib/datasets.ts";
 import * as graphs from "../lib/graph.ts";
+import * as histories from "../lib/history.ts";
 import * as metrics from "../lib/metrics.ts";
 import * as onnx from "../lib/onnx.ts";
 import * as ops from "../lib/ops.ts";
@@ -100,11 +101,15 @@ const trained = {
   warm: null,
 } as const;
 
+const past =
+  histories.history({ seen: histories.count({ by: "w" }) }, { time: "y" }).over(main.sortBy(table, "y")).state;
+
 /** The arguments of a right call of every function. */
 const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unknown[]>>>> = {
   main: {
     adagrad: () => [0.1, options({ ...rate, initial: 0.1, epsilon: 1e-7 })],
     adam: () => [0.1, options({ ...rate, beta1: 0.9, beta2: 0.99, epsilon: 1e-7 })],
+    ageOf: () => [table, "y", "y", options({ zone: "+01:00", unit: "s" as const, since: "s" as const })],
     adatt: () => [{ ...preset, levels: 1, own: 1, shared: 1 }],
     after: () => [relu, softmax],
     bank: () => [
@@ -122,6 +127,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     category: () => [options({ minCount: 2, most: 3, missing: "unknown" })],
     cgc: () => [{ ...preset, shared: 1, own: 1, gate: softmax }],
     check: () => [spec],
+    concatTables: () => [[table, table]],
     compile: () => [spec, options({ engine, seed: 1, parameters, fuse: false })],
     cosineDecay: () => [0.1, 10, options({ end: 0.01 })],
     count: () => [relu, options({ ...ofTask, only: "a" })],
@@ -177,7 +183,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     ],
     evict: () => [worded, main.encode(worded, { w: ["b"] })],
     featuresOf: () => [spec],
-    fit: () => [{ y: main.numeric() }, table, options({ after: features, removed: [] })],
+    fit: () => [{ y: main.numeric() }, table, options({ after: features, removed: [], outcomes: ["w"] })],
     fixed: () => [options({ softmax: true, init })],
     fm: () => [ops.input("x", ["batch", 3, 2])],
     focal: () => [options({ gamma: 2, alpha: 0.5 })],
@@ -194,6 +200,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     bag: () => [{ pooling: "sum" }],
     sequence: () => [{ most: 3 }],
     home: () => [{ ...preset, groups: { all: ["a", "b"] }, shared: 1, own: 1, rank: 2 }],
+    hourOf: () => [table, "y", options({ zone: "+01:00", unit: "s" as const })],
     huber: () => [1],
     importance: () => [0.1],
     issuesOf: () => [spec],
@@ -253,6 +260,8 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     sigmoid: () => unary,
     singleTask: () => [preset],
     smoothLoad: () => [0.1],
+    sortBy: () => [table, "y"],
+    splitBy: () => [table, "y", [1, "2022-05-05"], options({ zone: "+01:00" })],
     snr: () => [{ ...preset, levels: 1, experts: 2, ways: "average", gate: main.hardConcrete() }],
     softmax: () => [x, 2],
     softplus: () => unary,
@@ -266,6 +275,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     tensorFactorisation: () => [{ input: 4, units: 2, ranks: [2, 2, 2], activation: relu, tasks }],
     textTable: () => [[{ a: 1, b: "x" }], options({ digits: 2 })],
     tfjs: () => ["cpu"],
+    timeOf: () => [table, "y", options({ zone: "+01:00", unit: "s" as const })],
     topK: () => [1, options({ noise: true, normalise: false, balance: 0.1 })],
     train: () => [model, data, options({ ...trained })],
     trainingOnly: () => [0.5],
@@ -273,7 +283,9 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     upgrad: () => [],
     warmUp: () => [10, 0.1],
     wasm: () => [options({ path: "out" })],
+    weekdayOf: () => [table, "y", options({ zone: "+01:00", unit: "s" as const })],
     widthOf: () => unary,
+    withColumns: () => [table, { z: table.columns.y, l: [["a"], null] }],
     youtube: () => [{ ...preset, experts: 2, gate: softmax, position: [1], shallow: relu, drop: 0.1, biased: ["a"] }],
     zLoss: () => [0.1, softmax],
   },
@@ -371,6 +383,20 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     synthetic:
       () => [{ correlation: 0.5, rows: 2, seed: 1, part: "train", width: 3, standardise: true, ...labelOptions }],
   },
+  histories: {
+    count: () => [{ by: ["w"], separator: "|", where: "y" }],
+    history: () => [
+      { seen: histories.count({ by: "w" }), of: histories.rate({ by: "w", of: "y" }) },
+      { time: "t", before: "day" as const, zone: "+08:00", missing: "error" as const },
+    ],
+    historyOf: () => [past],
+    lastItems: () => [{ by: "w", item: "y", where: "y", most: 2 }],
+    rate: () => [{ by: "w", separator: "|", where: "y", of: "y", weight: 2, prior: 0.5 }],
+    loadHistory: () => [{ "history.json": "{}" }],
+    saveHistory: () => [past, "out/nowhere/history"],
+    sum: () => [{ by: "w", of: "y" }],
+    timeSince: () => [{ by: [] }],
+  },
   onnx: {
     onnx: () => [options({ threads: 1 })],
     onnxModel: () => [graph, parameters],
@@ -399,7 +425,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
 };
 
 const doors: Readonly<Record<string, object>> = {
-  ...{ main, ops, graphs, metrics, datasets },
+  ...{ main, ops, graphs, metrics, datasets, histories },
   ...{ onnx, parquet, svg, tensorboard },
 };
 

@@ -175,6 +175,24 @@ function checkTable(action: string, found: unknown): asserts found is Columns {
   }
 }
 
+/**
+ * Makes sure that something is a table of columns in memory, each of which has all its rows.
+ *
+ * @throws {TypeError | RangeError} if it is not.
+ */
+export function checkRows(action: string, found: unknown): asserts found is Columns {
+  checkTable(action, found);
+  const lengths = Object.entries(found.columns).map(([name, column]) => {
+    return [name, column.kind === "number" ? column.values.length : column.codes.length] as const;
+  });
+  const lists = Object.entries(found.lists ?? {}).map(([name, list]) => [name, list.length] as const);
+  const odd = [...lengths, ...lists].find(([, length]) => length !== found.count);
+  if (odd === undefined) return;
+  throw new RangeError(
+    `Cannot ${action}\n  at column ${quoted(odd[0])}: found ${odd[1]} rows, wanted ${found.count} as the table has`,
+  );
+}
+
 /** The elements of an array at some positions. */
 function picked<A extends Float64Array | Int32Array>(array: A, rows: ArrayLike<number>): A {
   const some = new (array.constructor as new (length: number) => A)(rows.length);

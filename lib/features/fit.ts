@@ -20,6 +20,11 @@ export interface FitOptions {
   readonly after?: Features;
   /** The features of `after` that are left out on purpose. Default: none. */
   readonly removed?: readonly string[];
+  /**
+   * The columns that are known after a row alone, such as labels, which no feature may read: those of a history are its
+   * `outcomes`. Default: none.
+   */
+  readonly outcomes?: readonly string[];
 }
 
 /**
@@ -37,11 +42,11 @@ export interface FitOptions {
  *
  * @param features The features by the name of their column.
  * @param rows The training rows.
- * @param options The features of an older model, `after`, whose codes stay.
+ * @param options The features of an older model, `after`, whose codes stay, and columns that no feature may read.
  * @returns The features as a Spec stores them, in the same order, frozen.
  * @throws {TypeError | RangeError} if there is no row, no such column, or a value is not what the feature needs (rows
  * are counted from 0, over all pieces), or numbers differ too little from their mean or from each other, or a feature of
- * `after` is of another kind, has other options, or is not there and not named in `removed`.
+ * `after` is of another kind, has other options, or is not there and not named in `removed`, or one reads an outcome.
  *
  * @example
  * ```ts
@@ -77,7 +82,7 @@ export function fit(
  *
  * @param features The features by the name of their column.
  * @param rows The training rows, as a stream of tables, or a function that starts one.
- * @param options The features of an older model, `after`, whose codes stay.
+ * @param options The features of an older model, `after`, whose codes stay, and columns that no feature may read.
  * @returns The features as a Spec stores them, in the same order, frozen.
  * @throws {TypeError | RangeError} as for a table.
  *
@@ -136,10 +141,11 @@ interface Fits {
 
 function started(features: Readonly<Record<string, UnfittedFeature>>, given: FitOptions): Fits {
   checkFeatures(action, features, isUnfitted, authors);
-  const { after = {}, removed = [] } = optionsOf(action, given, ["after", "removed"]);
+  const { after = {}, removed = [], outcomes = [] } = optionsOf(action, given, ["after", "removed", "outcomes"]);
   checkFeatures(`${action} after others`, after, isFitted, "what fit() returns");
   checkKept(features, after, removed);
   checkRelations(action, features);
+  checkInputs(features, outcomes);
   const fits = Object.entries(features).map(([name, feature]): [string, Fitting<Feature>] => {
     const before = Object.hasOwn(after, name) ? after[name] : undefined;
     return [name, fittingOf(name, feature, before)];
@@ -166,6 +172,23 @@ function started(features: Readonly<Record<string, UnfittedFeature>>, given: Fit
       return all;
     },
   };
+}
+
+/** Makes sure that no feature reads a column that is known after the row alone. */
+function checkInputs(features: Readonly<Record<string, UnfittedFeature>>, outcomes: readonly string[]): void {
+  if (!Array.isArray(outcomes)) {
+    throw new TypeError(
+      `Cannot ${action}\n  at outcomes: found ${kindOf(outcomes)}, wanted a list of names of columns`,
+    );
+  }
+  for (const [name, columns] of columnsOfEach(features)) {
+    const leak = columns.find((column) => outcomes.includes(column));
+    if (leak === undefined) continue;
+    const found = `it reads ${
+      quoted(leak)
+    }, which is known after the row alone: wanted its past, as history() computes it`;
+    throw new TypeError(`Cannot ${action}\n  at feature ${quoted(name)}: ${found}`);
+  }
 }
 
 /** Makes sure that the features before are there, or are named as removed. */

@@ -6,6 +6,7 @@ import { encoding } from "./encoding.ts";
 import { engineNames, engineOf } from "./engines.ts";
 import { epoch } from "./epoch.ts";
 import { growth } from "./growth.ts";
+import { pasts } from "./history.ts";
 import { type Bench, type Line, lineTable } from "./lines.ts";
 import { machine } from "./machine.ts";
 import { spread } from "./measure.ts";
@@ -25,6 +26,7 @@ const sections = [
   "vocabulary",
   "encoding",
   "reading",
+  "history",
   "memory",
   "sparse",
   "profile",
@@ -84,6 +86,7 @@ await run(command, async (options, { say, record, signal }) => {
       vocabulary: () => vocabulary(fast, bench),
       encoding: () => encoding(bench),
       reading: () => reading(fast, bench),
+      history: () => pasts(bench),
       memory: () => leaks(Object.keys(fast), options.steps, bench),
       profile: () => profiles(peers, bench),
       sparse: () => sweep(engines, options.experts.map(Number), bench),
