@@ -135,6 +135,7 @@ export { type GateUse } from "./lib/inspect/gate_use.ts";
 export type { GateCapacity } from "./lib/inspect/gate_capacity.ts";
 export type { GateStatistics } from "./lib/inspect/gate_sums.ts";
 export type { GateWarning } from "./lib/inspect/gate_warnings.ts";
+export type { LabelScale } from "./lib/heads/spec.ts";
 export { balance, standardise } from "./lib/model/balance.ts";
 export { calibrate, type CalibrateOptions } from "./lib/model/calibrate.ts";
 export { calibrated, type Calibration } from "./lib/model/calibration.ts";
