@@ -63,6 +63,7 @@ export type {
   HeadForm,
   HeadKind,
   HuberSpec,
+  LabelScale,
   LossSpec,
   PairwiseSpec,
   QuantileSpec,

@@ -292,6 +292,32 @@ Deno.test("mermaid() draws every node once, and edges between nodes only", () =>
   }
 });
 
+Deno.test("describe() names tables of large vocabularies that move as wholes, and the better form", () => {
+  const words = (count: number) => Array.from({ length: count }, (_, at) => `word ${at}`);
+  const inputOf = (count: number) =>
+    fit({ user: category(), tab: category() }, { user: words(count), tab: words(count) });
+  const lines = (count: number, embed: number | "none" | undefined) => {
+    const tasks = { click: binary(), like: binary() };
+    const table = mmoe({ input: inputOf(count), embed, expert: dense(4), experts: 3, tasks });
+    return describe(define(table)).split("\n").filter((line) => /every weight|embed\(8\), which/.test(line));
+  };
+  const [moved, better] = lines(1001, "none");
+  const gates = ["click", "like"].map((task) =>
+    `levels/0/gates/${task} (${(2 * 1003 * 3).toLocaleString("en")} parameters)`
+  );
+  const experts = `levels/0/experts/shared (${(2 * 1003 * 4 * 3).toLocaleString("en")} parameters)`;
+  assertEquals(
+    moved,
+    `ids of large vocabularies whose every weight moves in every step: ${[experts, ...gates].join(", ")}`,
+  );
+  assertEquals(better.startsWith("embed(8), which presets have as an option"), true);
+  assertEquals(lines(1001, undefined), []);
+  assertEquals(lines(1001, 16), []);
+  assertEquals(lines(900, "none"), []);
+  const linear = describe(define({ input: inputOf(1001), tasks: { click: binary() } }));
+  assert(linear.includes("every step: tasks/click/head (2,006 parameters)"), linear);
+});
+
 Deno.test("describe() says for which nets one-hot columns are made, and by what", () => {
   const words = Array.from({ length: 40 }, (_, at) => `word ${at}`);
   const input = fit({ tree: category(), soil: category(), age: numeric() }, {

@@ -30,6 +30,11 @@ const report = await main.gateReport(model, data);
 const best = await main.compile(spec, { engine });
 const stopping = { task: { a: 1, b: 1 }, best: "each" } as const;
 await Array.fromAsync(main.train(best, data, { validation: data, stopping }));
+const ranked = main.rows([[1], [2], [3], [4]], {
+  labels: { b: [0, 1, 0, 1] },
+  by: { user: ["ann", "ann", "bob", "bob"] },
+});
+const listed = metrics.ndcg({ by: "user", at: 2 });
 const plan = graphs.plan(spec);
 const graph = graphs.forward(plan);
 const table: main.Columns = {
@@ -43,6 +48,13 @@ const features = main.fit({ y: main.numeric() }, table);
 const worded = main.fit({ w: main.category() }, { w: ["a"] });
 const { w: words } = worded;
 const wordModel = await main.compile(main.define({ input: worded, tasks: { a: binary(main.embed(1)) } }), { engine });
+const scored = await main.compile(
+  main.define({
+    input: main.fit({ y: main.numeric(), w: main.category() }, { y: [1, 2], w: ["a", "b"] }),
+    tasks: { b: binary() },
+  }),
+  { engine },
+);
 const x = ops.input("x", ["batch", 4]);
 const y = ops.input("y", ["batch", 4]);
 const tasks = { a: binary(), b: binary() };
@@ -145,6 +157,27 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     ensemble: () => [[model, model], options({ weights: { a: [1, 0] }, engine: main.reference() })],
     entropy: () => [0.1, softmax],
     esmm: () => [{ input: 4, expert: dense(2), tower: relu }],
+    powers: () => [{ a: 1 }],
+    rank: () => [{ a: [0.5], b: [0.2] }, { kind: "powers", weights: { a: 1 } }],
+    rankTable: () => [main.searchRank({ b: [0.2, 0.8, 0.1, 0.3] }, ranked, { most: "b", judge: listed }), 3],
+    searchRank: () => [{ b: [0.2, 0.8, 0.1, 0.3] }, ranked, {
+      most: "b",
+      judge: listed,
+      ...options({ within: { b: 0.9 }, tasks: ["b"], kind: "logits" }),
+    }],
+    topItems: () => [
+      scored,
+      { w: "a" },
+      { y: [1, 2] },
+      options({
+        k: 1,
+        scoring: { kind: "powers", weights: { b: 1 } },
+        item: "y",
+        batch: 2,
+        calibrated: { tasks: {} },
+      }),
+    ],
+    weightedLogits: () => [{ a: 1 }],
     calibrate: () => [model, data, options({ method: "platt", tasks: ["b"], sampled: { b: 0.5 } })],
     calibrated: () => [{ a: Float32Array.of(0.5) }, { tasks: { a: { kind: "platt", slope: 1, intercept: 0 } } }],
     evaluate: () => [

@@ -12,7 +12,7 @@ import type { BankSpec, Expression, HeadSpec, LevelSpec, Spec } from "../spec/sp
 import { isRecord, kindOf } from "../errors/kinds.ts";
 import { cautious, type Rules } from "../graph/rules.ts";
 import { computedText } from "./fused.ts";
-import { madeText } from "./made.ts";
+import { madeText, movedText } from "./made.ts";
 import { textTable } from "./text_table.ts";
 
 /** A line of a description: one entry of the table. */
@@ -34,7 +34,8 @@ export interface Entry {
  * Last lines say which entries are computed as one, unless `compile` has the option `fuse: false`, and how many: the
  * experts of a bank, gates that read one stream, towers alike; and of which banks only the experts that top-k gates
  * choose for a row are computed; and which nets do more with one-hot columns than cut some out and multiply them with
- * a table, so that all columns of vocabularies of more than 30 words are made for each row.
+ * a table, so that all columns of vocabularies of more than 30 words are made for each row; and which nets have tables of
+ * more than 1,000 words of a feature that every training step moves as wholes, where `embed` moves some vectors.
  *
  * @param engine What the model runs on, by whose rules that is decided. Without one, a line says which banks it may be.
  * @throws {TypeError} if `engine` is not an engine, such as a promise of one.
@@ -68,13 +69,19 @@ export function describe(spec: Spec, engine?: { readonly rules?: Rules }): strin
   const { fused, routed } = computedText(plan, engine !== undefined);
   const chosen = `chosen experts alone${engine === undefined ? ", where that is faster" : ""}`;
   const made = madeText(plan);
+  const moved = movedText(plan);
   return [
     textTable(rows.map((entry) => ({ ...entry }))),
     ...(fused === "" ? [] : [`computed as one: ${fused}`]),
     ...(routed === "" ? [] : [`${chosen}: ${routed}`]),
     ...(made === "" ? [] : [`one-hot columns made, not looked up: ${made}`]),
+    ...(moved === "" ? [] : [`ids of large vocabularies whose every weight moves in every step: ${moved}`, better]),
   ].join("\n");
 }
+
+/** The way out of tables that move as wholes. */
+const better =
+  "embed(8), which presets have as an option, moves the vectors of a batch's ids alone: faster, and it learns more";
 
 /**
  * A model line by line: what {@linkcode describe} shows, as data.
