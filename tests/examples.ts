@@ -79,6 +79,19 @@ const examples: Readonly<Record<string, Example>> = {
       stopped: "mmoe",
     },
   },
+  kuairand: {
+    short: [...sample, "--model", "logistic,mmoe,best", "--epochs", "1", ...paths("kuairand")],
+    // 3 models, 4 tasks, validation and test; 4 gates of MMoE and of the recipe
+    lines: { "auc,gauc,inputs,mib,model,seconds,seed,split,task": 24, [gateKeys]: 8, sha256: 1 },
+    long: [...sample, "--model", "best", "--epochs", "1000000", ...paths("watched")],
+    saved: ["logistic", "mmoe", "best"].map((name) => `${folder}/kuairand/lag/${name}/model`),
+    stopped: `${folder}/watched/lag/best/model`,
+    endings: {
+      args: [...sample, "--model", "best", "--epochs", "150", ...paths("ended-kuairand")],
+      killed: "best",
+      stopped: "best",
+    },
+  },
   custom: {
     short: ["--epochs", "1", "--engine", "cpu", "--out", `${folder}/custom`],
     lines: { "apart,auc,model,seed,task": 2, sha256: 1 },
@@ -171,10 +184,12 @@ async function loads(path: string): Promise<void> {
 /** Returns true if a value is what its key promises. NaN, as the AUC of one class, is null in JSON. */
 function isRight(key: string, value: unknown): boolean {
   const finite = (number: unknown) => typeof number === "number" && Number.isFinite(number);
-  if (key === "model" || key === "task" || key === "less") return typeof value === "string";
+  if (key === "model" || key === "task" || key === "less" || key === "inputs") return typeof value === "string";
   if (key === "sha256") return /^[0-9a-f]{64}$/.test(String(value));
   if (key === "split") return value === "validation" || value === "test";
-  if (key === "auc") return value === null || finite(value) && (value as number) >= 0 && (value as number) <= 1;
+  if (key === "auc" || key === "gauc") {
+    return value === null || finite(value) && (value as number) >= 0 && (value as number) <= 1;
+  }
   if (key === "gate" || key === "stream") return typeof value === "string";
   if (key === "experts" || key === "warnings") return Array.isArray(value) && value.every((v) => typeof v === "string");
   if (key === "load") return Array.isArray(value) && value.every((share) => share === 1); // of softmax

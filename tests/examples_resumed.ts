@@ -48,10 +48,10 @@ export async function resumes(name: string, folder: string, { args, killed, stop
   }
 }
 
-/** Returns the lines of an output without the times that things took. */
+/** Returns the lines of an output without the time and memory that things took. */
 function timeless(out: string): unknown[] {
   return out.trimEnd().split("\n").map((line) => {
-    const { seconds: _, ...rest } = JSON.parse(line);
+    const { seconds: _, mib: __, ...rest } = JSON.parse(line);
     return rest;
   });
 }
