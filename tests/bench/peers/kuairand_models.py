@@ -7,12 +7,15 @@ and the seconds of the trainings that were chosen, one after the other. Nothing 
 import copy
 import time
 from itertools import product
-from typing import Callable, Iterator, NamedTuple
+from typing import TYPE_CHECKING, Callable, Iterator, NamedTuple
 
 import numpy as np
 from scipy import sparse
 
 from kuairand_table import Floats, Part, Table, auc, parts, scaled
+
+if TYPE_CHECKING:  # each peer imports its own library alone, which its memory counts
+    import torch
 
 
 class Predicted(NamedTuple):
@@ -195,7 +198,7 @@ def rechub(kind: str) -> Model:
         best = max((stopped(candidate(decay)) for decay in (1e-5, 1e-4)), key=lambda found: found[0])
         return Predicted(*best[1], best[2])
 
-    def predict(net, columns) -> Floats:
+    def predict(net: "torch.nn.Module", columns: "dict[str, torch.Tensor]") -> Floats:
         rows = len(next(iter(columns.values())))
         starts = range(0, rows, 4096)
         some = [net({key: values[at : at + 4096] for key, values in columns.items()}).numpy() for at in starts]
@@ -204,7 +207,7 @@ def rechub(kind: str) -> Model:
     return model
 
 
-def fresh(features: list) -> None:
+def fresh(features: list[object]) -> None:
     """Forgets the tables of features, which torch-rechub keeps with them: another model would go on with these."""
     for feature in features:
         if hasattr(feature, "embed"):
