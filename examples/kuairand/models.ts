@@ -84,7 +84,7 @@ export function trainingOf(name: Name, count: number, most?: number): Training {
   return {
     epochs,
     batch,
-    optimiser: adam(cosineDecay(2e-3, steps)),
+    optimiser: adam(cosineDecay(3e-3, steps)),
     vectors: rowwiseAdagrad(cosineDecay(0.05, steps)),
   };
 }
