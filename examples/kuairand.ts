@@ -1,6 +1,6 @@
 /**
- * Which videos users play, play for long and like, and whose profiles they open, on KuaiRand-Pure: logistic regression,
- * shared-bottom, MMoE, PLE and the best recipe, with raw inputs or with what was known a day or a moment before.
+ * A recommender of four tasks on KuaiRand-Pure, a video is played, for long, liked, and its author's profile opened: logistic
+ * regression, shared-bottom, MMoE, PLE and the best recipe, of raw inputs or with the past of earlier days or moments.
  */
 import { gateReport, gateTable, type Model } from "@gatehouse/gatehouse";
 import { commandLine, type Context, run } from "./cli.ts";

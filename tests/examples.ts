@@ -87,7 +87,7 @@ const examples: Readonly<Record<string, Example>> = {
     saved: ["logistic", "mmoe", "best"].map((name) => `${folder}/kuairand/lag/${name}/model`),
     stopped: `${folder}/watched/lag/best/model`,
     endings: {
-      args: [...sample, "--model", "best", "--epochs", "150", ...paths("ended-kuairand")],
+      args: [...sample, "--model", "best", "--epochs", "30", ...paths("ended-kuairand")],
       killed: "best",
       stopped: "best",
     },

@@ -1,7 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { compile, cpu } from "../mod.ts";
 import { loadHistory } from "../lib/history.ts";
-import { days, inputNames, pastOf, prepare, withPast } from "../examples/kuairand/inputs.ts";
+import { asked, days, inputNames, pastOf, prepare, withPast } from "../examples/kuairand/inputs.ts";
 import { measured } from "../examples/kuairand/judged.ts";
 import { numbers, readLog, readLogs, readTables, tasks, text } from "../examples/kuairand/log.ts";
 import { names, specOf, trainingOf } from "../examples/kuairand/models.ts";
@@ -130,8 +130,10 @@ Deno.test("a saved model is judged on other days, of new users and videos, with 
     const { codes, words } = text(whole, "date");
     const rows = [...codes.keys()].filter((row) => words[codes[row]] === "20220507");
     assertEquals(carried.count, 10);
+    const candidates = asked(await readLogs(files.slice(0, 1), tables), "lag", data.past!);
     for (const name of Object.keys(pastOf("lag").features)) {
       assertEquals([...numbers(carried, name)], rows.map((row) => numbers(whole, name)[row]), name);
+      assertEquals(numbers(candidates, name), numbers(carried, name), name);
     }
     assertEquals(await loadHistory(`${dir}/saved/lag/best/history`), data.past);
     const known = await readLog(tables, reading);

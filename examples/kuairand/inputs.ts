@@ -25,7 +25,7 @@ import {
 } from "@gatehouse/gatehouse/history";
 import { tasks, text, userTexts } from "./log.ts";
 
-/** What models read: the log and its tables, or beside them what was known a day or a moment before. */
+/** The inputs of models: the log and its tables, or beside them the past of earlier days or of earlier moments. */
 export const inputNames = ["raw", "lag", "online"] as const;
 
 /** The name of inputs. */
@@ -48,7 +48,7 @@ export interface Prepared {
   readonly test: Rows;
   /** The features, fitted on the rows to train on. */
   readonly features: Features;
-  /** What is known of the past after all rows; undefined for raw inputs. */
+  /** The past of all keys after all rows; undefined for raw inputs. */
   readonly past: HistoryState | undefined;
 }
 
@@ -152,6 +152,16 @@ export function withPast(
   const past = pastOf(inputs);
   const found = past.over(sortBy(log, timeOfPast[inputs]), state);
   return { table: bucketed(found.table, past), state: found.state };
+}
+
+/**
+ * Returns candidates, at prediction time and of no known outcome, as models of these inputs read them.
+ *
+ * @param state What is known.
+ */
+export function asked(candidates: Columns, inputs: "lag" | "online", state: HistoryState): Columns {
+  const past = pastOf(inputs);
+  return bucketed(past.at(state, candidates), past);
 }
 
 /** The columns of time: of days, whose hours may overlap a little, and of moments. */

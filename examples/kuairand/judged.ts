@@ -14,7 +14,7 @@ export interface Judged {
   readonly mib: number;
 }
 
-/** How well a model predicts a task in a part of the rows. */
+/** The quality of a model's predictions of a task in a part of the rows. */
 export interface Measure extends Judged {
   readonly task: string;
   readonly split: string;
@@ -28,7 +28,7 @@ export interface Measure extends Judged {
   readonly left: number;
 }
 
-/** Returns how well a model predicts each task in a part of the rows: GAUC is by user, weighted by rows. */
+/** Returns the quality of a model's predictions of each task in a part of the rows: GAUC is by user, weighted by rows. */
 export async function measured(model: Model, rows: Rows, split: string, how: Judged): Promise<Measure[]> {
   const judges = { auc95: delong(), gauc: gauc({ by: "user" }), calibration: predictedOverObserved };
   const { judged = {} } = await evaluate(model, rows, { judges });

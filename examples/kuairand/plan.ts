@@ -3,7 +3,7 @@ import type { Context } from "../cli.ts";
 import type { Inputs } from "./inputs.ts";
 import type { Name } from "./models.ts";
 
-/** What is trained or tested, and how. */
+/** The models that are trained or tested, and the way in which they are. */
 export interface Plan {
   readonly wanted: readonly Name[];
   readonly inputs: Inputs;

@@ -31,7 +31,7 @@ export interface TechjamScores {
   readonly primary: number;
 }
 
-/** The published scores on the protocol's test rows; `seeds` where the numbers are means over that many. */
+/** The scores that were published of the protocol's test rows; `seeds` where the numbers are means over that many. */
 export const published: readonly (TechjamScores & { readonly model: string; readonly seeds?: number })[] = [
   { model: "random", gauc: 0.4996, ndcg: 0.4511, primary: 0.4753 },
   { model: "popularity of the video", gauc: 0.6308, ndcg: 0.5121, primary: 0.5715 },
