@@ -1,4 +1,4 @@
-import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
+import { checkNumbers, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
 import { logit } from "../heads/calibrators.ts";
@@ -83,12 +83,8 @@ export function rank<Tasks extends string>(
       throw new TypeError(`Cannot rank: no task ${quoted(task)} is predicted${advice(task, known)}`);
     }
     const column: unknown = predictions[task as Tasks];
-    const length = isRecord(column) || Array.isArray(column)
-      ? (column as { readonly length?: unknown }).length
-      : undefined;
-    if (typeof length !== "number") {
-      throw new TypeError(`Cannot rank: predictions of ${quoted(task)} must be numbers, found ${kindOf(column)}`);
-    }
+    checkNumbers("rank", `predictions of ${quoted(task)}`, column);
+    const { length } = column as ArrayLike<number>;
     return weight === undefined || weight === 0 ? [] : [{ task, weight, column: column as ArrayLike<number>, length }];
   });
   const count = terms[0]?.length ?? (predictions[known[0] as Tasks]?.length ?? 0);
