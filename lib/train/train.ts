@@ -213,15 +213,18 @@ function bestsIn<Tasks extends string>(
   flats: ReadonlyMap<string, Tensor>,
   at: ReadonlyMap<string, number>,
 ): Best[] {
-  const tasks = Object.keys(spec.tasks).map((task) => ({ task, own: at.has(task) ? task : "" }));
-  return [...Map.groupBy(tasks, ({ own }) => at.get(own))].map(([, alike]) => {
-    const [{ own }] = alike;
+  const nameOf = (task: string) => at.has(task) ? task : "";
+  const tasks = Object.keys(spec.tasks);
+  const moments = [...new Set(tasks.map((task) => at.get(nameOf(task))))];
+  return moments.map((moment) => {
+    const alike = tasks.filter((task) => at.get(nameOf(task)) === moment);
+    const own = nameOf(alike[0]);
     const kept = steps.wholes(own);
     const vectors = [...tables].map(([path, { rows, units, vectors }]) => {
       return [path, { shape: [rows, units], data: kept.get(path) ?? vectors.slice() }] as const;
     });
     const parameters = { ...split(layout, flats.get(own)!), ...Object.fromEntries(vectors) };
-    return { tasks: alike.map(({ task }) => task), parameters };
+    return { tasks: alike, parameters };
   });
 }
 
