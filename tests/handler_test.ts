@@ -16,11 +16,13 @@ import {
   type Model,
   numeric,
   pipe,
+  readCsv,
   reference,
   rows,
   save,
   sequence,
 } from "../mod.ts";
+import { count, history, lastItems, rate, saveHistory } from "../lib/history.ts";
 import { withTemp } from "./temp.ts";
 
 const table = {
@@ -353,6 +355,51 @@ Deno.test("health, metadata, metrics, log, token and CORS", async () => {
   assertEquals((await got("/v2/health/live")).status, 200);
   assertEquals((await handler({ shop: model })(new Request("http://h/v2", { method: "OPTIONS" }))).status, 405);
   assertEquals((await answer(new Request("http://h/v2", { method: "OPTIONS" }))).status, 204);
+  model.dispose();
+});
+
+Deno.test("openModels() serves a model with what is known of the past, as its history adds it to rows", async () => {
+  const file = new Blob(["time,user,video,click\n1,ann,7,1\n2,bob,7,0\n3,ann,8,0\n3,ann,9,1\n4,ann,7,1\n5,eve,9,0\n"]);
+  const columns = { time: "number", user: "text", video: "number", click: "number" } as const;
+  const past = history({
+    shown: count({ by: "video" }),
+    clicks: rate({ by: ["user", "video"], of: "click", weight: 1 }),
+    clicked: lastItems({ by: "user", item: "video", where: "click", most: 2 }),
+  }, { time: "time" });
+  const { table, state } = past.over(await readCsv(file, { columns }));
+  const features = fit({
+    user: category(),
+    shown: numeric(),
+    clicks: numeric({ missing: "mean" }),
+    clicked: sequence({ most: 2 }),
+  }, table);
+  const spec = define({ input: features, tasks: { click: binary(pipe(embed(2), dense(4))) } });
+  const model = await compile(spec, { engine: reference(), seed: 4 });
+  const next = await readCsv(new Blob(["time,user,video\n9,ann,7\n9,zoe,8\n9,bob,1\n"]), {
+    columns: { time: "number", user: "text", video: "number" },
+  });
+  const wanted = (await model.predict(encode(features, past.at(state, next)))).click;
+  await withTemp(async (dir) => {
+    await save(model, `${dir}/shop/model`);
+    await saveHistory(state, `${dir}/shop/history`);
+    const models = await openModels(`${dir}/shop`, { engine: reference(), every: 0 });
+    const answer = handler(models);
+    const { inputs } = await (await answer(new Request("http://h/v2/models/shop"))).json();
+    assertEquals(inputs.map(({ name }: { name: string }) => name), ["user", "video", "time"]);
+    const instances = [{ time: 9, user: "ann", video: 7 }, { time: 9, user: "zoe", video: 8 }, {
+      time: 9,
+      user: "bob",
+      video: 1,
+    }];
+    const { body } = await posted(answer, "/v1/models/shop:predict", { instances });
+    assertEquals(body.predictions, [...wanted]);
+    const early = await posted(answer, "/v1/models/shop:predict", { instances: [{ ...instances[0], time: 4 }] });
+    assertEquals(early.status, 400);
+    assert((early.body.error as string).includes("time"), `${early.body.error}`);
+    const own = await posted(answer, "/v1/models/shop:predict", { instances: [{ ...instances[0], shown: 4 }] });
+    assertEquals(own.status, 400);
+    await models.close();
+  });
   model.dispose();
 });
 

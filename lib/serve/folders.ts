@@ -1,10 +1,14 @@
 import { checkCount, checkFunction, isRecord, optionsOf } from "../errors/kinds.ts";
 import { checkPath, kindAt, message } from "../files/place.ts";
 import { failure, system, unreachable } from "../files/runtime.ts";
+import { loadHistory } from "../data/history/save.ts";
+import type { Model } from "../model/model.ts";
 import { load } from "../model/save.ts";
 import type { Engine } from "../engines/engine.ts";
 import { type Meters, meters } from "./meters.ts";
 import { limitsOf, type QueueLimits } from "./queue.ts";
+import type { Past } from "./inputs.ts";
+import { pastOf } from "./past.ts";
 import { type Served, served } from "./served.ts";
 
 /** Models that a server answers with: those of folders, the newest version of each. */
@@ -45,7 +49,8 @@ export interface ModelChange {
 
 /**
  * Opens a folder of models: that of one model, as `save` writes it, whose name is the folder's and whose version is 1, or
- * `FOLDER/<name>/<version>/` with versions that are whole numbers.
+ * `FOLDER/<name>/<version>/` with versions that are whole numbers. In the place of a model may be a folder with `model`, and
+ * `history` as `saveHistory` writes it: then requests have the keys and the time, and what is known of them is added here.
  *
  * A new version is loaded and warmed by a prediction, then it answers in the place of the one before, which answers what it
  * was asked to its end. One that is broken is reported, and tried again when its `spec.json` changes.
@@ -140,8 +145,8 @@ function beginning(
     const state = await stateOf(path);
     if (broken.get(path) === state) return;
     try {
-      const model = await load(path, engine && { engine });
-      const fresh = served(name, version, model, limits, counts, true);
+      const { model, past } = await loaded(path, engine);
+      const fresh = served(name, version, model, limits, counts, { isOwn: true, past });
       await fresh.warm().catch((error) => {
         model.dispose();
         throw error;
@@ -184,7 +189,7 @@ interface Version {
 /** Returns the newest version of each model of a folder. */
 async function newestIn(folder: string): Promise<readonly Version[]> {
   const path = folder.replace(/\/+$/, "") || "/";
-  if (await kindAt(`${path}/spec.json`) === "file") {
+  if (await fileOf(path) !== undefined) {
     return [{ model: (await system()!.realPath(path)).split(/[\\/]/).at(-1)!, version: "1", path }];
   }
   const found: Version[] = [];
@@ -195,7 +200,7 @@ async function newestIn(folder: string): Promise<readonly Version[]> {
       .map(({ name }) => name)
       .sort((a, b) => Number(b) - Number(a));
     for (const version of versions) {
-      if (await kindAt(`${path}/${model}/${version}/spec.json`) !== "file") continue; // not whole yet
+      if (await fileOf(`${path}/${model}/${version}`) === undefined) continue; // not whole yet
       found.push({ model, version, path: `${path}/${model}/${version}` });
       break;
     }
@@ -203,7 +208,28 @@ async function newestIn(folder: string): Promise<readonly Version[]> {
   return found;
 }
 
+/** Loads a model, and what is known of the past where a history lies beside it. */
+async function loaded(
+  path: string,
+  engine: Engine | undefined,
+): Promise<{ readonly model: Model; readonly past?: Past }> {
+  const options = engine && { engine };
+  if (await kindAt(`${path}/${specFile}`) === "file") return { model: await load(path, options) };
+  const past = pastOf(await loadHistory(`${path}/history`));
+  return { model: await load(`${path}/model`, options), past };
+}
+
+const specFile = "spec.json";
+
+/** The file that a version has: that of a model, or of a model with its history. */
+async function fileOf(path: string): Promise<string | undefined> {
+  for (const file of [specFile, `model/${specFile}`]) if (await kindAt(`${path}/${file}`) === "file") return file;
+  return undefined;
+}
+
 /** Returns a text that changes when a version is written anew. */
 async function stateOf(path: string): Promise<string> {
-  return (await system()!.stat(`${path}/spec.json`).catch(() => undefined))?.version ?? "";
+  const files = [await fileOf(path) ?? specFile, "history/history.json"];
+  const versions = files.map(async (file) => (await system()!.stat(`${path}/${file}`).catch(() => undefined))?.version);
+  return (await Promise.all(versions)).join();
 }

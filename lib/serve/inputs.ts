@@ -1,3 +1,4 @@
+import type { Column } from "../data/columns.ts";
 import type { Rows } from "../data/rows.ts";
 import { kindOf } from "../errors/kinds.ts";
 import { advice } from "../errors/nearest.ts";
@@ -6,7 +7,7 @@ import { encode } from "../features/encode.ts";
 import type { Features, InputSpec } from "../features/input.ts";
 import { rawColumns } from "../features/table.ts";
 import type { PlainColumn } from "../features/tabular.ts";
-import { misread, pointerStep } from "./refusal.ts";
+import { misread } from "./refusal.ts";
 
 /** An input of a served model: a column of raw values, as people have them. */
 export interface Input {
@@ -28,10 +29,29 @@ export interface AskedColumn {
   readonly pointer: (row: number) => string;
 }
 
-/** Returns the inputs of a model. */
-export function inputsOf(input: InputSpec): readonly Input[] {
+/** The past, as a served model asks it: what is known of the keys of a request's rows. */
+export interface Past {
+  /** The columns that it is asked with. */
+  readonly inputs: readonly Input[];
+  /** The columns that it adds, which a request does not have. */
+  readonly adds: readonly string[];
+  /**
+   * Returns columns of a request with those of the past.
+   *
+   * @throws {TypeError | RangeError} if a column holds something else than the past knows, or a time is before it.
+   */
+  readonly over: (columns: Readonly<Record<string, PlainColumn>>) => Named;
+}
+
+/** Columns by name, as requests have them or the past makes them. */
+export type Named = Readonly<Record<string, Column | PlainColumn>>;
+
+/** Returns the inputs of a model: the columns of its features but for those that the past adds, and what this is asked with. */
+export function inputsOf(input: InputSpec, past?: Past): readonly Input[] {
   if ("width" in input) return [{ name: "input", holds: "number", lists: true, width: input.width }];
-  return Object.entries(rawColumns(input.features)).map(([name, { holds, lists }]) => ({ name, holds, lists }));
+  const raw = Object.entries(rawColumns(input.features)).map(([name, { holds, lists }]) => ({ name, holds, lists }));
+  const own = raw.filter(({ name }) => past?.adds.includes(name) !== true);
+  return [...own, ...(past?.inputs ?? []).filter(({ name }) => !own.some((input) => input.name === name))];
 }
 
 /**
@@ -47,6 +67,7 @@ export function rowsOf(
   inputs: readonly Input[],
   columns: ReadonlyMap<string, AskedColumn>,
   at: string,
+  past?: Past,
 ): Rows {
   const known = inputs.filter(({ name }) => columns.has(name));
   if (known.length < columns.size) {
@@ -75,11 +96,22 @@ export function rowsOf(
   if ("width" in input) {
     return { count, inputs: { input: flattened(checked[0][1] as ArrayLike<number>[], input.width) } };
   }
-  const named = Object.fromEntries(checked) as Record<string, PlainColumn>;
+  const named = withPast(Object.fromEntries(checked) as Record<string, PlainColumn>, past, at);
   try {
-    return encode(input.features, { ...named });
+    return encode(input.features, named as Record<string, PlainColumn>);
   } catch (error) {
-    throw refused(error, input.features, named, columns);
+    throw refused(error, input.features, named, columns, at);
+  }
+}
+
+/** Returns columns with what is known of their past, if a model reads it. */
+function withPast(named: Readonly<Record<string, PlainColumn>>, past: Past | undefined, at: string): Named {
+  if (past === undefined) return named;
+  try {
+    return past.over(named);
+  } catch (error) {
+    if (error instanceof TypeError || error instanceof RangeError) throw misread(at, error.message);
+    throw error;
   }
 }
 
@@ -141,14 +173,17 @@ function flattened(lists: ArrayLike<ArrayLike<number>>, width: number): Float32A
 function refused(
   error: unknown,
   features: Features,
-  named: Readonly<Record<string, PlainColumn>>,
+  named: Named,
   columns: ReadonlyMap<string, AskedColumn>,
+  at: string,
 ): unknown {
   if (!(error instanceof TypeError || error instanceof RangeError)) return error;
   const of = rawColumns(features);
-  const count = Math.max(...Object.values(named).map(({ length }) => length));
+  const count = Math.max(...[...columns.values()].map(({ values }) => values.length));
+  const valueIn = (column: Named[string], row: number) =>
+    "kind" in column ? column.kind === "number" ? column.values[row] : column.words[column.codes[row]] : column[row];
   const fails = (some: Features, row: number) => {
-    const one = Object.fromEntries(Object.entries(named).map(([name, column]) => [name, [column[row]]]));
+    const one = Object.fromEntries(Object.entries(named).map(([name, column]) => [name, [valueIn(column, row)]]));
     try {
       encode(some, one);
       return false;
@@ -162,17 +197,10 @@ function refused(
       const like = "like" in feature && feature.like !== undefined ? { [feature.like]: features[feature.like] } : {};
       if (!fails({ ...like, [name]: feature }, row)) continue;
       const [column] = Object.keys(of).filter((column) => of[column].features.includes(name));
-      const { pointer, values } = columns.get(column)!;
-      return misread(
-        pointer(values.length === 1 ? 0 : row),
-        `row ${row}: ${error.message.replace(/^Cannot encode rows\s+/, "")}`,
-      );
+      const asked = columns.get(column); // none, if the past adds it
+      const pointer = asked?.pointer(asked.values.length === 1 ? 0 : row) ?? at;
+      return misread(pointer, `row ${row}: ${error.message.replace(/^Cannot encode rows\s+/, "")}`);
     }
   }
   return misread("", error.message);
-}
-
-/** Returns a pointer function of a list at a place. */
-export function listPointer(at: string): (row: number) => string {
-  return (row) => `${at}${pointerStep(row)}`;
 }

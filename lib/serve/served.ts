@@ -5,7 +5,7 @@ import { insidesOf } from "../model/insides.ts";
 import type { Model } from "../model/model.ts";
 import { heads } from "../heads/heads.ts";
 import type { Plan } from "../trace/plan.ts";
-import { type AskedColumn, type Input, inputsOf, rowsOf } from "./inputs.ts";
+import { type AskedColumn, type Input, inputsOf, type Past, rowsOf } from "./inputs.ts";
 import type { Meters } from "./meters.ts";
 import { type Answer, queue, type QueueLimits } from "./queue.ts";
 import { Refusal } from "./refusal.ts";
@@ -65,11 +65,11 @@ export function served(
   model: Model,
   limits: QueueLimits,
   meters: Meters,
-  isOwn = false,
+  { isOwn = false, past }: { readonly isOwn?: boolean; readonly past?: Past } = {},
 ): Served {
   const { spec } = model;
   const { plan } = insidesOf(model, "serve a model");
-  const inputs = inputsOf(spec.input);
+  const inputs = inputsOf(spec.input, past);
   const [tasks, gates] = outputsOf(plan);
   const outputs = [...tasks, ...gates];
   const watched = meters.of(name, version);
@@ -94,7 +94,7 @@ export function served(
     outputs,
     answer: async ({ columns, at, outputs, until }) => {
       const began = performance.now();
-      const rows = rowsOf(spec.input, inputs, columns, at);
+      const rows = rowsOf(spec.input, inputs, columns, at, past);
       watched.encoded(performance.now() - began);
       return await answered(rows, outputs, until);
     },
@@ -105,8 +105,9 @@ export function served(
       };
     },
     warm: async () => {
-      const columns = new Map(inputs.map((input) => [input.name, { values: [blank(input)], pointer: () => "" }]));
-      await model.predict(rowsOf(spec.input, inputs, columns, ""));
+      const own = inputsOf(spec.input); // what the past would add is blank too
+      const columns = new Map(own.map((input) => [input.name, { values: [blank(input)], pointer: () => "" }]));
+      await model.predict(rowsOf(spec.input, own, columns, ""));
     },
     end: async () => {
       if (holders > 0) await new Promise<void>((resolve) => released = resolve);

@@ -190,6 +190,17 @@ export function historyOf(state: HistoryState): History {
   return history(features, options);
 }
 
+/** Returns the columns that rows are asked with, those of keys and of the time, and what each holds. */
+export function askedWith(state: HistoryState): Readonly<Record<string, "number" | "text">> {
+  checkState(action, state);
+  const { features, time } = formIn(state);
+  const { columns, groups } = planOf(action, features);
+  const places = [...new Set(groups.flatMap(({ columns }) => columns))];
+  const holds = (place: number) =>
+    Object.hasOwn(state.arrays, `columns/${place}`) ? "number" as const : "text" as const;
+  return { ...Object.fromEntries(places.map((place) => [columns[place].name, holds(place)])), [time]: "number" };
+}
+
 /** Returns the features and options in a state. */
 function formIn({ form }: HistoryState): HistoryOptions & { readonly features: History["features"] } {
   try {
