@@ -49,8 +49,8 @@ export interface ModelChange {
 
 /**
  * Opens a folder of models: that of one model, as `save` writes it, whose name is the folder's and whose version is 1, or
- * `FOLDER/<name>/<version>/` with versions that are whole numbers. In the place of a model may be a folder with `model`, and
- * `history` as `saveHistory` writes it: then requests have the keys and the time, and what is known of them is added here.
+ * `FOLDER/<name>/<version>/` with versions that are whole numbers. In the place of a model may be a folder with `model` and, if
+ * it reads the past, `history` as `saveHistory` writes it: then requests have the keys and the time, and what is known of them is added here.
  *
  * A new version is loaded and warmed by a prediction, then it answers in the place of the one before, which answers what it
  * was asked to its end. One that is broken is reported, and tried again when its `spec.json` changes.
@@ -214,9 +214,10 @@ async function loaded(
   engine: Engine | undefined,
 ): Promise<{ readonly model: Model; readonly past?: Past }> {
   const options = engine && { engine };
-  if (await kindAt(`${path}/${specFile}`) === "file") return { model: await load(path, options) };
-  const past = pastOf(await loadHistory(`${path}/history`));
-  return { model: await load(`${path}/model`, options), past };
+  const folder = await kindAt(`${path}/${specFile}`) === "file" ? path : `${path}/model`;
+  const hasPast = folder !== path && await kindAt(`${path}/history`) === "folder";
+  const past = hasPast ? pastOf(await loadHistory(`${path}/history`)) : undefined;
+  return { model: await load(folder, options), ...(past && { past }) };
 }
 
 const specFile = "spec.json";

