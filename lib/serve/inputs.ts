@@ -6,7 +6,7 @@ import { encode } from "../features/encode.ts";
 import type { Features, InputSpec } from "../features/input.ts";
 import { rawColumns } from "../features/table.ts";
 import type { PlainColumn } from "../features/tabular.ts";
-import { misread, pointerStep } from "./refusal.ts";
+import { misread } from "./refusal.ts";
 
 /** An input of a served model: a column of raw values, as people have them. */
 export interface Input {
@@ -170,9 +170,4 @@ function refused(
     }
   }
   return misread("", error.message);
-}
-
-/** Returns a pointer function of a list at a place. */
-export function listPointer(at: string): (row: number) => string {
-  return (row) => `${at}${pointerStep(row)}`;
 }
