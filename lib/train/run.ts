@@ -17,7 +17,8 @@ import type { Progress } from "./progress.ts";
 import type { Steps, StepState } from "./steps.ts";
 import { ofTask, type Watcher } from "./stopping.ts";
 import type { Stopwatch } from "./stopwatch.ts";
-import type { KeptVectors, VectorState } from "./vectors.ts";
+import type { KeptVectors } from "./kept_vectors.ts";
+import type { VectorState } from "./vectors.ts";
 
 /** A training that is going on. */
 export interface Run<Tasks extends string> {
