@@ -11,7 +11,7 @@ import { mapEntries } from "../trace/entries.ts";
 import { changesOf } from "./changes.ts";
 import type { Facts } from "./checkpoint.ts";
 import { type NumberArray, type NumberArrays, wholes, type Written } from "./checkpoint_arrays.ts";
-import type { Settings } from "./options.ts";
+import type { Settings } from "./settings.ts";
 import type { Observer } from "./health.ts";
 import type { Progress } from "./progress.ts";
 import type { Steps, StepState } from "./steps.ts";
