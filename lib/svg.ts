@@ -1,7 +1,6 @@
 /**
- * Gatehouse's pictures as SVG: losses over steps, the weights that gates give their experts, and
- * calibration. They need no font, no
- * script and no style sheet, and are readable in light and dark.
+ * Gatehouse's pictures as SVG: losses over steps, the weights that gates give their experts, and calibration. They need no
+ * font, no script and no style sheet, and are readable in light and dark.
  *
  * @example The weights of one gate
  * ```ts
@@ -15,7 +14,7 @@
  * @module
  */
 export type { Chart } from "./report/marks.ts";
-export { type Calibration, calibrationChart, type CalibrationChartOptions } from "./report/calibration_chart.ts";
+export { calibrationChart, type CalibrationChartOptions, type CalibrationCurve } from "./report/calibration_chart.ts";
 export type { CalibrationBin } from "./heads/calibration.ts";
 export { gateChart, type GateChartOptions } from "./report/gate_chart.ts";
 export type { GateWeights } from "./report/gate_columns.ts";

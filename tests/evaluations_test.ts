@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { adam, evaluate, type Progress, type Rows, train, type TrainOptions } from "../mod.ts";
-import { settings } from "../lib/train/options.ts";
+import { settings } from "../lib/train/settings.ts";
 import { bitsOf, dataOf, type Kinds, modelOf, optionsOf } from "./runs.ts";
 import { withTemp } from "./temp.ts";
 

@@ -18,7 +18,7 @@ import {
   type TrainOptions,
 } from "../mod.ts";
 import { plan, print, trainingStep } from "../lib/graph.ts";
-import { settings } from "../lib/train/options.ts";
+import { settings } from "../lib/train/settings.ts";
 import { bitsOf, dataOf, type Kinds, modelOf, optionsOf } from "./runs.ts";
 import { withTemp } from "./temp.ts";
 

@@ -69,6 +69,26 @@ Deno.test("lib has no default export, any, printing or absolute path", () => {
   assertEquals(wrong, []);
 });
 
+Deno.test("lib takes nothing that Node.js 20.16 lacks", () => {
+  const newer: readonly RegExp[] = [
+    /\b(?:Map|Object)\.groupBy\b/,
+    /\bArray\.fromAsync\b/,
+    /\bPromise\.(?:withResolvers|try)\b/,
+    /\.(?:union|intersection|difference|symmetricDifference|isSubsetOf|isSupersetOf|isDisjointFrom)\(/,
+    /\.(?:(?:keys|values|entries)\(\)|matchAll\([^()]*\))\s*\.(?:map|filter|take|drop|flatMap|reduce|toArray|some|find)\(/,
+    /\bIterator\.(?:from|prototype)\b/,
+    /\b(?:RegExp\.escape|Error\.isError|Math\.(?:f16round|sumPrecise)|Float16Array)\b/,
+    /\b(?:to|from|setFrom)(?:Hex|Base64)\(/,
+    /\busing \w+ =/,
+  ];
+  const found = (source: string) => newer.flatMap((pattern) => pattern.exec(code(source))?.[0] ?? []);
+  assertEquals(found("[...Map.groupBy(a, b)]; map.values().map(f); using file = open();").length, 3);
+  assertEquals(
+    Object.entries(sources).flatMap(([path, source]) => found(source).map((what) => `${path}: ${what}`)),
+    [],
+  );
+});
+
 Deno.test("no function of lib is longer than 60 lines", () => {
   const wrong = Object.entries(sources).flatMap(([path, source]) => {
     const lines = source.split("\n");

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertNotEquals, assertRejects, assertStringInclu
 import { adam, encode, evict, featuresOf, fit, grow, load, type Model, type Progress, rows, train } from "../mod.ts";
 import { cpu } from "../lib/engines/tfjs/tfjs.ts";
 import { insidesOf } from "../lib/model/insides.ts";
-import { settings } from "../lib/train/options.ts";
+import { settings } from "../lib/train/settings.ts";
 import { warmed } from "../lib/train/resume.ts";
 import { bitsOf, columnKinds, columnsOf, dataOf, features, type Kinds, labelsOf, modelOf, optionsOf } from "./runs.ts";
 import { withTemp } from "./temp.ts";

@@ -1,4 +1,5 @@
 import { type TextColumn, textTable } from "@gatehouse/gatehouse";
+import { gauc, ndcg } from "@gatehouse/gatehouse/metrics";
 
 /** The parts that the rows of both standard logs are split into. */
 export type Part = "train" | "validation" | "test";
@@ -84,26 +85,16 @@ export function techjamScores(
     const found = [count, labels.length, predictions.length].join(", ");
     throw new RangeError(`Cannot score predictions: wanted a user, a label and a prediction a row, found ${found}`);
   }
-  const order = Uint32Array.from({ length: count }, (_, row) => row);
-  order.sort((a, b) => users[a] - users[b] || predictions[b] - predictions[a]);
-  let [wins, positives, gain, groups] = [0, 0, 0, 0];
-  for (let from = 0, to = 0; from < count; from = to, groups++) {
-    while (to < count && users[order[to]] === users[order[from]]) {
-      if (!Number.isFinite(predictions[order[to]])) {
-        throw new RangeError(`Cannot score predictions\n  at row ${order[to] + 1}: it is ${predictions[order[to]]}`);
-      }
-      to++;
-    }
-    const ties = tiesOf(order.subarray(from, to), labels, predictions);
-    const positive = ties.reduce((sum, tie) => sum + tie.positive, 0);
-    gain += ndcgAt(5, ties, positive);
-    if (positive === 0 || positive === to - from) continue;
-    wins += positive * aucOf(ties, positive, to - from - positive);
-    positives += positive;
-  }
-  const [gauc, ndcg] = [wins / positives, gain / groups];
-  return { gauc, ndcg, primary: (gauc + ndcg) / 2 };
+  const wrong = Array.from(predictions).findIndex((prediction) => !Number.isFinite(prediction));
+  if (wrong >= 0) throw new RangeError(`Cannot score predictions\n  at row ${wrong + 1}: it is ${predictions[wrong]}`);
+  const area = areaOfUsers(predictions, labels, undefined, users);
+  const { value, groups = 0, left } = gainOfUsers.judge(predictions, labels, undefined, users);
+  const gain = groups === 0 ? 0 : value * groups / (groups + left!.groups); // 0 for users without a positive row
+  return { gauc: area, ndcg: gain, primary: (area + gain) / 2 };
 }
+
+const areaOfUsers = gauc({ by: "user", weight: "positives" });
+const gainOfUsers = ndcg({ by: "user", at: 5 });
 
 /** Returns scores of the protocol's test rows beside those that were published, as a table for people. */
 export function techjamTable(ours: Readonly<Record<string, TechjamScores>>): string {
@@ -118,45 +109,4 @@ export function techjamTable(ours: Readonly<Record<string, TechjamScores>>): str
       mean: primary.toFixed(4),
     })),
   );
-}
-
-/** Rows of a user that are predicted alike: how many they are, and how many are positive. */
-interface Tie {
-  readonly count: number;
-  readonly positive: number;
-}
-
-/** Returns the ties among rows that are sorted by their predictions. */
-function tiesOf(rows: Uint32Array, labels: ArrayLike<number>, predictions: ArrayLike<number>): Tie[] {
-  const ties: { count: number; positive: number }[] = [];
-  rows.forEach((row, at) => {
-    if (at === 0 || predictions[row] !== predictions[rows[at - 1]]) ties.push({ count: 0, positive: 0 });
-    const tie = ties[ties.length - 1];
-    tie.count++;
-    tie.positive += labels[row];
-  });
-  return ties;
-}
-
-/** Returns the share of pairs of a positive and a negative row that are in order. */
-function aucOf(ties: readonly Tie[], positives: number, negatives: number): number {
-  let [above, pairs] = [0, 0];
-  for (const { count, positive } of ties) {
-    pairs += (count - positive) * (above + positive / 2);
-    above += positive;
-  }
-  return pairs / positives / negatives;
-}
-
-/** Returns the nDCG of a user's first rows: the gain is 1 for a positive row, over log2(place + 1). */
-function ndcgAt(most: number, ties: readonly Tie[], positives: number): number {
-  if (positives === 0) return 0;
-  let [found, best, place] = [0, 0, 1];
-  for (const { count, positive } of ties) {
-    for (let i = 0; i < count; i++, place++) {
-      if (place <= most) found += positive / count / Math.log2(place + 1);
-      if (place <= Math.min(most, positives)) best += 1 / Math.log2(place + 1);
-    }
-  }
-  return found / best;
 }

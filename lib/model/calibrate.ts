@@ -4,6 +4,7 @@ import { quoted } from "../errors/quoted.ts";
 import { room } from "../files/room.ts";
 import { isotonic, platt } from "../heads/calibrators.ts";
 import { heads } from "../heads/heads.ts";
+import { mapEntries } from "../trace/entries.ts";
 import type { Calibration } from "./calibration.ts";
 import { checkRows } from "./check_rows.ts";
 import { judged } from "./feed.ts";
@@ -133,24 +134,12 @@ function columnsOfRows() {
       rows: { readonly labels: ArrayLike<number>; readonly weights: ArrayLike<number> },
     ): void => {
       const needed = count + probabilities.length;
-      if (needed > columns.labels.length) {
-        const size = Math.max(needed, 2 * columns.labels.length);
-        const { probabilities, labels, weights } = columns;
-        columns = {
-          probabilities: room(probabilities, size),
-          labels: room(labels, size),
-          weights: room(weights, size),
-        };
-      }
+      columns = mapEntries(columns, (_, numbers) => room(numbers, needed));
       columns.probabilities.set(probabilities, count);
       columns.labels.set(rows.labels, count);
       columns.weights.set(rows.weights, count);
       count = needed;
     },
-    end: () => ({
-      probabilities: columns.probabilities.subarray(0, count),
-      labels: columns.labels.subarray(0, count),
-      weights: columns.weights.subarray(0, count),
-    }),
+    end: () => mapEntries(columns, (_, numbers) => numbers.subarray(0, count)),
   };
 }

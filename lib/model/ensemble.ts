@@ -133,7 +133,7 @@ export interface Part<Tasks extends string> {
  * Returns one model that is several, the logits of each task a weighted sum of theirs. The arrays of the parameters become
  * its own.
  */
-export async function combinedModel<Tasks extends string>(
+async function combinedModel<Tasks extends string>(
   parts: readonly Part<Tasks>[],
   weights: Readonly<Record<Tasks, readonly number[]>>,
   options: { readonly engine: Engine; readonly seed: number; readonly fuse: boolean },

@@ -1,10 +1,9 @@
 import type { Rows } from "../data/rows.ts";
 import type { Sorting } from "../files/sorter.ts";
 import { part } from "../graph/values.ts";
-import type { Judgement } from "../heads/judge.ts";
 import { lossOverAll, measuresOf } from "../heads/heads.ts";
 import type { Tensor } from "../ops/tensor.ts";
-import type { Spec } from "../spec/spec.ts";
+import type { Spec, TaskSpec } from "../spec/spec.ts";
 import { mapEntries } from "../trace/entries.ts";
 import type { Plan } from "../trace/plan.ts";
 import type { Evaluation, SegmentEvaluation } from "./evaluation.ts";
@@ -12,7 +11,7 @@ import { judged } from "./feed.ts";
 import type { Judges } from "./judges.ts";
 import { keyNumbering } from "./key_numbers.ts";
 import { segmentsOf } from "./segments.ts";
-import { taskJudge, type TaskRows } from "./task_judge.ts";
+import { taskJudge, type TaskRows, type Verdict } from "./task_judge.ts";
 
 /** An evaluation that is going on. */
 interface Judging<Tasks extends string> {
@@ -38,11 +37,8 @@ export function judging<Tasks extends string>(
   sorting: Sorting,
   asked: Asked,
 ): Judging<Tasks> {
-  const tasks = mapEntries(spec.tasks, (_, task) => ({
-    sums: { loss: 0, weight: 0 },
-    overAll: lossOverAll(task.head)?.begin(sorting),
-    judge: taskJudge(task, asked.judges, sorting, false),
-  }));
+  const names = Object.keys(spec.tasks) as Tasks[];
+  const tasks = mapEntries(spec.tasks, (_, task) => judgingOf(task, sorting, asked.judges));
   const cuts = cutting(spec, sorting, asked);
   const auxiliary: Record<string, number> = {};
   let count = 0;
@@ -57,38 +53,59 @@ export function judging<Tasks extends string>(
         const [predictions, logits] = [outputs[task].data, outputs[`logits/${task}`].data];
         return { ...judged(spec, piece, task), keys, predictions, logits };
       });
-      for (const task of Object.keys(tasks) as Tasks[]) {
-        const { sums, overAll, judge } = tasks[task];
+      for (const task of names) {
         const weight = outputs[`weight/${task}`].data[0] / scales[task];
-        sums.loss += outputs[`loss/${task}`].data[0] * weight;
-        sums.weight += weight;
-        await overAll?.add({ ...rows[task], predictions: rows[task].logits });
-        await judge.add(rows[task]);
+        await tasks[task].add(rows[task], outputs[`loss/${task}`].data[0], weight);
       }
       await cuts.add(keys, rows);
     },
     end: async () => {
-      const loss: Record<string, number> = {};
-      const metrics: Record<string, Record<string, number>> = {};
-      const details: Record<string, Readonly<Record<string, Judgement>>> = {};
-      for (const [task, { sums, overAll, judge }] of Object.entries<typeof tasks[Tasks]>(tasks)) {
-        loss[task] = await overAll?.end() ?? sums.loss / sums.weight;
-        const verdict = await judge.end();
-        const own = Object.keys(measuresOf(spec.tasks[task as Tasks].head));
-        metrics[task] = Object.fromEntries(own.map((name) => [name, verdict.metrics[name] ?? loss[task]]));
-        Object.assign(metrics[task], verdict.metrics);
-        details[task] = verdict.judged;
-      }
-      const found = { loss, auxiliary: mapEntries(auxiliary, (_, sum) => sum / count), metrics };
-      const isJudged = Object.keys(asked.judges).length > 0;
-      return { ...found, ...(isJudged && { judged: details }), ...await cuts.end() } as Evaluation<Tasks>;
+      const all: [Tasks, Ended][] = [];
+      for (const task of names) all.push([task, await tasks[task].end()]);
+      const of = <Name extends keyof Ended>(name: Name) =>
+        Object.fromEntries(all.map(([task, ended]) => [task, ended[name]])) as Record<Tasks, Ended[Name]>;
+      return {
+        loss: of("loss"),
+        auxiliary: mapEntries(auxiliary, (_, sum) => sum / count),
+        metrics: of("metrics"),
+        ...(Object.keys(asked.judges).length > 0 && { judged: of("judged") }),
+        ...await cuts.end(),
+      };
     },
     dispose: async () => {
-      for (const { overAll, judge } of Object.values<typeof tasks[Tasks]>(tasks)) {
-        await overAll?.dispose?.();
-        await judge.dispose();
-      }
+      for (const task of names) await tasks[task].dispose();
       await cuts.dispose();
+    },
+  };
+}
+
+/** The numbers of a task at the end: its loss beside the verdict, whose metrics have all that its head has. */
+interface Ended extends Verdict {
+  readonly loss: number;
+}
+
+/** Returns the evaluation of a task of no rows so far. */
+function judgingOf(task: TaskSpec, sorting: Sorting, judges: Judges) {
+  const overAll = lossOverAll(task.head)?.begin(sorting);
+  const judge = taskJudge(task, judges, sorting, false);
+  const sums = { loss: 0, weight: 0 };
+  return {
+    /** Adds rows, their mean loss, and their weight in the mean of all. */
+    add: async (rows: TaskRows, loss: number, weight: number): Promise<void> => {
+      sums.loss += loss * weight;
+      sums.weight += weight;
+      await overAll?.add({ ...rows, predictions: rows.logits });
+      await judge.add(rows);
+    },
+    end: async (): Promise<Ended> => {
+      const loss = await overAll?.end() ?? sums.loss / sums.weight;
+      const verdict = await judge.end();
+      const own = Object.keys(measuresOf(task.head)).map((name) => [name, verdict.metrics[name] ?? loss]);
+      return { loss, ...verdict, metrics: { ...Object.fromEntries(own), ...verdict.metrics } };
+    },
+    dispose: async (): Promise<void> => {
+      await overAll?.dispose?.();
+      await judge.dispose();
     },
   };
 }

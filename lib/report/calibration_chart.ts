@@ -6,8 +6,8 @@ import { lossAxis } from "./axes.ts";
 import { areCurves } from "./check_report.ts";
 import { type Chart, element, label, WIDTH } from "./marks.ts";
 
-/** The calibration of one task or model. */
-export interface Calibration {
+/** The calibration curve of one task or model. */
+export interface CalibrationCurve {
   /** Its name, such as the task's. */
   readonly name: string;
   /** The bins by growing prediction, as `calibrationCurve` returns them. */
@@ -35,7 +35,7 @@ export interface CalibrationChartOptions {
  * assertEquals(description, "click: 0 where 0.15 is predicted, 0.5 where 0.7 is predicted.");
  * ```
  */
-export function calibrationChart(curves: readonly Calibration[], options: CalibrationChartOptions = {}): Chart {
+export function calibrationChart(curves: readonly CalibrationCurve[], options: CalibrationChartOptions = {}): Chart {
   const action = "draw calibration";
   if (!areCurves(curves)) throw new TypeError(`Cannot ${action}: wanted curves by name, found ${kindOf(curves)}`);
   const { title = "Calibration" } = optionsOf(action, options, ["title"]);

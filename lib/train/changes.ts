@@ -2,7 +2,8 @@ import { type ChangedRows, rowsOf } from "../model/changes.ts";
 import type { Tables } from "../model/tables.ts";
 import { type NumberArray, typeOf, wholes, type Written } from "./checkpoint_arrays.ts";
 import { ofTask } from "./stopping.ts";
-import type { KeptVectors, VectorState, VectorStates } from "./vectors.ts";
+import type { KeptVectors } from "./kept_vectors.ts";
+import type { VectorState, VectorStates } from "./vectors.ts";
 
 /** The way in which checkpoints are written by changes. */
 export interface ByChanges {

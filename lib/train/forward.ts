@@ -1,6 +1,7 @@
 import type { Tensor } from "../ops/tensor.ts";
 import type { Graph } from "../graph/graph.ts";
-import type { TableGradient, Vectors } from "./vectors.ts";
+import type { TableGradient } from "./table_gradients.ts";
+import type { Vectors } from "./vectors.ts";
 
 /** Arrays by name. */
 export type Tensors = Readonly<Record<string, Tensor>>;

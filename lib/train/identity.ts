@@ -9,7 +9,7 @@ import { type Data, isDataset } from "../model/pieces.ts";
 import { input } from "../ops/leaves.ts";
 import type { Optimiser, VectorOptimiser } from "../optimisers/optimiser.ts";
 import { mapEntries } from "../trace/entries.ts";
-import type { Settings } from "./options.ts";
+import type { Settings } from "./settings.ts";
 
 /**
  * Returns what a training is made of, beside the model's table, as checkpoints keep it: all that must be the same for a

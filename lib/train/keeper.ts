@@ -4,7 +4,7 @@ import { insidesOf } from "../model/insides.ts";
 import { changedParametersIn, filesOfModel, parametersIn, type SpecFiles, specFiles } from "../model/save.ts";
 import { areFew, type ByChanges, changedIn } from "./changes.ts";
 import { baseOf, checkpointFiles } from "./checkpoint.ts";
-import type { Keeping } from "./options.ts";
+import type { Keeping } from "./settings.ts";
 import { arraysIn, factsOf, type Run, stateOf } from "./run.ts";
 
 /** The writer of a training's checkpoints. */

@@ -60,9 +60,14 @@ function passOf(data: Dataset, order: PassOrder, readOn: () => void): Pass {
     epoch: order.epoch,
     windows: {
       next: async () => {
-        const item = await windows.next();
-        if (item.done) left.abort(); // which forgets the signal that outlives this pass
-        return item;
+        let isOver = true;
+        try {
+          const item = await windows.next();
+          isOver = item.done === true;
+          return item;
+        } finally {
+          if (isOver) left.abort(); // which forgets the signal that outlives this pass
+        }
       },
       return: async () => {
         left.abort();

@@ -10,7 +10,7 @@ import { averageName } from "./averages.ts";
 import { arraysOf, type Facts, newestCheckpoint } from "./checkpoint.ts";
 import type { NumberArrays } from "./checkpoint_arrays.ts";
 import { differenceOf, rulesOf } from "./identity.ts";
-import type { Settings } from "./options.ts";
+import type { Settings } from "./settings.ts";
 import { partitioned, tableOptimisers } from "./parts.ts";
 import { bestsFrom, flatFrom, ratesAt, vectorStateFrom } from "./run.ts";
 import type { StepState } from "./steps.ts";

@@ -11,13 +11,14 @@ import { mapEntries } from "../trace/entries.ts";
 import { changesOf } from "./changes.ts";
 import type { Facts } from "./checkpoint.ts";
 import { type NumberArray, type NumberArrays, wholes, type Written } from "./checkpoint_arrays.ts";
-import type { Settings } from "./options.ts";
+import type { Settings } from "./settings.ts";
 import type { Observer } from "./health.ts";
 import type { Progress } from "./progress.ts";
 import type { Steps, StepState } from "./steps.ts";
 import { ofTask, type Watcher } from "./stopping.ts";
 import type { Stopwatch } from "./stopwatch.ts";
-import type { KeptVectors, VectorState } from "./vectors.ts";
+import type { KeptVectors } from "./kept_vectors.ts";
+import type { VectorState } from "./vectors.ts";
 
 /** A training that is going on. */
 export interface Run<Tasks extends string> {

@@ -25,15 +25,8 @@ import { type ByPath, partitioned, tableOptimisers } from "./parts.ts";
 import { type VectorRates, vectorRatesOf } from "./rates.ts";
 import { type Between, openStep, trainingStep, weightsOf } from "./step.ts";
 import { slotName } from "./update.ts";
-import {
-  innerProduct,
-  mixed,
-  normOf,
-  type TableGradient,
-  type Vectors,
-  vectorsIn,
-  type VectorStates,
-} from "./vectors.ts";
+import { innerProduct, mixed, normOf, type TableGradient } from "./table_gradients.ts";
+import { type Vectors, vectorsIn, type VectorStates } from "./vectors.ts";
 import { askVectors, weighted } from "./weighted.ts";
 
 /** The steps of a training: one function runs them, another ends them. */

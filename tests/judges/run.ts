@@ -46,9 +46,9 @@ const cases = Array.from({ length: 40 }, (_, seed) => caseOf(seed));
 const file = await Deno.makeTempFile({ dir: "out", suffix: ".json" });
 try {
   await Deno.writeTextFile(file, JSON.stringify(cases));
-  const found = await ran(python, ["tests/judges/compare.py", file]);
-  if ("failed" in found) throw new Error(`The comparison failed: ${found.failed}`);
-  const all: Readonly<Record<string, number & readonly number[]>>[] = JSON.parse(found.out);
+  const made = await ran(python, ["tests/judges/compare.py", file]);
+  if ("failed" in made) throw new Error(`The comparison failed: ${made.failed}`);
+  const all: Readonly<Record<string, number & readonly number[]>>[] = JSON.parse(made.out);
   let compared = 0;
   cases.forEach(({ labels, scores, other, weights, groups, at, bins }, seed) => {
     const both = compareAuc(scores, other, labels);
@@ -78,8 +78,8 @@ try {
       compared += a.length;
     }
   });
-  console.log(`${compared} numbers of judges are those of scikit-learn, confidenceinterval and numpy`);
-  console.log(`${cases.length} passed, 0 failed`);
+  const found = `${compared} numbers of judges are those of scikit-learn, confidenceinterval and numpy`;
+  console.log(`${found}: ok | ${cases.length} passed | 0 failed`);
 } finally {
   await Deno.remove(file);
 }

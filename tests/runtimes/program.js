@@ -11,8 +11,10 @@ import os from "node:os";
 import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 import * as main from "@gatehouse/gatehouse";
+import { count, history, loadHistory, saveHistory } from "@gatehouse/gatehouse/history";
 import { onnx, saveOnnx } from "@gatehouse/gatehouse/onnx";
 import { parquetParts } from "@gatehouse/gatehouse/parquet";
+import { handler, openModels } from "@gatehouse/gatehouse/serve";
 
 const { binary, category, compile, define, dense, encode, evaluate, fit, labels, load, mmoe, numeric } = main;
 const { cpu, readCsv, reference, rows, save, saveGraphModel, streamCsv, train, wasm } = main;
@@ -81,6 +83,25 @@ steps["define, train, evaluate and predict on reference, wasm, cpu and onnx"] = 
   assert.equal(best.engine.note, undefined);
 };
 
+steps["train for each task, and predict each by its own best"] = async () => {
+  const model = await compile(spec, { engine: reference(), seed: 7 });
+  const stopping = { task: { click: 1, like: 1 }, best: "each", patience: 9 };
+  for await (const _ of train(model, data, { epochs: 3, batch: 32, validation: data, stopping })) { /* goes on */ }
+  const best = await main.bestByTask(model);
+  assert.equal((await best.predict(data)).click.length, 300);
+  [model, best].forEach((one) => one.dispose());
+};
+
+steps["features of the past, saved and loaded"] = async () => {
+  const table = await readCsv("a.csv", { columns });
+  const past = history({ seen: count({ by: "job" }) }, { time: "time" });
+  const time = { kind: "number", values: Float64Array.from({ length: 300 }, (_, row) => row) };
+  const { table: made, state } = past.over(main.withColumns(table, { time }));
+  assert.deepEqual([...made.columns.seen.values.subarray(0, 4)], [0, 0, 1, 1]);
+  await saveHistory(state, "past");
+  assert.deepEqual(await loadHistory("past"), state);
+};
+
 steps["save, load and save again, from a path, a URL, a server and files"] = async () => {
   const { click } = await trained.wasm.predict(data);
   const again = async (from) => {
@@ -113,6 +134,18 @@ steps["save, load and save again, from a path, a URL, a server and files"] = asy
   );
   server.closeAllConnections?.();
   server.close();
+};
+
+steps["answers requests to models of a folder"] = async () => {
+  await save(trained.reference, "models/visitors/1");
+  const models = await openModels("models", { engine: reference(), every: 0 });
+  const body = JSON.stringify({ instances: [{ age: 31, job: "smith" }, { age: 60, job: null }] });
+  const request = new Request("http://localhost/v1/models/visitors:predict", { method: "POST", body });
+  const { predictions } = await (await handler(models)(request)).json();
+  const { features } = trained.reference.spec.input;
+  const { click } = await trained.reference.predict(encode(features, { age: [31, 60], job: ["smith", null] }));
+  near(predictions.map(({ click }) => click), click, 1e-6);
+  await models.close();
 };
 
 steps["a large vocabulary is saved in a file of its own, and loaded"] = async () => {

@@ -82,11 +82,8 @@ try {
   }
   await server.close();
   await models.close();
-  console.log(
-    `${Object.keys(answers).length} ways to call get what the model predicts: ok | ${
-      Object.keys(answers).length
-    } passed | 0 failed`,
-  );
+  const ways = Object.keys(answers).length;
+  console.log(`${ways} ways to call get what the model predicts: ok | ${ways} passed | 0 failed`);
 } finally {
   await Deno.remove(folder, { recursive: true });
   model.dispose();

@@ -7,8 +7,8 @@ import { type Places, places } from "../places.ts";
 import { type NumberPlaces, numberPlaces } from "./number_places.ts";
 import type { KeyColumn } from "./plan.ts";
 
-/** The keys of rows: places of distinct ones, {@linkcode missing} or {@linkcode unknown}. */
-export interface Keys {
+/** The places of rows' keys among the distinct ones, {@linkcode missing} or {@linkcode unknown}. */
+export interface KeyPlaces {
   /** The position in `ids` where each row's keys begin, and the end of the last: `[rows + 1]`. Absent: each row has one. */
   readonly starts?: Int32Array;
   readonly ids: Int32Array;
@@ -49,12 +49,12 @@ export function countOf({ name, values }: ColumnKeys, where: Where): number {
 }
 
 /**
- * Returns the keys of rows in a column.
+ * Returns the places of rows' keys in a column.
  *
  * @param adding True if values that are new become known.
  * @throws {TypeError} naming row and column, if there is no such column, or its values are of another kind than before.
  */
-export function keysOf(column: ColumnKeys, table: Columns, adding: boolean, where: Where): Keys {
+export function keyPlaces(column: ColumnKeys, table: Columns, adding: boolean, where: Where): KeyPlaces {
   const { name } = column;
   const lists = table.lists ?? {};
   if (Object.hasOwn(lists, name)) return listKeys(column, lists[name], adding, where);
@@ -120,7 +120,7 @@ function wordKeys(column: ColumnKeys, codes: Int32Array, words: readonly string[
 }
 
 /** Returns the places of the values in each row's word. */
-function partKeys(column: ColumnKeys, codes: Int32Array, words: readonly string[], find: Find): Keys {
+function partKeys(column: ColumnKeys, codes: Int32Array, words: readonly string[], find: Find): KeyPlaces {
   const { parts } = knownOf(column, words);
   const starts = new Int32Array(codes.length + 1);
   let ids = new Int32Array(codes.length);
@@ -152,7 +152,7 @@ function listKeys(
   lists: NonNullable<Columns["lists"]>[string],
   adding: boolean,
   { at, first }: Where,
-): Keys {
+): KeyPlaces {
   const starts = new Int32Array(lists.length + 1);
   let ids = new Int32Array(lists.length);
   let count = 0;
@@ -181,11 +181,11 @@ function knownOf(column: ColumnKeys, list: readonly string[]): NonNullable<Colum
 }
 
 /**
- * Returns the keys of rows of which two columns are known: a place for each pair of theirs.
+ * Returns the places of the pairs of keys of rows, of which two columns are known.
  *
  * @param pairs The distinct pairs.
  */
-export function paired(one: Keys, other: Keys, pairs: NumberPlaces, adding: boolean): Keys {
+export function paired(one: KeyPlaces, other: KeyPlaces, pairs: NumberPlaces, adding: boolean): KeyPlaces {
   const pair = (a: number, b: number): number => {
     if (a === missing || b === missing) return missing;
     if (a === unknown || b === unknown) return unknown;
@@ -216,7 +216,7 @@ export function paired(one: Keys, other: Keys, pairs: NumberPlaces, adding: bool
 }
 
 /** Returns the position of the first key of a row; for the row after the last one the end. */
-export function startOf({ starts }: Keys, row: number): number {
+export function startOf({ starts }: KeyPlaces, row: number): number {
   return starts === undefined ? row : starts[row];
 }
 

@@ -2,7 +2,7 @@ import { kindOf } from "../../errors/kinds.ts";
 import { advice } from "../../errors/nearest.ts";
 import { quoted } from "../../errors/quoted.ts";
 import type { Columns } from "../columns.ts";
-import { countOf, type Keys, keysOf, missing, paired, startOf, type Where } from "./keys.ts";
+import { countOf, type KeyPlaces, keyPlaces, missing, paired, startOf, type Where } from "./keys.ts";
 import { type Made, madeFor, readerOf, shown } from "./made.ts";
 import type { Addend } from "./plan.ts";
 import { growRecent, push, settle } from "./recent.ts";
@@ -20,7 +20,7 @@ export function passed(run: Run, table: Columns, where: Where, reading: boolean)
   const times = timesOf(run, table, where, true);
   const moments = times.map(run.clock.momentOf);
   const addends = run.plan.addends.map((addend) => addendOf(addend, table, times, where));
-  const keys = run.columns.map((column) => keysOf(column, table, true, where));
+  const keys = run.columns.map((column) => keyPlaces(column, table, true, where));
   const items = run.plan.items.map(({ column, where: test }) => {
     const { starts, ids } = keys[column];
     if (starts !== undefined) {
@@ -59,7 +59,7 @@ export function passed(run: Run, table: Columns, where: Where, reading: boolean)
 export function asked(run: Run, table: Columns, where: Where): Made {
   const times = timesOf(run, table, where, false);
   const keys = run.columns.map((column, at) =>
-    run.plan.groups.some(({ columns }) => columns.includes(at)) ? keysOf(column, table, false, where) : { ids: none }
+    run.plan.groups.some(({ columns }) => columns.includes(at)) ? keyPlaces(column, table, false, where) : { ids: none }
   );
   const made = madeFor(run, table.count);
   for (const one of run.groups) {
@@ -139,10 +139,10 @@ function groupKeys(
   { columns, clock }: Run,
   { group, pairs }: GroupRun,
   count: number,
-  keys: readonly Keys[],
+  keys: readonly KeyPlaces[],
   adding: boolean,
   where: Where,
-): Keys {
+): KeyPlaces {
   if (group.columns.length === 0) return { ids: new Int32Array(count) };
   const [first, ...others] = group.columns.map((column) => keys[column]);
   for (const column of group.columns) countOf(columns[column], where);
@@ -156,7 +156,7 @@ function groupKeys(
 }
 
 /** Makes sure that each row has a key. */
-function checkThere(keys: Keys, count: number, names: readonly string[], where: Where): void {
+function checkThere(keys: KeyPlaces, count: number, names: readonly string[], where: Where): void {
   for (let row = 0; row < count; row++) {
     const [from, to] = [startOf(keys, row), startOf(keys, row + 1)];
     if (from < to && !keys.ids.subarray(from, to).includes(missing)) continue;
