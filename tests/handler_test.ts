@@ -503,3 +503,13 @@ Deno.test("openModels() answers with the newest version that is not broken, and 
     await models.close();
   });
 });
+
+Deno.test("a request whose host is no name is answered 400", async () => {
+  const model = await shop();
+  const request = Object.defineProperty(new Request("http://h/v2"), "url", { value: "http://a b[]/v2" }); // as Deno has it
+  const response = await handler({ shop: model })(request);
+  assertEquals([response.status, await response.json()], [400, {
+    error: "Cannot answer: its host and path are no address",
+  }]);
+  model.dispose();
+});

@@ -63,7 +63,10 @@ async function* piecesUntil(stream: ReadableStream<Uint8Array>, until: number): 
   try {
     while (true) {
       const { done, value } = await reader.read();
-      if (isLate) throw new Refusal(408, "Cannot read the request: its body did not come before its deadline passed");
+      if (isLate) {
+        const found = "Cannot read the request: its body did not come before its deadline passed";
+        throw new Refusal(408, found);
+      }
       if (done) return;
       yield value;
     }

@@ -115,10 +115,11 @@ export function handler(models: Readonly<Record<string, Model>> | Models, option
     if (!(request instanceof Request)) {
       throw new TypeError(`Cannot handle requests: wanted a Request, found ${kindOf(request)}`);
     }
-    const { pathname } = new URL(request.url);
-    const call: Call = { request, path: pathname, until: began + given.deadline, seen: {} };
+    const pathname = URL.parse(request.url)?.pathname;
+    const call: Call = { request, path: pathname ?? "", until: began + given.deadline, seen: {} };
     let response: Response;
     try {
+      if (pathname === undefined) throw new Refusal(400, "Cannot answer: its host and path are no address");
       response = await routed(call, all, given, draining);
     } catch (error) {
       const { status, message, headers } = refusalOf(error);
@@ -129,7 +130,7 @@ export function handler(models: Readonly<Record<string, Model>> | Models, option
     const milliseconds = performance.now() - began;
     const { model = "", version = "" } = call.seen;
     all.meters.answered({ model, version, status: `${response.status}` }, milliseconds / 1000);
-    given.log?.({ time, method: request.method, path: pathname, status: response.status, ...call.seen, milliseconds });
+    given.log?.({ time, method: request.method, path: call.path, status: response.status, ...call.seen, milliseconds });
     return response;
   };
   return Object.assign(answer, { drain: () => void (draining = true) });
