@@ -80,6 +80,13 @@ Deno.test("applyCalibrator() undoes the sampling of negatives after the map", ()
   });
 });
 
+Deno.test("applyCalibrator() leaves a prediction that is NaN as it is", () => {
+  const line = { kind: "platt", slope: 1, intercept: 0 } as const;
+  for (const map of [line, { kind: "isotonic", from: [0.25, 0.5], to: [0.125, 0.75] } as const]) {
+    assertEquals(applyCalibrator({ ...map, sampled: 0.5 }, [NaN]), Float64Array.of(NaN));
+  }
+});
+
 Deno.test("maps that are malformed and rows of one class are refused", () => {
   assertThrows(() => platt([0.1, 0.2], [1, 1]), RangeError, "of weight 2 that are positive and 0 that are not");
   assertThrows(() => isotonic([0.1, 1.2], [1, 0]), RangeError, "probability 1.2 of row 1 is not in [0, 1]");

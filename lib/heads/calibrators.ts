@@ -256,6 +256,7 @@ function pool(runs: Run[]): void {
 
 /** Returns the value of a function between its points. */
 function between({ from, to }: Isotonic, p: number): number {
+  if (Number.isNaN(p)) return NaN;
   let [low, high] = [0, from.length]; // the first point above p
   while (low < high) {
     const middle = (low + high) >> 1;
