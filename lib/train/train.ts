@@ -233,7 +233,7 @@ interface End<Tasks extends string> {
   readonly isNew?: boolean;
   /** True if the epoch has no more steps. */
   readonly isWhole?: boolean;
-  /** What was evaluated after that step, if training ends with it within an epoch. */
+  /** The evaluation after that step, if training ends with it within an epoch. */
   readonly evaluated?: Evaluated<Tasks>;
 }
 
