@@ -94,6 +94,8 @@ Deno.test("maps that are malformed and rows of one class are refused", () => {
   assertThrows(() => platt([0.1], [1, 0]), RangeError, "1 predictions for 2 labels");
   const falls = { kind: "isotonic", from: [0, 1], to: [1, 0] } as const;
   assertThrows(() => applyCalibrator(falls, [0.5]), TypeError, "which never fall");
+  const beyond = { kind: "isotonic", from: [0, 1], to: [0, 9] } as const;
+  assertThrows(() => applyCalibrator(beyond, [0.5]), TypeError, "at the map.to[1]: wanted a probability, 0 to 1");
   assertThrows(() => applyCalibrator({ kind: "beta" } as never, []), TypeError, 'wanted "platt" or "isotonic"');
 });
 
@@ -180,6 +182,9 @@ Deno.test("calibrate() and save() name the task that cannot be calibrated", asyn
   const none = rows([[1, 2]], { labels: { click: [1], like: [0] } });
   await assertRejects(() => calibrate(model, none), RangeError, 'at task "click": Cannot compute Platt scaling');
   await assertRejects(() => calibrate(model, data, { tasks: ["visits"] }), TypeError, "has a count head");
+  const visits = { tasks: { visits: { kind: "platt", slope: 1, intercept: 0 } } } as const;
+  await assertRejects(() => save(model, "out/none", { calibration: visits }), TypeError, "has a count head");
+  await assertRejects(() => model.predict(data, { calibrated: visits }), TypeError, "has a count head");
   await assertRejects(() => calibrate(model, data, { tasks: ["clic" as never] }), TypeError, 'did you mean "click"');
   await assertRejects(() => calibrate(model, data, { sampled: { click: 2 } }), RangeError, "must be in (0, 1]");
   await assertRejects(() => calibrate(model, data, { method: "beta" as never }), TypeError, "method must be");
