@@ -80,6 +80,13 @@ Deno.test("applyCalibrator() undoes the sampling of negatives after the map", ()
   });
 });
 
+Deno.test("applyCalibrator() leaves a prediction that is NaN as it is", () => {
+  const line = { kind: "platt", slope: 1, intercept: 0 } as const;
+  for (const map of [line, { kind: "isotonic", from: [0.25, 0.5], to: [0.125, 0.75] } as const]) {
+    assertEquals(applyCalibrator({ ...map, sampled: 0.5 }, [NaN]), Float64Array.of(NaN));
+  }
+});
+
 Deno.test("maps that are malformed and rows of one class are refused", () => {
   assertThrows(() => platt([0.1, 0.2], [1, 1]), RangeError, "of weight 2 that are positive and 0 that are not");
   assertThrows(() => isotonic([0.1, 1.2], [1, 0]), RangeError, "probability 1.2 of row 1 is not in [0, 1]");
@@ -87,6 +94,8 @@ Deno.test("maps that are malformed and rows of one class are refused", () => {
   assertThrows(() => platt([0.1], [1, 0]), RangeError, "1 predictions for 2 labels");
   const falls = { kind: "isotonic", from: [0, 1], to: [1, 0] } as const;
   assertThrows(() => applyCalibrator(falls, [0.5]), TypeError, "which never fall");
+  const beyond = { kind: "isotonic", from: [0, 1], to: [0, 9] } as const;
+  assertThrows(() => applyCalibrator(beyond, [0.5]), TypeError, "at the map.to[1]: wanted a probability, 0 to 1");
   assertThrows(() => applyCalibrator({ kind: "beta" } as never, []), TypeError, 'wanted "platt" or "isotonic"');
 });
 
@@ -173,6 +182,9 @@ Deno.test("calibrate() and save() name the task that cannot be calibrated", asyn
   const none = rows([[1, 2]], { labels: { click: [1], like: [0] } });
   await assertRejects(() => calibrate(model, none), RangeError, 'at task "click": Cannot compute Platt scaling');
   await assertRejects(() => calibrate(model, data, { tasks: ["visits"] }), TypeError, "has a count head");
+  const visits = { tasks: { visits: { kind: "platt", slope: 1, intercept: 0 } } } as const;
+  await assertRejects(() => save(model, "out/none", { calibration: visits }), TypeError, "has a count head");
+  await assertRejects(() => model.predict(data, { calibrated: visits }), TypeError, "has a count head");
   await assertRejects(() => calibrate(model, data, { tasks: ["clic" as never] }), TypeError, 'did you mean "click"');
   await assertRejects(() => calibrate(model, data, { sampled: { click: 2 } }), RangeError, "must be in (0, 1]");
   await assertRejects(() => calibrate(model, data, { method: "beta" as never }), TypeError, "method must be");

@@ -443,3 +443,120 @@ Deno.test("openModels() goes over to a new version, and stays with the old one w
     await assertRejects(() => openModels(`${dir}/none`), Error, "found nothing, wanted a folder");
   });
 });
+
+Deno.test("what hostile requests cost is bounded by their bytes", async () => {
+  const model = await shop();
+  const answer = handler({ shop: model });
+  const [v1, v2] = ["/v1/models/shop:predict", "/v2/models/shop/infer"];
+  // Quotes that never end, and a text beyond what a regular expression's stack holds: in time that grows with the bytes.
+  for (const text of ['"' + '\\"'.repeat(200_000), `{"a": "${"x".repeat(15_000_000)}", b}`]) {
+    const { status, body } = await posted(answer, v1, text);
+    assertEquals(status, 400);
+    assert(`${body.error}`.includes("it is not JSON"), `${body.error}`);
+  }
+  const python = '{"instances": [{"age": 3, "job": "NaN \\" -Infinity", "spend": NaN, "tags": [], "watched": []}]}';
+  assertEquals((await posted(answer, v1, python)).status, 200);
+  // Rows without elements, of which each would be a list.
+  for (const rows of [1e9, 2 ** 53 - 1]) {
+    const inputs = tensors();
+    Object.assign(inputs[2], { shape: [rows, 0], data: [] });
+    const { status, body } = await posted(answer, v2, { inputs });
+    assertEquals(status, 400);
+    assert(
+      `${body.error}`.includes(`at /inputs/2/shape: input "tags": found ${rows} rows in a request of`),
+      `${body.error}`,
+    );
+  }
+  model.dispose();
+});
+
+Deno.test("a small body that unpacks to much is refused without the memory that all of it would take", async () => {
+  const model = await shop();
+  const zeros = new Uint8Array(2 ** 20);
+  let left = 512;
+  const many = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull: (to) => left-- > 0 ? to.enqueue(zeros) : to.close(),
+  });
+  const packed = await new Response(many.pipeThrough(new CompressionStream("gzip"))).bytes();
+  const before = Deno.memoryUsage().rss;
+  const answer = handler({ shop: model });
+  const { status } = await posted(answer, "/v1/models/shop:predict", packed, { "content-encoding": "gzip" });
+  const mebibytes = (Deno.memoryUsage().rss - before) / 2 ** 20;
+  assertEquals(status, 413);
+  assert(mebibytes < 200, `${mebibytes} MiB for ${packed.length} bytes`);
+  model.dispose();
+});
+
+Deno.test("a body that does not come before the deadline is answered 408, and the model is free", async () => {
+  const model = await shop();
+  const answer = handler({ shop: model }, { deadline: 50 });
+  let isCancelled = false;
+  const body = new ReadableStream({
+    start: (to) => to.enqueue(new TextEncoder().encode('{"instances":')),
+    cancel: () => void (isCancelled = true),
+  });
+  const request = new Request("http://h/v1/models/shop:predict", { method: "POST", body });
+  const response = await answer(request);
+  assertEquals([response.status, isCancelled], [408, true]);
+  assert((await response.json()).error.includes("did not come before its deadline"));
+  model.dispose();
+});
+
+Deno.test("a row that encode refuses is named among many by its own pointer, in the order of features", async () => {
+  const model = await shop();
+  const answer = handler({ shop: model });
+  const inputs = { age: Array(20_000).fill(1), job: "cook", tags: [["a"]], watched: [["v1"]], spend: 3 };
+  const body = JSON.stringify({ inputs }).replace("1,1]", "1,1e999]");
+  const { status, body: { error } } = await posted(answer, "/v1/models/shop:predict", body);
+  assertEquals(status, 400);
+  assert(`${error}`.includes("at /inputs/age/19999: row 19999: "), `${error}`);
+  model.dispose();
+});
+
+Deno.test("BOOL is true and false to a text input, as bytes and as JSON", async () => {
+  const spec = define({ input: fit({ is: category() }, { is: ["true", "false"] }), tasks: { y: binary(dense(3)) } });
+  const model = await compile(spec, { engine: reference(), seed: 2 });
+  const wanted = [...(await model.predict(encode(featuresOf(spec), { is: ["false", "true"] }))).y];
+  const answer = handler({ m: model });
+  const tensor = { name: "is", shape: [2], datatype: "BOOL" };
+  const plain = await posted(answer, "/v2/models/m/infer", { inputs: [{ ...tensor, data: [false, true] }] });
+  const head = JSON.stringify({ inputs: [{ ...tensor, parameters: { binary_data_size: 2 } }] });
+  const bytes = Uint8Array.from([...new TextEncoder().encode(head), 0, 1]);
+  const headers = { "inference-header-content-length": `${head.length}` };
+  const binaries = await posted(answer, "/v2/models/m/infer", bytes, headers);
+  for (const { body } of [plain, binaries]) assertEquals((body.outputs as { data: number[] }[])[0].data, wanted);
+  model.dispose();
+});
+
+Deno.test("openModels() answers with the newest version that is not broken, and tries again one whose copy goes on", async () => {
+  await withTemp(async (dir) => {
+    const saved = async (path: string, seed: number) => {
+      const model = await compile(define({ input: 1, tasks: { y: binary() } }), { engine: reference(), seed });
+      await save(model, path);
+      model.dispose();
+    };
+    await saved(`${dir}/models/m/1`, 1);
+    await saved(`${dir}/whole`, 2);
+    await saved(`${dir}/models/other/7`, 3);
+    await Deno.mkdir(`${dir}/models/m/2`);
+    await Deno.copyFile(`${dir}/whole/spec.json`, `${dir}/models/m/2/spec.json`); // its parameters have still to come
+    const models = await openModels(`${dir}/models`, { engine: reference(), every: 0 });
+    assertEquals(models.versions(), { m: "1", other: "7" });
+    for await (const { name } of Deno.readDir(`${dir}/whole`)) {
+      await Deno.copyFile(`${dir}/whole/${name}`, `${dir}/models/m/2/${name}`);
+    }
+    await models.refresh();
+    assertEquals(models.versions(), { m: "2", other: "7" });
+    await models.close();
+  });
+});
+
+Deno.test("a request whose host is no name is answered 400", async () => {
+  const model = await shop();
+  const request = Object.defineProperty(new Request("http://h/v2"), "url", { value: "http://a b[]/v2" }); // as Deno has it
+  const response = await handler({ shop: model })(request);
+  assertEquals([response.status, await response.json()], [400, {
+    error: "Cannot answer: its host and path are no address",
+  }]);
+  model.dispose();
+});

@@ -599,3 +599,29 @@ Deno.test("take() and a copy by JSON of features change nothing of a history", (
   const made = madeIn(again.over(take(table, some)).table);
   for (const name of Object.keys(features)) assertEquals(made[name], whole[name].slice(0, 30));
 });
+
+Deno.test("rows that were refused leave no key behind that at() sees: not in a run, and not in its state", () => {
+  const options = { time: "time" } as const;
+  const past = history({
+    shown: count({ by: "user" }),
+    since: timeSince({ by: "user" }),
+    clicks: rate({ by: "user", of: "click", prior: 0.5 }),
+    items: lastItems({ by: "user", item: "video" }),
+  }, options);
+  const begun = () => {
+    const run = past.begin();
+    run.over({
+      count: 1,
+      columns: { time: number(1), user: number(1), video: number(5), click: number(1) },
+    });
+    return run;
+  };
+  const run = begun();
+  const users = Array.from({ length: 40 }, (_, at) => 10 + at);
+  const refused = { time: number(...users.map(() => 2)), user: number(...users), click: number(...users.map(() => 1)) };
+  assertThrows(() => run.over({ count: 40, columns: refused }), TypeError, 'no column is named "video"');
+  const asked = { count: 3, columns: { time: number(3, 3, 3), user: number(1, 12, 45) } };
+  const wanted = begun().at(asked);
+  assertEquals(run.at(asked), wanted);
+  assertEquals(past.at(run.state(), asked), wanted);
+});

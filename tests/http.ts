@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { compile, csvParts, type CsvPartsOptions, dataset, define, encode, labels, readCsv } from "../mod.ts";
 import { reference, regression, rows, train } from "../mod.ts";
+import { serve } from "../lib/serve.ts";
 import { bitsOf } from "./runs.ts";
 import { withTemp } from "./temp.ts";
 
@@ -151,4 +152,19 @@ Deno.test("a reading of an address that no longer answers ends when it is aborte
     const signal = AbortSignal.timeout(200);
     await assertRejects(() => readCsv(`${address}/stuck.csv`, { columns, signal }), DOMException);
   });
+});
+
+Deno.test("a server ends though callers hold half a request, or did not send what was refused", async () => {
+  const model = await compile(define({ input: 1, tasks: { y: regression() } }), { engine: reference() });
+  for (const [sent, options] of [["100", { deadline: 100 }], ["100000", { maxBody: 1000 }]] as const) {
+    const server = serve({ m: model }, { port: 0, ...options });
+    using caller = await Deno.connect({ hostname: "127.0.0.1", port: Number(new URL(server.url).port) });
+    const head = `POST /v1/models/m:predict HTTP/1.1\r\nhost: h\r\ncontent-length: ${sent}\r\n\r\n{"i`;
+    await caller.write(new TextEncoder().encode(head));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const before = performance.now();
+    await server.close();
+    assert(performance.now() - before < 5000);
+  }
+  model.dispose();
 });

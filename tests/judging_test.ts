@@ -149,6 +149,14 @@ Deno.test("evaluate() has the same judgements of rows in memory, of a dataset an
   });
 });
 
+Deno.test("evaluate() has a segment whose text is __proto__", async () => {
+  const model = await compile(define({ input: 1, tasks: { y: binary() } }), { engine: reference() });
+  const data = rows([[1], [2], [3]], { labels: { y: [0, 1, 1] }, by: { tab: ["__proto__", "b", "__proto__"] } });
+  const { segments } = await evaluate(model, data, { segments: { tab: "tab" } });
+  assertEquals(Object.entries(segments!.tab).map(([name, { rows }]) => [name, rows]), [["__proto__", 2], ["b", 1]]);
+  model.dispose();
+});
+
 Deno.test("evaluate() has of each segment the metrics of its rows alone", async () => {
   await withLog(900, async ({ model, table, rowsOf }) => {
     const data = rowsOf(table);

@@ -218,6 +218,21 @@ Deno.test("topItems() calibrates if asked, and keeps the earlier of equal candid
   model.dispose();
 });
 
+Deno.test("topItems() has scores that are NaN last, and null for an item whose number is missing", async () => {
+  const features = fit({ length: numeric() }, { length: [1, 2] });
+  const model = await compile(define({ input: features, tasks: { click: binary() } }), { engine: cpu() });
+  const scores = [NaN, 0.125, 0.875, NaN, 0.75, NaN, 1];
+  const broken = Object.assign(model, { predict: () => Promise.resolve({ click: Float32Array.from(scores) }) });
+  const column = (...values: number[]) => ({ kind: "number", values: Float64Array.from(values) }) as const;
+  const columns = { length: column(...scores.map(() => 1)), id: column(1, 2, NaN, 4, 5, 6, 7) };
+  const found = (k: number) => topItems(broken, {}, { count: 7, columns }, { k, item: "id" });
+  const wanted = [[7, 1], [null, 0.875], [5, 0.75], [2, 0.125], [1, NaN], [4, NaN], [6, NaN]];
+  for (const k of [1, 2, 4, 5, 7]) {
+    assertEquals((await found(k)).map(({ item, score }) => [item, score]), wanted.slice(0, k));
+  }
+  model.dispose();
+});
+
 Deno.test("topItems() names the column, the task or the option that is wrong", async () => {
   const model = await modelOf();
   const { video, length } = seen;

@@ -149,6 +149,7 @@ export const calibratorForm: Form = (found, path) => {
 };
 
 const finite = fitting("a finite number", Number.isFinite);
+const probability = fitting("a probability, 0 to 1", (found) => typeof found === "number" && found >= 0 && found <= 1);
 const share = fitting("a share above 0, at most 1", (found) => typeof found === "number" && found > 0 && found <= 1);
 
 const forms = {
@@ -157,7 +158,7 @@ const forms = {
   }),
   isotonic: ((found, path) => {
     const kind = fitting('"isotonic"', (kind) => kind === "isotonic");
-    const issues = object({ kind, from: list(finite), to: list(finite) }, { sampled: share })(found, path);
+    const issues = object({ kind, from: list(finite), to: list(probability) }, { sampled: share })(found, path);
     if (issues.length > 0) return issues;
     const { from, to } = found as unknown as Isotonic;
     const falls = (list: readonly number[]) => list.some((number, at) => at > 0 && number < list[at - 1]);
@@ -256,6 +257,7 @@ function pool(runs: Run[]): void {
 
 /** Returns the value of a function between its points. */
 function between({ from, to }: Isotonic, p: number): number {
+  if (Number.isNaN(p)) return NaN;
   let [low, high] = [0, from.length]; // the first point above p
   while (low < high) {
     const middle = (low + high) >> 1;

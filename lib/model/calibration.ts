@@ -2,7 +2,9 @@ import { object, record } from "../errors/forms.ts";
 import { checkRecord } from "../errors/kinds.ts";
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
+import { heads } from "../heads/heads.ts";
 import { applyCalibrator, type Calibrator, calibratorForm } from "../heads/calibrators.ts";
+import type { Spec } from "../spec/spec.ts";
 
 /** Maps from what a model predicts to calibrated probabilities, by task; plain JSON, and saved with the model. */
 export interface Calibration {
@@ -48,6 +50,19 @@ export function checkCalibration(action: string, found: unknown, tasks: readonly
   const strange = Object.keys((found as Calibration).tasks).find((task) => !tasks.includes(task));
   if (strange === undefined) return;
   throw new TypeError(`Cannot ${action}: no task is named ${quoted(strange)}${advice(strange, tasks)}`);
+}
+
+/**
+ * Makes sure that something is a calibration of some of the binary tasks of a model.
+ *
+ * @throws {TypeError} if it is not.
+ */
+export function checkCalibrationOf({ tasks }: Spec, action: string, found: unknown): asserts found is Calibration {
+  checkCalibration(action, found, Object.keys(tasks));
+  const other = Object.keys((found as Calibration).tasks).find((task) => !heads[tasks[task].head.kind].yesNo);
+  if (other === undefined) return;
+  const { kind } = tasks[other].head;
+  throw new TypeError(`Cannot ${action}: task ${quoted(other)} has a ${kind} head: wanted maps of binary tasks alone`);
 }
 
 const calibrationForm = object({ tasks: record(calibratorForm) });

@@ -1,6 +1,7 @@
 import type { Folder } from "../files/folder.ts";
 import { sha256 } from "../files/sha256.ts";
-import { type Calibration, checkCalibration } from "./calibration.ts";
+import type { Spec } from "../spec/spec.ts";
+import { type Calibration, checkCalibrationOf } from "./calibration.ts";
 import { parseJson } from "./json_file.ts";
 
 /** The name of a file of calibration: the start of its SHA-256 is part of it, so that no older version has it. */
@@ -19,9 +20,9 @@ export interface CalibrationFile {
  *
  * @throws {TypeError} if it is malformed, or has a task that the model has not.
  */
-export function calibrationFiles(calibration: Calibration | undefined, tasks: readonly string[]): CalibrationFile {
+export function calibrationFiles(calibration: Calibration | undefined, spec: Spec): CalibrationFile {
   if (calibration === undefined) return { files: {}, metadata: {} };
-  checkCalibration("save model", calibration, tasks);
+  checkCalibrationOf(spec, "save model", calibration);
   const bytes = new TextEncoder().encode(`${JSON.stringify(calibration, undefined, 2)}\n`);
   const name = `calibration-${sha256(bytes).slice(0, 16)}.json`;
   return { files: { [name]: bytes }, metadata: { calibration: name } };
@@ -35,7 +36,7 @@ export function calibrationFiles(calibration: Calibration | undefined, tasks: re
 export async function calibrationIn(
   folder: Folder,
   { calibration: name }: Readonly<Record<string, string>>,
-  tasks: readonly string[],
+  spec: Spec,
 ): Promise<Calibration | undefined> {
   if (name === undefined || !calibrationFile.test(name)) return undefined;
   const bytes = await folder.read(name, longest);
@@ -43,8 +44,8 @@ export async function calibrationIn(
     throw new TypeError(`Cannot load model\n  at ${folder.nameOf(name)}: its SHA-256 is not the one of its name`);
   }
   const found = parseJson(bytes, folder.nameOf(name));
-  checkCalibration("load model", found, tasks);
-  return found as Calibration;
+  checkCalibrationOf(spec, "load model", found);
+  return found;
 }
 
 /** The most bytes of a calibration. */

@@ -9,7 +9,7 @@ import type { Graph } from "../graph/graph.ts";
 import { flatName, type Parameter } from "../graph/layout.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import { checkLabelsFitted } from "./balance.ts";
-import { calibrated, type Calibration } from "./calibration.ts";
+import { calibrated, type Calibration, checkCalibrationOf } from "./calibration.ts";
 import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
 import { mapEntries } from "../trace/entries.ts";
@@ -153,6 +153,7 @@ function modelOf<Tasks extends string>(
     seed,
     predict: async (rows, options = {}) => {
       const found = calibrationOf(options, state);
+      if (found !== undefined) checkCalibrationOf(spec, "predict", found);
       const predictions = pick(await run(rows, false), tasks);
       return found === undefined ? predictions : calibrated(predictions, found);
     },

@@ -93,7 +93,7 @@ export async function saveIn(model: Model, path: string, options: SaveOptions, m
   const { store, state } = insidesOf(model, "save model");
   const { dtype, calibration = state.calibration } = optionsOf("save model", options, ["dtype", "calibration"]);
   const type = realTypeOf("save model", dtype);
-  const maps = calibrationFiles(calibration, Object.keys(model.spec.tasks));
+  const maps = calibrationFiles(calibration, model.spec);
   checkPath(path, "save model");
   if (system() === undefined) {
     const files = "JSON.stringify(model.spec) and encodeSafetensors(await model.parameters())";
@@ -334,7 +334,7 @@ async function readOnce(folder: Folder): Promise<Pair> {
     }
     checkMark(spec.input, withMark({}, parseMark(metadata.encoding)), folder.nameOf(file));
   });
-  return { ...stored, spec, calibration: await calibrationIn(folder, stored.metadata, Object.keys(spec.tasks)) };
+  return { ...stored, spec, calibration: await calibrationIn(folder, stored.metadata, spec) };
 }
 
 /** Returns a digest of a spec as it is stored: equal for equal ones, however their files are laid out. */

@@ -54,7 +54,7 @@ export function segmentsOf({ tasks }: Pick<Spec, "tasks">, judges: Judges, sorti
       }
     },
     end: async (textOf) => {
-      const found: Record<string, SegmentEvaluation> = {};
+      const found: [text: string, evaluation: SegmentEvaluation][] = [];
       const order = [...segments].map(([number, segment]) => ({ number, text: textOf(number), segment }));
       order.sort((a, b) => Number(a.text) - Number(b.text) || (a.text < b.text ? -1 : 1));
       for (const { text, segment: { rows, tasks } } of order) {
@@ -63,9 +63,9 @@ export function segmentsOf({ tasks }: Pick<Spec, "tasks">, judges: Judges, sorti
         for (const [task, judge] of Object.entries(tasks)) {
           ({ metrics: metrics[task], judged: judged[task] } = await judge.end());
         }
-        found[text] = { rows, metrics, ...(Object.keys(judges).length > 0 && { judged }) };
+        found.push([text, { rows, metrics, ...(Object.keys(judges).length > 0 && { judged }) }]);
       }
-      return found;
+      return Object.fromEntries(found); // a text may be "__proto__"
     },
     dispose: async () => {
       for (const { tasks } of segments.values()) for (const judge of Object.values(tasks)) await judge.dispose();

@@ -39,7 +39,7 @@ export interface TopItem<Tasks extends string = string> {
 
 /**
  * Returns the best of a user's candidates, the best first: each with its score and the predictions of all tasks. Of equal
- * scores the candidate of the earlier row comes first.
+ * scores the candidate of the earlier row comes first; those whose score is NaN come last.
  *
  * Columns of the user and columns of the candidates together are the features of the model: the user's are given once, and
  * go with every candidate, encoded as in training. Candidates may be more than memory holds: of a stream of tables, such as
@@ -100,7 +100,7 @@ export async function topItems<Tasks extends string>(
         const score = scores[at];
         best.add(score, () => ({
           row: before + start + at,
-          ...(item !== undefined && { item: table[item][at] as string | number ?? null }),
+          ...(item !== undefined && { item: itemAt(table[item], at) }),
           score,
           predictions: Object.fromEntries(single.map((task) => [task, predictions[task][at]])) as Record<Tasks, number>,
         }));
@@ -207,18 +207,26 @@ function checkTogether(
   throw new TypeError(`Cannot ${action}: the candidates have no column ${kindOf(item)}, which item names`);
 }
 
-/** The first items by score, of those that were added: of equal ones those that came earlier. */
+/** Returns the value of an item; a number that is missing is NaN. */
+function itemAt(column: PlainColumn, row: number): string | number | null {
+  const value = column[row] as string | number | null | undefined;
+  return value === undefined || Number.isNaN(value) ? null : value;
+}
+
+/** The first items by score, of those that were added: of equal ones those that came earlier, and those of NaN last. */
 function firstOf<Item>(most: number, scoreOf: (item: Item) => number) {
   const list: Item[] = [];
+  const isWorse = (item: Item, score: number) =>
+    scoreOf(item) < score || Number.isNaN(scoreOf(item)) && score === score;
   return {
     list,
     add: (score: number, make: () => Item): void => {
-      if (list.length === most && !(score > scoreOf(list[most - 1]))) return;
+      if (list.length === most && !isWorse(list[most - 1], score)) return;
       let [low, high] = [0, list.length]; // the first item that is worse
       while (low < high) {
         const middle = (low + high) >> 1;
-        if (scoreOf(list[middle]) >= score) low = middle + 1;
-        else high = middle;
+        if (isWorse(list[middle], score)) high = middle;
+        else low = middle + 1;
       }
       list.splice(low, 0, make());
       if (list.length > most) list.pop();

@@ -7,9 +7,11 @@ const types = ["application/json", "application/x-www-form-urlencoded", "applica
  * Returns the bytes of a request.
  *
  * @param most The most bytes, once they are unpacked.
- * @throws {Refusal} 413 if there are more, 415 if its type or packing is none that is read, 400 if they cannot be unpacked.
+ * @param until The moment by which they must be there, by `performance.now()`.
+ * @throws {Refusal} 413 if there are more, 415 if its type or packing is none that is read, 400 if they cannot be unpacked,
+ * 408 if they come too slowly.
  */
-export async function bytesOf(request: Request, most: number): Promise<Uint8Array<ArrayBuffer>> {
+export async function bytesOf(request: Request, most: number, until: number): Promise<Uint8Array<ArrayBuffer>> {
   const [type, ...parameters] = (request.headers.get("content-type") ?? types[0]).split(";").map((word) => word.trim());
   if (!types.includes(type.toLowerCase())) {
     throw new Refusal(415, `Cannot read the request: its content type is ${JSON.stringify(type)}, wanted ${types[0]}`);
@@ -27,11 +29,11 @@ export async function bytesOf(request: Request, most: number): Promise<Uint8Arra
   if (stated > most) throw tooLarge(`${stated}`, most);
   const { body } = request;
   if (body === null) return new Uint8Array();
-  const stream = packing === "identity" ? body : body.pipeThrough(new DecompressionStream(packing));
+  const stream = packing === "identity" ? body : body.pipeThrough(cut()).pipeThrough(new DecompressionStream(packing));
   const pieces: Uint8Array[] = [];
   let size = 0;
   try {
-    for await (const piece of stream) {
+    for await (const piece of piecesUntil(stream, until)) {
       size += piece.length;
       if (size > most) throw tooLarge(`more than ${most}`, most);
       pieces.push(piece);
@@ -47,6 +49,41 @@ export async function bytesOf(request: Request, most: number): Promise<Uint8Arra
     at += piece.length;
   }
   return bytes;
+}
+
+/** Yields the pieces of a body: a caller that sends it slowly keeps a model, and a server that ends, to its deadline only. */
+async function* piecesUntil(stream: ReadableStream<Uint8Array>, until: number): AsyncGenerator<Uint8Array> {
+  const reader = stream.getReader();
+  const cancel = () => void reader.cancel().catch(() => {});
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    cancel();
+  }, Math.min(Math.max(until - performance.now(), 0), 2 ** 31 - 1));
+  try {
+    while (true) {
+      const { done, value } = await reader.read();
+      if (isLate) {
+        const found = "Cannot read the request: its body did not come before its deadline passed";
+        throw new Refusal(408, found);
+      }
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    clearTimeout(timer);
+    cancel();
+  }
+}
+
+/** Cuts pieces into small ones: each becomes one piece when it is unpacked, up to a thousand times as large. */
+function cut(): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
+  const size = 1024;
+  return new TransformStream({
+    transform(piece, controller) {
+      for (let from = 0; from < piece.length; from += size) controller.enqueue(piece.subarray(from, from + size));
+    },
+  });
 }
 
 function tooLarge(found: string, most: number): Refusal {
@@ -71,9 +108,8 @@ export function jsonOf(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    const without = text.replace(notNumbers, (found) => found.startsWith('"') ? found : "null");
     try {
-      return JSON.parse(without);
+      return JSON.parse(withoutNotNumbers(text));
     } catch {
       throw new Refusal(400, `Cannot read the request: it is not JSON: ${(error as Error).message}`);
     }
@@ -82,5 +118,16 @@ export function jsonOf(bytes: Uint8Array): unknown {
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** Texts as they are, and the words that JSON lacks. */
-const notNumbers = /"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g;
+/** Returns a text in which null stands for the words that JSON lacks, in one pass: it may be any text. */
+function withoutNotNumbers(text: string): string {
+  const pieces: string[] = [];
+  for (let from = 0; from < text.length;) {
+    const start = text.indexOf('"', from);
+    pieces.push(text.slice(from, start < 0 ? text.length : start).replace(/-?\b(?:NaN|Infinity)\b/g, "null"));
+    if (start < 0) break;
+    from = start + 1;
+    while (from < text.length && text[from] !== '"') from += text[from] === "\\" ? 2 : 1;
+    pieces.push(text.slice(start, ++from));
+  }
+  return pieces.join("");
+}

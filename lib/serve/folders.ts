@@ -49,15 +49,17 @@ export interface ModelChange {
 
 /**
  * Opens a folder of models: that of one model, as `save` writes it, whose name is the folder's and whose version is 1, or
- * `FOLDER/<name>/<version>/` with versions that are whole numbers. In the place of a model may be a folder with `model` and, if
- * it reads the past, `history` as `saveHistory` writes it: then requests have the keys and the time, and what is known of them is added here.
+ * `FOLDER/<name>/<version>/` with versions that are whole numbers. In the place of a model may be a folder with `model` and,
+ * if it reads the past, `history` as `saveHistory` writes it: requests then have the keys and the time of rows, and what is
+ * known of them is added here.
  *
  * A new version is loaded and warmed by a prediction, then it answers in the place of the one before, which answers what it
- * was asked to its end. One that is broken is reported, and tried again when its `spec.json` changes.
+ * was asked to its end. One that is broken is reported, and tried again when its files change; meanwhile the newest one
+ * that is not broken answers.
  *
  * @param folder The path. Needs the permission to read there.
  * @throws {TypeError | RangeError} if an option is wrong.
- * @throws {Error} if there is no model, or the only version of one is broken.
+ * @throws {Error} if there is no model, or all versions of one are broken.
  *
  * @example
  * ```ts
@@ -91,14 +93,29 @@ export async function openModels(folder: string, options: ModelsOptions = {}): P
   const begin = beginning(current, limitsOf(action, rest), counts, { engine, report });
   const look = async (): Promise<unknown> => {
     let failure: unknown;
-    for (const version of await newestIn(folder)) {
-      const old = current.get(version.model);
-      if (old === undefined || Number(old.version) < Number(version.version)) failure ??= await begin(version);
+    for (const { model, versions } of await modelsIn(folder)) {
+      const found = await versions().catch((error: Error) => {
+        report?.({ model, version: "", error: error.message });
+        failure ??= error;
+        return [];
+      });
+      const old = current.get(model);
+      const newer = found.filter(({ version }) => old === undefined || Number(old.version) < Number(version));
+      const errors: unknown[] = [];
+      for (const version of newer) {
+        const error = await begin(version);
+        if (error === undefined) break;
+        errors.push(error);
+      }
+      if (!current.has(model)) failure ??= errors[0];
     }
     return failure;
   };
   const broken = await look();
-  if (broken !== undefined) throw broken;
+  if (broken !== undefined) {
+    await Promise.all([...current.values()].map((model) => model.end()));
+    throw broken;
+  }
   if (current.size === 0) {
     const wanted = "wanted a model as save() writes it, or <name>/<version>/ with models";
     throw new Error(message({ action, path: folder }, `found no model: ${wanted}`));
@@ -140,10 +157,11 @@ function beginning(
   counts: Meters,
   { engine, report }: Pick<ModelsOptions, "engine" | "report">,
 ): (version: Version) => Promise<unknown> {
-  const broken = new Map<string, string>(); // the state of spec.json in which a version could not be loaded
+  const broken = new Map<string, { readonly state: string; readonly error: unknown }>(); // versions that don't load
   return async ({ model: name, version, path }) => {
     const state = await stateOf(path);
-    if (broken.get(path) === state) return;
+    const known = broken.get(path);
+    if (known?.state === state) return known.error;
     try {
       const { model, past } = await loaded(path, engine);
       const fresh = served(name, version, model, limits, counts, { isOwn: true, past });
@@ -155,7 +173,7 @@ function beginning(
       current.set(name, fresh);
       report?.({ model: name, version });
     } catch (error) {
-      broken.set(path, state);
+      broken.set(path, { state, error });
       report?.({ model: name, version, error: error instanceof Error ? error.message : String(error) });
       return error;
     }
@@ -186,26 +204,39 @@ interface Version {
   readonly path: string;
 }
 
-/** Returns the newest version of each model of a folder. */
-async function newestIn(folder: string): Promise<readonly Version[]> {
+/** A model on the disk, and a function that returns its versions that are whole, the newest first. */
+interface ModelOnDisk {
+  readonly model: string;
+  readonly versions: () => Promise<readonly Version[]>;
+}
+
+/** Returns the models of a folder. */
+async function modelsIn(folder: string): Promise<readonly ModelOnDisk[]> {
   const path = folder.replace(/\/+$/, "") || "/";
   if (await fileOf(path) !== undefined) {
-    return [{ model: (await system()!.realPath(path)).split(/[\\/]/).at(-1)!, version: "1", path }];
+    const model = (await system()!.realPath(path)).split(/[\\/]/).at(-1)!;
+    return [{ model, versions: () => Promise.resolve([{ model, version: "1", path }]) }];
   }
-  const found: Version[] = [];
+  const found: ModelOnDisk[] = [];
   for (const { name: model, kind } of await system()!.entries(path)) {
-    if (kind !== "folder" || model.startsWith(".")) continue;
-    const versions = (await system()!.entries(`${path}/${model}`))
-      .filter(({ name, kind }) => (kind === "folder" || kind === "link") && /^\d{1,15}$/.test(name))
-      .map(({ name }) => name)
-      .sort((a, b) => Number(b) - Number(a));
-    for (const version of versions) {
-      if (await fileOf(`${path}/${model}/${version}`) === undefined) continue; // not whole yet
-      found.push({ model, version, path: `${path}/${model}/${version}` });
-      break;
-    }
+    if (model.startsWith(".")) continue;
+    const isFolder = kind === "folder" || kind === "link" && await kindAt(`${path}/${model}`) === "folder";
+    if (isFolder) found.push({ model, versions: () => versionsIn(`${path}/${model}`, model) });
   }
   return found;
+}
+
+async function versionsIn(path: string, model: string): Promise<readonly Version[]> {
+  const versions = (await system()!.entries(path))
+    .filter(({ name, kind }) => (kind === "folder" || kind === "link") && /^\d{1,15}$/.test(name))
+    .map(({ name }) => name)
+    .sort((a, b) => Number(b) - Number(a));
+  const whole: Version[] = [];
+  for (const version of versions) {
+    if (await fileOf(`${path}/${version}`) === undefined) continue; // not whole yet
+    whole.push({ model, version, path: `${path}/${version}` });
+  }
+  return whole;
 }
 
 /** Loads a model, and what is known of the past where a history lies beside it. */
@@ -228,9 +259,13 @@ async function fileOf(path: string): Promise<string | undefined> {
   return undefined;
 }
 
-/** Returns a text that changes when a version is written anew. */
+/** Returns a text that changes when a file of a version is written, as where a copy of it goes on. */
 async function stateOf(path: string): Promise<string> {
-  const files = [await fileOf(path) ?? specFile, "history/history.json"];
-  const versions = files.map(async (file) => (await system()!.stat(`${path}/${file}`).catch(() => undefined))?.version);
-  return (await Promise.all(versions)).join();
+  const states = [path, `${path}/model`, `${path}/history`].map(async (folder) => {
+    const files = await system()!.entries(folder).catch(() => []);
+    return await Promise.all(files.map(async ({ name }) => {
+      return `${folder}/${name} ${(await system()!.stat(`${folder}/${name}`).catch(() => undefined))?.version}`;
+    }));
+  });
+  return (await Promise.all(states)).flat().sort().join("\n");
 }

@@ -21,7 +21,7 @@ export interface HandlerOptions {
   readonly maxDelay?: number;
   /** The most requests that wait for a model; more are answered 503, with `Retry-After`. Default 1024. */
   readonly maxQueue?: number;
-  /** The milliseconds after which a request that still waits is answered 504. Default 30,000. */
+  /** The milliseconds after which a request that still waits is answered 504, one whose body is not there 408. Default 30,000. */
   readonly deadline?: number;
   /** The most bytes of a request. Default 16 MiB. */
   readonly maxBody?: number;
@@ -115,10 +115,11 @@ export function handler(models: Readonly<Record<string, Model>> | Models, option
     if (!(request instanceof Request)) {
       throw new TypeError(`Cannot handle requests: wanted a Request, found ${kindOf(request)}`);
     }
-    const { pathname } = new URL(request.url);
-    const call: Call = { request, path: pathname, until: began + given.deadline, seen: {} };
+    const pathname = URL.parse(request.url)?.pathname;
+    const call: Call = { request, path: pathname ?? "", until: began + given.deadline, seen: {} };
     let response: Response;
     try {
+      if (pathname === undefined) throw new Refusal(400, "Cannot answer: its host and path are no address");
       response = await routed(call, all, given, draining);
     } catch (error) {
       const { status, message, headers } = refusalOf(error);
@@ -129,7 +130,7 @@ export function handler(models: Readonly<Record<string, Model>> | Models, option
     const milliseconds = performance.now() - began;
     const { model = "", version = "" } = call.seen;
     all.meters.answered({ model, version, status: `${response.status}` }, milliseconds / 1000);
-    given.log?.({ time, method: request.method, path: pathname, status: response.status, ...call.seen, milliseconds });
+    given.log?.({ time, method: request.method, path: call.path, status: response.status, ...call.seen, milliseconds });
     return response;
   };
   return Object.assign(answer, { drain: () => void (draining = true) });
@@ -277,7 +278,7 @@ function decoded(part: string): string {
 
 async function inferred(call: Call, model: Served, given: Given): Promise<Response> {
   const { headers } = call.request;
-  const bytes = await bytesOf(call.request, given.maxBody);
+  const bytes = await bytesOf(call.request, given.maxBody, call.until);
   const asked = readInfer(bytes, headers.get("inference-header-content-length"), model.inputs);
   const until = Math.min(call.until, asked.timeout === undefined ? Infinity : performance.now() + asked.timeout);
   const found = await model.answer({ ...asked, until });
@@ -286,7 +287,7 @@ async function inferred(call: Call, model: Served, given: Given): Promise<Respon
 }
 
 async function predicted(call: Call, model: Served, given: Given): Promise<Response> {
-  const asked = readPredict(await bytesOf(call.request, given.maxBody), model.inputs);
+  const asked = readPredict(await bytesOf(call.request, given.maxBody, call.until), model.inputs);
   const found = await model.answer({ ...asked, until: call.until });
   call.seen.rows = found.count;
   return predictResponse(asked, found);

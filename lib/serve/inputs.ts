@@ -167,8 +167,8 @@ function flattened(lists: ArrayLike<ArrayLike<number>>, width: number): Float32A
 }
 
 /**
- * Returns the refusal of rows that features refuse. The first row and the first feature that are refused alone are found by
- * trying: an error's text is for people.
+ * Returns the refusal of rows that features refuse. The first feature that is refused alone, which is the one that the error
+ * is about, and its first such row are found by trying, halves of halves: an error's text is for people.
  */
 function refused(
   error: unknown,
@@ -180,27 +180,34 @@ function refused(
   if (!(error instanceof TypeError || error instanceof RangeError)) return error;
   const of = rawColumns(features);
   const count = Math.max(...[...columns.values()].map(({ values }) => values.length));
-  const valueIn = (column: Named[string], row: number) =>
-    "kind" in column ? column.kind === "number" ? column.values[row] : column.words[column.codes[row]] : column[row];
-  const fails = (some: Features, row: number) => {
-    const one = Object.fromEntries(Object.entries(named).map(([name, column]) => [name, [valueIn(column, row)]]));
+  const valuesIn = (column: Named[string], from: number, end: number): unknown[] => {
+    if (!("kind" in column)) return Array.prototype.slice.call(column, from, end);
+    if (column.kind === "number") return [...column.values.subarray(from, end)];
+    return Array.from(column.codes.subarray(from, end), (code) => column.words[code]);
+  };
+  const fails = (some: Features, from: number, end: number) => {
+    const part = Object.entries(named).map(([name, column]) => [name, valuesIn(column, from, end)]);
     try {
-      encode(some, one);
+      encode(some, Object.fromEntries(part));
       return false;
     } catch {
       return true;
     }
   };
-  for (let row = 0; row < count; row++) {
-    if (!fails(features, row)) continue;
-    for (const [name, feature] of Object.entries(features)) {
-      const like = "like" in feature && feature.like !== undefined ? { [feature.like]: features[feature.like] } : {};
-      if (!fails({ ...like, [name]: feature }, row)) continue;
-      const [column] = Object.keys(of).filter((column) => of[column].features.includes(name));
-      const asked = columns.get(column); // none, if the past adds it
-      const pointer = asked?.pointer(asked.values.length === 1 ? 0 : row) ?? at;
-      return misread(pointer, `row ${row}: ${error.message.replace(/^Cannot encode rows\s+/, "")}`);
+  for (const [name, feature] of Object.entries(features)) {
+    const like = "like" in feature && feature.like !== undefined ? { [feature.like]: features[feature.like] } : {};
+    const some = { ...like, [name]: feature };
+    if (!fails(some, 0, count)) continue;
+    let [row, end] = [0, count];
+    while (row + 1 < end) {
+      const middle = (row + end) >> 1;
+      if (fails(some, row, middle)) end = middle;
+      else row = middle;
     }
+    const [column] = Object.keys(of).filter((column) => of[column].features.includes(name));
+    const asked = columns.get(column); // none, if the past adds it
+    const pointer = asked?.pointer(asked.values.length === 1 ? 0 : row) ?? at;
+    return misread(pointer, `row ${row}: ${error.message.replace(/^Cannot encode rows\s+/, "")}`);
   }
   return misread("", error.message);
 }

@@ -60,7 +60,7 @@ export function readInfer(
   if (id !== undefined && typeof id !== "string") throw misread("/id", `wanted a text, found ${kindOf(id)}`);
   if (!isRecord(parameters)) throw misread("/parameters", `wanted an object, found ${kindOf(parameters)}`);
   if (!Array.isArray(given)) throw misread("/inputs", `wanted a list of tensors, found ${kindOf(given)}`);
-  const columns = readInputs(given, bytes.subarray(length), inputs);
+  const columns = readInputs(given, bytes.subarray(length), inputs, bytes.length);
   const wanted = readOutputs(outputs);
   const { timeout, binary_data_output: all = false } = parameters;
   if (timeout !== undefined && !(Number.isFinite(timeout) && Number(timeout) >= 0)) {
@@ -76,11 +76,17 @@ export function readInfer(
   };
 }
 
-/** Reads the tensors of a request. */
+/**
+ * Reads the tensors of a request.
+ *
+ * @param tail The bytes behind the JSON.
+ * @param most The most rows of a tensor without elements, whose size nothing else bounds.
+ */
 function readInputs(
   given: readonly unknown[],
   tail: Uint8Array<ArrayBuffer>,
   inputs: readonly Input[],
+  most: number,
 ): ReadonlyMap<string, AskedColumn> {
   const columns = new Map<string, AskedColumn>();
   let from = 0;
@@ -101,6 +107,9 @@ function readInputs(
         `${at}/shape`,
         `input ${quoted(name)}: wanted [rows] or [rows, width], found ${JSON.stringify(shape)}`,
       );
+    }
+    if (shape[1] === 0 && shape[0] > most) {
+      throw misread(`${at}/shape`, `input ${quoted(name)}: found ${shape[0]} rows in a request of ${most} bytes`);
     }
     if (!isRecord(parameters)) throw misread(`${at}/parameters`, `wanted an object, found ${kindOf(parameters)}`);
     const { binary_data_size: size } = parameters;

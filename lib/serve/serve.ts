@@ -15,7 +15,10 @@ export interface ServeOptions extends HandlerOptions {
 export interface Server {
   /** Its address, such as `http://127.0.0.1:8000`. */
   readonly url: string;
-  /** Stops: it is no longer ready, takes no connection, answers what was asked, and resolves. */
+  /**
+   * Stops: it is no longer ready, takes no connection, answers what was asked, and resolves: at the latest two seconds after
+   * the last answer, whatever callers still hold open.
+   */
   close(): Promise<void>;
 }
 
@@ -43,15 +46,40 @@ export function serve(models: Readonly<Record<string, Model>> | Models, options:
     throw new Error(`Cannot ${action}: Deno listens; elsewhere handler(models) answers a server's requests`);
   }
   const answer = handler(models, rest);
-  const server = listening(() => Deno.serve({ port, hostname, onListen: () => {} }, answer), `${hostname}:${port}`);
+  const { counted, none } = counting(answer);
+  const server = listening(() => Deno.serve({ port, hostname, onListen: () => {} }, counted), `${hostname}:${port}`);
   const shown = hostname.includes(":") ? `[${hostname}]` : hostname;
   return {
     url: `http://${shown}:${server.addr.port}`,
     close: async () => {
       answer.drain();
-      await server.shutdown();
+      // A caller that holds a connection on which it sent half a request would keep shutdown() waiting for ever.
+      await Promise.race([server.shutdown(), none().then(() => seconds(2))]);
+      server.unref();
     },
   };
+}
+
+/** Returns a handler that counts what it is answering, and a function that resolves once that is nothing. */
+function counting(answer: (request: Request) => Promise<Response>) {
+  let running = 0;
+  let ended = (): void => {};
+  return {
+    counted: async (request: Request): Promise<Response> => {
+      running++;
+      try {
+        return await answer(request);
+      } finally {
+        if (--running === 0) ended();
+      }
+    },
+    none: (): Promise<void> => new Promise((resolve) => running === 0 ? resolve() : ended = resolve),
+  };
+}
+
+/** Resolves after some seconds, for which alone no program goes on. */
+function seconds(count: number): Promise<void> {
+  return new Promise((resolve) => void Deno.unrefTimer(setTimeout(resolve, 1000 * count)));
 }
 
 /** Returns a server that listens; says where it was to where it cannot. */

@@ -99,6 +99,7 @@ function unpacked(
   }
   return Array.from({ length: count }, (_, place) => {
     const value = valueAt(view, place * size);
+    if (isText && datatype === "BOOL") return value === 0 ? "false" : "true"; // as in JSON
     if (isText) return Number.isNaN(value) ? null : `${value}`;
     return typeof value === "bigint" ? Number(value) : value;
   });

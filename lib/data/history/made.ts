@@ -52,7 +52,7 @@ export function readerOf({ group, sums, recent }: GroupRun, made: Making, times:
       const first = row === 0 ? 0 : to.ends[row - 1];
       let count = 0;
       const key = from < end ? ids[from] : missing;
-      if (key >= 0) {
+      if (key >= 0 && key < sums.keys) {
         to.items = room(to.items, first + most);
         count = copyRecent(recent[at], key, sums.moments[key] < moment, to.items, first);
       }
@@ -65,13 +65,17 @@ export function readerOf({ group, sums, recent }: GroupRun, made: Making, times:
   };
 }
 
-/** Returns a function that returns a feature of a key, which may be unknown. */
+/**
+ * Returns a function that returns a feature of a key, which may be unknown, or known without a row: a key of rows that were
+ * refused has no sums.
+ */
 function valueOf({ kind, sum, rows, weight, prior }: NumberReader, sums: Sums, made: Making, times: Float64Array) {
-  const known = (key: number, at: number, moment: number) => key < 0 ? 0 : sumAt(sums, key, at, moment);
+  const isNew = (key: number) => key < 0 || key >= sums.keys;
+  const known = (key: number, at: number, moment: number) => isNew(key) ? 0 : sumAt(sums, key, at, moment);
   if (kind === "sum") return (key: number, moment: number, _row: number): number => known(key, sum, moment);
   if (kind === "since") {
     return (key: number, moment: number, row: number): number =>
-      key < 0 ? NaN : times[row] - sumAt(sums, key, sum, moment);
+      isNew(key) ? NaN : times[row] - sumAt(sums, key, sum, moment);
   }
   const priors = typeof prior === "string" ? made.numbers[prior] : undefined;
   return (key: number, moment: number, row: number): number => {
