@@ -49,15 +49,15 @@ export function specOf(name: Name, input: Features): Spec<Task> {
  */
 function best(input: Features): Spec<Task> {
   const experts = level({
-    deep: bank(2, pipe(embed(8), mlp([64, 32]))),
-    crossed: bank(2, pipe(embed(8), crossNet(2, { rank: 16 }), dense(32), relu)),
+    deep: bank(2, pipe(embed(8), mlp([128, 64]))),
+    crossed: bank(2, pipe(embed(8), crossNet(2, { rank: 16 }), dense(64), relu)),
   }, each(() => mix(["deep", "crossed"], softmax)));
   return define({ input, levels: [experts], tasks: each(() => binary(mlp([16]))) });
 }
 
 /**
- * Returns how many nets a model is, trained with seeds of their own one after the other and then made one model, whose
- * logits are the mean of theirs: 1, but 3 of the recipe. The mean is surer of what all have learnt than any of them.
+ * Returns the number of nets that a model is: 1, but 3 of the recipe, trained one after the other from seeds of their own
+ * and then made one model, whose logits are the mean of theirs. What one net learnt by chance weighs a third in it.
  */
 export function membersOf(name: Name): number {
   return name === "best" ? 3 : 1;
