@@ -81,15 +81,15 @@ const examples: Readonly<Record<string, Example>> = {
   },
   kuairand: {
     short: [...sample, "--model", "logistic,mmoe,best", "--epochs", "1", ...paths("kuairand")],
-    // 3 models, 4 tasks, validation and test; 4 gates of MMoE and of the recipe
-    lines: { "auc,gauc,inputs,mib,model,seconds,seed,split,task": 24, [gateKeys]: 8, sha256: 1 },
+    // 3 models, 4 tasks, validation and test; 4 gates of MMoE and of the 3 nets of the recipe
+    lines: { "auc,gauc,inputs,mib,model,seconds,seed,split,task": 24, [gateKeys]: 16, sha256: 1 },
     long: [...sample, "--model", "best", "--epochs", "1000000", ...paths("watched")],
     saved: ["logistic", "mmoe", "best"].map((name) => `${folder}/kuairand/lag/${name}/model`),
     stopped: `${folder}/watched/lag/best/model`,
     endings: {
-      args: [...sample, "--model", "best", "--epochs", "30", ...paths("ended-kuairand")],
-      killed: "best",
-      stopped: "best",
+      args: [...sample, "--model", "best", "--epochs", "10", ...paths("ended-kuairand")],
+      killed: "best-1",
+      stopped: "best-2",
     },
   },
   custom: {

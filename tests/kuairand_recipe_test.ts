@@ -1,8 +1,9 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { compile, cpu, take } from "../mod.ts";
+import { compile, cpu, take, train } from "../mod.ts";
 import { loadHistory } from "../lib/history.ts";
 import { asked, days, inputNames, pastOf, prepare, withPast } from "../examples/kuairand/inputs.ts";
 import { measured } from "../examples/kuairand/judged.ts";
+import { learn } from "../examples/kuairand/learn.ts";
 import { numbers, readLog, readLogs, readTables, tasks, text } from "../examples/kuairand/log.ts";
 import { names, specOf, trainingOf } from "../examples/kuairand/models.ts";
 import { judgeSaved, later } from "../examples/kuairand/other_days.ts";
@@ -93,11 +94,27 @@ Deno.test("every model predicts and is judged, whatever the inputs", async () =>
   }
 });
 
-Deno.test("the rates of the recipe fall to 0 in the steps that it takes", () => {
-  const { epochs, batch, optimiser } = trainingOf("best", 10_000);
-  const steps = epochs * Math.ceil(10_000 / batch!);
-  assert(optimiser!.rate(1) > 1e-3 / 2);
-  assertAlmostEquals(optimiser!.rate(steps + 1), 0, 1e-12);
+Deno.test("the recipe is the mean of three nets that differ in their seeds, as one model", async () => {
+  const engine = await cpu();
+  const data = prepare(await logOf(), "raw");
+  const { records, plan } = planned({ wanted: ["best"], inputs: "raw", save: "" }, engine);
+  const { model, how } = await learn("best", data, plan);
+  const seeds = [plan.seed, plan.seed + 1000, plan.seed + 2000];
+  const logits = await Promise.all(seeds.map(async (seed) => {
+    const net = await compile(specOf("best", data.features), { engine, seed });
+    for await (const _ of train(net, data.train, trainingOf("best", 1)));
+    const { is_click: found } = await net.predict(data.test);
+    net.dispose();
+    return Array.from(found, (p) => Math.log(p / (1 - p)));
+  }));
+  const { is_click: both } = await model.predict(data.test);
+  both.forEach((p, row) => {
+    const mean = (logits[0][row] + logits[1][row] + logits[2][row]) / 3;
+    assertAlmostEquals(Math.log(p / (1 - p)), mean, 1e-5);
+  });
+  assert(Math.abs(logits[0][0] - logits[1][0]) > 1e-6);
+  assertEquals([how.model, how.seed, records.length], ["best", 1, 0]);
+  model.dispose();
 });
 
 Deno.test("a saved model is judged on other days, of new users and videos, with its past carried on", async () => {
@@ -179,7 +196,7 @@ Deno.test("a log of other days, or without some, is an error that says which", a
 
 /** A plan whose records and texts are kept. */
 function planned(
-  some: { readonly wanted: readonly ["best"]; readonly inputs: "lag"; readonly save: string },
+  some: { readonly wanted: readonly ["best"]; readonly inputs: "raw" | "lag"; readonly save: string },
   engine: Awaited<ReturnType<typeof cpu>>,
 ) {
   const [records, said]: [Record<string, unknown>[], string[]] = [[], []];

@@ -91,26 +91,7 @@ export async function openModels(folder: string, options: ModelsOptions = {}): P
   await checkFolder(folder, action);
   const [current, counts] = [new Map<string, Served>(), meters()];
   const begin = beginning(current, limitsOf(action, rest), counts, { engine, report });
-  const look = async (): Promise<unknown> => {
-    let failure: unknown;
-    for (const { model, versions } of await modelsIn(folder)) {
-      const found = await versions().catch((error: Error) => {
-        report?.({ model, version: "", error: error.message });
-        failure ??= error;
-        return [];
-      });
-      const old = current.get(model);
-      const newer = found.filter(({ version }) => old === undefined || Number(old.version) < Number(version));
-      const errors: unknown[] = [];
-      for (const version of newer) {
-        const error = await begin(version);
-        if (error === undefined) break;
-        errors.push(error);
-      }
-      if (!current.has(model)) failure ??= errors[0];
-    }
-    return failure;
-  };
+  const look = () => looked(folder, current, begin, report);
   const broken = await look();
   if (broken !== undefined) {
     await Promise.all([...current.values()].map((model) => model.end()));
@@ -136,6 +117,33 @@ export async function openModels(folder: string, options: ModelsOptions = {}): P
   };
   opened.set(models, { all: () => [...current.values()], find: (name) => current.get(name), meters: counts });
   return models;
+}
+
+/** Begins what is newer than the models that answer; returns the first error of a model that then does not answer. */
+async function looked(
+  folder: string,
+  current: ReadonlyMap<string, Served>,
+  begin: (version: Version) => Promise<unknown>,
+  report: ModelsOptions["report"],
+): Promise<unknown> {
+  let failure: unknown;
+  for (const { model, versions } of await modelsIn(folder)) {
+    const found = await versions().catch((error: Error) => {
+      report?.({ model, version: "", error: error.message });
+      failure ??= error;
+      return [];
+    });
+    const old = current.get(model);
+    const newer = found.filter(({ version }) => old === undefined || Number(old.version) < Number(version));
+    const errors: unknown[] = [];
+    for (const version of newer) {
+      const error = await begin(version);
+      if (error === undefined) break;
+      errors.push(error);
+    }
+    if (!current.has(model)) failure ??= errors[0];
+  }
+  return failure;
 }
 
 /** Makes sure that there is a folder. */
