@@ -162,7 +162,7 @@ function trialsOf<Tasks extends string>(
   { most, within, judge, tasks, kind }: Required<RankAim<Tasks>>,
 ): Trials<Tasks> {
   const judged = [...new Set([most, ...Object.keys(within) as Tasks[]])];
-  const valuesOf = judgeOf(rows, judged, judge);
+  const valuesOf = valuesBy(rows, judged, judge);
   const tried = new Map<string, RankTrial<Tasks>>();
   const numbersOf = (weights: Readonly<Record<Tasks, number>>) => {
     return valuesOf(rank(predictions, { kind, weights } as Scoring<Tasks>));
@@ -215,7 +215,7 @@ function isUnbeaten<Tasks extends string>(
 }
 
 /** Returns the function from scores to the judge's number for each task. */
-function judgeOf<Tasks extends string>(
+function valuesBy<Tasks extends string>(
   rows: Rows,
   tasks: readonly Tasks[],
   judge: Judge,
