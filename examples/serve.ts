@@ -65,10 +65,11 @@ await run(command, async (options, context) => {
     ...(token !== undefined && { token }),
     ...(options.log && { log: logged }),
   });
+  const end = ended(signal); // before a caller knows the address
   record({ url: server.url });
   say(`Listening at ${server.url}`);
   if (options.model === undefined) say(`Try:\n  ${tried(server.url)}`);
-  await ended(signal);
+  await end;
   say("Answering what was asked, then ending");
   await server.close();
   await models.close();

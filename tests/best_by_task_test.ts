@@ -95,7 +95,7 @@ Deno.test("a training for each task stops once neither the sum nor a task has im
   const some = rows([[1], [2]], { labels: { click: [0, 1], spend: [0, 1] } });
   const stopping = { task: { click: 1, spend: 1 }, patience: 2, best: "each" } as const;
   const watch = watcher(stopping, spec, some);
-  const judged = [[5, 5], [6, 3], [4, 9], [7, 7], [7, 2]].map(([a, b]) => [watch.judge(loss(a, b)), watch.stops()]);
+  const judged = [[5, 5], [6, 3], [4, 9], [7, 7], [7, 2]].map(([a, b]) => [watch.see(loss(a, b)), watch.stops()]);
   assertEquals(judged, [
     [["", "click", "spend"], false],
     [["", "spend"], false],
@@ -108,7 +108,7 @@ Deno.test("a training for each task stops once neither the sum nor a task has im
   assertEquals(other.saved(), watch.saved());
   assertEquals([...other.bests()], [["", 2], ["click", 3], ["spend", 5]]);
   for (const one of [watch, other]) {
-    assertEquals([one.judge(loss(9, 9)), one.judge(loss(9, 9)), one.stops()], [[], [], true]);
+    assertEquals([one.see(loss(9, 9)), one.see(loss(9, 9)), one.stops()], [[], [], true]);
   }
 });
 

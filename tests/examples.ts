@@ -6,7 +6,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { load, reference } from "../mod.ts";
 import { papers } from "./examples_paper.ts";
 import { type Endings, resumes } from "./examples_resumed.ts";
-import { finished, start } from "./programs.ts";
+import { finished, interrupted, start } from "./programs.ts";
 
 type Line = Readonly<Record<string, unknown>>;
 
@@ -119,6 +119,9 @@ try {
   await refuses("paper");
   await papers(folder);
   console.log("paper runs");
+  await refuses("serve");
+  await serves();
+  console.log("serve runs");
 } finally {
   await Deno.remove(folder, { recursive: true });
 }
@@ -139,6 +142,14 @@ async function refuses(name: string): Promise<void> {
     assertMatch(error, /^Cannot run [^\n]+ \(see --help\)\n$/);
     assert(error.includes(about), error);
   }
+}
+
+/** A server says where it listens, and ends well where the system asks it to. */
+async function serves(): Promise<void> {
+  const server = start("serve", ["--port", "0", "--json"]);
+  const { code, out, error } = await interrupted(server, (out) => out.includes("\n"), "SIGTERM");
+  assertEquals(code, 0, error);
+  assertMatch(JSON.parse(out).url, /^http:\/\/127\.0\.0\.1:\d+$/);
 }
 
 /** `--json` writes lines of JSON on standard output and nothing else; the saved models load. */

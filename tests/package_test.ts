@@ -121,6 +121,10 @@ Deno.test("deno.json exports files that exist and are published", () => {
   }
 });
 
+Deno.test("a server says the version of the package", () => {
+  assert(sources["lib/serve/handler.ts"].includes(`version: "${settings.version}"`));
+});
+
 Deno.test("deno.json publishes the library and what describes it, and no more", () => {
   assertEquals(settings.publish.include.toSorted(), ["LICENSE", "README.md", "deno.json", "lib", "mod.ts"]);
   assertEquals(filesUnder("lib").filter((path) => !/\.ts$|\/README\.md$/.test(path)), []);

@@ -31,15 +31,19 @@ export async function finished(process: Deno.ChildProcess): Promise<Ended> {
   return { code, out: text(stdout), error: text(stderr) };
 }
 
-/** Presses Ctrl-C once the standard output is as wanted, and waits for the end of the program. */
-export async function interrupted(process: Deno.ChildProcess, wanted: (out: string) => boolean): Promise<Ended> {
+/** Presses Ctrl-C, or sends another signal, once the standard output is as wanted, and waits for the end of the program. */
+export async function interrupted(
+  process: Deno.ChildProcess,
+  wanted: (out: string) => boolean,
+  signal: "SIGINT" | "SIGTERM" = "SIGINT",
+): Promise<Ended> {
   const error = new Response(process.stderr).text();
   let [out, asked] = ["", false];
   for await (const text of process.stdout.pipeThrough(new TextDecoderStream())) {
     out += text;
     if (asked || !wanted(out)) continue;
     asked = true;
-    process.kill("SIGINT");
+    process.kill(signal);
   }
   return { code: (await process.status).code, out, error: await error };
 }

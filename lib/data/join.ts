@@ -1,5 +1,5 @@
 import { advice } from "../errors/nearest.ts";
-import { checkList, checkText, kindOf, optionsOf } from "../errors/kinds.ts";
+import { checkList, checkText, checkWord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import { sha256Of } from "../files/sha256.ts";
 import { type Column, type Columns, take } from "./columns.ts";
@@ -50,9 +50,7 @@ export function join(parts: TableParts, table: Columns, key: string, options: Jo
   checkText(action, "key", key);
   take(table, []); // checks its form
   const { missing = "error", columns, prefix = "" } = optionsOf(action, options, ["missing", "columns", "prefix"]);
-  if (missing !== "error" && missing !== "missing") {
-    throw new TypeError(`Cannot ${action}: missing must be "error" or "missing", found ${kindOf(missing)}`);
-  }
+  checkWord(action, "missing", missing, ["error", "missing"]);
   checkText(action, "prefix", prefix);
   if (columns !== undefined) checkList(action, "columns", columns);
   const all = Object.keys(table.columns);

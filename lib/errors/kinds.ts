@@ -1,4 +1,4 @@
-import { advice } from "./nearest.ts";
+import { advice, nearest } from "./nearest.ts";
 import { quoted } from "./quoted.ts";
 
 /** Returns true if something is an object that holds values by name: not a list, and not null. */
@@ -83,6 +83,20 @@ export function checkText(action: string, name: string, found: unknown): void {
   if (typeof found !== "string") {
     throw new TypeError(`Cannot ${action}: ${name} must be a text, found ${kindOf(found)}`);
   }
+}
+
+/**
+ * Makes sure that an option or argument is one of some words, at least two.
+ *
+ * @throws {TypeError} naming it and the words, if it is not.
+ */
+export function checkWord(action: string, name: string, found: unknown, words: readonly string[]): void {
+  if (typeof found === "string" && words.includes(found)) return;
+  const [last, ...others] = words.map((word) => quoted(word)).reverse();
+  const wanted = `${others.reverse().join(", ")} or ${last}`;
+  const near = typeof found === "string" ? nearest(found, words) : undefined;
+  const hint = near === undefined ? "" : `: did you mean ${quoted(near)}?`;
+  throw new TypeError(`Cannot ${action}: ${name} must be ${wanted}, found ${kindOf(found)}${hint}`);
 }
 
 /**

@@ -1,7 +1,6 @@
-import { checkCount, optionsOf } from "../errors/kinds.ts";
+import { checkCount, checkWord, optionsOf } from "../errors/kinds.ts";
 import { checkLengths, counted } from "./counted.ts";
 import type { PlainFold, Records } from "./folds.ts";
-import { checkWord } from "./grouped.ts";
 import { type Judge, judgeOf } from "./judge.ts";
 import { logitLosses } from "./loss_metrics.ts";
 import { logLosses } from "./metrics.ts";

@@ -1,6 +1,4 @@
-import { advice } from "../errors/nearest.ts";
-import { checkCount, kindOf, optionsOf } from "../errors/kinds.ts";
-import { quoted } from "../errors/quoted.ts";
+import { checkCount, checkWord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { byGroup, type Records, type Walk } from "./folds.ts";
 import { type Judge, type Judgement, judgeOf, type Seen } from "./judge.ts";
 import { areaUnder } from "./metrics.ts";
@@ -357,11 +355,4 @@ function checkRanked(action: string, by: unknown, at: unknown): void {
 function checkBy(action: string, by: unknown): void {
   if (typeof by === "string") return;
   throw new TypeError(`Cannot ${action}: by must be the name of keys of the rows, such as "user", found ${kindOf(by)}`);
-}
-
-/** Makes sure that an option is one of some words. */
-export function checkWord(action: string, name: string, found: unknown, words: readonly string[]): void {
-  if (typeof found === "string" && words.includes(found)) return;
-  const what = typeof found === "string" ? quoted(found) : kindOf(found);
-  throw new TypeError(`Cannot ${action}: ${name} cannot be ${what}${advice(found, words)}`);
 }

@@ -10,6 +10,7 @@ import { mapEntries } from "../trace/entries.ts";
 import { differ } from "./expert_outputs.ts";
 import {
   deadLayers,
+  fewestRows,
   grownVectors,
   type HealthWarning,
   lossWarnings,
@@ -40,8 +41,6 @@ export interface HealthOptions {
   readonly training?: Rows;
 }
 
-/** The number of rows below which nothing is concluded about units. */
-export const fewestRows = 64;
 /** The largest number of rows by which units and vectors are looked at. */
 export const mostSampled = 1024;
 

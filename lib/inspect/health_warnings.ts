@@ -33,8 +33,8 @@ export interface TaskLosses {
   readonly trainingConstant: number | null;
 }
 
-/** The number of labelled rows below which nothing is concluded about a loss. */
-const fewRows = 64;
+/** The number of rows below which nothing is concluded about units, and of labelled ones about a loss. */
+export const fewestRows = 64;
 
 /** Returns the warnings about layers that are 0. */
 export function deadLayers(layers: readonly LayerUnits[], rows: number): HealthWarning[] {
@@ -65,7 +65,7 @@ export function unlabelledTask(task: string, where: string): HealthWarning {
 /** Returns the warnings about the losses of a task on so many labelled rows. */
 export function lossWarnings(task: string, losses: TaskLosses, rows: number): HealthWarning[] {
   const { loss, constant, training, trainingConstant } = losses;
-  if (loss === null || constant === null || rows < fewRows) return [];
+  if (loss === null || constant === null || rows < fewestRows) return [];
   const gain = constant - loss;
   const learned = training === null || trainingConstant === null ? undefined : trainingConstant - training;
   if (learned !== undefined && learned > 0.01 * trainingConstant! && gain < learned / 4) {

@@ -1,4 +1,4 @@
-import { checkList, checkRecord, kindOf, optionsOf } from "../errors/kinds.ts";
+import { checkList, checkRecord, checkWord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
 import { room } from "../files/room.ts";
@@ -62,9 +62,7 @@ export async function calibrate<Tasks extends string>(
 ): Promise<Calibration> {
   insidesOf(model, action);
   const { method = "platt", tasks, sampled = {} } = optionsOf(action, options, ["method", "tasks", "sampled"]);
-  if (method !== "platt" && method !== "isotonic") {
-    throw new TypeError(`Cannot ${action}: method must be "platt" or "isotonic", found ${kindOf(method)}`);
-  }
+  checkWord(action, "method", method, ["platt", "isotonic"]);
   const names = calibratedTasks(model, tasks);
   checkShares(sampled, names);
   const held = names.map((task) => ({ task, rows: columnsOfRows() }));

@@ -1,4 +1,4 @@
-import { checkNumbers, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
+import { checkNumbers, checkWord, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
 import { logit } from "../heads/calibrators.ts";
@@ -120,9 +120,7 @@ export function scoringOf<Tasks extends string>(action: string, found: Scoring<T
   const wanted = "wanted a rule such as powers({ click: 1, like: 0.3 })";
   if (!isRecord(found)) throw new TypeError(`Cannot ${action}: ${wanted}, found ${kindOf(found)}`);
   const { kind, weights } = optionsOf(action, found, ["kind", "weights"]);
-  if (kind !== "logits" && kind !== "powers") {
-    throw new TypeError(`Cannot ${action}: kind must be "logits" or "powers", found ${kindOf(kind)}`);
-  }
+  checkWord(action, "kind", kind, ["logits", "powers"]);
   if (!isRecord(weights)) throw new TypeError(`Cannot ${action}: weights must be by task, found ${kindOf(weights)}`);
   const entries = Object.entries<unknown>(weights).filter(([, weight]) => weight !== undefined);
   if (entries.length === 0) throw new TypeError(`Cannot ${action}: weights has no task: wanted at least one`);

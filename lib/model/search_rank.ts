@@ -1,5 +1,5 @@
 import type { Rows } from "../data/rows.ts";
-import { checkRecord, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
+import { checkRecord, checkWord, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
 import type { Judge } from "../heads/judge.ts";
@@ -140,9 +140,7 @@ function aimOf<Tasks extends string>(predictions: unknown, aim: RankAim<Tasks>):
     const wanted = 'a judge whose greater values are better, such as ndcg({ by: "user", at: 10 })';
     throw new TypeError(`Cannot ${action}: judge must be ${wanted}, found ${kindOf(judge)}`);
   }
-  if (kind !== "powers" && kind !== "logits") {
-    throw new TypeError(`Cannot ${action}: kind must be "powers" or "logits", found ${kindOf(kind)}`);
-  }
+  checkWord(action, "kind", kind, ["powers", "logits"]);
   return { most, within, judge, kind, tasks: [...new Set([most, ...tasks])] as Tasks[] } as Required<RankAim<Tasks>>;
 }
 
@@ -164,7 +162,7 @@ function trialsOf<Tasks extends string>(
   { most, within, judge, tasks, kind }: Required<RankAim<Tasks>>,
 ): Trials<Tasks> {
   const judged = [...new Set([most, ...Object.keys(within) as Tasks[]])];
-  const valuesOf = judgeOf(rows, judged, judge);
+  const valuesOf = valuesBy(rows, judged, judge);
   const tried = new Map<string, RankTrial<Tasks>>();
   const numbersOf = (weights: Readonly<Record<Tasks, number>>) => {
     return valuesOf(rank(predictions, { kind, weights } as Scoring<Tasks>));
@@ -217,7 +215,7 @@ function isUnbeaten<Tasks extends string>(
 }
 
 /** Returns the function from scores to the judge's number for each task. */
-function judgeOf<Tasks extends string>(
+function valuesBy<Tasks extends string>(
   rows: Rows,
   tasks: readonly Tasks[],
   judge: Judge,

@@ -1,4 +1,4 @@
-import { checkText, kindOf, optionsOf } from "../errors/kinds.ts";
+import { checkText, checkWord, optionsOf } from "../errors/kinds.ts";
 import { checkReport } from "./check_report.ts";
 import { quoted } from "../errors/quoted.ts";
 import type { GateReport } from "../inspect/gate_report.ts";
@@ -43,9 +43,7 @@ export function gateWeights(
   const { gates } = report;
   const { of = "mean", prefix = "" } = optionsOf("find weights of gates", options, ["of", "prefix"]);
   checkText("find weights of gates", "prefix", prefix);
-  if (!["mean", "top", "load"].includes(of)) {
-    throw new TypeError(`Cannot find weights of gates: of must be "mean", "top" or "load", found ${kindOf(of)}`);
-  }
+  checkWord("find weights of gates", "of", of, ["mean", "top", "load"]);
   const several = new Set(gates.map(({ level }) => level)).size > 1;
   return gates.map((gate) => {
     const name = prefix + (several ? gate.gate : gate.stream);

@@ -58,7 +58,7 @@ async function evaluatedIn<Tasks extends string>(run: Run<Tasks>): Promise<Evalu
   const health = await observer?.at(evaluated);
   insidesOf(model, "train"); // it may be disposed meanwhile
   now.validated = true;
-  const names = watch?.judge(evaluated) ?? [];
+  const names = watch?.see(evaluated) ?? [];
   const flat = names.length > 0 ? await store.read(flatName) : undefined;
   for (const name of names) {
     run.bests.set(name, flat!);

@@ -1,6 +1,6 @@
 import type { Rows } from "../data/rows.ts";
-import { fewestRows, type Health, health, mostSampled, sampled } from "../inspect/health.ts";
-import { digits, type HealthWarning, overfitting, unlabelledTask } from "../inspect/health_warnings.ts";
+import { type Health, health, mostSampled, sampled } from "../inspect/health.ts";
+import { digits, fewestRows, type HealthWarning, overfitting, unlabelledTask } from "../inspect/health_warnings.ts";
 import { addLabels, noTallies, type Tally } from "../inspect/tally.ts";
 import type { Evaluation } from "../model/evaluation.ts";
 import type { Model } from "../model/model.ts";

@@ -28,7 +28,7 @@ export interface Run<Tasks extends string> {
   readonly given: Settings;
   readonly steps: Steps;
   readonly clock: Stopwatch;
-  /** The judge of its evaluations, if it may stop early. */
+  /** The watcher of its evaluations, if it may stop early. */
   readonly watch: Watcher<Tasks> | undefined;
   /** The observer of its health, if that is looked at. */
   readonly observer: Observer<Tasks> | undefined;

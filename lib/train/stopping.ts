@@ -5,7 +5,7 @@ import { groupsOf, lossOverAll, measuresOf } from "../heads/heads.ts";
 import type { JudgeRule } from "../heads/judge.ts";
 import { checkCombined } from "../spec/combine.ts";
 import type { Spec } from "../spec/spec.ts";
-import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
+import { checkWord, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import type { Evaluation } from "../model/evaluation.ts";
 import { judged } from "../model/feed.ts";
 import { judgementAt, type Judges, rulesFor } from "../model/judges.ts";
@@ -28,10 +28,10 @@ export interface Stopping<Tasks extends string = string> {
   readonly best?: "sum" | "each";
 }
 
-/** A judge of one evaluation after the other. */
+/** A watcher of one evaluation after the other. */
 export interface Watcher<Tasks extends string = string> {
-  /** Judges an evaluation; returns what it is the best so far for: "" for the sum, and tasks if each counts. */
-  readonly judge: (evaluation: Evaluation<Tasks>) => readonly string[];
+  /** Looks at an evaluation; returns what it is the best so far for: "" for the sum, and tasks if each counts. */
+  readonly see: (evaluation: Evaluation<Tasks>) => readonly string[];
   /** Returns the tasks whose own best is kept, and of each and of the sum the number of its best evaluation. */
   readonly bests: () => ReadonlyMap<string, number>;
   /** Returns true if training should stop. */
@@ -43,7 +43,7 @@ export interface Watcher<Tasks extends string = string> {
 }
 
 /**
- * The knowledge of a judge: the best sum of what is watched, if there was one, and the evaluations since; where each task
+ * The knowledge of a watcher: the best sum of what is watched, if there was one, and the evaluations since; where each task
  * counts also the number of evaluations, and the best of each with the number of its evaluation, "" for the sum.
  */
 export type Watched = {
@@ -54,14 +54,14 @@ export type Watched = {
 };
 
 /**
- * Returns a judge of one evaluation after the other.
+ * Returns a watcher of one evaluation after the other.
  *
  * @param validation The rows that are evaluated.
  * @param judges The judges of their evaluation.
  * @throws {TypeError} if an option, a task or the metric is unknown.
  * @throws {RangeError} if a weight or the patience is out of range, or there are no validation rows
- * whose labels make a number of what is watched, as those of one class make no AUC; when judging, if it is NaN. Rows that are
- * not in memory are not read before: their labels are found out when they are judged first, after an epoch.
+ * whose labels make a number of what is watched, as those of one class make no AUC; when it looks, if it is NaN. Rows that are
+ * not in memory are not read before: their labels are found out when they are evaluated first, after an epoch.
  */
 export function watcher<Tasks extends string>(
   stopping: Stopping<Tasks>,
@@ -71,9 +71,7 @@ export function watcher<Tasks extends string>(
 ): Watcher<Tasks> {
   const names = ["task", "metric", "patience", "best"];
   const { task, metric = "loss", patience = 1, best = "sum" } = optionsOf("stop early", stopping, names);
-  if (best !== "sum" && best !== "each") {
-    throw new TypeError(`Cannot stop early: best must be "sum" or "each", found ${kindOf(best)}`);
-  }
+  checkWord("stop early", "best", best, ["sum", "each"]);
   if (best === "each") checkCombined(spec, "stop early");
   const weights = (typeof task === "string" ? { [task]: 1 } : task) as Record<Tasks, number>;
   if (!isRecord(weights)) {
@@ -101,7 +99,7 @@ export function watcher<Tasks extends string>(
   const signs = Object.fromEntries(watched.map(([name]) => {
     return [name, (ruleOf(name) ?? measuresOf(spec.tasks[name].head)[metric])?.best === "most" ? 1 : -1];
   }));
-  return judge(patience, best === "each", ({ loss, metrics }) => {
+  return watching(patience, best === "each", ({ loss, metrics }) => {
     const scores = watched.map(([name]) => {
       return [name, signs[name] * numbered(name, metric === "loss" ? loss[name] : metrics[name][metric])] as const;
     });
@@ -136,12 +134,12 @@ function checkWatched(
 }
 
 /**
- * Returns a judge by scores, the larger the better.
+ * Returns a watcher of scores, the larger the better.
  *
  * @param each True if each score counts, not the sum alone.
  * @param scoresOf Returns the scores of tasks by name, and their sum by "".
  */
-function judge<Tasks extends string>(
+function watching<Tasks extends string>(
   patience: number,
   each: boolean,
   scoresOf: (evaluation: Evaluation<Tasks>) => ReadonlyMap<string, number>,
@@ -149,7 +147,7 @@ function judge<Tasks extends string>(
   const bests = new Map<string, readonly [best: number, at: number]>();
   let [seen, since] = [0, 0];
   return {
-    judge: (evaluation) => {
+    see: (evaluation) => {
       seen++;
       const scores = [...scoresOf(evaluation)].filter(([name]) => each || name === "");
       const better = scores.filter(([name, score]) => score > (bests.get(name)?.[0] ?? -Infinity));
@@ -192,9 +190,9 @@ function causeOf(spec: Spec, rows: Rows, task: string, metric: string): string {
     return `no validation row${space} has its label${group} and a weight above 0`;
   }
   const measure = measuresOf(head)[metric];
-  const judge = metric === "loss" || measure.of === "loss" ? lossOverAll(head)?.metric : measure.metric;
+  const numberOf = metric === "loss" || measure.of === "loss" ? lossOverAll(head)?.metric : measure.metric;
   const flat = new Float32Array(rows.count * head.units);
-  if (!Number.isNaN(judge?.(flat, labels, weights, groups) ?? 0)) {
+  if (!Number.isNaN(numberOf?.(flat, labels, weights, groups) ?? 0)) {
     return "predictions of validation rows are not finite";
   }
   const alike = counted.every((label) => label === counted[0]);

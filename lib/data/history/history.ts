@@ -1,4 +1,4 @@
-import { checkText, isRecord, kindOf, optionsOf } from "../../errors/kinds.ts";
+import { checkText, checkWord, isRecord, kindOf, optionsOf } from "../../errors/kinds.ts";
 import { quoted } from "../../errors/quoted.ts";
 import { checkRows, type Columns } from "../columns.ts";
 import type { TableParts } from "../dataset.ts";
@@ -223,18 +223,13 @@ function clockOf(given: HistoryOptions): Clock {
   const options = optionsOf(action, given, optionNames);
   const { time, before = "row", zone = "+00:00", missing = "missing" } = options;
   checkText(action, "time", time);
-  checkWord("before", before, ["row", "day"]);
-  checkWord("missing", missing, ["missing", "error"]);
+  checkWord(action, "before", before, ["row", "day"]);
+  checkWord(action, "missing", missing, ["missing", "error"]);
   const offset = offsetOf(action, zone);
   const momentOf = before === "row"
     ? (time: number) => time
     : (time: number) => Math.floor((time + offset) / 86_400_000);
   return { time, momentOf, strict: missing === "error" };
-}
-
-function checkWord(name: string, found: unknown, words: readonly unknown[]): void {
-  if (words.includes(found)) return;
-  throw new TypeError(`Cannot ${action}: ${name} must be "${words.join('" or "')}", found ${kindOf(found)}`);
 }
 
 /** Returns the features and the options of a history as JSON. */
