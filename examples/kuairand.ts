@@ -75,6 +75,8 @@ async function trainAll(data: Prepared, plan: Plan): Promise<void> {
   const { wanted, inputs, seed, save, predictions, context } = plan;
   const { say, record, signal } = context;
   const { train: { count }, validation, test } = data;
+  // before hours of training, not after: a folder that may not be written
+  for (const path of [`${save}/${inputs}`, predictions]) if (path) await Deno.mkdir(path, { recursive: true });
   say(`${count} training, ${validation.count} validation and ${test.count} test rows, inputs ${inputs}`);
   const digests: [name: string, digest: string][] = [];
   const measures: Measure[] = [];
@@ -122,7 +124,6 @@ async function predict(
   { model: name, inputs, seed }: Judged,
   folder: string,
 ): Promise<void> {
-  await Deno.mkdir(folder, { recursive: true });
   for (const [split, rows] of Object.entries({ validation, test })) {
     await writePredictions(folder, { model: name, inputs, seed, split }, await model.predict(rows));
   }
