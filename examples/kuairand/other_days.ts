@@ -11,6 +11,7 @@ import { loadWithPast } from "./saved.ts";
  * Judges saved models on other days of the log, day by day and in all, with what is known of the past carried on from where
  * it was saved.
  *
+ * @throws {Error} if a model is not saved there, which says how to train it.
  * @throws {RangeError} if no row is later than what a model knows.
  */
 export async function judgeSaved(log: Columns, plan: Plan): Promise<void> {
@@ -18,7 +19,11 @@ export async function judgeSaved(log: Columns, plan: Plan): Promise<void> {
   for (const name of wanted) {
     if (signal.aborted) break;
     const path = `${save}/${inputs}/${name}`;
-    const { model, past } = await loadWithPast(path, inputs !== "raw", engine);
+    const { model, past } = await loadWithPast(path, inputs !== "raw", engine).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      const trains = `deno task kuairand --inputs ${inputs} --model ${name} --save ${save}`;
+      throw new Error(`Cannot test ${name}\n  at ${path}: found no saved model: ${trains} trains one`);
+    });
     try {
       const { rows, passed } = later(log, inputs, past, path);
       if (passed > 0) say(`${passed} rows are passed over: ${path} knows them, or later ones`);
