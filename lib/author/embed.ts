@@ -196,7 +196,8 @@ function queried(ids: readonly Id[], sequence: string, query: string): number {
 function placesOf(x: Value): readonly Place[] {
   if (!isValue(x)) throw misapplied(new TypeError(`Cannot apply embed: a stream is needed, found ${kindOf(x)}`));
   if (x.fields === undefined) {
-    const wanted = 'wanted it first in a net that reads "input", of features, or a part of it named in streams';
+    const wanted = 'wanted it first in a net that reads "input", of features, or a part of it named in ' +
+      'streams; a preset over vectors of your own takes embed: "none"';
     throw wrong(`it reads features as they come, found other numbers ${shapeText(x.shape)}: ${wanted}`);
   }
   let end = 0;
