@@ -27,7 +27,7 @@ export interface Scoring<Tasks extends string = string> {
  * ```
  */
 export function weightedLogits<const Tasks extends string>(weights: Readonly<Record<Tasks, number>>): Scoring<Tasks> {
-  return scoringOf("weightedLogits", { kind: "logits", weights });
+  return scoringOf("weigh tasks", { kind: "logits", weights });
 }
 
 /**
@@ -48,7 +48,7 @@ export function weightedLogits<const Tasks extends string>(weights: Readonly<Rec
  * ```
  */
 export function powers<const Tasks extends string>(weights: Readonly<Record<Tasks, number>>): Scoring<Tasks> {
-  return scoringOf("powers", { kind: "powers", weights });
+  return scoringOf("weigh tasks", { kind: "powers", weights });
 }
 
 /**

@@ -195,7 +195,9 @@ function checkTogether(
 ): void {
   const twice = Object.keys(user).find((name) => columns.includes(name));
   if (twice !== undefined) {
-    throw new TypeError(`Cannot ${action}: the column ${quoted(twice)} is both the user's and the candidates'`);
+    throw new TypeError(
+      `Cannot ${action}: the column ${quoted(twice)} is both the user's and the candidates': wanted it once`,
+    );
   }
   const missing = wanted.find((name) => !Object.hasOwn(user, name) && !columns.includes(name));
   if (missing !== undefined) {

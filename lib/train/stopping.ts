@@ -178,8 +178,8 @@ export function ofTask(name: string): string {
 
 /** The reasons why a number of rows that are not in memory may be NaN. */
 const unread =
-  "no validation row counts for it, those that do make no number of any predictions, as labels of one class, " +
-  "in all or in each group, make no AUC, or predictions are not finite";
+  "no validation row counts for it, or their labels are of one class, in all or in each group, of which there is no " +
+  "AUC, or predictions are not finite";
 
 /** Returns the reason, in words, why a number of a task is NaN on rows. */
 function causeOf(spec: Spec, rows: Rows, task: string, metric: string): string {
