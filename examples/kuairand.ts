@@ -67,7 +67,7 @@ await run(command, async (options, context) => {
   if (options.download || options.techjam) return await playTechjam(plan, reading);
   const tables = await readTables(reading);
   if (options.test === undefined) return await trainAll(prepare(await readLog(tables, reading), inputs), plan);
-  await judgeSaved(await readLogs(options.test.split(","), tables, { signal }), plan);
+  await judgeSaved(await readLogs(options.test.split(",").map((path) => path.trim()), tables, { signal }), plan);
 });
 
 /** Trains, saves and judges models, and compares how well they do on the test day. */

@@ -48,6 +48,7 @@ export function later(
   past: HistoryState | undefined,
   path: string,
 ): { readonly rows: Columns; readonly passed: number } {
+  if (log.count === 0) throw new RangeError(`Cannot test ${path}\n  at --test: found no row`);
   if (inputs === "raw" || past === undefined) return { rows: log, passed: 0 };
   const times = numbers(log, timeOfPast[inputs]);
   const rows = Int32Array.from(times.keys()).filter((row) => times[row] > past.time);
