@@ -49,7 +49,7 @@ await run(command, async (options, context) => {
   const { say, record, signal } = context;
   const engine = await engineOf(options.engine);
   const folder = options.model ?? await trained("out/serve", options.seed, context);
-  const token = options.token === undefined ? undefined : (await Deno.readTextFile(options.token)).trim();
+  const token = options.token === undefined ? undefined : await readToken(options.token);
   const models = await openModels(folder, {
     engine,
     maxBatch: options.batch,
@@ -74,6 +74,19 @@ await run(command, async (options, context) => {
   await server.close();
   await models.close();
 });
+
+/**
+ * Reads the token that requests must carry.
+ *
+ * @throws {Error} if the file cannot be read.
+ */
+async function readToken(path: string): Promise<string> {
+  try {
+    return (await Deno.readTextFile(path)).trim();
+  } catch (error) {
+    throw new Error(`Cannot serve models\n  at --token: ${(error as Error).message}`, { cause: error });
+  }
+}
 
 /** Resolves at Ctrl-C, or when the system asks the program to end. */
 function ended(signal: AbortSignal): Promise<void> {

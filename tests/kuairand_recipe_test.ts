@@ -160,7 +160,7 @@ Deno.test("a saved model is judged on other days, of new users and videos, with 
       "Cannot test out/best\n  at --test: the saved model knows all days to 2022-05-06, wanted rows of later days",
     );
     await assertRejects(() => readLogs([`${dir}/c.csv`], tables), Error, "c.csv");
-    assertThrows(() => later(take(known, new Int32Array(0)), "raw", undefined, "out/best"), RangeError, "found no row");
+    assertThrows(() => later({ count: 0, columns: {} }, "raw", undefined, "out/best"), RangeError, "found no row");
     const { plan: unsaved } = planned({ wanted: ["best"], inputs: "lag", save: `${dir}/other` }, engine);
     await assertRejects(() => judgeSaved(known, unsaved), Error, "deno task kuairand --inputs lag --model best");
   });

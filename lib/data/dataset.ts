@@ -96,7 +96,8 @@ export function tableParts(identity: Json, parts: TableParts["parts"]): TablePar
 export function checkParts(action: string, found: unknown): asserts found is TableParts {
   if (isRecord(found) && typeof found.parts === "function") return;
   const hint = found instanceof Promise ? ": await csvParts(...)" : ", such as await csvParts(...)";
-  throw new TypeError(`Cannot ${action}: wanted a table in parts${hint}, found ${kindOf(found)}`);
+  const kind = isRecord(found) && isRecord(found.columns) ? "a table in memory" : kindOf(found);
+  throw new TypeError(`Cannot ${action}: wanted a table in parts${hint}, found ${kind}`);
 }
 
 /**
