@@ -409,6 +409,14 @@ Deno.test("what hostile requests cost is bounded by their bytes", async () => {
   }
   const python = '{"instances": [{"age": 3, "job": "NaN \\" -Infinity", "spend": NaN, "tags": [], "watched": []}]}';
   assertEquals((await posted(answer, v1, python)).status, 200);
+  // Names and shapes that an error would repeat whole.
+  const [name, shape] = ["x".repeat(1_000_000), Array(1_000_000).fill(1)];
+  for (const body of [{ instances: [{ [name]: 1 }] }, { inputs: { [name]: 1 } }]) {
+    const { status, body: { error } } = await posted(answer, v1, body);
+    assertEquals([status, `${error}`.length < 1000], [400, true]);
+  }
+  const long = await posted(answer, v2, { inputs: [{ name: "age", datatype: "FP32", shape, data: [] }] });
+  assertEquals([long.status, `${long.body.error}`.length < 1000], [400, true]);
   // Rows without elements, of which each would be a list.
   for (const rows of [1e9, 2 ** 53 - 1]) {
     const inputs = tensors();
