@@ -1,5 +1,5 @@
 import { checkCount, checkFunction, isRecord, optionsOf } from "../errors/kinds.ts";
-import { checkPath, kindAt, message } from "../files/place.ts";
+import { checkPath, type FileKind, kindAt, message } from "../files/place.ts";
 import { failure, system, unreachable } from "../files/runtime.ts";
 import { load } from "../model/save.ts";
 import type { Engine } from "../engines/engine.ts";
@@ -214,7 +214,7 @@ async function modelsIn(folder: string): Promise<readonly ModelOnDisk[]> {
   const found: ModelOnDisk[] = [];
   for (const { name: model, kind } of await system()!.entries(path)) {
     if (model.startsWith(".")) continue;
-    const isFolder = kind === "folder" || kind === "link" && await kindAt(`${path}/${model}`) === "folder";
+    const isFolder = kind === "folder" || kind === "link" && await kindOr(`${path}/${model}`, "folder") === "folder";
     if (isFolder) found.push({ model, versions: () => versionsIn(`${path}/${model}`, model) });
   }
   return found;
@@ -227,10 +227,15 @@ async function versionsIn(path: string, model: string): Promise<readonly Version
     .sort((a, b) => Number(b) - Number(a));
   const whole: Version[] = [];
   for (const version of versions) {
-    if (await kindAt(`${path}/${version}/spec.json`) !== "file") continue; // not whole yet
+    if (await kindOr(`${path}/${version}/spec.json`, "file") !== "file") continue; // not whole yet
     whole.push({ model, version, path: `${path}/${version}` });
   }
   return whole;
+}
+
+/** Returns the kind of what is at a path; where that cannot be known another, so that reading it reports why. */
+async function kindOr(path: string, other: FileKind): Promise<FileKind | undefined> {
+  return await kindAt(path).catch(() => other);
 }
 
 /** Returns a text that changes when a file of a version is written, as where a copy of it goes on. */
