@@ -521,3 +521,19 @@ Deno.test("a request whose host is no name is answered 400", async () => {
   }]);
   model.dispose();
 });
+
+Deno.test("a request waits for others at most half of its own time, whatever maxDelay is", async () => {
+  const model = await compile(define({ input: 1, tasks: { y: binary() } }), { engine: reference() });
+  const answer = handler({ m: model }, { maxDelay: 60_000 });
+  const inputs = [{ name: "input", shape: [1, 1], datatype: "FP32", data: [1] }];
+  const ask = (microseconds: number) =>
+    posted(answer, "/v2/models/m/infer", { inputs, parameters: { timeout: microseconds } });
+  const first = ask(20_000_000);
+  await new Promise((resolve) => setTimeout(resolve, 20)); // it waits
+  const began = performance.now();
+  assertEquals((await ask(2_000_000)).status, 200);
+  assertEquals((await first).status, 200);
+  assert(performance.now() - began < 5000);
+  assertEquals((await ask(1_000_000)).status, 200);
+  model.dispose();
+});
