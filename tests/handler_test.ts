@@ -1,4 +1,4 @@
-import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { handler, type LogEntry, openModels } from "../lib/serve.ts";
 import {
   bag,
@@ -372,6 +372,7 @@ Deno.test("openModels() goes over to a new version, and stays with the old one w
       every: 0,
       report: ({ version, error }) => changes.push(`${version} ${error === undefined ? "answers" : "is broken"}`),
     });
+    assertThrows(() => handler(models, { maxBatch: 5 }), TypeError, "maxBatch is an option of openModels()");
     const answer = handler(models);
     const ask = async () => {
       const { body } = await posted(answer, "/v1/models/m:predict", { instances: [[1]] });

@@ -63,7 +63,8 @@ interface Waiting {
 
 /**
  * Returns a queue of requests for a model. While a batch is predicted the next requests gather, so that batches grow with
- * the load; `maxDelay` makes them larger where the load is small, and costs a request at most half of the time to its deadline.
+ * the load; `maxDelay` makes them larger where the load is small, and costs a request at most half of the time to its
+ * deadline.
  */
 export function queue(model: Model, limits: QueueLimits, watch: QueueWatch): Queue {
   const waiting: Waiting[] = [];
