@@ -1,4 +1,4 @@
-import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { handler, type LogEntry, openModels } from "../lib/serve.ts";
 import {
   bag,
@@ -419,6 +419,7 @@ Deno.test("openModels() goes over to a new version, and stays with the old one w
       every: 0,
       report: ({ version, error }) => changes.push(`${version} ${error === undefined ? "answers" : "is broken"}`),
     });
+    assertThrows(() => handler(models, { maxBatch: 5 }), TypeError, "maxBatch is an option of openModels()");
     const answer = handler(models);
     const ask = async () => {
       const { body } = await posted(answer, "/v1/models/m:predict", { instances: [[1]] });
@@ -456,6 +457,14 @@ Deno.test("what hostile requests cost is bounded by their bytes", async () => {
   }
   const python = '{"instances": [{"age": 3, "job": "NaN \\" -Infinity", "spend": NaN, "tags": [], "watched": []}]}';
   assertEquals((await posted(answer, v1, python)).status, 200);
+  // Names and shapes that an error would repeat whole.
+  const [name, shape] = ["x".repeat(1_000_000), Array(1_000_000).fill(1)];
+  for (const body of [{ instances: [{ [name]: 1 }] }, { inputs: { [name]: 1 } }]) {
+    const { status, body: { error } } = await posted(answer, v1, body);
+    assertEquals([status, `${error}`.length < 1000], [400, true]);
+  }
+  const long = await posted(answer, v2, { inputs: [{ name: "age", datatype: "FP32", shape, data: [] }] });
+  assertEquals([long.status, `${long.body.error}`.length < 1000], [400, true]);
   // Rows without elements, of which each would be a list.
   for (const rows of [1e9, 2 ** 53 - 1]) {
     const inputs = tensors();
@@ -558,5 +567,21 @@ Deno.test("a request whose host is no name is answered 400", async () => {
   assertEquals([response.status, await response.json()], [400, {
     error: "Cannot answer: its host and path are no address",
   }]);
+  model.dispose();
+});
+
+Deno.test("a request waits for others at most half of its own time, whatever maxDelay is", async () => {
+  const model = await compile(define({ input: 1, tasks: { y: binary() } }), { engine: reference() });
+  const answer = handler({ m: model }, { maxDelay: 60_000 });
+  const inputs = [{ name: "input", shape: [1, 1], datatype: "FP32", data: [1] }];
+  const ask = (microseconds: number) =>
+    posted(answer, "/v2/models/m/infer", { inputs, parameters: { timeout: microseconds } });
+  const first = ask(20_000_000);
+  await new Promise((resolve) => setTimeout(resolve, 20)); // it waits
+  const began = performance.now();
+  assertEquals((await ask(2_000_000)).status, 200);
+  assertEquals((await first).status, 200);
+  assert(performance.now() - began < 5000);
+  assertEquals((await ask(1_000_000)).status, 200);
   model.dispose();
 });

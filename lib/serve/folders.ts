@@ -1,5 +1,5 @@
 import { checkCount, checkFunction, isRecord, optionsOf } from "../errors/kinds.ts";
-import { checkPath, kindAt, message } from "../files/place.ts";
+import { checkPath, type FileKind, kindAt, message } from "../files/place.ts";
 import { failure, system, unreachable } from "../files/runtime.ts";
 import { loadHistory } from "../data/history/save.ts";
 import type { Model } from "../model/model.ts";
@@ -228,7 +228,7 @@ async function modelsIn(folder: string): Promise<readonly ModelOnDisk[]> {
   const found: ModelOnDisk[] = [];
   for (const { name: model, kind } of await system()!.entries(path)) {
     if (model.startsWith(".")) continue;
-    const isFolder = kind === "folder" || kind === "link" && await kindAt(`${path}/${model}`) === "folder";
+    const isFolder = kind === "folder" || kind === "link" && await kindOr(`${path}/${model}`, "folder") === "folder";
     if (isFolder) found.push({ model, versions: () => versionsIn(`${path}/${model}`, model) });
   }
   return found;
@@ -263,8 +263,15 @@ const specFile = "spec.json";
 
 /** The file that a version has: that of a model, or of a model with its history. */
 async function fileOf(path: string): Promise<string | undefined> {
-  for (const file of [specFile, `model/${specFile}`]) if (await kindAt(`${path}/${file}`) === "file") return file;
+  for (const file of [specFile, `model/${specFile}`]) {
+    if (await kindOr(`${path}/${file}`, "file") === "file") return file;
+  }
   return undefined;
+}
+
+/** Returns the kind of what is at a path; where that cannot be known another, so that reading it reports why. */
+async function kindOr(path: string, other: FileKind): Promise<FileKind | undefined> {
+  return await kindAt(path).catch(() => other);
 }
 
 /** Returns a text that changes when a file of a version is written, as where a copy of it goes on. */

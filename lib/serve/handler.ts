@@ -107,7 +107,12 @@ interface Call {
  */
 export function handler(models: Readonly<Record<string, Model>> | Models, options: HandlerOptions = {}): Handler {
   const given = checked(options);
-  const all = openedModels(models) ?? ofRecord(models, given);
+  const opened = openedModels(models);
+  const late = opened && (["maxBatch", "maxDelay", "maxQueue"] as const).find((name) => options[name] !== undefined);
+  if (late !== undefined) {
+    throw new TypeError(`Cannot handle requests: ${late} is an option of openModels(), which opened these models`);
+  }
+  const all = opened ?? ofRecord(models, given);
   let draining = false;
   const answer = async (request: Request): Promise<Response> => {
     const began = performance.now();

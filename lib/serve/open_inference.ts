@@ -105,7 +105,7 @@ function readInputs(
     if (!isShape(shape)) {
       throw misread(
         `${at}/shape`,
-        `input ${quoted(name)}: wanted [rows] or [rows, width], found ${JSON.stringify(shape)}`,
+        `input ${quoted(name)}: wanted [rows] or [rows, width], found ${JSON.stringify(shape)?.slice(0, 60)}`,
       );
     }
     if (shape[1] === 0 && shape[0] > most) {

@@ -63,18 +63,21 @@ interface Waiting {
 
 /**
  * Returns a queue of requests for a model. While a batch is predicted the next requests gather, so that batches grow with
- * the load; `maxDelay` makes them larger where the load is small.
+ * the load; `maxDelay` makes them larger where the load is small, and costs a request at most half of the time to its
+ * deadline.
  */
 export function queue(model: Model, limits: QueueLimits, watch: QueueWatch): Queue {
   const waiting: Waiting[] = [];
   const memory = gathered(limits.maxBatch);
   let running = false;
   let wake: (() => void) | undefined;
+  let wakesAt = Infinity;
   const rowsWaiting = () => waiting.reduce((sum, { rows }) => sum + rows.count, 0);
   const run = async () => {
     await turn();
     while (waiting.length > 0) {
-      const left = waiting[0].since + limits.maxDelay - performance.now();
+      wakesAt = limits.maxDelay === 0 ? 0 : Math.min(...waiting.map((one) => latestOf(one, limits)));
+      const left = wakesAt - performance.now();
       if (left > 0 && rowsWaiting() < limits.maxBatch) {
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, left);
@@ -98,14 +101,20 @@ export function queue(model: Model, limits: QueueLimits, watch: QueueWatch): Que
         });
       }
       return new Promise((resolve, reject) => {
-        waiting.push({ rows, gates, since: performance.now(), until, resolve, reject });
-        if (wake !== undefined && rowsWaiting() >= limits.maxBatch) wake();
+        const own = { rows, gates, since: performance.now(), until, resolve, reject };
+        waiting.push(own);
+        if (wake !== undefined && (rowsWaiting() >= limits.maxBatch || latestOf(own, limits) < wakesAt)) wake();
         if (running) return;
         running = true;
         void run();
       });
     },
   };
+}
+
+/** Returns the moment to which a request waits for others: at most half of the time that it has. */
+function latestOf({ since, until }: Waiting, { maxDelay }: QueueLimits): number {
+  return Math.min(since + maxDelay, (since + until) / 2);
 }
 
 /** Resolves when what came in meanwhile has been read: at once where the runtime has a way, for a timer takes a millisecond. */

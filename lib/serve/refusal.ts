@@ -19,9 +19,13 @@ export class Refusal extends Error {
   }
 }
 
-/** Returns the refusal of a request whose body is wrong at a place, a JSON pointer such as `/inputs/0/data/3`. */
+/**
+ * Returns the refusal of a request whose body is wrong at a place, a JSON pointer such as `/inputs/0/data/3`; of a long one,
+ * in which a name of the request is long, the beginning.
+ */
 export function misread(pointer: string, message: string): Refusal {
-  return new Refusal(400, `Cannot read the request\n  at ${pointer === "" ? "/" : pointer}: ${message}`);
+  const at = pointer === "" ? "/" : pointer.length > 500 ? `${pointer.slice(0, 300)}…` : pointer;
+  return new Refusal(400, `Cannot read the request\n  at ${at}: ${message}`);
 }
 
 /** Returns a name as a step of a JSON pointer (RFC 6901). */
