@@ -1,5 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { compile, cpu, take, train } from "../mod.ts";
+import { category, compile, cpu, fit, train } from "../mod.ts";
 import { loadHistory } from "../lib/history.ts";
 import { asked, days, inputNames, pastOf, prepare, withPast } from "../examples/kuairand/inputs.ts";
 import { measured } from "../examples/kuairand/judged.ts";
@@ -115,6 +115,12 @@ Deno.test("the recipe is the mean of three nets that differ in their seeds, as o
   assert(Math.abs(logits[0][0] - logits[1][0]) > 1e-6);
   assertEquals([how.model, how.seed, records.length], ["best", 1, 0]);
   model.dispose();
+});
+
+Deno.test("every model of the table reads vocabularies that presets would embed by themselves", () => {
+  const user = Array.from({ length: 1001 }, (_, at) => `${at}`);
+  const features = fit({ user_id: category() }, { user_id: user });
+  for (const name of names) assertEquals(Object.keys(specOf(name, features).tasks), [...tasks], name);
 });
 
 Deno.test("a saved model is judged on other days, of new users and videos, with its past carried on", async () => {

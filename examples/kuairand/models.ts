@@ -32,7 +32,7 @@ export type Name = typeof names[number];
 export function specOf(name: Name, input: Features): Spec<Task> {
   if (name === "logistic") return define({ input, tasks: each(() => binary()) });
   if (name === "best") return best(input);
-  const net = { input, expert: mlp([64, 32]), tasks: each(() => binary(mlp([16]))) };
+  const net = { input, embed: "none", expert: mlp([64, 32]), tasks: each(() => binary(mlp([16]))) } as const;
   const { levels = [] } = {
     "shared-bottom": () => sharedBottom(net),
     mmoe: () => mmoe(net),
