@@ -104,6 +104,11 @@ Deno.test("handler() answers the Open Inference Protocol as predict() and inspec
     { name: "click", datatype: "FP32", shape: [4], data: [...wanted.click] },
     { name: "kind", datatype: "FP32", shape: [4, 3], data: [...wanted.kind] },
   ]);
+  const columns = tensors().map((one) =>
+    one.name === "tags" || one.name === "watched" ? one : { ...one, shape: [4, 1] }
+  );
+  const alike = await posted(answer, "/v2/models/shop/infer", { id: "7", inputs: columns });
+  assertEquals(alike.body, body);
   const some = await posted(answer, "/v2/models/shop/infer", {
     inputs: tensors(),
     outputs: [{ name: "gates/0/kind" }, { name: "click" }],

@@ -135,7 +135,19 @@ export function handler(models: Readonly<Record<string, Model>> | Models, option
     const milliseconds = performance.now() - began;
     const { model = "", version = "" } = call.seen;
     all.meters.answered({ model, version, status: `${response.status}` }, milliseconds / 1000);
-    given.log?.({ time, method: request.method, path: call.path, status: response.status, ...call.seen, milliseconds });
+    const entry = {
+      time,
+      method: request.method,
+      path: call.path,
+      status: response.status,
+      ...call.seen,
+      milliseconds,
+    };
+    try {
+      given.log?.(entry);
+    } catch (error) {
+      console.error("Cannot log a request:", error); // the caller has the answer all the same
+    }
     return response;
   };
   return Object.assign(answer, { drain: () => void (draining = true) });

@@ -129,8 +129,9 @@ function readInputs(
       }
       part = tail.subarray(from, from += Number(size));
     }
-    const isText = inputs.some((input) => input.name === name && input.holds === "text");
-    columns.set(name, valuesIn({ name, at, shape, datatype: datatype as DataType, isText }, part ?? data));
+    const input = inputs.find((input) => input.name === name);
+    const kind = { isText: input?.holds === "text", isListed: input?.lists !== false };
+    columns.set(name, valuesIn({ name, at, shape, datatype: datatype as DataType, ...kind }, part ?? data));
   });
   if (from < tail.length) {
     throw misread("/inputs", `${tail.length - from} bytes follow the last tensor: wanted them in a "binary_data_size"`);

@@ -32,6 +32,8 @@ export interface TensorHead {
   /** `[rows]` or `[rows, width]`. */
   readonly shape: readonly number[];
   readonly datatype: DataType;
+  /** True if a row of the input may be a list; else `[rows, 1]` is one value a row, as many clients send it. */
+  readonly isListed: boolean;
   /** True if the model reads texts: whole numbers are then their digits, all of them. */
   readonly isText: boolean;
 }
@@ -46,7 +48,7 @@ export function valuesIn(head: TensorHead, data: unknown): AskedColumn {
   const { shape, at } = head;
   const [rows, width] = shape;
   const flat = data instanceof Uint8Array ? unpacked(head, data as Uint8Array<ArrayBuffer>) : listed(head, data);
-  if (width === undefined) {
+  if (width === undefined || width === 1 && !head.isListed) {
     const nested = Array.isArray(data) && data.some(Array.isArray);
     return { values: flat, pointer: (row) => nested ? `${at}/data/${row}/0` : `${at}/data/${row}` };
   }
