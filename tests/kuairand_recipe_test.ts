@@ -1,5 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { category, compile, cpu, fit, train } from "../mod.ts";
+import { parametersOf } from "../lib/graph.ts";
 import { loadHistory } from "../lib/history.ts";
 import { asked, days, inputNames, pastOf, prepare, withPast } from "../examples/kuairand/inputs.ts";
 import { measured } from "../examples/kuairand/judged.ts";
@@ -91,6 +92,15 @@ Deno.test("every model predicts and is judged, whatever the inputs", async () =>
       assert(found.filter(({ auc }) => auc >= 0 && auc <= 1).length >= 3);
       model.dispose();
     }
+  }
+});
+
+Deno.test("every model reads features of more words than presets leave as columns", () => {
+  const words = Array.from({ length: 1500 }, (_, word) => `${word}`);
+  const input = fit({ user_id: category(), tab: category() }, { user_id: words, tab: words.map((word) => word[0]) });
+  for (const name of names) {
+    const looked = parametersOf(specOf(name, input)).some(({ path }) => path.endsWith("/user_id"));
+    assertEquals(looked, name !== "logistic", name);
   }
 });
 

@@ -31,15 +31,17 @@ export type Name = typeof names[number];
 /** Returns a model of the table. */
 export function specOf(name: Name, input: Features): Spec<Task> {
   if (name === "logistic") return define({ input, tasks: each(() => binary()) });
-  if (name === "best") return best(input);
-  const net = { input, embed: "none", expert: mlp([64, 32]), tasks: each(() => binary(mlp([16]))) } as const;
-  const { levels = [] } = {
-    "shared-bottom": () => sharedBottom(net),
-    mmoe: () => mmoe(net),
-    ple: () => ple({ ...net, expert: [mlp([64]), mlp([32])], shared: 2, own: 1 }),
-  }[name]();
-  const ids = level({ ids: bank(1, embed(8)) }, { shared: mix("ids") }); // one embedding that all read
-  return define({ input, levels: [ids, ...levels], tasks: net.tasks });
+  const net = { input, embed: 8, expert: mlp([64, 32]), tasks: each(() => binary(mlp([16]))) };
+  switch (name) {
+    case "best":
+      return best(input);
+    case "shared-bottom":
+      return define(sharedBottom(net));
+    case "mmoe":
+      return define(mmoe(net));
+    case "ple":
+      return define(ple({ ...net, expert: [mlp([64]), mlp([32])], shared: 2, own: 1 }));
+  }
 }
 
 /**
