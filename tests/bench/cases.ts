@@ -85,6 +85,7 @@ export function specOf({ input: kind, experts, units, tasks, tower }: Case, inpu
   const names = kind === "census" ? ["income", "marital"] : taskNames.slice(0, tasks);
   const table = mmoe({
     input,
+    embed: "none", // ids have an embedding of their own
     experts,
     expert: pipe(...units.flatMap((width) => [dense(width), relu])),
     tasks: Object.fromEntries(names.map((name) => [name, binary(pipe(dense(tower), relu))])),

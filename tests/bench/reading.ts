@@ -31,10 +31,8 @@ export async function reading(engines: Readonly<Record<string, Engine>>, bench: 
   const { plain, gzip, path } = await logOf();
   const tables: Record<string, TableParts> = {};
   for (const [name, file] of Object.entries({ plain, gzip })) tables[name] = await csvParts(file, { columns });
-  for (const codec of path === undefined ? [] : ["snappy", "zstd"] as const) {
-    const written = await parquetOf(path!, "log", codec, bench);
-    if (written !== undefined) tables[codec] = await parquetParts(written, { columns });
-  }
+  const written = path === undefined ? undefined : await parquetOf(path, "log", bench);
+  for (const [codec, file] of Object.entries(written ?? {})) tables[codec] = await parquetParts(file, { columns });
   const contestants: Contestant[] = [];
   const counts: Record<string, number> = {};
   for (const [name, parts] of Object.entries(tables)) {

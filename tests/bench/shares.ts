@@ -66,7 +66,7 @@ async function formsOf(
   const { buffer } = sizes[name];
   const ofTasks = Object.fromEntries(tasks.map((task) => [task, task]));
   const made = (table: Columns) => rows(encode(features, table), { labels: labels(table, ofTasks) });
-  const parquet = await parquetOf(path, name, "snappy", bench);
+  const parquet = (await parquetOf(path, name, bench))?.snappy;
   return {
     "rows in memory": made(await readCsv(path, { columns })),
     csv: dataset(await csvParts(path, { columns }), made, { buffer }),
