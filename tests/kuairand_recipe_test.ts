@@ -1,7 +1,8 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { category, compile, cpu, fit, train } from "../mod.ts";
+import { category, type Column, type Columns, compile, cpu, encode, fit, train } from "../mod.ts";
 import { parametersOf } from "../lib/graph.ts";
 import { loadHistory } from "../lib/history.ts";
+import { handler, openModels } from "../lib/serve.ts";
 import { asked, days, inputNames, pastOf, prepare, withPast } from "../examples/kuairand/inputs.ts";
 import { measured } from "../examples/kuairand/judged.ts";
 import { learn } from "../examples/kuairand/learn.ts";
@@ -127,12 +128,6 @@ Deno.test("the recipe is the mean of three nets that differ in their seeds, as o
   model.dispose();
 });
 
-Deno.test("every model of the table reads vocabularies that presets would embed by themselves", () => {
-  const user = Array.from({ length: 1001 }, (_, at) => `${at}`);
-  const features = fit({ user_id: category() }, { user_id: user });
-  for (const name of names) assertEquals(Object.keys(specOf(name, features).tasks), [...tasks], name);
-});
-
 Deno.test("a saved model is judged on other days, of new users and videos, with its past carried on", async () => {
   const [header, ...lines] = kuairandSample()[logName].trimEnd().split("\n");
   const two = lines.slice(-20).map((line, at) => {
@@ -155,6 +150,9 @@ Deno.test("a saved model is judged on other days, of new users and videos, with 
     await judgeSaved(await readLogs(files, tables), plan);
     assertEquals(records.map(({ split }) => split), ["test", "20220507", "20220508"].flatMap((s) => Array(4).fill(s)));
     assert(said.some((text) => text.startsWith("5 rows are passed over: ")));
+    const raw = await readLogs(files.slice(0, 1), tables);
+    const wanted = await model.predict(encode(data.features, asked(raw, "lag", data.past!)));
+    assertEquals(await served(`${dir}/saved/lag/best`, raw), [...wanted.is_click]);
     model.dispose();
 
     await Deno.writeTextFile(`${dir}/whole.csv`, [header, ...lines, ...two, ""].join("\n"));
@@ -223,4 +221,20 @@ function planned(
     record: (values: Readonly<Record<string, unknown>>) => void records.push(values),
   };
   return { records, said, plan: { ...some, seed: 1, epochs: 1, engine, predictions: undefined, context } };
+}
+
+/** Asks a server for the clicks of rows as they are in the log: columns that it reads, without what it knows of them. */
+async function served(folder: string, { count, columns }: Columns): Promise<unknown> {
+  const models = await openModels(folder, { engine: await cpu(), every: 0 });
+  const answer = handler(models);
+  const { inputs } = await (await answer(new Request("http://h/v2/models/best"))).json();
+  const valueOf = (column: Column, row: number) =>
+    column.kind === "number" ? column.values[row] : column.words[column.codes[row]];
+  const instances = Array.from({ length: count }, (_, row) => {
+    return Object.fromEntries(inputs.map(({ name }: { name: string }) => [name, valueOf(columns[name], row)]));
+  });
+  const body = JSON.stringify({ instances });
+  const response = await answer(new Request("http://h/v1/models/best:predict", { method: "POST", body }));
+  await models.close();
+  return (await response.json()).predictions?.map((one: Record<string, number>) => one.is_click);
 }

@@ -12,7 +12,6 @@ import {
   sortBy,
   take,
   type UnfittedFeature,
-  withColumns,
 } from "@gatehouse/gatehouse";
 import {
   count,
@@ -117,15 +116,16 @@ const keys: Readonly<Record<string, { readonly by: readonly string[]; readonly w
 
 /**
  * Returns what is read of the past: of each key how often it was shown, and smoothed rates of all tasks and of the share
- * that was watched; of users and videos the time since.
+ * that was watched, each twice, as a number and to be read in buckets; of users and videos the time since.
  *
  * @param inputs `lag`: that of earlier days, `online`: of earlier moments.
  */
 export function pastOf(inputs: "lag" | "online"): History {
   const features = Object.entries(keys).flatMap(([name, { by, weight }]): [string, PastFeature][] => {
     const key = { by, ...by.includes("tag") && { separator: "," } };
-    const rates = [...tasks, "watched"].map((of): [string, PastFeature] => {
-      return [`${of} of ${name}`, rate({ ...key, of, weight })];
+    const rates = [...tasks, "watched"].flatMap((of): [string, PastFeature][] => {
+      const smoothed = rate({ ...key, of, weight });
+      return [[`${of} of ${name}`, smoothed], [bucketOf(`${of} of ${name}`), smoothed]];
     });
     const since = ["user", "video", "user and author"].includes(name);
     return [
@@ -150,8 +150,7 @@ export function withPast(
 ): { readonly table: Columns; readonly state: HistoryState | undefined } {
   if (inputs === "raw") return { table: log, state: undefined };
   const past = pastOf(inputs);
-  const found = past.over(sortBy(log, timeOfPast[inputs]), state);
-  return { table: bucketed(found.table, past), state: found.state };
+  return past.over(sortBy(log, timeOfPast[inputs]), state);
 }
 
 /**
@@ -160,29 +159,24 @@ export function withPast(
  * @param state What is known.
  */
 export function asked(candidates: Columns, inputs: "lag" | "online", state: HistoryState): Columns {
-  const past = pastOf(inputs);
-  return bucketed(past.at(state, candidates), past);
+  return pastOf(inputs).at(state, candidates);
 }
 
 /** The columns of time: of days, whose hours may overlap a little, and of moments. */
 export const timeOfPast = { lag: "day", online: "time_ms" } as const;
 
-/** Returns a table with each rate once more, under the name by which a model reads it in buckets. */
-function bucketed(table: Columns, { features }: History): Columns {
-  const rates = Object.keys(features).filter((name) => features[name].kind === "rate");
-  return withColumns(table, Object.fromEntries(rates.map((name) => [bucketOf(name), table.columns[name]])));
+/** Returns the name under which a model reads a rate in buckets. */
+function bucketOf(name: string): string {
+  return `${name}, in buckets`;
 }
-
-const bucketOf = (name: string) => `${name}, in buckets`;
 
 /** Returns the features that columns of the past are read as: numbers, and vectors of buckets of the rates. */
 function featuresOfPast({ features }: History): Record<string, UnfittedFeature> {
   return Object.fromEntries(
-    Object.entries(features).flatMap(([name, { kind }]): [string, UnfittedFeature][] =>
-      kind === "rate"
-        ? [[name, numeric({ missing: "mean" })], [bucketOf(name), numeric({ quantiles: 16 })]]
-        : [[name, amount]]
-    ),
+    Object.entries(features).map(([name, { kind }]): [string, UnfittedFeature] => {
+      if (kind !== "rate") return [name, amount];
+      return [name, name.endsWith(bucketOf("")) ? numeric({ quantiles: 16 }) : numeric({ missing: "mean" })];
+    }),
   );
 }
 

@@ -64,7 +64,7 @@ export function tableOf({ inputs, columns, features, splits, split, tasks, group
   );
   for (const [name, { kind }] of named) {
     const known = ["numeric", "category", "bag", "sequence"].includes(kind) ||
-      kind === "bucketed" && numbers.some((other) => valuesOf(columns, other) === valuesOf(columns, name));
+      kind === "bucketed" && numbers.some((other) => areAlike(valuesOf(columns, other), valuesOf(columns, name)));
     if (!known) {
       throw new TypeError(`Cannot write table\n  at ${name}: a feature of kind ${kind} has no column of its own`);
     }
@@ -107,6 +107,11 @@ function longest({ starts }: Lists): number {
 function valuesOf({ columns }: Columns, name: string): Float64Array | undefined {
   const column = columns[name];
   return column.kind === "number" ? column.values : undefined;
+}
+
+/** Returns true if two columns hold the same numbers, NaN among them. */
+function areAlike(one: Float64Array | undefined, other: Float64Array | undefined): boolean {
+  return one !== undefined && one.length === other?.length && one.every((value, row) => Object.is(value, other[row]));
 }
 
 function* csvOf(rows: number, cells: readonly [string, (row: number) => string | number][]): Generator<string> {
