@@ -32,7 +32,8 @@ console.log(
 /** Returns a training of kinds at random. */
 function programOf(source: Random, folder: string): Program {
   const pick = <T>(all: readonly T[]): T => all[source.bits() % all.length];
-  const some = Object.fromEntries(Object.entries(kinds).map(([name, all]) => [name, pick(all)]));
+  const drawn = Object.fromEntries(Object.entries(kinds).map(([name, all]) => [name, pick(all)]));
+  const some = drawn.vectors === "byTable" ? { ...drawn, table: "embedded" } : drawn; // it names a table of vectors
   const every = pick<Program["every"]>([{ steps: 1 }, { steps: 1 }, { steps: 2 }, { steps: 5 }, { seconds: 0.05 }]);
   const form = pick([byChanges, { share: 10, least: 0, most: 3 }]); // tables are so small that all are written whole, or none
   return { kinds: some as unknown as Kinds, folder, every, keep: pick([1, 2, 3]), form };
