@@ -1,7 +1,8 @@
 import { kindOf, optionsOf } from "../errors/kinds.ts";
 import { checkLengths, counted } from "./counted.ts";
-import type { Records, Walk } from "./folds.ts";
+import type { Walk } from "./folds.ts";
 import { type Judge, type Judgement, judgeOf, type Seen } from "./judge.ts";
+import { scoredRows } from "./metrics.ts";
 import { normalAbove, normalWithin } from "./normal.ts";
 
 /** The options of {@linkcode delong}, {@linkcode aucInterval} and {@linkcode compareAuc}. */
@@ -98,7 +99,7 @@ export function delong(options: IntervalOptions = {}): Judge {
     best: "most",
     of: "logits",
     heads: ["binary"],
-    reading: { records, walk: (seen) => placements(seen, normalWithin(level)) },
+    reading: { records: scoredRows, walk: (seen) => placements(seen, normalWithin(level)) },
   });
 }
 
@@ -151,18 +152,6 @@ export function compareAuc(
     p: Math.min(1, 2 * normalAbove(Math.abs(z))),
   };
 }
-
-/** The numbers of a record: the score, 1 or 0, the weight. */
-const records: Records = {
-  width: 3,
-  keys: 1,
-  write: ({ predictions, labels, weights }, row, to, at) => {
-    to[at] = predictions[row];
-    to[at + 1] = labels[row] > 0.5 ? 1 : 0;
-    to[at + 2] = weights?.[row] ?? 1;
-    return true;
-  },
-};
 
 /** Returns what makes an AUC with its error of rows that come by growing score. */
 function placements(seen: Seen, reach: number): Walk<Judgement> {

@@ -1,6 +1,6 @@
 import { checkNumbers } from "../errors/kinds.ts";
 import { checkColumn, checkLengths, counted, isCounted } from "./counted.ts";
-import { meanOf, type PlainFold, type Walk, walkOf, whole } from "./folds.ts";
+import { meanOf, type PlainFold, type Records, type Walk, walkOf, whole } from "./folds.ts";
 
 /**
  * A measure of predictions: one number from the predictions, the labels and, if given, the weights of some rows.
@@ -48,8 +48,8 @@ export function auc(scores: ArrayLike<number>, labels: ArrayLike<number>, weight
   return end();
 }
 
-/** The same of rows that come in pieces, with the same bits. */
-export const aucs = walkOf({
+/** The records that are walked by growing score: the score, 1 or 0, the weight. */
+export const scoredRows: Records = {
   width: 3,
   keys: 1,
   write: ({ predictions, labels, weights }, row, to, at) => {
@@ -58,7 +58,10 @@ export const aucs = walkOf({
     to[at + 2] = weights?.[row] ?? 1;
     return true;
   },
-}, areaUnder);
+};
+
+/** The same of rows that come in pieces, with the same bits. */
+export const aucs = walkOf(scoredRows, areaUnder);
 
 /** Returns the area under the ROC curve of rows that come by growing score. */
 export function areaUnder(): Walk & { readonly addRow: (score: number, isPositive: boolean, weight: number) => void } {
