@@ -23,6 +23,7 @@ import { type Shape, sizeOf, withBatch } from "../lib/ops/shape.ts";
 import { weighted } from "../lib/train/weighted.ts";
 import { dot } from "../lib/weighting/quadratic.ts";
 import { decodeWords, encodeWords } from "../lib/formats/words.ts";
+import { joined } from "./archives.ts";
 
 const few = define({ input: 2, tasks: { click: binary() } });
 const net = few.tasks.click.tower;
@@ -124,7 +125,7 @@ const works: Readonly<Record<string, readonly [size: number, prepare: (size: num
     const spec = define({ input: fit({ u: category() }, { u: list }), tasks: { click: binary() } });
     const json = JSON.parse(JSON.stringify(spec));
     return () => {
-      json.input.features.u.words = decodeWords(encodeWords({ u: list }), "words").get("u");
+      json.input.features.u.words = decodeWords(joined(...encodeWords({ u: list })()), "words").get("u");
       return issuesOf(json);
     };
   }],

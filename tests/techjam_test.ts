@@ -1,8 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { published, techjam, techjamRows, techjamScores, techjamTable } from "../examples/kuairand/techjam.ts";
+import { published, techjamScores, techjamTable } from "../examples/kuairand/techjam.ts";
 import { random } from "../lib/datasets.ts";
-import { readCsv, type TextColumn } from "../mod.ts";
-import { kuairandPure } from "./kuairand_sample.ts";
 
 Deno.test("techjamScores() is as counted by hand", () => {
   // User 0 has the order 1 0 1: one of two pairs is right. User 1 has no positive row, user 2 no negative one.
@@ -44,27 +42,6 @@ Deno.test("techjamScores() refuses what has no scores", () => {
   assertThrows(() => techjamScores([], [], []), RangeError, "Cannot score predictions: wanted");
   assertThrows(() => techjamScores([0, 0], [1], [0, 1]), RangeError, "found 2, 1, 2");
   assertThrows(() => techjamScores([0, 0], [1, 0], [0, NaN]), RangeError, "at row 2: it is NaN");
-});
-
-Deno.test("techjamRows() splits both standard logs by date, and names a date of no part", async () => {
-  const files = kuairandPure();
-  const dates: Record<string, TextColumn> = {};
-  for (const [path, text] of Object.entries(files)) {
-    if (!path.includes("log_standard")) continue;
-    const { columns } = await readCsv(new TextEncoder().encode(text), { columns: { date: "text" } });
-    dates[path.slice(-13, -9)] = columns.date as TextColumn;
-  }
-  const { "4_21": first, "5_08": second } = dates;
-  assertEquals(techjamRows(first), { train: [...Array(300).keys()], validation: [], test: [] });
-  const { train, validation, test } = techjamRows(second);
-  assertEquals([train.length, validation.length + test.length], [0, 500]);
-  assert(validation.length > 100 && test.length > 100);
-  const days = (rows: readonly number[]) => rows.map((row) => second.words[second.codes[row]]).sort();
-  const { validation: middle, test: end } = techjam.days;
-  assertEquals([days(validation)[0], days(validation).at(-1)], [middle.first, middle.last]);
-  assertEquals([days(test)[0], days(test).at(-1)], [end.first, end.last]);
-  const other: TextColumn = { kind: "text", codes: Int32Array.of(0, 1), words: ["20220408", "20220509"] };
-  assertThrows(() => techjamRows(other), SyntaxError, 'at row 2: found date "20220509", wanted 20220408 to 20220508');
 });
 
 Deno.test("what was published of TechJam is its own mean, and the table has ours among it", () => {

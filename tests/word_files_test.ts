@@ -15,6 +15,7 @@ import {
 import { reference, save, SpecError } from "../mod.ts";
 import { decodeSafetensors } from "../lib/graph.ts";
 import { decodeWords, encodeWords } from "../lib/formats/words.ts";
+import { joined } from "./archives.ts";
 import { withTemp } from "./temp.ts";
 
 const engine = reference();
@@ -145,7 +146,7 @@ Deno.test("load() and parseSpec() say what is wrong with a file of words", () =>
     );
     const named = (name: string) => text.replaceAll(file, name);
     const digest = /"sha256": "(.{64})"/.exec(text)![1];
-    const few = encodeWords({ job: numbered(1001) });
+    const few = joined(...encodeWords({ job: numbered(1001) })());
     const fewDigest = new Uint8Array(await crypto.subtle.digest("SHA-256", few)).toHex();
     const cases: [string, Uint8Array | undefined, string][] = [
       [text, undefined, `no ${file} found`],
@@ -169,13 +170,13 @@ Deno.test("load() and parseSpec() say what is wrong with a file of words", () =>
 
 Deno.test("encodeWords() and decodeWords() refuse what cannot be", () => {
   const lists = { a: ["x", "é"], b: [] };
-  assertEquals(decodeWords(encodeWords(lists), "f"), new Map(Object.entries(lists)));
+  assertEquals(decodeWords(joined(...encodeWords(lists)()), "f"), new Map(Object.entries(lists)));
   assertThrows(
     () => encodeWords({ a: numbered(100) }, 1000),
     RangeError,
     "Cannot save model: its words take 1090 bytes, wanted at most 1000: a greater minCount of category() leaves",
   );
-  const bytes = encodeWords({ a: ["x", "yz"] });
+  const bytes = joined(...encodeWords({ a: ["x", "yz"] })());
   const data = bytes.length - 3 - 8;
   const cases: [Uint8Array, string][] = [
     [bytes.with(data, 9), 'Cannot read f\n  at "a", word 0: it ends at 9, wanted 0 to 3'],
@@ -185,6 +186,13 @@ Deno.test("encodeWords() and decodeWords() refuse what cannot be", () => {
     [bytes.map((byte) => byte === 0x55 ? 0x49 : byte), "wanted its words as bytes (U8) and ends (U32)"],
   ];
   for (const [wrong, message] of cases) assertThrows(() => decodeWords(wrong, "f"), Error, message);
+});
+
+Deno.test("a file of words comes in pieces of a mebibyte, but for a word that is longer", () => {
+  const sizes = (words: readonly string[]) => [...encodeWords({ a: words })()].map(({ length }) => length);
+  const most = Math.max(...sizes(numbered(300_000, "word of a vocabulary")));
+  assert(most > 2 ** 19 && most <= 2 ** 20, `${most}`);
+  assertEquals(Math.max(...sizes(["a", "é".repeat(2 ** 20), "b"])), 2 ** 21 + 1);
 });
 
 Deno.test("decodeWords() reads words wherever they stand among the pieces that are decoded at once", () => {
@@ -199,5 +207,5 @@ Deno.test("decodeWords() reads words wherever they stand among the pieces that a
     ["é".repeat(piece), ...numbered(9000), "😀", ...numbered(9000)],
     numbered(30_000, "a word"),
   ];
-  for (const words of cases) assertEquals(decodeWords(encodeWords({ a: words }), "words").get("a"), words);
+  for (const words of cases) assertEquals(decodeWords(joined(...encodeWords({ a: words })()), "words").get("a"), words);
 });

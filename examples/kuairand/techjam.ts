@@ -1,4 +1,4 @@
-import { type TextColumn, textTable } from "@gatehouse/gatehouse";
+import { textTable } from "@gatehouse/gatehouse";
 import { gauc, ndcg } from "@gatehouse/gatehouse/metrics";
 
 /** The parts that the rows of both standard logs are split into. */
@@ -42,29 +42,6 @@ export const published: readonly (TechjamScores & { readonly model: string; read
   { model: "ensemble of BST and two FMs", gauc: 0.6724, ndcg: 0.5344, primary: 0.6034 },
   { model: "the labels themselves", gauc: 1, ndcg: 0.7289, primary: 0.8645 },
 ];
-
-/**
- * Returns the rows of each part, by their dates, in their order.
- *
- * @param dates The column `date` of the log, such as `20220408`.
- * @throws {SyntaxError} if a date is of no part.
- */
-export function techjamRows({ codes, words }: TextColumn): Record<Part, number[]> {
-  const parts = Object.entries(techjam.days) as [Part, typeof techjam.days[Part]][];
-  const partOf = words.map((date) => parts.find(([, { first, last }]) => first <= date && date <= last)?.[0]);
-  const rows: Record<Part, number[]> = { train: [], validation: [], test: [] };
-  codes.forEach((code, row) => {
-    const part = partOf[code];
-    if (part === undefined) {
-      throw new SyntaxError(
-        `Cannot split KuaiRand-Pure\n  at row ${row + 1}: found date ${JSON.stringify(words[code])}, wanted ` +
-          `${techjam.days.train.first} to ${techjam.days.test.last}`,
-      );
-    }
-    rows[part].push(row);
-  });
-  return rows;
-}
 
 /**
  * Returns the scores of predictions. Rows of a user that are predicted alike are ranked in every order, of which the mean

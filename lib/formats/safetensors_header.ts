@@ -81,23 +81,6 @@ export function headerBytes(fields: readonly string[]): Uint8Array<ArrayBuffer> 
 }
 
 /**
- * Returns the bytes of a file whose header is written, and where the data begin that are not.
- *
- * @param fields The fields of the header, as JSON.
- * @param length The bytes of the data.
- * @throws {RangeError} if the header is longer than the format allows.
- */
-export function withHeader(
-  fields: readonly string[],
-  length: number,
-): { readonly bytes: Uint8Array<ArrayBuffer>; readonly start: number } {
-  const header = headerBytes(fields);
-  const bytes = new Uint8Array(header.length + length);
-  bytes.set(header);
-  return { bytes, start: header.length };
-}
-
-/**
  * Returns where the data of a file begins, from its first eight bytes. A header that is longer than the format allows
  * counts as the longest.
  */

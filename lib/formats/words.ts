@@ -1,12 +1,13 @@
 import { quoted } from "../errors/quoted.ts";
-import { type Entry, parseHeader, withHeader } from "./safetensors_header.ts";
+import { type Entry, headerBytes, parseHeader } from "./safetensors_header.ts";
 
 /** The most bytes that lists of words take in a file. */
 export const mostWordBytes = 2 ** 30;
 
 /**
- * Returns lists of words as a safetensors file. Each list is two tensors: `<name>/bytes`, the UTF-8 bytes of its words one
- * after the other (`U8`), and `<name>/ends`, the position after each word's last byte (`U32`).
+ * Returns lists of words as a safetensors file, which comes in pieces of about a mebibyte. Each list is two tensors:
+ * `<name>/bytes`, the UTF-8 bytes of its words one after the other (`U8`), and `<name>/ends`, the position after each
+ * word's last byte (`U32`).
  *
  * @param lists Words that UTF-8 can hold, by the name of their list.
  * @param most The most bytes that they may take. Default {@linkcode mostWordBytes}, which is what is read.
@@ -15,7 +16,7 @@ export const mostWordBytes = 2 ** 30;
 export function encodeWords(
   lists: Readonly<Record<string, readonly string[]>>,
   most: number = mostWordBytes,
-): Uint8Array<ArrayBuffer> {
+): () => Iterable<Uint8Array<ArrayBuffer>> {
   const named = Object.entries(lists).map(([name, words]) => ({ name, words, size: bytesOf(words) }));
   const fields: string[] = [];
   let length = 0;
@@ -29,31 +30,54 @@ export function encodeWords(
     const found = `its words take ${length} bytes, wanted at most ${most}`;
     throw new RangeError(`Cannot save model: ${found}: a greater minCount of category() leaves rare words out`);
   }
-  const { bytes, start } = withHeader(fields, length);
-  const view = new DataView(bytes.buffer);
-  const encoder = new TextEncoder();
-  let end = start;
-  let at = start + named.reduce((sum, { words }) => sum + 4 * words.length, 0);
-  for (const { words } of named) {
-    const from = at;
-    for (const word of words) {
-      at += encoder.encodeInto(word, bytes.subarray(at)).written;
-      view.setUint32(end, at - from, true);
-      end += 4;
-    }
+  return function* () {
+    yield headerBytes(fields);
+    for (const { words } of named) yield* endsOf(words);
+    for (const { words } of named) yield* textsOf(words);
+  };
+}
+
+/** The bytes of a piece, about. */
+const pieceBytes = 2 ** 20;
+
+/** Yields the position after each word's last byte. */
+function* endsOf(words: readonly string[]): Iterable<Uint8Array<ArrayBuffer>> {
+  const most = pieceBytes / 4;
+  for (let from = 0, end = 0; from < words.length; from += most) {
+    const view = new DataView(new ArrayBuffer(4 * Math.min(most, words.length - from)));
+    for (let at = 0; 4 * at < view.byteLength; at++) view.setUint32(4 * at, end += bytesIn(words[from + at]), true);
+    yield new Uint8Array(view.buffer);
   }
-  return bytes;
+}
+
+/** Yields the bytes of words. */
+function* textsOf(words: readonly string[]): Iterable<Uint8Array<ArrayBuffer>> {
+  const encoder = new TextEncoder();
+  let [bytes, used] = [new Uint8Array(pieceBytes), 0];
+  for (const word of words) {
+    if (used + 3 * word.length > bytes.length) { // no more than these are its bytes
+      yield bytes.subarray(0, used);
+      [bytes, used] = [new Uint8Array(Math.max(pieceBytes, 3 * word.length)), 0];
+    }
+    used += encoder.encodeInto(word, bytes.subarray(used)).written;
+  }
+  yield bytes.subarray(0, used);
 }
 
 /** Returns the number of bytes of words in UTF-8. */
 function bytesOf(words: readonly string[]): number {
   let bytes = 0;
-  for (const word of words) {
-    for (let at = 0; at < word.length; at++) {
-      const unit = word.charCodeAt(at);
-      const half = unit >= 0xd800 && unit < 0xe000; // two of them are four bytes
-      bytes += unit < 0x80 ? 1 : unit < 0x800 || half ? 2 : 3;
-    }
+  for (const word of words) bytes += bytesIn(word);
+  return bytes;
+}
+
+/** Returns the number of bytes of a word in UTF-8. */
+function bytesIn(word: string): number {
+  let bytes = 0;
+  for (let at = 0; at < word.length; at++) {
+    const unit = word.charCodeAt(at);
+    const half = unit >= 0xd800 && unit < 0xe000; // two of them are four bytes
+    bytes += unit < 0x80 ? 1 : unit < 0x800 || half ? 2 : 3;
   }
   return bytes;
 }

@@ -1,6 +1,6 @@
 import type { Rows } from "../data/rows.ts";
 import type { HeadForm } from "../heads/spec.ts";
-import { judged } from "../model/feed.ts";
+import { labelled } from "../model/feed.ts";
 import type { Spec } from "../spec/spec.ts";
 import { mapEntries } from "../trace/entries.ts";
 
@@ -26,7 +26,7 @@ export function noTallies({ tasks }: Spec): Record<string, Tally> {
 /** Adds the labels of some rows to the tallies of all tasks. */
 export function addLabels(tallies: Readonly<Record<string, Tally>>, spec: Spec, rows: Rows): void {
   for (const [task, tally] of Object.entries(tallies)) {
-    const { labels, weights } = judged(spec, rows, task);
+    const { labels, weights } = labelled(spec, rows, task);
     for (let row = 0; row < rows.count; row++) {
       const [label, weight] = [labels[row], weights[row]];
       if (weight === 0) continue;

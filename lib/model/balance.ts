@@ -8,7 +8,7 @@ import { check } from "../spec/check.ts";
 import type { Spec, TaskSpec } from "../spec/spec.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { checkRows } from "./check_rows.ts";
-import { judged } from "./feed.ts";
+import { labelled } from "./feed.ts";
 
 /**
  * Returns a spec whose factors of positive rows that are `"balanced"` are numbers, fitted to rows, which should be the
@@ -99,7 +99,7 @@ const notStandardised = "standardise is true, and not fitted yet: wanted what st
 
 /** Returns the weighted mean and deviation of the labels of a task. */
 function labelScaleOf(spec: Spec, data: Rows, task: string): LabelScale {
-  const { labels, weights } = judged(spec, data, task);
+  const { labels, weights } = labelled(spec, data, task);
   const rows = Array.from(labels.keys()).filter((row) => weights[row] > 0);
   const where = `Cannot standardise\n  at task ${quoted(task)}`;
   if (rows.length === 0) throw new RangeError(`${where}: no row counts for it: wanted rows with labels`);
@@ -118,7 +118,7 @@ function isBalanced({ head: { loss } }: TaskSpec): boolean {
 
 /** Returns the weights of negative rows over those of positive ones. */
 function ratioOf(spec: Spec, data: Rows, task: string): number {
-  const { labels, weights } = judged(spec, data, task);
+  const { labels, weights } = labelled(spec, data, task);
   let [positive, negative] = [0, 0];
   labels.forEach((label, row) => {
     if (weights[row] === 0) return; // its label may be missing

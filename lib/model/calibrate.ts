@@ -7,7 +7,7 @@ import { heads } from "../heads/heads.ts";
 import { mapEntries } from "../trace/entries.ts";
 import type { Calibration } from "./calibration.ts";
 import { checkRows } from "./check_rows.ts";
-import { judged } from "./feed.ts";
+import { labelled } from "./feed.ts";
 import { insidesOf } from "./insides.ts";
 import type { Model } from "./model.ts";
 import { type Data, piecesOf } from "./pieces.ts";
@@ -69,7 +69,7 @@ export async function calibrate<Tasks extends string>(
   for await (const rows of piecesOf(data, action)) {
     checkRows(model.spec, rows, "calibrate");
     const predictions = await model.predict(rows);
-    for (const { task, rows: own } of held) own.add(predictions[task as Tasks], judged(model.spec, rows, task));
+    for (const { task, rows: own } of held) own.add(predictions[task as Tasks], labelled(model.spec, rows, task));
   }
   const fitted = held.map(({ task, rows }) => {
     const { probabilities, labels, weights } = rows.end();

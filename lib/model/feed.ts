@@ -24,7 +24,7 @@ export function batchTensors(
 ): Record<string, Tensor> {
   const tensors = inputTensors(rows, spec.input);
   for (const [task, { head }] of Object.entries(spec.tasks)) {
-    const { labels: given, weights, groups } = judged(spec, rows, task);
+    const { labels: given, weights, groups } = labelled(spec, rows, task);
     const { mean, scale: deviation } = scaleOf(head);
     const labels = given.map((label) => Number.isNaN(label) ? 0 : (label - mean) / deviation);
     const compares = lossOverAll(head) !== undefined;
@@ -58,7 +58,7 @@ export function scalesOf(spec: Spec, ...pieces: readonly Rows[]): Record<string,
   return mapEntries(spec.tasks, (task) => {
     if (pieces.every(({ weights }) => columnOf(weights, task) === undefined)) return 1; // all weights are 1
     const largest = (most: number, weight: number) => Math.max(most, weight);
-    const most = pieces.reduce((most, rows) => judged(spec, rows, task).weights.reduce(largest, most), 0);
+    const most = pieces.reduce((most, rows) => labelled(spec, rows, task).weights.reduce(largest, most), 0);
     return most > 0 ? 2 ** Math.min(-Math.floor(Math.log2(most)), 1023) : 1;
   });
 }
@@ -76,7 +76,7 @@ export function inputTensors(rows: Rows, input: InputSpec): Record<string, Tenso
 }
 
 /** The labels of a task, the weights of its rows and any groups, `[rows]` each. */
-interface Judged {
+interface Labelled {
   readonly labels: Float32Array | Float64Array;
   readonly weights: Float64Array;
   readonly groups?: Float32Array | Float64Array;
@@ -87,7 +87,7 @@ interface Judged {
  * groups if the task compares rows of one group. A row does not count without a label, without a group, or outside the
  * sample space of the task: the rows where another task's label is 1.
  */
-export function judged({ tasks }: Spec, { count, labels, weights }: Rows, task: string): Judged {
+export function labelled({ tasks }: Spec, { count, labels, weights }: Rows, task: string): Labelled {
   const absent = () => new Float64Array(count).fill(NaN);
   const given = columnOf(labels, task) ?? absent();
   const weight = columnOf(weights, task);
@@ -108,7 +108,7 @@ export function judged({ tasks }: Spec, { count, labels, weights }: Rows, task: 
 export function anyCounts(spec: Spec, rows: Rows): boolean {
   for (let start = 0; start < rows.count; start += someRows) {
     const some = sliceRows(rows, start, Math.min(someRows, rows.count - start));
-    if (Object.keys(spec.tasks).some((task) => judged(spec, some, task).weights.some((weight) => weight > 0))) {
+    if (Object.keys(spec.tasks).some((task) => labelled(spec, some, task).weights.some((weight) => weight > 0))) {
       return true;
     }
   }

@@ -6,7 +6,7 @@ import { measuresOf } from "../heads/heads.ts";
 import { type Judge, type Judgement, judgementOf, type JudgeRule, judgeRule } from "../heads/judge.ts";
 import type { HeadForm } from "../heads/spec.ts";
 import type { Spec } from "../spec/spec.ts";
-import { columnOf, judged } from "./feed.ts";
+import { columnOf, labelled } from "./feed.ts";
 import { keyNumbering } from "./key_numbers.ts";
 
 /** Judges by name, as an option takes them. */
@@ -76,6 +76,6 @@ export function judgementAt(
   predictions: Float32Array,
 ): Judgement {
   const groups = rule.by === undefined ? undefined : keyNumbering().numbersOf(rows, rule.by);
-  const { labels, weights } = judged(spec, rows, task);
+  const { labels, weights } = labelled(spec, rows, task);
   return judgementOf(rule, { predictions, labels, weights, groups });
 }

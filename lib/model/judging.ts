@@ -7,7 +7,7 @@ import type { Spec, TaskSpec } from "../spec/spec.ts";
 import { mapEntries } from "../trace/entries.ts";
 import type { Plan } from "../trace/plan.ts";
 import type { Evaluation, SegmentEvaluation } from "./evaluation.ts";
-import { judged } from "./feed.ts";
+import { labelled } from "./feed.ts";
 import type { Judges } from "./judges.ts";
 import { keyNumbering } from "./key_numbers.ts";
 import { segmentsOf } from "./segments.ts";
@@ -51,7 +51,7 @@ export function judging<Tasks extends string>(
       const keys = cuts.keysOf(piece);
       const rows = mapEntries(tasks, (task): TaskRows => {
         const [predictions, logits] = [outputs[task].data, outputs[`logits/${task}`].data];
-        return { ...judged(spec, piece, task), keys, predictions, logits };
+        return { ...labelled(spec, piece, task), keys, predictions, logits };
       });
       for (const task of names) {
         const weight = outputs[`weight/${task}`].data[0] / scales[task];

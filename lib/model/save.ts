@@ -122,7 +122,7 @@ export interface SpecFiles {
   /** The digest of the table as it is stored. */
   readonly id: string;
   /** The file of its large vocabularies, by its name. */
-  readonly words: Readonly<Record<string, Uint8Array>>;
+  readonly words: Files;
   /** The bytes of `spec.json`. */
   readonly spec: Uint8Array;
 }

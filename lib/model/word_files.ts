@@ -1,7 +1,7 @@
 import { isRecord, kindOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import type { Folder } from "../files/folder.ts";
-import { sha256 } from "../files/sha256.ts";
+import { sha256, sha256Of } from "../files/sha256.ts";
 import { dataStart } from "../formats/safetensors_header.ts";
 import { decodeWords, encodeWords, mostWordBytes } from "../formats/words.ts";
 import type { Spec } from "../spec/spec.ts";
@@ -11,7 +11,7 @@ export interface StoredSpec {
   /** The spec, as JSON. */
   readonly json: unknown;
   /** The file of words, by its name; empty if no vocabulary is large. */
-  readonly files: Readonly<Record<string, Uint8Array<ArrayBuffer>>>;
+  readonly files: Readonly<Record<string, () => Iterable<Uint8Array>>>;
 }
 
 /** A large vocabulary in the spec: the file that holds the words under the feature's name, and its SHA-256. */
@@ -36,14 +36,21 @@ export function stored(spec: Spec): StoredSpec {
     isRecord(feature) && Array.isArray(feature.words) && isLarge(name, feature.words) ? [[name, feature.words]] : []
   );
   if (large.length === 0) return { json: spec, files: {} };
-  const bytes = encodeWords(Object.fromEntries(large));
-  const digest = sha256(bytes);
+  const pieces = encodeWords(Object.fromEntries(large));
+  const digest = digestOf(pieces());
   const words: Reference = { file: `words-${digest.slice(0, 16)}.safetensors`, sha256: digest };
   const apart = new Set(large.map(([name]) => name));
   const features = Object.entries(input.features).map(([name, feature]) => {
     return [name, apart.has(name) ? { ...feature, words } : feature];
   });
-  return { json: { ...spec, input: { features: Object.fromEntries(features) } }, files: { [words.file]: bytes } };
+  return { json: { ...spec, input: { features: Object.fromEntries(features) } }, files: { [words.file]: pieces } };
+}
+
+/** Returns the SHA-256 of bytes in pieces. */
+function digestOf(pieces: Iterable<Uint8Array>): string {
+  const hash = sha256Of();
+  for (const piece of pieces) hash.update(piece);
+  return hash.digest();
 }
 
 /**

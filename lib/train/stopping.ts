@@ -7,7 +7,7 @@ import { checkCombined } from "../spec/combine.ts";
 import type { Spec } from "../spec/spec.ts";
 import { checkWord, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import type { Evaluation } from "../model/evaluation.ts";
-import { judged } from "../model/feed.ts";
+import { labelled } from "../model/feed.ts";
 import { judgementAt, type Judges, rulesFor } from "../model/judges.ts";
 import { type Data, isInMemory } from "../model/pieces.ts";
 
@@ -182,7 +182,7 @@ const unread =
 /** Returns the reason, in words, why a number of a task is NaN on rows. */
 function causeOf(spec: Spec, rows: Rows, task: string, metric: string): string {
   const { head, only } = spec.tasks[task];
-  const { labels, weights, groups } = judged(spec, rows, task);
+  const { labels, weights, groups } = labelled(spec, rows, task);
   const counted = labels.filter((_, row) => weights[row] > 0);
   const [space, within] = [only === undefined ? "" : ` where ${quoted(only)} is 1`, groupsOf(head)];
   if (counted.length === 0) {
@@ -203,7 +203,7 @@ function causeOf(spec: Spec, rows: Rows, task: string, metric: string): string {
 /** Returns what is watched if all rows were predicted alike: NaN if the labels make no number of any predictions. */
 function ofAlike(name: string, spec: Spec, rows: Rows, task: string, rule: JudgeRule | undefined): number {
   if (rule !== undefined) return judgementAt(rule, spec, rows, task, new Float32Array(rows.count).fill(0.5)).value;
-  const { labels, weights, groups } = judged(spec, rows, task);
+  const { labels, weights, groups } = labelled(spec, rows, task);
   const { head } = spec.tasks[task];
   const measure = name === "loss" ? undefined : measuresOf(head)[name];
   if (measure === undefined || measure.of === "loss") return weights.some((weight) => weight > 0) ? 0 : NaN;
