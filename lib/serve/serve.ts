@@ -1,7 +1,8 @@
 import { checkCount, checkText, optionsOf } from "../errors/kinds.ts";
 import type { Model } from "../model/model.ts";
 import type { Models } from "./folders.ts";
-import { handler, type HandlerOptions } from "./handler.ts";
+import { handler } from "./handler.ts";
+import type { HandlerOptions } from "./handler_options.ts";
 
 /** The options of {@linkcode serve}. */
 export interface ServeOptions extends HandlerOptions {
