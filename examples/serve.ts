@@ -21,7 +21,7 @@ import {
 } from "@gatehouse/gatehouse";
 import { random } from "@gatehouse/gatehouse/datasets";
 import { openModels, serve } from "@gatehouse/gatehouse/serve";
-import { commandLine, type Context, run } from "./cli.ts";
+import { commandLine, common, type Context, run } from "./cli.ts";
 import { engineOf } from "./engine.ts";
 
 const command = commandLine(
@@ -37,6 +37,7 @@ const command = commandLine(
     token: { kind: "path", help: "a file that holds the token which requests must carry" },
     batch: { kind: "number", help: "most rows that are predicted together", default: 1024, from: 1, whole: true },
     delay: { kind: "number", help: "milliseconds that a request waits for others", default: 0, from: 0, whole: true },
+    engine: { ...common.engine, of: [...common.engine.of, "onnx"] },
     log: {
       kind: "flag",
       help: "each request as a line of JSON: on standard output with --json, else on standard error",

@@ -5,7 +5,7 @@ import { type Answering, type Models, openedModels } from "./folders.ts";
 import { checked, type Given, type HandlerOptions } from "./handler_options.ts";
 import { meters } from "./meters.ts";
 import type { QueueLimits } from "./queue.ts";
-import { Refusal } from "./refusal.ts";
+import { Broken, Refusal } from "./refusal.ts";
 import { type Call, routed } from "./routes.ts";
 import { served } from "./served.ts";
 
@@ -69,7 +69,7 @@ export function handler(models: Readonly<Record<string, Model>> | Models, option
     try {
       response = await routed(call, all, given, draining);
     } catch (error) {
-      const { status, message, headers } = refusalOf(error);
+      const { status, message, headers } = refusalOf(error, draining);
       call.seen.error = message;
       response = Response.json({ error: message }, { status, headers });
     }
@@ -122,7 +122,12 @@ function ofRecord(models: unknown, limits: QueueLimits): Answering {
 }
 
 /** Returns what the caller is answered where something went wrong: never more than a message. */
-function refusalOf(error: unknown): Refusal {
+function refusalOf(error: unknown, draining: boolean): Refusal {
+  if (error instanceof Broken && draining) { // by the server, which ends
+    return new Refusal(503, "Cannot answer: the server is ending: ask another, or this one later", {
+      "retry-after": "1",
+    });
+  }
   if (error instanceof Refusal) return error;
   return new Refusal(500, "Cannot answer: something failed in the server, which its operator can see");
 }

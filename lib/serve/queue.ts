@@ -150,7 +150,7 @@ function taken(waiting: Waiting[], maxBatch: number, watch: QueueWatch): readonl
   return some;
 }
 
-/** What answers requests. */
+/** The parts that answer a batch. */
 interface Answering {
   readonly model: Model;
   readonly encoder: Encoder;

@@ -17,7 +17,7 @@ export interface Call {
   readonly path: string;
   /** The moment after which nobody waits for the answer, by `performance.now()`. */
   readonly until: number;
-  /** What is found on the way, for counts and the log. */
+  /** The facts that are found on the way, for counts and the log. */
   readonly seen: { model?: Served; rows?: number; error?: string };
 }
 

@@ -36,7 +36,7 @@ export interface Served {
 export interface Output {
   /** The name: a task, `raw/<task>` or `gates/<level>/<stream>`. */
   readonly name: string;
-  /** What its numbers are. */
+  /** The kind of its numbers: predictions as callers get them, those before calibration, or weights. */
   readonly of: "task" | "raw" | "gate";
   /** The numbers of a row, where there are several. */
   readonly width?: number;

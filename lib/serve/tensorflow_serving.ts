@@ -1,7 +1,7 @@
 import { isRecord, kindOf } from "../errors/kinds.ts";
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
-import { jsonOf } from "./body.ts";
+import { json, jsonOf } from "./body.ts";
 import type { AskedColumn, Input } from "./inputs.ts";
 import { misread, pointerStep } from "./refusal.ts";
 import type { Asked, Found, Output, Served } from "./served.ts";
@@ -105,29 +105,33 @@ function outputsIn(
 function columnsOfRows(instances: unknown, inputs: readonly Input[]): ReadonlyMap<string, AskedColumn> {
   if (!Array.isArray(instances)) throw misread("/instances", `wanted a list of rows, found ${kindOf(instances)}`);
   const names = inputs.map(({ name }) => name);
-  const values = new Map(names.map((name) => [name, Array<unknown>(instances.length).fill(null)]));
-  const columns = [...values];
-  instances.forEach((row, at) => {
+  const columns = inputs.map(() => Array<unknown>(instances.length));
+  for (let at = 0; at < instances.length; at++) {
+    const row: unknown = instances[at];
     if (!isRecord(row)) {
-      if (names.length === 1) return columns[0][1][at] = row;
-      throw misread(`/instances/${at}`, `wanted an object of values by name, found ${kindOf(row)}`);
+      if (names.length !== 1) {
+        throw misread(`/instances/${at}`, `wanted an object of values by name, found ${kindOf(row)}`);
+      }
+      columns[0][at] = row;
+      continue;
     }
     let found = 0;
-    for (const [name, column] of columns) {
-      if (!Object.hasOwn(row, name)) continue;
-      column[at] = row[name];
-      found++;
+    for (let place = 0; place < names.length; place++) {
+      const name = names[place];
+      const value = name in Object.prototype && !Object.hasOwn(row, name) ? undefined : row[name];
+      if (value !== undefined) found++; // which JSON has no word for
+      columns[place][at] = value ?? null;
     }
     const given = Object.keys(row);
-    if (given.length === found) return;
-    const name = given.find((name) => !values.has(name))!;
-    throw misread(
-      `/instances/${at}${pointerStep(name)}`,
-      `the model has no input ${quoted(name)}${advice(name, names)}`,
-    );
-  });
-  const pointerOf = (name: string) => (row: number) => `/instances/${row}${pointerStep(name)}`;
-  return new Map([...values].map(([name, values]) => [name, { values, pointer: pointerOf(name) }]));
+    if (given.length === found) continue;
+    const name = given.find((name) => !names.includes(name))!;
+    const near = advice(name, names);
+    throw misread(`/instances/${at}${pointerStep(name)}`, `the model has no input ${quoted(name)}${near}`);
+  }
+  return new Map(names.map((name, place) => [name, {
+    values: columns[place],
+    pointer: (row: number) => `/instances/${row}${pointerStep(name)}`,
+  }]));
 }
 
 function columnsIn(given: unknown, inputs: readonly Input[]): ReadonlyMap<string, AskedColumn> {
@@ -145,19 +149,18 @@ function columnsIn(given: unknown, inputs: readonly Input[]): ReadonlyMap<string
 
 /** Returns the answer: by row or by column, as the request came; of one output the numbers alone. */
 export function predictResponse({ byRow }: PredictRequest, { count, outputs }: Found): Response {
-  const columns = outputs.map(({ name, width, data }): readonly [string, readonly unknown[]] => [
-    name,
-    Array.from(
-      { length: count },
-      (_, row) => width === undefined ? data[row] : Array.from(data.subarray(row * width, (row + 1) * width)),
-    ),
-  ]);
+  const columns = outputs.map(({ name, width, data }): readonly [string, readonly unknown[]] => {
+    if (width === undefined) return [name, Array.from(data)];
+    return [name, Array.from({ length: count }, (_, row) => Array.from(data.subarray(row * width, (row + 1) * width)))];
+  });
   const only = columns.length === 1 ? columns[0][1] : undefined;
-  const body = byRow
-    ? {
-      predictions: only ?? Array.from({ length: count }, (_, row) =>
-        Object.fromEntries(columns.map(([name, values]) => [name, values[row]]))),
-    }
-    : { outputs: only ?? Object.fromEntries(columns) };
-  return Response.json(body);
+  const byColumn = () => Object.fromEntries(columns);
+  return json(byRow ? { predictions: only ?? rowsOf(columns, count) } : { outputs: only ?? byColumn() });
+}
+
+/** Returns an object of values by name for each row. */
+function rowsOf(columns: readonly (readonly [string, readonly unknown[]])[], count: number): unknown[] {
+  return Array.from({ length: count }, (_, row) => {
+    return Object.fromEntries(columns.map(([name, values]) => [name, values[row]]));
+  });
 }
