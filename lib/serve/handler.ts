@@ -13,6 +13,8 @@ import { served } from "./served.ts";
 export interface Handler {
   /** Answers a request. It never rejects: what goes wrong is a response. */
   (request: Request): Promise<Response>;
+  /** Returns its counts, as `GET /metrics` answers them. */
+  counts(): string;
   /** Stops being ready, so that balancers send no more; what is asked is answered still. */
   drain(): void;
 }
@@ -79,7 +81,7 @@ export function handler(models: Readonly<Record<string, Model>> | Models, option
     if (given.log !== undefined) logged(given.log, call, { time, status: response.status, milliseconds });
     return response;
   };
-  return Object.assign(answer, { drain: () => void (draining = true) });
+  return Object.assign(answer, { counts: all.meters.text, drain: () => void (draining = true) });
 }
 
 /** Returns the path of an address; an empty one, which nothing has, where the host is no name. */

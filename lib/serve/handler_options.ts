@@ -19,6 +19,11 @@ export interface HandlerOptions {
   readonly cors?: string;
   /** Called with every answered request. Default: none is reported. */
   readonly log?: (entry: LogEntry) => void;
+  /**
+   * Called where counts are asked for, with those of this handler as `GET /metrics` answers them, and returns what is
+   * answered: the sum of several handlers' that callers see as one. Default: its own.
+   */
+  readonly counts?: (own: string) => string | Promise<string>;
 }
 
 /** The record of an answered request. */
@@ -45,8 +50,21 @@ export interface LogEntry {
 
 /** The options of a handler, with nothing left to default. */
 export type Given =
-  & Required<Omit<HandlerOptions, "token" | "cors" | "log">>
-  & Pick<HandlerOptions, "token" | "cors" | "log">;
+  & Required<Omit<HandlerOptions, "token" | "cors" | "log" | "counts">>
+  & Pick<HandlerOptions, "token" | "cors" | "log" | "counts">;
+
+/** The names of the options. */
+export const names: readonly string[] = [
+  "maxBatch",
+  "maxDelay",
+  "maxQueue",
+  "deadline",
+  "maxBody",
+  "token",
+  "cors",
+  "log",
+  "counts",
+];
 
 /**
  * Returns the options, checked.
@@ -55,7 +73,6 @@ export type Given =
  */
 export function checked(options: HandlerOptions): Given {
   const action = "handle requests";
-  const names = ["maxBatch", "maxDelay", "maxQueue", "deadline", "maxBody", "token", "cors", "log"];
   const wanted = optionsOf(action, options, names);
   const given = { deadline: 30_000, maxBody: 2 ** 24, ...wanted, ...limitsOf(action, wanted) };
   checkCount(action, "deadline", given.deadline, 1);
@@ -64,5 +81,6 @@ export function checked(options: HandlerOptions): Given {
   if (given.token === "") throw new RangeError(`Cannot ${action}: token is empty: wanted a text, or none`);
   if (given.cors !== undefined) checkText(action, "cors", given.cors);
   if (given.log !== undefined) checkFunction(action, "log", given.log);
+  if (given.counts !== undefined) checkFunction(action, "counts", given.counts);
   return given;
 }

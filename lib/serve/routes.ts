@@ -79,8 +79,10 @@ const routes: readonly Route[] = [
   {
     method: "GET",
     path: /^\/metrics$/,
-    answer: (_, __, { counts }) =>
-      new Response(counts.text(), { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } }),
+    answer: async (_, __, { counts, given }) => {
+      const headers = { "content-type": "text/plain; version=0.0.4; charset=utf-8" };
+      return new Response(await (given.counts ?? String)(counts.text()), { headers });
+    },
   },
 ];
 

@@ -2,7 +2,7 @@ import { checkCount, checkText, optionsOf } from "../errors/kinds.ts";
 import type { Model } from "../model/model.ts";
 import type { Models } from "./folders.ts";
 import { handler } from "./handler.ts";
-import type { HandlerOptions } from "./handler_options.ts";
+import { type HandlerOptions, names } from "./handler_options.ts";
 
 /** The options of {@linkcode serve}. */
 export interface ServeOptions extends HandlerOptions {
@@ -10,12 +10,19 @@ export interface ServeOptions extends HandlerOptions {
   readonly port?: number;
   /** The address to listen at; `0.0.0.0` for all. Default `127.0.0.1`, which this machine alone reaches. */
   readonly hostname?: string;
+  /**
+   * True if other workers may listen at the same port: the system gives each caller to one of them. Needs
+   * `--unstable-net`. Default false.
+   */
+  readonly shared?: boolean;
 }
 
 /** A server that listens. */
 export interface Server {
   /** Its address, such as `http://127.0.0.1:8000`. */
   readonly url: string;
+  /** Returns its counts, as `GET /metrics` answers them. */
+  counts(): string;
   /**
    * Stops: it is no longer ready, answers what was asked, takes no connection, and resolves: at the latest two seconds after
    * the last answer, whatever callers still hold open.
@@ -39,8 +46,11 @@ export interface Server {
  */
 export function serve(models: Readonly<Record<string, Model>> | Models, options: ServeOptions = {}): Server {
   const action = "serve models";
-  const names = ["port", "hostname", "maxBatch", "maxDelay", "maxQueue", "deadline", "maxBody", "token", "cors", "log"];
-  const { port = 8000, hostname = "127.0.0.1", ...rest } = optionsOf(action, options, names);
+  const { port = 8000, hostname = "127.0.0.1", shared = false, ...rest } = optionsOf(action, options, [
+    "port",
+    "hostname",
+    ...names,
+  ], ["shared"]);
   checkCount(action, "port", port);
   checkText(action, "hostname", hostname);
   if (typeof Deno === "undefined") {
@@ -48,10 +58,14 @@ export function serve(models: Readonly<Record<string, Model>> | Models, options:
   }
   const answer = handler(models, rest);
   const { watched, settled, none } = watching(answer);
-  const server = listening(() => Deno.serve({ port, hostname, onListen: () => {} }, watched), `${hostname}:${port}`);
+  const server = listening(
+    () => Deno.serve({ port, hostname, reusePort: shared, onListen: () => {} }, watched),
+    `${hostname}:${port}`,
+  );
   const shown = hostname.includes(":") ? `[${hostname}]` : hostname;
   return {
     url: `http://${shown}:${server.addr.port}`,
+    counts: answer.counts,
     close: async () => {
       answer.drain();
       await settled(); // before shutdown(), which cuts bodies that are still on their way

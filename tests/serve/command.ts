@@ -12,6 +12,7 @@ export async function commandRuns(): Promise<number> {
     ["SIGINT", 130, [...model, "--engine", "cpu"]],
     ["SIGTERM", 0, [...model, "--engine", "reference"]],
     ["SIGTERM", 0, [...model, "--engine", "onnx"]],
+    ["SIGTERM", 0, [...model, "--workers", "2"]],
   ] as const;
   const clicks: number[] = [];
   for (const [signal, wanted, args] of runs) {
@@ -27,6 +28,8 @@ export async function commandRuns(): Promise<number> {
     assert(click > 0 && click < 1 && like > 0 && like < 1, `${click}, ${like}`);
     clicks.push(click);
     const { port } = new URL(url);
+    const counts = await (await fetch(`${url}/metrics`, { headers: { connection: "close" } })).text(); // of any worker
+    assert(counts.includes('gatehouse_requests_total{model="visitors",version="1",status="200"} 1\n'), counts);
     const taken = await finished(start("serve", [...model, "--port", port, "--engine", "cpu"]));
     assertEquals(taken.code, 1, taken.error);
     assert(taken.error.includes("another program listens there"), taken.error);
