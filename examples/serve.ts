@@ -20,9 +20,9 @@ import {
   train,
 } from "@gatehouse/gatehouse";
 import { random } from "@gatehouse/gatehouse/datasets";
-import { openModels, serve } from "@gatehouse/gatehouse/serve";
-import { commandLine, type Context, run } from "./cli.ts";
-import { engineOf } from "./engine.ts";
+import { commandLine, common, type Context, run } from "./cli.ts";
+import { crewOf } from "./serve/crew.ts";
+import { serving, type Settings } from "./serve/serving.ts";
 
 const command = commandLine(
   "serve",
@@ -37,6 +37,15 @@ const command = commandLine(
     token: { kind: "path", help: "a file that holds the token which requests must carry" },
     batch: { kind: "number", help: "most rows that are predicted together", default: 1024, from: 1, whole: true },
     delay: { kind: "number", help: "milliseconds that a request waits for others", default: 0, from: 0, whole: true },
+    workers: {
+      kind: "number",
+      help: "threads that answer, each with models of its own; not on Windows",
+      default: 1,
+      from: 1,
+      to: 256,
+      whole: true,
+    },
+    engine: { ...common.engine, of: [...common.engine.of, "onnx"] },
     log: {
       kind: "flag",
       help: "each request as a line of JSON: on standard output with --json, else on standard error",
@@ -47,24 +56,22 @@ const command = commandLine(
 
 await run(command, async (options, context) => {
   const { say, record, signal } = context;
-  const engine = await engineOf(options.engine);
   const folder = options.model ?? await trained("out/serve", options.seed, context);
   const token = options.token === undefined ? undefined : await readToken(options.token);
-  const models = await openModels(folder, {
-    engine,
-    maxBatch: options.batch,
-    maxDelay: options.delay,
-    report: ({ model, version, error }) => {
-      say(error === undefined ? `${model}, version ${version}, answers` : `${model}, version ${version}: ${error}`);
-    },
-  });
-  const logged = (entry: object) => options.json ? record({ ...entry }) : console.error(JSON.stringify(entry));
-  const server = serve(models, {
+  const settings: Settings = {
+    folder,
+    engine: options.engine,
     port: options.port,
     hostname: options.host,
+    maxBatch: options.batch,
+    maxDelay: options.delay,
+    log: options.log,
+    shared: false,
     ...(token !== undefined && { token }),
-    ...(options.log && { log: logged }),
-  });
+  };
+  const logged = (entry: object) => options.json ? record({ ...entry }) : console.error(JSON.stringify(entry));
+  const around = { say, logged };
+  const server = await (options.workers > 1 ? crewOf(options.workers, settings, around) : serving(settings, around));
   const end = ended(signal); // before a caller knows the address
   record({ url: server.url });
   say(`Listening at ${server.url}`);
@@ -72,7 +79,6 @@ await run(command, async (options, context) => {
   await end;
   say("Answering what was asked, then ending");
   await server.close();
-  await models.close();
 });
 
 /**

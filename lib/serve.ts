@@ -10,6 +10,7 @@
  *
  * @module
  */
-export { type Handler, handler, type HandlerOptions, type LogEntry } from "./serve/handler.ts";
+export { type Handler, handler } from "./serve/handler.ts";
+export type { HandlerOptions, LogEntry } from "./serve/handler_options.ts";
 export { type ModelChange, type Models, type ModelsOptions, openModels } from "./serve/folders.ts";
 export { serve, type ServeOptions, type Server } from "./serve/serve.ts";

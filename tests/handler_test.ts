@@ -3,6 +3,7 @@ import { handler, type LogEntry, openModels } from "../lib/serve.ts";
 import {
   bag,
   binary,
+  type Calibration,
   categorical,
   category,
   compile,
@@ -448,6 +449,165 @@ Deno.test("openModels() goes over to a new version, and stays with the old one w
     await assertRejects(() => openModels(dir), Error, "found no model");
     await assertRejects(() => openModels(`${dir}/none`), Error, "found nothing, wanted a folder");
   });
+});
+
+Deno.test("openModels() goes back to the newest version that is left, and no request fails", async () => {
+  await withTemp(async (dir) => {
+    const wanted: number[] = [];
+    for (const version of [1, 2, 3]) {
+      const model = await compile(define({ input: 1, tasks: { y: binary() } }), { engine: reference(), seed: version });
+      await save(model, `${dir}/m/${version}`);
+      wanted[version] = (await model.predict(rows([[1]]))).y[0];
+      model.dispose();
+    }
+    const changes: string[] = [];
+    const report = ({ version, error }: { version: string; error?: string }) => {
+      changes.push(error === undefined ? version : `${version} is broken`);
+    };
+    const models = await openModels(dir, { engine: reference(), every: 0, report });
+    const answer = handler(models);
+    const ask = async () => {
+      const { status, body } = await posted(answer, "/v1/models/m:predict", { instances: [[1]] });
+      assertEquals(status, 200);
+      return (body.predictions as number[])[0];
+    };
+    assertEquals(await ask(), wanted[3]);
+    await Deno.writeTextFile(`${dir}/m/2/spec.json`, "{"); // the next is broken, the one before answers
+    await Deno.remove(`${dir}/m/3`, { recursive: true });
+    const asked = Array.from({ length: 20 }, ask);
+    await models.refresh();
+    for (const one of await Promise.all(asked)) assert(one === wanted[3] || one === wanted[1]);
+    assertEquals(await ask(), wanted[1]);
+    assertEquals((await posted(answer, "/v1/models/m/versions/3:predict", { instances: [[1]] })).status, 404);
+    await Deno.remove(`${dir}/m`, { recursive: true }); // none is left: the last goes on
+    await models.refresh();
+    assertEquals(await ask(), wanted[1]);
+    assertEquals(changes, ["3", "2 is broken", "1"]);
+    await models.close();
+  });
+});
+
+Deno.test("counts of a version go with it, those of its model stay, and each name is described once", async () => {
+  await withTemp(async (dir) => {
+    const saved = async (version: number) => {
+      const model = await compile(define({ input: 1, tasks: { y: binary(), z: categorical(3) } }), {
+        engine: reference(),
+        seed: version,
+      });
+      await save(model, `${dir}/m/${version}`);
+      model.dispose();
+    };
+    await saved(1);
+    const models = await openModels(dir, { engine: reference(), every: 0 });
+    const answer = handler(models);
+    const text = async () => await (await answer(new Request("http://h/metrics"))).text();
+    const sizes: number[] = [];
+    for (let version = 2; version < 8; version++) {
+      assertEquals((await posted(answer, "/v1/models/m:predict", { instances: [[1], [2]] })).status, 200);
+      sizes.push((await text()).split("\n").length);
+      await saved(version);
+      await models.refresh();
+    }
+    assertEquals(new Set(sizes.slice(1)).size, 1, `${sizes}`);
+    await posted(answer, "/v1/models/m:predict", { instances: [[1], [2]] });
+    const found = await text();
+    for (
+      const line of [
+        'gatehouse_request_seconds_count{model="m"} 7',
+        'gatehouse_requests_total{model="m",version="7",status="200"} 1',
+        'gatehouse_prediction_count{model="m",version="7",task="z",class="2"} 2',
+      ]
+    ) assert(found.includes(`${line}\n`), `${found}\nlacks ${line}`);
+    assert(!found.includes('version="6"'), found);
+    const described = [...found.matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name);
+    assertEquals(described.length, new Set(described).size);
+    await models.close();
+  });
+});
+
+Deno.test("a model is served calibrated where a calibration was saved with it, and raw where that is asked for", async () => {
+  const features = fit({ x: numeric({ standardise: false }) }, { x: [0, 1] });
+  const spec = define({ input: features, tasks: { click: binary(), like: binary() } });
+  const model = await compile(spec, { engine: reference(), seed: 4 });
+  const calibration: Calibration = { tasks: { click: { kind: "platt", slope: 2, intercept: -1 } } };
+  const data = encode(features, { x: [-1, 0.5, 3] });
+  const [raw, wanted] = [await model.predict(data), await model.predict(data, { calibrated: calibration })];
+  assert(Math.abs(raw.click[0] - wanted.click[0]) > 0.01);
+  await withTemp(async (dir) => {
+    await save(model, `${dir}/m`, { calibration });
+    const models = await openModels(`${dir}/m`, { engine: reference(), every: 0 });
+    const answer = handler(models);
+    const inputs = [{ name: "x", shape: [3], datatype: "FP32", data: [-1, 0.5, 3] }];
+    const infer = async (outputs?: readonly { name: string }[]) => {
+      const { body } = await posted(answer, "/v2/models/m/infer", { inputs, outputs });
+      return Object.fromEntries(
+        (body.outputs as { name: string; data: number[] }[]).map((one) => [one.name, one.data]),
+      );
+    };
+    assertEquals(await infer(), { click: [...wanted.click], like: [...raw.like] });
+    assertEquals(await infer([{ name: "raw/click" }, { name: "click" }]), {
+      "raw/click": [...raw.click],
+      click: [...wanted.click],
+    });
+    const { outputs } = await (await answer(new Request("http://h/v2/models/m"))).json();
+    assertEquals(outputs, [
+      { name: "click", datatype: "FP32", shape: [-1], parameters: { calibrated: true } },
+      { name: "like", datatype: "FP32", shape: [-1] },
+      { name: "raw/click", datatype: "FP32", shape: [-1] },
+    ]);
+    const one = await posted(answer, "/v1/models/m:predict", {
+      signature_name: "raw/click",
+      inputs: { x: [-1, 0.5, 3] },
+    });
+    assertEquals(one.body.outputs, [...raw.click]);
+    const metrics = await (await answer(new Request("http://h/metrics"))).text();
+    const sum = Number(/^gatehouse_prediction_sum\{model="m",version="1",task="click"\} (.*)$/m.exec(metrics)![1]);
+    assertAlmostEquals(sum, 3 * [...wanted.click].reduce((sum, p) => sum + p), 1e-6); // what callers got
+    await models.close();
+  });
+  model.dispose();
+});
+
+Deno.test("signatures of TensorFlow Serving choose outputs, and its metadata lists them", async () => {
+  const model = await shop();
+  const wanted = await model.predict(encode(featuresOf(model.spec), table));
+  const answer = handler({ shop: model });
+  const ask = async (more: Record<string, unknown>) => {
+    const { status, body } = await posted(answer, "/v1/models/shop:predict", { inputs: table, ...more });
+    return status === 200 ? body.outputs : body.error;
+  };
+  assertEquals(await ask({ signature_name: "click" }), [...wanted.click]);
+  assertEquals(await ask({ output_filter: ["click"] }), [...wanted.click]);
+  const both = await ask({ output_filter: ["gates/0/click", "click"] });
+  assertEquals(Object.keys(both as Record<string, unknown>), ["gates/0/click", "click"]);
+  assertEquals(await ask({ output_filter: [] }), await ask({ signature_name: "serving_default" }));
+  for (
+    const [more, part] of [
+      [{ signature_name: "clik" }, 'at /signature_name: found "clik", wanted "serving_default" or an output: did you'],
+      [{ signature_name: 5 }, "found 5"],
+      [{ output_filter: "click" }, "at /output_filter: wanted a list of outputs"],
+      [
+        { output_filter: ["click", "knid"] },
+        'at /output_filter/1: found "knid", wanted an output: did you mean "kind"?',
+      ],
+      [{ signature_name: "click", output_filter: ["kind"] }, "at /output_filter/0"],
+    ] as const
+  ) {
+    const error = await ask(more);
+    assert(`${error}`.includes(part), `${error}\nlacks ${part}`);
+  }
+  const found = await (await answer(new Request("http://h/v1/models/shop/versions/1/metadata"))).json();
+  assertEquals(found.model_spec, { name: "shop", signature_name: "", version: "1" });
+  const signatures = found.metadata.signature_def.signature_def;
+  assertEquals(Object.keys(signatures).sort(), ["click", "gates/0/click", "gates/0/kind", "kind", "serving_default"]);
+  assertEquals(Object.keys(signatures.serving_default.outputs), ["click", "kind"]);
+  assertEquals(signatures.serving_default.inputs.job, {
+    name: "job",
+    dtype: "DT_STRING",
+    tensor_shape: { dim: [{ size: "-1", name: "" }], unknown_rank: false },
+  });
+  assertEquals(signatures.kind.outputs.kind.tensor_shape.dim.map(({ size }: { size: string }) => size), ["-1", "3"]);
+  model.dispose();
 });
 
 Deno.test("what hostile requests cost is bounded by their bytes", async () => {

@@ -122,7 +122,7 @@ Deno.test("deno.json exports files that exist and are published", () => {
 });
 
 Deno.test("a server says the version of the package", () => {
-  assert(sources["lib/serve/handler.ts"].includes(`version: "${settings.version}"`));
+  assert(sources["lib/serve/routes.ts"].includes(`version: "${settings.version}"`));
 });
 
 Deno.test("deno.json publishes the library and what describes it, and no more", () => {

@@ -328,12 +328,13 @@ function codesOfWords(feature: KnownWords, words: readonly string[], name: strin
   const { unknowns = 1 } = feature;
   const [known, first] = [placesOf(feature.words), reserved(feature)];
   const strange: number[] = [];
-  const codes = new Int32Array(words.length).fill(first - 1);
+  const codes = new Int32Array(words.length);
   for (let at = 0; at < words.length; at++) {
-    const place = known.find(words[at]);
-    if (place !== undefined) codes[at] = first + place;
-    else if (unknowns > 1) strange.push(at);
+    const place = known.find(words[at]) ?? -1;
+    codes[at] = first + place;
+    if (place < 0 && unknowns > 1) strange.push(at);
   }
+  if (strange.length === 0) return codes;
   const hashes = murmurs(strange.length, (at) => textIn(words, strange[at], records, name));
   hashes.forEach((hash, at) => codes[strange[at]] = 1 + hash % unknowns);
   return codes;

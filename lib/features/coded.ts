@@ -71,13 +71,17 @@ export function coded<Fitted>(
  * @param missing The code of a missing text.
  */
 export function codesByWord(
-  { codes, words }: Words,
-  codesOf: (words: readonly string[]) => ArrayLike<number>,
+  { codes, words, repeated }: Words,
+  codesOf: (words: readonly string[]) => Int32Array,
   missing: number,
 ): Int32Array {
   // A chunk of a stream may have few rows and all words so far: those of its rows alone are looked up.
   const few = words.length > codes.length;
   const found = codesOf(few ? Array.from(codes, (code) => code < 0 ? "" : words[code]) : words);
+  if (repeated) { // row by row already
+    for (let row = 0; row < codes.length; row++) if (codes[row] < 0) found[row] = missing;
+    return found;
+  }
   const all = new Int32Array(codes.length);
   for (let row = 0; row < all.length; row++) {
     const code = codes[row];

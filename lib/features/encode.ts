@@ -1,7 +1,7 @@
 import type { Rows } from "../data/rows.ts";
-import { encodingOf } from "./encoding.ts";
+import { areFixed, encodingOf } from "./encoding.ts";
 import type { Features } from "./input.ts";
-import { checkFeatures, checkRelations, columnsOfEach, groupsOf, isFitted } from "./table.ts";
+import { checkFeatures, checkRelations, columnsOfEach, type Group, groupsOf, isFitted } from "./table.ts";
 import { recordsOf, type Tabular } from "./tabular.ts";
 
 /**
@@ -35,12 +35,15 @@ import { recordsOf, type Tabular } from "./tabular.ts";
  * ```
  */
 export function encode(features: Features, rows: Tabular): Rows {
-  const action = "encode rows";
-  checkFeatures(action, features, isFitted, "what fit() returns");
-  const records = recordsOf(action, columnsOfEach(features), rows);
-  checkRelations(action, features);
-  const parts = groupsOf(features).map(({ kind, features }) => kind.encode(features, records));
+  const known = checked.get(features);
+  if (known === undefined) checkFeatures(action, features, isFitted, "what fit() returns");
+  const columns = known?.columns ?? columnsOfEach(features);
+  const records = recordsOf(action, columns, rows);
+  if (known === undefined) checkRelations(action, features);
+  const groups = known?.groups ?? groupsOf(features);
+  const parts = groups.map(({ kind, features }) => kind.encode(features, records));
   const lists: Rows["lists"] = Object.assign({}, ...parts.map(({ lists }) => lists));
+  if (known === undefined && areFixed(features)) checked.set(features, { columns, groups });
   return {
     count: records.count,
     inputs: Object.assign({}, ...parts.map(({ inputs }) => inputs)),
@@ -48,3 +51,11 @@ export function encode(features: Features, rows: Tabular): Rows {
     encoding: encodingOf(features),
   };
 }
+
+const action = "encode rows";
+
+/** Features that cannot change and were found right, each with what encoding needs of it: a request may be of one row. */
+const checked = new WeakMap<
+  Features,
+  { readonly columns: ReturnType<typeof columnsOfEach>; readonly groups: readonly Group[] }
+>();

@@ -14,9 +14,14 @@ export function encodingOf(features: Features): Mark {
   if (known !== undefined) return known;
   const named = groupsOf(features).flatMap(({ features }) => features);
   const encoding = Object.freeze(Object.fromEntries(named.map(([name, feature]) => [name, digestOf(feature)])));
-  const frozen = [features, ...Object.values(features), ...Object.values(features).flatMap(Object.values)];
-  if (frozen.every(Object.isFrozen)) encodings.set(features, encoding);
+  if (areFixed(features)) encodings.set(features, encoding);
   return encoding;
+}
+
+/** Returns true if features cannot change, nor anything in them. */
+export function areFixed(features: Features): boolean {
+  const parts = Object.values(features);
+  return [features, ...parts, ...parts.flatMap(Object.values)].every(Object.isFrozen);
 }
 
 /**

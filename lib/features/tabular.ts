@@ -128,11 +128,11 @@ export interface Words {
  * @throws {TypeError} naming the row of the first value that is neither a text nor a whole number.
  */
 export function wordsOf({ action, first, columns }: Records, name: string, feature: string = name): Words {
-  const where = placeOf(action, feature, name);
+  const where = () => placeOf(action, feature, name);
   const column = columns[name];
   if (isTyped(column)) {
     if (column.kind === "text") return column;
-    throw new TypeError(`${where}: found numbers, wanted text`);
+    throw new TypeError(`${where()}: found numbers, wanted text`);
   }
   const codes = new Int32Array(column.length);
   let words = Array.isArray(column) ? column as string[] : undefined; // as they are, if all are texts
@@ -142,7 +142,7 @@ export function wordsOf({ action, first, columns }: Records, name: string, featu
     if (typeof value === "string" && words === column) continue;
     const missing = value === null || value === undefined;
     if (!missing && typeof value !== "string" && !Number.isSafeInteger(value)) {
-      throw new TypeError(`${where}, row ${first + row}: found ${textOf(value)}, wanted a text or a whole number`);
+      throw new TypeError(`${where()}, row ${first + row}: found ${textOf(value)}, wanted a text or a whole number`);
     }
     if (words === undefined || words === column) words = (words ?? []).slice(0, row);
     if (missing) codes[row] = -1;

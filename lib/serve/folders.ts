@@ -41,7 +41,7 @@ export interface ModelsOptions {
 export interface ModelChange {
   /** The name of the model. */
   readonly model: string;
-  /** The version that it goes over to. */
+  /** The version that it goes over to: a newer one, or an older one if that which answered was removed. */
   readonly version: string;
   /** The reason why it does not answer, if it is broken. */
   readonly error?: string;
@@ -55,7 +55,8 @@ export interface ModelChange {
  *
  * A new version is loaded and warmed by a prediction, then it answers in the place of the one before, which answers what it
  * was asked to its end. One that is broken is reported, and tried again when its files change; meanwhile the newest one
- * that is not broken answers.
+ * that is not broken answers. If the folder of the version that answers is removed, the newest that is left takes its
+ * place; if none is left, it goes on.
  *
  * @param folder The path. Needs the permission to read there.
  * @throws {TypeError | RangeError} if an option is wrong.
@@ -119,7 +120,10 @@ export async function openModels(folder: string, options: ModelsOptions = {}): P
   return models;
 }
 
-/** Begins what is newer than the models that answer; returns the first error of a model that then does not answer. */
+/**
+ * Begins what is newer than the models that answer, or, where the version that answers was removed, the newest that is
+ * left; returns the first error of a model that then does not answer.
+ */
 async function looked(
   folder: string,
   current: ReadonlyMap<string, Served>,
@@ -134,9 +138,10 @@ async function looked(
       return [];
     });
     const old = current.get(model);
-    const newer = found.filter(({ version }) => old === undefined || Number(old.version) < Number(version));
+    const isThere = found.some(({ version }) => version === old?.version);
+    const wanted = found.filter(({ version }) => !isThere || Number(version) > Number(old!.version));
     const errors: unknown[] = [];
-    for (const version of newer) {
+    for (const version of wanted) {
       const error = await begin(version);
       if (error === undefined) break;
       errors.push(error);

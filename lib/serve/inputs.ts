@@ -46,6 +46,32 @@ export interface Past {
 /** Columns by name, as requests have them or the past makes them. */
 export type Named = Readonly<Record<string, Column | PlainColumn>>;
 
+/** The rows of a request, whose values are each what its input holds. */
+export interface AskedRows {
+  /** The number of rows. */
+  readonly count: number;
+  /** The columns, one for each input of the model; of one value, if it holds for all rows. */
+  readonly columns: readonly AskedColumn[];
+  /** The pointer of what holds the columns. */
+  readonly at: string;
+}
+
+/** Functions from raw rows to those that a model reads. */
+export interface Encoder {
+  /**
+   * Returns the rows of a request.
+   *
+   * @throws {Refusal} if a row is refused, naming it and the feature.
+   */
+  alone(asked: AskedRows): Rows;
+  /**
+   * Returns the rows of several requests, one after the other: of little rows, at the price of one.
+   *
+   * @throws {Error} if a row of any is refused.
+   */
+  together(some: readonly AskedRows[]): Rows;
+}
+
 /** Returns the inputs of a model: the columns of its features but for those that the past adds, and what this is asked with. */
 export function inputsOf(input: InputSpec, past?: Past): readonly Input[] {
   if ("width" in input) return [{ name: "input", holds: "number", lists: true, width: input.width }];
@@ -55,53 +81,85 @@ export function inputsOf(input: InputSpec, past?: Past): readonly Input[] {
 }
 
 /**
- * Returns the columns of a request as rows that a model reads.
+ * Returns the rows of a request, checked as far as each value alone can be.
  *
  * A column of one value beside longer ones holds for every row: the user of many items.
  *
  * @param at The pointer of what holds the columns.
  * @throws {Refusal} if a column is unknown, missing or of another length, or a value is wrong, naming feature and row.
  */
-export function rowsOf(
-  input: InputSpec,
+export function askedRows(
   inputs: readonly Input[],
   columns: ReadonlyMap<string, AskedColumn>,
   at: string,
-  past?: Past,
-): Rows {
-  const known = inputs.filter(({ name }) => columns.has(name));
+): AskedRows {
+  let count = 0;
+  const known: AskedColumn[] = [];
+  for (const { name } of inputs) {
+    const column = columns.get(name);
+    if (column === undefined) continue;
+    known.push(column);
+    count = Math.max(count, column.values.length);
+  }
   if (known.length < columns.size) {
     const names = inputs.map(({ name }) => name);
     const [name, { pointer }] = [...columns].find(([name]) => !names.includes(name))!;
     throw misread(pointer(0), `the model has no input ${quoted(name)}${advice(name, names)}`);
   }
-  const absent = inputs.find(({ name }) => !columns.has(name));
-  if (absent !== undefined) {
-    throw misread(
-      at,
-      `the input ${quoted(absent.name)} is missing: wanted ${inputs.length} inputs, found ${columns.size}`,
-    );
+  if (known.length < inputs.length) {
+    const { name } = inputs.find(({ name }) => !columns.has(name))!;
+    const found = `wanted ${inputs.length} inputs, found ${columns.size}`;
+    throw misread(at, `the input ${quoted(name)} is missing: ${found}`);
   }
-  const count = [...columns.values()].reduce((most, { values }) => Math.max(most, values.length), 0);
-  for (const [name, { values, pointer }] of columns) {
-    if (values.length === count || values.length === 1) continue;
-    throw misread(pointer(0), `input ${quoted(name)} has ${values.length} rows, wanted ${count} as another has, or 1`);
+  for (let place = 0; place < inputs.length; place++) {
+    const { values, pointer } = known[place];
+    if (values.length !== count && values.length !== 1) {
+      const found = `input ${quoted(inputs[place].name)} has ${values.length} rows`;
+      throw misread(pointer(0), `${found}, wanted ${count} as another has, or 1`);
+    }
   }
-  const checked = inputs.map((input): [string, ArrayLike<unknown>] => {
-    const column = columns.get(input.name)!;
-    checkValues(input, column);
-    const { values } = column;
-    return [input.name, values.length === count ? values : Array<unknown>(count).fill(values[0])];
-  });
+  for (let place = 0; place < inputs.length; place++) checkValues(inputs[place], known[place]);
+  return { count, columns: known, at };
+}
+
+/** Returns the encoder of a model. */
+export function encoder(input: InputSpec, inputs: readonly Input[], past?: Past): Encoder {
+  const joined = (some: readonly AskedRows[]): readonly (readonly unknown[])[] => {
+    const count = some.reduce((sum, { count }) => sum + count, 0);
+    return inputs.map((_, place) => {
+      const all = Array<unknown>(count);
+      let row = 0;
+      for (const { count, columns } of some) {
+        const { values } = columns[place];
+        const step = values.length === count ? 1 : 0;
+        for (let at = 0; at < count; at++) all[row++] = values[at * step];
+      }
+      return all;
+    });
+  };
   if ("width" in input) {
-    return { count, inputs: { input: flattened(checked[0][1] as ArrayLike<number>[], input.width) } };
+    const together = (some: readonly AskedRows[]): Rows => {
+      const [lists] = joined(some) as ArrayLike<number>[][];
+      return { count: lists.length, inputs: { input: flattened(lists, input.width) } };
+    };
+    return { together, alone: (asked) => together([asked]) };
   }
-  const named = withPast(Object.fromEntries(checked) as Record<string, PlainColumn>, past, at);
-  try {
-    return encode(input.features, named as Record<string, PlainColumn>);
-  } catch (error) {
-    throw refused(error, input.features, named, columns, at);
-  }
+  const named = (some: readonly AskedRows[], at: string): Named => {
+    const columns = joined(some).map((values, place) => [inputs[place].name, values as PlainColumn] as const);
+    return withPast(Object.fromEntries(columns), past, at);
+  };
+  const encoded = (columns: Named) => encode(input.features, columns as Record<string, PlainColumn>);
+  return {
+    together: (some) => encoded(named(some, "")),
+    alone: (asked) => {
+      const columns = named([asked], asked.at);
+      try {
+        return encoded(columns);
+      } catch (error) {
+        throw refused(error, input.features, columns, inputs, asked);
+      }
+    },
+  };
 }
 
 /** Returns columns with what is known of their past, if a model reads it. */
@@ -174,12 +232,11 @@ function refused(
   error: unknown,
   features: Features,
   named: Named,
-  columns: ReadonlyMap<string, AskedColumn>,
-  at: string,
+  inputs: readonly Input[],
+  { count, columns, at }: AskedRows,
 ): unknown {
   if (!(error instanceof TypeError || error instanceof RangeError)) return error;
   const of = rawColumns(features);
-  const count = Math.max(...[...columns.values()].map(({ values }) => values.length));
   const valuesIn = (column: Named[string], from: number, end: number): unknown[] => {
     if (!("kind" in column)) return Array.prototype.slice.call(column, from, end);
     if (column.kind === "number") return [...column.values.subarray(from, end)];
@@ -205,7 +262,7 @@ function refused(
       else row = middle;
     }
     const [column] = Object.keys(of).filter((column) => of[column].features.includes(name));
-    const asked = columns.get(column); // none, if the past adds it
+    const asked = columns[inputs.findIndex(({ name }) => name === column)]; // none, if the past adds it
     const pointer = asked?.pointer(asked.values.length === 1 ? 0 : row) ?? at;
     return misread(pointer, `row ${row}: ${error.message.replace(/^Cannot encode rows\s+/, "")}`);
   }

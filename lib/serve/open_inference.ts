@@ -29,10 +29,11 @@ export function metadataOf({ name, version, inputs, outputs }: Served): Record<s
         shape: width ? [-1, width] : lists ? [-1, -1] : [-1],
       };
     }),
-    outputs: outputs.map(({ name, width }) => ({
+    outputs: outputs.map(({ name, width, isCalibrated }) => ({
       name,
       datatype: "FP32",
       shape: width === undefined ? [-1] : [-1, width],
+      ...(isCalibrated && { parameters: { calibrated: true } }),
     })),
   };
 }

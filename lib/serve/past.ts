@@ -2,6 +2,7 @@ import type { Column, Columns } from "../data/columns.ts";
 import { askedWith, historyOf } from "../data/history/history.ts";
 import type { HistoryState } from "../data/history/state.ts";
 import { places } from "../data/places.ts";
+import { quoted } from "../errors/quoted.ts";
 import type { PlainColumn } from "../features/tabular.ts";
 import type { Past } from "./inputs.ts";
 
@@ -30,7 +31,11 @@ function tableOf(
   const lists: Record<string, readonly (readonly (number | string | null)[] | null)[]> = {};
   for (const [name, holds] of asked) {
     const values = Array.from(given[name]);
-    if (values.some((value) => Array.isArray(value))) lists[name] = values as typeof lists[string];
+    const listed = values.filter((value) => Array.isArray(value)).length;
+    if (listed > 0 && values.some((value) => value !== null && value !== undefined && !Array.isArray(value))) {
+      throw new TypeError(`Cannot add the past\n  at column ${quoted(name)}: wanted a list in each row, or in none`);
+    }
+    if (listed > 0) lists[name] = values as typeof lists[string];
     else if (holds === "number") {
       columns[name] = {
         kind: "number",

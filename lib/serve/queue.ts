@@ -1,7 +1,8 @@
-import { gathered } from "../data/gathered.ts";
 import type { Rows } from "../data/rows.ts";
 import { checkCount } from "../errors/kinds.ts";
 import type { Model } from "../model/model.ts";
+import { mapEntries } from "../trace/entries.ts";
+import type { AskedRows, Encoder } from "./inputs.ts";
 import { Refusal } from "./refusal.ts";
 
 /** The answer of a model for some rows. */
@@ -12,14 +13,14 @@ export interface Answer {
   readonly gates: Readonly<Record<string, Float32Array>>;
 }
 
-/** A queue of requests for one model, which are predicted together. */
+/** A queue of requests for one model, which are encoded and predicted together. */
 export interface Queue {
   /**
    * Returns the answer for rows, once their turn has come.
    *
-   * @throws {Refusal} 503 if too many wait, 504 if the deadline passes before.
+   * @throws {Refusal} 400 if a row is refused, 503 if too many wait, 504 if the deadline passes before.
    */
-  ask(rows: Rows, gates: boolean, until: number): Promise<Answer>;
+  ask(rows: AskedRows, gates: boolean, until: number): Promise<Answer>;
 }
 
 /** The limits of a queue. */
@@ -45,15 +46,16 @@ export function limitsOf(action: string, given: Partial<QueueLimits>): QueueLimi
   return { maxBatch, maxDelay, maxQueue };
 }
 
-/** Sees what a queue does: the milliseconds that a request waited, and those that a batch of rows took. */
+/** Sees what a queue does: the milliseconds that a request waited, and those that a batch took. */
 export interface QueueWatch {
   waited(milliseconds: number): void;
+  encoded(milliseconds: number): void;
   predicted(rows: number, milliseconds: number): void;
 }
 
 /** A request that waits. */
 interface Waiting {
-  readonly rows: Rows;
+  readonly rows: AskedRows;
   readonly gates: boolean;
   readonly since: number;
   readonly until: number;
@@ -66,9 +68,9 @@ interface Waiting {
  * the load; `maxDelay` makes them larger where the load is small, and costs a request at most half of the time to its
  * deadline.
  */
-export function queue(model: Model, limits: QueueLimits, watch: QueueWatch): Queue {
+export function queue(model: Model, encoder: Encoder, limits: QueueLimits, watch: QueueWatch): Queue {
   const waiting: Waiting[] = [];
-  const memory = gathered(limits.maxBatch);
+  const answering: Answering = { model, encoder, watch };
   let running = false;
   let wake: (() => void) | undefined;
   let wakesAt = Infinity;
@@ -88,7 +90,7 @@ export function queue(model: Model, limits: QueueLimits, watch: QueueWatch): Que
         });
         wake = undefined;
       }
-      await answer(model, taken(waiting, limits.maxBatch, watch), memory, watch);
+      await answer(taken(waiting, limits.maxBatch, watch), answering);
     }
     running = false;
   };
@@ -148,44 +150,74 @@ function taken(waiting: Waiting[], maxBatch: number, watch: QueueWatch): readonl
   return some;
 }
 
+/** The parts that answer a batch. */
+interface Answering {
+  readonly model: Model;
+  readonly encoder: Encoder;
+  readonly watch: QueueWatch;
+}
+
 /** Answers requests together; where that fails each alone, so that none pays for the rows of another. */
-async function answer(
-  model: Model,
-  some: readonly Waiting[],
-  memory: ReturnType<typeof gathered>,
-  watch: QueueWatch,
-): Promise<void> {
+async function answer(some: readonly Waiting[], answering: Answering): Promise<void> {
+  const { encoder, watch } = answering;
   if (some.length === 0) return;
+  const began = performance.now();
   if (some.length === 1) {
     const [{ rows, gates, resolve, reject }] = some;
-    await asked(model, rows, gates, watch).then(resolve, reject);
+    try {
+      const encoded = encoder.alone(rows);
+      watch.encoded(performance.now() - began);
+      resolve(await asked(encoded, gates, answering));
+    } catch (error) {
+      reject(error);
+    }
     return;
   }
+  const alone = async (all: readonly Waiting[]) => {
+    for (const one of all) await answer([one], answering);
+  };
+  let encoded: Rows;
   try {
-    for (const { rows } of some) memory.add(rows, 0, rows.count);
-    const { predictions, gates } = await asked(model, memory.take(), some[0].gates, watch);
-    const all = some.reduce((sum, { rows }) => sum + rows.count, 0);
-    let from = 0;
-    for (const { rows: { count }, resolve } of some) {
-      const first = from;
-      const part = (columns: Answer["gates"]) =>
-        Object.fromEntries(
-          Object.entries(columns).map(([name, data]) => {
-            const width = data.length / all;
-            return [name, data.slice(first * width, (first + count) * width)];
-          }),
-        );
-      resolve({ predictions: part(predictions), gates: part(gates) });
-      from += count;
-    }
+    encoded = encoder.together(some.map(({ rows }) => rows));
   } catch {
-    memory.take(); // what is left of a batch that did not run
-    for (const one of some) await answer(model, [one], memory, watch);
+    const right = encodable(some, encoder);
+    return await (right.length < some.length ? answer(right, answering) : alone(some));
+  }
+  watch.encoded(performance.now() - began);
+  try {
+    share(await asked(encoded, some[0].gates, answering), encoded.count, some);
+  } catch {
+    await alone(some);
+  }
+}
+
+/** Refuses the requests whose rows cannot be encoded; returns the others. */
+function encodable(some: readonly Waiting[], encoder: Encoder): readonly Waiting[] {
+  return some.filter(({ rows, reject }) => {
+    try {
+      encoder.alone(rows);
+      return true;
+    } catch (error) {
+      reject(error);
+      return false;
+    }
+  });
+}
+
+/** Gives each request its part of an answer. */
+function share(all: Answer, count: number, some: readonly Waiting[]): void {
+  let from = 0;
+  for (const { rows, resolve } of some) {
+    const [first, end] = [from, from + rows.count];
+    const part = (columns: Answer["gates"]) =>
+      mapEntries(columns, (_, data) => data.slice(first * data.length / count, end * data.length / count));
+    resolve({ predictions: part(all.predictions), gates: part(all.gates) });
+    from = end;
   }
 }
 
 /** Returns what the model says of rows; rows that it refuses are the caller's fault. */
-async function asked(model: Model, rows: Rows, gates: boolean, watch: QueueWatch): Promise<Answer> {
+async function asked(rows: Rows, gates: boolean, { model, watch }: Answering): Promise<Answer> {
   const began = performance.now();
   try {
     const found = gates ? await model.inspect(rows) : { predictions: await model.predict(rows), gates: {} };

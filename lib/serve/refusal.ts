@@ -19,6 +19,14 @@ export class Refusal extends Error {
   }
 }
 
+/** The refusal of a request whose body ended before its end. */
+export class Broken extends Refusal {
+  /** A refusal, status 400. */
+  constructor() {
+    super(400, "Cannot read the request: its body ended too early, or cannot be unpacked");
+  }
+}
+
 /**
  * Returns the refusal of a request whose body is wrong at a place, a JSON pointer such as `/inputs/0/data/3`; of a long one,
  * in which a name of the request is long, the beginning.

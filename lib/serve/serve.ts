@@ -1,7 +1,8 @@
 import { checkCount, checkText, optionsOf } from "../errors/kinds.ts";
 import type { Model } from "../model/model.ts";
 import type { Models } from "./folders.ts";
-import { handler, type HandlerOptions } from "./handler.ts";
+import { handler } from "./handler.ts";
+import { type HandlerOptions, names } from "./handler_options.ts";
 
 /** The options of {@linkcode serve}. */
 export interface ServeOptions extends HandlerOptions {
@@ -9,14 +10,21 @@ export interface ServeOptions extends HandlerOptions {
   readonly port?: number;
   /** The address to listen at; `0.0.0.0` for all. Default `127.0.0.1`, which this machine alone reaches. */
   readonly hostname?: string;
+  /**
+   * True if other workers may listen at the same port: the system gives each caller to one of them. Needs
+   * `--unstable-net`. Default false.
+   */
+  readonly shared?: boolean;
 }
 
 /** A server that listens. */
 export interface Server {
   /** Its address, such as `http://127.0.0.1:8000`. */
   readonly url: string;
+  /** Returns its counts, as `GET /metrics` answers them. */
+  counts(): string;
   /**
-   * Stops: it is no longer ready, takes no connection, answers what was asked, and resolves: at the latest two seconds after
+   * Stops: it is no longer ready, answers what was asked, takes no connection, and resolves: at the latest two seconds after
    * the last answer, whatever callers still hold open.
    */
   close(): Promise<void>;
@@ -38,21 +46,29 @@ export interface Server {
  */
 export function serve(models: Readonly<Record<string, Model>> | Models, options: ServeOptions = {}): Server {
   const action = "serve models";
-  const names = ["port", "hostname", "maxBatch", "maxDelay", "maxQueue", "deadline", "maxBody", "token", "cors", "log"];
-  const { port = 8000, hostname = "127.0.0.1", ...rest } = optionsOf(action, options, names);
+  const { port = 8000, hostname = "127.0.0.1", shared = false, ...rest } = optionsOf(action, options, [
+    "port",
+    "hostname",
+    ...names,
+  ], ["shared"]);
   checkCount(action, "port", port);
   checkText(action, "hostname", hostname);
   if (typeof Deno === "undefined") {
     throw new Error(`Cannot ${action}: Deno listens; elsewhere handler(models) answers a server's requests`);
   }
   const answer = handler(models, rest);
-  const { counted, none } = counting(answer);
-  const server = listening(() => Deno.serve({ port, hostname, onListen: () => {} }, counted), `${hostname}:${port}`);
+  const { watched, settled, none } = watching(answer);
+  const server = listening(
+    () => Deno.serve({ port, hostname, reusePort: shared, onListen: () => {} }, watched),
+    `${hostname}:${port}`,
+  );
   const shown = hostname.includes(":") ? `[${hostname}]` : hostname;
   return {
     url: `http://${shown}:${server.addr.port}`,
+    counts: answer.counts,
     close: async () => {
       answer.drain();
+      await settled(); // before shutdown(), which cuts bodies that are still on their way
       // A caller that holds a connection on which it sent half a request would keep shutdown() waiting for ever.
       await Promise.race([server.shutdown(), none().then(() => seconds(2))]);
       server.unref();
@@ -60,20 +76,26 @@ export function serve(models: Readonly<Record<string, Model>> | Models, options:
   };
 }
 
-/** Returns a handler that counts what it is answering, and a function that resolves once that is nothing. */
-function counting(answer: (request: Request) => Promise<Response>) {
-  let running = 0;
+/**
+ * Returns a handler that knows what it is answering, a function that resolves once what is asked now is answered, and one
+ * that resolves once nothing is asked any more.
+ */
+function watching(answer: (request: Request) => Promise<Response>) {
+  const running = new Set<Promise<Response>>();
   let ended = (): void => {};
   return {
-    counted: async (request: Request): Promise<Response> => {
-      running++;
+    watched: async (request: Request): Promise<Response> => {
+      const response = answer(request);
+      running.add(response);
       try {
-        return await answer(request);
+        return await response;
       } finally {
-        if (--running === 0) ended();
+        running.delete(response);
+        if (running.size === 0) ended();
       }
     },
-    none: (): Promise<void> => new Promise((resolve) => running === 0 ? resolve() : ended = resolve),
+    settled: async (): Promise<void> => void await Promise.allSettled(running),
+    none: (): Promise<void> => new Promise((resolve) => running.size === 0 ? resolve() : ended = resolve),
   };
 }
 

@@ -1,13 +1,13 @@
 import { isRecord, kindOf } from "../errors/kinds.ts";
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
-import { jsonOf } from "./body.ts";
+import { json, jsonOf } from "./body.ts";
 import type { AskedColumn, Input } from "./inputs.ts";
 import { misread, pointerStep } from "./refusal.ts";
-import type { Asked, Found, Served } from "./served.ts";
+import type { Asked, Found, Output, Served } from "./served.ts";
 
 /** A request of TensorFlow Serving's `:predict`. */
-export interface PredictRequest extends Pick<Asked, "columns" | "at"> {
+export interface PredictRequest extends Omit<Asked, "until"> {
   /** True if the rows came one by one, as `instances`: so does the answer. */
   readonly byRow: boolean;
 }
@@ -23,53 +23,115 @@ export function statusOf(versions: readonly Served[]): Record<string, unknown> {
   };
 }
 
+/** The signature that has the tasks as outputs. */
+const allTasks = "serving_default";
+
+/**
+ * Returns the description of a model, as `GET /v1/models/NAME/metadata` gives it: `serving_default` has its tasks, and
+ * each output is a signature of its own.
+ */
+export function signaturesOf({ name, version, inputs, outputs }: Served): Record<string, unknown> {
+  const read = Object.fromEntries(inputs.map(({ name, holds, lists, width }) => {
+    const sizes = width !== undefined ? [-1, width] : lists ? [-1, -1] : [-1];
+    return [name, tensorInfo(name, holds === "number" ? "DT_FLOAT" : "DT_STRING", sizes)];
+  }));
+  const signature = (some: readonly Output[]) => ({
+    inputs: read,
+    outputs: Object.fromEntries(some.map(({ name, width }) => {
+      return [name, tensorInfo(name, "DT_FLOAT", width === undefined ? [-1] : [-1, width])];
+    })),
+    method_name: "tensorflow/serving/predict",
+  });
+  const signatures = {
+    ...Object.fromEntries(outputs.map((output) => [output.name, signature([output])])),
+    [allTasks]: signature(outputs.filter(({ of }) => of === "task")),
+  };
+  return {
+    model_spec: { name, signature_name: "", version },
+    metadata: { signature_def: { signature_def: signatures } },
+  };
+}
+
+/** Returns the description of a tensor as TensorFlow's protocol buffers have it in JSON: whole numbers are texts. */
+function tensorInfo(name: string, dtype: string, sizes: readonly number[]): Record<string, unknown> {
+  return {
+    name,
+    dtype,
+    tensor_shape: { dim: sizes.map((size) => ({ size: `${size}`, name: "" })), unknown_rank: false },
+  };
+}
+
 /**
  * Reads a request: `{ "instances": [{ "age": 30 }, ...] }` row by row, or `{ "inputs": { "age": [30, ...] } }` column by
- * column. A model of one input takes the values without its name. What a row lacks is missing.
+ * column. A model of one input takes the values without its name. What a row lacks is missing. `signature_name` may be an
+ * output, which alone is wanted then; `output_filter`, as in TensorFlow Serving's protocol buffers, lists some.
  *
  * @throws {Refusal} if it is wrong, with the JSON pointer of what is.
  */
-export function readPredict(bytes: Uint8Array, inputs: readonly Input[]): PredictRequest {
+export function readPredict(bytes: Uint8Array, { inputs, outputs: known }: Served): PredictRequest {
   const body = jsonOf(bytes);
   if (!isRecord(body)) throw misread("", `wanted an object with "instances" or "inputs", found ${kindOf(body)}`);
-  const { signature_name: signature = "serving_default", instances, inputs: columns } = body;
-  if (signature !== "serving_default") {
-    throw misread("/signature_name", `found ${kindOf(signature)}, wanted "serving_default" or none`);
-  }
+  const { instances, inputs: columns } = body;
   if ((instances === undefined) === (columns === undefined)) {
     throw misread("", `wanted "instances" or "inputs", found ${instances === undefined ? "neither" : "both"}`);
   }
+  const outputs = outputsIn(body, known);
   return instances !== undefined
-    ? { columns: columnsOfRows(instances, inputs), at: "/instances", byRow: true }
-    : { columns: columnsIn(columns, inputs), at: "/inputs", byRow: false };
+    ? { columns: columnsOfRows(instances, inputs), at: "/instances", byRow: true, outputs }
+    : { columns: columnsIn(columns, inputs), at: "/inputs", byRow: false, outputs };
+}
+
+/** Returns the names of the outputs that a request wants; undefined: the tasks. */
+function outputsIn(
+  { signature_name: signature = allTasks, output_filter: filter = [] }: Readonly<Record<string, unknown>>,
+  outputs: readonly Output[],
+): readonly string[] | undefined {
+  const known = outputs.map(({ name }) => name);
+  if (signature !== allTasks && !known.some((name) => name === signature)) {
+    const near = typeof signature === "string" ? advice(signature, [allTasks, ...known]) : "";
+    throw misread("/signature_name", `found ${kindOf(signature)}, wanted ${quoted(allTasks)} or an output${near}`);
+  }
+  if (!Array.isArray(filter)) throw misread("/output_filter", `wanted a list of outputs, found ${kindOf(filter)}`);
+  const own = signature === allTasks ? known : [signature];
+  const strange = filter.findIndex((name) => !own.includes(name));
+  if (strange >= 0) {
+    const near = typeof filter[strange] === "string" ? advice(filter[strange], own as string[]) : "";
+    throw misread(`/output_filter/${strange}`, `found ${kindOf(filter[strange])}, wanted an output${near}`);
+  }
+  if (filter.length > 0) return [...new Set(filter as string[])];
+  return signature === allTasks ? undefined : [signature as string];
 }
 
 function columnsOfRows(instances: unknown, inputs: readonly Input[]): ReadonlyMap<string, AskedColumn> {
   if (!Array.isArray(instances)) throw misread("/instances", `wanted a list of rows, found ${kindOf(instances)}`);
   const names = inputs.map(({ name }) => name);
-  const values = new Map(names.map((name) => [name, Array<unknown>(instances.length).fill(null)]));
-  const columns = [...values];
-  instances.forEach((row, at) => {
+  const columns = inputs.map(() => Array<unknown>(instances.length));
+  for (let at = 0; at < instances.length; at++) {
+    const row: unknown = instances[at];
     if (!isRecord(row)) {
-      if (names.length === 1) return columns[0][1][at] = row;
-      throw misread(`/instances/${at}`, `wanted an object of values by name, found ${kindOf(row)}`);
+      if (names.length !== 1) {
+        throw misread(`/instances/${at}`, `wanted an object of values by name, found ${kindOf(row)}`);
+      }
+      columns[0][at] = row;
+      continue;
     }
     let found = 0;
-    for (const [name, column] of columns) {
-      if (!Object.hasOwn(row, name)) continue;
-      column[at] = row[name];
-      found++;
+    for (let place = 0; place < names.length; place++) {
+      const name = names[place];
+      const value = name in Object.prototype && !Object.hasOwn(row, name) ? undefined : row[name];
+      if (value !== undefined) found++; // which JSON has no word for
+      columns[place][at] = value ?? null;
     }
     const given = Object.keys(row);
-    if (given.length === found) return;
-    const name = given.find((name) => !values.has(name))!;
-    throw misread(
-      `/instances/${at}${pointerStep(name)}`,
-      `the model has no input ${quoted(name)}${advice(name, names)}`,
-    );
-  });
-  const pointerOf = (name: string) => (row: number) => `/instances/${row}${pointerStep(name)}`;
-  return new Map([...values].map(([name, values]) => [name, { values, pointer: pointerOf(name) }]));
+    if (given.length === found) continue;
+    const name = given.find((name) => !names.includes(name))!;
+    const near = advice(name, names);
+    throw misread(`/instances/${at}${pointerStep(name)}`, `the model has no input ${quoted(name)}${near}`);
+  }
+  return new Map(names.map((name, place) => [name, {
+    values: columns[place],
+    pointer: (row: number) => `/instances/${row}${pointerStep(name)}`,
+  }]));
 }
 
 function columnsIn(given: unknown, inputs: readonly Input[]): ReadonlyMap<string, AskedColumn> {
@@ -87,19 +149,18 @@ function columnsIn(given: unknown, inputs: readonly Input[]): ReadonlyMap<string
 
 /** Returns the answer: by row or by column, as the request came; of one output the numbers alone. */
 export function predictResponse({ byRow }: PredictRequest, { count, outputs }: Found): Response {
-  const columns = outputs.map(({ name, width, data }): readonly [string, readonly unknown[]] => [
-    name,
-    Array.from(
-      { length: count },
-      (_, row) => width === undefined ? data[row] : Array.from(data.subarray(row * width, (row + 1) * width)),
-    ),
-  ]);
+  const columns = outputs.map(({ name, width, data }): readonly [string, readonly unknown[]] => {
+    if (width === undefined) return [name, Array.from(data)];
+    return [name, Array.from({ length: count }, (_, row) => Array.from(data.subarray(row * width, (row + 1) * width)))];
+  });
   const only = columns.length === 1 ? columns[0][1] : undefined;
-  const body = byRow
-    ? {
-      predictions: only ?? Array.from({ length: count }, (_, row) =>
-        Object.fromEntries(columns.map(([name, values]) => [name, values[row]]))),
-    }
-    : { outputs: only ?? Object.fromEntries(columns) };
-  return Response.json(body);
+  const byColumn = () => Object.fromEntries(columns);
+  return json(byRow ? { predictions: only ?? rowsOf(columns, count) } : { outputs: only ?? byColumn() });
+}
+
+/** Returns an object of values by name for each row. */
+function rowsOf(columns: readonly (readonly [string, readonly unknown[]])[], count: number): unknown[] {
+  return Array.from({ length: count }, (_, row) => {
+    return Object.fromEntries(columns.map(([name, values]) => [name, values[row]]));
+  });
 }

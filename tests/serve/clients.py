@@ -9,6 +9,7 @@ import urllib.request
 
 import numpy as np
 import tritonclient.http as triton
+from prometheus_client.parser import text_string_to_metric_families
 
 url, path = sys.argv[1:]
 with open(path, encoding="utf-8") as file:
@@ -53,6 +54,20 @@ instances = [dict(zip(columns, values)) for values in zip(*columns.values())]
 answer = post("/v1/models/visitors:predict", {"signature_name": "serving_default", "instances": instances})
 found["rows"] = [one["click"] for one in answer["predictions"]]
 found["columns"] = post("/v1/models/visitors/versions/1:predict", {"inputs": columns})["outputs"]["click"]
+
+found["signature"] = post("/v1/models/visitors:predict", {"signature_name": "click", "inputs": columns})["outputs"]
+counted = {}
+with urllib.request.urlopen(f"{url}/metrics") as response:
+    kinds = {}
+    for family in text_string_to_metric_families(response.read().decode()):
+        assert family.documentation and family.name not in kinds, family
+        kinds[family.name] = family.type
+        counted |= {(one.name, *sorted(one.labels.items())): one.value for one in family.samples}
+wanted_kinds = {"gatehouse_requests": "counter", "gatehouse_prediction": "summary", "gatehouse_batch_rows": "histogram"}
+assert wanted_kinds.items() <= kinds.items() and "unknown" not in kinds.values(), kinds
+version = (("model", "visitors"), ("version", "1"))
+assert counted["gatehouse_requests_total", version[0], ("status", "200"), version[1]] >= 10, counted
+assert counted["gatehouse_batch_rows_bucket", ("le", "+Inf"), *version] > 0, counted
 
 try:
     client.infer("visitors", inputs[:1])

@@ -1,37 +1,74 @@
 import { assert, assertEquals } from "@std/assert";
 import { finished, start } from "../programs.ts";
 
-/** Runs `deno task serve` as people do: until it is asked to end, by each of both signals, and with mistakes. */
+/**
+ * Runs `deno task serve` as people do: on every engine, until it is asked to end, by each of both signals, in the middle of
+ * a request too, and with mistakes. Returns the number of runs.
+ */
 export async function commandRuns(): Promise<number> {
-  for (const [signal, wanted] of [["SIGTERM", 0], ["SIGINT", 130]] as const) {
-    const process = start("serve", ["--port", "0", "--json", "--engine", "cpu"]);
+  const model = ["--model", "out/serve"]; // which the first run trains
+  const runs = [
+    ["SIGTERM", 0, ["--engine", "wasm"]],
+    ["SIGINT", 130, [...model, "--engine", "cpu"]],
+    ["SIGTERM", 0, [...model, "--engine", "reference"]],
+    ["SIGTERM", 0, [...model, "--engine", "onnx"]],
+    ["SIGTERM", 0, [...model, "--workers", "2"]],
+  ] as const;
+  const clicks: number[] = [];
+  for (const [signal, wanted, args] of runs) {
+    const process = start("serve", ["--port", "0", "--json", ...args]);
     const lines = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    const { value = "" } = await lines.read();
+    const error = new Response(process.stderr).text();
+    const { value } = await lines.read();
+    if (value === undefined) throw new Error(await error);
     const { url } = JSON.parse(value);
     const body = JSON.stringify({ instances: [{ age: 31, job: "smith" }] });
     const response = await fetch(`${url}/v1/models/visitors:predict`, { method: "POST", body });
     const { predictions: [{ click, like }] } = await response.json();
     assert(click > 0 && click < 1 && like > 0 && like < 1, `${click}, ${like}`);
-    const taken = await finished(start("serve", ["--port", new URL(url).port, "--engine", "cpu"]));
+    clicks.push(click);
+    const { port } = new URL(url);
+    const counts = await (await fetch(`${url}/metrics`, { headers: { connection: "close" } })).text(); // of any worker
+    assert(counts.includes('gatehouse_requests_total{model="visitors",version="1",status="200"} 1\n'), counts);
+    const taken = await finished(start("serve", [...model, "--port", port, "--engine", "cpu"]));
     assertEquals(taken.code, 1, taken.error);
     assert(taken.error.includes("another program listens there"), taken.error);
-    process.kill(signal);
-    const error = new Response(process.stderr).text();
-    assertEquals((await process.status).code, wanted, await error);
+    const answer = await halfway(Number(port), body, () => process.kill(signal));
+    assert(answer.startsWith("HTTP/1.1 200 ") && answer.includes(`"click":${click}`), answer);
+    const { code } = await process.status;
+    assertEquals(code, wanted, await error);
     await lines.cancel();
   }
-  for (
-    const [args, code, text] of [
-      [["--model", "out/no such folder"], 1, "found nothing, wanted a folder"],
-      [["--modle", "out"], 2, "--model"],
-      [["--port", "99999"], 2, "--port"],
-      [["--help"], 0, ""],
-    ] as const
-  ) {
+  for (const click of clicks) assert(Math.abs(click - clicks[0]) < 1e-5, `${clicks}`);
+  const mistakes = [
+    [["--model", "out/no such folder"], 1, "found nothing, wanted a folder"],
+    [["--modle", "out"], 2, "--model"],
+    [["--port", "99999"], 2, "--port"],
+    [["--help"], 0, ""],
+  ] as const;
+  for (const [args, code, text] of mistakes) {
     const ended = await finished(start("serve", args));
     assertEquals(ended.code, code, ended.error);
     assert(`${ended.error}${ended.out}`.includes(text), ended.error);
     assert(!/\.ts:\d/.test(ended.error), ended.error);
   }
-  return 6;
+  return runs.length + mistakes.length;
+}
+
+/** Sends half of a request, does something, sends the other half, and returns the answer. */
+async function halfway(port: number, body: string, then: () => void): Promise<string> {
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  const encoder = new TextEncoder();
+  const head = [
+    "POST /v1/models/visitors:predict HTTP/1.1",
+    "Host: a",
+    "Connection: close",
+    `Content-Length: ${body.length}`,
+  ];
+  await connection.write(encoder.encode(`${head.join("\r\n")}\r\n\r\n${body.slice(0, 9)}`));
+  await new Promise((resolve) => setTimeout(resolve, 100)); // it is being read
+  then();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  await connection.write(encoder.encode(body.slice(9)));
+  return await new Response(connection.readable).text(); // to its end
 }

@@ -1,7 +1,9 @@
 /**
  * Checks that unmodified clients get from a server what the model predicts: `tritonclient` (binary tensors and JSON),
- * `urllib` as any plain client of the Open Inference Protocol and of TensorFlow Serving, and curl as its documentation calls
- * it. Installs `tritonclient` in `out/serve-clients`, and says so where that cannot be done.
+ * KServe's client, `urllib` as any plain client of the Open Inference Protocol and of TensorFlow Serving, and curl as
+ * TensorFlow Serving's documentation calls it; that Prometheus's own parser reads its counts; and that mutated requests get
+ * answers of their own: some of them, with `--full` 20,000. Installs the clients in `out/serve-clients` and
+ * `out/serve-kserve`, and says so where that cannot be done.
  */
 import { assert, assertEquals } from "@std/assert";
 import { openModels, serve } from "../../lib/serve.ts";
@@ -22,6 +24,7 @@ import {
 } from "../../mod.ts";
 import { saveTriton } from "../../lib/onnx.ts";
 import { commandRuns } from "./command.ts";
+import { mutatedRequests } from "./mutated.ts";
 import { pythonOf, ran } from "../environment.ts";
 
 console.log(`deno task serve ends as it should: ok | ${await commandRuns()} passed | 0 failed`);
@@ -30,6 +33,7 @@ const python = await pythonOf("out/serve-clients", [
   "tritonclient[http,grpc]==2.73.0",
   "numpy==2.4.6",
   "onnxruntime==1.32.0",
+  "prometheus_client==0.26.0",
 ]);
 if (python === undefined) Deno.exit(0);
 
@@ -54,15 +58,20 @@ function columnsOf({ count, inputs }: Rows): Record<string, number[][]> {
 const folder = await Deno.makeTempDir({ dir: "out", prefix: "serve-" });
 try {
   await save(model, `${folder}/models/visitors/1`);
+  const requests = Deno.args.includes("--full") ? 20_000 : 1000;
+  const mutated = await mutatedRequests(`${folder}/models/visitors/1`, requests);
+  console.log(`Mutated requests get answers of their own (${mutated}): ok | 1 passed | 0 failed`);
   await Deno.writeTextFile(`${folder}/columns.json`, JSON.stringify(columns));
   const models = await openModels(`${folder}/models`, { engine: reference() });
   const server = serve(models, { port: 0 });
   const clients = await ran(python, ["tests/serve/clients.py", server.url, `${folder}/columns.json`]);
   if ("failed" in clients) throw new Error(`The clients failed: ${clients.failed}`);
   const { error, ...answers } = JSON.parse(clients.out);
-  for (const [client, click] of Object.entries<number[]>(answers)) {
-    assertEquals(click.length, wanted.length, client);
-    click.forEach((found, row) => assert(Math.abs(found - wanted[row]) < 1e-6, `${client}: row ${row} is ${found}`));
+  const ofKserve = await pythonOf("out/serve-kserve", ["kserve==0.21.0"]);
+  if (ofKserve !== undefined) {
+    const kserve = await ran(ofKserve, ["tests/serve/kserve_client.py", server.url, `${folder}/columns.json`]);
+    if ("failed" in kserve) throw new Error(`KServe's client failed: ${kserve.failed}`);
+    Object.assign(answers, JSON.parse(kserve.out));
   }
   assert(error.includes('the input "age" is missing'), error);
   const body = JSON.stringify({ instances: columns.age.map((age, row) => ({ age, job: columns.job[row] })) });
@@ -74,11 +83,25 @@ try {
   for (const click of JSON.parse(triton.out)) {
     click.forEach((found: number, row: number) => assert(Math.abs(found - wanted[row]) < 1e-6, `Triton: ${found}`));
   }
-  const curl = await ran("curl", ["-s", "-d", body, "-X", "POST", `${server.url}/v1/models/visitors:predict`]);
-  if ("failed" in curl) console.log(`SKIPPED: curl, ${curl.failed}`);
+  const curl = async (...args: readonly string[]) => {
+    const found = await ran("curl", ["-s", ...args]);
+    if ("failed" in found) throw new Error(`curl failed: ${found.failed}`);
+    return JSON.parse(found.out);
+  };
+  if ("failed" in await ran("curl", ["--version"])) console.log("SKIPPED: curl is not here");
   else {
-    const { predictions } = JSON.parse(curl.out);
-    predictions.forEach(({ click }: { click: number }, row: number) => assert(Math.abs(click - wanted[row]) < 1e-6));
+    const base = `${server.url}/v1/models/visitors`;
+    const { model_version_status: [{ state }] } = await curl(base);
+    assertEquals(state, "AVAILABLE");
+    assertEquals((await curl(`${base}/metadata`)).model_spec.name, "visitors");
+    const rows = await curl("-d", body, "-X", "POST", `${base}:predict`);
+    answers["curl, rows"] = rows.predictions.map(({ click }: { click: number }) => click);
+    const byColumn = await curl("-X", "POST", `${base}/versions/1:predict`, "-d", JSON.stringify({ inputs: columns }));
+    answers["curl, columns"] = byColumn.outputs.click;
+  }
+  for (const [client, click] of Object.entries<number[]>(answers)) {
+    assertEquals(click.length, wanted.length, client);
+    click.forEach((found, row) => assert(Math.abs(found - wanted[row]) < 1e-6, `${client}: row ${row} is ${found}`));
   }
   await server.close();
   await models.close();
