@@ -17,7 +17,7 @@ export function logReader(): LogReader {
     take: (log, ended) => {
       if (log.length < at) at = 0;
       const end = ended ? log.length : log.lastIndexOf("\n") + 1;
-      const lines = log.slice(at, Math.max(at, end)).split("\n").map((line) => line.trim()).filter((line) =>
+      const lines = log.slice(at, Math.max(at, end)).split("\n").map((line) => line.trimEnd()).filter((line) =>
         line !== ""
       );
       at = Math.max(at, end);
