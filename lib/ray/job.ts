@@ -39,11 +39,13 @@ export interface JobFolders {
   readonly job: string;
   /** The folder that all machines share, for encoded rows, checkpoints and the result. */
   readonly storage: string;
+  /** The folder of the encoded rows within the storage, which several jobs of the same features may have. Default `"data"`. */
+  readonly data?: string;
 }
 
 /** A job that was written. */
-export interface WrittenJob extends JobFolders {
-  /** What its `job.json` holds. */
+export interface WrittenJob extends Omit<JobFolders, "data"> {
+  /** The contents of its `job.json`. */
   readonly described: Job;
 }
 
@@ -54,6 +56,7 @@ export interface WrittenJob extends JobFolders {
  *
  * @param from A spec, whose parameters begin by the option `seed`, or a model, whose own they are.
  * @param data The rows to train on.
+ * @param folders The folders that are written; those above them are made.
  * @throws {TypeError | RangeError} if an option is unknown, out of range, or one that the cluster does not follow, or rows do
  * not fit the model.
  * @throws {Error} if a file cannot be read or written.
@@ -62,11 +65,13 @@ export async function writeJob<Tasks extends string>(
   from: Spec<Tasks> | Model<Tasks>,
   data: Data,
   options: JobOptions<NoInfer<Tasks>>,
-  { job, storage }: JobFolders,
+  folders: JobFolders,
 ): Promise<WrittenJob> {
+  const { job, storage, data: dataFolder = "data" } = folders;
   const set = jobSettings(options);
   checkPath(job, action);
   checkPath(storage, action);
+  checkPath(dataFolder, action);
   const begin = await beginningOf(from, set.seed);
   const { plan: { spec, layout, tables } } = begin;
   const { given } = set;
@@ -81,7 +86,7 @@ export async function writeJob<Tasks extends string>(
     throw new RangeError(`Cannot ${action}: no row has a label of any task (all are missing, or the weights 0)`);
   }
   const validation = given.validation && await encoded(given.validation, "validation");
-  const { described, files } = jobOf(set, begin, slots, { train, validation });
+  const { described, files } = jobOf(set, begin, slots, { folder: dataFolder, train, validation });
   await writeFolder(job, { ...files, [jobFile]: `${JSON.stringify(described, undefined, 1)}\n` }, {
     owns: (names) => names.includes(jobFile),
     mark: { file: jobFile, text: jobFormat },
@@ -91,7 +96,7 @@ export async function writeJob<Tasks extends string>(
 }
 
 const action = "write job";
-const [jobFile, arraysFile, dataFolder] = ["job.json", "arrays.safetensors", "data"];
+const [jobFile, arraysFile] = ["job.json", "arrays.safetensors"];
 
 /** A model before its first step. */
 interface Beginning {
@@ -131,6 +136,7 @@ const mostGroupRows = 2 ** 14;
 
 /** Encoded rows to train and to evaluate on. */
 interface CodedData {
+  readonly folder: string;
   readonly train: Coded;
   readonly validation: Coded | undefined;
 }
@@ -158,7 +164,7 @@ function jobOf(
   const described: Job = {
     ...{ format: jobFormat, name, seed, ...lanes, shuffle: given.shuffle, apart: looksAcross(plan) },
     data: {
-      folder: dataFolder,
+      folder: data.folder,
       train: groupsOf(data.train),
       validation: data.validation ? groupsOf(data.validation) : null,
     },

@@ -12,7 +12,7 @@ export interface StepNumbers {
   readonly arrays: Readonly<Record<string, Tensor>>;
 }
 
-/** What follows rates: the table at a place, and the optimiser of a weighting. */
+/** The optimisers of a job beside those of parameters. */
 export interface Followers {
   /** The optimisers of trained tables, by path, in their order. */
   readonly tables: ReadonlyMap<string, VectorOptimiser>;

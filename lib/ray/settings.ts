@@ -68,7 +68,7 @@ export function jobSettings<Tasks extends string>(options: JobOptions<Tasks>): J
     : undefined;
   if (away !== undefined) throw new TypeError(`Cannot ${action}: ${away} is of train() alone: ${refused[away]}`);
   const { name = "gatehouse", seed = 0, lanes, window = 2 ** 17, groupRows, shards = 4, checkpoint, ...training } =
-    optionsOf(action, options, [...own, ...kept], ["shuffle"]);
+    optionsOf(action, options, jobOptionNames, ["shuffle"]);
   checkText(action, "name", name);
   if (!Number.isSafeInteger(seed)) {
     throw new RangeError(`Cannot ${action}: seed must be a whole number, found ${kindOf(seed)}`);
@@ -86,18 +86,11 @@ export function jobSettings<Tasks extends string>(options: JobOptions<Tasks>): J
 }
 
 const action = "write job";
-const own = ["name", "seed", "lanes", "window", "groupRows", "shards", "checkpoint"];
-const kept = [
-  "epochs",
-  "steps",
-  "batch",
-  "optimiser",
-  "parts",
-  "vectors",
-  "weighting",
-  "validation",
-  "evaluate",
-  "signal",
+/** The names of the options of a job. */
+export const jobOptionNames: readonly string[] = [
+  ...["name", "seed", "lanes", "window", "groupRows", "shards", "checkpoint"],
+  ...["epochs", "steps", "batch", "optimiser", "parts", "vectors", "weighting"],
+  ...["shuffle", "validation", "evaluate", "signal"],
 ];
 
 /**
