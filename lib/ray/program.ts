@@ -1342,17 +1342,16 @@ class Shard:
         self.vectors: dict[str, Floats] = {}
         self.state: dict[str, Floats] = {}
         self.updates: dict[str, Run] = {}
-        for table in self.job.tables:
-            if table.update is not None:
-                self.updates[table.path] = load_graph(self.job.folder, table.update, 1)
         self.step = 0  # the steps that have changed the vectors
         self.sent: dict[int, Sent] = {}
         self.sums: Sent = {}
         self.changed = asyncio.Condition()
 
-    async def begin(self, checkpoint: str | None, step: int) -> int:
-        """Reads or draws the vectors as they are after a step; returns their bytes."""
+    async def begin(self, checkpoint: str | None, step: int) -> None:
+        """Reads or draws the vectors as they are after a step."""
         for table in self.job.tables:
+            if table.update is not None:
+                self.updates[table.path] = load_graph(self.job.folder, table.update, 1)
             rows = table.rows_on(self.number, self.count)
             if checkpoint is None:
                 self.vectors[table.path] = _first(self.job.folder, table, self.number, self.count)
@@ -1363,7 +1362,6 @@ class Shard:
             self.vectors[table.path] = np.array(kept[table.path])
             self.state[table.path] = np.array(states[table.path])
         self.step = step
-        return sum(array.nbytes for array in [*self.vectors.values(), *self.state.values()])
 
     async def read(self, step: int, wanted: Mapping[str, Places]) -> dict[str, Floats]:
         """The vectors of some rows as a step reads them: after the one before it."""
@@ -2021,7 +2019,7 @@ import ray
 from ray.actor import ActorHandle
 
 from .errors import Lost, Refusal
-from .graphs import load_graph, number
+from .graphs import Run, load_graph, number
 from .job import Job, Noise, read_job
 from .rows import Rows, ahead, check_groups, joined, lane_batches, read_group
 from .sums import AllReduce, alone, by_collective, by_objects
@@ -2064,7 +2062,9 @@ class Worker:
     def __init__(self, folder: str, storage: str, threads: int) -> None:
         self.job = read_job(Path(folder))
         self.data = Path(storage) / self.job.data
-        self.run_of = {name: load_graph(self.job.folder, graph, threads) for name, graph in self.job.graphs.items()}
+        self.threads = threads
+        self.run_of: dict[str, Run] = {}
+        self.taken: list[Any] = []
         self.place = Place(0, 1, "alone", "", (), ())
         self.allreduce: AllReduce = alone
         self.weighting = weighting_of(self.job)
@@ -2078,11 +2078,13 @@ class Worker:
         self.totals: Floats | None = None
 
     def ready(self) -> bool:
-        """Returns once the worker is there and has loaded its graphs."""
+        """Returns once the worker is there."""
         return True
 
     def check(self, rank: int, workers: int) -> None:
-        """Makes sure that the rows of this worker can be read."""
+        """Loads the graphs, and makes sure that the rows of this worker can be read."""
+        job = self.job
+        self.run_of = {name: load_graph(job.folder, graph, self.threads) for name, graph in job.graphs.items()}
         groups = [group for lane in self._lanes(rank, workers) for group in self.job.lane_groups(lane)]
         check_groups(self.job, self.data, [*groups, *self.job.validation[rank::workers]])
 
@@ -2122,8 +2124,9 @@ class Worker:
                 lanes = self._lanes(self.place.rank, self.place.workers)
                 self.batches = [lane_batches(self.job, self.data, lane, self.step + 1) for lane in lanes]
             records = [self._step() for _ in range(count)]
-        except ray.exceptions.RayError as error:  # a shard or an adder is gone
-            raise Lost(f"a process of the training is gone: {error.__class__.__name__}") from error
+            self._wait()
+        except ray.exceptions.RayError as error:
+            raise _raised(error) from error
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         return {"records": records if self.place.rank == 0 else [], "peak": peak}
 
@@ -2237,9 +2240,15 @@ class Worker:
         if self.place.rank == 0:
             limit = job.clip_norm
             scale = limit / norm if limit is not None and norm > limit else 1.0
-            for shard in self.place.shards:
-                shard.take.remote(step, scale, scalars)
+            self._wait()
+            self.taken = [shard.take.remote(step, scale, scalars) for shard in self.place.shards]
         return norm
+
+    def _wait(self) -> None:
+        """Waits for the shards to have taken the last step: an error there is one of this worker."""
+        taken, self.taken = self.taken, []
+        if taken:
+            ray.get(taken)
 
     def _named(self, graph: str, given: Mapping[str, Array]) -> dict[str, Array]:
         """The inputs of a graph by their names: those that come from one place have its name."""
@@ -2295,7 +2304,7 @@ class Worker:
 
             return [self._evaluated(place, rows) for place, rows in ahead(pieces)]
         except ray.exceptions.RayError as error:
-            raise Lost(f"a process of the training is gone: {error.__class__.__name__}") from error
+            raise _raised(error) from error
 
     def _evaluated(self, place: int, rows: Rows) -> dict[str, Any]:
         """The outputs of a row group: sums of losses and weights, and the rows' predictions and labels by task."""
@@ -2403,6 +2412,14 @@ class _Layout:
 
 _ROLES = ("gradient", "kept", "total", "loss", "auxiliary", "dropped")
 _SHARED = ("auxiliary", "dropped")
+
+
+def _raised(error: ray.exceptions.RayError) -> Exception:
+    """What a call of another actor has raised; that it is lost, if it is gone."""
+    cause = error.cause if isinstance(error, ray.exceptions.RayTaskError) else None
+    if cause is not None and not isinstance(cause, ray.exceptions.RayError):
+        return cause  # type: ignore[no-any-return]
+    return Lost(f"a process of the training is gone: {type(cause or error).__name__}")
 
 
 def _scalars(job: Job) -> dict[str, Any]:

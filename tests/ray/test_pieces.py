@@ -114,6 +114,7 @@ class Pieces(unittest.TestCase):
         """A step whose loss is not finite is not taken, and its error names task, step and remedy."""
         write_job(Made(), self.folder / "job", self.folder)
         worker = Worker(str(self.folder / "job"), str(self.folder), 1)
+        worker.check(0, 1)
         worker.begin(Place(0, 1, "alone", "", (), ()), None, 0)
         worker.run(3)
         worker.state["parameters"] = worker.state["parameters"] * np.float32(1e30)

@@ -28,17 +28,16 @@ class Shard:
         self.vectors: dict[str, Floats] = {}
         self.state: dict[str, Floats] = {}
         self.updates: dict[str, Run] = {}
-        for table in self.job.tables:
-            if table.update is not None:
-                self.updates[table.path] = load_graph(self.job.folder, table.update, 1)
         self.step = 0  # the steps that have changed the vectors
         self.sent: dict[int, Sent] = {}
         self.sums: Sent = {}
         self.changed = asyncio.Condition()
 
-    async def begin(self, checkpoint: str | None, step: int) -> int:
-        """Reads or draws the vectors as they are after a step; returns their bytes."""
+    async def begin(self, checkpoint: str | None, step: int) -> None:
+        """Reads or draws the vectors as they are after a step."""
         for table in self.job.tables:
+            if table.update is not None:
+                self.updates[table.path] = load_graph(self.job.folder, table.update, 1)
             rows = table.rows_on(self.number, self.count)
             if checkpoint is None:
                 self.vectors[table.path] = _first(self.job.folder, table, self.number, self.count)
@@ -49,7 +48,6 @@ class Shard:
             self.vectors[table.path] = np.array(kept[table.path])
             self.state[table.path] = np.array(states[table.path])
         self.step = step
-        return sum(array.nbytes for array in [*self.vectors.values(), *self.state.values()])
 
     async def read(self, step: int, wanted: Mapping[str, Places]) -> dict[str, Floats]:
         """The vectors of some rows as a step reads them: after the one before it."""

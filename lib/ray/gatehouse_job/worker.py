@@ -12,7 +12,7 @@ import ray
 from ray.actor import ActorHandle
 
 from .errors import Lost, Refusal
-from .graphs import load_graph, number
+from .graphs import Run, load_graph, number
 from .job import Job, Noise, read_job
 from .rows import Rows, ahead, check_groups, joined, lane_batches, read_group
 from .sums import AllReduce, alone, by_collective, by_objects
@@ -55,7 +55,9 @@ class Worker:
     def __init__(self, folder: str, storage: str, threads: int) -> None:
         self.job = read_job(Path(folder))
         self.data = Path(storage) / self.job.data
-        self.run_of = {name: load_graph(self.job.folder, graph, threads) for name, graph in self.job.graphs.items()}
+        self.threads = threads
+        self.run_of: dict[str, Run] = {}
+        self.taken: list[Any] = []
         self.place = Place(0, 1, "alone", "", (), ())
         self.allreduce: AllReduce = alone
         self.weighting = weighting_of(self.job)
@@ -69,11 +71,13 @@ class Worker:
         self.totals: Floats | None = None
 
     def ready(self) -> bool:
-        """Returns once the worker is there and has loaded its graphs."""
+        """Returns once the worker is there."""
         return True
 
     def check(self, rank: int, workers: int) -> None:
-        """Makes sure that the rows of this worker can be read."""
+        """Loads the graphs, and makes sure that the rows of this worker can be read."""
+        job = self.job
+        self.run_of = {name: load_graph(job.folder, graph, self.threads) for name, graph in job.graphs.items()}
         groups = [group for lane in self._lanes(rank, workers) for group in self.job.lane_groups(lane)]
         check_groups(self.job, self.data, [*groups, *self.job.validation[rank::workers]])
 
@@ -113,8 +117,9 @@ class Worker:
                 lanes = self._lanes(self.place.rank, self.place.workers)
                 self.batches = [lane_batches(self.job, self.data, lane, self.step + 1) for lane in lanes]
             records = [self._step() for _ in range(count)]
-        except ray.exceptions.RayError as error:  # a shard or an adder is gone
-            raise Lost(f"a process of the training is gone: {error.__class__.__name__}") from error
+            self._wait()
+        except ray.exceptions.RayError as error:
+            raise _raised(error) from error
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         return {"records": records if self.place.rank == 0 else [], "peak": peak}
 
@@ -228,9 +233,15 @@ class Worker:
         if self.place.rank == 0:
             limit = job.clip_norm
             scale = limit / norm if limit is not None and norm > limit else 1.0
-            for shard in self.place.shards:
-                shard.take.remote(step, scale, scalars)
+            self._wait()
+            self.taken = [shard.take.remote(step, scale, scalars) for shard in self.place.shards]
         return norm
+
+    def _wait(self) -> None:
+        """Waits for the shards to have taken the last step: an error there is one of this worker."""
+        taken, self.taken = self.taken, []
+        if taken:
+            ray.get(taken)
 
     def _named(self, graph: str, given: Mapping[str, Array]) -> dict[str, Array]:
         """The inputs of a graph by their names: those that come from one place have its name."""
@@ -286,7 +297,7 @@ class Worker:
 
             return [self._evaluated(place, rows) for place, rows in ahead(pieces)]
         except ray.exceptions.RayError as error:
-            raise Lost(f"a process of the training is gone: {error.__class__.__name__}") from error
+            raise _raised(error) from error
 
     def _evaluated(self, place: int, rows: Rows) -> dict[str, Any]:
         """The outputs of a row group: sums of losses and weights, and the rows' predictions and labels by task."""
@@ -394,6 +405,14 @@ class _Layout:
 
 _ROLES = ("gradient", "kept", "total", "loss", "auxiliary", "dropped")
 _SHARED = ("auxiliary", "dropped")
+
+
+def _raised(error: ray.exceptions.RayError) -> Exception:
+    """What a call of another actor has raised; that it is lost, if it is gone."""
+    cause = error.cause if isinstance(error, ray.exceptions.RayTaskError) else None
+    if cause is not None and not isinstance(cause, ray.exceptions.RayError):
+        return cause  # type: ignore[no-any-return]
+    return Lost(f"a process of the training is gone: {type(cause or error).__name__}")
 
 
 def _scalars(job: Job) -> dict[str, Any]:
