@@ -30,7 +30,7 @@ export async function* follow<Tasks extends string>(
   for (let again = 2;;) {
     const state = await jobs.state(id, signal);
     if (state === undefined) throw new Error(`Cannot ${action}: the cluster knows no job ${id}`);
-    const isOver = !["PENDING", "RUNNING"].includes(state.status);
+    const isOver = !isOn(state);
     const begun = Date.now();
     const log = await logOf(jobs, id, signal);
     const took = Date.now() - begun;
@@ -79,12 +79,39 @@ function failure(
   return new Error([`${at}: ${words}`, ...reader.last().map((line) => `  | ${line}`)].join("\n"));
 }
 
+/**
+ * Resolves when a job has ended well.
+ *
+ * @throws {Error} if it failed or was stopped, with its own words, or the cluster is not reached.
+ */
+export async function endOf(
+  jobs: RayJobs,
+  id: string,
+  { action, every, signal }: Omit<Following, "report">,
+): Promise<void> {
+  for (;; await waited(every, signal)) {
+    const state = await jobs.state(id, signal);
+    if (state === undefined) throw new Error(`Cannot ${action}: the cluster knows no job ${id}`);
+    if (state.status === "SUCCEEDED") return;
+    if (isOn(state)) continue;
+    const reader = logReader();
+    const records = reader.take(await logOf(jobs, id, signal) ?? "", true).map((line) => recordOf(line));
+    const failed = records.findLast((record) => record?.kind === "failed");
+    throw failure(action, id, state, failed?.failed, reader);
+  }
+}
+
+/** Returns true if a job has not ended. */
+function isOn({ status }: JobState): boolean {
+  return status === "PENDING" || status === "RUNNING";
+}
+
 /** Stops a job, and resolves when it has ended, or some seconds later. */
 export async function stopJob(jobs: RayJobs, id: string, every: number): Promise<void> {
   await jobs.stop(id);
   for (const begun = Date.now(); Date.now() < begun + 20_000;) {
     const state = await jobs.state(id);
-    if (state === undefined || !["PENDING", "RUNNING"].includes(state.status)) return;
+    if (state === undefined || !isOn(state)) return;
     await waited(Math.min(every, 1000));
   }
 }
