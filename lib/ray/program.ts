@@ -1144,6 +1144,7 @@ def _parser() -> argparse.ArgumentParser:
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -1235,8 +1236,7 @@ def _numbers(found: pa.ChunkedArray, column: Column) -> Array:
 def lane_batches(job: Job, folder: Path, lane: int, step: int) -> Iterator[Rows | None]:
     """The rows that a lane gives to each step from one on (counted from 1), None where it gives none; endless."""
     size = job.window
-    first = ((step - 1) % job.steps_per_epoch) * job.share // size
-    windows = ahead(lambda: _windows(job, folder, lane, job.epoch_of(step), first))
+    windows: Iterator[tuple[npt.NDArray[np.int64], Rows]] | None = None
     at = -1  # the window that is held
     order: npt.NDArray[np.int64] = np.zeros(0, np.int64)
     rows: Rows = {}
@@ -1247,6 +1247,8 @@ def lane_batches(job: Job, folder: Path, lane: int, step: int) -> Iterator[Rows 
             continue
         begin = ((now - 1) % job.steps_per_epoch) * job.share
         key = job.epoch_of(now) * 2**32 + begin // size
+        if windows is None:  # at the first step to which the lane gives rows
+            windows = ahead(partial(_windows, job, folder, lane, job.epoch_of(now), begin // size))
         if key != at:
             order, rows = next(windows)
             at = key
@@ -1568,7 +1570,8 @@ class Adder:
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -1613,7 +1616,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Array], metadata: Mapping[st
     digest = hashlib.sha256()
     size = 0
     with path.open("xb") as file:
-        for piece in (len(text).to_bytes(8, "little"), text, *(_bytes(array) for array in tensors.values())):
+        pieces: Iterator[bytes | memoryview] = (_bytes(array) for array in tensors.values())
+        for piece in chain([len(text).to_bytes(8, "little"), text], pieces):
             file.write(piece)
             digest.update(piece)
             size += len(piece)
@@ -1622,9 +1626,9 @@ def write_tensors(path: Path, tensors: Mapping[str, Array], metadata: Mapping[st
     return {"sha256": digest.hexdigest(), "bytes": size}
 
 
-def _bytes(array: Array) -> memoryview:
+def _bytes(array: Array) -> bytes | memoryview:
     flat = np.ascontiguousarray(array).reshape(-1)
-    return memoryview(flat.view(np.uint8)) if flat.size > 0 else memoryview(b"")
+    return flat.view(np.uint8).data if flat.size > 0 else b""
 
 
 def sha256_of(path: Path) -> str:
@@ -1750,7 +1754,8 @@ def _logarithm(word: Doubles) -> Doubles:
     near = (word + 0.5) * scales[zeros]
     s = (near - 1) / (near + 1)
     total = _sum(s * s, tuple(1 / odd for odd in range(21, 0, -2)))
-    return 2 * s * total - (zeros + 0.5) * math.log(2)
+    found: Doubles = 2 * s * total - (zeros + 0.5) * math.log(2)
+    return found
 
 
 _SINE = (-1 / 1307674368000, 1 / 6227020800, -1 / 39916800, 1 / 362880, -1 / 5040, 1 / 120, -1 / 6)
@@ -1964,7 +1969,8 @@ class _Dwa:
             ratios = means[1] / means[2]
         ratios = np.where(np.isfinite(ratios), ratios, 1.0)
         powers = np.exp((ratios - ratios.max()) / self.temperature)
-        return self.tasks * powers / powers.sum()
+        factors: Doubles = self.tasks * powers / powers.sum()
+        return factors
 
     def next(self, epoch: int, losses: Doubles, labelled: npt.NDArray[np.bool_], scalars: Mapping[str, float]) -> None:
         self._move(epoch)
@@ -2281,7 +2287,8 @@ class Worker:
         size, row = int(np.prod(extent["shape"])), extent["row"]
         count = size // row["length"] if row["length"] else 0
         places = extent["start"] + np.arange(count)[:, None] * row["apart"] + np.arange(row["length"])
-        return self.state["parameters"][places.reshape(-1)].reshape(extent["shape"])
+        found: Floats = self.state["parameters"][places.reshape(-1)].reshape(extent["shape"])
+        return found
 
     def write(self, folder: str) -> dict[str, Any]:
         """Writes the parameters and what training keeps beside them; returns the files' digests by name."""

@@ -53,12 +53,13 @@ class Pieces(unittest.TestCase):
         for lane in range(3):
             batches = list(lane_batches(job, self.folder / "data", lane, 1))
             self.assertEqual(len(batches), job.steps)
-            for step in (1, 2, 13, job.steps_per_epoch, job.steps_per_epoch + 9):
-                again = next(lane_batches(job, self.folder / "data", lane, step))
-                expected = batches[step - 1]
-                self.assertEqual(again is None, expected is None)
-                if again is not None and expected is not None:
-                    np.testing.assert_array_equal(again["x"], expected["x"])
+            for step in (1, 2, 13, *range(job.steps_per_epoch - 3, job.steps + 1, 2)):
+                again = list(lane_batches(job, self.folder / "data", lane, step))
+                self.assertEqual(len(again), job.steps - step + 1)
+                for found, expected in zip(again, batches[step - 1 :], strict=True):
+                    self.assertEqual(found is None, expected is None)
+                    if found is not None and expected is not None:
+                        np.testing.assert_array_equal(found["x"], expected["x"])
             epochs = [batches[: job.steps_per_epoch], batches[job.steps_per_epoch :]]
             first, second = (np.concatenate([rows["x"] for rows in epoch if rows is not None]) for epoch in epochs)
             self.assertFalse((first == second).all())

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -93,8 +94,7 @@ def _numbers(found: pa.ChunkedArray, column: Column) -> Array:
 def lane_batches(job: Job, folder: Path, lane: int, step: int) -> Iterator[Rows | None]:
     """The rows that a lane gives to each step from one on (counted from 1), None where it gives none; endless."""
     size = job.window
-    first = ((step - 1) % job.steps_per_epoch) * job.share // size
-    windows = ahead(lambda: _windows(job, folder, lane, job.epoch_of(step), first))
+    windows: Iterator[tuple[npt.NDArray[np.int64], Rows]] | None = None
     at = -1  # the window that is held
     order: npt.NDArray[np.int64] = np.zeros(0, np.int64)
     rows: Rows = {}
@@ -105,6 +105,8 @@ def lane_batches(job: Job, folder: Path, lane: int, step: int) -> Iterator[Rows 
             continue
         begin = ((now - 1) % job.steps_per_epoch) * job.share
         key = job.epoch_of(now) * 2**32 + begin // size
+        if windows is None:  # at the first step to which the lane gives rows
+            windows = ahead(partial(_windows, job, folder, lane, job.epoch_of(now), begin // size))
         if key != at:
             order, rows = next(windows)
             at = key

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Array], metadata: Mapping[st
     digest = hashlib.sha256()
     size = 0
     with path.open("xb") as file:
-        for piece in (len(text).to_bytes(8, "little"), text, *(_bytes(array) for array in tensors.values())):
+        pieces: Iterator[bytes | memoryview] = (_bytes(array) for array in tensors.values())
+        for piece in chain([len(text).to_bytes(8, "little"), text], pieces):
             file.write(piece)
             digest.update(piece)
             size += len(piece)
@@ -57,9 +59,9 @@ def write_tensors(path: Path, tensors: Mapping[str, Array], metadata: Mapping[st
     return {"sha256": digest.hexdigest(), "bytes": size}
 
 
-def _bytes(array: Array) -> memoryview:
+def _bytes(array: Array) -> bytes | memoryview:
     flat = np.ascontiguousarray(array).reshape(-1)
-    return memoryview(flat.view(np.uint8)) if flat.size > 0 else memoryview(b"")
+    return flat.view(np.uint8).data if flat.size > 0 else b""
 
 
 def sha256_of(path: Path) -> str:

@@ -115,7 +115,8 @@ def _logarithm(word: Doubles) -> Doubles:
     near = (word + 0.5) * scales[zeros]
     s = (near - 1) / (near + 1)
     total = _sum(s * s, tuple(1 / odd for odd in range(21, 0, -2)))
-    return 2 * s * total - (zeros + 0.5) * math.log(2)
+    found: Doubles = 2 * s * total - (zeros + 0.5) * math.log(2)
+    return found
 
 
 _SINE = (-1 / 1307674368000, 1 / 6227020800, -1 / 39916800, 1 / 362880, -1 / 5040, 1 / 120, -1 / 6)

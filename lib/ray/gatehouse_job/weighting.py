@@ -63,7 +63,8 @@ class _Dwa:
             ratios = means[1] / means[2]
         ratios = np.where(np.isfinite(ratios), ratios, 1.0)
         powers = np.exp((ratios - ratios.max()) / self.temperature)
-        return self.tasks * powers / powers.sum()
+        factors: Doubles = self.tasks * powers / powers.sum()
+        return factors
 
     def next(self, epoch: int, losses: Doubles, labelled: npt.NDArray[np.bool_], scalars: Mapping[str, float]) -> None:
         self._move(epoch)

@@ -274,7 +274,8 @@ class Worker:
         size, row = int(np.prod(extent["shape"])), extent["row"]
         count = size // row["length"] if row["length"] else 0
         places = extent["start"] + np.arange(count)[:, None] * row["apart"] + np.arange(row["length"])
-        return self.state["parameters"][places.reshape(-1)].reshape(extent["shape"])
+        found: Floats = self.state["parameters"][places.reshape(-1)].reshape(extent["shape"])
+        return found
 
     def write(self, folder: str) -> dict[str, Any]:
         """Writes the parameters and what training keeps beside them; returns the files' digests by name."""
