@@ -18,6 +18,7 @@
 export type { RayEvent } from "./ray/records.ts";
 export type { Cluster } from "./ray/request.ts";
 export { attach, type AttachOptions, type ListenOptions, type RayResult, type RayRun } from "./ray/run.ts";
+export { searchOnRay, type SearchOptions, type Trial, type TrialResult } from "./ray/search.ts";
 export type { JobOptions } from "./ray/settings.ts";
 export type { Storage } from "./ray/storage.ts";
 export type { ClusterOptions } from "./ray/submit.ts";

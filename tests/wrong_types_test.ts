@@ -433,6 +433,30 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     ],
   },
   ray: {
+    searchOnRay: () => [
+      { one: { spec, batch: 2 } },
+      options({
+        cluster,
+        storage: "out/nowhere/ray",
+        data,
+        validation: data,
+        epochs: 2,
+        watch: { task: "a" },
+        atOnce: 1,
+      }),
+    ],
+    trainOnRay: () => [
+      spec,
+      options({
+        cluster,
+        storage: "out/nowhere/ray",
+        data,
+        workers: 1,
+        packages: ["onnxruntime"],
+        resume: true,
+        epochs: 1,
+      }),
+    ],
     attach: () => ["gh-1", options({ cluster, onAbort: "leave", every: 1, storage: "out/nowhere/ray", signal })],
   },
   svg: {

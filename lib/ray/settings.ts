@@ -86,6 +86,9 @@ export function jobSettings<Tasks extends string>(options: JobOptions<Tasks>): J
 }
 
 const action = "write job";
+/** The names of options that the cluster does not follow, each refused with the way out. */
+export const refusedNames: readonly string[] = Object.keys(refused);
+
 /** The names of the options of a job. */
 export const jobOptionNames: readonly string[] = [
   ...["name", "seed", "lanes", "window", "groupRows", "shards", "checkpoint"],

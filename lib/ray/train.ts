@@ -3,8 +3,9 @@ import type { Data } from "../model/pieces.ts";
 import type { Model } from "../model/model.ts";
 import type { Spec } from "../spec/spec.ts";
 import { writeJob } from "./job.ts";
+import type { Written } from "./storage.ts";
 import { listenNames, type RayRun, runOf } from "./run.ts";
-import { jobOptionNames, type JobOptions, jobSettings } from "./settings.ts";
+import { jobOptionNames, type JobOptions, jobSettings, refusedNames } from "./settings.ts";
 import { clusterNames, type ClusterOptions, newId, readied, type Ready, send } from "./submit.ts";
 
 /** The options of {@linkcode trainOnRay}: those of the cluster, and most of `train`'s. */
@@ -48,7 +49,7 @@ export async function trainOnRay<Tasks extends string>(
   from: Spec<Tasks> | Model<Tasks>,
   options: TrainOnRayOptions<NoInfer<Tasks>>,
 ): Promise<RayRun<Tasks>> {
-  const names = [...listenNames, ...clusterNames, "data", "id", ...jobOptionNames];
+  const names = [...listenNames, ...clusterNames, "data", "id", ...jobOptionNames, ...refusedNames];
   const given = optionsOf(action, options, names, ["resume", "shuffle"]);
   jobSettings(jobOptionsOf(given)); // a mistake is found before the cluster is asked
   const ready = await readied(action, given);
@@ -57,10 +58,11 @@ export async function trainOnRay<Tasks extends string>(
 
 const action = "train on Ray";
 
-/** The folders of a job: its storage under both names, and that of its encoded rows, from there. */
-export interface JobPlaces {
-  readonly storage: { readonly here: string; readonly cluster: string };
+/** The places of a job: its storage, the folder of its encoded rows, from there, and more words for the program. */
+interface JobPlaces {
+  readonly storage: Written;
   readonly data: string;
+  readonly words?: readonly string[];
 }
 
 /** Writes the job of a training and sends it to a cluster that is ready. */
@@ -68,7 +70,7 @@ export async function started<Tasks extends string>(
   from: Spec<Tasks> | Model<Tasks>,
   given: Omit<TrainOnRayOptions<Tasks>, "cluster" | "storage">,
   ready: Ready,
-  { storage, data }: JobPlaces,
+  { storage, data, words: more = [] }: JobPlaces,
 ): Promise<RayRun<Tasks>> {
   const { listening, workers, jobs } = ready;
   const { name = "gatehouse", id = newId(), resume = false } = given;
@@ -83,12 +85,20 @@ export async function started<Tasks extends string>(
     const advice = "wanted fewer workers, or more lanes by lanes, batch and groupRows";
     throw new RangeError(`Cannot ${action}: ${workers} workers share ${lanes.length} lanes of row groups: ${advice}`);
   }
-  const words = ["--job", `${storage.cluster}/job`, "--storage", storage.cluster, resume ? "--resume" : "--fresh"];
+  const words = [
+    "--job",
+    `${storage.cluster}/job`,
+    "--storage",
+    storage.cluster,
+    resume ? "--resume" : "--fresh",
+    ...more,
+  ];
   await send(ready, { id, words, name });
   return runOf(jobs, id, { ...listening, storage: storage.here === storage.cluster ? storage.here : storage });
 }
 
 /** Returns the options that the job is written by. */
 function jobOptionsOf<Tasks extends string>(given: Partial<TrainOnRayOptions<Tasks>>): JobOptions<Tasks> {
-  return Object.fromEntries(Object.entries(given).filter(([name]) => jobOptionNames.includes(name)));
+  const names = [...jobOptionNames, ...refusedNames.filter((name) => name !== "resume")];
+  return Object.fromEntries(Object.entries(given).filter(([name]) => names.includes(name)));
 }
