@@ -57,15 +57,13 @@ def write_checkpoint(job: Job, storage: Path, step: int, rows: int, write: Calla
 
 
 def _model_files(job: Job, folder: Path, files: Files) -> Files:
-    """Adds what makes a folder a model that can be loaded: the files of the template, and an index of shards."""
-    template = job.folder / job.raw["model"]["folder"]
+    """Adds what makes a folder a model that can be loaded: its other files, and an index of shards."""
     found: Files = {}
-    for path in sorted(template.rglob("*")):
-        name = path.relative_to(template).as_posix()
-        if path.is_file() and name != "params.safetensors":
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, folder / name)
-            found[name] = {"sha256": sha256_of(path), "bytes": path.stat().st_size}
+    for name in job.raw["model"]["files"]:
+        path = job.folder / name
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / name)
+        found[name] = {"sha256": sha256_of(path), "bytes": path.stat().st_size}
     if job.tables:
         _write_text(folder / INDEX, json.dumps(_index(job, files), indent=2))
         found[INDEX] = {"sha256": sha256_of(folder / INDEX), "bytes": (folder / INDEX).stat().st_size}
@@ -1089,9 +1087,8 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, _stopped)
     _pickle_by_value()
     try:
-        address = None if options.address == "local" else options.address
         try:
-            ray.init(address=address, log_to_driver=options.debug, ignore_reinit_error=True)
+            ray.init(address=options.address, log_to_driver=options.debug, ignore_reinit_error=True)
         except (ConnectionError, RuntimeError) as error:
             raise Refusal(
                 f"Cannot reach Ray: {error}", options.address, "start a head by \`ray start --head\`"
@@ -1993,7 +1990,8 @@ class _Graph:
     def next(self, epoch: int, losses: Doubles, labelled: npt.NDArray[np.bool_], scalars: Mapping[str, float]) -> None:
         numbers = {name: number(value) for name, value in scalars.items()}
         given = {"losses": losses.astype(np.float32), "labelled": labelled.astype(np.float32)}
-        found = self.run({**numbers, **self.state, **given})
+        by_name = {one.name: given[one.origin] for one in self.graph.inputs if one.origin in given}
+        found = self.run({**numbers, **self.state, **by_name})
         for output in self.graph.outputs:
             if output.role == "state":
                 self.state[output.name] = found[output.name]
@@ -2258,9 +2256,8 @@ class Worker:
 
     def _named(self, graph: str, given: Mapping[str, Array]) -> dict[str, Array]:
         """The inputs of a graph by their names: those that come from one place have its name."""
-        alias = {"parameters": "parameters", "gradient": "gradient", "share": "share", "carry": "carry"}
         inputs = self.job.graphs[graph].inputs
-        return {one.name: given[alias.get(one.origin, one.name)] for one in inputs}
+        return {one.name: given[one.origin if one.origin in _ALONE else one.name] for one in inputs}
 
     def _scalars_at(self, step: int) -> dict[str, float]:
         return {
@@ -2350,6 +2347,7 @@ class Worker:
         return {"place": place, "rows": count, "sums": sums, "tasks": tasks}
 
 
+_ALONE = ("parameters", "gradient", "vectors", "share", "carry")  # places from which one input comes
 _WEIGHTING = "weighting/"
 _SUMMED = ("loss", "weight", "auxiliary")
 

@@ -53,8 +53,8 @@ def columns_of(rows: int, seed: int) -> dict[str, Array]:
 def write_job(made: Made, job: Path, storage: Path) -> None:
     """Writes the folder of a job, and its rows."""
     (storage / "data").mkdir(parents=True)
-    (job / "model").mkdir(parents=True)
-    (job / "model" / "spec.json").write_text("{}")
+    job.mkdir(parents=True)
+    (job / "spec.json").write_text("{}")
     groups = _write_rows(storage / "data", "train.parquet", columns_of(made.rows, 1), made.group)
     validation = _write_rows(storage / "data", "validation.parquet", columns_of(300, 2), made.group)
     size = len(TASKS) * (WIDTH + 1)
@@ -114,7 +114,7 @@ def write_job(made: Made, job: Path, storage: Path) -> None:
         "evaluate": {"rows": 50, "every": None},
         "checkpoint": {"every": {"steps": made.every}, "keep": 3},
         "stopping": None,
-        "model": {"folder": "model", "metadata": {"gatehouse": "made"}},
+        "model": {"files": ["spec.json"], "metadata": {"gatehouse": "made"}},
     }
     (job / "job.json").write_text(json.dumps(document))
 

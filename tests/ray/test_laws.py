@@ -42,7 +42,7 @@ class Laws(unittest.TestCase):
 
     def test_workers(self) -> None:
         """1, 2 and 4 workers give the same parameters within 1e-5 after 200 steps, and the same losses."""
-        for job in (Made(epochs=6), Made(epochs=6, tables=True, clip=0.5), Made(epochs=6, tables=True, apart=True)):
+        for job in (Made(epochs=6), Made(epochs=6, tables=True, clip=0.5, apart=True)):
             models, losses, metrics = {}, {}, {}
             for workers in (1, 2, 4):
                 storage = self.storage(f"{workers}-{job.tables}-{job.apart}", job)

@@ -48,15 +48,13 @@ def write_checkpoint(job: Job, storage: Path, step: int, rows: int, write: Calla
 
 
 def _model_files(job: Job, folder: Path, files: Files) -> Files:
-    """Adds what makes a folder a model that can be loaded: the files of the template, and an index of shards."""
-    template = job.folder / job.raw["model"]["folder"]
+    """Adds what makes a folder a model that can be loaded: its other files, and an index of shards."""
     found: Files = {}
-    for path in sorted(template.rglob("*")):
-        name = path.relative_to(template).as_posix()
-        if path.is_file() and name != "params.safetensors":
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, folder / name)
-            found[name] = {"sha256": sha256_of(path), "bytes": path.stat().st_size}
+    for name in job.raw["model"]["files"]:
+        path = job.folder / name
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / name)
+        found[name] = {"sha256": sha256_of(path), "bytes": path.stat().st_size}
     if job.tables:
         _write_text(folder / INDEX, json.dumps(_index(job, files), indent=2))
         found[INDEX] = {"sha256": sha256_of(folder / INDEX), "bytes": (folder / INDEX).stat().st_size}

@@ -87,7 +87,8 @@ class _Graph:
     def next(self, epoch: int, losses: Doubles, labelled: npt.NDArray[np.bool_], scalars: Mapping[str, float]) -> None:
         numbers = {name: number(value) for name, value in scalars.items()}
         given = {"losses": losses.astype(np.float32), "labelled": labelled.astype(np.float32)}
-        found = self.run({**numbers, **self.state, **given})
+        by_name = {one.name: given[one.origin] for one in self.graph.inputs if one.origin in given}
+        found = self.run({**numbers, **self.state, **by_name})
         for output in self.graph.outputs:
             if output.role == "state":
                 self.state[output.name] = found[output.name]

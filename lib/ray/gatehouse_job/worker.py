@@ -245,9 +245,8 @@ class Worker:
 
     def _named(self, graph: str, given: Mapping[str, Array]) -> dict[str, Array]:
         """The inputs of a graph by their names: those that come from one place have its name."""
-        alias = {"parameters": "parameters", "gradient": "gradient", "share": "share", "carry": "carry"}
         inputs = self.job.graphs[graph].inputs
-        return {one.name: given[alias.get(one.origin, one.name)] for one in inputs}
+        return {one.name: given[one.origin if one.origin in _ALONE else one.name] for one in inputs}
 
     def _scalars_at(self, step: int) -> dict[str, float]:
         return {
@@ -337,6 +336,7 @@ class Worker:
         return {"place": place, "rows": count, "sums": sums, "tasks": tasks}
 
 
+_ALONE = ("parameters", "gradient", "vectors", "share", "carry")  # places from which one input comes
 _WEIGHTING = "weighting/"
 _SUMMED = ("loss", "weight", "auxiliary")
 
