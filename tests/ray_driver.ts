@@ -56,7 +56,7 @@ export async function driven(folder: string, storage: string, workers: number, m
     const first = "first" in slot ? new Float32Array(size).fill(slot.first) : arrays[slot.tensor].data;
     return [slot.name, Float32Array.from(first)];
   }));
-  const weighing = await weighed(job, folder, run);
+  const weighing = await weighed(job, run);
   const steps: Stepped[] = [];
   for (let epoch = 1, step = 0; step < Math.min(job.steps, most); epoch++) {
     const orders = job.lanes.map((lane, at) => orderOf(job, lane, job.seeds[at], epoch));
@@ -392,7 +392,7 @@ interface Weighing {
   ) => void;
 }
 
-async function weighed(job: Job, folder: string, run: (graph: JobGraph) => Promise<Run>): Promise<Weighing> {
+async function weighed(job: Job, run: (graph: JobGraph) => Promise<Run>): Promise<Weighing> {
   const { weighting } = job;
   const count = Object.keys(job.tasks).length;
   const ones = Array<number>(count).fill(1);
