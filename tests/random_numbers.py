@@ -93,4 +93,5 @@ def main():
     print(f"ok | {sum(len(rows) for rows in given.values())} passed | 0 failed")
 
 
-main()
+if __name__ == "__main__":
+    main()

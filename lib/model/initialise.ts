@@ -1,6 +1,6 @@
 import { kindOf } from "../errors/kinds.ts";
 import { type Distribution, draw } from "../data/draw.ts";
-import { keyOf } from "../data/threefry.ts";
+import { type Key, keyOf } from "../data/threefry.ts";
 import type { InputSpec } from "../features/input.ts";
 import { kinds } from "../features/table.ts";
 import type { Tensor } from "../ops/tensor.ts";
@@ -44,44 +44,47 @@ export function initialised(parameters: readonly Parameter[], seed: number, inpu
   return Object.fromEntries(parameters.map((parameter) => [parameter.path, initial(parameter, seed, input)]));
 }
 
-function initial({ path, shape, init, zeros = [], feature }: Parameter, seed: number, input: InputSpec): Tensor {
+function initial(parameter: Parameter, seed: number, input: InputSpec): Tensor {
+  const { shape, init, zeros = [] } = parameter;
   if (init.kind === "values") return { shape, data: Float32Array.from(init.values) };
-  const texts = feature === undefined ? undefined : rowTexts(input, feature);
-  const data = init.kind === "constant"
-    ? new Float32Array(sizeOf(shape)).fill(init.value)
-    : texts === undefined
-    ? drawn(path, shape, init, seed)
-    : drawnByRow(path, shape, init, seed, texts);
+  const data = new Float32Array(sizeOf(shape));
+  const drawing = drawingOf(parameter, seed, input);
+  if (drawing === undefined) data.fill(init.kind === "constant" ? init.value : 0);
+  else drawAll(data, shape, drawing);
   const width = data.length / shape[0];
   for (const row of zeros) data.fill(0, row * width, (row + 1) * width);
   return { shape, data };
 }
 
-/** Returns initial values that were not given, in the order of the elements. */
-function drawn(path: string, shape: readonly number[], init: Drawn, seed: number): Float32Array<ArrayBuffer> {
-  const data = new Float32Array(sizeOf(shape));
-  const part = { data, from: 0, to: data.length };
-  draw(part, keyOf(`${seed}:${path}`), distributionOf(init, shape), new Int32Array(1024));
-  return data;
+/** The way in which initial values are drawn: all by one key, in the order of the elements, or each row by its own. */
+export interface Drawing {
+  readonly distribution: Distribution;
+  readonly key: Key;
+  /** Returns the key of a row of a table, which depends on the row's text, not on its place; absent: all are by `key`. */
+  readonly keyOf?: (row: number) => Key;
 }
 
-/** Returns initial values of a table `[rows, units]`, of which those of a row depend on its text, not on its place. */
-function drawnByRow(
-  path: string,
-  shape: readonly number[],
-  init: Drawn,
+/** Returns the way in which the initial values of a parameter are drawn; undefined if they are given. */
+export function drawingOf(
+  { path, shape, init, feature }: Parameter,
   seed: number,
-  textOf: (row: number) => string,
-): Float32Array<ArrayBuffer> {
+  input: InputSpec,
+): Drawing | undefined {
+  if (init.kind === "values" || init.kind === "constant") return undefined;
   const distribution = distributionOf(init, shape);
-  const [rows, units] = shape;
-  const data = new Float32Array(rows * units);
-  const begun = keyOf(`${seed}:${path}:`);
+  const textOf = feature === undefined ? undefined : rowTexts(input, feature);
+  if (textOf === undefined) return { distribution, key: keyOf(`${seed}:${path}`) };
+  const key = keyOf(`${seed}:${path}:`);
+  return { distribution, key, keyOf: (row) => keyOf(textOf(row), key) };
+}
+
+function drawAll(data: Float32Array, [rows]: readonly number[], { distribution, key, keyOf }: Drawing): void {
+  if (keyOf === undefined) return draw({ data, from: 0, to: data.length }, key, distribution, new Int32Array(1024));
+  const units = data.length / rows;
   const words = new Int32Array(units + units % 2);
   for (let row = 0; row < rows; row++) {
-    draw({ data, from: row * units, to: (row + 1) * units }, keyOf(textOf(row), begun), distribution, words);
+    draw({ data, from: row * units, to: (row + 1) * units }, keyOf(row), distribution, words);
   }
-  return data;
 }
 
 /** Returns the text of each row of a table of a feature's vectors: its word, or what stands for it. */

@@ -152,9 +152,17 @@ export function parametersIn(
   options: { readonly most?: number; readonly metadata?: Readonly<Record<string, string>> } = {},
 ): ParameterFiles {
   const { plan, tables } = insidesOf(model, "save model");
-  const metadata = { format: "gatehouse", seed: String(model.seed), spec: id, ...options.metadata };
-  const all = storedOf(plan, flat, tables, dtype);
-  return parameterFiles(all, { ...encodingText(model.spec.input), ...metadata }, id, options.most);
+  const metadata = { ...parameterTexts(model, id), ...options.metadata };
+  return parameterFiles(storedOf(plan, flat, tables, dtype), metadata, id, options.most);
+}
+
+/**
+ * Returns the texts that each file of a model's parameters keeps.
+ *
+ * @param id The digest of the table that they belong to.
+ */
+export function parameterTexts({ spec, seed }: Pick<Model, "spec" | "seed">, id: string): Record<string, string> {
+  return { ...encodingText(spec.input), format: "gatehouse", seed: String(seed), spec: id };
 }
 
 /**
@@ -171,13 +179,13 @@ export function changedParametersIn(
   base: Base,
 ): ParameterFiles {
   const { plan, tables } = insidesOf(model, "save model");
-  const metadata = { format: "gatehouse", seed: String(model.seed), spec: id, ...baseTexts(base) };
+  const metadata = { ...parameterTexts(model, id), ...baseTexts(base) };
   const some = changedStored(storedOf(plan, flat, tables, "F32"), tables, changed);
-  return parameterFiles(some, { ...encodingText(model.spec.input), ...metadata }, id, Infinity);
+  return parameterFiles(some, metadata, id, Infinity);
 }
 
 /** Returns a model's files that `save` wrote, by the names that they keep. */
-export function filesOfModel({ words, spec }: SpecFiles, { files }: ParameterFiles): Files {
+export function filesOfModel({ words, spec }: SpecFiles, { files }: Pick<ParameterFiles, "files">): Files {
   return { ...words, ...files, [specFile]: spec };
 }
 

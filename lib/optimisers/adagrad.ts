@@ -1,5 +1,5 @@
 import { optionsOf } from "../errors/kinds.ts";
-import { add, div, mul, sqrt } from "../ops/functions.ts";
+import { add, div, mul, sqrt, sub } from "../ops/functions.ts";
 import {
   checkPositive,
   checkWithin,
@@ -73,6 +73,14 @@ function vectorsBy(initial: number, epsilon: number): VectorRule {
           table[to + unit] -= rate * slope / (Math.sqrt(state[to + unit]) + epsilon);
         }
       }
+    },
+    traced: {
+      scalars: () => ({}),
+      update: ({ table, state, gradient, scalars: { rate, scale } }) => {
+        const slope = mul(gradient, scale);
+        const squares = add(state!, mul(slope, slope));
+        return { table: sub(table, div(mul(slope, rate), add(sqrt(squares), epsilon))), state: squares };
+      },
     },
   };
 }

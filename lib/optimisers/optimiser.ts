@@ -61,6 +61,28 @@ export interface VectorRule {
   readonly touchedDecay: number;
   /** One update, in place. */
   readonly update: (at: VectorUpdate) => void;
+  /** The same update as values, for programs that run graphs. Absent: such programs refuse the rule. */
+  readonly traced?: TracedVectorRule;
+}
+
+/** The update of vectors as values, which a graph is made of. */
+export interface TracedVectorRule {
+  /** The numbers that it needs beside `rate` and `scale`, by the step, which counts from 1, and its rate. */
+  readonly scalars: (step: number, rate: number) => Readonly<Record<string, number>>;
+  /** Returns the vectors, and their state where there is any, after an update. */
+  readonly update: (at: TracedVectors) => Omit<TracedVectors, "gradient" | "scalars">;
+}
+
+/** Some vectors of a table as values, as {@linkcode VectorUpdate} has them. */
+export interface TracedVectors {
+  /** The vectors, `[batch, units]`. */
+  readonly table: Value;
+  /** Their state, `[batch, state]`; absent if there is none. */
+  readonly state?: Value;
+  /** Their gradients, `[batch, units]`. */
+  readonly gradient: Value;
+  /** `rate`, `scale` and the results of {@linkcode TracedVectorRule.scalars}, each `[]`. */
+  readonly scalars: Readonly<Record<string, Value>>;
 }
 
 /** The vectors of a table, and what a step knows of those that it has read. */

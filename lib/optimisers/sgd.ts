@@ -1,5 +1,5 @@
 import { optionsOf } from "../errors/kinds.ts";
-import { add, mul } from "../ops/functions.ts";
+import { add, mul, sub } from "../ops/functions.ts";
 import {
   checkWithin,
   type Optimiser,
@@ -49,6 +49,12 @@ const vectors: VectorRule = {
       const [to, from] = [rows[at] * units, at * units];
       for (let unit = 0; unit < units; unit++) table[to + unit] -= rate * scale * gradient[from + unit];
     }
+  },
+  traced: {
+    scalars: () => ({}),
+    update: ({ table, gradient, scalars: { rate, scale } }) => {
+      return { table: sub(table, mul(mul(gradient, scale), rate)) };
+    },
   },
 };
 

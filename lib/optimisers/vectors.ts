@@ -1,4 +1,6 @@
 import { optionsOf } from "../errors/kinds.ts";
+import { add, concat, div, mean, mul, slice, sqrt, sub } from "../ops/functions.ts";
+import type { Value } from "../ops/value.ts";
 import { checkPositive, checkWithin, type Rate, type VectorOptimiser, vectorOptimiserOf } from "./optimiser.ts";
 
 /** The options of {@linkcode rowwiseAdagrad}. */
@@ -65,6 +67,15 @@ export function rowwiseAdagrad(rate: Rate = 0.1, options: RowwiseAdagradOptions 
         }
       }
     },
+    traced: {
+      scalars: (_, rate) => ({ kept: 1 - rate * touchedDecay }),
+      update: ({ table, state, gradient, scalars: { rate, scale, kept } }) => {
+        const slope = mul(gradient, scale);
+        const squares = add(state!, mean(mul(slope, slope), { axes: [1], keep: true })); // [batch, 1]
+        const change = div(mul(slope, rate), add(sqrt(squares), epsilon));
+        return { table: sub(mul(table, kept), change), state: squares };
+      },
+    },
   });
 }
 
@@ -129,5 +140,24 @@ export function lazyAdam(rate: Rate = 1e-3, options: LazyAdamOptions = {}): Vect
         }
       }
     },
+    traced: {
+      scalars: (step, rate) => ({
+        kept: 1 - rate * touchedDecay,
+        size: rate * Math.sqrt(1 - beta2 ** step) / (1 - beta1 ** step),
+      }),
+      update: ({ table, state, gradient, scalars: { scale, kept, size } }) => {
+        const [slope, units] = [mul(gradient, scale), table.shape[1] as number];
+        const [mean, square] = [0, units].map((start) => slice(state!, start, units, 1)); // [batch, units]
+        const first = toward(mean, slope, 1 - beta1);
+        const second = toward(square, mul(slope, slope), 1 - beta2);
+        const change = div(mul(first, size), add(sqrt(second), epsilon));
+        return { table: sub(mul(table, kept), change), state: concat([first, second], 1) };
+      },
+    },
   });
+}
+
+/** `a + share (b - a)`. */
+function toward(a: Value, b: Value, share: number): Value {
+  return add(a, mul(sub(b, a), share));
 }

@@ -93,7 +93,7 @@ function vectorRuleOf({ vectors: { state: length, initial, update } }: VectorOpt
 }
 
 /** Returns what makes data this data and no other. */
-function dataOf(data: Data): Json {
+export function dataOf(data: Data): Json {
   if (isDataset(data)) return { kind: "dataset", identity: data.identity };
   if (typeof data === "function") return { kind: "function", name: data.name };
   return { kind: "rows", count: data.count, digest: digestOf(data) };
@@ -129,19 +129,24 @@ function short(text: string): string {
   return sha256(new TextEncoder().encode(text)).slice(0, 16);
 }
 
-/** Returns the first difference of two values, in words; undefined if they are equal. */
-export function differenceOf(found: unknown, saved: unknown, path = ""): string | undefined {
+/**
+ * Returns the first difference of two values, in words; undefined if they are equal.
+ *
+ * @param path The place of the values, for the words. Default: none.
+ * @param saver The thing that has the saved one. Default: the checkpoint.
+ */
+export function differenceOf(found: unknown, saved: unknown, path = "", saver = "the checkpoint"): string | undefined {
   const lists = Array.isArray(found) && Array.isArray(saved) && !isFile(found, saved);
   if (lists || isRecord(found) && isRecord(saved)) {
     const [a, b] = [found, saved] as Readonly<Record<string, unknown>>[];
     for (const name of new Set([...Object.keys(a), ...Object.keys(b)])) {
-      const difference = differenceOf(a[name], b[name], path === "" ? name : `${path}.${name}`);
+      const difference = differenceOf(a[name], b[name], path === "" ? name : `${path}.${name}`, saver);
       if (difference !== undefined) return difference;
     }
     return undefined;
   }
   if (found === saved || isFile(found, saved) && JSON.stringify(found) === JSON.stringify(saved)) return undefined;
-  return `${path}: found ${shown(found)}, the checkpoint has ${shown(saved)}`;
+  return `${path}: found ${shown(found)}, ${saver} has ${shown(saved)}`;
 }
 
 /** Returns true for a file's name with its size, and another with that name: shown whole, so that the name is read. */

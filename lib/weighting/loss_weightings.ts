@@ -3,6 +3,7 @@ import type { Json } from "../data/dataset.ts";
 import { type Descent, descent, type DescentState } from "../optimisers/descent.ts";
 import { checkOptimiser, type Optimiser } from "../optimisers/optimiser.ts";
 import type { LossWeights, Weighting } from "./weighting.ts";
+import { writtenUncertainty } from "./written.ts";
 
 /** The options of {@linkcode uncertainty}. */
 export interface UncertaintyOptions {
@@ -57,6 +58,7 @@ export function uncertainty(options: UncertaintyOptions = {}): Weighting {
     losses: (tasks, optimiser, saved) => {
       return state(descent(own ?? optimiser, Array(tasks).fill(0), undefined, saved as DescentState | undefined));
     },
+    written: (tasks, optimiser) => writtenUncertainty(tasks, own ?? optimiser),
   };
 }
 
@@ -124,6 +126,7 @@ export function dwa(options: DwaOptions = {}): Weighting {
     name: "dwa",
     settings: { temperature },
     losses: (tasks, _, saved = []) => state(tasks, new Map(saved as unknown as [number, Mean[]][])),
+    written: () => ({ kind: "dwa", temperature }),
   };
 }
 

@@ -2,6 +2,7 @@ import type { Json } from "../data/dataset.ts";
 import type { Random } from "../data/random.ts";
 import { isRecord, kindOf } from "../errors/kinds.ts";
 import type { Optimiser } from "../optimisers/optimiser.ts";
+import type { WrittenWeighting } from "./written.ts";
 
 /**
  * A weighting: how the losses of several tasks make one step, beside the static weights of the tasks. It is weights of
@@ -28,6 +29,8 @@ export interface Weighting {
    * in the batch, and a weight above 0, are among them.
    */
   readonly gradients?: (products: Products, random: Random) => readonly number[];
+  /** The same as data, for programs that train the model elsewhere. Absent: they refuse the weighting. */
+  readonly written?: (tasks: number, optimiser: Optimiser) => WrittenWeighting;
 }
 
 /**

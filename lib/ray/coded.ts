@@ -1,0 +1,173 @@
+import { beginning, type Json, type Place } from "../data/dataset.ts";
+import { type Rows, sliceRows } from "../data/rows.ts";
+import { isRecord } from "../errors/kinds.ts";
+import { writeFileAtomic } from "../files/atomic.ts";
+import { kindAt, message, placeOf } from "../files/place.ts";
+import { readFolderFile } from "../files/read.ts";
+import { files as system } from "../files/runtime.ts";
+import { sha256 } from "../files/sha256.ts";
+import { checkRows } from "../model/check_rows.ts";
+import { anyCounts, batchTensors } from "../model/feed.ts";
+import { parseJson } from "../model/json_file.ts";
+import { type Data, isDataset, isInMemory, piecesOf } from "../model/pieces.ts";
+import type { Spec } from "../spec/spec.ts";
+import { mapEntries } from "../trace/entries.ts";
+import { dataOf, differenceOf } from "../train/identity.ts";
+import { codedFile } from "./coded_file.ts";
+import { columnsOf } from "./columns.ts";
+import type { CodedGroup, CodedRows } from "./form.ts";
+
+/** The way in which rows are encoded. */
+export interface Coding {
+  /** The rows of a row group; of the last one of a file as many as are left. */
+  readonly groupRows: number;
+  /** Aborting it ends the encoding after the file that is being written. */
+  readonly signal?: AbortSignal;
+}
+
+/** Encoded rows, and whether any of them has a label. */
+export interface Coded extends CodedRows {
+  readonly labelled: boolean;
+}
+
+/**
+ * Encodes rows as Parquet files in a folder, `NAME/part-00000.parquet` and so on, which hold the inputs, labels and weights
+ * as graphs read them. `NAME.json` says which files are whole: one that was written is not written again.
+ *
+ * Memory is that of some windows of a dataset, or of some pieces of a function, and of one file.
+ *
+ * @param folder The folder, which is made if it is missing.
+ * @param name The name of these rows there.
+ * @throws {TypeError | RangeError} if rows do not fit the model, or the folder has the encoded rows of other data.
+ * @throws {Error} if a file cannot be read or written.
+ */
+export async function encodeRows(
+  spec: Spec,
+  data: Data,
+  folder: string,
+  name: string,
+  { groupRows, signal }: Coding,
+): Promise<Coded> {
+  const index = `${folder}/${name}.json`;
+  const identity = { data: dataOf(data), features: featuresId(spec), groupRows };
+  let known = await indexAt(folder, name, identity);
+  if (known.ended) return codedIn(known);
+  for await (const { rows, place } of windowsOf(data, known.files.at(-1)?.place, groupRows, signal)) {
+    signal?.throwIfAborted();
+    if (rows.count === 0 || known.files.some((file) => file.place.window === place.window)) continue;
+    checkRows(spec, rows, "train");
+    const file = `${name}/part-${String(place.window).padStart(5, "0")}.parquet`;
+    const groups = await writeFile(spec, rows, `${folder}/${file}`, groupRows);
+    known = {
+      ...known,
+      labelled: known.labelled || anyCounts(spec, rows),
+      files: [...known.files, { file, groups, place }],
+    };
+    await writeIndex(index, known);
+  }
+  signal?.throwIfAborted();
+  known = { ...known, ended: true };
+  await writeIndex(index, known);
+  return codedIn(known);
+}
+
+const action = "encode rows";
+const format = "gatehouse coded rows 1";
+
+/** The files that are whole, and what they are of. */
+type Index = {
+  readonly format: typeof format;
+  readonly identity: { readonly [name: string]: Json };
+  readonly files: readonly {
+    readonly file: string;
+    /** The rows of each row group. */
+    readonly groups: readonly number[];
+    /** The place of the window that it holds. */
+    readonly place: Place;
+  }[];
+  readonly labelled: boolean;
+  /** True if there are no more rows. */
+  readonly ended: boolean;
+};
+
+function codedIn({ files, labelled }: Index): Coded {
+  const groups = files.flatMap(({ file, groups }) => groups.map((rows, group): CodedGroup => ({ file, group, rows })));
+  return { groups, labelled };
+}
+
+/** Returns the digest of what decides how rows are encoded. */
+function featuresId({ input, tasks }: Spec): string {
+  const judged = mapEntries(tasks, (_, { head, only }) => ({ head, only: only ?? null }));
+  return sha256(new TextEncoder().encode(JSON.stringify({ input, judged }))).slice(0, 16);
+}
+
+/** Returns what is known to be written already: the files up to the first that is missing. */
+async function indexAt(folder: string, name: string, identity: Index["identity"]): Promise<Index> {
+  const file = `${name}.json`;
+  const begun: Index = { format, identity, files: [], labelled: false, ended: false };
+  if (await kindAt(`${folder}/${file}`) === undefined) return begun;
+  const place = placeOf(`${folder}/${file}`, action);
+  const found = parseJson(await readFolderFile(folder, file, { limit: 2 ** 28, wanted: [file], action }), place.path);
+  if (!isRecord(found) || found.format !== format || !Array.isArray(found.files)) {
+    throw new TypeError(message(place, `found a file of another program, wanted another folder`));
+  }
+  const index = found as unknown as Index;
+  const difference = differenceOf(identity, index.identity, "", "that folder");
+  if (difference !== undefined) {
+    const way = "wanted another folder, or this one without its old data";
+    throw new TypeError(message(place, `it has the encoded rows of other data: ${difference}: ${way}`));
+  }
+  const there = await Promise.all(index.files.map(async (one) => await kindAt(`${folder}/${one.file}`) === "file"));
+  const missing = there.indexOf(false);
+  return missing < 0 ? index : { ...index, files: index.files.slice(0, missing), ended: false };
+}
+
+async function writeIndex(path: string, index: Index): Promise<void> {
+  await writeFileAtomic(path, `${JSON.stringify(index)}\n`, action);
+}
+
+/** Rows that go to one file, and their place in the data, whose `window` counts them. */
+interface Window {
+  readonly rows: Rows;
+  readonly place: Place;
+}
+
+/** Yields rows file by file, from a place on, which comes first where the data can begin there. */
+async function* windowsOf(
+  data: Data,
+  from: Place | undefined,
+  groupRows: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Window> {
+  if (isDataset(data)) {
+    return yield* data.pass({ seed: 0, epoch: 1, shuffle: false, batch: groupRows, from, signal });
+  }
+  const size = groupRows * Math.max(1, Math.ceil(rowsInFile / groupRows));
+  let window = 0;
+  for await (const rows of piecesOf(data, action)) {
+    const most = isInMemory(data) ? size : rows.count;
+    for (let start = 0; start < rows.count; start += most) {
+      const count = Math.min(most, rows.count - start);
+      if (window >= (from?.window ?? 0)) yield { rows: sliceRows(rows, start, count), place: { ...beginning, window } };
+      window++;
+    }
+  }
+}
+
+/** The rows of a file, about, where they are in memory anyway. */
+const rowsInFile = 2 ** 17;
+
+/** Writes rows as a file, and returns the rows of each row group. */
+async function writeFile(spec: Spec, rows: Rows, path: string, groupRows: number): Promise<number[]> {
+  const file = await codedFile(columnsOf(spec));
+  const ones = mapEntries(spec.tasks, () => 1); // weights as they are: a batch is not known yet
+  const groups: number[] = [];
+  for (let start = 0; start < rows.count; start += groupRows) {
+    const count = Math.min(groupRows, rows.count - start);
+    file.add(batchTensors(spec, sliceRows(rows, start, count), ones));
+    groups.push(count);
+  }
+  await system().mkdir(placeOf(path, action).parent, { recursive: true });
+  await writeFileAtomic(path, file.end(), action);
+  return groups;
+}

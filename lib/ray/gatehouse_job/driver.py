@@ -1,0 +1,269 @@
+"""The driver: starts shards and workers, asks for steps, and begins again from the last checkpoint when one is lost."""
+
+import argparse
+import json
+import math
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.actor import ActorHandle
+from ray.exceptions import RayActorError, RayError, RayTaskError
+
+from .checkpoints import Files, newest_checkpoint, write_checkpoint, write_model
+from .cluster import check_cpus, check_nodes, check_ray, lacking, shared_folder
+from .errors import Lost, Refusal
+from .job import Job, read_job
+from .judging import judge
+from .shards import Shard
+from .sums import Adder
+from .worker import Place, Worker
+
+SECONDS_OF_A_CALL = 0.5  # steps are asked for in calls of about this length
+MOST_LOSSES = 10  # without a new checkpoint between them
+
+
+def say(record: dict[str, Any]) -> None:
+    """Prints a record as one line of JSON, in which a number that is not finite is null."""
+    print(json.dumps(_finite(record), ensure_ascii=False), flush=True)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@dataclass
+class Team:
+    """The actors of a training."""
+
+    workers: list[ActorHandle]
+    shards: list[ActorHandle]
+    adders: list[ActorHandle]
+
+    def end(self) -> None:
+        """Ends all of them."""
+        for actor in [*self.workers, *self.shards, *self.adders]:
+            ray.kill(actor)
+
+
+@dataclass
+class Run:
+    """A training that goes on: what changes from step to step."""
+
+    job: Job
+    storage: Path
+    options: argparse.Namespace
+    transport: str
+    step: int = 0
+    workers: int = 0
+    losses: int = 0
+    saved_at: float = field(default_factory=time.monotonic)
+    said_at: float = 0.0
+    began: float = field(default_factory=time.monotonic)
+    rows_before: int = 0
+    per_call: int = 1
+    peak: int = 0
+
+
+def train(options: argparse.Namespace) -> None:
+    """Runs a job to its end."""
+    check_ray()
+    job = read_job(Path(options.job))
+    check_cpus(options.workers, options.cpus, len(job.lanes))
+    storage = Path(options.storage).resolve()
+    found = check_nodes(storage, options.patience)
+    if options.transport == "collective" and not found["torch"]:
+        raise Refusal(
+            "Cannot sum by collectives: a node lacks torch",
+            "--transport collective",
+            "pip install torch on all nodes, or give --transport objects",
+        )
+    collective = options.transport == "collective" or (options.transport == "auto" and found["torch"])
+    job = read_job(shared_folder(job.folder, storage, job.digest))
+    run = Run(job, storage, options, "collective" if collective else "objects", workers=options.workers)
+    if options.fresh:
+        _forget(storage)
+    while not _attempt(run):
+        pass
+    checkpoint = newest_checkpoint(job, storage, lambda text: say({"warning": text}))
+    assert checkpoint is not None
+    model = write_model(checkpoint[0], storage)
+    say({"model": str(model), "steps": job.steps, "rows": job.rows_after(job.steps)})
+
+
+def check(options: argparse.Namespace) -> None:
+    """Checks the cluster without a job."""
+    check_ray()
+    check_cpus(options.workers, options.cpus, None)
+    found = check_nodes(Path(options.storage).resolve(), options.patience)
+    if ray.cluster_resources().get("CPU", 0) < options.workers * options.cpus:
+        raise lacking(options.workers, options.cpus, 0, "workers")
+    say({"checked": found})
+
+
+def _forget(storage: Path) -> None:
+    import shutil
+
+    shutil.rmtree(storage / "checkpoints", ignore_errors=True)
+
+
+def _attempt(run: Run) -> bool:
+    """Goes on from the last checkpoint; True if the training is at its end, False if actors were lost on the way."""
+    team = Team([], [], [])
+    try:
+        found = newest_checkpoint(run.job, run.storage, lambda text: say({"warning": text}))
+        checkpoint, run.step = (None, 0) if found is None else (str(found[0]), found[1])
+        if run.step >= run.job.steps:
+            return True
+        _gather(run, team)
+        if run.step > 0 or run.losses > 0:
+            say({"event": "resumed", "step": run.step, "workers": run.workers})
+        _begin(run, team, checkpoint)
+        run.began, run.rows_before = time.monotonic(), run.job.rows_after(run.step)
+        while run.step < run.job.steps:
+            _advance(run, team)
+        return True
+    except (Lost, RayActorError) as error:
+        _lost(run, error)
+        return False
+    except RayTaskError as error:
+        if isinstance(error.cause, Refusal):
+            raise error.cause from error
+        if not isinstance(error.cause, (Lost, RayError)):
+            raise
+        _lost(run, error)
+        return False
+    finally:
+        team.end()
+
+
+def _lost(run: Run, error: Exception) -> None:
+    """Says that an actor was lost; refuses to go on if that happens again and again without a new checkpoint."""
+    run.losses += 1
+    peak = f"{run.peak / 2**20:.0f} MiB"
+    say({"event": "worker lost", "step": run.step, "losses": run.losses, "peak": run.peak, "cause": _first_line(error)})
+    if run.losses > MOST_LOSSES:
+        raise Refusal(
+            f"Cannot train: workers were lost {run.losses} times without a new checkpoint between them",
+            f"after step {run.step}, {_first_line(error)}; a worker took at most {peak} of memory",
+            "if nodes are out of memory: give a smaller window or batch, more shards, or fewer workers on a node; "
+            "else write checkpoints more often",
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    cause = error.cause if isinstance(error, RayTaskError) and error.cause is not None else error
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    return f"{type(cause).__name__}: {lines[0] if lines else ''}"
+
+
+def _gather(run: Run, team: Team) -> None:
+    """Starts the actors. After a loss as many workers as there is room for will do, once it was waited for more."""
+    job, options = run.job, run.options
+    wanted, patience = options.workers, options.patience
+    folder = str(job.folder)
+    place = {"scheduling_strategy": "SPREAD", "max_restarts": 0, "max_task_retries": 0}
+    worker = ray.remote(num_cpus=options.cpus, **place)(Worker)
+    team.workers.extend(worker.remote(folder, str(run.storage), options.cpus) for _ in range(wanted))
+    ready = {actor.ready.remote(): actor for actor in team.workers}
+    done, late = ray.wait(list(ready), num_returns=wanted, timeout=patience)
+    ray.get(done)
+    if late and (run.losses == 0 or not done):
+        raise lacking(wanted, options.cpus, patience, "workers")
+    for one in late:
+        ray.kill(ready[one])
+        team.workers.remove(ready[one])
+    run.workers = len(team.workers)
+    if late:
+        say({"warning": f"there is room for {run.workers} of {wanted} workers: the training goes on with these"})
+    if job.tables:
+        shard = ray.remote(num_cpus=0, **place)(Shard)
+        team.shards.extend(shard.remote(folder, one, run.workers) for one in range(job.shards))
+    if run.workers > 1 and run.transport == "objects":
+        adder = ray.remote(num_cpus=0, **place)(Adder)
+        team.adders.extend(adder.remote(run.workers) for _ in range(min(run.workers, 4)))
+
+
+def _begin(run: Run, team: Team, checkpoint: str | None) -> None:
+    """Brings all actors to the state after a step, once the rows that they will read were found to be there."""
+    _all([actor.check.remote(rank, run.workers) for rank, actor in enumerate(team.workers)])
+    group = f"gatehouse-{uuid.uuid4().hex}"
+    begun = [actor.begin.remote(checkpoint, run.step) for actor in team.shards]
+    for rank, actor in enumerate(team.workers):
+        place = Place(rank, run.workers, run.transport, group, team.adders, team.shards)
+        begun.append(actor.begin.remote(place, checkpoint, run.step))
+    _all(begun)
+
+
+def _all(pending: Sequence[Any]) -> list[Any]:
+    """The results of calls; the error of the first that fails, though others never end."""
+    left = list(pending)
+    while left:
+        done, left = ray.wait(left, num_returns=1)
+        ray.get(done)
+    found: list[Any] = ray.get(list(pending))
+    return found
+
+
+def _advance(run: Run, team: Team) -> None:
+    """Takes some steps, up to the next evaluation or checkpoint, and says what they report."""
+    job, start = run.job, time.monotonic()
+    every = job.raw["checkpoint"]["every"] if job.raw.get("checkpoint") else {}
+    stops = [job.steps, _next(run.step, job.steps_per_epoch)]
+    stops += [_next(run.step, int(each)) for each in (every.get("steps"), job.raw["evaluate"].get("every")) if each]
+    count = min(min(stops) - run.step, run.per_call)
+    found = _all([actor.run.remote(count) for actor in team.workers])
+    run.step += count
+    run.peak = max(run.peak, *(one["peak"] for one in found))
+    seconds = time.monotonic() - start
+    run.per_call = max(1, min(2 * run.per_call, round(count * SECONDS_OF_A_CALL / max(seconds, 1e-6))))
+    records: list[dict[str, Any]] = found[0]["records"]
+    last = records[-1]
+    ends_epoch = run.step % job.steps_per_epoch == 0 or run.step == job.steps
+    between = job.raw["evaluate"].get("every")
+    if job.validation and (ends_epoch or (between and run.step % between == 0)):
+        held = time.monotonic()
+        last["validation"] = _evaluated(run, team)
+        run.began += time.monotonic() - held
+    due = "seconds" in every and time.monotonic() - run.saved_at >= every["seconds"]
+    if ends_epoch or due or ("steps" in every and run.step % every["steps"] == 0):
+        _save(run, team)
+    for record in records:
+        _report(run, record, ends_epoch and record is last)
+
+
+def _next(step: int, every: int) -> int:
+    return (step // every + 1) * every
+
+
+def _report(run: Run, record: dict[str, Any], always: bool) -> None:
+    now = time.monotonic()
+    if not always and "validation" not in record and now - run.said_at < run.options.records:
+        return
+    run.said_at = now
+    say({**record, "rate": (record["rows"] - run.rows_before) / max(now - run.began, 1e-9)})
+
+
+def _evaluated(run: Run, team: Team) -> dict[str, Any]:
+    found = _all([actor.evaluate.remote(rank, run.workers) for rank, actor in enumerate(team.workers)])
+    return judge(run.job, [piece for pieces in found for piece in pieces])
+
+
+def _save(run: Run, team: Team) -> None:
+    job = run.job
+
+    def write(folder: str) -> Files:
+        calls = [team.workers[0].write.remote(folder), *(shard.write.remote(folder, run.step) for shard in team.shards)]
+        return {name: facts for files in _all(calls) for name, facts in files.items()}
+
+    keep = int((job.raw.get("checkpoint") or {}).get("keep", 2))
+    write_checkpoint(job, run.storage, run.step, job.rows_after(run.step), write, keep)
+    run.losses, run.saved_at = 0, time.monotonic()

@@ -1,0 +1,46 @@
+"""Graphs of ONNX as functions of arrays by name."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from .errors import Refusal
+from .job import GraphFile
+
+Array = npt.NDArray[Any]
+Arrays = Mapping[str, Array]
+Run = Callable[[Arrays], dict[str, Array]]
+
+
+def load_graph(folder: Path, graph: GraphFile, threads: int) -> Run:
+    """The run of a graph: from what its inputs are named in the job to what its outputs are. Others are ignored."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    if threads > 1:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    path = folder / graph.path
+    try:
+        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has an exception of its own for each of its codes
+        raise Refusal(
+            f"Cannot load the graph {graph.path}: {error}", str(path), "install a newer onnxruntime"
+        ) from error
+    names = [output.onnx for output in graph.outputs]
+    inputs = [(one.name, one.onnx) for one in graph.inputs]
+
+    def run(given: Arrays) -> dict[str, Array]:
+        found = session.run(names, {onnx: given[name] for name, onnx in inputs})
+        return {output.name: array for output, array in zip(graph.outputs, found, strict=True)}
+
+    return run
+
+
+def number(value: float) -> Array:
+    """A number as an input."""
+    return np.array(value, np.float32)

@@ -1,0 +1,172 @@
+"""Rows of Parquet row groups: checked, read a window ahead, and put in the order that seeds determine."""
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .errors import Refusal
+from .job import Column, Group, Job
+from .threefry import permutation
+
+Array = npt.NDArray[Any]
+Rows = dict[str, Array]
+T = TypeVar("T")
+
+
+def check_groups(job: Job, folder: Path, groups: list[Group]) -> None:
+    """Makes sure that row groups are there, of as many rows and of the columns that the job says."""
+    wanted = {name: job.columns[name] for name in job.columns_read()}
+    for file in dict.fromkeys(group.file for group in groups):
+        path = folder / file
+        try:
+            parquet = pq.ParquetFile(path)
+        except (OSError, pa.ArrowException) as error:
+            raise _unreadable(path, error) from error
+        with parquet:
+            schema = parquet.schema_arrow
+            for column in wanted.values():
+                _check_column(path, schema, column)
+            for group in (one for one in groups if one.file == file):
+                count = parquet.metadata.num_row_groups
+                found = parquet.metadata.row_group(group.place).num_rows if group.place < count else 0
+                if found != group.rows:
+                    raise Refusal(
+                        f"Cannot read row group {group.place} of {file}: found {found} rows, wanted {group.rows}",
+                        str(path),
+                        "encode the data anew: it is not what the job was written for",
+                    )
+
+
+def _check_column(path: Path, schema: pa.Schema, column: Column) -> None:
+    place = schema.get_field_index(column.column)
+    found = "no such column" if place < 0 else str(schema.field(place).type)
+    plain = {"float32": "float", "int32": "int32"}[column.dtype]
+    wanted = plain if column.stored == "plain" else f"fixed_size_binary[{4 * (column.width or 1)}]"
+    if found != wanted:
+        raise Refusal(
+            f"Cannot read column {column.column!r} of {path.name}: found {found}, wanted {wanted}",
+            str(path),
+            "encode the data anew: it is not what the job was written for",
+        )
+
+
+def _unreadable(path: Path, error: Exception) -> Refusal:
+    return Refusal(f"Cannot read {path.name}: {error}", str(path), "give every node the storage, or encode anew")
+
+
+def read_group(job: Job, folder: Path, group: Group) -> Rows:
+    """The rows of a row group, by the inputs that read them."""
+    path = folder / group.file
+    inputs = {name: job.columns[name] for name in job.columns_read()}
+    try:
+        with pq.ParquetFile(path) as parquet:
+            names = list(dict.fromkeys(column.column for column in inputs.values()))
+            table = parquet.read_row_group(group.place, columns=names, use_threads=False)
+    except (OSError, pa.ArrowException) as error:
+        raise Refusal(
+            f"Cannot read row group {group.place} of {group.file}: {error}", str(path), "encode the data anew"
+        ) from error
+    return {name: _numbers(table.column(column.column), column) for name, column in inputs.items()}
+
+
+def _numbers(found: pa.ChunkedArray, column: Column) -> Array:
+    """The numbers of a column, [rows] or [rows, width]."""
+    dtype = np.dtype(column.dtype)
+    if column.stored == "plain":
+        numbers: Array = found.to_numpy().astype(dtype, copy=False)
+        return numbers if column.width is None else numbers.reshape(-1, column.width)
+    width = column.width or 1
+    pieces = [np.zeros(0, dtype)]
+    for chunk in found.chunks:
+        numbers = np.frombuffer(chunk.buffers()[1], dtype.newbyteorder("<"))
+        pieces.append(numbers[chunk.offset * width : (chunk.offset + len(chunk)) * width])
+    whole: Array = np.concatenate(pieces).astype(dtype, copy=False)
+    return whole if column.width is None else whole.reshape(-1, width)
+
+
+def lane_batches(job: Job, folder: Path, lane: int, step: int) -> Iterator[Rows | None]:
+    """The rows that a lane gives to each step from one on (counted from 1), None where it gives none; endless."""
+    size = job.window
+    windows: Iterator[tuple[npt.NDArray[np.int64], Rows]] | None = None
+    at = -1  # the window that is held
+    order: npt.NDArray[np.int64] = np.zeros(0, np.int64)
+    rows: Rows = {}
+    for now in range(step, job.steps + 1):
+        count = job.rows_at(lane, now)
+        if count == 0:
+            yield None
+            continue
+        begin = ((now - 1) % job.steps_per_epoch) * job.share
+        key = job.epoch_of(now) * 2**32 + begin // size
+        if windows is None:  # at the first step to which the lane gives rows
+            windows = ahead(partial(_windows, job, folder, lane, job.epoch_of(now), begin // size))
+        if key != at:
+            order, rows = next(windows)
+            at = key
+        taken = order[begin % size : begin % size + count]
+        yield {name: array[taken] for name, array in rows.items()}
+
+
+def _windows(job: Job, folder: Path, lane: int, epoch: int, first: int) -> Iterator[tuple[npt.NDArray[np.int64], Rows]]:
+    """The windows of a lane and the order of their rows, from one window of an epoch on, over all epochs."""
+    groups, seed = job.lane_groups(lane), job.seeds[lane]
+    for now in range(epoch, job.epoch_of(job.steps) + 1):
+        parts = permutation(len(groups), f"{seed}:parts:{now}") if job.shuffle else np.arange(len(groups))
+        begun = first if now == epoch else 0
+        ordered = [groups[part] for part in parts.tolist()]
+        for number, rows in enumerate(_cut(job, folder, ordered, begun * job.window), begun):
+            count = len(next(iter(rows.values())))
+            order = permutation(count, f"{seed}:order:{now}:{number}") if job.shuffle else np.arange(count)
+            yield order, rows
+
+
+def _cut(job: Job, folder: Path, groups: list[Group], skip: int) -> Iterator[Rows]:
+    """The rows of groups, one after the other, from a row on, in windows."""
+    pieces: list[Rows] = []
+    held = 0
+    for group in groups:
+        if skip >= group.rows:
+            skip -= group.rows
+            continue
+        rows, at = read_group(job, folder, group), skip
+        skip = 0
+        while at < group.rows:
+            some = min(job.window - held, group.rows - at)
+            pieces.append({name: array[at : at + some] for name, array in rows.items()})
+            at, held = at + some, held + some
+            if held == job.window:
+                yield joined(pieces)
+                pieces, held = [], 0
+    if held > 0:
+        yield joined(pieces)
+
+
+def joined(pieces: list[Rows]) -> Rows:
+    """Rows one after the other."""
+    if len(pieces) == 1:
+        return pieces[0]
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+
+
+def ahead(begin: Callable[[], Iterator[T]]) -> Iterator[T]:
+    """What an iterator yields, each computed on a thread while the one before is used."""
+    source = begin()
+    end = object()
+    with ThreadPoolExecutor(1) as pool:
+        pending = pool.submit(next, source, end)
+        while (found := pending.result()) is not end:
+            pending = pool.submit(next, source, end)
+            yield found  # type: ignore[misc]
+
+
+def lookup_columns(rows: Mapping[str, Array], name: str) -> Array:
+    """A column of codes or weights as [rows, width]."""
+    array = rows[name]
+    return array.reshape(len(array), -1)

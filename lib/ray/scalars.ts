@@ -1,0 +1,59 @@
+import type { Optimiser, VectorOptimiser } from "../optimisers/optimiser.ts";
+import type { Tensor } from "../ops/tensor.ts";
+import { rateOf, scalarsOf, vectorRatesOf } from "../train/rates.ts";
+import type { Settings } from "../train/settings.ts";
+import type { JobScalar } from "./form.ts";
+import type { Lanes } from "./lanes.ts";
+
+/** The numbers of steps by name, and the arrays of those that change. */
+export interface StepNumbers {
+  readonly scalars: Readonly<Record<string, JobScalar>>;
+  /** `[steps]`, by the name that a scalar gives. */
+  readonly arrays: Readonly<Record<string, Tensor>>;
+}
+
+/** The optimisers of a job beside those of parameters. */
+export interface Followers {
+  /** The optimisers of trained tables, by path, in their order. */
+  readonly tables: ReadonlyMap<string, VectorOptimiser>;
+  readonly weighting: Optimiser | undefined;
+}
+
+/**
+ * Returns the rates and scalars of every step: those of parameters by the names of the inputs that they are, those of the
+ * n-th trained table as `vectors/<n>/<scalar>`, those of a weighting as `weighting/<scalar>`.
+ *
+ * @throws {RangeError} if a rate is out of range.
+ */
+export function stepNumbers(
+  given: Settings,
+  { tables, weighting }: Followers,
+  { steps, stepsPerEpoch }: Pick<Lanes, "steps" | "stepsPerEpoch">,
+): StepNumbers {
+  const numbersAt = (step: number): Record<string, number> => {
+    const at = { step, epoch: Math.ceil(step / stepsPerEpoch) };
+    const dense = Object.entries(scalarsOf(given, step, at)).map(([name, { data: [value] }]) => [name, value]);
+    const { rates } = vectorRatesOf(given.vectors, tables, at);
+    const ofTables = [...tables].flatMap(([path, { vectors }], place) => {
+      const rate = rates.get(path)!;
+      const all = Object.entries({ rate, ...vectors.traced!.scalars(step, rate) });
+      return all.map(([name, value]) => [`vectors/${place}/${name}`, value]);
+    });
+    const rate = weighting && rateOf(weighting, at, " of the weighting");
+    const ofWeighting = rate === undefined ? {} : { rate, ...weighting!.scalars(step, rate) };
+    const others = Object.entries(ofWeighting).map(([name, value]) => [`weighting/${name}`, value]);
+    return Object.fromEntries([...dense, ...ofTables, ...others]);
+  };
+  const columns = new Map(Object.keys(numbersAt(1)).map((name) => [name, new Float32Array(steps)]));
+  for (let step = 1; step <= steps; step++) {
+    for (const [name, value] of Object.entries(numbersAt(step))) columns.get(name)![step - 1] = value;
+  }
+  const scalars: Record<string, JobScalar> = {};
+  const arrays: Record<string, Tensor> = {};
+  for (const [name, data] of columns) {
+    const array = `scalars/${name}`;
+    if (data.every((value) => value === data[0])) scalars[name] = { constant: data[0] };
+    else [scalars[name], arrays[array]] = [{ array }, { shape: [steps], data }];
+  }
+  return { scalars, arrays };
+}

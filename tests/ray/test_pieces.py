@@ -1,0 +1,140 @@
+"""The pieces of the program, each against its rule: no cluster is started."""
+
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+from gatehouse_job.errors import Refusal
+from gatehouse_job.job import read_job
+from gatehouse_job.judging import auc
+from gatehouse_job.rows import check_groups, lane_batches
+from gatehouse_job.tensors import read_tensors, write_tensors
+from gatehouse_job.threefry import drawn, drawn_at, key_of, permutation, words_of
+from gatehouse_job.worker import Place, Worker
+from made_job import Made, columns_of, write_job
+
+sys.path.append(str(Path(__file__).parent.parent))
+
+import random_numbers as rule
+
+
+class Pieces(unittest.TestCase):
+    """Random numbers, rows, metrics, files."""
+
+    def setUp(self) -> None:
+        """Makes a folder."""
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def test_random(self) -> None:
+        """Words, permutations and distributions are those of the written rule, from any place on."""
+        np.seterr(over="ignore")
+        for seed in ("7", "7:order:1:0", "\u00e9\U0001f600"):
+            self.assertEqual(words_of(key_of(seed), 5, 40).tolist(), rule.words_of(seed, 5, 40).tolist())
+            self.assertEqual(permutation(300, seed).tolist(), rule.permutation(seed, 300))
+            key, elements = key_of(seed), np.arange(101)[None]
+            keys = np.array([key], np.uint32)
+            for at in (0, 3, 8):
+                uniform = np.float32(rule.filled(seed, 101)[at:])
+                np.testing.assert_array_equal(drawn(key, at, 101 - at, "uniform", 1), uniform)
+                normal = rule.normals(seed, 101)[at:]
+                np.testing.assert_allclose(drawn(key, at, 101 - at, "normal", 1), normal, rtol=1e-6, atol=1e-7)
+            for spread in ("uniform", "normal", "around 0"):
+                whole = drawn(key, 0, 101, spread, 0.5)
+                np.testing.assert_array_equal(drawn_at(keys, elements, spread, 0.5)[0], whole)
+
+    def test_rows(self) -> None:
+        """Each lane reads each of its rows once an epoch, in another order; a later step begins as if before."""
+        write_job(Made(rows=1003, lanes=3, batch=30, window=100), self.folder / "job", self.folder)
+        job = read_job(self.folder / "job")
+        columns = columns_of(1003, 1)
+        seen = []
+        for lane in range(3):
+            batches = list(lane_batches(job, self.folder / "data", lane, 1))
+            self.assertEqual(len(batches), job.steps)
+            for step in (1, 2, 13, *range(job.steps_per_epoch - 3, job.steps + 1, 2)):
+                again = list(lane_batches(job, self.folder / "data", lane, step))
+                self.assertEqual(len(again), job.steps - step + 1)
+                for found, expected in zip(again, batches[step - 1 :], strict=True):
+                    self.assertEqual(found is None, expected is None)
+                    if found is not None and expected is not None:
+                        np.testing.assert_array_equal(found["x"], expected["x"])
+            epochs = [batches[: job.steps_per_epoch], batches[job.steps_per_epoch :]]
+            first, second = (np.concatenate([rows["x"] for rows in epoch if rows is not None]) for epoch in epochs)
+            self.assertFalse((first == second).all())
+            self.assertEqual(sorted(map(tuple, first)), sorted(map(tuple, second)))
+            seen += list(map(tuple, first))
+        self.assertEqual(sorted(seen), sorted(map(tuple, columns["x"])))
+
+    def test_auc(self) -> None:
+        """The share of pairs in the right order, ties counting half, by weight."""
+        random = np.random.default_rng(0)
+        for count in (2, 50):
+            scores = random.integers(0, 9, count).astype(np.float64)
+            labels = np.concatenate([[0, 1], random.integers(0, 2, count - 2)]).astype(np.float64)
+            weights = random.random(count)
+            wins = pairs = 0.0
+            for i in np.flatnonzero(labels == 1):
+                for j in np.flatnonzero(labels == 0):
+                    pair = weights[i] * weights[j]
+                    pairs += pair
+                    wins += pair * ((scores[i] > scores[j]) + (scores[i] == scores[j]) / 2)
+            self.assertAlmostEqual(auc(scores, labels, weights), wins / pairs, 12)
+        self.assertTrue(np.isnan(auc(np.ones(3), np.ones(3), np.ones(3))))
+        self.assertTrue(np.isnan(auc(np.ones(0), np.ones(0), np.ones(0))))
+
+    def test_tensors(self) -> None:
+        """A file of tensors is read as it was written."""
+        tensors = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "none": np.zeros((0, 4), np.float32)}
+        tensors |= {"number": np.array(3, np.float64), "codes": np.array([1, -2], np.int32)}
+        write_tensors(self.folder / "x", tensors, {"mark": "text"})
+        for name, array in read_tensors(self.folder / "x").items():
+            np.testing.assert_array_equal(array, tensors[name])
+            self.assertEqual((array.dtype, array.shape), (tensors[name].dtype, tensors[name].shape))
+
+    def test_changed_rows(self) -> None:
+        """Files that are not what the job was written for are named, with their row group or column."""
+        write_job(Made(), self.folder / "job", self.folder)
+        job = read_job(self.folder / "job")
+        data = self.folder / "data"
+        check_groups(job, data, list(job.train))
+        (data / "validation.parquet").write_bytes(b"PAR1")
+        with self.assertRaisesRegex(Refusal, "Cannot read validation.parquet"):
+            check_groups(job, data, list(job.validation))
+        other = self.folder / "other"
+        write_job(Made(rows=900), other / "job", other)
+        with self.assertRaisesRegex(Refusal, "Cannot read row group 15 of train.parquet: found 0 rows, wanted 60"):
+            check_groups(job, other / "data", list(job.train))
+        text = (self.folder / "job/job.json").read_text()
+        (self.folder / "job/job.json").write_text(text.replace('"column": "x"', '"column": "y"'))
+        with self.assertRaisesRegex(Refusal, "Cannot read column 'y' of train.parquet: found no such column"):
+            check_groups(read_job(self.folder / "job"), data, list(job.train))
+
+    def test_not_finite(self) -> None:
+        """A step whose loss is not finite is not taken, and its error names task, step and remedy."""
+        write_job(Made(), self.folder / "job", self.folder)
+        worker = Worker(str(self.folder / "job"), str(self.folder), 1)
+        worker.check(0, 1)
+        worker.begin(Place(0, 1, "alone", "", (), ()), None, 0)
+        worker.run(3)
+        worker.state["parameters"] = worker.state["parameters"] * np.float32(1e30)
+        before = worker.state["parameters"].copy()
+        with self.assertRaises(Refusal) as caught:
+            worker.run(1)
+        self.assertIn("at step 4 the loss of task 'a' is inf", caught.exception.message)
+        self.assertIn("the step was not taken", caught.exception.remedy)
+        np.testing.assert_array_equal(worker.state["parameters"], before)
+
+    def test_unreadable_job(self) -> None:
+        """A job that is not there, damaged or of another version is an error that says so."""
+        for text, found in ((None, "No such file"), ("{", "Cannot read the job"), ("{}", "found the format None")):
+            if text is not None:
+                (self.folder / "job.json").write_text(text)
+            with self.assertRaises(Refusal) as caught:
+                read_job(self.folder)
+            self.assertIn(found, caught.exception.message)
+
+
+if __name__ == "__main__":
+    unittest.main()
