@@ -29,6 +29,8 @@ import { pythonOf, ran } from "../environment.ts";
 
 console.log(`deno task serve ends as it should: ok | ${await commandRuns()} passed | 0 failed`);
 
+await bundleAnswers();
+
 const python = await pythonOf("out/serve-clients", [
   "tritonclient[http,grpc]==2.73.0",
   "numpy==2.4.6",
@@ -110,4 +112,31 @@ try {
 } finally {
   await Deno.remove(folder, { recursive: true });
   model.dispose();
+}
+
+/** Bundles a handler to one file, as edge runtimes take it, and asks it behind Node.js's own server. */
+async function bundleAnswers(): Promise<void> {
+  const place = await Deno.makeTempDir({ dir: "out", prefix: "edge-" });
+  try {
+    const bundle = [
+      "bundle",
+      "--quiet",
+      "--platform",
+      "browser",
+      "--output",
+      `${place}/edge.mjs`,
+      "tests/serve/edge.ts",
+    ];
+    const made = await ran(Deno.execPath(), bundle);
+    if ("failed" in made) throw new Error(`The handler cannot be bundled: ${made.failed}`);
+    if ("failed" in await ran("node", ["--version"])) return console.log("SKIPPED: node is not here");
+    const asked = await ran("node", ["tests/serve/node_adapter.js", `${place}/edge.mjs`]);
+    if ("failed" in asked) throw new Error(`The bundle fails in Node.js: ${asked.failed}`);
+    const { there, here } = JSON.parse(asked.out);
+    assertEquals(there.predictions.length, 2);
+    assertEquals(there, here);
+    console.log("A bundled handler answers in Node.js: ok | 1 passed | 0 failed");
+  } finally {
+    await Deno.remove(place, { recursive: true });
+  }
 }
