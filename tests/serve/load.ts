@@ -18,7 +18,7 @@ const { values: given } = parseArgs({
   options: {
     seconds: { type: "string", default: "10" },
     only: { type: "string" },
-    workers: { type: "string", default: `${navigator.hardwareConcurrency}` },
+    workers: { type: "string", default: "1" },
     engine: { type: "string", default: "wasm" },
     soak: { type: "string" },
     help: { type: "boolean", default: false },
@@ -26,7 +26,7 @@ const { values: given } = parseArgs({
 });
 if (given.help) {
   console.log(
-    "Usage: deno task bench:serving [--seconds 10] [--only PART-OF-A-NAME] [--workers N] [--engine wasm] [--soak SECONDS]",
+    "Usage: deno task bench:serving [--seconds 10] [--only PART-OF-A-NAME] [--workers 1] [--engine wasm] [--soak SECONDS]",
   );
   Deno.exit(0);
 }
@@ -52,7 +52,7 @@ const deno = (...args: readonly string[]) => {
   return [Deno.execPath(), ["run", "--no-prompt", "--unstable-net", ...may, ...args]] as const;
 };
 const ours: Contestant = {
-  name: `ours, ${given.workers} workers, ${given.engine}`,
+  name: `ours, ${given.engine}, workers: ${given.workers}`,
   command: (port) => {
     const how = ["--workers", given.workers, "--engine", given.engine];
     return deno("examples/serve.ts", "--model", `${folder}/models`, "--port", `${port}`, "--json", ...how);
