@@ -43,6 +43,7 @@ export async function commandRuns(): Promise<number> {
   await readmeRuns();
   const mistakes = [
     [["--model", "out/no such folder"], 1, "found nothing, wanted a folder"],
+    [["--model", "out/no such folder", "--workers", "2"], 1, "found nothing, wanted a folder"],
     [["--modle", "out"], 2, "--model"],
     [["--port", "99999"], 2, "--port"],
     [["--help"], 0, ""],
