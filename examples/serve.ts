@@ -76,7 +76,7 @@ await run(command, async (options, context) => {
   record({ url: server.url });
   say(`Listening at ${server.url}`);
   if (options.model === undefined) say(`Try:\n  ${tried(server.url)}`);
-  await end;
+  await Promise.race([end, server.failed ?? end]);
   say("Answering what was asked, then ending");
   await server.close();
 });

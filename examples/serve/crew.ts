@@ -24,6 +24,8 @@ export async function crewOf(count: number, settings: Settings, around: Around):
   const port = freePort(settings);
   const members: Member[] = [];
   const sums = new Map<number, Sum>();
+  const failure = Promise.withResolvers<never>();
+  failure.promise.catch(() => {}); // a caller that ends before does not ask for it
   let asks = 0;
   /** Asks all workers but one for their counts, and returns the sum of all. */
   const counts = (of: number, own: string) =>
@@ -44,10 +46,9 @@ export async function crewOf(count: number, settings: Settings, around: Around):
     const [begun, ended] = [Promise.withResolvers<string>(), Promise.withResolvers<void>()];
     members.push({ send, ended: ended.promise });
     const failed = (error: Error) => {
-      begun.reject(error);
-      ended.reject(error);
+      [begun, ended, failure].forEach(({ reject }) => reject(error));
     };
-    ended.promise.catch(() => {}); // begun has it too
+    ended.promise.catch(() => {}); // the others have it too
     worker.onerror = (event) => {
       event.preventDefault();
       failed(new Error(event.message));
@@ -67,7 +68,7 @@ export async function crewOf(count: number, settings: Settings, around: Around):
   const [url] = await Promise.all(urls);
   return {
     url,
-    counts: () => "",
+    failed: failure.promise,
     close: async () => {
       members.forEach(({ send }) => send({ end: true }));
       await Promise.all(members.map(({ ended }) => ended));

@@ -33,8 +33,10 @@ export interface Around {
 /** A server that listens. */
 export interface Serving {
   readonly url: string;
-  /** Returns its own counts. */
-  readonly counts: () => string;
+  /** Returns its own counts; absent if it has workers. */
+  readonly counts?: () => string;
+  /** Rejects if one of its workers fails; absent if it has none. */
+  readonly failed?: Promise<never>;
   /** Answers what was asked, and ends. */
   readonly close: () => Promise<void>;
 }

@@ -46,7 +46,7 @@ scope.onmessage = async ({ data: order }) => {
       await server?.close();
       scope.postMessage({ ended: true });
     } else if ("send" in order) {
-      scope.postMessage({ counts: server?.counts() ?? "", of: order.send });
+      scope.postMessage({ counts: server?.counts?.() ?? "", of: order.send });
     } else if ("counts" in order) {
       waiting.get(order.of)?.(order.counts);
       waiting.delete(order.of);

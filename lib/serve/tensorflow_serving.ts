@@ -105,6 +105,7 @@ function outputsIn(
 function columnsOfRows(instances: unknown, inputs: readonly Input[]): ReadonlyMap<string, AskedColumn> {
   if (!Array.isArray(instances)) throw misread("/instances", `wanted a list of rows, found ${kindOf(instances)}`);
   const names = inputs.map(({ name }) => name);
+  const inherited = names.map((name) => name in Object.prototype); // every object has them
   const columns = inputs.map(() => Array<unknown>(instances.length));
   for (let at = 0; at < instances.length; at++) {
     const row: unknown = instances[at];
@@ -118,7 +119,7 @@ function columnsOfRows(instances: unknown, inputs: readonly Input[]): ReadonlyMa
     let found = 0;
     for (let place = 0; place < names.length; place++) {
       const name = names[place];
-      const value = name in Object.prototype && !Object.hasOwn(row, name) ? undefined : row[name];
+      const value = inherited[place] && !Object.hasOwn(row, name) ? undefined : row[name];
       if (value !== undefined) found++; // which JSON has no word for
       columns[place][at] = value ?? null;
     }

@@ -40,8 +40,10 @@ export async function commandRuns(): Promise<number> {
     await lines.cancel();
   }
   for (const click of clicks) assert(Math.abs(click - clicks[0]) < 1e-5, `${clicks}`);
+  await readmeRuns();
   const mistakes = [
     [["--model", "out/no such folder"], 1, "found nothing, wanted a folder"],
+    [["--model", "out/no such folder", "--workers", "2"], 1, "found nothing, wanted a folder"],
     [["--modle", "out"], 2, "--model"],
     [["--port", "99999"], 2, "--port"],
     [["--help"], 0, ""],
@@ -52,7 +54,31 @@ export async function commandRuns(): Promise<number> {
     assert(`${ended.error}${ended.out}`.includes(text), ended.error);
     assert(!/\.ts:\d/.test(ended.error), ended.error);
   }
-  return runs.length + mistakes.length;
+  return runs.length + 1 + mistakes.length;
+}
+
+/** Runs the README's server, and calls it as the README does, but for its port and its folder. */
+async function readmeRuns(): Promise<void> {
+  const [, code, path, body] = /```ts ignore\n([^`]*serve\([^`]*?)\/\/ curl http:\S+?(\/v1\S+) -d '(.*)'\n```/
+    .exec(await Deno.readTextFile("README.md"))!;
+  assertEquals(code.trimEnd().split("\n").length + 1, 10);
+  const folder = await Deno.makeTempDir({ dir: "out", prefix: "readme-" });
+  const file = `${folder}/server.ts`;
+  await Deno.writeTextFile(file, code.replace("port: 8000", "port: 0").replaceAll("out/models", `${folder}/models`));
+  const args = ["run", "--no-prompt", "--allow-read", "--allow-write=out", "--allow-net=127.0.0.1", file];
+  const process = new Deno.Command(Deno.execPath(), { args, stdout: "piped", stderr: "inherit" }).spawn();
+  try {
+    const lines = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    const { value } = await lines.read();
+    const response = await fetch(`${value!.trim()}${path}`, { method: "POST", body });
+    const { predictions: [{ click, like }] } = await response.json();
+    assert(click > 0.5 && like > 0 && like < 1, `${click}, ${like}`);
+    await lines.cancel();
+  } finally {
+    process.kill("SIGTERM");
+    await process.status;
+    await Deno.remove(folder, { recursive: true });
+  }
 }
 
 /** Sends half of a request, does something, sends the other half, and returns the answer. */

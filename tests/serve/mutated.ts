@@ -98,22 +98,38 @@ function same(found: unknown, wanted: unknown, text: string): void {
   for (const [key, value] of Object.entries(found)) same(value, (wanted as Record<string, unknown>)[key], text);
 }
 
-/** Returns a request of its own row, three of four with mistakes. */
-function mutated(source: Source, at: number): Sent {
-  const pick = <T>(...of: readonly T[]) => of[source.bits() % of.length];
-  const age = 20 + at / 1000; // of no other
-  const job = pick("smith", "köln", "clerk", "nobody");
-  const tensors = [{ name: "age", shape: [1], datatype: "FP32", data: [age] }, {
-    name: "job",
-    shape: [1],
-    datatype: "BYTES",
-    data: [job],
-  }];
+/** The row of a request, which no other has, and the request. */
+interface Row {
+  readonly age: number;
+  readonly job: string;
+  readonly path: string;
+  readonly value: unknown;
+}
+
+/** Returns a request without mistakes, in one of several forms. */
+function rowAt(source: Source, at: number): Row {
+  const [age, job] = [20 + at / 1000, pick(source, "smith", "köln", "clerk", "nobody")];
+  const inputs = [
+    { name: "age", shape: [1], datatype: "FP32", data: [age] },
+    { name: "job", shape: [1], datatype: "BYTES", data: [job] },
+  ];
   const [path, value] = pick<readonly [string, unknown]>(
+    source,
     ["/v1/models/visitors:predict", { instances: [{ age, job }] }],
     ["/v1/models/visitors/versions/1:predict", { inputs: { age: [age], job: [job] } }],
-    ["/v2/models/visitors/infer", { id: `${at}`, inputs: tensors }],
+    ["/v2/models/visitors/infer", { id: `${at}`, inputs }],
   );
+  return { age, job, path, value };
+}
+
+function pick<T>(source: Source, ...of: readonly T[]): T {
+  return of[source.bits() % of.length];
+}
+
+/** Returns a request of its own row, most often with a mistake. */
+function mutated(source: Source, at: number): Sent {
+  const { age, job, path, value } = rowAt(source, at);
+  const one = <T>(...of: readonly T[]) => pick(source, ...of);
   const body = encoder.encode(JSON.stringify(value));
   const line = `POST ${path} HTTP/1.1`;
   const head = (length: number | string) => ["Host: a", "Connection: close", `Content-Length: ${length}`];
@@ -126,7 +142,7 @@ function mutated(source: Source, at: number): Sent {
     case 1: {
       const text = JSON.stringify(value).replace(
         /\d+(\.\d+)?/,
-        pick("null", "1e999", "-0", "[]", '"x"', "{}", "NaN", "1e38"),
+        one("null", "1e999", "-0", "[]", '"x"', "{}", "NaN", "1e38"),
       );
       const other = encoder.encode(text);
       return { ...whole, head: [line, ...head(other.length)], body: other };
@@ -134,27 +150,27 @@ function mutated(source: Source, at: number): Sent {
     case 2:
       return {
         ...whole,
-        head: [...whole.head, `Content-Type: ${pick("text/csv", "application/json; charset=utf-16", "x")}`],
+        head: [...whole.head, `Content-Type: ${one("text/csv", "application/json; charset=utf-16", "x")}`],
       };
     case 3:
-      return { ...whole, head: [...whole.head, `Content-Encoding: ${pick("gzip", "deflate", "br", "identity")}`] };
+      return { ...whole, head: [...whole.head, `Content-Encoding: ${one("gzip", "deflate", "br", "identity")}`] };
     case 4:
       return {
         ...whole,
-        head: [...whole.head, `Inference-Header-Content-Length: ${pick("-1", "0", "9", "1e9", "x")}`],
+        head: [...whole.head, `Inference-Header-Content-Length: ${one("-1", "0", "9", "1e9", "x")}`],
       };
     case 5:
-      return { ...binary(age, job, source), how: pick("at once", "slowly"), isStrange: false };
+      return { ...binary(age, job, source), how: one("at once", "slowly"), isStrange: false };
     case 6:
-      return { ...whole, head: [line.replace("models", pick("modls", "models/none", "%")), ...head(body.length)] };
+      return { ...whole, head: [line.replace("models", one("modls", "models/none", "%")), ...head(body.length)] };
     case 7:
       return { ...whole, how: "cut", body: body.subarray(0, source.bits() % body.length) };
     case 8: {
-      const strange = pick("x", "-1", "1, 2", `${body.length - 9}`, "99999999999999999999");
-      return { ...whole, head: [line, ...head(strange)], isStrange: true, how: pick("at once", "cut") };
+      const strange = one("x", "-1", "1, 2", `${body.length - 9}`, "99999999999999999999");
+      return { ...whole, head: [line, ...head(strange)], isStrange: true, how: one("at once", "cut") };
     }
     case 9: {
-      const chunks = encoder.encode(pick('5\r\n{"a":\r\n0\r\n\r\n', "zz\r\n", "5\r\n{", "0\r\n\r\n"));
+      const chunks = encoder.encode(one('5\r\n{"a":\r\n0\r\n\r\n', "zz\r\n", "5\r\n{", "0\r\n\r\n"));
       return {
         head: [line, "Host: a", "Connection: close", "Transfer-Encoding: chunked"],
         body: chunks,

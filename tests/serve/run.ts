@@ -8,26 +8,29 @@
 import { assert, assertEquals } from "@std/assert";
 import { openModels, serve } from "../../lib/serve.ts";
 import {
+  bag,
   binary,
+  categorical,
   category,
   compile,
   define,
   dense,
   encode,
   fit,
-  numeric,
-  pipe,
-  reference,
-  relu,
-  type Rows,
-  save,
+  hashed,
+  mlp,
+  mmoe,
 } from "../../mod.ts";
+import { type Model, numeric, pipe, reference, relu, type Rows, save, sequence } from "../../mod.ts";
+import { inputTensors } from "../../lib/model/feed.ts";
 import { saveTriton } from "../../lib/onnx.ts";
 import { commandRuns } from "./command.ts";
 import { mutatedRequests } from "./mutated.ts";
 import { pythonOf, ran } from "../environment.ts";
 
 console.log(`deno task serve ends as it should: ok | ${await commandRuns()} passed | 0 failed`);
+
+await bundleAnswers();
 
 const python = await pythonOf("out/serve-clients", [
   "tritonclient[http,grpc]==2.73.0",
@@ -42,19 +45,6 @@ const features = fit({ job: category(), age: numeric() }, columns);
 const tasks = { click: binary(pipe(dense(8), relu)), like: binary() };
 const model = await compile(define({ input: features, tasks }), { engine: reference(), seed: 3 });
 const wanted = (await model.predict(encode(features, columns))).click;
-/** Returns encoded rows as lists of lists by input. */
-function columnsOf({ count, inputs }: Rows): Record<string, number[][]> {
-  return Object.fromEntries(
-    Object.entries(inputs).map(([name, data]) => {
-      const width = data.length / count;
-      return [
-        name,
-        Array.from({ length: count }, (_, row) => Array.from(data.subarray(row * width, (row + 1) * width))),
-      ];
-    }),
-  );
-}
-
 const folder = await Deno.makeTempDir({ dir: "out", prefix: "serve-" });
 try {
   await save(model, `${folder}/models/visitors/1`);
@@ -75,14 +65,10 @@ try {
   }
   assert(error.includes('the input "age" is missing'), error);
   const body = JSON.stringify({ instances: columns.age.map((age, row) => ({ age, job: columns.job[row] })) });
-  await saveTriton(model, `${folder}/triton`);
-  await saveTriton(model, `${folder}/triton`, { version: 2 });
-  await Deno.writeTextFile(`${folder}/encoded.json`, JSON.stringify(columnsOf(encode(features, columns))));
-  const triton = await ran(python, ["tests/serve/triton.py", `${folder}/triton`, `${folder}/encoded.json`]);
-  if ("failed" in triton) throw new Error(`The folder for Triton cannot be read: ${triton.failed}`);
-  for (const click of JSON.parse(triton.out)) {
-    click.forEach((found: number, row: number) => assert(Math.abs(found - wanted[row]) < 1e-6, `Triton: ${found}`));
-  }
+  await tritonReads(model, encode(features, columns), [1, 2], `${folder}/visitors`);
+  const ids = await idsModel();
+  await tritonReads(ids.model, ids.rows, [1], `${folder}/ids`);
+  ids.model.dispose();
   const curl = async (...args: readonly string[]) => {
     const found = await ran("curl", ["-s", ...args]);
     if ("failed" in found) throw new Error(`curl failed: ${found.failed}`);
@@ -110,4 +96,62 @@ try {
 } finally {
   await Deno.remove(folder, { recursive: true });
   model.dispose();
+}
+
+/** Bundles a handler to one file, as edge runtimes take it, and asks it behind Node.js's own server. */
+async function bundleAnswers(): Promise<void> {
+  const place = await Deno.makeTempDir({ dir: "out", prefix: "edge-" });
+  try {
+    const bundle = [
+      "bundle",
+      "--quiet",
+      "--platform",
+      "browser",
+      "--output",
+      `${place}/edge.mjs`,
+      "tests/serve/edge.ts",
+    ];
+    const made = await ran(Deno.execPath(), bundle);
+    if ("failed" in made) throw new Error(`The handler cannot be bundled: ${made.failed}`);
+    if ("failed" in await ran("node", ["--version"])) return console.log("SKIPPED: node is not here");
+    const asked = await ran("node", ["tests/serve/node_adapter.js", `${place}/edge.mjs`]);
+    if ("failed" in asked) throw new Error(`The bundle fails in Node.js: ${asked.failed}`);
+    const { there, here } = JSON.parse(asked.out);
+    assertEquals(there.predictions.length, 2);
+    assertEquals(there, here);
+    console.log("A bundled handler answers in Node.js: ok | 1 passed | 0 failed");
+  } finally {
+    await Deno.remove(place, { recursive: true });
+  }
+}
+
+/** Makes sure that the folder for Triton of a model is right, and that its graphs compute what the model predicts. */
+async function tritonReads(model: Model, rows: Rows, versions: readonly number[], place: string): Promise<void> {
+  for (const version of versions) await saveTriton(model, place, { version });
+  const lists = Object.entries(inputTensors(rows, model.spec.input)).map(([name, { shape: [count, width], data }]) => {
+    return [name, Array.from({ length: count }, (_, row) => [...data.subarray(row * width, (row + 1) * width)])];
+  });
+  await Deno.writeTextFile(`${place}.json`, JSON.stringify(Object.fromEntries(lists)));
+  const found = await ran(python!, ["tests/serve/triton.py", place, `${place}.json`]);
+  if ("failed" in found) throw new Error(`The folder for Triton cannot be read: ${found.failed}`);
+  const { click } = await model.predict(rows);
+  const all: number[][] = JSON.parse(found.out);
+  assertEquals(all.length, versions.length);
+  for (const one of all) one.forEach((p, row) => assert(Math.abs(p - click[row]) < 1e-6, `${place}: ${p}`));
+}
+
+/** Returns a model of ids, in columns of one and of many, and rows. */
+async function idsModel(): Promise<{ readonly model: Model; readonly rows: Rows }> {
+  const [user, item] = [["a", "b", "c", "a"], ["x", "y", "x", "z"]];
+  const table = {
+    user,
+    item,
+    age: [20.5, 31, -4, 60],
+    tags: [["p"], ["q", "p"], [], ["r"]],
+    seen: [["x"], [], ["z"], ["y"]],
+  };
+  const kinds = { user: hashed(50), item: category(), age: numeric(), tags: bag(), seen: sequence({ most: 3 }) };
+  const input = fit(kinds, table);
+  const spec = define(mmoe({ input, expert: mlp([8]), experts: 2, tasks: { click: binary(), kind: categorical(3) } }));
+  return { model: await compile(spec, { engine: reference(), seed: 3 }), rows: encode(input, table) };
 }

@@ -28,5 +28,5 @@ for version in sorted(folder.glob("[0-9]*")):
             assert types[one.data_type] == by_name[one.name].type and shape == by_name[one.name].shape[1:], one
     feeds = {one.name: np.array(encoded[one.name], dtypes[one.type]) for one in session.get_inputs()}
     found.append(session.run(["click"], feeds)[0].tolist())
-assert len(found) == 2
+assert found
 print(json.dumps(found))
