@@ -88,11 +88,11 @@ export function lookOf(name: string, values: readonly string[]): ColumnLook {
   for (const value of known) if (distinct.size < remembered) distinct.add(value);
   const examples = [...distinct].slice(0, 4);
   const isSparse = known.length < 0.8 * values.length;
-  if (distinct.size === 2) {
+  if (distinct.size === 2 && name.trim() !== "") {
     const two = ordered([...distinct] as [string, string]);
     return { name, examples, two, isSparse, use: isNumeric(known) ? "number" : "category" };
   }
-  if (distinct.size < 2) return { name, examples, isSparse, use: "left out" };
+  if (distinct.size < 2 || name.trim() === "") return { name, examples, isSparse, use: "left out" };
   const isId = distinct.size >= Math.min(remembered, known.length) && known.length > 20;
   if (isNumeric(known)) {
     const isCount = isId && /(^|[_\s])(id|index|row|number|no)$/i.test(name);
