@@ -2,6 +2,8 @@
  * Installs from npm, in `out/runtimes`, what the packed package depends on and the programs that run it; prints the
  * programs that `run.ts` starts, those of browsers where there are any.
  */
+import { chromium } from "../browser/program.ts";
+
 export const folder = "out/runtimes";
 export const modules = `${folder}/node_modules`;
 /** The programs of Node.js 22 and Bun that are installed. */
@@ -29,9 +31,6 @@ export const [node22, bun] = [`node-${machine}/bin/node`, `@oven/bun-${bunMachin
   `${Deno.cwd()}/${modules}/${path}`
 );
 
-/** The names of Chromium. */
-export const browsers: readonly string[] = ["chromium", "chromium-browser", "google-chrome"];
-
 async function install(): Promise<void> {
   const wanted = JSON.stringify({ private: true, type: "module", dependencies: installed });
   await Deno.mkdir(folder, { recursive: true });
@@ -44,17 +43,8 @@ async function install(): Promise<void> {
   await Deno.writeTextFile(`${modules}/installed.json`, wanted);
 }
 
-/** Returns true if a folder of PATH has a program. */
-async function isThere(program: string): Promise<boolean> {
-  const places = (Deno.env.get("PATH") ?? "").split(Deno.build.os === "windows" ? ";" : ":");
-  const found = await Promise.all(
-    places.map((place) => Deno.stat(`${place}/${program}`).then(() => true, () => false)),
-  );
-  return found.includes(true);
-}
-
 if (import.meta.main) {
   await install();
-  const there = await Promise.all(browsers.map(isThere));
-  console.log([Deno.execPath(), "node", node22, bun, ...browsers.filter((_, i) => there[i])].join(","));
+  const programs = [Deno.execPath(), "node", node22, bun, await chromium()];
+  console.log(programs.filter((program) => program !== undefined).join(","));
 }

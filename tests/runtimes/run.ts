@@ -8,7 +8,8 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { binary, compile, define, dense, mmoe, reference, rows, save } from "../../mod.ts";
 import { pack } from "../../tools/pack.ts";
 import { inChromium } from "./chromium.ts";
-import { browsers, bun, folder, installed, modules, node22 } from "./install.ts";
+import { names } from "../browser/program.ts";
+import { bun, folder, installed, modules, node22 } from "./install.ts";
 
 /** Runs a program to its end; returns what it wrote. */
 async function ran(program: string, args: readonly string[], cwd?: string): Promise<string> {
@@ -126,7 +127,7 @@ await inNode("Bun", bun);
 await bundled();
 const found = await inChromium(await site(), ["given", "beside", "nowhere"]);
 if (found === undefined) {
-  console.log(`SKIPPED: no Chromium is installed (${browsers.join(", ")}): nothing was tested in a browser`);
+  console.log(`SKIPPED: no Chromium is installed (${names.join(", ")}): nothing was tested in a browser`);
 } else {
   assert(found.every(({ error }) => error === undefined), found.map(({ way, error }) => `${way}: ${error}`).join("\n"));
   console.log(`ok: Chromium, ${found.length} frames`);
