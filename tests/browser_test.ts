@@ -30,8 +30,11 @@ Deno.test("faults() of an engine in a browser are failures that are not known, a
   ]);
   assertEquals(faults(place, { ...mended, cases: [] }, known), []); // what did not run is not judged
   assertEquals(faults(place, { ...mended, cases: [], note: "its exp is 1" }, known), [
-    "webgpu in a worker is refused by its trial: its exp is 1",
+    "webgpu in a worker is not what was asked for: its exp is 1",
   ]);
+  const open = { engine: "wasm", place: "open page" };
+  assertEquals(faults(open, { ...mended, note: "Running wasm() on one thread: the page is not isolated" }, known), []);
+  assertEquals(faults(open, mended, known), ["wasm in an open page does not note that it runs on one thread"]);
 });
 
 Deno.test("the tables of engines in a browser have a row for each engine and for each failure", () => {

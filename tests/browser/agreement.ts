@@ -79,15 +79,19 @@ function difference(wanted: readonly number[], found: readonly number[]): number
   }, 0);
 }
 
+/** The name of a GPU in WebGL's WEBGL_debug_renderer_info. */
+const unmaskedRenderer = 0x9246;
+
 /** The device of a backend. */
 function deviceOf(name: string): string {
   const backend = tf.engine().registry[name] as unknown as {
     readonly adapterInfo?: { readonly vendor: string; readonly architecture: string };
-    readonly gpgpu?: { readonly gl: { readonly RENDERER: number; getParameter(name: number): string } };
+    readonly gpgpu?: { readonly gl: { getExtension(name: string): void; getParameter(name: number): string } };
   };
   if (backend.adapterInfo !== undefined) return `${backend.adapterInfo.vendor} ${backend.adapterInfo.architecture}`;
   const gl = backend.gpgpu?.gl;
-  return gl === undefined ? "" : gl.getParameter(gl.RENDERER);
+  gl?.getExtension("WEBGL_debug_renderer_info");
+  return gl?.getParameter(unmaskedRenderer) ?? "";
 }
 
 /** Returns true if the place may share memory with threads. */

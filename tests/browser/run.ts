@@ -16,23 +16,29 @@ const engines = ["cpu", "wasm", "webgpu", "webgl"] as const;
 /** What is run in a place. */
 type Run = Place & Omit<Asked, "seed">;
 
-/** Every engine in a page and in a worker, the default one also where memory is not shared with threads. */
-const whole: readonly Run[] = [
-  ...engines.flatMap((engine) => [{ engine, place: "page" }, { engine, place: "worker" }]),
+/** The default engine on one thread and on two, and where memory cannot be shared with threads. */
+const threaded: readonly Run[] = [
+  ...[1, 2].flatMap((threads) => ["page", "worker"].map((place) => ({ engine: "wasm", place, threads }))),
   { engine: "wasm", place: "open page" },
+  { engine: "wasm", place: "strict page" },
+];
+
+/** Every engine in a page and in a worker. */
+const whole: readonly Run[] = [
+  ...["cpu", "webgpu", "webgl"].flatMap((engine) => ["page", "worker"].map((place) => ({ engine, place }))),
+  ...threaded,
 ];
 
 /** Every engine, the slow ones in one place and on few models. */
 const short: readonly Run[] = [
   { engine: "cpu", place: "page" },
-  { engine: "wasm", place: "worker" },
-  { engine: "wasm", place: "open page" },
+  ...threaded,
   { engine: "webgpu", place: "worker", models: ["mmoe", "sparse mmoe", "everyHead"] },
   { engine: "webgl", place: "page", models: ["mmoe"] },
 ];
 
 /** What is timed. */
-const timed: readonly Run[] = [{ engine: "wasm", place: "page", bench: true }];
+const timed: readonly Run[] = [1, 2].map((threads) => ({ engine: "wasm", place: "page", threads, bench: true }));
 
 /** The milliseconds that a place has. */
 const patience = 600_000;
@@ -74,14 +80,14 @@ await run(command, async ({ quick, bench, engine: chosen, seed }, { say, record,
   }
 });
 
-/** Runs an engine in a new page, or in a worker of it. Errors on the page's console are errors of the run. */
+/** Runs an engine in a new page, or in a worker of it. Errors on the console are errors of the run, but those of a strict policy. */
 async function reported(browser: Browser, url: string, { place, ...asked }: Run, seed: number): Promise<Report> {
   const page = await browser.newPage();
   const errors: string[] = [];
-  page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+  page.on("console", (message) => message.type() === "error" && place !== "strict page" && errors.push(message.text()));
   page.on("pageerror", ({ message }) => errors.push(message));
   try {
-    await page.goto(place === "open page" ? `${url}/open/` : url);
+    await page.goto(`${url}/${/^\w+(?= page)/.exec(place)?.[0] ?? "page"}/`);
     const call = `${place === "worker" ? "agreementInWorker" : "agreementInPage"}(${
       JSON.stringify({ ...asked, seed })
     })`;

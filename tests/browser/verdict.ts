@@ -5,7 +5,10 @@ import type { Outcome, Report } from "./report.ts";
 export interface Place {
   /** A tfjs backend. */
   readonly engine: string;
-  /** `page`, `worker`, or `open page`: one that shares no memory with threads. */
+  /**
+   * `page`, `worker` of one, `open page`, one that is not isolated from others, or `strict page`, one whose policy forbids
+   * workers from blobs: these two share no memory with threads.
+   */
   readonly place: string;
   /** The threads of `wasm`. Default: the engine's own. */
   readonly threads?: number;
@@ -41,8 +44,10 @@ export function faults(place: Place, report: Report, known: readonly Known[]): r
   const own = known.filter((one) => one.engine === engine);
   const failed = failures(place, report);
   const ran = new Set([...report.cases, ...report.models].map(({ name }) => name));
+  const isAlone = place.place === "open page" || place.place === "strict page"; // where wasm notes that it has one thread
   return [
-    ...report.note === undefined ? [] : [`${where} is refused by its trial: ${report.note}`],
+    ...report.note !== undefined && !isAlone ? [`${where} is not what was asked for: ${report.note}`] : [],
+    ...report.note === undefined && isAlone ? [`${where} does not note that it runs on one thread`] : [],
     ...failed.filter(({ name }) => own.every((one) => one.name !== name)).map((outcome) =>
       `${where} fails in ${outcome.name}: ${offText(outcome)}`
     ),
