@@ -13,6 +13,8 @@ export interface ColumnLook {
   readonly examples: readonly string[];
   /** The two values, if there are two; the likelier one to count as 1 comes last. */
   readonly two?: readonly [string, string];
+  /** True if more than a fifth of the values are missing. */
+  readonly isSparse: boolean;
   /** The use that it is guessed to have. */
   readonly use: Use;
 }
@@ -85,35 +87,39 @@ export function lookOf(name: string, values: readonly string[]): ColumnLook {
   const distinct = new Set<string>();
   for (const value of known) if (distinct.size < remembered) distinct.add(value);
   const examples = [...distinct].slice(0, 4);
+  const isSparse = known.length < 0.8 * values.length;
   if (distinct.size === 2) {
     const two = ordered([...distinct] as [string, string]);
-    return { name, examples, two, use: isNumeric(known) ? "number" : "category" };
+    return { name, examples, two, isSparse, use: isNumeric(known) ? "number" : "category" };
   }
-  if (distinct.size < 2) return { name, examples, use: "left out" };
+  if (distinct.size < 2) return { name, examples, isSparse, use: "left out" };
   const isId = distinct.size >= Math.min(remembered, known.length) && known.length > 20;
   if (isNumeric(known)) {
     const isCount = isId && /(^|[_\s])(id|index|row|number|no)$/i.test(name);
-    return { name, examples, use: isCount ? "left out" : "number" };
+    return { name, examples, isSparse, use: isCount ? "left out" : "number" };
   }
-  return { name, examples, use: isId ? "left out" : "category" };
+  return { name, examples, isSparse, use: isId ? "left out" : "category" };
 }
 
 /** Names that labels often have. */
 const labelNames =
-  /click|like|follow|view|label|target|buy|bought|purchase|order|convert|conversion|churn|income|default|fraud|surviv|outcome|spend|price|sale|rating|score|^y\d*$/i;
+  /click|like|follow|view|label|target|buy|bought|purchase|order|convert|conversion|churn|income|default|fraud|surviv|outcome|price|sale|rating|spend|spent|score|^y\d*$/i;
 
 /**
- * Columns with labels among them: those of two values whose names say so, else the last of two values, else the last
- * number.
+ * Columns with labels among them: those whose names say so and that have two values, or numbers that are often missing;
+ * else the last of two values, else the last number.
  */
 export function guessed(columns: readonly ColumnLook[]): ColumnLook[] {
-  const named = columns.filter(({ name, two }) => two !== undefined && labelNames.test(name));
-  const two = named.length > 0 ? named : columns.filter(({ two }) => two !== undefined).slice(-1);
-  if (two.length > 0) {
-    return columns.map((column) => two.includes(column) ? { ...column, use: "label of two" } : column);
-  }
-  const last = columns.filter(({ use }) => use === "number").slice(-1);
-  return columns.map((column) => last.includes(column) ? { ...column, use: "label of numbers" } : column);
+  const asLabel = (column: ColumnLook): ColumnLook => {
+    return { ...column, use: column.two === undefined ? "label of numbers" : "label of two" };
+  };
+  const named = columns.filter(({ name, two, use, isSparse }) =>
+    labelNames.test(name) && (two !== undefined || use === "number" && isSparse)
+  );
+  const ofTwo = columns.filter(({ two }) => two !== undefined).slice(-1);
+  const ofNumbers = columns.filter(({ use }) => use === "number").slice(-1);
+  const labels = [named, ofTwo, ofNumbers].find((some) => some.length > 0) ?? [];
+  return columns.map((column) => labels.includes(column) ? asLabel(column) : column);
 }
 
 /** Two values, the one that more likely counts as 1 last. */

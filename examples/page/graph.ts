@@ -78,8 +78,7 @@ function drawLevel(
   const names = banks.map(([bank]) => `${bank}: ${texts.get(`levels/${at}/experts/${bank}`)}`).join("; ");
   const more = all.length > shown.length ? `, ${all.length - shown.length} of them not drawn` : "";
   drawing.y = y + radius;
-  drawing.shapes.push(...below(`${names}${more}`, drawing.y + 16));
-  drawing.y += 20;
+  drawing.shapes.push(note(`${names}${more}`, y - radius - 12));
   if (Object.keys(gates).length > 0) drawGates(drawing, gates, at, places, texts, weights);
   for (const [stream, [first]] of Object.entries(beside)) {
     const from = places.get(first)?.[0] ?? drawing.streams.get(first) ?? { x: WIDTH / 2, y };
@@ -119,8 +118,8 @@ function drawGates(
   drawing.y = y + radius;
   if (ways.size === 0) return;
   const several = ways.size > 1 ? " and others" : "";
-  drawing.shapes.push(...below(`gate${list.length > 1 ? "s" : ""}: ${[...ways][0]}${several}`, drawing.y + 18));
-  drawing.y += 20;
+  drawing.shapes.push(note(`gate${list.length > 1 ? "s" : ""}: ${[...ways][0]}${several}`, drawing.y + 20));
+  drawing.y += 14;
 }
 
 function drawTasks(drawing: Drawing, { tasks }: Spec, texts: ReadonlyMap<string, string>): void {
@@ -131,11 +130,12 @@ function drawTasks(drawing: Drawing, { tasks }: Spec, texts: ReadonlyMap<string,
     if (of === undefined) drawing.lines.push(link(drawing.streams.get(reads) ?? { x, y: y - GAP }, { x, y }));
     const room = WIDTH / list.length - 12;
     drawing.shapes.push(...box(task, x, y, room));
-    const tower = `${texts.get(`tasks/${task}/tower`)}, ${texts.get(`tasks/${task}/head`)}`;
-    const soft = { class: "gh-soft gh-small", "text-anchor": "middle", "font-size": "12" };
-    drawing.shapes.push(label(tower, x, y + BOX + 16, soft, room));
+    ["tower", "head"].forEach((part, at) => {
+      const text = texts.get(`tasks/${task}/${part}`) ?? "";
+      drawing.shapes.push(label(text, x, y + BOX + 16 * (at + 1), { class: "gh-soft graph-note" }, room));
+    });
   });
-  drawing.y = y + BOX + 22;
+  drawing.y = y + BOX + 38;
 }
 
 /** A box with a text, about a place. */
@@ -147,14 +147,9 @@ function box(text: string, x: number, y: number, most = WIDTH): string[] {
   ];
 }
 
-/** A text in the middle, on the ground of the page so that lines do not cross it. */
-function below(text: string, y: number): string[] {
-  const width = Math.min(WIDTH, 6.6 * [...text].length + 12);
-  const look = { class: "gh-soft gh-small", "text-anchor": "middle", "font-size": "12" };
-  return [
-    element("rect", { x: (WIDTH - width) / 2, y: y - 13, width, height: 18, rx: 4, class: "gh-paper" }),
-    label(text, WIDTH / 2, y, look, WIDTH),
-  ];
+/** A text in the middle, with a margin in the colour of the ground, so that lines do not cross it. */
+function note(text: string, y: number): string {
+  return label(text, WIDTH / 2, y, { class: "gh-soft graph-note" }, WIDTH);
 }
 
 /** A line that leaves and arrives upright. */

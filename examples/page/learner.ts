@@ -41,7 +41,7 @@ const scope = self as unknown as {
 };
 
 /** The rows of a step, of the training, of the judgement, and of those whose gates are drawn. */
-const [batch, trained, judged, gated] = [256, 20_000, 1000, 250];
+const [batch, trained, judged, gated] = [256, 50_000, 1000, 250];
 /** The milliseconds from one moment to the next. */
 const pace = 100;
 
@@ -98,12 +98,14 @@ async function learn(
       scope.postMessage({ id, moment: { step, rate, ...await drawn(model, held, few) } });
     await post(0, 0);
     await turn();
-    let [last, rows] = [performance.now(), 0];
-    for await (const { step } of train(model, data, { steps, batch, optimiser: adam(3e-3), signal })) {
+    let [last, rows, rate] = [performance.now(), 0, 0];
+    for await (const { step } of train(model, data, { steps, batch, optimiser: adam(0.01), signal })) {
       rows += batch;
       const passed = performance.now() - last;
       if (passed < pace && step < steps) continue;
-      await post(step, rows / passed * 1000);
+      const now = rows / passed * 1000;
+      rate = rate === 0 ? now : 0.9 * rate + 0.1 * now; // one moment's own jumps
+      await post(step, rate);
       await turn();
       if (signal.aborted) break;
       [last, rows] = [performance.now(), 0];

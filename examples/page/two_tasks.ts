@@ -12,7 +12,7 @@ import type { Answer, Message, Moment } from "./learner.ts";
 import { type ModelName, modelNames, tables, taskNames } from "./tables.ts";
 
 /** The steps of a training. */
-const steps = 4000;
+const steps = 3000;
 
 /** A model that learns in its worker. */
 interface Learner {
