@@ -1,14 +1,12 @@
 /** The program of the page and of its worker: it answers what {@linkcode agreement} is asked. */
 import { agreement } from "./agreement.ts";
-import type { Asked, Report } from "./report.ts";
+import type { Answer, Asked } from "./report.ts";
 
 /** The scope of a worker. */
 interface Scope {
   onmessage: ((event: MessageEvent<Asked>) => void) | null;
   postMessage(answer: Answer): void;
 }
-
-type Answer = { readonly report: Report } | { readonly error: string };
 
 const answer = (asked: Asked): Promise<Answer> =>
   agreement(asked).then((report) => ({ report }), (error) => ({ error: `${error}\n${error.stack}` }));

@@ -35,3 +35,6 @@ export interface Report {
   readonly times: Readonly<Record<string, number>>;
   readonly seconds: number;
 }
+
+/** What a place answers. */
+export type Answer = { readonly report: Report } | { readonly error: string };

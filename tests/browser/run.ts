@@ -4,9 +4,12 @@
  */
 import { type Browser, chromium as driver } from "npm:playwright-core@1.65.1";
 import { commandLine, run } from "../../examples/cli.ts";
+import { buildPage } from "../../examples/page/build.ts";
+import { filesOf, siteOf } from "../../examples/page/site.ts";
 import { textTable } from "../../mod.ts";
-import type { Asked, Report } from "./report.ts";
+import type { Answer, Asked, Report } from "./report.ts";
 import { known } from "./known.ts";
+import { pageCases } from "./page.ts";
 import { chromium, names } from "./program.ts";
 import { serve } from "./site.ts";
 import { engineName, failureTable, faults, type Place, placeName, summary } from "./verdict.ts";
@@ -43,62 +46,100 @@ const timed: readonly Run[] = [1, 2].map((threads) => ({ engine: "wasm", place: 
 /** The milliseconds that a place has. */
 const patience = 600_000;
 
-const command = commandLine("test:browser", "Runs every engine in Chromium, beside the reference.", {
-  quick: { kind: "flag", help: "the slow engines in one place and on few models" },
-  bench: { kind: "flag", help: "times steps of the benchmark's W2 on wasm, and runs no tests" },
-  engine: { kind: "choices", help: "the engines that run", of: engines, default: engines },
-}, "--engine webgpu");
+const command = commandLine(
+  "test:browser",
+  "Runs every engine in Chromium beside the reference, and takes the page's main path.",
+  {
+    only: { kind: "choices", help: "what is run", of: ["engines", "page", "times"], default: ["engines", "page"] },
+    engine: { kind: "choices", help: "the engines that run", of: engines, default: engines },
+    quick: { kind: "flag", help: "the slow engines in one place and on few models" },
+  },
+  "--only engines --engine webgpu",
+);
 
-await run(command, async ({ quick, bench, engine: chosen, seed }, { say, record, signal }) => {
+await run(command, async ({ only, engine, quick, seed }, { say, record, signal }) => {
   const executablePath = await chromium();
   if (executablePath === undefined) return say(`SKIPPED: no Chromium is installed (${names.join(", ")})`);
   await Deno.mkdir("out/browser", { recursive: true });
-  const site = await serve();
   // Where there is no GPU, this gives WebGPU by SwiftShader, as WebGL is.
   const browser = await driver.launch({ executablePath, args: ["--enable-unsafe-webgpu"] });
   const stop = () => void browser.close();
   signal.addEventListener("abort", stop);
   try {
     say(`Chromium ${browser.version()}`);
-    const reports: [Run, Report][] = [];
-    for (
-      const one of (bench ? timed : quick ? short : whole).filter(({ engine }) => chosen.includes(engine as never))
-    ) {
-      const report = await reported(browser, site.url, one, seed);
-      say(`${placeName(one)}: ${Math.round(report.seconds)} s`);
-      record({ ...one, ...report });
-      reports.push([one, report]);
-    }
-    say(bench ? timesTable(reports) : summary(reports));
-    const wrong = reports.flatMap(([place, report]) => faults(place, report, known));
-    say(failureTable(reports, known));
+    if (only.includes("page")) (await pathOf(browser, seed)).forEach((name) => say(`ok: the page, ${name}`));
+    const runs = [...only.includes("engines") ? quick ? short : whole : [], ...only.includes("times") ? timed : []];
+    const found = await reportsOf(browser, runs.filter((one) => engine.some((name) => name === one.engine)), seed, say);
+    found.forEach(([one, report]) => record({ ...one, ...report }));
+    const tested = found.filter(([{ bench }]) => bench !== true);
+    const tables = [summary(tested), failureTable(tested, known), timesTable(found.filter(([{ bench }]) => bench))];
+    say(tables.filter((table) => table !== "").map((table) => `\n${table}`).join("\n"));
+    const wrong = tested.flatMap(([place, report]) => faults(place, report, known));
     if (wrong.length > 0) throw new Error(`Cannot pass Chromium:\n${wrong.join("\n")}`);
+  } catch (error) {
+    signal.throwIfAborted(); // the browser was closed, and what runs in it failed
+    throw error;
   } finally {
     signal.removeEventListener("abort", stop);
     await browser.close();
-    await site.close();
   }
 });
 
-/** Runs an engine in a new page, or in a worker of it. Errors on the console are errors of the run, but those of a strict policy. */
+/** Runs engines one after the other, each in a page of its own. */
+async function reportsOf(browser: Browser, runs: readonly Run[], seed: number, say: (text: string) => void) {
+  const site = await serve();
+  const reports: (readonly [Run, Report])[] = [];
+  try {
+    for (const one of runs) {
+      const report = await reported(browser, site.url, one, seed);
+      reports.push([one, report]);
+      say(`${placeName(one)}: ${Math.round(report.seconds)} s`);
+    }
+    return reports;
+  } finally {
+    await site.close();
+  }
+}
+
+/** Builds the page of examples/page and takes its main path; returns the names of what holds. */
+async function pathOf(browser: Browser, seed: number): Promise<readonly string[]> {
+  const out = "out/browser/site";
+  await buildPage({ out, seed, engine: "auto" });
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, siteOf(await filesOf(out)));
+  const page = await browser.newPage();
+  try {
+    return await pageCases(page, `http://127.0.0.1:${server.addr.port}`, { pictures: "out/browser" });
+  } finally {
+    await page.close();
+    await server.shutdown();
+  }
+}
+
+/**
+ * Runs an engine in a new page, or in a worker of it. Errors on the console are errors of the run, but those of a strict
+ * policy; an engine that does not run at all fails in one case.
+ */
 async function reported(browser: Browser, url: string, { place, ...asked }: Run, seed: number): Promise<Report> {
   const page = await browser.newPage();
   const errors: string[] = [];
   page.on("console", (message) => message.type() === "error" && place !== "strict page" && errors.push(message.text()));
   page.on("pageerror", ({ message }) => errors.push(message));
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<Answer>((resolve) => {
+    timer = setTimeout(() => resolve({ error: `no report within ${patience / 1000} seconds` }), patience);
+  });
   try {
     await page.goto(`${url}/${/^\w+(?= page)/.exec(place)?.[0] ?? "page"}/`);
-    const call = `${place === "worker" ? "agreementInWorker" : "agreementInPage"}(${
-      JSON.stringify({ ...asked, seed })
-    })`;
-    const late = new Promise<never>((_, reject) => {
-      setTimeout(() => reject(new Error(`no report within ${patience / 1000} seconds`)), patience);
-    });
-    const answer = await Promise.race([page.evaluate<{ report: Report } | { error: string }>(call), late]);
+    const call = place === "worker" ? "agreementInWorker" : "agreementInPage";
+    const answered = page.evaluate<Answer>(`${call}(${JSON.stringify({ ...asked, seed })})`);
+    const answer = await Promise.race([answered.catch(({ message }) => ({ error: `${message}` })), late]);
     if ("error" in answer) errors.push(answer.error);
-    if (errors.length > 0) throw new Error(`Cannot run ${placeName({ place, ...asked })}: ${errors.join("\n")}`);
-    return (answer as { report: Report }).report;
+    const cases = errors.map((error) => ({ name: "running at all", off: null, error }));
+    const none = { device: "", isolated: false, cases: [], models: [], times: {}, seconds: 0 };
+    const report = "report" in answer ? answer.report : none;
+    return { ...report, cases: [...cases, ...report.cases] };
   } finally {
+    clearTimeout(timer);
     await page.close();
   }
 }
