@@ -76,6 +76,7 @@ async function bundle(outputDir: string): Promise<void> {
   const entrypoints = ["main.ts", "learner.ts", "table_worker.ts"].map((name) => {
     return fileURLToPath(new URL(name, import.meta.url));
   });
+  if (Deno.bundle === undefined) throw new Error("Cannot build page: wanted deno run --unstable-bundle");
   const how = { platform: "browser", codeSplitting: true, minify: true } as const;
   const { success, errors } = await Deno.bundle({ entrypoints, outputDir, ...how });
   if (!success) throw new Error(`Cannot build page: ${errors.map(({ text }) => text).join("; ")}`);
