@@ -1,4 +1,3 @@
-import * as tf from "@tensorflow/tfjs";
 import { cpu, type Engine, tfjs, wasm } from "@gatehouse/gatehouse";
 import type { EngineName } from "./engine_names.ts";
 
@@ -31,7 +30,6 @@ export async function engineOf(name: EngineName): Promise<Chosen> {
 
 /** The engine on webgpu; another, with the reason, where the GPU computes wrong numbers. */
 async function onGpu(why: string): Promise<Chosen> {
-  await keepToOneThread(); // the engine in its place, if the GPU fails its trial
   await import("npm:@tensorflow/tfjs-backend-webgpu@4.22.0");
   const engine = await tfjs("webgpu");
   return { engine, why: engine.note ?? why };
@@ -46,15 +44,9 @@ async function withoutGpuFor(reason: string): Promise<Chosen> {
   }
 }
 
-async function oneThread(): Promise<Engine> {
-  await keepToOneThread();
-  return await wasm();
-}
-
-/** Has wasm start with one thread: models that learn side by side share the processors already. */
-async function keepToOneThread(): Promise<void> {
-  await import("@tensorflow/tfjs-backend-wasm");
-  tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
+/** The engine on wasm with one thread: models that learn side by side share the processors already. */
+function oneThread(): Promise<Engine> {
+  return wasm({ threads: 1 });
 }
 
 /** The part of a browser that gives a page its GPU. */

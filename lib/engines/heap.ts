@@ -1,3 +1,6 @@
+import type { Crew } from "./crew.ts";
+import { type Definition, moduleOf } from "./wasm_code.ts";
+
 /** A WebAssembly memory, and how a part of it is taken and given back. */
 export interface Heap {
   /** The memory. */
@@ -6,4 +9,41 @@ export interface Heap {
   take(bytes: number): number;
   /** Gives back what begins at an address. */
   free(address: number): void;
+  /** The threads that compute in the memory. Where absent, there is one. */
+  readonly crew?: Crew;
 }
+
+/** Functions in a memory, which take whole numbers. */
+export type Functions<Name extends string> = Readonly<Record<Name, (...numbers: number[]) => void>>;
+
+/**
+ * Puts functions in a memory, where every thread that computes there can call them.
+ *
+ * @returns Undefined where WebAssembly cannot do what they do.
+ */
+export function functionsIn<Name extends string>(
+  { memory, crew }: Heap,
+  definitions: Readonly<Record<Name, Definition>>,
+): Functions<Name> | undefined {
+  const program = moduleOf(definitions, !(memory.buffer instanceof ArrayBuffer));
+  if (!WebAssembly.validate(program)) return undefined;
+  const module = new WebAssembly.Module(program);
+  const functions = new WebAssembly.Instance(module, { from: { memory } }).exports as Functions<Name>;
+  crew?.add(module, functions);
+  return functions;
+}
+
+/**
+ * Calls functions that write to different places, in any order.
+ *
+ * @param calls The functions, each with its numbers.
+ * @param work What they take, in the unit of {@linkcode Crew}: several threads make them where that is worth it.
+ */
+export function callAll({ crew }: Heap, calls: readonly Called[], work: number): void {
+  if (crew === undefined || work < crew.least || calls.length < 2) {
+    for (const [call, ...numbers] of calls) call(...numbers);
+  } else crew.share(calls);
+}
+
+/** A function and the numbers that it is called with. */
+export type Called = readonly [call: (...numbers: number[]) => void, ...numbers: number[]];

@@ -1,5 +1,5 @@
 import type { CodeColumn } from "../formats/translation.ts";
-import type { Heap } from "./heap.ts";
+import { callAll, type Called, functionsIn, type Heap } from "./heap.ts";
 import { code, constant, each, get, increase, load, moduleOf, repeat, set, store, wholeNumber } from "./wasm_code.ts";
 import type { Code, Definition } from "./wasm_code.ts";
 
@@ -33,9 +33,8 @@ const steps = [8, 4, 1] as const;
  * @returns Undefined where WebAssembly has no SIMD.
  */
 export function rowSums(heap: Heap): SumRows | undefined {
-  if (!sumsRows) return undefined;
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(program), { from: { memory: heap.memory } });
-  const call = exports as Readonly<Record<string, (...numbers: number[]) => void>>;
+  const functions = functionsIn(heap, definitions);
+  if (functions === undefined) return undefined;
   return (to, from, { counts, rows }, height, width) => {
     const packed = isPacked(rows.length, height);
     const [next, given] = [4 * width, packed ? panel : 4 * width];
@@ -46,16 +45,50 @@ export function rowSums(heap: Heap): SumRows | undefined {
       all.set(counts);
       for (let at = 0; at < rows.length; at++) all[sums + at] = given * rows[at];
       const copied = list + 4 * length;
+      const parts = partsOf(counts, rows.length, width, heap);
+      const calls: Called[] = [];
       // From the last columns on, so that what overlaps the next row is written before that row is.
       for (const { start, vectors } of blocksOf(width)) {
+        if (packed) {
+          const some = Math.ceil(height / parts.length);
+          for (let row = 0; row < height; row += some) {
+            const source = from + start + next * row;
+            calls.push([functions[`pack${vectors}`], copied + panel * row, source, next, Math.min(some, height - row)]);
+          }
+          callAll(heap, calls.splice(0), 4 * vectors * height);
+        }
         const source = packed ? copied : from + start;
-        if (packed) call[`pack${vectors}`](copied, from + start, next, height);
-        call[`sum${vectors}`](to + start, next, source, list + 4 * sums, list, sums);
+        for (const { first, end, before } of parts) {
+          const [sum, rows] = [to + start + next * first, list + 4 * (sums + before)];
+          calls.push([functions[`sum${vectors}`], sum, next, source, rows, list + 4 * first, end - first]);
+        }
+        if (packed) callAll(heap, calls.splice(0), 2 * vectors * rows.length);
       }
+      callAll(heap, calls, width % 4 > 0 ? 0 : rows.length * width / 2);
     } finally {
       heap.free(list);
     }
   };
+}
+
+/** Some sums, and the rows of all those before. */
+interface Part {
+  readonly first: number;
+  readonly end: number;
+  readonly before: number;
+}
+
+/** Returns parts of the sums that threads can make beside each other: one, where sums overwrite what is behind them. */
+function partsOf(counts: Int32Array, listed: number, width: number, { crew }: Heap): readonly Part[] {
+  const most = crew === undefined || width % 4 > 0 || listed * width < crew.least ? 1 : 8 * crew.threads;
+  const parts: Part[] = [];
+  for (let end = 0, first = 0, before = 0, now = 0; end < counts.length;) {
+    now += counts[end++];
+    if (end < counts.length && (now - before) * most < listed) continue;
+    parts.push({ first, end, before });
+    [first, before] = [end, now];
+  }
+  return parts;
 }
 
 /** Returns the bytes that are taken while so many sums are made of so many rows of a matrix. */
@@ -150,9 +183,10 @@ function packOf(vectors: number): Definition {
 }
 
 /** The functions in WebAssembly: `sum` and `pack` for each number of vectors. */
-const program = moduleOf(Object.fromEntries(
-  steps.flatMap((vectors) => [[`sum${vectors}`, sumOf(vectors)], [`pack${vectors}`, packOf(vectors)]]),
-));
+const definitions = {
+  ...{ sum8: sumOf(8), sum4: sumOf(4), sum1: sumOf(1) },
+  ...{ pack8: packOf(8), pack4: packOf(4), pack1: packOf(1) },
+};
 
 /** True where rows are summed by our own kernel: where WebAssembly has SIMD. */
-export const sumsRows: boolean = WebAssembly.validate(program);
+export const sumsRows: boolean = WebAssembly.validate(moduleOf(definitions));

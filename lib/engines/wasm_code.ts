@@ -8,6 +8,11 @@ const types = { i32: 0x7f, f32x4: 0x7b } as const;
 export const code = {
   add: [0x6a],
   sub: [0x6b],
+  mul: [0x6c],
+  div: [0x6e],
+  rest: [0x70],
+  /** 1 of 0, and 0 of any other number. */
+  isZero: [0x45],
   and: [0x71],
   shiftRight: [0x76],
   /** `a * b + c`, rounded once or twice as the processor does it faster. */
@@ -37,6 +42,9 @@ export function pick(places: readonly [number, number, number, number]): Code {
   return [0xfd, 0x0d, ...places.flatMap((place) => [0, 1, 2, 3].map((byte) => 4 * place + byte))];
 }
 
+/** Calls a function of the same module by its place among them. */
+export const callOf = (index: number): Code => [0x10, ...unsigned(index)];
+
 /** Adds to a local. */
 export function increase(local: number, by: Code): Code {
   return [...get(local), ...by, ...code.add, ...set(local)];
@@ -65,15 +73,20 @@ export interface Definition {
   readonly body: Code;
 }
 
-/** A module of functions that work on a memory, which it imports as `memory` of `from`. */
-export function moduleOf(functions: Readonly<Record<string, Definition>>): Uint8Array<ArrayBuffer> {
+/**
+ * A module of functions that work on a memory, which it imports as `memory` of `from`.
+ *
+ * @param shared True if threads share the memory.
+ */
+export function moduleOf(functions: Readonly<Record<string, Definition>>, shared = false): Uint8Array<ArrayBuffer> {
+  const limits = shared ? [3, 0, ...unsigned(2 ** 16)] : [0, 0]; // pages: none at least, 4 GiB at most
   const all = Object.entries(functions);
   const locals = ([numbers, vectors]: Definition["locals"]) =>
     list([[...unsigned(numbers), types.i32], [...unsigned(vectors), types.f32x4]]);
   return Uint8Array.from([
     ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
     ...section(1, all.map(([, { parameters }]) => [0x60, ...list(Array(parameters).fill([types.i32])), 0])),
-    ...section(2, [[...text("from"), ...text("memory"), 2, 0, 0]]),
+    ...section(2, [[...text("from"), ...text("memory"), 2, ...limits]]),
     ...section(3, all.map((_, index) => unsigned(index))),
     ...section(7, all.map(([name], index) => [...text(name), 0, ...unsigned(index)])),
     ...section(10, all.map(([, { locals: some, body }]) => sized([...locals(some), ...body, 0x0b]))),

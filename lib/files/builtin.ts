@@ -2,6 +2,7 @@ import type * as crypto from "node:crypto";
 import type * as fs from "node:fs/promises";
 import type * as os from "node:os";
 import type * as process from "node:process";
+import type * as threads from "node:worker_threads";
 import type * as zlib from "node:zlib";
 
 /** The functions over files of Node.js. */
@@ -13,6 +14,7 @@ interface Builtins {
   readonly "node:fs/promises": typeof fs;
   readonly "node:os": typeof os;
   readonly "node:process": typeof process;
+  readonly "node:worker_threads": typeof threads;
   readonly "node:zlib": typeof zlib;
 }
 

@@ -20,6 +20,11 @@ export async function threadsOf(module: URL): Promise<boolean> {
     (await Deno.permissions.query({ name: "read", path: module })).state === "granted";
 }
 
+/** Returns the threads that the machine runs at once; 1 where that is not known. */
+export function machineThreads(): number {
+  return globalThis.navigator?.hardwareConcurrency ?? builtin("node:os")?.availableParallelism() ?? 1;
+}
+
 /** The reason in errors where no files are reached. */
 export const unreachable = "files are reached in Deno, Node.js 20.16 and later, and Bun alone";
 

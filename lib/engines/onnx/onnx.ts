@@ -1,5 +1,5 @@
 import { kindOf, optionsOf } from "../../errors/kinds.ts";
-import { builtin } from "../../files/builtin.ts";
+import { machineThreads } from "../../files/runtime.ts";
 import { checkGraph } from "../check_graph.ts";
 import type { Engine } from "../engine.ts";
 import { sumsRows } from "../row_sums.ts";
@@ -41,11 +41,6 @@ export async function onnx(options: OnnxOptions = {}): Promise<Engine> {
     );
   }
   return engineOf(await start(threads ?? machineThreads()));
-}
-
-/** Returns the threads that the machine runs at once; 1 where that is not known. */
-function machineThreads(): number {
-  return globalThis.navigator?.hardwareConcurrency ?? builtin("node:os")?.availableParallelism() ?? 1;
 }
 
 /** The engine on an ONNX Runtime that has been started. */

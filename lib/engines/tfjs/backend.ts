@@ -3,6 +3,7 @@ import type { DataType, KernelBackend, NamedAttrMap, NamedTensorInfoMap, TensorI
 import { quoted } from "../../errors/quoted.ts";
 import { advice } from "../../errors/nearest.ts";
 import { sizeOf } from "../../ops/shape.ts";
+import { type Crew, type Threads, threadsOver } from "../crew.ts";
 import { multiplier } from "./wasm_multiplier.ts";
 import { type RowLoops, rowLoops } from "./wasm_rows.ts";
 import type { Loop, Numbers } from "./loop.ts";
@@ -47,6 +48,8 @@ export interface Backend {
   readonly watch?: () => () => Promise<string | undefined>;
   /** The most bytes of one array, where the device has a limit. */
   readonly mostInArray?: number;
+  /** The threads that can compute in the backend's memory; undefined where there is one. */
+  readonly threads?: Threads;
   /** Loops for `fill` that are faster than those in JavaScript, where there are any. */
   readonly rows?: RowLoops;
 }
@@ -54,10 +57,11 @@ export interface Backend {
 /**
  * Starts a registered tfjs backend, or finds it running. tfjs's own current backend and flags stay what they are.
  *
+ * @param threads The threads that compute, where its memory is shared.
  * @throws {TypeError} if no backend has the name.
  * @throws {Error} if the backend does not start.
  */
-export async function start(name: string): Promise<Backend> {
+export async function start(name: string, threads = 1): Promise<Backend> {
   if (name === "wasm") await import("@tensorflow/tfjs-backend-wasm");
   const names = Object.keys(tf.engine().registryFactory);
   if (!names.includes(name)) {
@@ -68,7 +72,7 @@ export async function start(name: string): Promise<Backend> {
   tf.getKernelsForBackend(name).forEach(({ setupFunc }) => setupFunc?.(backend));
   // In production, the cpu backend prints no advertisement on its first write.
   flagged({ PROD: true }, () => backend.disposeData(backend.write(new Float32Array(1), [], "float32")));
-  return backendOf(name, backend);
+  return backendOf(name, backend, threads);
 }
 
 /**
@@ -105,7 +109,7 @@ export function flagged<T>(set: Readonly<Record<string, boolean>>, action: () =>
   }
 }
 
-function backendOf(name: string, backend: KernelBackend): Backend {
+function backendOf(name: string, backend: KernelBackend, threads: number): Backend {
   const memory = memoryOf(name, backend);
   return {
     name,
@@ -133,7 +137,7 @@ function backendOf(name: string, backend: KernelBackend): Backend {
       backend.disposeData(array.dataId);
     },
     count: () => backend.numDataIds(),
-    ...name === "wasm" && ownKernels(backend as WasmBackend),
+    ...name === "wasm" && kernelsOf(backend as WasmBackend, threads),
     ...isWatched(backend) && {
       watch: () => watching(backend.device),
       mostInArray: backend.device.limits?.maxStorageBufferBindingSize,
@@ -220,6 +224,7 @@ interface WasmBackend extends KernelBackend {
   readonly dataIdMap: { get(dataId: object): { readonly memoryOffset: number } };
   readonly wasm: {
     readonly asm?: { readonly memory?: WebAssembly.Memory };
+    readonly PThread?: unknown;
     _malloc(bytes: number): number;
     _free(address: number): void;
   };
@@ -248,17 +253,34 @@ function memoryOf(name: string, backend: KernelBackend): Memory | undefined {
   }
 }
 
-/** Our own kernels in the memory of the wasm backend; none where threads share it, which multiply faster. */
-function ownKernels(backend: WasmBackend): Pick<Backend, "multiply" | "rows"> {
+/** Our own kernels in the memory of the wasm backend, for so many threads; none where tfjs has threads of its own. */
+function kernelsOf(backend: WasmBackend, threads: number): OwnKernels {
+  const memory = backend.wasm.asm?.memory;
+  if (memory === undefined || backend.wasm.PThread !== undefined) return {};
+  const known = kernels.get(backend) ?? { over: threadsOver(memory), of: new Map<number, OwnKernels>() };
+  kernels.set(backend, known);
+  const found = known.of.get(threads) ??
+    ownKernels(backend, memory, threads > 1 ? known.over?.some(threads) : undefined);
+  known.of.set(threads, found);
+  return { ...found, threads: known.over };
+}
+
+type OwnKernels = Pick<Backend, "multiply" | "rows" | "threads">;
+
+/** What was made for each backend: its threads, and the kernels for each number of them. */
+const kernels = new WeakMap<
+  WasmBackend,
+  { readonly over: Threads | undefined; readonly of: Map<number, OwnKernels> }
+>();
+
+function ownKernels(backend: WasmBackend, memory: WebAssembly.Memory, crew: Crew | undefined): OwnKernels {
   const { wasm, dataIdMap } = backend;
-  const memory = wasm.asm?.memory;
-  if (memory === undefined || !(memory.buffer instanceof ArrayBuffer)) return {};
   const take = (bytes: number): number => {
     const at = wasm._malloc(bytes) >>> 0; // negative above 2 GiB
     if (at === 0) throw new RangeError(`Cannot run graph: wasm has no ${bytes} bytes left: wanted smaller batches`);
     return at;
   };
-  const heap = { memory, take, free: (at: number) => wasm._free(at) };
+  const heap = { memory, take, free: (at: number) => wasm._free(at), ...crew && { crew } };
   const multiply = multiplier(heap);
   const addressOf = ({ dataId }: TensorInfo) => dataIdMap.get(dataId).memoryOffset >>> 0;
   const product: Backend["multiply"] = (left, right, one = 0) => {

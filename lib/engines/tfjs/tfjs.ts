@@ -1,11 +1,14 @@
-import { checkText, optionsOf } from "../../errors/kinds.ts";
+import { checkCount, checkText, optionsOf } from "../../errors/kinds.ts";
 import type { TensorInfo } from "@tensorflow/tfjs";
 import { cautious, type Rules } from "../../graph/rules.ts";
 import type { Engine } from "../engine.ts";
 import { checkGraph } from "../check_graph.ts";
 import { storesOf } from "../held.ts";
 import { type Backend, start } from "./backend.ts";
+import { machineThreads, system } from "../../files/runtime.ts";
 import { pathOf } from "../../files/source.ts";
+import { mostOthers } from "../crew.ts";
+import { sharesMemory } from "./shared_memory.ts";
 import { isComputed } from "./settle.ts";
 import { programOf } from "./program.ts";
 import { faultOf } from "./trial.ts";
@@ -104,10 +107,18 @@ export interface WasmOptions {
    * Default: that of the installed package, or of the bundle that this package is a part of.
    */
   readonly path?: string | URL;
+  /**
+   * The threads that share the work of a large product and the like, which take none to begin with and end when they have
+   * nothing to do for long; numbers are the same whatever their number. Default: as many as the machine runs at once, at
+   * most eight.
+   *
+   * All such engines of a program compute in one memory, which threads share if the first engine has more than one.
+   */
+  readonly threads?: number;
 }
 
 /**
- * The engine on TensorFlow.js's WebAssembly backend: SIMD, one thread. Deno must be allowed to read the backend's
+ * The engine on TensorFlow.js's WebAssembly backend: SIMD, on all cores where memory can be shared. Deno must be allowed to read the backend's
  * `.wasm` file.
  *
  * @throws {TypeError} if an option is wrong.
@@ -126,13 +137,33 @@ export interface WasmOptions {
  * ```
  */
 export async function wasm(options: WasmOptions = {}): Promise<Engine> {
-  const { path } = optionsOf("start the tfjs engine", options, ["path"]);
+  const action = "start the tfjs engine";
+  const { path, threads } = optionsOf(action, options, ["path", "threads"]);
+  if (threads !== undefined) checkCount(action, "threads", threads, 1);
+  const wanted = Math.min(threads ?? Math.min(machineThreads(), mostByDefault), mostOthers + 1);
   const folder = givenFolder(path);
   const read = folder ?? packageFolder();
   if (await reading("request", read) !== "granted") {
     throw new Error(`Cannot start the tfjs engine: ${unread(read)}, or use cpu()`);
   }
-  return engineOf(await startedIn(folder, () => start("wasm")));
+  const started = await startedIn(folder, wanted > 1, () => start("wasm", wanted));
+  const engine = engineOf(started);
+  const reason = wanted > 1 ? await alone(started) : undefined;
+  return reason === undefined ? engine : { ...engine, note: `Running wasm() on one thread: ${reason}` };
+}
+
+/** The threads that are used at most where the caller does not say how many. */
+const mostByDefault = 8;
+
+/** Returns the reason why only one thread computes; undefined if several do. */
+async function alone({ threads, multiply }: Backend): Promise<string | undefined> {
+  if (multiply === undefined) return undefined; // TensorFlow.js has its own, or WebAssembly has no SIMD
+  if (!sharesMemory()) return "the page is not isolated from others, by the headers COOP and COEP";
+  if (threads === undefined) {
+    return "TensorFlow.js was started before, or the page's policy forbids to fetch blobs (connect-src)";
+  }
+  if (system() !== undefined || await threads.begin()) return undefined;
+  return "the page's policy forbids workers from blobs (worker-src)";
 }
 
 /**

@@ -3,6 +3,7 @@ import { kindOf } from "../../errors/kinds.ts";
 import { kindAt } from "../../files/place.ts";
 import { system } from "../../files/runtime.ts";
 import { pathOf, urlOf } from "../../files/source.ts";
+import { startedShared, withoutThreads } from "./shared_memory.ts";
 
 /** The file that the backend reads where WebAssembly has SIMD, as it has today. */
 const file = "tfjs-backend-wasm-simd.wasm";
@@ -46,17 +47,23 @@ export function packageFolder(): URL | undefined {
 /**
  * Starts the wasm backend with its files in a folder; a backend that runs already stays.
  *
+ * @param shared True if threads are to share its memory, where they can.
  * @throws {Error} if the file is not there.
  */
-export async function startedIn<T>(folder: string | undefined, start: () => Promise<T>): Promise<T> {
+export async function startedIn<T>(folder: string | undefined, shared: boolean, start: () => Promise<T>): Promise<T> {
   if (Object.hasOwn(tf.engine().registry, "wasm")) return await start();
-  if (folder === undefined) return await start();
+  if (folder === undefined) {
+    const own = shared ? packageFolder() : undefined;
+    return (own && await startedShared(own, start)) ?? await withoutThreads(start);
+  }
   if (!await isThere(`${folder}${file}`)) {
     const wayOut = "copy it there from npm's @tensorflow/tfjs-backend-wasm, or give its folder by wasm({ path })";
     throw new Error(`Cannot start the tfjs engine: no file ${folder}${file} found: ${wayOut}`);
   }
+  const begun = shared ? await withFolderName(folder, () => startedShared(folder, start)) : undefined;
+  if (begun !== undefined) return begun;
   (await import("@tensorflow/tfjs-backend-wasm")).setWasmPaths(folder);
-  return await withFolderName(folder, start);
+  return await withFolderName(folder, () => withoutThreads(start));
 }
 
 async function isThere(path: string): Promise<boolean> {

@@ -1,6 +1,6 @@
-import { code, constant, each, get, increase, load, moduleOf, repeat, set, spread, store } from "../wasm_code.ts";
+import { callOf, code, constant, each, get, increase, load, repeat, set, spread, store } from "../wasm_code.ts";
 import type { Code, Definition } from "../wasm_code.ts";
-import type { Heap } from "../heap.ts";
+import { callAll, type Called, type Functions, functionsIn, type Heap } from "../heap.ts";
 
 /**
  * Multiplies matrices of float32 in a memory, rows one after the other: `count` times `[m, k] x [k, n]`.
@@ -33,69 +33,155 @@ const [packed, block] = [2 ** 18, 2 ** 16];
  * @returns Undefined where WebAssembly has no SIMD.
  */
 export function multiplier(heap: Heap, relaxed?: boolean): Multiply | undefined {
-  const six = relaxed === false ? undefined : valid(programOf(6, true));
-  const program = six ?? (relaxed === true ? undefined : valid(programOf(4, false)));
-  if (program === undefined) return undefined;
-  const rows = six === undefined ? 4 : 6;
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(program), { from: { memory: heap.memory } });
-  const { pack, tiles, lines } = exports as Readonly<Record<string, (...numbers: number[]) => void>>;
-  const floats = (address: number, length: number) => new Float32Array(heap.memory.buffer, address, length);
-
-  /** `[m, k]` times a panel to eight columns of the result, `next` bytes from row to row. */
-  const column = (a: number, panel: number, c: number, m: number, k: number, next: number) => {
-    if (m < rows) return lines(a, 4 * k, panel, c, next, m, k);
-    tiles(a, 4 * k, panel, c, next, Math.floor(m / rows), k);
-    if (m % rows > 0) tiles(a + 4 * k * (m - rows), 4 * k, panel, c + next * (m - rows), next, 1, k);
-  };
-  const wide = (a: number, b: number, c: number, m: number, k: number, n: number, panels: number) => {
-    const high = Math.max(1, Math.floor(block / k / rows)) * rows;
-    const most = Math.max(1, Math.floor(packed / k / width));
-    const count = Math.ceil(n / width);
-    const start = (panel: number) => Math.min(panel * width, n - width); // the last one ends with the matrix
-    for (let first = 0; first < count; first += most) {
-      const last = Math.min(first + most, count);
-      for (let panel = first; panel < last; panel++) {
-        pack(b + 4 * start(panel), 4 * n, panels + 4 * width * k * (panel - first), k);
-      }
-      for (let row = 0; row < m; row += high) {
-        for (let panel = first; panel < last; panel++) {
-          const to = c + 4 * (row * n + start(panel));
-          column(a + 4 * row * k, panels + 4 * width * k * (panel - first), to, Math.min(high, m - row), k, 4 * n);
-        }
-      }
-    }
-  };
-  /** Fewer columns than a panel has: what is beside them is 0, and left behind. */
-  const narrow = (a: number, b: number, c: number, m: number, k: number, n: number, panel: number, result: number) => {
-    const [from, to] = [floats(b, k * n), floats(panel, k * width).fill(0)];
-    for (let row = 0; row < k; row++) for (let at = 0; at < n; at++) to[row * width + at] = from[row * n + at];
-    column(a, panel, result, m, k, 4 * width);
-    const [found, out] = [floats(result, m * width), floats(c, m * n)];
-    for (let row = 0; row < m; row++) for (let at = 0; at < n; at++) out[row * n + at] = found[row * width + at];
-  };
-
-  return (a, b, c, { count, m, k, n }) => {
-    const panels = Math.max(width * k, Math.min(packed, width * k * Math.ceil(n / width)));
-    const scratch = heap.take(4 * (n < width ? width * (k + m) : panels));
+  const six = relaxed === false ? undefined : functionsIn(heap, definitionsOf(6, true));
+  const functions = six ?? (relaxed === true ? undefined : functionsIn(heap, definitionsOf(4, false)));
+  if (functions === undefined) return undefined;
+  const program: Program = { heap, rows: six === undefined ? 4 : 6, functions };
+  return (a, b, c, lengths) => {
+    const { count, m, k, n } = lengths;
+    const small = count > 1 && m * k * n <= smallest;
+    const panels = small ? parts(heap) : Math.min(mostPanels(k), count * Math.ceil(n / width));
+    const scratch = heap.take(4 * width * (n < width ? k + m : k * panels));
     try {
-      for (let nth = 0; nth < count; nth++) {
-        const [left, right, to] = [a + 4 * nth * m * k, b + 4 * nth * k * n, c + 4 * nth * m * n];
-        if (n < width) narrow(left, right, to, m, k, n, scratch, scratch + 4 * width * k);
-        else wide(left, right, to, m, k, n, scratch);
-      }
+      if (n < width) narrow(program, a, b, c, lengths, scratch);
+      else (small ? many : wide)(program, a, b, c, lengths, scratch);
     } finally {
       heap.free(scratch);
     }
   };
 }
 
-function valid(program: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | undefined {
-  return WebAssembly.validate(program) ? program : undefined;
+type Lengths = Parameters<Multiply>[3];
+
+/** The functions in a memory, and the rows of a tile of theirs. */
+interface Program {
+  readonly heap: Heap;
+  readonly rows: number;
+  readonly functions: Functions<keyof ReturnType<typeof definitionsOf>>;
 }
 
-/** The functions in WebAssembly: `pack` for a panel, `tiles` of so many rows, and `lines` of one row each. */
-function programOf(rows: number, relaxed: boolean): Uint8Array<ArrayBuffer> {
-  return moduleOf({ pack, tiles: tilesOf(rows, relaxed), lines: tilesOf(1, relaxed) });
+/** The multiplications and additions of a nanosecond, about. */
+const perNanosecond = 16;
+/** The multiplications of one of many products up to which it is made by one call. */
+const smallest = 2 ** 17;
+
+/** Panels of all products are packed, as many as there is place for, then blocks of rows go through them. */
+function wide(program: Program, a: number, b: number, c: number, lengths: Lengths, panels: number): void {
+  const { heap, rows, functions: { pack } } = program;
+  const { count, m, k, n } = lengths;
+  const each = Math.ceil(n / width);
+  const [most, high] = [mostPanels(k), heightOf(heap, lengths, rows)];
+  const start = (panel: number) => Math.min(panel * width, n - width); // the last one ends with the matrix
+  for (let first = 0; first < count * each; first += most) {
+    const last = Math.min(first + most, count * each);
+    const packs: Called[] = [];
+    for (let at = first; at < last; at++) {
+      const from = b + 4 * (Math.floor(at / each) * k * n + start(at % each));
+      packs.push([pack, from, 4 * n, panels + 4 * width * k * (at - first), k]);
+    }
+    callAll(heap, packs, (last - first) * width * k);
+    const columns: Called[] = [];
+    for (let nth = Math.floor(first / each); nth * each < last; nth++) {
+      const [from, to] = [Math.max(first, nth * each), Math.min(last, (nth + 1) * each)];
+      for (let row = 0; row < m; row += high) {
+        const left = a + 4 * (nth * m + row) * k;
+        for (let at = from; at < to; at++) {
+          const result = c + 4 * ((nth * m + row) * n + start(at - nth * each));
+          column(
+            program,
+            columns,
+            left,
+            panels + 4 * width * k * (at - first),
+            result,
+            Math.min(high, m - row),
+            k,
+            4 * n,
+          );
+        }
+      }
+    }
+    callAll(heap, columns, (last - first) * width * m * k / perNanosecond);
+  }
+}
+
+/** Adds calls for `[m, k]` times a panel to eight columns of the result, `next` bytes from row to row. */
+function column(
+  { rows, functions: { tiles, lines } }: Program,
+  calls: Called[],
+  a: number,
+  panel: number,
+  c: number,
+  m: number,
+  k: number,
+  next: number,
+): void {
+  if (m < rows) {
+    calls.push([lines, a, 4 * k, panel, c, next, m, k]);
+    return;
+  }
+  calls.push([tiles, a, 4 * k, panel, c, next, Math.floor(m / rows), k]);
+  const before = m - rows;
+  if (m % rows > 0) calls.push([tiles, a + 4 * k * before, 4 * k, panel, c + next * before, next, 1, k]);
+}
+
+/** Small products, several in a row by one call. */
+function many({ heap, functions }: Program, a: number, b: number, c: number, lengths: Lengths, panels: number): void {
+  const { count, m, k, n } = lengths;
+  const some = Math.ceil(count / parts(heap));
+  const calls: Called[] = [];
+  for (let nth = 0; nth < count; nth += some) {
+    const [left, right, to] = [a + 4 * nth * m * k, b + 4 * nth * k * n, c + 4 * nth * m * n];
+    const panel = panels + 4 * width * k * calls.length;
+    calls.push([functions.products, left, right, to, Math.min(some, count - nth), m, k, n, panel]);
+  }
+  callAll(heap, calls, count * (m * k * n / perNanosecond + k * n));
+}
+
+/** Fewer columns than a panel has: what is beside them is 0, and left behind. */
+function narrow(program: Program, a: number, b: number, c: number, lengths: Lengths, panel: number): void {
+  const { count, m, k, n } = lengths;
+  const { memory: { buffer } } = program.heap;
+  const result = panel + 4 * width * k;
+  const calls: Called[] = [];
+  const [to, found] = [new Float32Array(buffer, panel, k * width), new Float32Array(buffer, result, m * width)];
+  const [right, out] = [new Float32Array(buffer, b, count * k * n), new Float32Array(buffer, c, count * m * n)];
+  to.fill(0);
+  for (let nth = 0; nth < count; nth++) {
+    for (let row = 0, at = nth * k * n; row < k; row++) {
+      for (let beside = 0; beside < n; beside++) to[row * width + beside] = right[at++];
+    }
+    column(program, calls, a + 4 * nth * m * k, panel, result, m, k, 4 * width);
+    for (const [call, ...numbers] of calls.splice(0)) call(...numbers);
+    for (let row = 0, at = nth * m * n; row < m; row++) {
+      for (let beside = 0; beside < n; beside++) out[at++] = found[row * width + beside];
+    }
+  }
+}
+
+/** Returns the panels that are packed at once. */
+function mostPanels(k: number): number {
+  return Math.max(1, Math.floor(packed / k / width));
+}
+
+/** Returns the parts that what is shared has: enough for threads to be done at about the same time. */
+function parts({ crew }: Heap): number {
+  return crew === undefined ? 1 : 8 * crew.threads;
+}
+
+/** Returns the rows that go through a panel at once: fewer where there are few panels and several threads. */
+function heightOf(heap: Heap, { count, m, k, n }: Lengths, rows: number): number {
+  const most = Math.max(1, Math.floor(block / k / rows));
+  if (heap.crew === undefined) return rows * most;
+  const blocks = Math.ceil(parts(heap) / (count * Math.ceil(n / width)));
+  return rows * Math.min(most, Math.max(4, Math.ceil(m / rows / blocks)));
+}
+
+/**
+ * The functions in WebAssembly: `pack` for a panel, `tiles` of so many rows, `lines` of one row each, and `products` by
+ * those.
+ */
+function definitionsOf(rows: number, relaxed: boolean) {
+  return { pack, tiles: tilesOf(rows, relaxed), lines: tilesOf(1, relaxed), products: productsOf(rows) };
 }
 
 /** Copies eight columns: from an address and so many bytes from row to row, to another address, so many rows. */
@@ -148,4 +234,51 @@ function tilesOf(rows: number, relaxed: boolean): Definition {
     ]),
   ];
   return { parameters: 7, locals: [2 + rows, 4 + 2 * rows], body: repeat(count, tile) };
+}
+
+/**
+ * Small products, one after the other. Parameters: the left matrices, the right ones, the results, how many there are, m,
+ * k, n, and where there is place for a panel.
+ */
+function productsOf(rows: number): Definition {
+  const [pack, tiles, lines] = [0, 1, 2].map(callOf); // as they are in the module
+  const [a, b, c, count, m, k, n, panel] = [0, 1, 2, 3, 4, 5, 6, 7];
+  const [whole, alone, last, left, from, to, before] = [8, 9, 10, 11, 12, 13, 14];
+  const bytes = (...of: number[]): Code => [...constant(4), ...of.flatMap((local) => [...get(local), ...code.mul])];
+  const less = (local: number, by: number): Code => [...get(local), ...constant(by), ...code.sub];
+  const remainder = (local: number, by: number): Code => [...get(local), ...constant(by), ...code.rest];
+  const after = (local: number, next: number): Code => [
+    ...[...get(local), ...get(before), ...bytes(next), ...code.mul, ...code.add],
+  ];
+  const call = (what: Code, rows: Code, results: Code, often: number): Code => [
+    ...[...rows, ...bytes(k), ...get(panel), ...results, ...bytes(n), ...get(often), ...get(k), ...what],
+  ];
+  const column: Code = [
+    ...[...get(from), ...bytes(n), ...get(panel), ...get(k), ...pack],
+    ...[...call(tiles, get(a), get(to), whole), ...call(lines, get(a), get(to), alone)],
+    ...call(tiles, after(a, k), after(to, n), last),
+  ];
+  const body: Code = [
+    ...[...get(m), ...constant(rows), ...code.div, ...set(whole), ...less(m, rows), ...set(before)],
+    ...[...get(whole), ...code.isZero, ...get(m), ...code.mul, ...set(alone)],
+    ...[
+      ...remainder(m, rows),
+      ...code.isZero,
+      ...get(whole),
+      ...code.isZero,
+      ...code.add,
+      ...code.isZero,
+      ...set(last),
+    ],
+    ...repeat(count, [
+      ...[...get(b), ...set(from), ...get(c), ...set(to), ...get(n), ...constant(width), ...code.div, ...set(left)],
+      ...repeat(left, [...column, ...increase(from, constant(4 * width)), ...increase(to, constant(4 * width))]),
+      ...[...remainder(n, width), ...code.isZero, ...code.isZero, ...set(left)],
+      ...[...get(b), ...set(from), ...increase(from, [...constant(4), ...less(n, width), ...code.mul])],
+      ...[...get(c), ...set(to), ...increase(to, [...constant(4), ...less(n, width), ...code.mul])],
+      ...repeat(left, column),
+      ...[...increase(a, bytes(m, k)), ...increase(b, bytes(k, n)), ...increase(c, bytes(m, n))],
+    ]),
+  ];
+  return { parameters: 8, locals: [7, 0], body };
 }

@@ -11,7 +11,6 @@ import {
   get,
   increase,
   load,
-  moduleOf,
   pick,
   repeat,
   set,
@@ -19,7 +18,7 @@ import {
   store,
   wholeNumber,
 } from "../wasm_code.ts";
-import type { Heap } from "../heap.ts";
+import { type Functions, functionsIn, type Heap } from "../heap.ts";
 import { named, naming, rowSums, type SumRows } from "../row_sums.ts";
 
 /** Ops over rows of matrices whose loops are faster in WebAssembly; undefined where such a loop cannot be. */
@@ -31,7 +30,7 @@ export type RowLoops = Readonly<
 >;
 
 /** The functions in WebAssembly, which are written below. */
-type Calls = Readonly<Record<"weigh" | "spreadOut" | "copy" | "turn", (...numbers: number[]) => void>>;
+type Calls = Functions<"weigh" | "spreadOut" | "copy" | "turn">;
 
 /**
  * Loops over a WebAssembly memory that take rows four numbers at a time, where rows have a multiple of four.
@@ -41,9 +40,7 @@ type Calls = Readonly<Record<"weigh" | "spreadOut" | "copy" | "turn", (...number
 export function rowLoops(heap: Heap): RowLoops | undefined {
   const sumRows = rowSums(heap);
   if (sumRows === undefined) return undefined;
-  const program = moduleOf({ weigh, spreadOut, copy, turn });
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(program), { from: { memory: heap.memory } });
-  const call = exports as Calls;
+  const call = functionsIn(heap, { weigh, spreadOut, copy, turn })!;
   const copyMatrix = copyMatrixBy(call);
   return {
     transpose: (place) => transposed(place, copyMatrix),
