@@ -3,7 +3,7 @@ import { writeFolder } from "../files/atomic.ts";
 import { checkPath } from "../files/place.ts";
 import type { Files } from "../files/staged.ts";
 import { encodeSafetensors } from "../formats/safetensors.ts";
-import { flatName } from "../graph/layout.ts";
+import { flatName, type Parameter } from "../graph/layout.ts";
 import { measuresOf, scaleOf } from "../heads/heads.ts";
 import { checkLabelsFitted } from "../model/balance.ts";
 import { mostRows } from "../model/feed.ts";
@@ -31,7 +31,6 @@ import { dealt } from "./lanes.ts";
 import { stepNumbers } from "./scalars.ts";
 import { checkJob, type JobOptions, type JobSettings, jobSettings } from "./settings.ts";
 import { drawnVectors, type First, heldVectors, jobTables } from "./tables.ts";
-import type { Parameter } from "../graph/layout.ts";
 
 /** The folders of a job. */
 export interface JobFolders {
