@@ -6,6 +6,7 @@ import { encodeSafetensors } from "../formats/safetensors.ts";
 import { flatName, type Parameter } from "../graph/layout.ts";
 import { measuresOf, scaleOf } from "../heads/heads.ts";
 import { checkLabelsFitted } from "../model/balance.ts";
+import { checkRows } from "../model/check_rows.ts";
 import { mostRows } from "../model/feed.ts";
 import { initialised } from "../model/initialise.ts";
 import { insidesOf } from "../model/insides.ts";
@@ -77,6 +78,9 @@ export async function writeJob<Tasks extends string>(
   checkJob(spec, given);
   const slots = partitioned(layout, given.optimiser, given.parts, tables).slots();
   tableOptimisers(tables, given.tables, layout.extents);
+  for (const rows of [data, given.validation]) {
+    if (rows !== undefined && isInMemory(rows)) checkRows(spec, rows, rows === data ? "train" : "evaluate");
+  }
   const coding = { groupRows: groupRowsOf(data, set), signal: given.signal };
   const encoded = async (rows: Data, name: string) =>
     await encodeRows(spec, rows, `${storage}/${dataFolder}`, name, coding);
