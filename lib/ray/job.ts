@@ -72,7 +72,7 @@ export async function writeJob<Tasks extends string>(
   checkPath(job, action);
   checkPath(storage, action);
   checkPath(dataFolder, action);
-  const begin = await beginningOf(from, set.seed);
+  const begin = await beginningOf(from, set);
   const { plan: { spec, layout, tables } } = begin;
   const { given } = set;
   checkJob(spec, given);
@@ -112,17 +112,22 @@ interface Beginning {
 }
 
 /** Returns the beginning of a spec by a seed, or of a model as it is. */
-async function beginningOf(from: Spec | Model, seed: number): Promise<Beginning> {
+async function beginningOf(from: Spec | Model, { seed }: Pick<JobSettings, "seed">): Promise<Beginning> {
   if (!isRecord(from) || typeof (from as Partial<Model>).predict !== "function") {
     const spec = check(from);
     checkLabelsFitted(action, spec);
     const plan = planOf(spec, { rules: jobRules });
     const tables = new Set(plan.tables.map(({ path }) => path));
     const dense = plan.parameters.filter(({ path }) => !tables.has(path));
-    const flat = join(plan.layout, initialised(dense, seed, spec.input));
-    return { plan, seed, flat, firstOf: drawnVectors(seed, spec.input) };
+    const flat = join(plan.layout, initialised(dense, seed ?? 0, spec.input));
+    return { plan, seed: seed ?? 0, flat, firstOf: drawnVectors(seed ?? 0, spec.input) };
   }
   const model = from as Model;
+  if (seed !== undefined) {
+    throw new TypeError(
+      `Cannot ${action}: seed is given beside a model, which has its own, ${model.seed}: leave it out`,
+    );
+  }
   const { plan: own, store, tables } = insidesOf(model, action);
   const plan = planOf(model.spec, { rules: jobRules });
   const flat = join(plan.layout, split(own.layout, await store.read(flatName)));
