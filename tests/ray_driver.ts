@@ -26,6 +26,8 @@ export interface Driven {
   readonly steps: readonly Stepped[];
   /** The parameters by path, tables among them. */
   readonly parameters: Readonly<Record<string, Float32Array>>;
+  /** The losses of the validation by these. */
+  readonly judged: Readonly<Record<string, number>>;
 }
 
 const open = await start(1);
@@ -46,7 +48,7 @@ export async function driven(folder: string, storage: string, workers: number): 
       steps.push(stepped(training, { lanes, workers, epoch, step: steps.length + 1 }));
     }
   }
-  return { steps, parameters: parametersOf(training) };
+  return { steps, parameters: parametersOf(training), judged: await judged(training, storage) };
 }
 
 /** A training that goes on. */
@@ -210,6 +212,25 @@ function updated(training: Training, sums: Sums, scalar: (name: string) => numbe
     else if (role === "slot") slots.set(name, Float32Array.from(after[name].data));
   }
   return after.norm.data[0];
+}
+
+/** Returns the losses of the validation, group by group, each a mean over all rows. */
+async function judged({ job, runs, tables, flat }: Training, storage: string): Promise<Driven["judged"]> {
+  const groups = await groupsIn(job, job.data.validation!, `${storage}/${job.data.folder}`);
+  const sums = Object.fromEntries(Object.keys(job.tasks).map((task) => [task, { loss: 0, weight: 0 }]));
+  groups.forEach((_, group) => {
+    const rows = Array.from({ length: job.data.validation!.groups[group].rows }, (_, row) => [group, row] as const);
+    const { inputs, count } = batch({ ...job, noise: [] }, groups, {}, [[rows, 0]]);
+    const looked = lookedUp(job, tables, inputs, count);
+    const fed = { ...inputs, ...looked, parameters: { shape: [flat.length], data: flat } };
+    const found = runs.evaluate(job.graphs.evaluate, fed, count);
+    for (const [task, sum] of Object.entries(sums)) {
+      const weight = found[`weight/${task}`].data[0];
+      sum.loss += found[`loss/${task}`].data[0] * weight;
+      sum.weight += weight;
+    }
+  });
+  return Object.fromEntries(Object.entries(sums).map(([task, { loss, weight }]) => [task, loss / weight]));
 }
 
 /** Returns the parameters of a training by path. */

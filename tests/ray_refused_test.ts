@@ -121,5 +121,6 @@ Deno.test("writeJob() takes a model as it is, and writes over an older job", () 
       JSON.parse(await Deno.readTextFile(`${dir}/job/job.json`)),
       JSON.parse(JSON.stringify(again.described)),
     );
+    await assertRejects(() => writeJob(model, on, { seed: 4 }, folders), TypeError, "seed is given beside a model");
     model.dispose();
   }));

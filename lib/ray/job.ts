@@ -6,6 +6,7 @@ import { encodeSafetensors } from "../formats/safetensors.ts";
 import { flatName, type Parameter } from "../graph/layout.ts";
 import { measuresOf, scaleOf } from "../heads/heads.ts";
 import { checkLabelsFitted } from "../model/balance.ts";
+import { checkRows } from "../model/check_rows.ts";
 import { mostRows } from "../model/feed.ts";
 import { initialised } from "../model/initialise.ts";
 import { insidesOf } from "../model/insides.ts";
@@ -71,12 +72,15 @@ export async function writeJob<Tasks extends string>(
   checkPath(job, action);
   checkPath(storage, action);
   checkPath(dataFolder, action);
-  const begin = await beginningOf(from, set.seed);
+  const begin = await beginningOf(from, set);
   const { plan: { spec, layout, tables } } = begin;
   const { given } = set;
   checkJob(spec, given);
   const slots = partitioned(layout, given.optimiser, given.parts, tables).slots();
   tableOptimisers(tables, given.tables, layout.extents);
+  for (const rows of [data, given.validation]) {
+    if (rows !== undefined && isInMemory(rows)) checkRows(spec, rows, rows === data ? "train" : "evaluate");
+  }
   const coding = { groupRows: groupRowsOf(data, set), signal: given.signal };
   const encoded = async (rows: Data, name: string) =>
     await encodeRows(spec, rows, `${storage}/${dataFolder}`, name, coding);
@@ -108,17 +112,22 @@ interface Beginning {
 }
 
 /** Returns the beginning of a spec by a seed, or of a model as it is. */
-async function beginningOf(from: Spec | Model, seed: number): Promise<Beginning> {
+async function beginningOf(from: Spec | Model, { seed }: Pick<JobSettings, "seed">): Promise<Beginning> {
   if (!isRecord(from) || typeof (from as Partial<Model>).predict !== "function") {
     const spec = check(from);
     checkLabelsFitted(action, spec);
     const plan = planOf(spec, { rules: jobRules });
     const tables = new Set(plan.tables.map(({ path }) => path));
     const dense = plan.parameters.filter(({ path }) => !tables.has(path));
-    const flat = join(plan.layout, initialised(dense, seed, spec.input));
-    return { plan, seed, flat, firstOf: drawnVectors(seed, spec.input) };
+    const flat = join(plan.layout, initialised(dense, seed ?? 0, spec.input));
+    return { plan, seed: seed ?? 0, flat, firstOf: drawnVectors(seed ?? 0, spec.input) };
   }
   const model = from as Model;
+  if (seed !== undefined) {
+    throw new TypeError(
+      `Cannot ${action}: seed is given beside a model, which has its own, ${model.seed}: leave it out`,
+    );
+  }
   const { plan: own, store, tables } = insidesOf(model, action);
   const plan = planOf(model.spec, { rules: jobRules });
   const flat = join(plan.layout, split(own.layout, await store.read(flatName)));

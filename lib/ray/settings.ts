@@ -36,7 +36,7 @@ type Kept =
 export interface JobSettings {
   readonly given: Settings;
   readonly name: string;
-  readonly seed: number;
+  readonly seed: number | undefined;
   readonly lanes: number | undefined;
   readonly window: number;
   readonly groupRows: number | undefined;
@@ -67,10 +67,10 @@ export function jobSettings<Tasks extends string>(options: JobOptions<Tasks>): J
     ? Object.keys(refused).find((name) => options[name as keyof JobOptions<Tasks>] !== undefined)
     : undefined;
   if (away !== undefined) throw new TypeError(`Cannot ${action}: ${away} is of train() alone: ${refused[away]}`);
-  const { name = "gatehouse", seed = 0, lanes, window = 2 ** 17, groupRows, shards = 4, checkpoint, ...training } =
+  const { name = "gatehouse", seed, lanes, window = 2 ** 17, groupRows, shards = 4, checkpoint, ...training } =
     optionsOf(action, options, jobOptionNames, ["shuffle"]);
   checkText(action, "name", name);
-  if (!Number.isSafeInteger(seed)) {
+  if (seed !== undefined && !Number.isSafeInteger(seed)) {
     throw new RangeError(`Cannot ${action}: seed must be a whole number, found ${kindOf(seed)}`);
   }
   for (const [what, count] of Object.entries({ lanes, window, groupRows, shards })) {
