@@ -6,7 +6,9 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { adam, binary, compile, define, load, mlp, mmoe, type Model, reference, rows, sgd, train } from "../../mod.ts";
 import { attach, type Cluster, searchOnRay, trainOnRay } from "../../lib/ray.ts";
 import { localRay } from "../../examples/local_ray.ts";
+import { ran } from "../environment.ts";
 import { finished, interrupted, start } from "../programs.ts";
+import { wrongIn } from "./kuberay.ts";
 
 const x = Array.from({ length: 1000 }, (_, i) => [Math.sin(i), Math.cos(7 * i), Math.sin(3 * i)]);
 const labels = { click: x.map(([a, b]) => a > b), like: x.map(([a, b, c], i) => i % 3 === 0 ? null : a * b > c) };
@@ -90,6 +92,23 @@ const tests: Readonly<Record<string, Test>> = {
     assertEquals(found.map(({ name }) => name), ["fast", "still"]);
     assertEquals(found[0].status, "done");
     (await load(found[0].model!, { engine: reference() })).dispose();
+  },
+  "the page's job of KubeRay has fields that KubeRay knows": async () => {
+    const [, yaml] = Deno.readTextFileSync("lib/ray/README.md").match(/```yaml\n([^`]*)```/)!;
+    const parse = `import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.argv[1])))`;
+    const parsed = await ran("out/ray/venv/bin/python", ["-c", parse, yaml]);
+    if ("failed" in parsed) throw new Error(parsed.failed);
+    const job = JSON.parse(parsed.out);
+    assertEquals(wrongIn(job), []);
+    const { headGroupSpec, workerGroupSpecs } = job.spec.rayClusterSpec;
+    for (const { template: { spec } } of [headGroupSpec, ...workerGroupSpecs]) {
+      for (const { name } of spec.containers[0].volumeMounts) {
+        assertEquals(spec.volumes.map((volume: { readonly name: string }) => volume.name), [name]);
+      }
+    }
+    assertEquals(wrongIn({ ...job, spec: { ...job.spec, submissionMode: "interactive", jobID: "x" } }), [
+      ...["spec.submissionMode is interactive", "spec has jobID"],
+    ]);
   },
   "the command prints records and the model, and Ctrl-C stops its job": async (cluster, folder) => {
     const token = `${folder}/token`;
