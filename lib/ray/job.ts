@@ -81,7 +81,7 @@ export async function writeJob<Tasks extends string>(
   for (const rows of [data, given.validation]) {
     if (rows !== undefined && isInMemory(rows)) checkRows(spec, rows, rows === data ? "train" : "evaluate");
   }
-  const coding = { groupRows: groupRowsOf(data, set), signal: given.signal };
+  const coding = { groupRows: set.groupRows, lanes: set.lanes, signal: given.signal };
   const encoded = async (rows: Data, name: string) =>
     await encodeRows(spec, rows, `${storage}/${dataFolder}`, name, coding);
   const train = await encoded(data, "train");
@@ -133,14 +133,6 @@ async function beginningOf(from: Spec | Model, { seed }: Pick<JobSettings, "seed
   const flat = join(plan.layout, split(own.layout, await store.read(flatName)));
   return { plan, seed: model.seed, flat, firstOf: heldVectors(tables) };
 }
-
-/** Returns the rows of a row group: of rows in memory few enough that there are several groups. */
-function groupRowsOf(data: Data, { groupRows }: JobSettings): number {
-  if (groupRows !== undefined || !isInMemory(data)) return groupRows ?? mostGroupRows;
-  return Math.max(1, Math.min(mostGroupRows, Math.ceil(data.count / 8)));
-}
-
-const mostGroupRows = 2 ** 14;
 
 /** Encoded rows to train and to evaluate on. */
 interface CodedData {
