@@ -16,7 +16,7 @@ import {
   sgd,
   type VectorOptimiser,
 } from "../mod.ts";
-import { writeJob } from "../lib/ray/job.ts";
+import { codingId, writeJob } from "../lib/ray/job.ts";
 import type { JobOptions } from "../lib/ray/settings.ts";
 import { withTemp } from "./temp.ts";
 
@@ -120,6 +120,8 @@ Deno.test("writeJob() takes a model as it is, and writes over an older job", () 
       JSON.parse(await Deno.readTextFile(`${dir}/job/job.json`)),
       JSON.parse(JSON.stringify(again.described)),
     );
+    const ids = [{}, { batch: 512 }, { batch: 100 }, { groupRows: 100 }].map((options) => codingId(looked, options));
+    assertEquals([ids[0] === ids[1], ids[0] === ids[2], ids[0] === ids[3]], [true, false, false]);
     await assertRejects(() => writeJob(model, on, { seed: 4 }, folders), TypeError, "seed is given beside a model");
     model.dispose();
   }));

@@ -97,8 +97,8 @@ function codedIn({ files, labelled }: Index): Coded {
   return { groups, labelled };
 }
 
-/** Returns the digest of what decides how rows are encoded. */
-function featuresId({ input, tasks }: Spec): string {
+/** Returns the digest of what decides which numbers rows are encoded as. */
+export function featuresId({ input, tasks }: Pick<Spec, "input" | "tasks">): string {
   const judged = mapEntries(tasks, (_, { head, only }) => ({ head, only: only ?? null }));
   return sha256(new TextEncoder().encode(JSON.stringify({ input, judged }))).slice(0, 16);
 }

@@ -1,6 +1,7 @@
 import { isRecord } from "../errors/kinds.ts";
 import { writeFolder } from "../files/atomic.ts";
 import { checkPath } from "../files/place.ts";
+import { sha256 } from "../files/sha256.ts";
 import type { Files } from "../files/staged.ts";
 import { encodeSafetensors } from "../formats/safetensors.ts";
 import { flatName, type Parameter } from "../graph/layout.ts";
@@ -23,7 +24,7 @@ import { type Plan, plan as planOf } from "../trace/plan.ts";
 import { partitioned, tableOptimisers } from "../train/parts.ts";
 import type { Settings } from "../train/settings.ts";
 import { slotName } from "../train/update.ts";
-import { type Coded, encodeRows } from "./coded.ts";
+import { type Coded, encodeRows, featuresId } from "./coded.ts";
 import { columnsOf } from "./columns.ts";
 import type { CodedGroup, Job, JobSlot, JobTask, JobWeighting } from "./form.ts";
 import { jobFormat } from "./form.ts";
@@ -96,6 +97,12 @@ export async function writeJob<Tasks extends string>(
     action,
   });
   return { job, storage, described };
+}
+
+/** Returns a digest that jobs have in common whose encoded rows of the same data are the same, so that they may share them. */
+export function codingId<Tasks extends string>(spec: Spec<Tasks>, options: JobOptions<NoInfer<Tasks>>): string {
+  const { groupRows, lanes } = jobSettings(options);
+  return sha256(new TextEncoder().encode(`${featuresId(spec)} ${groupRows} ${lanes}`)).slice(0, 16);
 }
 
 const action = "write job";
