@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,12 +26,14 @@ Tensors = dict[str, npt.NDArray[Any]]
 @contextlib.contextmanager
 def cluster(cpus: int) -> Iterator[None]:
     """A cluster of one node, which ends with the block."""
-    ray.init(num_cpus=cpus, include_dashboard=False, log_to_driver=False, object_store_memory=200 * 2**20)
-    _pickle_by_value()
-    try:
-        yield
-    finally:
-        ray.shutdown()
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        settings = {"include_dashboard": False, "log_to_driver": False, "object_store_memory": 200 * 2**20}
+        ray.init("local", num_cpus=cpus, _temp_dir=folder, **settings)  # apart from other clusters of the machine
+        _pickle_by_value()
+        try:
+            yield
+        finally:
+            ray.shutdown()
 
 
 def made(folder: Path, job: Made) -> Path:

@@ -105,9 +105,11 @@ class Nodes(unittest.TestCase):
         """A node that is lost for good leaves fewer workers, which give the same parameters to rounding."""
         job = Made(epochs=8, tables=True)
         settings = {"num_cpus": 2, "object_store_memory": 100 * 2**20}
-        nodes = Cluster(initialize_head=True, head_node_args={**settings, "include_dashboard": False})
+        folder = self.enterContext(tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True))
+        head = {**settings, "include_dashboard": False, "temp_dir": folder}
+        nodes = Cluster(initialize_head=True, head_node_args=head)
         try:
-            other = nodes.add_node(**settings)
+            other = nodes.add_node(**settings, temp_dir=folder)
             ray.init(address=nodes.address, log_to_driver=False)
             _pickle_by_value()
             undisturbed, lost = made(self.folder / "undisturbed", job), made(self.folder / "lost", job)

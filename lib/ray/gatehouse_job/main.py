@@ -19,9 +19,8 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, _stopped)
     _pickle_by_value()
     try:
-        address = None if options.address == "local" else options.address
         try:
-            ray.init(address=address, log_to_driver=options.debug, ignore_reinit_error=True)
+            ray.init(address=options.address, log_to_driver=options.debug, ignore_reinit_error=True)
         except (ConnectionError, RuntimeError) as error:
             raise Refusal(
                 f"Cannot reach Ray: {error}", options.address, "start a head by `ray start --head`"
