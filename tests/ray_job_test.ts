@@ -1,5 +1,5 @@
-import { assert, assertEquals } from "@std/assert";
-import { compile, type Rows, type Spec, train, type TrainOptions } from "../mod.ts";
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { compile, evaluate, type Rows, type Spec, train, type TrainOptions } from "../mod.ts";
 import { onnx } from "../lib/onnx.ts";
 import { writeJob } from "../lib/ray/job.ts";
 import { inGroups } from "./coded_rows.ts";
@@ -17,12 +17,14 @@ async function compared(spec: Spec, data: Rows, options: TrainOptions, steps = 2
   const parameters = Object.fromEntries(
     Object.entries(await model.parameters()).map(([path, { data }]) => [path, data]),
   );
+  const judged = (await evaluate(model, data)).loss;
   model.dispose();
-  const wanted = { parameters, steps: records } as unknown as Driven;
+  const wanted = { parameters, steps: records, judged } as unknown as Driven;
   return await withTemp(async (dir) => {
     const job = async (lanes: number) => {
       const folders = { job: `${dir}/job-${lanes}`, storage: `${dir}/storage-${lanes}` };
-      await writeJob(spec, data, { ...given, seed: 5, lanes, groupRows: 50, window: 120 } as never, folders);
+      const more = { seed: 5, lanes, groupRows: 50, window: 120, validation: data };
+      await writeJob(spec, data, { ...given, ...more } as never, folders);
       return folders;
     };
     const one = await job(1);
@@ -42,6 +44,9 @@ function assertSame(found: Driven, wanted: Driven, name: string): void {
     for (const [task, value] of Object.entries(loss)) near(found.steps[at].loss[task], value, task);
     near(found.steps[at].total, total, "total");
     near(found.steps[at].norm, norm, "norm");
+  }
+  for (const [task, loss] of Object.entries(wanted.judged)) {
+    assertAlmostEquals(found.judged[task], loss, 1e-4, `${name}: ${task} in the end`);
   }
   for (const [path, data] of Object.entries(wanted.parameters)) {
     const own = found.parameters[path];

@@ -11,6 +11,7 @@ import { sizeOf } from "../ops/shape.ts";
 import { hasBase, onBase, wantedIn } from "./changes.ts";
 import { parseJson } from "./json_file.ts";
 import { checkNamed } from "./parameters.ts";
+import { joinedRows } from "./row_files.ts";
 
 /** The file of a model's parameters, if they are in one. */
 export const parametersFile = "params.safetensors";
@@ -22,7 +23,7 @@ const indexFile = "params.safetensors.index.json";
 export const parameterNames: readonly RegExp[] = [
   /^params-[0-9a-f]{16}\.safetensors$/,
   /^params(-[0-9a-f]{16})?\.safetensors\.index\.json$/,
-  /^params-([0-9a-f]{8}-)?\d{5}-of-\d{5}\.safetensors$/,
+  /^(params|rows)-([0-9a-f]{8}-)?\d{5}-of-\d{5}\.safetensors$/,
 ];
 
 /** The bytes of parameters in one file, at most, but for a parameter that alone has more. */
@@ -166,30 +167,30 @@ async function readShards(
   wanted: readonly Parameter[],
   check: (metadata: Header["metadata"], file: string) => void,
 ): Promise<Safetensors> {
-  const { byFile, fileOf, digests } = await indexIn(folder, index);
-  const known = wanted.filter(({ path }) => fileOf.has(path));
+  const { byFile, fileOf, rowsOf, digests } = await indexIn(folder, index);
+  const known = wanted.filter(({ path }) => fileOf.has(path) || rowsOf.has(path));
   checkNamed(wanted, known.map(({ path, shape }) => ({ name: path, shape, dtype: "F32" })));
-  const read: Safetensors[] = [];
-  for (const [file, paths] of byFile) {
-    const own = known.filter(({ path }) => paths.has(path));
+  const read = async (file: string, own: readonly Parameter[]): Promise<Safetensors> => {
     const fail = (found: string) => new TypeError(`Cannot load model\n  at ${folder.nameOf(file)}: ${found}`);
-    await folder.open(file, async (bytes) => {
+    return await folder.open(file, async (bytes) => {
       const { reader, digest } = hashedReader(bytes);
-      read.push(
-        await readSafetensors(reader, folder.nameOf(file), mostOf(wanted), ({ entries, metadata }) => {
-          check(metadata, file);
-          const moved = entries.find(({ name }) => fileOf.has(name) && fileOf.get(name) !== file)?.name;
-          if (moved !== undefined) throw fail(`it holds ${quoted(moved)}, which ${index} has in ${fileOf.get(moved)}`);
-          checkNamed(own, entries);
-        }),
-      );
+      const found = await readSafetensors(reader, folder.nameOf(file), mostOf(wanted), ({ entries, metadata }) => {
+        check(metadata, file);
+        const moved = entries.find(({ name }) => fileOf.has(name) && fileOf.get(name) !== file)?.name;
+        if (moved !== undefined) throw fail(`it holds ${quoted(moved)}, which ${index} has in ${fileOf.get(moved)}`);
+        checkNamed(own, entries, folder.nameOf(file));
+      });
       if (Object.hasOwn(digests, file) && digests[file] !== digest()) {
         throw fail(`it is not the file that ${index} names: its SHA-256 is another`);
       }
+      return found;
     });
-  }
-  const tensors: Safetensors["tensors"] = Object.assign({}, ...read.map(({ tensors }) => tensors));
-  return { tensors, metadata: read[0]?.metadata ?? {} };
+  };
+  const wholes: Safetensors[] = [];
+  for (const [file, paths] of byFile) wholes.push(await read(file, known.filter(({ path }) => paths.has(path))));
+  const tables = await joinedRows(known.filter(({ path }) => rowsOf.has(path)), rowsOf, read);
+  const tensors: Safetensors["tensors"] = Object.assign({}, ...wholes.map(({ tensors }) => tensors), tables.tensors);
+  return { tensors, metadata: wholes[0]?.metadata ?? tables.metadata };
 }
 
 /** Returns a reader of the same bytes, and the digest of those that were read. */
@@ -212,6 +213,8 @@ interface Index {
   readonly byFile: ReadonlyMap<string, ReadonlySet<string>>;
   /** The file of each parameter. */
   readonly fileOf: ReadonlyMap<string, string>;
+  /** The files of each table whose rows are in several: row r is in that at place `r mod files`. */
+  readonly rowsOf: ReadonlyMap<string, readonly string[]>;
   /** The SHA-256 of files, by name; other programs write none. */
   readonly digests: Readonly<Record<string, unknown>>;
 }
@@ -222,16 +225,27 @@ async function indexIn({ read, nameOf }: Folder, index: string): Promise<Index> 
   const fail = (found: string) => new TypeError(`Cannot load model\n  at ${nameOf(index)}: ${found}`);
   if (!isRecord(json) || !isRecord(map)) throw fail(`weight_map must name files by parameter, found ${kindOf(map)}`);
   const byFile = new Map<string, Set<string>>();
+  const wanted = "wanted the name of a safetensors file beside it";
   for (const [path, file] of Object.entries<unknown>(map)) {
-    if (typeof file !== "string" || !/^[\w-][\w.-]*\.safetensors$/.test(file)) {
-      throw fail(`weight_map has ${quoted(path)} in ${kindOf(file)}, wanted the name of a safetensors file beside it`);
-    }
+    if (!isFileName(file)) throw fail(`weight_map has ${quoted(path)} in ${kindOf(file)}, ${wanted}`);
     byFile.set(file, (byFile.get(file) ?? new Set()).add(path));
+  }
+  const rows = Object.entries<unknown>(isRecord(json.row_map) ? json.row_map : {});
+  for (const [path, files] of rows) {
+    const odd = Array.isArray(files) && files.length > 0 ? files.findIndex((file) => !isFileName(file)) : 0;
+    const found = odd < 0 ? undefined : kindOf(Array.isArray(files) ? files[odd] : files);
+    if (found !== undefined) throw fail(`row_map has rows of ${quoted(path)} in ${found}, ${wanted}`);
+    if (Object.hasOwn(map, path)) throw fail(`${quoted(path)} is in both weight_map and row_map, wanted it in one`);
   }
   const { sha256 } = isRecord(json.metadata) ? json.metadata : {};
   return {
     byFile,
     fileOf: new Map(Object.entries(map) as [string, string][]),
+    rowsOf: new Map(rows as [string, string[]][]),
     digests: isRecord(sha256) ? sha256 : {},
   };
+}
+
+function isFileName(found: unknown): found is string {
+  return typeof found === "string" && /^[\w-][\w.-]*\.safetensors$/.test(found);
 }

@@ -76,22 +76,24 @@ export function checkParameters(
   report(misfits(wanted, parameters, others, true));
 }
 
-function report(wrong: readonly string[]): void {
+function report(wrong: readonly string[], file?: string): void {
   if (wrong.length === 0) return;
+  const place = file === undefined ? "" : `\n  at ${file}`;
   const shown = wrong.slice(0, mostShown).map((line) => `\n  ${line}`).join("");
   const more = wrong.length > mostShown ? `\n  and ${wrong.length - mostShown} more` : "";
-  throw new TypeError(`Cannot assign parameters${shown}${more}`);
+  throw new TypeError(`Cannot assign parameters${place}${shown}${more}`);
 }
 
 /**
  * Checks that the parameters that a file names fit a model, before they are read.
  *
+ * @param file The file, for the error, if there are several. Default: none.
  * @throws {TypeError} listing all that are missing, unexpected and misshapen.
  */
-export function checkNamed(wanted: readonly Parameter[], named: readonly Named[]): void {
+export function checkNamed(wanted: readonly Parameter[], named: readonly Named[], file?: string): void {
   const read = named.filter(({ dtype }) => isDtype(dtype)).map(({ name, shape }) => [name, { shape }] as const);
   const others = named.filter(({ dtype }) => !isDtype(dtype)).map((one) => [one.name, one] as const);
-  report(misfits(wanted, Object.fromEntries(read), Object.fromEntries(others), false));
+  report(misfits(wanted, Object.fromEntries(read), Object.fromEntries(others), false), file);
 }
 
 /** A tensor that a file names. */

@@ -19,8 +19,10 @@ import type { CodedGroup, CodedRows } from "./form.ts";
 
 /** The way in which rows are encoded. */
 export interface Coding {
-  /** The rows of a row group; of the last one of a file as many as are left. */
+  /** The most rows of a row group. */
   readonly groupRows: number;
+  /** The number of which those of a file are a multiple, all even, so that as many lanes have as many rows. */
+  readonly lanes: number;
   /** Aborting it ends the encoding after the file that is being written. */
   readonly signal?: AbortSignal;
 }
@@ -46,10 +48,10 @@ export async function encodeRows(
   data: Data,
   folder: string,
   name: string,
-  { groupRows, signal }: Coding,
+  { groupRows, lanes, signal }: Coding,
 ): Promise<Coded> {
   const index = `${folder}/${name}.json`;
-  const identity = { data: dataOf(data), features: featuresId(spec), groupRows };
+  const identity = { data: dataOf(data), features: featuresId(spec), groupRows, lanes };
   let known = await indexAt(folder, name, identity);
   if (known.ended) return codedIn(known);
   for await (const { rows, place } of windowsOf(data, known.files.at(-1)?.place, groupRows, signal)) {
@@ -57,7 +59,7 @@ export async function encodeRows(
     if (rows.count === 0 || known.files.some((file) => file.place.window === place.window)) continue;
     checkRows(spec, rows, "train");
     const file = `${name}/part-${String(place.window).padStart(5, "0")}.parquet`;
-    const groups = await writeFile(spec, rows, `${folder}/${file}`, groupRows);
+    const groups = await writeFile(spec, rows, `${folder}/${file}`, evenly(rows.count, groupRows, lanes));
     known = {
       ...known,
       labelled: known.labelled || anyCounts(spec, rows),
@@ -95,8 +97,8 @@ function codedIn({ files, labelled }: Index): Coded {
   return { groups, labelled };
 }
 
-/** Returns the digest of what decides how rows are encoded. */
-function featuresId({ input, tasks }: Spec): string {
+/** Returns the digest of what decides which numbers rows are encoded as. */
+export function featuresId({ input, tasks }: Pick<Spec, "input" | "tasks">): string {
   const judged = mapEntries(tasks, (_, { head, only }) => ({ head, only: only ?? null }));
   return sha256(new TextEncoder().encode(JSON.stringify({ input, judged }))).slice(0, 16);
 }
@@ -152,6 +154,11 @@ async function* windowsOf(
       window++;
     }
   }
+}
+
+/** Returns the rows of row groups, at most so many, of which there is a multiple of lanes. */
+function evenly(count: number, most: number, lanes: number): number {
+  return Math.ceil(count / (lanes * Math.ceil(count / (lanes * most))));
 }
 
 /** The rows of a file, about, where they are in memory anyway. */
