@@ -16,7 +16,7 @@ import {
   sgd,
   type VectorOptimiser,
 } from "../mod.ts";
-import { writeJob } from "../lib/ray/job.ts";
+import { codingId, writeJob } from "../lib/ray/job.ts";
 import type { JobOptions } from "../lib/ray/settings.ts";
 import { withTemp } from "./temp.ts";
 
@@ -89,17 +89,16 @@ Deno.test("writeJob() refuses rows that teach nothing, and fewer row groups than
     const none = rows([[1, 2]], { labels: { click: [null] } });
     await assertRejects(() => writeJob(spec, none, {}, folders), RangeError, "no row has a label of any task");
     const few = { ...folders, data: "few" };
-    const lanes = { lanes: 4, batch: 8, groupRows: 20 };
-    await assertRejects(
-      () => writeJob(spec, data, lanes, few),
-      RangeError,
-      "the rows are in 2 row groups, wanted at least",
-    );
+    const two = rows([[1, 2], [3, 4]], { labels: { click: [0, 1] } });
+    const message = "the rows are in 2 row groups, wanted at least one for each of 4 lanes: give lanes: 2";
+    await assertRejects(() => writeJob(spec, two, { lanes: 4, batch: 8 }, few), RangeError, message);
+    const { described } = await writeJob(spec, two, { batch: 8 }, { ...few, data: "two", job: `${dir}/tiny` });
+    assertEquals(described.lanes, [[0], [1]]);
     await Deno.mkdir(`${dir}/mine`);
     await Deno.writeTextFile(`${dir}/mine/notes.txt`, "");
     const taken = { ...folders, job: `${dir}/mine`, data: "other" };
     await assertRejects(() => writeJob(spec, data, {}, taken), Error, "notes.txt, which would be lost");
-    assertEquals([...Deno.readDirSync(dir)].map(({ name }) => name).sort(), ["mine", "storage"]);
+    assertEquals([...Deno.readDirSync(dir)].map(({ name }) => name).sort(), ["mine", "storage", "tiny"]);
   }));
 
 Deno.test("writeJob() takes a model as it is, and writes over an older job", () =>
@@ -121,6 +120,8 @@ Deno.test("writeJob() takes a model as it is, and writes over an older job", () 
       JSON.parse(await Deno.readTextFile(`${dir}/job/job.json`)),
       JSON.parse(JSON.stringify(again.described)),
     );
+    const ids = [{}, { batch: 512 }, { batch: 100 }, { groupRows: 100 }].map((options) => codingId(looked, options));
+    assertEquals([ids[0] === ids[1], ids[0] === ids[2], ids[0] === ids[3]], [true, false, false]);
     await assertRejects(() => writeJob(model, on, { seed: 4 }, folders), TypeError, "seed is given beside a model");
     model.dispose();
   }));

@@ -1,6 +1,7 @@
 import { isRecord } from "../errors/kinds.ts";
 import { writeFolder } from "../files/atomic.ts";
 import { checkPath } from "../files/place.ts";
+import { sha256 } from "../files/sha256.ts";
 import type { Files } from "../files/staged.ts";
 import { encodeSafetensors } from "../formats/safetensors.ts";
 import { flatName, type Parameter } from "../graph/layout.ts";
@@ -23,7 +24,7 @@ import { type Plan, plan as planOf } from "../trace/plan.ts";
 import { partitioned, tableOptimisers } from "../train/parts.ts";
 import type { Settings } from "../train/settings.ts";
 import { slotName } from "../train/update.ts";
-import { type Coded, encodeRows } from "./coded.ts";
+import { type Coded, encodeRows, featuresId } from "./coded.ts";
 import { columnsOf } from "./columns.ts";
 import type { CodedGroup, Job, JobSlot, JobTask, JobWeighting } from "./form.ts";
 import { jobFormat } from "./form.ts";
@@ -81,7 +82,7 @@ export async function writeJob<Tasks extends string>(
   for (const rows of [data, given.validation]) {
     if (rows !== undefined && isInMemory(rows)) checkRows(spec, rows, rows === data ? "train" : "evaluate");
   }
-  const coding = { groupRows: groupRowsOf(data, set), signal: given.signal };
+  const coding = { groupRows: set.groupRows, lanes: set.lanes, signal: given.signal };
   const encoded = async (rows: Data, name: string) =>
     await encodeRows(spec, rows, `${storage}/${dataFolder}`, name, coding);
   const train = await encoded(data, "train");
@@ -96,6 +97,12 @@ export async function writeJob<Tasks extends string>(
     action,
   });
   return { job, storage, described };
+}
+
+/** Returns a digest that jobs have in common whose encoded rows of the same data are the same, so that they may share them. */
+export function codingId<Tasks extends string>(spec: Spec<Tasks>, options: JobOptions<NoInfer<Tasks>>): string {
+  const { groupRows, lanes } = jobSettings(options);
+  return sha256(new TextEncoder().encode(`${featuresId(spec)} ${groupRows} ${lanes}`)).slice(0, 16);
 }
 
 const action = "write job";
@@ -133,14 +140,6 @@ async function beginningOf(from: Spec | Model, { seed }: Pick<JobSettings, "seed
   const flat = join(plan.layout, split(own.layout, await store.read(flatName)));
   return { plan, seed: model.seed, flat, firstOf: heldVectors(tables) };
 }
-
-/** Returns the rows of a row group: of rows in memory few enough that there are several groups. */
-function groupRowsOf(data: Data, { groupRows }: JobSettings): number {
-  if (groupRows !== undefined || !isInMemory(data)) return groupRows ?? mostGroupRows;
-  return Math.max(1, Math.min(mostGroupRows, Math.ceil(data.count / 8)));
-}
-
-const mostGroupRows = 2 ** 14;
 
 /** Encoded rows to train and to evaluate on. */
 interface CodedData {
