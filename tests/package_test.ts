@@ -8,7 +8,7 @@ interface Settings {
   readonly imports: Readonly<Record<string, string>>;
   readonly workspace: readonly string[];
   readonly tasks: Readonly<Record<string, string | { readonly command: string; readonly description: string }>>;
-  readonly publish: { readonly include: readonly string[] };
+  readonly publish: { readonly include: readonly string[]; readonly exclude: readonly string[] };
 }
 
 const settings: Settings = JSON.parse(Deno.readTextFileSync("deno.json"));
@@ -25,13 +25,14 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   "lib/data/gzip": ["pako"],
   "lib/data/parquet/": ["hyparquet", "hyparquet-compressors"],
   "lib/data/parquet/pages": ["column", "encoding", "plain"].map((name) => `npm:hyparquet@1.33.0/src/${name}.js`),
+  "lib/ray/coded_file": ["hyparquet-writer"],
   // The types alone of what a runtime is asked for.
   "lib/files/builtin": ["node:crypto", "node:fs/promises", "node:os", "node:process", "node:zlib"],
   "lib/files/node_system": ["node:fs", "node:fs/promises"],
   "lib/report/": ["d3-scale", "d3-shape", "@types/d3-scale", "@types/d3-shape"],
 };
 
-Deno.test("mod.ts does not lead to the native engine, nor to Parquet", () => {
+Deno.test("mod.ts does not lead to the native engine, nor to Parquet or Ray", () => {
   const reached = new Set<string>(["mod.ts"]);
   for (const path of reached) {
     for (const { from } of importsOf(sources[path] ?? Deno.readTextFileSync(path))) {
@@ -39,7 +40,7 @@ Deno.test("mod.ts does not lead to the native engine, nor to Parquet", () => {
     }
   }
   assert(reached.has("lib/engines/tfjs/tfjs.ts"));
-  assertEquals([...reached].filter((path) => /onnx|parquet/.test(path)), []);
+  assertEquals([...reached].filter((path) => /onnx|parquet|lib\/ray/.test(path)), []);
 });
 
 Deno.test("lib imports packages only where the design allows them", () => {
@@ -127,7 +128,9 @@ Deno.test("a server says the version of the package", () => {
 
 Deno.test("deno.json publishes the library and what describes it, and no more", () => {
   assertEquals(settings.publish.include.toSorted(), ["LICENSE", "README.md", "deno.json", "lib", "mod.ts"]);
-  assertEquals(filesUnder("lib").filter((path) => !/\.ts$|\/README\.md$/.test(path)), []);
+  assertEquals(settings.publish.exclude, ["lib/ray/**/*.py"]); // its text is in lib/ray/program.ts
+  const others = filesUnder("lib").filter((path) => !/\.ts$|\/README\.md$/.test(path));
+  assertEquals(others.filter((path) => !/^lib\/ray\/.*\.py$/.test(path)), []);
 });
 
 Deno.test("deno.json gives each task the permissions that it needs, by name", () => {

@@ -7,6 +7,7 @@ import * as metrics from "../lib/metrics.ts";
 import * as onnx from "../lib/onnx.ts";
 import * as ops from "../lib/ops.ts";
 import * as parquet from "../lib/parquet.ts";
+import * as ray from "../lib/ray.ts";
 import * as serve from "../lib/serve.ts";
 import * as svg from "../lib/svg.ts";
 import * as tensorboard from "../lib/tensorboard.ts";
@@ -73,6 +74,7 @@ const format = {
 const parts = await main.csvParts(new Blob(["y,w\n1,no\n0,yes\n"]), { columns });
 const parameters = await model.parameters();
 const bytes = graphs.encodeSafetensors(parameters);
+const cluster = { address: "http://head:8265", patience: 0, fetch: () => Promise.reject(new TypeError("no route")) };
 const rate = { weightDecay: 0.1, clipNorm: 1 };
 const ofTask = { weight: 1, reads: "input", adds: { input: dense(1) } };
 const init = main.inits.zeros;
@@ -430,6 +432,33 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
       options({ columns: { click: "text", age: "number", tags: "texts" }, signal }),
     ],
   },
+  ray: {
+    searchOnRay: () => [
+      { one: { spec, batch: 2 } },
+      options({
+        cluster,
+        storage: "out/nowhere/ray",
+        data,
+        validation: data,
+        epochs: 2,
+        watch: { task: "a" },
+        atOnce: 1,
+      }),
+    ],
+    trainOnRay: () => [
+      spec,
+      options({
+        cluster,
+        storage: "out/nowhere/ray",
+        data,
+        workers: 1,
+        packages: ["onnxruntime"],
+        resume: true,
+        epochs: 1,
+      }),
+    ],
+    attach: () => ["gh-1", options({ cluster, onAbort: "leave", every: 1, storage: "out/nowhere/ray", signal })],
+  },
   svg: {
     calibrationChart: () => [
       [{ name: "a", bins: metrics.calibrationCurve([0.2, 0.8], [0, 1]) }],
@@ -448,7 +477,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
 
 const doors: Readonly<Record<string, object>> = {
   ...{ main, ops, graphs, metrics, datasets, histories },
-  ...{ onnx, parquet, serve, svg, tensorboard },
+  ...{ onnx, parquet, ray, serve, svg, tensorboard },
 };
 
 /** What stands where something else should: every kind of value that JavaScript has. */

@@ -96,6 +96,9 @@ export function mostLanes(batch: number, most = 8): number {
 }
 
 const action = "write job";
+/** The names of options that the cluster does not follow, each refused with the way out. */
+export const refusedNames: readonly string[] = Object.keys(refused);
+
 /** The names of the options of a job. */
 export const jobOptionNames: readonly string[] = [
   ...["name", "seed", "lanes", "window", "groupRows", "shards", "checkpoint"],
