@@ -175,8 +175,13 @@ Deno.test("encodeRows() refuses a folder of other rows, features or groups, and 
     await Deno.remove(`${dir}/train/part-00000.parquet`);
     await encodeRows(spec, data, dir, "train", coding);
     assertEquals(await read(dir, "train"), wanted);
-    await Deno.writeTextFile(`${dir}/train.json`, "{}");
-    await refused(spec, data, 10, "found a file of another program");
+    await Deno.truncate(`${dir}/train/part-00000.parquet`, 100);
+    await encodeRows(spec, data, dir, "train", coding);
+    assertEquals(await read(dir, "train"), wanted);
+    for (const text of ["{}", "{"]) {
+      await Deno.writeTextFile(`${dir}/train.json`, text);
+      await refused(spec, data, 10, "it is damaged, or of another program: wanted another folder");
+    }
   }));
 
 Deno.test("encodeRows() ends where it is aborted, and leaves no part of a file", () =>

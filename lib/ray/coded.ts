@@ -8,7 +8,6 @@ import { files as system } from "../files/runtime.ts";
 import { sha256 } from "../files/sha256.ts";
 import { checkRows } from "../model/check_rows.ts";
 import { anyCounts, batchTensors } from "../model/feed.ts";
-import { parseJson } from "../model/json_file.ts";
 import { type Data, isDataset, isInMemory, piecesOf } from "../model/pieces.ts";
 import type { Spec } from "../spec/spec.ts";
 import { mapEntries } from "../trace/entries.ts";
@@ -59,11 +58,11 @@ export async function encodeRows(
     if (rows.count === 0 || known.files.some((file) => file.place.window === place.window)) continue;
     checkRows(spec, rows, "train");
     const file = `${name}/part-${String(place.window).padStart(5, "0")}.parquet`;
-    const groups = await writeFile(spec, rows, `${folder}/${file}`, evenly(rows.count, groupRows, lanes));
+    const written = await writeFile(spec, rows, `${folder}/${file}`, evenly(rows.count, groupRows, lanes));
     known = {
       ...known,
       labelled: known.labelled || anyCounts(spec, rows),
-      files: [...known.files, { file, groups, place }],
+      files: [...known.files, { file, ...written, place }],
     };
     await writeIndex(index, known);
   }
@@ -82,6 +81,7 @@ type Index = {
   readonly identity: { readonly [name: string]: Json };
   readonly files: readonly {
     readonly file: string;
+    readonly bytes: number;
     /** The rows of each row group. */
     readonly groups: readonly number[];
     /** The place of the window that it holds. */
@@ -103,15 +103,16 @@ export function featuresId({ input, tasks }: Pick<Spec, "input" | "tasks">): str
   return sha256(new TextEncoder().encode(JSON.stringify({ input, judged }))).slice(0, 16);
 }
 
-/** Returns what is known to be written already: the files up to the first that is missing. */
+/** Returns what is known to be written already: the files up to the first that is missing or of another size. */
 async function indexAt(folder: string, name: string, identity: Index["identity"]): Promise<Index> {
   const file = `${name}.json`;
   const begun: Index = { format, identity, files: [], labelled: false, ended: false };
   if (await kindAt(`${folder}/${file}`) === undefined) return begun;
   const place = placeOf(`${folder}/${file}`, action);
-  const found = parseJson(await readFolderFile(folder, file, { limit: 2 ** 28, wanted: [file], action }), place.path);
+  const found = jsonIn(await readFolderFile(folder, file, { limit: 2 ** 28, wanted: [file], action }));
   if (!isRecord(found) || found.format !== format || !Array.isArray(found.files)) {
-    throw new TypeError(message(place, `found a file of another program, wanted another folder`));
+    const way = "wanted another folder, or this one without that file, where rows are then encoded anew";
+    throw new TypeError(message(place, `it is damaged, or of another program: ${way}`));
   }
   const index = found as unknown as Index;
   const difference = differenceOf(identity, index.identity, "", "that folder");
@@ -119,9 +120,23 @@ async function indexAt(folder: string, name: string, identity: Index["identity"]
     const way = "wanted another folder, or this one without its old data";
     throw new TypeError(message(place, `it has the encoded rows of other data: ${difference}: ${way}`));
   }
-  const there = await Promise.all(index.files.map(async (one) => await kindAt(`${folder}/${one.file}`) === "file"));
-  const missing = there.indexOf(false);
+  const sizes = await Promise.all(index.files.map(async (one) => await sizeAt(`${folder}/${one.file}`)));
+  const missing = sizes.findIndex((size, at) => size !== index.files[at].bytes);
   return missing < 0 ? index : { ...index, files: index.files.slice(0, missing), ended: false };
+}
+
+/** Returns the JSON in a text; undefined if there is no such. */
+function jsonIn(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Returns the bytes of a file; undefined if there is none. */
+async function sizeAt(path: string): Promise<number | undefined> {
+  return await kindAt(path) === "file" ? (await system().stat(path)).size : undefined;
 }
 
 async function writeIndex(path: string, index: Index): Promise<void> {
@@ -164,8 +179,13 @@ function evenly(count: number, most: number, lanes: number): number {
 /** The rows of a file, about, where they are in memory anyway. */
 const rowsInFile = 2 ** 17;
 
-/** Writes rows as a file, and returns the rows of each row group. */
-async function writeFile(spec: Spec, rows: Rows, path: string, groupRows: number): Promise<number[]> {
+/** Writes rows as a file, and returns its bytes and the rows of each row group. */
+async function writeFile(
+  spec: Spec,
+  rows: Rows,
+  path: string,
+  groupRows: number,
+): Promise<{ readonly bytes: number; readonly groups: readonly number[] }> {
   const file = await codedFile(columnsOf(spec));
   const ones = mapEntries(spec.tasks, () => 1); // weights as they are: a batch is not known yet
   const groups: number[] = [];
@@ -175,6 +195,7 @@ async function writeFile(spec: Spec, rows: Rows, path: string, groupRows: number
     groups.push(count);
   }
   await system().mkdir(placeOf(path, action).parent, { recursive: true });
-  await writeFileAtomic(path, file.end(), action);
-  return groups;
+  const content = file.end();
+  await writeFileAtomic(path, content, action);
+  return { bytes: content.length, groups };
 }
