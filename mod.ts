@@ -5,8 +5,8 @@
  * graph into TensorFlow.js. Shared-bottom, MoE and MMoE are entries of the table.
  *
  * More is behind doors of their own: `./ops` (what nets and gates of your own are made of), `./metrics`, `./datasets`,
- * `./history` (features of the past of rows), `./parquet`, `./svg` (pictures), `./tensorboard` (event files), `./onnx`
- * (ONNX Runtime, and `.onnx` files), `./graph` (what a spec is compiled to).
+ * `./history` (features of the past of rows), `./parquet`, `./ray` (many machines), `./svg` (pictures), `./tensorboard`
+ * (event files), `./onnx` (ONNX Runtime, and `.onnx` files), `./graph` (what a spec is compiled to).
  *
  * @example A model of two tasks
  * ```ts

@@ -82,6 +82,8 @@ export { type Graph, graphOf, type Node, print, type Readable, valuesOf } from "
 export type { Move, ParameterClaim, Weighing } from "./author/net.ts";
 export type { Routing } from "./spec/routing.ts";
 export type { LossWeights, Products, Seen } from "./weighting/weighting.ts";
+export type { TracedVectorRule, TracedVectors } from "./optimisers/optimiser.ts";
+export type { WrittenDwa, WrittenGraph, WrittenWeighting } from "./weighting/written.ts";
 
 export type { Values } from "./graph/values.ts";
 export { differentiate } from "./graph/differentiate.ts";

@@ -15,7 +15,6 @@ import {
   define,
   encode,
   fit,
-  labels,
   numeric,
   regression,
   type Rows,
@@ -46,7 +45,7 @@ const data = rows(encode(input, columns), {
 });
 
 async function* pieces() {
-  for (const start of [0, 30, 60]) yield await Promise.resolve(sliceRows(data, start, Math.min(30, count - start)));
+  for (const start of [0, 30, 60, 90]) yield await Promise.resolve(sliceRows(data, start, Math.min(30, count - start)));
 }
 
 /** The rows of a dataset as row numbers in CSV, whose parts are files. */
@@ -123,9 +122,15 @@ const sources: Readonly<Record<string, () => Data | Promise<Data>>> = {
 for (const [name, begin] of Object.entries(sources)) {
   Deno.test(`encodeRows() writes ${name} as graphs read them, and goes on where it was stopped`, () =>
     withTemp(async (dir) => {
-      const whole = await encodeRows(spec, await begin(), `${dir}/whole`, "train", { groupRows: 10 });
+      const whole = await encodeRows(spec, await begin(), `${dir}/whole`, "train", { groupRows: 10, lanes: 2 });
       assertEquals(whole.groups.reduce((sum, { rows }) => sum + rows, 0), count);
       assertEquals(whole.labelled, true);
+      const files = new Set(whole.groups.map(({ file }) => file));
+      for (const one of files) { // every lane has as many row groups of a file, and all are even
+        const rows = whole.groups.filter(({ file }) => file === one).map(({ rows }) => rows);
+        assert(rows.length % 2 === 0 && Math.max(...rows) <= 10, `${rows}`);
+        assert(rows.slice(1, -1).every((count) => count === rows[0]), `${rows}`);
+      }
       assertEquals(await read(`${dir}/whole`, "train"), wanted);
       // Where the index names fewer files, as that of a run that was killed does, the others are written.
       await copied(`${dir}/whole`, `${dir}/cut`);
@@ -138,14 +143,14 @@ for (const [name, begin] of Object.entries(sources)) {
       for (const { file } of index.files.slice(left)) await Deno.remove(`${dir}/cut/${file}`);
       const kept = index.files.slice(0, left).map(({ file }: { file: string }) => `${dir}/cut/${file}`);
       const times = kept.map((file: string) => Deno.statSync(file).ino);
-      const again = await encodeRows(spec, await begin(), `${dir}/cut`, "train", { groupRows: 10 });
+      const again = await encodeRows(spec, await begin(), `${dir}/cut`, "train", { groupRows: 10, lanes: 2 });
       assertEquals(again, whole);
       assertEquals(await read(`${dir}/cut`, "train"), wanted);
       assertEquals(kept.map((file: string) => Deno.statSync(file).ino), times, "whole files are not written again");
       for (const { file } of index.files) {
         assertEquals(await Deno.readFile(`${dir}/cut/${file}`), await Deno.readFile(`${dir}/whole/${file}`), file);
       }
-      assertEquals(await encodeRows(spec, await begin(), `${dir}/cut`, "train", { groupRows: 10 }), whole);
+      assertEquals(await encodeRows(spec, await begin(), `${dir}/cut`, "train", { groupRows: 10, lanes: 2 }), whole);
     }));
 }
 
@@ -158,10 +163,10 @@ async function copied(from: string, to: string): Promise<void> {
 
 Deno.test("encodeRows() refuses a folder of other rows, features or groups, and writes what is missing there", () =>
   withTemp(async (dir) => {
-    const coding = { groupRows: 10 };
+    const coding = { groupRows: 10, lanes: 2 };
     await encodeRows(spec, data, dir, "train", coding);
     const refused = async (of: typeof spec, rows: Rows, groupRows: number, message: string) => {
-      const found = await assertRejects(() => encodeRows(of, rows, dir, "train", { groupRows }), TypeError);
+      const found = await assertRejects(() => encodeRows(of, rows, dir, "train", { groupRows, lanes: 2 }), TypeError);
       assert(found.message.includes(`${dir}/train.json`) && found.message.includes(message), found.message);
     };
     await refused(spec, sliceRows(data, 0, 50), 10, "it has the encoded rows of other data: data.count: found 50");
@@ -170,8 +175,13 @@ Deno.test("encodeRows() refuses a folder of other rows, features or groups, and 
     await Deno.remove(`${dir}/train/part-00000.parquet`);
     await encodeRows(spec, data, dir, "train", coding);
     assertEquals(await read(dir, "train"), wanted);
-    await Deno.writeTextFile(`${dir}/train.json`, "{}");
-    await refused(spec, data, 10, "found a file of another program");
+    await Deno.truncate(`${dir}/train/part-00000.parquet`, 100);
+    await encodeRows(spec, data, dir, "train", coding);
+    assertEquals(await read(dir, "train"), wanted);
+    for (const text of ["{}", "{"]) {
+      await Deno.writeTextFile(`${dir}/train.json`, text);
+      await refused(spec, data, 10, "it is damaged, or of another program: wanted another folder");
+    }
   }));
 
 Deno.test("encodeRows() ends where it is aborted, and leaves no part of a file", () =>
@@ -183,7 +193,7 @@ Deno.test("encodeRows() ends where it is aborted, and leaves no part of a file",
         controller.abort(new Error("enough"));
       }
     }
-    const coding = { groupRows: 10, signal: controller.signal };
+    const coding = { groupRows: 10, lanes: 2, signal: controller.signal };
     await assertRejects(() => encodeRows(spec, ending, dir, "train", coding), Error, "enough");
     assertEquals([...Deno.readDirSync(`${dir}/train`)].map(({ name }) => name), ["part-00000.parquet"]);
     const wrong = async function* () {
@@ -191,10 +201,11 @@ Deno.test("encodeRows() ends where it is aborted, and leaves no part of a file",
       yield rows([[1]], { labels: { click: [1] } });
     };
     await assertRejects(
-      () => encodeRows(spec, wrong, `${dir}/wrong`, "train", { groupRows: 10 }),
+      () => encodeRows(spec, wrong, `${dir}/wrong`, "train", { groupRows: 10, lanes: 2 }),
       TypeError,
-      "no input",
+      'has no input "input": it has features, and reads what encode(featuresOf(model.spec), table) returns\n' +
+        "  where rows are counted from the first of piece 4, all from 0",
     );
     const index = JSON.parse(await Deno.readTextFile(`${dir}/wrong/train.json`));
-    assertEquals([index.files.length, index.ended], [3, false]); // what was encoded stays
+    assertEquals([index.files.length, index.ended], [4, false]); // what was encoded stays
   }));

@@ -7,7 +7,7 @@ import { decodeSafetensors } from "../lib/formats/safetensors.ts";
 import { sizeOf, withBatch } from "../lib/ops/shape.ts";
 import type { Tensor } from "../lib/ops/tensor.ts";
 import type { Graph } from "../lib/graph.ts";
-import type { CodedRows, Job, JobGraph, JobLookupPart, JobTable } from "../lib/ray/form.ts";
+import type { CodedRows, From, Job, JobGraph, JobLookupPart, JobTable } from "../lib/ray/form.ts";
 import { firstVectorsIn } from "./ray_first.ts";
 
 type Tensors = Record<string, Tensor>;
@@ -26,138 +26,215 @@ export interface Driven {
   readonly steps: readonly Stepped[];
   /** The parameters by path, tables among them. */
   readonly parameters: Readonly<Record<string, Float32Array>>;
+  /** The losses of the validation by these. */
+  readonly judged: Readonly<Record<string, number>>;
 }
 
 const open = await start(1);
 
 /**
- * Trains as a job says, by its files alone, on so many workers, which are lists of lanes here: each sums over its own rows
- * in float32, and the sums of all are added in their order.
+ * Trains as a job says, by its files alone, on so many workers, which are lists of lanes here: each runs its graphs on its
+ * own rows, and the sums of all are added in their order.
  */
-export async function driven(folder: string, storage: string, workers: number, most = Infinity): Promise<Driven> {
+export async function driven(folder: string, storage: string, workers: number): Promise<Driven> {
+  const training = await begun(folder, storage);
+  const { job } = training;
+  const steps: Stepped[] = [];
+  for (let epoch = 1; steps.length < job.steps; epoch++) {
+    const orders = job.lanes.map((lane, at) => orderOf(job, lane, job.seeds[at], epoch));
+    const each = job.batch / job.lanes.length;
+    for (let at = 0; at < job.stepsPerEpoch && steps.length < job.steps; at++) {
+      const lanes = orders.map((order) => order.slice(at * each, (at + 1) * each));
+      steps.push(stepped(training, { lanes, workers, epoch, step: steps.length + 1 }));
+    }
+  }
+  return { steps, parameters: parametersOf(training), judged: await judged(training, storage) };
+}
+
+/** A training that goes on. */
+interface Training {
+  readonly job: Job;
+  readonly arrays: Readonly<Tensors>;
+  readonly runs: Readonly<Record<keyof Job["graphs"], Run>>;
+  readonly groups: readonly Record<string, Tensor["data"]>[];
+  readonly tables: ReadonlyMap<string, Held>;
+  readonly weighing: Weighing;
+  readonly slots: Map<string, Float32Array>;
+  flat: Float32Array;
+}
+
+async function begun(folder: string, storage: string): Promise<Training> {
   const job: Job = JSON.parse(await Deno.readTextFile(`${folder}/job.json`));
   const { tensors: arrays } = decodeSafetensors(await Deno.readFile(`${folder}/arrays.safetensors`));
   const run = async ({ path }: JobGraph) => runner(await Deno.readFile(`${folder}/${path}`));
-  const run_ = {
-    weights: await run(job.graphs.weights),
-    gradients: await run(job.graphs.gradients),
-    update: await run(job.graphs.update),
-  };
-  const groups = await groupsIn(job, job.data.train, `${storage}/${job.data.folder}`);
+  const runs = Object.fromEntries(
+    await Promise.all(Object.entries(job.graphs).map(async ([name, graph]) => [name, await run(graph)])),
+  );
   const tables = new Map<string, Held>();
   for (const table of job.tables) {
     const vectors = await firstVectorsIn(folder, table);
     const state = new Float32Array(table.rows * table.state).fill(table.initial);
     tables.set(table.path, { table, vectors, state, run: table.update === null ? undefined : await run(table.update) });
   }
-  const { size } = job.parameters;
-  let flat = Float32Array.from(arrays[job.parameters.tensor].data);
   const slots = new Map(job.slots.map((slot) => {
-    const first = "first" in slot ? new Float32Array(size).fill(slot.first) : arrays[slot.tensor].data;
+    const first = "first" in slot ? new Float32Array(job.parameters.size).fill(slot.first) : arrays[slot.tensor].data;
     return [slot.name, Float32Array.from(first)];
   }));
-  const weighing = await weighed(job, run);
-  const steps: Stepped[] = [];
-  for (let epoch = 1, step = 0; step < Math.min(job.steps, most); epoch++) {
-    const orders = job.lanes.map((lane, at) => orderOf(job, lane, job.seeds[at], epoch));
-    const each = job.batch / job.lanes.length;
-    for (let at = 0; at < job.stepsPerEpoch && step < Math.min(job.steps, most); at++) {
-      step++;
-      const lanes = orders.map((order) => order.slice(at * each, (at + 1) * each));
-      const firsts = lanes.map((_, lane) => lanes.slice(0, lane).reduce((sum, { length }) => sum + length, 0));
-      const rows = lanes.reduce((sum, { length }) => sum + length, 0);
-      const noise = noiseOf(job, rows, step);
-      const scalar = (name: string) => {
-        const one = job.scalars[name];
-        return "constant" in one ? one.constant : arrays[one.array].data[step - 1];
-      };
-      const given = Array.from({ length: workers }, (_, worker) => {
-        const own = lanes.map((_, lane) => lane).filter((lane) => lane % workers === worker && lanes[lane].length > 0);
-        return (job.apart ? own.map((lane) => [lane]) : [own]).filter((some) => some.length > 0);
-      });
-      const batchOf = (some: readonly number[]) =>
-        batch(job, groups, noise, some.map((lane) => [lanes[lane], firsts[lane]]));
-      const weights = given.map((runs) => runs.map((some) => run_.weights(job.graphs.weights, batchOf(some).inputs)));
-      const tasks = Object.keys(job.tasks);
-      const totals = Object.fromEntries(tasks.map((task) => {
-        return [task, weights.flat().reduce((sum, one) => sum + one[`weight/${task}`].data[0], 0)];
-      }));
-      const gradient = new Float32Array(size);
-      const kept = new Map<string, Float32Array>();
-      const sums: Record<string, number> = {};
-      const touched = new Map<string, Map<number, Float32Array>>(job.tables.map(({ path }) => [path, new Map()]));
-      const factors = weighing.factors(epoch);
-      given.forEach((runs, worker) =>
-        runs.forEach((some, at) => {
-          const { inputs, count } = batchOf(some);
-          const share = (task: string) => {
-            return totals[task] > 0 ? weights[worker][at][`weight/${task}`].data[0] / totals[task] : 0;
-          };
-          const fed: Tensors = {
-            ...inputs,
-            ...lookedUp(job, tables, inputs, count),
-            parameters: { shape: [size], data: flat },
-            share: number(count / rows),
-            carry: number(0),
-            ...Object.fromEntries(tasks.map((task, at) => [`factor/${task}`, number(factors[at] * share(task))])),
-          };
-          for (const { name, from, shape } of job.graphs.gradients.inputs) {
-            if (from === "kept") {
-              fed[name] = { shape: shape as number[], data: new Float32Array(sizeOf(shape as number[])) };
-            }
-          }
-          const found = run_.gradients(job.graphs.gradients, fed, count);
-          for (const { name, role } of job.graphs.gradients.outputs) {
-            const { data } = found[name];
-            if (role === "gradient") {
-              data.forEach((value: number, at: number) => gradient[at] += value);
-            } else if (role === "lookup") addRows(job, name.slice("gradient/".length), data, inputs, touched);
-            else if (role === "kept") {
-              const sum = kept.get(name) ?? new Float32Array(data.length);
-              data.forEach((value: number, at: number) => sum[at] += value);
-              kept.set(name, sum);
-            } else if (role !== "weight") {
-              const part = role === "loss" ? share(name.slice("loss/".length)) : role === "total" ? 1 : count / rows;
-              sums[name] = (sums[name] ?? 0) + data[0] * part;
-            }
-          }
-        })
-      );
-      const trained = [...tables.values()].filter(({ table }) => table.trained);
-      const squares = trained.flatMap(({ table }) => [...touched.get(table.path)!.values()]).reduce((sum, row) => {
-        return row.reduce((sum, value) => sum + value * value, sum);
-      }, 0);
-      const fed: Tensors = Object.fromEntries(job.graphs.update.inputs.map(({ name, from, shape }) => {
-        const data = from === "parameters"
-          ? flat
-          : from === "slot"
-          ? slots.get(name)!
-          : from === "gradient"
-          ? gradient
-          : from === "kept"
-          ? kept.get(name)!
-          : Float32Array.of(from === "vectors" ? Math.sqrt(squares) : scalar(name));
-        return [name, { shape: shape as number[], data }];
-      }));
-      const after = run_.update(job.graphs.update, fed);
-      const norm = after.norm.data[0];
-      for (const { name, role } of job.graphs.update.outputs) {
-        if (role === "parameters") flat = Float32Array.from(after[`${name}`].data);
-        else if (role === "slot") slots.set(name, Float32Array.from(after[name].data));
-      }
-      const scale = job.clipNorm !== null && norm > job.clipNorm ? job.clipNorm / norm : 1;
-      for (const held of trained) moved(held, touched.get(held.table.path)!, scale, scalar);
-      const reported = (word: string) =>
-        Object.fromEntries(
-          Object.entries(sums).filter(([name]) => name.startsWith(`${word}/`)).map(([name, value]) => {
-            return [name.slice(word.length + 1), value];
-          }),
-        );
-      const loss = reported("loss");
-      weighing.next(epoch, tasks.map((task) => loss[task]), tasks.map((task) => totals[task] > 0), scalar);
-      steps.push({ loss, auxiliary: reported("auxiliary"), total: sums.loss, norm, rows });
-    }
+  const groups = await groupsIn(job, job.data.train, `${storage}/${job.data.folder}`);
+  const flat = Float32Array.from(arrays[job.parameters.tensor].data);
+  return { job, arrays, runs, groups, tables, weighing: await weighed(job, run), slots, flat };
+}
+
+/** A step: the rows of each lane, and its place. */
+interface Step {
+  readonly lanes: readonly (readonly Place[])[];
+  readonly workers: number;
+  readonly epoch: number;
+  readonly step: number;
+}
+
+/** Takes a step. */
+function stepped(training: Training, of: Step): Stepped {
+  const { job, arrays, tables, weighing } = training;
+  const { epoch, step } = of;
+  const scalar = (name: string) => {
+    const one = job.scalars[name];
+    return "constant" in one ? one.constant : arrays[one.array].data[step - 1];
+  };
+  const sums = summed(training, of, weighing.factors(epoch));
+  const norm = updated(training, sums, scalar);
+  const scale = job.clipNorm !== null && norm > job.clipNorm ? job.clipNorm / norm : 1;
+  for (const held of tables.values()) {
+    if (held.table.trained) moved(held, sums.touched.get(held.table.path)!, scale, scalar);
   }
+  const reported = (word: string) =>
+    Object.fromEntries(
+      Object.entries(sums.numbers).filter(([name]) => name.startsWith(`${word}/`)).map(([name, value]) => {
+        return [name.slice(word.length + 1), value];
+      }),
+    );
+  const loss = reported("loss");
+  const tasks = Object.keys(job.tasks);
+  weighing.next(epoch, tasks.map((task) => loss[task]), tasks.map((task) => sums.totals[task] > 0), scalar);
+  const rows = of.lanes.reduce((sum, { length }) => sum + length, 0);
+  return { loss, auxiliary: reported("auxiliary"), total: sums.numbers.loss, norm, rows };
+}
+
+/** The sums of a step over all runs. */
+interface Sums {
+  readonly gradient: Float32Array;
+  readonly kept: ReadonlyMap<string, Float32Array>;
+  readonly numbers: Readonly<Record<string, number>>;
+  /** The gradients of vectors by their row, of each table. */
+  readonly touched: ReadonlyMap<string, Map<number, Float32Array>>;
+  /** The weights of each task. */
+  readonly totals: Readonly<Record<string, number>>;
+}
+
+/** Runs the first half of a step, worker by worker. */
+function summed(training: Training, { lanes, workers, step }: Step, factors: readonly number[]): Sums {
+  const { job, runs, groups } = training;
+  const { gradients, weights } = job.graphs;
+  const tasks = Object.keys(job.tasks);
+  const firsts = lanes.map((_, lane) => lanes.slice(0, lane).reduce((sum, { length }) => sum + length, 0));
+  const rows = lanes.reduce((sum, { length }) => sum + length, 0);
+  const noise = noiseOf(job, rows, step);
+  const batches = Array.from({ length: workers }, (_, worker) => {
+    const own = [...lanes.keys()].filter((lane) => lane % workers === worker && lanes[lane].length > 0);
+    return job.apart ? own.map((lane) => [lane]) : own.length > 0 ? [own] : [];
+  }).flat().map((some) => batch(job, groups, noise, some.map((lane) => [lanes[lane], firsts[lane]])));
+  const weighed = batches.map(({ inputs }) => {
+    const found = runs.weights(weights, inputs);
+    return Object.fromEntries(tasks.map((task) => [task, found[`weight/${task}`].data[0]]));
+  });
+  const totals = Object.fromEntries(tasks.map((task) => [task, weighed.reduce((sum, one) => sum + one[task], 0)]));
+  const gradient = new Float32Array(job.parameters.size);
+  const kept = new Map<string, Float32Array>();
+  const numbers: Record<string, number> = {};
+  const touched = new Map(job.tables.map(({ path }) => [path, new Map<number, Float32Array>()]));
+  batches.forEach(({ inputs, count }, at) => {
+    const share = (task: string) => totals[task] > 0 ? weighed[at][task] / totals[task] : 0;
+    const scaled = tasks.map((task, at) => [`factor/${task}`, number(factors[at] * share(task))]);
+    const found = runs.gradients(gradients, {
+      ...fedTo(training, inputs, count),
+      share: number(count / rows),
+      ...Object.fromEntries(scaled),
+    }, count);
+    for (const { name, role } of gradients.outputs) {
+      const { data } = found[name];
+      if (role === "gradient") addTo(gradient, data);
+      else if (role === "kept") kept.set(name, addTo(kept.get(name) ?? new Float32Array(data.length), data));
+      else if (role === "lookup") addRows(job, name.slice("gradient/".length), data, inputs, touched);
+      else if (role !== "weight") {
+        const part = role === "loss" ? share(name.slice("loss/".length)) : role === "total" ? 1 : count / rows;
+        numbers[name] = (numbers[name] ?? 0) + data[0] * part;
+      }
+    }
+  });
+  return { gradient, kept, numbers, touched, totals };
+}
+
+/** Returns the inputs of the graph of gradients that are not of the step. */
+function fedTo({ job, tables, flat }: Training, inputs: Readonly<Tensors>, count: number): Tensors {
+  const empty = job.graphs.gradients.inputs.filter(({ from }) => from === "kept").map(({ name, shape }) => {
+    return [name, { shape: shape as number[], data: new Float32Array(sizeOf(shape as number[])) }];
+  });
+  const looked = lookedUp(job, tables, inputs, count);
+  const whole = { shape: [flat.length], data: flat };
+  return { ...inputs, ...looked, ...Object.fromEntries(empty), parameters: whole, carry: number(0) };
+}
+
+function addTo(sum: Float32Array, data: Tensor["data"]): Float32Array {
+  for (let at = 0; at < data.length; at++) sum[at] += data[at];
+  return sum;
+}
+
+/** Runs the second half of a step, and returns the norm of the gradient. */
+function updated(training: Training, sums: Sums, scalar: (name: string) => number): number {
+  const { job: { graphs: { update } }, tables, slots, runs, flat } = training;
+  const trained = [...tables.values()].filter(({ table }) => table.trained);
+  const squares = trained.flatMap(({ table }) => [...sums.touched.get(table.path)!.values()]).reduce((sum, row) => {
+    return row.reduce((sum, value) => sum + value * value, sum);
+  }, 0);
+  const dataOf = (name: string, from: From): Float32Array => {
+    if (from === "parameters") return flat;
+    if (from === "gradient") return sums.gradient;
+    if (from === "slot") return slots.get(name)!;
+    if (from === "kept") return sums.kept.get(name)!;
+    return Float32Array.of(from === "vectors" ? Math.sqrt(squares) : scalar(name));
+  };
+  const fed = update.inputs.map((
+    { name, from, shape },
+  ) => [name, { shape: shape as number[], data: dataOf(name, from) }]);
+  const after = runs.update(update, Object.fromEntries(fed));
+  for (const { name, role } of update.outputs) {
+    if (role === "parameters") training.flat = Float32Array.from(after[name].data);
+    else if (role === "slot") slots.set(name, Float32Array.from(after[name].data));
+  }
+  return after.norm.data[0];
+}
+
+/** Returns the losses of the validation, group by group, each a mean over all rows. */
+async function judged({ job, runs, tables, flat }: Training, storage: string): Promise<Driven["judged"]> {
+  const groups = await groupsIn(job, job.data.validation!, `${storage}/${job.data.folder}`);
+  const sums = Object.fromEntries(Object.keys(job.tasks).map((task) => [task, { loss: 0, weight: 0 }]));
+  groups.forEach((_, group) => {
+    const rows = Array.from({ length: job.data.validation!.groups[group].rows }, (_, row) => [group, row] as const);
+    const { inputs, count } = batch({ ...job, noise: [] }, groups, {}, [[rows, 0]]);
+    const looked = lookedUp(job, tables, inputs, count);
+    const fed = { ...inputs, ...looked, parameters: { shape: [flat.length], data: flat } };
+    const found = runs.evaluate(job.graphs.evaluate, fed, count);
+    for (const [task, sum] of Object.entries(sums)) {
+      const weight = found[`weight/${task}`].data[0];
+      sum.loss += found[`loss/${task}`].data[0] * weight;
+      sum.weight += weight;
+    }
+  });
+  return Object.fromEntries(Object.entries(sums).map(([task, { loss, weight }]) => [task, loss / weight]));
+}
+
+/** Returns the parameters of a training by path. */
+function parametersOf({ job, flat, tables }: Training): Driven["parameters"] {
   const dense = Object.fromEntries(job.parameters.extents.map(({ name, shape, start, row }) => {
     const data = new Float32Array(sizeOf(shape));
     for (let at = 0, from = start; at < data.length; at += row.length, from += row.apart) {
@@ -165,8 +242,7 @@ export async function driven(folder: string, storage: string, workers: number, m
     }
     return [name, data];
   }));
-  const looked = [...tables].map(([path, { vectors }]) => [path, vectors]);
-  return { steps, parameters: { ...dense, ...Object.fromEntries(looked) } };
+  return { ...dense, ...Object.fromEntries([...tables].map(([path, { vectors }]) => [path, vectors])) };
 }
 
 /** A table and its state. */

@@ -2,6 +2,7 @@
 import {
   adagrad,
   adam,
+  bag,
   bank,
   binary,
   categorical,
@@ -80,12 +81,28 @@ const looked = define(
   mmoe({ input: features, experts: 2, expert: pipe(embed(4), dense(6), relu, dropout(0.1)), tasks }),
 );
 
+const even = define(
+  mmoe({ input: 3, experts: 4, expert: pipe(dense(4), relu), gate: topK(2, { balance: 0.01 }), tasks }),
+);
+
+const shares = items.map((row) => row.map(() => 1 + source.bits() % 3));
+const weighed = { ...table, shares };
+const weighedFeatures = fit({ user: category(), items: bag({ weights: "shares" }), age: numeric() }, weighed);
+const bags = rows(encode(weighedFeatures, weighed), { labels, weights });
+const frozen = define(mmoe({
+  input: weighedFeatures,
+  experts: 2,
+  expert: pipe(embed(4, { frozen: ["user"] }), dense(6), relu),
+  tasks,
+}));
+
 /** Specs, rows and options by name. */
 export const laws: Readonly<Record<string, readonly [Spec, Rows, TrainOptions]>> = {
   "dropout and noisy gates": [plain, numbers, {
     optimiser: adam(cosineDecay(3e-3, 200), { weightDecay: 1e-3, clipNorm: 0.5 }),
   }],
   "losses of banks": [balanced, numbers, { optimiser: sgd(0.05) }],
+  "biases that even out gates": [even, numbers, { optimiser: sgd(0.05) }],
   "parts, each with its optimiser": [plain, numbers, { optimiser: sgd(0.05), parts: { tasks: adagrad(0.01) } }],
   "uncertainty": [plain, numbers, { optimiser: adam(1e-3), weighting: uncertainty() }],
   "dwa": [plain, numbers, { optimiser: adam(1e-3), weighting: dwa() }],
@@ -97,4 +114,5 @@ export const laws: Readonly<Record<string, readonly [Spec, Rows, TrainOptions]>>
     optimiser: adam(1e-3),
     vectors: { default: lazyAdam(1e-3), user: adagrad((step) => step % 3 === 0 ? 0 : 0.01) },
   }],
+  "weighted bags and a frozen table": [frozen, bags, { optimiser: adam(1e-3), vectors: sgd(0.1) }],
 };

@@ -101,7 +101,7 @@ Deno.test("load() names the file of a shard that is missing, damaged or of anoth
       await Deno.writeTextFile(path, JSON.stringify(json));
     };
     const [path] = Object.keys(await model.parameters()).filter((path) => path.endsWith("/user"));
-    await refused(index((json) => json.row_map = { [path]: [] }), `row_map has rows of "${path}" in a list`);
+    await refused(index((json) => json.row_map = { [path]: [] }), `row_map has rows of "${path}" in nothing`);
     await refused(index((json) => json.row_map = { [path]: ["../x.safetensors"] }), `row_map has rows of "${path}"`);
     await refused(index((json) => json.weight_map[path] = "x.safetensors"), "is in both weight_map and row_map");
     await refused(index((json) => json.row_map = {}), "missing: ");

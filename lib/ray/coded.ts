@@ -8,7 +8,6 @@ import { files as system } from "../files/runtime.ts";
 import { sha256 } from "../files/sha256.ts";
 import { checkRows } from "../model/check_rows.ts";
 import { anyCounts, batchTensors } from "../model/feed.ts";
-import { parseJson } from "../model/json_file.ts";
 import { type Data, isDataset, isInMemory, piecesOf } from "../model/pieces.ts";
 import type { Spec } from "../spec/spec.ts";
 import { mapEntries } from "../trace/entries.ts";
@@ -19,8 +18,10 @@ import type { CodedGroup, CodedRows } from "./form.ts";
 
 /** The way in which rows are encoded. */
 export interface Coding {
-  /** The rows of a row group; of the last one of a file as many as are left. */
+  /** The most rows of a row group. */
   readonly groupRows: number;
+  /** The number of which those of a file are a multiple, all even, so that as many lanes have as many rows. */
+  readonly lanes: number;
   /** Aborting it ends the encoding after the file that is being written. */
   readonly signal?: AbortSignal;
 }
@@ -46,22 +47,22 @@ export async function encodeRows(
   data: Data,
   folder: string,
   name: string,
-  { groupRows, signal }: Coding,
+  { groupRows, lanes, signal }: Coding,
 ): Promise<Coded> {
   const index = `${folder}/${name}.json`;
-  const identity = { data: dataOf(data), features: featuresId(spec), groupRows };
+  const identity = { data: dataOf(data), features: featuresId(spec), groupRows, lanes };
   let known = await indexAt(folder, name, identity);
   if (known.ended) return codedIn(known);
   for await (const { rows, place } of windowsOf(data, known.files.at(-1)?.place, groupRows, signal)) {
     signal?.throwIfAborted();
     if (rows.count === 0 || known.files.some((file) => file.place.window === place.window)) continue;
-    checkRows(spec, rows, "train");
+    checkPiece(spec, data, rows, place);
     const file = `${name}/part-${String(place.window).padStart(5, "0")}.parquet`;
-    const groups = await writeFile(spec, rows, `${folder}/${file}`, groupRows);
+    const written = await writeFile(spec, rows, `${folder}/${file}`, evenly(rows.count, groupRows, lanes));
     known = {
       ...known,
       labelled: known.labelled || anyCounts(spec, rows),
-      files: [...known.files, { file, groups, place }],
+      files: [...known.files, { file, ...written, place }],
     };
     await writeIndex(index, known);
   }
@@ -69,6 +70,22 @@ export async function encodeRows(
   known = { ...known, ended: true };
   await writeIndex(index, known);
   return codedIn(known);
+}
+
+/**
+ * Makes sure that rows fit a model.
+ *
+ * @throws {TypeError | RangeError} if they do not, with the place from which rows are counted.
+ */
+function checkPiece(spec: Spec, data: Data, rows: Rows, { window, part, row }: Place): void {
+  try {
+    checkRows(spec, rows, "train");
+  } catch (error) {
+    if (isInMemory(data) || !(error instanceof TypeError || error instanceof RangeError)) throw error;
+    const from = isDataset(data) ? `row ${row} of part ${part}` : `the first of piece ${window}`;
+    const kind = error instanceof TypeError ? TypeError : RangeError;
+    throw new kind(`${error.message}\n  where rows are counted from ${from}, all from 0`, { cause: error });
+  }
 }
 
 const action = "encode rows";
@@ -80,6 +97,7 @@ type Index = {
   readonly identity: { readonly [name: string]: Json };
   readonly files: readonly {
     readonly file: string;
+    readonly bytes: number;
     /** The rows of each row group. */
     readonly groups: readonly number[];
     /** The place of the window that it holds. */
@@ -95,21 +113,22 @@ function codedIn({ files, labelled }: Index): Coded {
   return { groups, labelled };
 }
 
-/** Returns the digest of what decides how rows are encoded. */
-function featuresId({ input, tasks }: Spec): string {
+/** Returns the digest of what decides which numbers rows are encoded as. */
+export function featuresId({ input, tasks }: Pick<Spec, "input" | "tasks">): string {
   const judged = mapEntries(tasks, (_, { head, only }) => ({ head, only: only ?? null }));
   return sha256(new TextEncoder().encode(JSON.stringify({ input, judged }))).slice(0, 16);
 }
 
-/** Returns what is known to be written already: the files up to the first that is missing. */
+/** Returns what is known to be written already: the files up to the first that is missing or of another size. */
 async function indexAt(folder: string, name: string, identity: Index["identity"]): Promise<Index> {
   const file = `${name}.json`;
   const begun: Index = { format, identity, files: [], labelled: false, ended: false };
   if (await kindAt(`${folder}/${file}`) === undefined) return begun;
   const place = placeOf(`${folder}/${file}`, action);
-  const found = parseJson(await readFolderFile(folder, file, { limit: 2 ** 28, wanted: [file], action }), place.path);
+  const found = jsonIn(await readFolderFile(folder, file, { limit: 2 ** 28, wanted: [file], action }));
   if (!isRecord(found) || found.format !== format || !Array.isArray(found.files)) {
-    throw new TypeError(message(place, `found a file of another program, wanted another folder`));
+    const way = "wanted another folder, or this one without that file, where rows are then encoded anew";
+    throw new TypeError(message(place, `it is damaged, or of another program: ${way}`));
   }
   const index = found as unknown as Index;
   const difference = differenceOf(identity, index.identity, "", "that folder");
@@ -117,9 +136,23 @@ async function indexAt(folder: string, name: string, identity: Index["identity"]
     const way = "wanted another folder, or this one without its old data";
     throw new TypeError(message(place, `it has the encoded rows of other data: ${difference}: ${way}`));
   }
-  const there = await Promise.all(index.files.map(async (one) => await kindAt(`${folder}/${one.file}`) === "file"));
-  const missing = there.indexOf(false);
+  const sizes = await Promise.all(index.files.map(async (one) => await sizeAt(`${folder}/${one.file}`)));
+  const missing = sizes.findIndex((size, at) => size !== index.files[at].bytes);
   return missing < 0 ? index : { ...index, files: index.files.slice(0, missing), ended: false };
+}
+
+/** Returns the JSON in a text; undefined if there is no such. */
+function jsonIn(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Returns the bytes of a file; undefined if there is none. */
+async function sizeAt(path: string): Promise<number | undefined> {
+  return await kindAt(path) === "file" ? (await system().stat(path)).size : undefined;
 }
 
 async function writeIndex(path: string, index: Index): Promise<void> {
@@ -154,11 +187,21 @@ async function* windowsOf(
   }
 }
 
+/** Returns the rows of row groups, at most so many, of which there is a multiple of lanes. */
+function evenly(count: number, most: number, lanes: number): number {
+  return Math.ceil(count / (lanes * Math.ceil(count / (lanes * most))));
+}
+
 /** The rows of a file, about, where they are in memory anyway. */
 const rowsInFile = 2 ** 17;
 
-/** Writes rows as a file, and returns the rows of each row group. */
-async function writeFile(spec: Spec, rows: Rows, path: string, groupRows: number): Promise<number[]> {
+/** Writes rows as a file, and returns its bytes and the rows of each row group. */
+async function writeFile(
+  spec: Spec,
+  rows: Rows,
+  path: string,
+  groupRows: number,
+): Promise<{ readonly bytes: number; readonly groups: readonly number[] }> {
   const file = await codedFile(columnsOf(spec));
   const ones = mapEntries(spec.tasks, () => 1); // weights as they are: a batch is not known yet
   const groups: number[] = [];
@@ -168,6 +211,7 @@ async function writeFile(spec: Spec, rows: Rows, path: string, groupRows: number
     groups.push(count);
   }
   await system().mkdir(placeOf(path, action).parent, { recursive: true });
-  await writeFileAtomic(path, file.end(), action);
-  return groups;
+  const content = file.end();
+  await writeFileAtomic(path, content, action);
+  return { bytes: content.length, groups };
 }

@@ -1,11 +1,13 @@
 import { isRecord } from "../errors/kinds.ts";
 import { writeFolder } from "../files/atomic.ts";
 import { checkPath } from "../files/place.ts";
+import { sha256 } from "../files/sha256.ts";
 import type { Files } from "../files/staged.ts";
 import { encodeSafetensors } from "../formats/safetensors.ts";
-import { flatName } from "../graph/layout.ts";
+import { flatName, type Parameter } from "../graph/layout.ts";
 import { measuresOf, scaleOf } from "../heads/heads.ts";
 import { checkLabelsFitted } from "../model/balance.ts";
+import { checkRows } from "../model/check_rows.ts";
 import { mostRows } from "../model/feed.ts";
 import { initialised } from "../model/initialise.ts";
 import { insidesOf } from "../model/insides.ts";
@@ -22,7 +24,7 @@ import { type Plan, plan as planOf } from "../trace/plan.ts";
 import { partitioned, tableOptimisers } from "../train/parts.ts";
 import type { Settings } from "../train/settings.ts";
 import { slotName } from "../train/update.ts";
-import { type Coded, encodeRows } from "./coded.ts";
+import { type Coded, encodeRows, featuresId } from "./coded.ts";
 import { columnsOf } from "./columns.ts";
 import type { CodedGroup, Job, JobSlot, JobTask, JobWeighting } from "./form.ts";
 import { jobFormat } from "./form.ts";
@@ -31,7 +33,6 @@ import { dealt } from "./lanes.ts";
 import { stepNumbers } from "./scalars.ts";
 import { checkJob, type JobOptions, type JobSettings, jobSettings } from "./settings.ts";
 import { drawnVectors, type First, heldVectors, jobTables } from "./tables.ts";
-import type { Parameter } from "../graph/layout.ts";
 
 /** The folders of a job. */
 export interface JobFolders {
@@ -72,13 +73,16 @@ export async function writeJob<Tasks extends string>(
   checkPath(job, action);
   checkPath(storage, action);
   checkPath(dataFolder, action);
-  const begin = await beginningOf(from, set.seed);
+  const begin = await beginningOf(from, set);
   const { plan: { spec, layout, tables } } = begin;
   const { given } = set;
   checkJob(spec, given);
   const slots = partitioned(layout, given.optimiser, given.parts, tables).slots();
   tableOptimisers(tables, given.tables, layout.extents);
-  const coding = { groupRows: groupRowsOf(data, set), signal: given.signal };
+  for (const rows of [data, given.validation]) {
+    if (rows !== undefined && isInMemory(rows)) checkRows(spec, rows, rows === data ? "train" : "evaluate");
+  }
+  const coding = { groupRows: set.groupRows, lanes: set.lanes, signal: given.signal };
   const encoded = async (rows: Data, name: string) =>
     await encodeRows(spec, rows, `${storage}/${dataFolder}`, name, coding);
   const train = await encoded(data, "train");
@@ -95,6 +99,12 @@ export async function writeJob<Tasks extends string>(
   return { job, storage, described };
 }
 
+/** Returns a digest that jobs have in common whose encoded rows of the same data are the same, so that they may share them. */
+export function codingId<Tasks extends string>(spec: Spec<Tasks>, options: JobOptions<NoInfer<Tasks>>): string {
+  const { groupRows, lanes } = jobSettings(options);
+  return sha256(new TextEncoder().encode(`${featuresId(spec)} ${groupRows} ${lanes}`)).slice(0, 16);
+}
+
 const action = "write job";
 const [jobFile, arraysFile] = ["job.json", "arrays.safetensors"];
 
@@ -109,30 +119,27 @@ interface Beginning {
 }
 
 /** Returns the beginning of a spec by a seed, or of a model as it is. */
-async function beginningOf(from: Spec | Model, seed: number): Promise<Beginning> {
+async function beginningOf(from: Spec | Model, { seed }: Pick<JobSettings, "seed">): Promise<Beginning> {
   if (!isRecord(from) || typeof (from as Partial<Model>).predict !== "function") {
     const spec = check(from);
     checkLabelsFitted(action, spec);
     const plan = planOf(spec, { rules: jobRules });
     const tables = new Set(plan.tables.map(({ path }) => path));
     const dense = plan.parameters.filter(({ path }) => !tables.has(path));
-    const flat = join(plan.layout, initialised(dense, seed, spec.input));
-    return { plan, seed, flat, firstOf: drawnVectors(seed, spec.input) };
+    const flat = join(plan.layout, initialised(dense, seed ?? 0, spec.input));
+    return { plan, seed: seed ?? 0, flat, firstOf: drawnVectors(seed ?? 0, spec.input) };
   }
   const model = from as Model;
+  if (seed !== undefined) {
+    throw new TypeError(
+      `Cannot ${action}: seed is given beside a model, which has its own, ${model.seed}: leave it out`,
+    );
+  }
   const { plan: own, store, tables } = insidesOf(model, action);
   const plan = planOf(model.spec, { rules: jobRules });
   const flat = join(plan.layout, split(own.layout, await store.read(flatName)));
   return { plan, seed: model.seed, flat, firstOf: heldVectors(tables) };
 }
-
-/** Returns the rows of a row group: of rows in memory few enough that there are several groups. */
-function groupRowsOf(data: Data, { groupRows }: JobSettings): number {
-  if (groupRows !== undefined || !isInMemory(data)) return groupRows ?? mostGroupRows;
-  return Math.max(1, Math.min(mostGroupRows, Math.ceil(data.count / 8)));
-}
-
-const mostGroupRows = 2 ** 14;
 
 /** Encoded rows to train and to evaluate on. */
 interface CodedData {

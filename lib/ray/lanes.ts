@@ -1,30 +1,33 @@
 import type { CodedGroup, Job } from "./form.ts";
-import type { JobSettings } from "./settings.ts";
+import { type JobSettings, mostLanes } from "./settings.ts";
 
 /** The order in which a job goes through its rows. */
 export type Lanes = Pick<Job, "lanes" | "seeds" | "batch" | "window" | "epochs" | "steps" | "stepsPerEpoch" | "rows">;
 
 /**
- * Deals row groups to lanes, one after the other, and returns the steps that this makes.
+ * Deals row groups to lanes, each to the one that has the fewest rows so far, and returns the steps that this makes.
  *
  * @throws {RangeError} if there are fewer row groups than lanes.
  */
 export function dealt(
   groups: readonly CodedGroup[],
-  { given: { batch, epochs, most }, lanes: wanted, window }: Pick<JobSettings, "given" | "lanes" | "window">,
+  { given: { batch, epochs, most }, wanted, window }: Pick<JobSettings, "given" | "wanted" | "window">,
   seed: number,
 ): Lanes {
-  const count = wanted ?? mostLanes(batch, groups.length);
+  const count = wanted ?? mostLanes(batch, Math.min(8, groups.length));
   if (groups.length < count) {
-    const way = `wanted at least one for each of ${count} lanes: give fewer lanes, or groupRows below their rows`;
+    const way = `wanted at least one for each of ${count} lanes: give lanes: ${mostLanes(batch, groups.length)}`;
     throw new RangeError(`Cannot write job: the rows are in ${groups.length} row groups, ${way}`);
   }
-  const lanes = Array.from({ length: count }, (_, lane) => {
-    return Array.from(groups.keys()).filter((group) => group % count === lane);
+  const lanes: number[][] = Array.from({ length: count }, () => []);
+  const rowsOf = Array<number>(count).fill(0);
+  groups.forEach(({ rows }, group) => {
+    const lane = rowsOf.indexOf(Math.min(...rowsOf));
+    lanes[lane].push(group);
+    rowsOf[lane] += rows;
   });
   const each = batch / count;
-  const rowsOf = (lane: readonly number[]) => lane.reduce((sum, group) => sum + groups[group].rows, 0);
-  const stepsPerEpoch = Math.max(...lanes.map((lane) => Math.ceil(rowsOf(lane) / each)));
+  const stepsPerEpoch = Math.max(...rowsOf.map((rows) => Math.ceil(rows / each)));
   const steps = Math.min(most, epochs * stepsPerEpoch);
   return {
     lanes,
@@ -36,11 +39,4 @@ export function dealt(
     stepsPerEpoch,
     rows: groups.reduce((sum, { rows }) => sum + rows, 0),
   };
-}
-
-/** Returns the most lanes up to 8 of which a step takes as many rows each, and which have a row group each. */
-function mostLanes(batch: number, groups: number): number {
-  let lanes = Math.min(8, groups, batch);
-  while (batch % lanes !== 0) lanes--;
-  return lanes;
 }

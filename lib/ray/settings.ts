@@ -6,7 +6,12 @@ import type { CheckpointOptions, TrainOptions } from "../train/options.ts";
 import { type Settings, settings } from "../train/settings.ts";
 
 /** The options of a training on several machines, as far as the job says them: most are those of `train`. */
-export interface JobOptions<Tasks extends string = string> extends Pick<TrainOptions<Tasks>, Kept> {
+export interface JobOptions<Tasks extends string = string> extends
+  Pick<
+    TrainOptions<Tasks>,
+    | ("epochs" | "steps" | "batch" | "optimiser" | "parts" | "vectors" | "weighting")
+    | ("shuffle" | "validation" | "evaluate" | "signal")
+  > {
   /** The name by which people know the job. Default `"gatehouse"`. */
   readonly name?: string;
   /** The seed of a spec's first parameters, of the order of rows and of noise. Default 0; a model has its own. */
@@ -14,12 +19,12 @@ export interface JobOptions<Tasks extends string = string> extends Pick<TrainOpt
   /**
    * The lanes: the row groups are dealt to so many, a step takes as many rows of each, and a worker has whole lanes, so that
    * the rows of a step, and with them the result, are the same for any number of workers up to that of lanes. A divisor of
-   * `batch`. Default: the largest one up to 8 that there are row groups for.
+   * `batch`. Default: the largest one up to 8.
    */
   readonly lanes?: number;
   /** The rows of a lane within which they are shuffled, rounded up to whole steps. Default 131,072. */
   readonly window?: number;
-  /** The rows of a row group. Default 16,384, of rows in memory at most an eighth of them. */
+  /** The most rows of a row group: a file has as many row groups of every lane, all even. Default 16,384. */
   readonly groupRows?: number;
   /** The shards that tables of vectors are cut into. Default 4. */
   readonly shards?: number;
@@ -27,19 +32,16 @@ export interface JobOptions<Tasks extends string = string> extends Pick<TrainOpt
   readonly checkpoint?: Omit<CheckpointOptions, "folder">;
 }
 
-/** The options of `train` that a job has too. */
-type Kept =
-  | ("epochs" | "steps" | "batch" | "optimiser" | "parts" | "vectors" | "weighting")
-  | ("shuffle" | "validation" | "evaluate" | "signal");
-
 /** The options of a job, checked. */
 export interface JobSettings {
   readonly given: Settings;
   readonly name: string;
-  readonly seed: number;
-  readonly lanes: number | undefined;
+  readonly seed: number | undefined;
+  /** The lanes that rows are encoded for, and those that were asked for: fewer than these are an error. */
+  readonly lanes: number;
+  readonly wanted: number | undefined;
   readonly window: number;
-  readonly groupRows: number | undefined;
+  readonly groupRows: number;
   readonly shards: number;
 }
 
@@ -67,22 +69,30 @@ export function jobSettings<Tasks extends string>(options: JobOptions<Tasks>): J
     ? Object.keys(refused).find((name) => options[name as keyof JobOptions<Tasks>] !== undefined)
     : undefined;
   if (away !== undefined) throw new TypeError(`Cannot ${action}: ${away} is of train() alone: ${refused[away]}`);
-  const { name = "gatehouse", seed = 0, lanes, window = 2 ** 17, groupRows, shards = 4, checkpoint, ...training } =
+  const { name = "gatehouse", seed, window = 2 ** 17, groupRows = 2 ** 14, shards = 4, checkpoint, ...others } =
     optionsOf(action, options, jobOptionNames, ["shuffle"]);
+  const { lanes: wanted, ...training } = others;
   checkText(action, "name", name);
-  if (!Number.isSafeInteger(seed)) {
+  if (seed !== undefined && !Number.isSafeInteger(seed)) {
     throw new RangeError(`Cannot ${action}: seed must be a whole number, found ${kindOf(seed)}`);
   }
-  for (const [what, count] of Object.entries({ lanes, window, groupRows, shards })) {
+  for (const [what, count] of Object.entries({ lanes: wanted, window, groupRows, shards })) {
     if (count !== undefined) checkCount(action, what, count, 1);
   }
   const given = settings<Tasks>({ ...training, checkpoint: { ...checkpoint, folder: "checkpoints" } });
-  const batch = given.batch;
-  if (lanes !== undefined && batch % lanes !== 0) {
-    const wanted = `wanted a number of lanes that divides batch, ${batch}`;
-    throw new RangeError(`Cannot ${action}: a step cannot take as many rows of each of ${lanes} lanes: ${wanted}`);
+  const lanes = wanted ?? mostLanes(given.batch);
+  if (given.batch % lanes !== 0) {
+    const way = `wanted a number of lanes that divides batch, ${given.batch}`;
+    throw new RangeError(`Cannot ${action}: a step cannot take as many rows of each of ${lanes} lanes: ${way}`);
   }
-  return { given, name, seed, lanes, window, groupRows, shards };
+  return { given, name, seed, lanes, wanted, window, groupRows, shards };
+}
+
+/** Returns the most lanes, up to a number, of which a step takes as many rows each. */
+export function mostLanes(batch: number, most = 8): number {
+  let lanes = Math.min(most, batch);
+  while (batch % lanes !== 0) lanes--;
+  return lanes;
 }
 
 const action = "write job";

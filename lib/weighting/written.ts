@@ -8,6 +8,7 @@ export type WrittenWeighting = WrittenDwa | WrittenGraph;
 
 /** Dynamic weight averaging: weights follow from the mean losses of the last two epochs. */
 export interface WrittenDwa {
+  /** The kind. */
   readonly kind: "dwa";
   /** The temperature. */
   readonly temperature: number;
@@ -15,6 +16,7 @@ export interface WrittenDwa {
 
 /** A chain of states, each the outputs of one graph on the state before. */
 export interface WrittenGraph {
+  /** The kind. */
   readonly kind: "graph";
   /**
    * The graph of a step. Inputs: the state by name, `losses` and `labelled` (1 or 0), `[tasks]` each, and the rate and

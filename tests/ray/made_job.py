@@ -206,8 +206,10 @@ def _node(kind: str, of: str, result: str, **attributes: Any) -> Any:
     return helper.make_node(kind, of.split(), result.split(), **attributes)
 
 
-_BATCH = [(f"{word}/{task}", "column", ["batch"]) for task in TASKS for word in ("labels", "weights")]
-_CONSTANTS = {
+_BATCH: list[tuple[str, str, list[Any]]] = [
+    (f"{word}/{task}", "column", ["batch"]) for task in TASKS for word in ("labels", "weights")
+]
+_CONSTANTS: dict[str, Array] = {
     "zero": np.array([0], np.int64),
     "one": np.array([1], np.int64),
     "flat": np.array([-1], np.int64),
@@ -221,7 +223,7 @@ _CONSTANTS = {
 
 def _weights() -> Graph:
     nodes = [_node("ReduceSum", f"weights_{task} zero", f"weight_{task}", keepdims=0) for task in TASKS]
-    outputs = [(f"weight/{task}", "weight", []) for task in TASKS]
+    outputs: list[tuple[str, str, list[Any]]] = [(f"weight/{task}", "weight", []) for task in TASKS]
     return _BATCH, outputs, nodes, {"zero": _CONSTANTS["zero"]}
 
 
@@ -276,7 +278,7 @@ def _losses() -> list[Any]:
     return nodes
 
 
-_NUMBERS = {
+_NUMBERS: dict[str, Array] = {
     **_CONSTANTS,
     **{f"at_{at}": np.array(at, np.int64) for at in range(len(TASKS))},
     "unit": np.array(1, np.float32),

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -168,11 +169,15 @@ class Job:
         """The row groups that a lane reads, as they are listed."""
         return [self.train[place] for place in self.lanes[lane]]
 
+    @cached_property
+    def lane_rows(self) -> tuple[int, ...]:
+        """The rows of each lane."""
+        return tuple(sum(self.train[place].rows for place in lane) for lane in self.lanes)
+
     def rows_at(self, lane: int, step: int) -> int:
         """The rows that a lane gives to a step, counted from 1 over all epochs."""
         within = (step - 1) % self.steps_per_epoch
-        rows = sum(group.rows for group in self.lane_groups(lane))
-        return max(0, min(self.share, rows - within * self.share))
+        return max(0, min(self.share, self.lane_rows[lane] - within * self.share))
 
     def batch_at(self, step: int) -> int:
         """The rows of a step over all lanes."""
@@ -181,8 +186,7 @@ class Job:
     def rows_after(self, step: int) -> int:
         """The rows of all steps up to one."""
         epochs, rest = divmod(step, self.steps_per_epoch)
-        per_epoch = sum(group.rows for group in self.train)
-        return epochs * per_epoch + sum(self.batch_at(one) for one in range(1, rest + 1))
+        return epochs * sum(self.lane_rows) + sum(min(rows, rest * self.share) for rows in self.lane_rows)
 
     def epoch_of(self, step: int) -> int:
         """The epoch of a step, both from 1."""

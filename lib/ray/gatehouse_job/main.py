@@ -2,6 +2,7 @@
 
 import argparse
 import signal
+import socket
 import sys
 import traceback
 from typing import NoReturn
@@ -20,8 +21,9 @@ def main(arguments: list[str]) -> int:
     _pickle_by_value()
     try:
         try:
+            _reach(options.address)
             ray.init(address=options.address, log_to_driver=options.debug, ignore_reinit_error=True)
-        except (ConnectionError, RuntimeError) as error:
+        except (OSError, RuntimeError) as error:
             raise Refusal(
                 f"Cannot reach Ray: {error}", options.address, "start a head by `ray start --head`"
             ) from error
@@ -40,6 +42,13 @@ def main(arguments: list[str]) -> int:
     finally:
         ray.shutdown()
     return 1
+
+
+def _reach(address: str) -> None:
+    """Makes sure that something listens at HOST:PORT: Ray itself would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit() and "//" not in address:
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def _pickle_by_value() -> None:
