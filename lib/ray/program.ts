@@ -329,6 +329,7 @@ from .sums import Adder
 from .worker import Place, Worker
 
 SECONDS_OF_A_CALL = 0.5  # steps are asked for in calls of about this length
+WORKERS_OF_AN_ADDER = 4  # of so many one adder adds all; of more, several add a slice each
 MOST_LOSSES = 10  # without a new checkpoint between them
 
 
@@ -409,8 +410,12 @@ def check(options: argparse.Namespace) -> None:
     check_ray()
     check_cpus(options.workers, options.cpus, None)
     found = check_nodes(Path(options.storage).resolve(), options.patience)
-    if ray.cluster_resources().get("CPU", 0) < options.workers * options.cpus:
-        raise lacking(options.workers, options.cpus, 0, "workers")
+    wanted, patience = options.workers * options.cpus, min(options.patience, 20)
+    end = time.monotonic() + patience
+    while ray.cluster_resources().get("CPU", 0) < wanted:
+        if time.monotonic() > end:
+            raise lacking(options.workers, options.cpus, patience, "workers")
+        time.sleep(0.5)
     say({"checked": found})
 
 
@@ -494,7 +499,7 @@ def _gather(run: Run, team: Team) -> None:
         team.shards.extend(shard.remote(folder, one, run.workers) for one in range(job.shards))
     if run.workers > 1 and run.transport == "objects":
         adder = ray.remote(num_cpus=0, **place)(Adder)
-        team.adders.extend(adder.remote(run.workers) for _ in range(min(run.workers, 4)))
+        team.adders.extend(adder.remote(run.workers) for _ in range(-(-run.workers // WORKERS_OF_AN_ADDER)))
 
 
 def _begin(run: Run, team: Team, checkpoint: str | None) -> None:
