@@ -203,7 +203,8 @@ Deno.test("encodeRows() ends where it is aborted, and leaves no part of a file",
     await assertRejects(
       () => encodeRows(spec, wrong, `${dir}/wrong`, "train", { groupRows: 10, lanes: 2 }),
       TypeError,
-      "no input",
+      'has no input "input": it has features, and reads what encode(featuresOf(model.spec), table) returns\n' +
+        "  where rows are counted from the first of piece 4, all from 0",
     );
     const index = JSON.parse(await Deno.readTextFile(`${dir}/wrong/train.json`));
     assertEquals([index.files.length, index.ended], [4, false]); // what was encoded stays

@@ -3,7 +3,7 @@ import { compile, evaluate, type Rows, type Spec, train, type TrainOptions } fro
 import { onnx } from "../lib/onnx.ts";
 import { writeJob } from "../lib/ray/job.ts";
 import { inGroups } from "./coded_rows.ts";
-import { type Driven, driven } from "./ray_driver.ts";
+import { type Driven, driven, type Stepped } from "./ray_driver.ts";
 import { laws } from "./ray_laws.ts";
 import { withTemp } from "./temp.ts";
 
@@ -13,13 +13,18 @@ const engine = await onnx({ threads: 1 });
 async function compared(spec: Spec, data: Rows, options: TrainOptions, steps = 200) {
   const given = { ...options, steps, batch: 40 };
   const model = await compile(spec, { engine, seed: 5 });
-  const records = await Array.fromAsync(train(model, inGroups(data, 50, 120), given));
+  const records: Stepped[] = [];
+  let seen = 0;
+  for await (const { loss, auxiliary, total, norm, rows } of train(model, inGroups(data, 50, 120), given)) {
+    records.push({ loss, auxiliary, total, norm, rows: rows - seen });
+    seen = rows;
+  }
   const parameters = Object.fromEntries(
-    Object.entries(await model.parameters()).map(([path, { data }]) => [path, data]),
+    Object.entries(await model.parameters()).map(([path, { data }]) => [path, Float32Array.from(data)]),
   );
   const judged = (await evaluate(model, data)).loss;
   model.dispose();
-  const wanted = { parameters, steps: records, judged } as unknown as Driven;
+  const wanted: Driven = { parameters, steps: records, judged };
   return await withTemp(async (dir) => {
     const job = async (lanes: number) => {
       const folders = { job: `${dir}/job-${lanes}`, storage: `${dir}/storage-${lanes}` };
@@ -38,10 +43,12 @@ async function compared(spec: Spec, data: Rows, options: TrainOptions, steps = 2
 
 function assertSame(found: Driven, wanted: Driven, name: string): void {
   assertEquals(found.steps.length, wanted.steps.length);
-  for (const [at, { loss, total, norm }] of wanted.steps.entries()) {
+  for (const [at, { loss, auxiliary, total, norm, rows }] of wanted.steps.entries()) {
     const near = (a: number, b: number, what: string) =>
       assert(Math.abs(a - b) <= 1e-4 * Math.max(1, Math.abs(b)), `${name}: step ${at + 1}: ${what}: ${a}, ${b}`);
     for (const [task, value] of Object.entries(loss)) near(found.steps[at].loss[task], value, task);
+    for (const [path, value] of Object.entries(auxiliary)) near(found.steps[at].auxiliary[path], value, path);
+    assertEquals(found.steps[at].rows, rows);
     near(found.steps[at].total, total, "total");
     near(found.steps[at].norm, norm, "norm");
   }

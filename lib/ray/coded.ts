@@ -56,7 +56,7 @@ export async function encodeRows(
   for await (const { rows, place } of windowsOf(data, known.files.at(-1)?.place, groupRows, signal)) {
     signal?.throwIfAborted();
     if (rows.count === 0 || known.files.some((file) => file.place.window === place.window)) continue;
-    checkRows(spec, rows, "train");
+    checkPiece(spec, data, rows, place);
     const file = `${name}/part-${String(place.window).padStart(5, "0")}.parquet`;
     const written = await writeFile(spec, rows, `${folder}/${file}`, evenly(rows.count, groupRows, lanes));
     known = {
@@ -70,6 +70,22 @@ export async function encodeRows(
   known = { ...known, ended: true };
   await writeIndex(index, known);
   return codedIn(known);
+}
+
+/**
+ * Makes sure that rows fit a model.
+ *
+ * @throws {TypeError | RangeError} if they do not, with the place from which rows are counted.
+ */
+function checkPiece(spec: Spec, data: Data, rows: Rows, { window, part, row }: Place): void {
+  try {
+    checkRows(spec, rows, "train");
+  } catch (error) {
+    if (isInMemory(data) || !(error instanceof TypeError || error instanceof RangeError)) throw error;
+    const from = isDataset(data) ? `row ${row} of part ${part}` : `the first of piece ${window}`;
+    const kind = error instanceof TypeError ? TypeError : RangeError;
+    throw new kind(`${error.message}\n  where rows are counted from ${from}, all from 0`, { cause: error });
+  }
 }
 
 const action = "encode rows";

@@ -14,17 +14,18 @@ import { clusterNames, type ClusterOptions, readied, type Ready } from "./submit
 import { started } from "./train.ts";
 
 /** A trial of a search: a model, and the options of its training that are its own. */
-export interface Trial<Tasks extends string = string> extends Pick<JobOptions<Tasks>, Own> {
+export interface Trial<Tasks extends string = string>
+  extends Pick<JobOptions<Tasks>, "seed" | "batch" | "optimiser" | "parts" | "vectors" | "weighting"> {
   /** The model. */
   readonly spec: Spec<Tasks>;
 }
 
-type Own = "seed" | "batch" | "optimiser" | "parts" | "vectors" | "weighting";
+type Own = Exclude<keyof Trial, "spec">;
 
 const own: readonly string[] = ["seed", "batch", "optimiser", "parts", "vectors", "weighting"] satisfies Own[];
 
 /** The options of {@linkcode searchOnRay}. */
-export interface SearchOptions<Tasks extends string = string> extends ClusterOptions, Pick<JobOptions<Tasks>, Own> {
+export interface SearchOptions<Tasks extends string = string> extends ClusterOptions, Omit<Trial<Tasks>, "spec"> {
   /** The rows to train on, for all trials. */
   readonly data: Data;
   /** The rows to judge by, after every epoch. */
@@ -44,7 +45,9 @@ export interface SearchOptions<Tasks extends string = string> extends ClusterOpt
 
 /** A trial that has ended. */
 export interface TrialResult<Tasks extends string = string> {
+  /** Its name among the trials. */
   readonly name: string;
+  /** Its model. */
   readonly spec: Spec<Tasks>;
   /** `done` after all epochs, `stopped` where others were better, `failed` with an error. */
   readonly status: "done" | "stopped" | "failed";
@@ -159,7 +162,7 @@ function checkTrials<Tasks extends string>(
   return Object.fromEntries(entries);
 }
 
-function picked<Tasks extends string>(options: Partial<SearchOptions<Tasks>>): Pick<JobOptions<Tasks>, Own> {
+function picked<Tasks extends string>(options: Partial<SearchOptions<Tasks>>): Omit<Trial<Tasks>, "spec"> {
   return Object.fromEntries(Object.entries(options).filter(([name]) => own.includes(name)));
 }
 

@@ -6,7 +6,12 @@ import type { CheckpointOptions, TrainOptions } from "../train/options.ts";
 import { type Settings, settings } from "../train/settings.ts";
 
 /** The options of a training on several machines, as far as the job says them: most are those of `train`. */
-export interface JobOptions<Tasks extends string = string> extends Pick<TrainOptions<Tasks>, Kept> {
+export interface JobOptions<Tasks extends string = string> extends
+  Pick<
+    TrainOptions<Tasks>,
+    | ("epochs" | "steps" | "batch" | "optimiser" | "parts" | "vectors" | "weighting")
+    | ("shuffle" | "validation" | "evaluate" | "signal")
+  > {
   /** The name by which people know the job. Default `"gatehouse"`. */
   readonly name?: string;
   /** The seed of a spec's first parameters, of the order of rows and of noise. Default 0; a model has its own. */
@@ -26,11 +31,6 @@ export interface JobOptions<Tasks extends string = string> extends Pick<TrainOpt
   /** The steps or seconds from one checkpoint to the next, and the number of them that stay. Default: 60 seconds, 3. */
   readonly checkpoint?: Omit<CheckpointOptions, "folder">;
 }
-
-/** The options of `train` that a job has too. */
-type Kept =
-  | ("epochs" | "steps" | "batch" | "optimiser" | "parts" | "vectors" | "weighting")
-  | ("shuffle" | "validation" | "evaluate" | "signal");
 
 /** The options of a job, checked. */
 export interface JobSettings {
