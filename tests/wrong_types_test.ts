@@ -124,6 +124,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
       options({ reads: "x", ties: "y", near: { z: 1 }, capacity: 1, losses: { a: main.importance() } }),
     ],
     balance: () => [main.define({ input: 2, tasks: { a: binary(relu, { positive: "balanced" }), b: binary() } }), data],
+    startAtBaseRates: () => [main.define({ input: 2, tasks: { a: binary(relu), b: binary() } }), data],
     standardise:
       () => [main.define({ input: 2, tasks: { a: main.regression(relu, { standardise: true }), b: binary() } }), data],
     bestEngine: () => [],
