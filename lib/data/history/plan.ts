@@ -95,9 +95,9 @@ export function planOf(action: string, features: Readonly<Record<string, PastFea
     keys.place(by.map((name) => columns.place({ name, ...(separator !== undefined && { separator }) })));
   const itemsOf = ({ item, where }: PastFeature): number =>
     items.place({ column: columns.place({ name: item! }), ...(where !== undefined && { where }) });
-  const named = [...new Map(priors), ...all].map(([name, feature]) => ({ name, feature }));
-  const byKey = Map.groupBy(named, ({ feature }) => keyOf(feature));
-  const groups = keys.all.map((columns, at) => groupOf(columns, byKey.get(at)!, addends, itemsOf));
+  const byKey: { name: string; feature: PastFeature }[][] = [];
+  for (const [name, feature] of [...new Map(priors), ...all]) (byKey[keyOf(feature)] ??= []).push({ name, feature });
+  const groups = keys.all.map((columns, at) => groupOf(columns, byKey[at], addends, itemsOf));
   const [ofAll, others] = [true, false].map((isAll) =>
     groups.filter(({ columns }) => (columns.length === 0) === isAll)
   );
