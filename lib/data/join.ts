@@ -20,13 +20,12 @@ export interface JoinOptions {
 }
 
 /**
- * A table with the columns of a table in memory beside its own, found row by row by a key: of a table in parts on the fly.
+ * A table in parts with the columns of a table in memory beside its own, found row by row by a key, on the fly.
  *
- * @param parts The table in parts, such as `await csvParts(...)`, or in memory.
+ * @param parts The table in parts, such as `await csvParts(...)`.
  * @param table The table in memory, such as `await readCsv(...)`, in which each key stands once.
  * @param key The column of both that holds the key: numbers, or text.
  * @param options What happens without a match, and which columns are joined.
- * @returns A table of the first one's kind.
  * @throws {TypeError | RangeError} if an argument is wrong, a key is missing in the table or stands there twice; while it is
  * read, naming file and row, if a key is not there, the key is numbers in one and text in the other, or two columns have
  * one name.
@@ -45,8 +44,18 @@ export interface JoinOptions {
  *   assertEquals(columns.age, { kind: "number", values: Float64Array.of(60, 30, NaN) });
  * }
  * ```
+ */
+export function join(parts: TableParts, table: Columns, key: string, options?: JoinOptions): TableParts;
+/**
+ * A table in memory with the columns of another beside its own, found row by row by a key, as {@linkcode join} of parts.
  *
- * @example Both in memory
+ * @param first The table whose rows stay.
+ * @param table The table in which each key stands once.
+ * @param key The column of both that holds the key: numbers, or text.
+ * @param options What happens without a match, and which columns are joined.
+ * @throws {TypeError | RangeError} as for a table in parts, naming the row.
+ *
+ * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { join } from "@gatehouse/gatehouse";
@@ -57,8 +66,7 @@ export interface JoinOptions {
  * assertEquals(join(log, users, "user").columns.age, column(60, 30, 60));
  * ```
  */
-export function join(parts: TableParts, table: Columns, key: string, options?: JoinOptions): TableParts;
-export function join(parts: Columns, table: Columns, key: string, options?: JoinOptions): Columns;
+export function join(first: Columns, table: Columns, key: string, options?: JoinOptions): Columns;
 export function join(
   parts: TableParts | Columns,
   table: Columns,
