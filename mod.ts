@@ -142,6 +142,7 @@ export type { GateStatistics } from "./lib/inspect/gate_sums.ts";
 export type { GateWarning } from "./lib/inspect/gate_warnings.ts";
 export type { LabelScale } from "./lib/heads/spec.ts";
 export { balance, standardise } from "./lib/model/balance.ts";
+export { startAtBaseRates } from "./lib/model/base_rates.ts";
 export { calibrate, type CalibrateOptions } from "./lib/model/calibrate.ts";
 export { calibrated, type Calibration } from "./lib/model/calibration.ts";
 export { powers, rank, type Scoring, weightedLogits } from "./lib/model/rank.ts";

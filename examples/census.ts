@@ -27,7 +27,7 @@ import { UsageError } from "./options.ts";
 import { engineOf } from "./engine.ts";
 import { gateRecords } from "./gates.ts";
 import { writePicture } from "./picture.ts";
-import { keptAs, taken, trainingOptions } from "./resumable.ts";
+import { keptAs, maySave, taken, trainingOptions } from "./resumable.ts";
 
 const command = commandLine(
   "census",
@@ -98,7 +98,8 @@ await run(command, async (options, context) => {
     try {
       const rate = options.rate ?? (name === "logistic" ? 0.01 : 0.001);
       await learn(name, model, data.train, data.validation, { ...options, rate, context });
-      await save(model, `${options.save}/${name}`);
+      const path = `${options.save}/${name}`;
+      if (await maySave(path, context)) await save(model, path);
       digests.push([name, await digestOf(model)]);
       const found = await measured(model, { validation, test });
       for (const one of found) record({ model: name, ...one, seed: options.seed, seconds: seconds(began) });

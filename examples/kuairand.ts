@@ -18,7 +18,7 @@ import type { Plan } from "./kuairand/plan.ts";
 import { writePredictions } from "./kuairand/predictions.ts";
 import { saveWithPast } from "./kuairand/saved.ts";
 import { playTechjam } from "./kuairand/techjam_run.ts";
-import { trainingOptions } from "./resumable.ts";
+import { maySave, trainingOptions } from "./resumable.ts";
 
 const command = commandLine(
   "kuairand",
@@ -84,7 +84,8 @@ async function trainAll(data: Prepared, plan: Plan): Promise<void> {
     if (signal.aborted) break;
     const { model, how } = await learn(name, data, plan);
     try {
-      await saveWithPast(`${save}/${inputs}/${name}`, { model, past: data.past });
+      const path = `${save}/${inputs}/${name}`;
+      if (await maySave(path, context)) await saveWithPast(path, { model, past: data.past });
       digests.push([name, await digestOf(model)]);
       for (const [split, rows] of Object.entries({ validation, test })) {
         const found = await measured(model, rows, split, how);

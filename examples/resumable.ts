@@ -222,3 +222,18 @@ function isRecord<Tasks extends string>(value: unknown): value is Taken<Tasks> {
   const { epoch, step, loss } = Object(value);
   return Number.isSafeInteger(epoch) && Number.isSafeInteger(step) && typeof loss === "object" && loss !== null;
 }
+
+/**
+ * Returns true if what a run has trained may be saved at a path: always, but where Ctrl-C stopped it, which leaves an older
+ * model there as it is.
+ */
+export async function maySave(
+  path: string,
+  { signal, say }: { readonly signal: AbortSignal; readonly say: (text: string) => void },
+): Promise<boolean> {
+  if (!signal.aborted || await kindAt(path) === undefined) return true;
+  say(
+    `${path} keeps its older model, as the training was stopped: --save FOLDER saves what was trained in another folder`,
+  );
+  return false;
+}

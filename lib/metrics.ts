@@ -42,6 +42,7 @@ export {
   delong,
   type IntervalOptions,
 } from "./heads/delong.ts";
+export { compareGauc, type CompareGaucOptions, type GaucComparison } from "./heads/compare_gauc.ts";
 export {
   gauc,
   type GaucOptions,

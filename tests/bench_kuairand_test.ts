@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { readPredictions, writePredictions } from "../examples/kuairand/predictions.ts";
-import { compareAuc } from "../lib/metrics.ts";
+import { compareAuc, compareGauc } from "../lib/metrics.ts";
 import { bag, category, type Columns, fit, hashed, numeric, readCsv, sequence } from "../mod.ts";
 import { tasks } from "../examples/kuairand/log.ts";
 import { logOf, writeTable } from "./bench/kuairand_inputs.ts";
@@ -114,13 +114,36 @@ Deno.test("differences() compare ours with the best peer of a task, by the mean 
     line("other", "is_click", 1, 0.99, "validation"),
   ];
   const scores = (model: string, _inputs: string, _task: string, seed: number) => predicted[`${model} ${seed}`];
-  const [found, ...rest] = differences(lines, ["ours"], scores, labels);
+  const [found, ...rest] = differences(lines, ["ours"], scores, { labels });
   assertEquals([rest.length, found.model, found.peer], [0, "ours", "peer"]);
   const tests = [1, 2].map((seed) => compareAuc(predicted[`ours ${seed}`], predicted["peer 1"], labels.is_click));
   assertAlmostEquals(found.difference, (tests[0].difference + tests[1].difference) / 2, 1e-12);
   assertAlmostEquals(found.interval[0], (tests[0].interval[0] + tests[1].interval[0]) / 2, 1e-12);
-  assertEquals(differences(lines, ["ours"], () => undefined, labels), []);
-  assertEquals(differences(lines.slice(0, 2), ["ours"], scores, labels), []);
+  assertEquals(differences(lines, ["ours"], () => undefined, { labels }), []);
+  assertEquals(differences(lines.slice(0, 2), ["ours"], scores, { labels }), []);
+});
+
+Deno.test("differences() compare GAUC with the peer of the best one, over users that are drawn", () => {
+  const rows = { labels: { is_click: [0, 1, 0, 1, 0, 1] }, users: [1, 1, 2, 2, 3, 3] };
+  const predicted: Record<string, number[]> = {
+    ours: [0.1, 0.9, 0.2, 0.8, 0.7, 0.3],
+    peer: [0.9, 0.1, 0.2, 0.8, 0.7, 0.3],
+    other: [0.1, 0.9, 0.8, 0.2, 0.7, 0.3],
+  };
+  const lines = [
+    { ...line("ours", "is_click", 1, 0.9), gauc: 0.6 },
+    { ...line("peer", "is_click", 1, 0.8), gauc: 0.5 },
+    { ...line("other", "is_click", 1, 0.7), gauc: 0.6 },
+  ];
+  const [auc, gauc, ...rest] = differences(lines, ["ours"], (model) => predicted[model], rows);
+  assertEquals([rest.length, auc.of, auc.peer, gauc.of, gauc.peer], [0, "auc", "peer", "gauc", "other"]);
+  const { difference, error, interval } = compareGauc(
+    predicted.ours,
+    predicted.other,
+    rows.labels.is_click,
+    rows.users,
+  );
+  assertEquals([gauc.difference, gauc.error, gauc.interval], [difference, error, interval]);
 });
 
 Deno.test("resultsText() has a table for each of the inputs, means over seeds, and the differences", () => {
@@ -134,7 +157,11 @@ Deno.test("resultsText() has a table for each of the inputs, means over seeds, a
     { ...line("LightGBM", "is_click", 1, 0.75), inputs: "lag" },
   ];
   const differ = { inputs: "raw", model: "mmoe", task: "is_click", peer: "LightGBM", difference: -0.02 };
-  const text = resultsText(lines, [{ ...differ, interval: [-0.03, 0.01] }], ["mmoe"], { torch: "2.15.0" });
+  const found = [
+    { ...differ, of: "auc", interval: [-0.03, 0.01], error: 0.01 },
+    { ...differ, of: "gauc", interval: [-0.05, 0.01], error: 0.021 },
+  ] as const;
+  const text = resultsText(lines, found, ["mmoe"], { torch: "2.15.0" });
   for (
     const part of [
       "Peers: torch 2.15.0.",
@@ -143,6 +170,9 @@ Deno.test("resultsText() has a table for each of the inputs, means over seeds, a
       "| LightGBM | .7400 |  | .640 |  | 10 | 101 | 1 |",
       "## Inputs: lag",
       "| raw | is_click | mmoe | LightGBM | -.0200 | -.0300 to +.0100 |",
+      "-.0300 to +.0100 | .0100 | no |",
+      "## GAUC: ours less the best peer",
+      "| raw | is_click | mmoe | LightGBM | -.0200 | -.0500 to +.0100 | .0210 | yes |",
     ]
   ) assert(text.includes(part), `${part}\n${text}`);
 });

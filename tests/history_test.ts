@@ -400,6 +400,11 @@ Deno.test("fit() names a feature that reads an outcome", () => {
     TypeError,
     'Cannot fit features\n  at feature "click": it reads "click", which is known after the row alone',
   );
+  assertThrows(
+    () => fit({ clicks: numeric({ missing: 0 }) }, table, { outcomes: ["clik"] }),
+    TypeError,
+    'Cannot fit features\n  at outcomes: no column of the rows is named "clik": did you mean "click"?',
+  );
 });
 
 Deno.test("lists of last items are what a sequence reads, of numbers and of texts", () => {
@@ -582,12 +587,29 @@ Deno.test("loadHistory() names the file that is damaged, cut off or of another k
     [{ "history.json": "{", [file]: bytes }, "history.json: the file is not JSON"],
     [{ "history.json": "{}", [file]: bytes }, "history.json: wanted a state"],
     [{ "history.json": json.replace('"version": 1', '"version": 2'), [file]: bytes }, "found version 2, wanted 1"],
+    [{ "history.json": json.replace('"rows": 30', '"rows": 31'), [file]: bytes }, "at history.json: found SHA-256"],
   ];
   for (const [files, message] of cases) {
     const error = await assertRejects(() => loadHistory(files));
     assert((error as Error).message.includes(message), (error as Error).message);
   }
+  const older = json.replace(/,\s*"own": "\w+"/, ""); // as older versions wrote it
+  assert(older !== json);
+  assertEquals((await loadHistory({ "history.json": older, [file]: bytes })).rows, 30);
   await assertRejects(() => saveHistory(state, "lib"), Deno.errors.AlreadyExists);
+});
+
+Deno.test("history() of many features takes no square of them", () => {
+  const timeOf = (count: number) => {
+    const many = Object.fromEntries(
+      Array.from({ length: count }, (_, at) => [`f${at}`, sum({ by: `k${at}`, of: `v${at}` })]),
+    );
+    const began = performance.now();
+    history(many, { time: "time" });
+    return performance.now() - began;
+  };
+  timeOf(1000);
+  assert(timeOf(20_000) < 200 * Math.max(1, timeOf(1000)), "20 times as many take more than 200 times as long");
 });
 
 Deno.test("take() and a copy by JSON of features change nothing of a history", () => {

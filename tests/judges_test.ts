@@ -7,6 +7,7 @@ import {
   aucInterval,
   calibrationCurve,
   compareAuc,
+  compareGauc,
   delong,
   expectedCalibrationError,
   gauc,
@@ -202,6 +203,55 @@ Deno.test("judges of no rows, of one class and of NaN predictions are NaN", () =
   for (const judge of [gauc({ by: "user" }), delong(), normalisedEntropy]) {
     assertEquals(judge([0.5, 0.4], [1, 1], undefined, [7, 7]), NaN);
   }
+});
+
+Deno.test("compareGauc() is the difference of gauc(), and its error that of users drawn with all their rows", () => {
+  for (const weight of ["rows", "positives", "groups"] as const) {
+    const { scores, labels, groups } = drawn(5, 200, "no");
+    const other = drawn(6, 200, "no").scores;
+    const judge = gauc({ by: "user", weight });
+    const options = { weight, resamples: 150, seed: 3, level: 0.8 };
+    const found = compareGauc(scores, other, labels, groups, options);
+    const both = [scores, other].map((some) => judge(some, labels, undefined, groups));
+    found.gaucs.forEach((value, model) => assertAlmostEquals(value, both[model], 1e-12));
+    assertAlmostEquals(found.difference, both[0] - both[1], 1e-12);
+    const users = grouped({ scores, labels, weights: undefined, groups }).filter((rows) =>
+      new Set(rows.map((row) => labels[row])).size === 2
+    ).sort((a, b) => groups[a[0]] - groups[b[0]]);
+    assertEquals(found.groups, users.length);
+    const source = random("compare GAUC:3");
+    const differences = Array.from({ length: 150 }, () => {
+      const rows = users.flatMap((_, copy) => {
+        return users[Math.floor(source.uniform() * users.length)].map((row) => ({ row, copy }));
+      });
+      const [one, two] = [scores, other].map((some) =>
+        judge(
+          rows.map(({ row }) => some[row]),
+          rows.map(({ row }) => labels[row]),
+          undefined,
+          rows.map(({ copy }) => copy),
+        )
+      );
+      return one - two;
+    }).sort((a, b) => a - b);
+    const mean = differences.reduce((sum, one) => sum + one, 0) / 150;
+    const variance = differences.reduce((sum, one) => sum + (one - mean) ** 2, 0) / 149;
+    assertAlmostEquals(found.error, Math.sqrt(variance), 1e-12);
+    const at = (place: number) =>
+      differences[Math.floor(place)] * (1 - place % 1) + differences[Math.ceil(place)] * (place % 1);
+    assertAlmostEquals(found.interval[0], at(14.9), 1e-12);
+    assertAlmostEquals(found.interval[1], at(134.1), 1e-12);
+    assertEquals(compareGauc(scores, other, labels, groups, options), found);
+  }
+});
+
+Deno.test("compareGauc() is NaN of no group of both classes, and of a score that is NaN", () => {
+  const none = compareGauc([1, 2], [2, 1], [0, 1], ["ann", "bob"]);
+  assertEquals([none.groups, none.difference, none.error], [0, NaN, NaN]);
+  const lost = compareGauc([NaN, 2], [2, 1], [0, 1], ["ann", "ann"]);
+  assertEquals([lost.groups, lost.gaucs, lost.difference], [1, [NaN, 0], NaN]);
+  assertThrows(() => compareGauc([1], [1], [1], ["ann"], { resamples: 0 }), RangeError, "resamples must be");
+  assertThrows(() => compareGauc([1, 2], [1, 2], [0, 1], ["ann"]), RangeError, "groups need one a row");
 });
 
 Deno.test("aucInterval() and compareAuc() are DeLong's, by their definition over all pairs", () => {

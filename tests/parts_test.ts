@@ -413,3 +413,33 @@ Deno.test("recordParts() makes a table of records, which is skipped to a positio
   await refused({ job: 1.5 }, ', column "job": found 1.5, wanted a text, a whole number or null');
   await refused({ click: "yess" }, ', column "click": found "yess", wanted one of its words: did you mean "yes"?');
 });
+
+Deno.test("join() of tables in memory is that of parts, and its errors name row and table", async () => {
+  const table = await readCsv(new Blob(["id,job\n2,smith\n1,?\n3,clerk\n"]), {
+    columns: { id: "number", job: "text" },
+    missing: ["?"],
+  });
+  const number = (...values: number[]) => ({ kind: "number", values: Float64Array.from(values) }) as const;
+  const people: Columns = { count: 2, columns: { id: number(1, 2), age: number(40, 50), job: number(0, 0) } };
+  const options = { missing: "missing", columns: ["age", "job"], prefix: "his_" } as const;
+  const parts = await csvParts(new File(["id,job\n2,smith\n1,?\n3,clerk\n"], "log.csv"), {
+    columns: { id: "number", job: "text" },
+    missing: ["?"],
+  });
+  const joined = join(table, people, "id", options);
+  assertEquals(whole([joined]), whole(await Array.fromAsync(join(parts, people, "id", options))));
+  assertEquals([joined.count, joined.columns.his_age], [3, number(50, 40, NaN)]);
+  const lists = { ...table, lists: { seen: [["a"], [], null] } };
+  assertEquals(join(lists, people, "id", options).lists, lists.lists);
+  assertThrows(
+    () => join(table, people, "id", { columns: ["age"] }),
+    RangeError,
+    'Cannot join tables\n  at the first table, row 2, column "id": found 3, which the table lacks; missing: "missing" makes',
+  );
+  assertThrows(
+    () => join(table, people, "id"),
+    TypeError,
+    'at the first table: both tables have a column "job": prefix',
+  );
+  assertThrows(() => join({ ...table, count: 4 }, people, "id"), RangeError, "rows");
+});

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { binary, compile, define, dense, mmoe, reference, rows } from "../mod.ts";
 import { digestOf, digestOfAll } from "../examples/digest.ts";
 import { UsageError } from "../examples/options.ts";
-import { type Keeping, keepingOf, keptAs, type Taken, taken } from "../examples/resumable.ts";
+import { type Keeping, keepingOf, keptAs, maySave, type Taken, taken } from "../examples/resumable.ts";
 import { sha256 } from "../lib/files/sha256.ts";
 import { withTemp } from "./temp.ts";
 
@@ -120,4 +120,20 @@ Deno.test("digestOf() is of paths, shapes and numbers", async () => {
   assertEquals(await digestOf(model), sha256(Uint8Array.from(parts.flatMap((part) => [...part]))));
   assertEquals(digestOfAll([["a b", "12"], ["c", "3"]]), sha256(text("a b 12\nc 3\n")));
   model.dispose();
+});
+
+Deno.test("maySave() keeps an older model where a run was stopped, and says so", async () => {
+  await withTemp(async (folder) => {
+    const said: string[] = [];
+    const context = (signal: AbortSignal) => ({ signal, say: (text: string) => void said.push(text) });
+    const [going, stopped] = [new AbortController().signal, AbortSignal.abort()].map(context);
+    await Deno.mkdir(`${folder}/old`);
+    const found = [];
+    for (const at of [going, stopped]) {
+      for (const name of ["old", "new"]) found.push(await maySave(`${folder}/${name}`, at));
+    }
+    assertEquals(found, [true, true, false, true]);
+    assertEquals(said.length, 1);
+    assertMatch(said[0], /old keeps its older model, as the training was stopped: --save FOLDER/);
+  });
 });

@@ -126,6 +126,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
       options({ reads: "x", ties: "y", near: { z: 1 }, capacity: 1, losses: { a: main.importance() } }),
     ],
     balance: () => [main.define({ input: 2, tasks: { a: binary(relu, { positive: "balanced" }), b: binary() } }), data],
+    startAtBaseRates: () => [main.define({ input: 2, tasks: { a: binary(relu), b: binary() } }), data],
     standardise:
       () => [main.define({ input: 2, tasks: { a: main.regression(relu, { standardise: true }), b: binary() } }), data],
     bestEngine: () => [],
@@ -369,6 +370,13 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     platt: () => judged,
     aucInterval: () => [[0.2, 0.8], [0, 1], options({ level: 0.9 })],
     calibrationCurve: () => [[0.2, 0.8], [0, 1], options({ bins: 3, equal: "mass", weights: [1, 1] })],
+    compareGauc: () => [
+      [0.2, 0.8],
+      [0.3, 0.4],
+      [0, 1],
+      ["ann", "ann"],
+      options({ level: 0.9, weight: "rows", resamples: 10, seed: 1 }),
+    ],
     compareAuc: () => [[0.2, 0.8], [0.3, 0.4], [0, 1], options({ level: 0.9 })],
     delong: () => [options({ level: 0.9 })],
     expectedCalibrationError: () => [options({ bins: 3, equal: "mass" })],

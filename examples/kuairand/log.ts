@@ -1,4 +1,4 @@
-import { type Column, type Columns, concatTables, readCsv, sortBy, timeOf, withColumns } from "@gatehouse/gatehouse";
+import { type Columns, concatTables, join, readCsv, sortBy, timeOf, withColumns } from "@gatehouse/gatehouse";
 import { findKuairand, kuairandFiles } from "../paper/kuairand_files.ts";
 
 /** The tasks: a video is played, for long, it is liked, and the profile of its author is opened. */
@@ -87,21 +87,8 @@ export async function readLogs(
   const [played, length] = [numbers(log, "play_time_ms"), numbers(log, "duration_ms")];
   const watched = played.map((time, row) => Math.min(1, time / Math.max(1, length[row])));
   const known = withColumns(log, { day: timeOf(log, "date"), watched: { kind: "number", values: watched } });
-  return joined(joined(sortBy(known, "time_ms"), users, "user_id"), videos, "video_id");
-}
-
-/** Returns a table with the columns of another one beside its own, found by a key, missing where the other lacks it. */
-function joined(table: Columns, other: Columns, key: string): Columns {
-  const [own, keys] = [text(table, key), text(other, key)];
-  const rowOf = new Map(Array.from(keys.codes, (code, row) => [keys.words[code], row]));
-  const rowOfWord = own.words.map((word) => rowOf.get(word) ?? -1);
-  const rows = own.codes.map((code) => code < 0 ? -1 : rowOfWord[code]);
-  const picked = (column: Column): Column =>
-    column.kind === "number"
-      ? { kind: "number", values: Float64Array.from(rows, (row) => row < 0 ? NaN : column.values[row]) }
-      : { ...column, codes: rows.map((row) => row < 0 ? -1 : column.codes[row]) };
-  const columns = Object.entries(other.columns).filter(([name]) => name !== key);
-  return withColumns(table, Object.fromEntries(columns.map(([name, column]) => [name, picked(column)])));
+  const missing = { missing: "missing" } as const;
+  return join(join(sortBy(known, "time_ms"), users, "user_id", missing), videos, "video_id", missing);
 }
 
 /** Returns a column of numbers of a table that was read with it. */

@@ -1,8 +1,8 @@
 import { advice } from "../errors/nearest.ts";
-import { checkList, checkText, checkWord, kindOf, optionsOf } from "../errors/kinds.ts";
+import { checkList, checkText, checkWord, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import { sha256Of } from "../files/sha256.ts";
-import { type Column, type Columns, take } from "./columns.ts";
+import { checkRows, type Column, type Columns, take } from "./columns.ts";
 import { checkParts, partsIn, type TablePart, type TableParts, tableParts } from "./dataset.ts";
 import { places } from "./places.ts";
 
@@ -45,8 +45,35 @@ export interface JoinOptions {
  * }
  * ```
  */
-export function join(parts: TableParts, table: Columns, key: string, options: JoinOptions = {}): TableParts {
-  checkParts(action, parts);
+export function join(parts: TableParts, table: Columns, key: string, options?: JoinOptions): TableParts;
+/**
+ * A table in memory with the columns of another beside its own, found row by row by a key, as {@linkcode join} of parts.
+ *
+ * @param first The table whose rows stay.
+ * @param table The table in which each key stands once.
+ * @param key The column of both that holds the key: numbers, or text.
+ * @param options What happens without a match, and which columns are joined.
+ * @throws {TypeError | RangeError} as for a table in parts, naming the row.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { join } from "@gatehouse/gatehouse";
+ *
+ * const column = (...values: number[]) => ({ kind: "number", values: Float64Array.from(values) }) as const;
+ * const log = { count: 3, columns: { user: column(2, 1, 2) } };
+ * const users = { count: 2, columns: { user: column(1, 2), age: column(30, 60) } };
+ * assertEquals(join(log, users, "user").columns.age, column(60, 30, 60));
+ * ```
+ */
+export function join(first: Columns, table: Columns, key: string, options?: JoinOptions): Columns;
+export function join(
+  parts: TableParts | Columns,
+  table: Columns,
+  key: string,
+  options: JoinOptions = {},
+): TableParts | Columns {
+  if (!isInMemory(parts)) checkParts(action, parts);
   checkText(action, "key", key);
   take(table, []); // checks its form
   const { missing = "error", columns, prefix = "" } = optionsOf(action, options, ["missing", "columns", "prefix"]);
@@ -65,6 +92,10 @@ export function join(parts: TableParts, table: Columns, key: string, options: Jo
     columns: chosen.map((name) => [`${prefix}${name}`, table.columns[name]]),
     missing,
   };
+  if (isInMemory(parts)) {
+    checkRows(action, parts);
+    return { ...parts, columns: { ...parts.columns, ...columnsFor(parts, joined, "the first table", 0) } };
+  }
   const names = joined.columns.map(([name]) => name);
   const digest = digestOf(table, [key, ...chosen]);
   const identity = { kind: "join", parts: parts.identity, key, missing, columns: names, table: digest };
@@ -73,6 +104,11 @@ export function join(parts: TableParts, table: Columns, key: string, options: Jo
       name: part.name,
       read: (from, signal) => joinedRows(part, joined, from, signal),
     })));
+}
+
+/** Returns true if a table is one in memory, by its form. */
+function isInMemory(table: TableParts | Columns): table is Columns {
+  return isRecord(table) && isRecord(table.columns);
 }
 
 const action = "join tables";

@@ -21,8 +21,8 @@ export interface FitOptions {
   /** The features of `after` that are left out on purpose. Default: none. */
   readonly removed?: readonly string[];
   /**
-   * The columns that are known after a row alone, such as labels, which no feature may read: those of a history are its
-   * `outcomes`. Default: none.
+   * The columns of the rows that are known after a row alone, such as labels, which no feature may read: those of a history
+   * are its `outcomes`. Default: none.
    */
   readonly outcomes?: readonly string[];
 }
@@ -46,7 +46,7 @@ export interface FitOptions {
  * @returns The features as a Spec stores them, in the same order, frozen.
  * @throws {TypeError | RangeError} if there is no row, no such column, or a value is not what the feature needs (rows
  * are counted from 0, over all pieces), or numbers differ too little from their mean or from each other, or a feature of
- * `after` is of another kind, has other options, or is not there and not named in `removed`, or one reads an outcome.
+ * `after` is of another kind, has other options, or is not there and not named in `removed`, or one reads an outcome, or an outcome is no column.
  *
  * @example
  * ```ts
@@ -159,6 +159,7 @@ function started(features: Readonly<Record<string, UnfittedFeature>>, given: Fit
   return {
     add: (rows) => {
       const records = recordsOf(action, wanted, rows, count);
+      checkThere(outcomes, records);
       fits.forEach(([, fitting]) => fitting.add(records));
       together.forEach((check) => check(records));
       count += records.count;
@@ -189,6 +190,14 @@ function checkInputs(features: Readonly<Record<string, UnfittedFeature>>, outcom
     }, which is known after the row alone: wanted its past, as history() computes it`;
     throw new TypeError(`Cannot ${action}\n  at feature ${quoted(name)}: ${found}`);
   }
+}
+
+/** Makes sure that outcomes are columns of the rows, so that none is left unguarded by a slip of its name. */
+function checkThere(outcomes: readonly string[], { columns }: Records): void {
+  const lost = outcomes.find((name) => typeof name !== "string" || !Object.hasOwn(columns, name));
+  if (lost === undefined) return;
+  const hint = advice(`${lost}`, Object.keys(columns));
+  throw new TypeError(`Cannot ${action}\n  at outcomes: no column of the rows is named ${kindOf(lost)}${hint}`);
 }
 
 /** Makes sure that the features before are there, or are named as removed. */

@@ -236,7 +236,8 @@ function spreadOf(rows: Uint32Array, of: (row: number) => number) {
   return { count: found.count(), mean: found.mean(), variance: found.variance() };
 }
 
-function levelOf(action: string, options: IntervalOptions): number {
+/** Returns the confidence level of options. */
+export function levelOf(action: string, options: IntervalOptions): number {
   const { level = 0.95 } = optionsOf(action, options, ["level"]);
   if (typeof level === "number" && level > 0 && level < 1) return level;
   const text = `Cannot ${action}: level must be between 0 and 1, found ${kindOf(level)}`;

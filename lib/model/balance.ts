@@ -118,6 +118,15 @@ function isBalanced({ head: { loss } }: TaskSpec): boolean {
 
 /** Returns the weights of negative rows over those of positive ones. */
 function ratioOf(spec: Spec, data: Rows, task: string): number {
+  const [positive, negative] = classWeights(spec, data, task);
+  const ratio = negative / positive;
+  if (Number.isFinite(Math.fround(ratio)) && Math.fround(ratio) > 0) return ratio;
+  const found = `found rows of weight ${positive} that are positive and ${negative} that are not`;
+  throw new RangeError(`Cannot balance\n  at task ${quoted(task)}: ${found}, wanted some of both`);
+}
+
+/** Returns the weights of the positive and of the negative rows that count for a task. */
+export function classWeights(spec: Spec, data: Rows, task: string): readonly [positive: number, negative: number] {
   const { labels, weights } = labelled(spec, data, task);
   let [positive, negative] = [0, 0];
   labels.forEach((label, row) => {
@@ -125,8 +134,5 @@ function ratioOf(spec: Spec, data: Rows, task: string): number {
     positive += weights[row] * label;
     negative += weights[row] * (1 - label);
   });
-  const ratio = negative / positive;
-  if (Number.isFinite(Math.fround(ratio)) && Math.fround(ratio) > 0) return ratio;
-  const found = `found rows of weight ${positive} that are positive and ${negative} that are not`;
-  throw new RangeError(`Cannot balance\n  at task ${quoted(task)}: ${found}, wanted some of both`);
+  return [positive, negative];
 }

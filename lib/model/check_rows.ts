@@ -22,7 +22,15 @@ import type { Spec, TaskSpec } from "../spec/spec.ts";
 export function checkRows(
   spec: Pick<Spec, "input" | "tasks">,
   rows: Rows,
-  purpose: "predict" | "train" | "evaluate" | "balance" | "standardise" | "calibrate" | "evict words" = "predict",
+  purpose:
+    | "predict"
+    | "train"
+    | "evaluate"
+    | "balance"
+    | "standardise"
+    | "start at base rates"
+    | "calibrate"
+    | "evict words" = "predict",
 ): void {
   const action = `Cannot ${purpose}`;
   if (!isRecord(rows) || !(Number.isSafeInteger(rows.count) && rows.count >= 0) || !isRecord(rows.inputs)) {

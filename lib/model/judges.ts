@@ -59,8 +59,7 @@ export function checkKeysOf(
   ];
   for (const [what, by] of wanted) {
     if (by === undefined || Object.hasOwn(rows.by ?? {}, by) || columnOf(rows.labels, by) !== undefined) continue;
-    const names = [...Object.keys(rows.by ?? {}), ...Object.keys(rows.labels ?? {})];
-    const lack = `${what} groups rows by ${quoted(by)}, keys that they lack${advice(by, names)}`;
+    const lack = `${what} groups rows by ${quoted(by)}, keys that they lack${advice(by, Object.keys(rows.by ?? {}))}`;
     throw new TypeError(
       `Cannot ${action}: ${lack}; rows(inputs, { labels, by: { ${quoted(by)}: column } }) gives them keys`,
     );

@@ -2,12 +2,12 @@
 import { commandLine, type Context, run, type Values } from "../../examples/cli.ts";
 import type { Options } from "../../examples/options.ts";
 import { readPredictions } from "../../examples/kuairand/predictions.ts";
-import { labels, readCsv, take, type TextColumn } from "../../mod.ts";
+import { labels, type NumberColumn, readCsv, take, type TextColumn } from "../../mod.ts";
 import { inputNames, type Inputs } from "../../examples/kuairand/inputs.ts";
 import { tasks } from "../../examples/kuairand/log.ts";
 import { names } from "../../examples/kuairand/models.ts";
 import { logOf, writeTable } from "./kuairand_inputs.ts";
-import { differences, type Judged, judgedIn, resultsText } from "./kuairand_results.ts";
+import { differences, type Judged, judgedIn, resultsText, type Tested } from "./kuairand_results.ts";
 import { tableOf } from "./kuairand_table.ts";
 import { own, remedyOf } from "./python.ts";
 
@@ -142,18 +142,19 @@ async function compared(lines: readonly Judged[]): Promise<ReturnType<typeof dif
   const scores = (model: string, inputs: string, task: string, seed: number) => {
     return read.get(keyOf(model, inputs, seed))?.[task];
   };
-  return differences(lines, ours(lines), scores, await testLabels(lines[0].inputs));
+  return differences(lines, ours(lines), scores, await testRows(lines[0].inputs));
 }
 
-/** Returns the labels of the rows to test on, by task. */
-async function testLabels(inputs: string): Promise<Readonly<Record<string, ArrayLike<number>>>> {
+/** Returns the labels of the rows to test on, by task, and their users. */
+async function testRows(inputs: string): Promise<Tested> {
   const path = `${folder}/${inputs}.csv`;
   if (!await exists(path)) await writeTable(tableOf(await logOf(inputs as Inputs)), folder);
-  const columns = { split: "text", ...Object.fromEntries(tasks.map((task) => [task, "number" as const])) } as const;
-  const table = await readCsv(path, { columns });
+  const numbers = Object.fromEntries([...tasks, "group"].map((name) => [name, "number" as const]));
+  const table = await readCsv(path, { columns: { split: "text", ...numbers } });
   const { codes, words } = table.columns.split as TextColumn;
-  const rows = [...codes.keys()].filter((row) => words[codes[row]] === "2");
-  return labels(take(table, rows), Object.fromEntries(tasks.map((task) => [task, task])));
+  const rows = take(table, [...codes.keys()].filter((row) => words[codes[row]] === "2"));
+  const { values: users } = rows.columns.group as NumberColumn;
+  return { labels: labels(rows, Object.fromEntries(tasks.map((task) => [task, task]))), users };
 }
 
 async function versions(): Promise<Readonly<Record<string, string>>> {

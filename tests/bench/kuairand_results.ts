@@ -1,4 +1,4 @@
-import { type AucComparison, compareAuc } from "../../lib/metrics.ts";
+import { compareAuc, compareGauc } from "../../lib/metrics.ts";
 
 /** How a model did on a task, as `tests/bench/peers/kuairand.py` and `deno task kuairand --json` write it. */
 export interface Judged {
@@ -33,66 +33,89 @@ export function judgedIn(line: string): Judged | undefined {
 
 /** The difference of a model of ours to the best peer of a task. */
 export interface Difference {
+  /** What is compared. */
+  readonly of: "auc" | "gauc";
   /** Our model. */
   readonly model: string;
   /** The inputs of both. */
   readonly inputs: string;
   /** The task. */
   readonly task: string;
-  /** The peer whose AUC on the rows to test on is highest. */
+  /** The peer that is best by it on the rows to test on. */
   readonly peer: string;
-  /** Ours less the peer's, and the interval of 95 percent: the mean over seeds. */
+  /** Ours less the peer's, its standard error, and the interval of 95 percent: means over seeds. */
   readonly difference: number;
+  /** The standard error. */
+  readonly error: number;
   /** The lower and the upper end of the interval. */
   readonly interval: readonly [lower: number, upper: number];
+}
+
+/** The rows to test on. */
+export interface Tested {
+  /** Their labels by task, `[rows]`. */
+  readonly labels: Readonly<Record<string, ArrayLike<number>>>;
+  /** Their users, `[rows]`; without them GAUC is not compared. */
+  readonly users?: ArrayLike<number>;
 }
 
 /** Returns a function of a model, its inputs, a task and a seed, of which undefined means that there are no predictions. */
 export type Scores = (model: string, inputs: string, task: string, seed: number) => ArrayLike<number> | undefined;
 
 /**
- * Returns how far our models are from the best peer of each task on the rows to test on, by DeLong's paired test. Seeds are
- * paired in their order, and the last one of a model stands for those that it lacks.
+ * Returns how far our models are from the best peer of each task on the rows to test on, in AUC by DeLong's paired test, and
+ * in GAUC by a paired bootstrap over users. Seeds are paired in their order, and the last one of a model stands for those
+ * that it lacks.
  *
  * @param lines How all models did.
  * @param ours Our models.
  * @param scores What they predicted.
- * @param labels The labels of the rows, by task.
+ * @param rows The rows to test on.
  */
 export function differences(
   lines: readonly Judged[],
   ours: readonly string[],
   scores: Scores,
-  labels: Readonly<Record<string, ArrayLike<number>>>,
+  { labels, users }: Tested,
 ): Difference[] {
-  const found: Difference[] = [];
-  for (const { model, inputs, task, lines: own } of grouped(tested(lines))) {
-    if (!ours.includes(model)) continue;
-    const rivals = grouped(tested(lines)).filter((other) =>
-      !ours.includes(other.model) && other.inputs === inputs && other.task === task
-    );
-    const [best] = rivals.toSorted((a, b) => mean(b.lines, "auc") - mean(a.lines, "auc"));
-    if (best === undefined) continue;
-    const tests: AucComparison[] = [];
-    for (let at = 0; at < Math.max(own.length, best.lines.length); at++) {
-      const pair = [own, best.lines].map((some) => {
-        const line = some[Math.min(at, some.length - 1)];
-        return scores(line.model, inputs, task, line.seed);
-      });
-      if (pair[0] !== undefined && pair[1] !== undefined) tests.push(compareAuc(pair[0], pair[1], labels[task]));
-    }
-    if (tests.length === 0) continue;
-    const over = (of: (test: AucComparison) => number) => tests.reduce((sum, test) => sum + of(test), 0) / tests.length;
-    found.push({
-      model,
-      inputs,
-      task,
-      peer: best.model,
-      difference: over(({ difference }) => difference),
-      interval: [over(({ interval }) => interval[0]), over(({ interval }) => interval[1])],
+  const groups = grouped(tested(lines));
+  const measures = users === undefined ? ["auc"] as const : ["auc", "gauc"] as const;
+  return measures.flatMap((of) =>
+    groups.filter(({ model }) => ours.includes(model)).flatMap(({ model, inputs, task, lines: own }) => {
+      const rivals = groups.filter((other) =>
+        !ours.includes(other.model) && other.inputs === inputs && other.task === task
+      );
+      const [best] = rivals.toSorted((a, b) => mean(b.lines, of) - mean(a.lines, of));
+      if (best === undefined) return [];
+      const tests = paired(own, best.lines, scores).map(([a, b]) =>
+        of === "auc" ? compareAuc(a, b, labels[task]) : compareGauc(a, b, labels[task], users!)
+      );
+      if (tests.length === 0) return [];
+      const over = (number: (test: typeof tests[number]) => number) => {
+        return tests.reduce((sum, test) => sum + number(test), 0) / tests.length;
+      };
+      return [{
+        ...{ of, model, inputs, task, peer: best.model },
+        difference: over(({ difference }) => difference),
+        error: over(({ error }) => error),
+        interval: [over(({ interval }) => interval[0]), over(({ interval }) => interval[1])],
+      }];
+    })
+  );
+}
+
+/** Returns what two models predicted, seed by seed, where both are there. */
+function paired(
+  own: readonly Judged[],
+  rival: readonly Judged[],
+  scores: Scores,
+): (readonly [ArrayLike<number>, ArrayLike<number>])[] {
+  return Array.from({ length: Math.max(own.length, rival.length) }, (_, at) => {
+    return [own, rival].map((lines) => {
+      const { model, inputs, task, seed } = lines[Math.min(at, lines.length - 1)];
+      return scores(model, inputs, task, seed);
     });
-  }
-  return found;
+  }).flatMap(([a, b]) => a === undefined || b === undefined ? [] : [[a, b] as const]);
 }
 
 /** Returns all as Markdown: a table for each of the inputs, and one of the differences. */
@@ -131,17 +154,36 @@ export function resultsText(
     "chosen training, MiB the most of its process. Ours are **bold**.",
     ...packages === "" ? [] : [`Peers: ${packages}.`],
     ...sections,
-    ...differences.length === 0 ? [] : [differenceText(differences)],
+    ...(["auc", "gauc"] as const).flatMap((of) => differenceText(of, differences.filter((one) => one.of === of))),
   ].join("\n\n") + "\n";
 }
 
-function differenceText(differences: readonly Difference[]): string {
+function differenceText(of: "auc" | "gauc", differences: readonly Difference[]): string[] {
+  if (differences.length === 0) return [];
   const signed = (value: number) => `${value < 0 ? "-" : "+"}${digits(Math.abs(value), 4)}`;
-  const rows = differences.map(({ inputs, task, model, peer, difference, interval: [lower, upper] }) => {
-    return [inputs, task, model, peer, signed(difference), `${signed(lower)} to ${signed(upper)}`];
+  const rows = differences.map(({ inputs, task, model, peer, difference, interval: [lower, upper], error }) => {
+    const least = difference >= -error ? "yes" : "no";
+    return [
+      inputs,
+      task,
+      model,
+      peer,
+      signed(difference),
+      `${signed(lower)} to ${signed(upper)}`,
+      digits(error, 4),
+      least,
+    ];
   });
-  return "## Ours less the best peer\n\nAUC by task, with the interval of 95 percent of DeLong's paired test, means over " +
-    `seeds.\n\n${grid(["inputs", "task", "ours", "peer", "difference", "interval"], rows)}`;
+  const head = ["inputs", "task", "ours", "peer", "difference", "interval", "standard error", "at least less one"];
+  const how = of === "auc"
+    ? "AUC by task, with the interval of 95 percent of DeLong's paired test"
+    : "GAUC by task, with the interval of 95 percent of a paired bootstrap over users";
+  return [
+    `## ${of.toUpperCase()}: ours less the best peer`,
+    `${how}, means over seeds. The last column says whether ours is at least the peer's less one standard error of the ` +
+    `difference.`,
+    grid(head, rows),
+  ];
 }
 
 function grid(head: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 from confidenceinterval.delong import delong_roc_variance
+from scipy.stats import bootstrap
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import log_loss, ndcg_score, roc_auc_score
 
@@ -24,6 +25,20 @@ def paired(a, b, labels):
     return a10.mean() - b10.mean(), math.sqrt(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
 
 
+def drawn(a, b, labels, groups):
+    """The difference of two models' GAUC by rows, and its error and interval by a bootstrap over groups."""
+    some = [groups == group for group in np.unique(groups)]
+    some = [own for own in some if 0 < labels[own].sum() < own.sum()]
+    aucs = [[roc_auc_score(labels[own], scores[own]) for own in some] for scores in (a, b)]
+    offs, rows = np.subtract(*aucs), np.array([own.sum() for own in some])
+
+    def mean(offs, rows, axis=-1):
+        return (offs * rows).sum(axis) / rows.sum(axis)
+
+    found = bootstrap((offs, rows), mean, paired=True, vectorized=True, method="percentile", n_resamples=4000, rng=7)
+    return mean(offs, rows), found.standard_error, *found.confidence_interval
+
+
 def judged(case):
     scores, other, labels, groups = (np.array(case[name]) for name in ("scores", "other", "labels", "groups"))
     weights = np.array(case["weights"])
@@ -37,6 +52,8 @@ def judged(case):
     auc, variance = delong_roc_variance(labels, scores)
     found["delong"], found["error"] = float(auc), math.sqrt(variance)
     found["difference"], found["paired"] = paired(scores, other, labels)
+    names = ("off", "drawn error", "drawn lower", "drawn upper")
+    found |= zip(names, drawn(scores, other, labels, groups))
 
     rows, aucs, gains = [], [], []
     for group in np.unique(groups):

@@ -9,6 +9,7 @@ import {
   aucInterval,
   calibrationCurve,
   compareAuc,
+  compareGauc,
   expectedCalibrationError,
   gauc,
   logLoss,
@@ -52,6 +53,7 @@ try {
   let compared = 0;
   cases.forEach(({ labels, scores, other, weights, groups, at, bins }, seed) => {
     const both = compareAuc(scores, other, labels);
+    const drawn = compareGauc(scores, other, labels, groups, { resamples: 4000 });
     const one = aucInterval(scores, labels);
     const curve = calibrationCurve(scores, labels, { bins });
     const ours: Readonly<Record<string, number | readonly number[]>> = {
@@ -63,6 +65,10 @@ try {
       error: one.error,
       difference: both.difference,
       paired: both.error,
+      off: drawn.difference,
+      "drawn error": drawn.error,
+      "drawn lower": drawn.interval[0],
+      "drawn upper": drawn.interval[1],
       gauc: gauc({ by: "user" })(scores, labels, weights, groups),
       ndcg: ndcg({ by: "user", at })(scores, labels, undefined, groups),
       observed: curve.map(({ observed }) => observed),
@@ -73,7 +79,9 @@ try {
     for (const [name, number] of Object.entries(ours)) {
       const [a, b] = [number, all[seed][name]].map((one) => [one].flat());
       assertEquals(a.length, b.length, name);
-      const near = ["delong", "error"].includes(name) ? 1e-6 : 1e-10; // confidenceinterval ranks in float32
+      const byChance = name === "drawn error" ? 0.1 : 0.3; // of the error: both draw by chance, 4,000 times
+      const exact = ["delong", "error"].includes(name) ? 1e-6 : 1e-10; // confidenceinterval ranks in float32
+      const near = name.startsWith("drawn") ? byChance * drawn.error : exact;
       a.forEach((value, at) => assertAlmostEquals(value, b[at], near, `${name} of case ${seed}`));
       compared += a.length;
     }

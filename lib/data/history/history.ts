@@ -49,7 +49,8 @@ export interface History {
    * that features sum, test or list are not read. A state is prepared at the first call, in the time of its keys.
    *
    * @param state What is known.
-   * @param table The rows, of times that are not before those that are known, in any order.
+   * @param table The rows, of times that are not before those that are known, in any order: a table, as of `over`, whose
+   * columns are typed, and no lists by name as `encode` takes them.
    */
   readonly at: (state: HistoryState, table: Columns) => Columns;
   /** Returns a run over a log whose rows come piece by piece. */

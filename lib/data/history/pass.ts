@@ -58,16 +58,15 @@ export function passed(run: Run, table: Columns, where: Where, reading: boolean)
  */
 export function asked(run: Run, table: Columns, where: Where): Made {
   const times = timesOf(run, table, where, false);
-  const keys = run.columns.map((column, at) =>
-    run.plan.groups.some(({ columns }) => columns.includes(at)) ? keyPlaces(column, table, false, where) : { ids: none }
-  );
+  const read = new Set(run.plan.groups.flatMap(({ columns }) => columns));
+  const keys = run.columns.map((column, at) => read.has(at) ? keyPlaces(column, table, false, where) : { ids: none });
   const made = madeFor(run, table.count);
   for (const one of run.groups) {
     const { ids, starts } = groupKeys(run, one, table.count, keys, false, where);
-    const read = readerOf(one, made, times);
+    const readRow = readerOf(one, made, times);
     for (let row = 0; row < table.count; row++) {
       const [from, to] = [startOf({ ids, starts }, row), startOf({ ids, starts }, row + 1)];
-      read(row, ids, from, to, run.clock.momentOf(times[row]));
+      readRow(row, ids, from, to, run.clock.momentOf(times[row]));
     }
   }
   return shown(run, made);

@@ -95,10 +95,9 @@ export function planOf(action: string, features: Readonly<Record<string, PastFea
     keys.place(by.map((name) => columns.place({ name, ...(separator !== undefined && { separator }) })));
   const itemsOf = ({ item, where }: PastFeature): number =>
     items.place({ column: columns.place({ name: item! }), ...(where !== undefined && { where }) });
-  const keyed = [...new Map(priors), ...all].map(([name, feature]) => ({ name, feature, key: keyOf(feature) }));
-  const groups = keys.all.map((columns, at) =>
-    groupOf(columns, keyed.filter(({ key }) => key === at), addends, itemsOf)
-  );
+  const byKey: { name: string; feature: PastFeature }[][] = [];
+  for (const [name, feature] of [...new Map(priors), ...all]) (byKey[keyOf(feature)] ??= []).push({ name, feature });
+  const groups = keys.all.map((columns, at) => groupOf(columns, byKey[at], addends, itemsOf));
   const [ofAll, others] = [true, false].map((isAll) =>
     groups.filter(({ columns }) => (columns.length === 0) === isAll)
   );
@@ -107,14 +106,14 @@ export function planOf(action: string, features: Readonly<Record<string, PastFea
 
 /** Returns the columns that are known after the row alone, none of which is that of a key. */
 function outcomesOf(action: string, features: readonly (readonly [name: string, feature: PastFeature])[]): string[] {
-  const all = features.flatMap(([, { of, where }]) => [of, where]).filter((name) => name !== undefined);
+  const all = new Set(features.flatMap(([, { of, where }]) => [of, where]).filter((name) => name !== undefined));
   for (const [name, { by }] of features) {
-    const leak = by.find((column) => all.includes(column));
+    const leak = by.find((column) => all.has(column));
     if (leak === undefined) continue;
     const found = `its key reads ${quoted(leak)}, which a feature sums or tests: it is known after the row alone`;
     throw new TypeError(`Cannot ${action}\n  at feature ${quoted(name)}: ${found}`);
   }
-  return [...new Set(all)];
+  return [...all];
 }
 
 function groupOf(
@@ -151,15 +150,14 @@ interface Distinct<T> {
 
 function distinct<T>(): Distinct<T> {
   const all: T[] = [];
-  const texts: string[] = [];
+  const places = new Map<string, number>();
   return {
     all,
     place: (value) => {
       const text = JSON.stringify(value);
-      const at = texts.indexOf(text);
-      if (at >= 0) return at;
-      texts.push(text);
-      return all.push(value) - 1;
+      const at = places.get(text) ?? all.push(value) - 1;
+      places.set(text, at);
+      return at;
     },
   };
 }

@@ -11,7 +11,7 @@ import { checkState, type HistoryState } from "./state.ts";
 
 /**
  * Saves a state as a folder of two files: `history.json`, its features, options, rows and time, which names
- * `history-DIGEST.safetensors`, its numbers (`F64`, `I32`) and words (`U8`), and that file's SHA-256.
+ * `history-DIGEST.safetensors`, its numbers (`F64`, `I32`) and words (`U8`), and that file's SHA-256 beside its own.
  *
  * An older state there is replaced, anything else is left alone. At every moment {@linkcode loadHistory} finds the old state
  * or the new one, whole.
@@ -48,7 +48,8 @@ export async function saveHistory(state: HistoryState, path: string): Promise<vo
   const file = `history-${sha256.slice(0, 16)}.safetensors`;
   const { form, rows, time } = state;
   const known = { gatehouse: "history", version: 1, history: JSON.parse(form), rows, time: finite(time), file, sha256 };
-  await writeFolder(path, { [file]: () => pieces, [stateFile]: `${JSON.stringify(known, undefined, 2)}\n` }, {
+  const text = JSON.stringify({ ...known, own: ownDigest(known) }, undefined, 2);
+  await writeFolder(path, { [file]: () => pieces, [stateFile]: `${text}\n` }, {
     owns: [stateFile, /^history-[0-9a-f]{16}\.safetensors$/],
     mark: { file: stateFile, text: '"gatehouse"' },
     action,
@@ -66,6 +67,13 @@ export function digestOf(state: HistoryState): string {
 function digestIn(pieces: Iterable<Uint8Array>): string {
   const hash = sha256Of();
   for (const piece of pieces) hash.update(piece);
+  return hash.digest();
+}
+
+/** Returns a SHA-256 of what `history.json` holds beside it, whatever its spaces. */
+function ownDigest(known: object): string {
+  const hash = sha256Of();
+  hash.update(new TextEncoder().encode(JSON.stringify(known)));
   return hash.digest();
 }
 
@@ -197,7 +205,14 @@ function parsed(text: string, name: string): Parsed {
   const wrong = (what: string) => new TypeError(`Cannot ${loading}\n  at ${name}: ${what}`);
   if (!isRecord(found) || found.gatehouse !== "history") throw wrong(`wanted a state, as saveHistory() writes it`);
   if (found.version !== 1) throw wrong(`found version ${kindOf(found.version)}, wanted 1`);
-  const { history, rows, time, file, sha256 } = found;
+  const { own, ...known } = found;
+  const digest = ownDigest(known);
+  if (own !== undefined && own !== digest) { // files of older versions have none
+    throw new RangeError(
+      `Cannot ${loading}\n  at ${name}: found SHA-256 ${digest}, wanted ${kindOf(own)} as it states`,
+    );
+  }
+  const { history, rows, time, file, sha256 } = known;
   const right = isRecord(history) && Number.isSafeInteger(rows) && (time === null || Number.isFinite(time)) &&
     typeof file === "string" && /^history-[0-9a-f]{16}\.safetensors$/.test(file) && typeof sha256 === "string";
   if (right) return { history, rows: rows as number, time: time as number | null, file, sha256 };
