@@ -178,8 +178,8 @@ function beginning(
     try {
       const { model, past } = await loaded(path, engine);
       const fresh = served(name, version, model, limits, counts, { isOwn: true, past });
-      await fresh.warm().catch((error) => {
-        model.dispose();
+      await fresh.warm().catch(async (error) => {
+        await fresh.end();
         throw error;
       });
       void current.get(name)?.end();

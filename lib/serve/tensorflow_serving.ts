@@ -105,8 +105,9 @@ function outputsIn(
 function columnsOfRows(instances: unknown, inputs: readonly Input[]): ReadonlyMap<string, AskedColumn> {
   if (!Array.isArray(instances)) throw misread("/instances", `wanted a list of rows, found ${kindOf(instances)}`);
   const names = inputs.map(({ name }) => name);
-  const inherited = names.map((name) => name in Object.prototype); // every object has them
-  const columns = inputs.map(() => Array<unknown>(instances.length));
+  const columns = inputs.map(() => Array<unknown>(instances.length).fill(null));
+  let keys: readonly string[] = []; // those of the row before: most often all rows have the same
+  let places: readonly number[] = [];
   for (let at = 0; at < instances.length; at++) {
     const row: unknown = instances[at];
     if (!isRecord(row)) {
@@ -116,18 +117,17 @@ function columnsOfRows(instances: unknown, inputs: readonly Input[]): ReadonlyMa
       columns[0][at] = row;
       continue;
     }
-    let found = 0;
-    for (let place = 0; place < names.length; place++) {
-      const name = names[place];
-      const value = inherited[place] && !Object.hasOwn(row, name) ? undefined : row[name];
-      if (value !== undefined) found++; // which JSON has no word for
-      columns[place][at] = value ?? null;
+    const [given, values] = [Object.keys(row), Object.values(row)];
+    if (given.length !== keys.length || given.some((key, place) => key !== keys[place])) {
+      [keys, places] = [given, given.map((key) => names.indexOf(key))];
+      const strange = places.indexOf(-1);
+      if (strange >= 0) {
+        const name = given[strange];
+        const found = `the model has no input ${quoted(name)}${advice(name, names)}`;
+        throw misread(`/instances/${at}${pointerStep(name)}`, found);
+      }
     }
-    const given = Object.keys(row);
-    if (given.length === found) continue;
-    const name = given.find((name) => !names.includes(name))!;
-    const near = advice(name, names);
-    throw misread(`/instances/${at}${pointerStep(name)}`, `the model has no input ${quoted(name)}${near}`);
+    for (let place = 0; place < places.length; place++) columns[places[place]][at] = values[place];
   }
   return new Map(names.map((name, place) => [name, {
     values: columns[place],
