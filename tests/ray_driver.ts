@@ -36,8 +36,8 @@ const open = await start(1);
  * Trains as a job says, by its files alone, on so many workers, which are lists of lanes here: each runs its graphs on its
  * own rows, and the sums of all are added in their order.
  */
-export async function driven(folder: string, storage: string, workers: number): Promise<Driven> {
-  const training = await begun(folder, storage);
+export async function driven(opened: Opened, workers: number): Promise<Driven> {
+  const training = await begun(opened);
   const { job } = training;
   const steps: Stepped[] = [];
   for (let epoch = 1; steps.length < job.steps; epoch++) {
@@ -48,41 +48,64 @@ export async function driven(folder: string, storage: string, workers: number): 
       steps.push(stepped(training, { lanes, workers, epoch, step: steps.length + 1 }));
     }
   }
-  return { steps, parameters: parametersOf(training), judged: await judged(training, storage) };
+  return { steps, parameters: parametersOf(training), judged: judged(training) };
 }
 
-/** A training that goes on. */
-interface Training {
+/** A job whose files are read: trainings of it begin there. */
+export interface Opened {
+  readonly folder: string;
   readonly job: Job;
   readonly arrays: Readonly<Tensors>;
   readonly runs: Readonly<Record<keyof Job["graphs"], Run>>;
-  readonly groups: readonly Record<string, Tensor["data"]>[];
+  readonly runOf: (graph: JobGraph) => Promise<Run>;
+  readonly groups: readonly Groups[];
+  readonly judged: readonly Groups[];
+}
+
+/** The numbers of a row group by column. */
+type Groups = Readonly<Record<string, Tensor["data"]>>;
+
+/** Reads the files of a job. */
+export async function openedJob(folder: string, storage: string): Promise<Opened> {
+  const job: Job = JSON.parse(await Deno.readTextFile(`${folder}/job.json`));
+  const { tensors: arrays } = decodeSafetensors(await Deno.readFile(`${folder}/arrays.safetensors`));
+  const known = new Map<string, Run>();
+  const runOf = async ({ path }: JobGraph) => {
+    const run = known.get(path) ?? runner(await Deno.readFile(`${folder}/${path}`));
+    known.set(path, run);
+    return run;
+  };
+  const runs = Object.fromEntries(
+    await Promise.all(Object.entries(job.graphs).map(async ([name, graph]) => [name, await runOf(graph)])),
+  );
+  const data = `${storage}/${job.data.folder}`;
+  const groups = await groupsIn(job, job.data.train, data);
+  return { folder, job, arrays, runs, runOf, groups, judged: await groupsIn(job, job.data.validation!, data) };
+}
+
+/** A training that goes on. */
+interface Training extends Opened {
   readonly tables: ReadonlyMap<string, Held>;
   readonly weighing: Weighing;
   readonly slots: Map<string, Float32Array>;
   flat: Float32Array;
 }
 
-async function begun(folder: string, storage: string): Promise<Training> {
-  const job: Job = JSON.parse(await Deno.readTextFile(`${folder}/job.json`));
-  const { tensors: arrays } = decodeSafetensors(await Deno.readFile(`${folder}/arrays.safetensors`));
-  const run = async ({ path }: JobGraph) => runner(await Deno.readFile(`${folder}/${path}`));
-  const runs = Object.fromEntries(
-    await Promise.all(Object.entries(job.graphs).map(async ([name, graph]) => [name, await run(graph)])),
-  );
+async function begun(opened: Opened): Promise<Training> {
+  const { folder, job, arrays, runOf } = opened;
   const tables = new Map<string, Held>();
   for (const table of job.tables) {
     const vectors = await firstVectorsIn(folder, table);
     const state = new Float32Array(table.rows * table.state).fill(table.initial);
-    tables.set(table.path, { table, vectors, state, run: table.update === null ? undefined : await run(table.update) });
+    const run = table.update === null ? undefined : await runOf(table.update);
+    tables.set(table.path, { table, vectors, state, run });
   }
   const slots = new Map(job.slots.map((slot) => {
     const first = "first" in slot ? new Float32Array(job.parameters.size).fill(slot.first) : arrays[slot.tensor].data;
     return [slot.name, Float32Array.from(first)];
   }));
-  const groups = await groupsIn(job, job.data.train, `${storage}/${job.data.folder}`);
   const flat = Float32Array.from(arrays[job.parameters.tensor].data);
-  return { job, arrays, runs, groups, tables, weighing: await weighed(job, run), slots, flat };
+  return { ...opened, tables, weighing: await weighed(job, runOf), slots, flat };
 }
 
 /** A step: the rows of each lane, and its place. */
@@ -215,8 +238,7 @@ function updated(training: Training, sums: Sums, scalar: (name: string) => numbe
 }
 
 /** Returns the losses of the validation, group by group, each a mean over all rows. */
-async function judged({ job, runs, tables, flat }: Training, storage: string): Promise<Driven["judged"]> {
-  const groups = await groupsIn(job, job.data.validation!, `${storage}/${job.data.folder}`);
+function judged({ job, runs, tables, flat, judged: groups }: Training): Driven["judged"] {
   const sums = Object.fromEntries(Object.keys(job.tasks).map((task) => [task, { loss: 0, weight: 0 }]));
   groups.forEach((_, group) => {
     const rows = Array.from({ length: job.data.validation!.groups[group].rows }, (_, row) => [group, row] as const);
@@ -338,7 +360,7 @@ function noiseOf({ noise, seed }: Job, rows: number, step: number): Tensors {
 /** Returns the inputs of some lanes' rows together, each lane's from a row of the whole batch on. */
 function batch(
   job: Job,
-  groups: readonly Record<string, Tensor["data"]>[],
+  groups: readonly Groups[],
   noise: Readonly<Tensors>,
   lanes: readonly (readonly [rows: readonly Place[], first: number])[],
 ): { readonly inputs: Tensors; readonly count: number } {

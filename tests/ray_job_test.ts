@@ -3,7 +3,7 @@ import { compile, evaluate, type Rows, type Spec, train, type TrainOptions } fro
 import { onnx } from "../lib/onnx.ts";
 import { writeJob } from "../lib/ray/job.ts";
 import { inGroups } from "./coded_rows.ts";
-import { type Driven, driven, type Stepped } from "./ray_driver.ts";
+import { type Driven, driven, openedJob, type Stepped } from "./ray_driver.ts";
 import { laws } from "./ray_laws.ts";
 import { withTemp } from "./temp.ts";
 
@@ -30,13 +30,12 @@ async function compared(spec: Spec, data: Rows, options: TrainOptions, steps = 2
       const folders = { job: `${dir}/job-${lanes}`, storage: `${dir}/storage-${lanes}` };
       const more = { seed: 5, lanes, groupRows: 50, window: 120, validation: data };
       await writeJob(spec, data, { ...given, ...more } as never, folders);
-      return folders;
+      return await openedJob(folders.job, folders.storage);
     };
-    const one = await job(1);
-    const alone = await driven(one.job, one.storage, 1);
+    const alone = await driven(await job(1), 1);
     const four = await job(4);
     const split = [];
-    for (const workers of [1, 2, 4]) split.push(await driven(four.job, four.storage, workers));
+    for (const workers of [1, 2, 4]) split.push(await driven(four, workers));
     return { wanted, alone, split };
   });
 }
