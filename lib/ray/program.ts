@@ -317,7 +317,7 @@ from typing import Any
 
 import ray
 from ray.actor import ActorHandle
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 
 from .checkpoints import Files, newest_checkpoint, write_checkpoint, write_model
 from .cluster import check_cpus, check_nodes, check_ray, lacking, shared_folder
@@ -329,7 +329,9 @@ from .sums import Adder
 from .worker import Place, Worker
 
 SECONDS_OF_A_CALL = 0.5  # steps are asked for in calls of about this length
+WORKERS_OF_AN_ADDER = 4  # of so many one adder adds all; of more, several add a slice each
 MOST_LOSSES = 10  # without a new checkpoint between them
+MOST_SHORT = 2  # the same, of processes that Ray ends for lack of memory
 
 
 def say(record: dict[str, Any]) -> None:
@@ -369,7 +371,8 @@ class Run:
     transport: str
     step: int = 0
     workers: int = 0
-    losses: int = 0
+    losses: int = 0  # since the last checkpoint, and those of them for lack of memory
+    short: int = 0
     saved_at: float = field(default_factory=time.monotonic)
     said_at: float = 0.0
     began: float = field(default_factory=time.monotonic)
@@ -409,8 +412,12 @@ def check(options: argparse.Namespace) -> None:
     check_ray()
     check_cpus(options.workers, options.cpus, None)
     found = check_nodes(Path(options.storage).resolve(), options.patience)
-    if ray.cluster_resources().get("CPU", 0) < options.workers * options.cpus:
-        raise lacking(options.workers, options.cpus, 0, "workers")
+    wanted, patience = options.workers * options.cpus, min(options.patience, 20)
+    end = time.monotonic() + patience
+    while ray.cluster_resources().get("CPU", 0) < wanted:
+        if time.monotonic() > end:
+            raise lacking(options.workers, options.cpus, patience, "workers")
+        time.sleep(0.5)
     say({"checked": found})
 
 
@@ -436,38 +443,35 @@ def _attempt(run: Run) -> bool:
         while run.step < run.job.steps:
             _advance(run, team)
         return True
-    except (Lost, RayActorError) as error:
-        _lost(run, error)
-        return False
-    except RayTaskError as error:
-        if isinstance(error.cause, Refusal):
-            raise error.cause from error
-        if not isinstance(error.cause, (Lost, RayError)):
+    except (Lost, RayError) as error:
+        cause = error.cause if isinstance(error, RayTaskError) else error
+        if isinstance(cause, Refusal):
+            raise cause from error
+        if not isinstance(cause, (Lost, RayError)):
             raise
-        _lost(run, error)
+        _lost(run, cause)
         return False
     finally:
         team.end()
 
 
-def _lost(run: Run, error: Exception) -> None:
+def _lost(run: Run, cause: Exception) -> None:
     """Says that an actor was lost; refuses to go on if that happens again and again without a new checkpoint."""
     run.losses += 1
-    peak = f"{run.peak / 2**20:.0f} MiB"
-    say({"event": "worker lost", "step": run.step, "losses": run.losses, "peak": run.peak, "cause": _first_line(error)})
-    if run.losses > MOST_LOSSES:
-        raise Refusal(
-            f"Cannot train: workers were lost {run.losses} times without a new checkpoint between them",
-            f"after step {run.step}, {_first_line(error)}; a worker took at most {peak} of memory",
-            "if nodes are out of memory: give a smaller window or batch, more shards, or fewer workers on a node; "
-            "else write checkpoints more often",
-        ) from error
-
-
-def _first_line(error: Exception) -> str:
-    cause = error.cause if isinstance(error, RayTaskError) and error.cause is not None else error
+    run.short += isinstance(cause, OutOfMemoryError)
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
-    return f"{type(cause).__name__}: {lines[0] if lines else ''}"
+    text = f"{type(cause).__name__}: {lines[0] if lines else ''}"
+    say({"event": "worker lost", "step": run.step, "losses": run.losses, "peak": run.peak, "cause": text})
+    if run.losses <= MOST_LOSSES and run.short <= MOST_SHORT:
+        return
+    what = "a node ran out of memory" if run.short > MOST_SHORT else "workers were lost"
+    times = run.short if run.short > MOST_SHORT else run.losses
+    raise Refusal(
+        f"Cannot train: {what} {times} times without a new checkpoint between them",
+        f"after step {run.step}, {text}; a worker took at most {run.peak / 2**20:.0f} MiB of memory",
+        "if nodes are out of memory: give a smaller window or batch, more shards, or fewer workers on a node; "
+        "else write checkpoints more often",
+    ) from cause
 
 
 def _gather(run: Run, team: Team) -> None:
@@ -494,7 +498,7 @@ def _gather(run: Run, team: Team) -> None:
         team.shards.extend(shard.remote(folder, one, run.workers) for one in range(job.shards))
     if run.workers > 1 and run.transport == "objects":
         adder = ray.remote(num_cpus=0, **place)(Adder)
-        team.adders.extend(adder.remote(run.workers) for _ in range(min(run.workers, 4)))
+        team.adders.extend(adder.remote(run.workers) for _ in range(-(-run.workers // WORKERS_OF_AN_ADDER)))
 
 
 def _begin(run: Run, team: Team, checkpoint: str | None) -> None:
@@ -571,7 +575,7 @@ def _save(run: Run, team: Team) -> None:
 
     keep = int((job.raw.get("checkpoint") or {}).get("keep", 2))
     write_checkpoint(job, run.storage, run.step, job.rows_after(run.step), write, keep)
-    run.losses, run.saved_at = 0, time.monotonic()
+    run.losses, run.short, run.saved_at = 0, 0, time.monotonic()
 `,
   "gatehouse_job/errors.py":
     `"""What can go wrong: what the user is to change, and what a new start from the last checkpoint heals."""
@@ -1068,6 +1072,85 @@ def _determination(predictions: Doubles, labels: Doubles, weights: Doubles) -> f
 
 def _mean(values: Doubles, weights: Doubles) -> float:
     return float((values * weights).sum() / weights.sum()) if len(values) else float("nan")
+`,
+  "gatehouse_job/layout.py": `"""What is summed over workers, as one array."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .job import Job
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float32]
+
+_ROLES = ("gradient", "kept", "total", "loss", "auxiliary", "dropped")
+_SHARED = ("auxiliary", "dropped")
+
+
+class Layout:
+    """The places of what is summed over workers in one array: gradients, reports, and the weights of the next step."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        graph = job.graphs["gradients"]
+        self.outputs = [one for role in _ROLES for one in graph.named(role)]
+        self.places: dict[str, tuple[int, int]] = {}
+        end = 0
+        for output in self.outputs:
+            size = int(np.prod([int(length) for length in output.shape]))
+            self.places[output.name], end = (end, end + size), end + size
+        self.last = end
+        self.size = end + len(job.tasks)
+
+    def zeros(self) -> Floats:
+        """The sums of no run."""
+        return np.zeros(self.size, np.float32)
+
+    def add(self, sums: Floats, found: Mapping[str, Array], share: Floats, of_rows: float) -> None:
+        """Adds the outputs of a run, by its share in the weights of each task and in the rows."""
+        tasks = {f"loss/{task.name}": share[at] for at, task in enumerate(self.job.tasks)}
+        for output in self.outputs:
+            begin, end = self.places[output.name]
+            factor = tasks[output.name] if output.role == "loss" else of_rows if output.role in _SHARED else 1
+            value = found[output.name].reshape(-1)
+            sums[begin:end] += value if factor == 1 else value * np.float32(factor)
+
+    def put_weights(self, sums: Floats, weights: Floats) -> None:
+        """Puts this worker's weights of tasks in the next step."""
+        sums[self.last :] = weights
+
+    def weights(self, sums: Floats) -> Floats:
+        """The weights of tasks in the next step over all workers, [tasks]."""
+        return sums[self.last :].copy()
+
+    def _of(self, sums: Floats, role: str) -> dict[str, Floats]:
+        found = {}
+        for output in self.outputs:
+            if output.role == role:
+                begin, end = self.places[output.name]
+                found[output.name] = sums[begin:end].reshape([int(length) for length in output.shape])
+        return found
+
+    def inputs(self, sums: Floats) -> dict[str, Floats]:
+        """The inputs of the update: the gradient and the kept arrays over all workers."""
+        return {"gradient": next(iter(self._of(sums, "gradient").values())), **self._of(sums, "kept")}
+
+    def kept_zeros(self) -> dict[str, Floats]:
+        """The kept arrays as the gradients read them: of no batch before."""
+        return self._of(self.zeros(), "kept")
+
+    def reported(self, sums: Floats) -> dict[str, Any]:
+        """The numbers that a record reports."""
+
+        def numbers(role: str) -> dict[str, float]:
+            start = "" if role == "total" else f"{role}/"
+            return {name.removeprefix(start): float(value) for name, value in self._of(sums, role).items()}
+
+        total = next(iter(numbers("total").values()), 0.0)
+        return {role: numbers(role) for role in ("loss", "auxiliary", "dropped")} | {"total": total}
 `,
   "gatehouse_job/main.py":
     `"""The command line of the program: its last line of output is the model, or an error with what to do."""
@@ -2038,6 +2121,7 @@ from ray.actor import ActorHandle
 from .errors import Lost, Refusal
 from .graphs import Run, load_graph, number
 from .job import Job, Noise, read_job
+from .layout import Layout
 from .rows import Rows, ahead, check_groups, joined, lane_batches, read_group
 from .sums import AllReduce, alone, by_collective, by_objects
 from .tensors import read_tensors, write_tensors
@@ -2087,7 +2171,7 @@ class Worker:
         self.weighting = weighting_of(self.job)
         self.state: dict[str, Floats] = {}
         self.scalars = _scalars(self.job)
-        self.layout = _Layout(self.job)
+        self.layout = Layout(self.job)
         self.step = 0
         self.rows = 0
         self.batches: list[Iterator[Rows | None]] = []
@@ -2232,7 +2316,7 @@ class Worker:
         self.totals = layout.weights(sums)
         return {**record, "rows": self.rows}
 
-    def _first_totals(self, layout: "_Layout", now: Prepared) -> Floats:
+    def _first_totals(self, layout: Layout, now: Prepared) -> Floats:
         """The weights of tasks in the first step over all workers: summed at their place, so that bits are the same."""
         sums = layout.zeros()
         layout.put_weights(sums, now.weights.sum(axis=0, dtype=np.float32))
@@ -2363,73 +2447,6 @@ class Worker:
 _ALONE = ("parameters", "gradient", "vectors", "share", "carry")  # places from which one input comes
 _WEIGHTING = "weighting/"
 _SUMMED = ("loss", "weight", "auxiliary")
-
-
-class _Layout:
-    """The places of what is summed over workers in one array: gradients, reports, and the weights of the next step."""
-
-    def __init__(self, job: Job) -> None:
-        self.job = job
-        graph = job.graphs["gradients"]
-        self.outputs = [one for role in _ROLES for one in graph.named(role)]
-        self.places: dict[str, tuple[int, int]] = {}
-        end = 0
-        for output in self.outputs:
-            size = int(np.prod([int(length) for length in output.shape]))
-            self.places[output.name], end = (end, end + size), end + size
-        self.last = end
-        self.size = end + len(job.tasks)
-
-    def zeros(self) -> Floats:
-        """The sums of no run."""
-        return np.zeros(self.size, np.float32)
-
-    def add(self, sums: Floats, found: Mapping[str, Array], share: Floats, of_rows: float) -> None:
-        """Adds the outputs of a run, by its share in the weights of each task and in the rows."""
-        tasks = {f"loss/{task.name}": share[at] for at, task in enumerate(self.job.tasks)}
-        for output in self.outputs:
-            begin, end = self.places[output.name]
-            factor = tasks[output.name] if output.role == "loss" else of_rows if output.role in _SHARED else 1
-            value = found[output.name].reshape(-1)
-            sums[begin:end] += value if factor == 1 else value * np.float32(factor)
-
-    def put_weights(self, sums: Floats, weights: Floats) -> None:
-        """Puts this worker's weights of tasks in the next step."""
-        sums[self.last :] = weights
-
-    def weights(self, sums: Floats) -> Floats:
-        """The weights of tasks in the next step over all workers, [tasks]."""
-        return sums[self.last :].copy()
-
-    def _of(self, sums: Floats, role: str) -> dict[str, Floats]:
-        found = {}
-        for output in self.outputs:
-            if output.role == role:
-                begin, end = self.places[output.name]
-                found[output.name] = sums[begin:end].reshape([int(length) for length in output.shape])
-        return found
-
-    def inputs(self, sums: Floats) -> dict[str, Floats]:
-        """The inputs of the update: the gradient and the kept arrays over all workers."""
-        return {"gradient": next(iter(self._of(sums, "gradient").values())), **self._of(sums, "kept")}
-
-    def kept_zeros(self) -> dict[str, Floats]:
-        """The kept arrays as the gradients read them: of no batch before."""
-        return self._of(self.zeros(), "kept")
-
-    def reported(self, sums: Floats) -> dict[str, Any]:
-        """The numbers that a record reports."""
-
-        def numbers(role: str) -> dict[str, float]:
-            start = "" if role == "total" else f"{role}/"
-            return {name.removeprefix(start): float(value) for name, value in self._of(sums, role).items()}
-
-        total = next(iter(numbers("total").values()), 0.0)
-        return {role: numbers(role) for role in ("loss", "auxiliary", "dropped")} | {"total": total}
-
-
-_ROLES = ("gradient", "kept", "total", "loss", "auxiliary", "dropped")
-_SHARED = ("auxiliary", "dropped")
 
 
 def _raised(error: ray.exceptions.RayError) -> Exception:

@@ -9,14 +9,15 @@ const wanted = Deno.args.length > 0 ? Deno.args : ["test_pieces", "test_jobs", "
 const python = await pythonOf("out/ray/venv", ["--require-hashes", "--requirement", "tests/ray/requirements.txt"]);
 if (python === undefined) Deno.exit(0);
 
-const config = ["--config", "tests/ray/pyproject.toml"];
+const config = ["--quiet", "--no-cache", "--config", "tests/ray/pyproject.toml"];
+const typed = ["--cache-dir", "out/ray/mypy", "--config-file", "tests/ray/pyproject.toml"];
 const jobs = "out/ray/jobs";
 await Deno.remove(jobs, { recursive: true }).catch(() => {});
 for (
   const [program, ...args] of [
-    [python, "-m", "ruff", "check", "--quiet", ...config, "lib/ray", "tests/ray"],
-    [python, "-m", "ruff", "format", "--quiet", "--check", ...config, "lib/ray", "tests/ray"],
-    [python, "-m", "mypy", "--config-file", "tests/ray/pyproject.toml", "lib/ray/program.py", "lib/ray/gatehouse_job"],
+    [python, "-m", "ruff", "check", ...config, "lib/ray", "tests/ray"],
+    [python, "-m", "ruff", "format", "--check", ...config, "lib/ray", "tests/ray"],
+    [python, "-m", "mypy", ...typed, "lib/ray/program.py", "lib/ray/gatehouse_job"],
     [Deno.execPath(), "run", "--quiet", "--no-prompt", "-R", `-W=out`, "--allow-ffi", "tests/ray/jobs.ts", jobs],
   ]
 ) {
@@ -24,10 +25,10 @@ for (
   if ("failed" in found) throw new Error(`${args.join(" ")} failed:\n${found.failed}`);
 }
 
+const env = { PYTHONPATH: "lib/ray:tests/ray", GATEHOUSE_JOBS: jobs, RAY_USAGE_STATS_ENABLED: "0" };
 const { code, stderr } = await new Deno.Command(python, {
-  args: ["-m", "unittest", "--verbose", ...wanted],
-  cwd: "tests/ray",
-  env: { PYTHONPATH: "../../lib/ray", GATEHOUSE_JOBS: `../../${jobs}`, RAY_USAGE_STATS_ENABLED: "0" },
+  args: ["-B", "-m", "unittest", "--verbose", ...wanted], // -B: no caches beside what is published
+  env,
   stdout: "inherit",
   stderr: "piped",
 }).output();

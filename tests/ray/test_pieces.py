@@ -1,11 +1,16 @@
 """The pieces of the program, each against its rule: no cluster is started."""
 
+import argparse
+import contextlib
+import io
+import json
 import sys
 import tempfile
 import unittest
 from pathlib import Path
 
 import numpy as np
+from gatehouse_job import driver
 from gatehouse_job.errors import Refusal
 from gatehouse_job.job import read_job
 from gatehouse_job.judging import auc
@@ -14,6 +19,7 @@ from gatehouse_job.tensors import read_tensors, write_tensors
 from gatehouse_job.threefry import drawn, drawn_at, key_of, permutation, words_of
 from gatehouse_job.worker import Place, Worker
 from made_job import Made, columns_of, write_job
+from ray.exceptions import OutOfMemoryError
 
 sys.path.append(str(Path(__file__).parent.parent))
 
@@ -125,6 +131,20 @@ class Pieces(unittest.TestCase):
         self.assertIn("at step 4 the loss of task 'a' is inf", caught.exception.message)
         self.assertIn("the step was not taken", caught.exception.remedy)
         np.testing.assert_array_equal(worker.state["parameters"], before)
+
+    def test_out_of_memory(self) -> None:
+        """A process that is ended for lack of memory again and again is an error with the peak and the remedy."""
+        write_job(Made(), self.folder / "job", self.folder)
+        run = driver.Run(read_job(self.folder / "job"), self.folder, argparse.Namespace(), "objects", peak=3 * 2**20)
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            for _ in range(driver.MOST_SHORT):
+                driver._lost(run, OutOfMemoryError("the node has 99% of its memory in use"))
+            with self.assertRaises(Refusal) as caught:
+                driver._lost(run, OutOfMemoryError("the node has 99% of its memory in use"))
+        self.assertEqual(json.loads(output.getvalue().splitlines()[0])["event"], "worker lost")
+        self.assertIn("a node ran out of memory 3 times", caught.exception.message)
+        self.assertIn("a worker took at most 3 MiB", caught.exception.where)
+        self.assertIn("smaller window", caught.exception.remedy)
 
     def test_unreadable_job(self) -> None:
         """A job that is not there, damaged or of another version is an error that says so."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import ray
 from ray.actor import ActorHandle
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 
 from .checkpoints import Files, newest_checkpoint, write_checkpoint, write_model
 from .cluster import check_cpus, check_nodes, check_ray, lacking, shared_folder
@@ -24,7 +24,9 @@ from .sums import Adder
 from .worker import Place, Worker
 
 SECONDS_OF_A_CALL = 0.5  # steps are asked for in calls of about this length
+WORKERS_OF_AN_ADDER = 4  # of so many one adder adds all; of more, several add a slice each
 MOST_LOSSES = 10  # without a new checkpoint between them
+MOST_SHORT = 2  # the same, of processes that Ray ends for lack of memory
 
 
 def say(record: dict[str, Any]) -> None:
@@ -64,7 +66,8 @@ class Run:
     transport: str
     step: int = 0
     workers: int = 0
-    losses: int = 0
+    losses: int = 0  # since the last checkpoint, and those of them for lack of memory
+    short: int = 0
     saved_at: float = field(default_factory=time.monotonic)
     said_at: float = 0.0
     began: float = field(default_factory=time.monotonic)
@@ -104,8 +107,12 @@ def check(options: argparse.Namespace) -> None:
     check_ray()
     check_cpus(options.workers, options.cpus, None)
     found = check_nodes(Path(options.storage).resolve(), options.patience)
-    if ray.cluster_resources().get("CPU", 0) < options.workers * options.cpus:
-        raise lacking(options.workers, options.cpus, 0, "workers")
+    wanted, patience = options.workers * options.cpus, min(options.patience, 20)
+    end = time.monotonic() + patience
+    while ray.cluster_resources().get("CPU", 0) < wanted:
+        if time.monotonic() > end:
+            raise lacking(options.workers, options.cpus, patience, "workers")
+        time.sleep(0.5)
     say({"checked": found})
 
 
@@ -131,38 +138,35 @@ def _attempt(run: Run) -> bool:
         while run.step < run.job.steps:
             _advance(run, team)
         return True
-    except (Lost, RayActorError) as error:
-        _lost(run, error)
-        return False
-    except RayTaskError as error:
-        if isinstance(error.cause, Refusal):
-            raise error.cause from error
-        if not isinstance(error.cause, (Lost, RayError)):
+    except (Lost, RayError) as error:
+        cause = error.cause if isinstance(error, RayTaskError) else error
+        if isinstance(cause, Refusal):
+            raise cause from error
+        if not isinstance(cause, (Lost, RayError)):
             raise
-        _lost(run, error)
+        _lost(run, cause)
         return False
     finally:
         team.end()
 
 
-def _lost(run: Run, error: Exception) -> None:
+def _lost(run: Run, cause: Exception) -> None:
     """Says that an actor was lost; refuses to go on if that happens again and again without a new checkpoint."""
     run.losses += 1
-    peak = f"{run.peak / 2**20:.0f} MiB"
-    say({"event": "worker lost", "step": run.step, "losses": run.losses, "peak": run.peak, "cause": _first_line(error)})
-    if run.losses > MOST_LOSSES:
-        raise Refusal(
-            f"Cannot train: workers were lost {run.losses} times without a new checkpoint between them",
-            f"after step {run.step}, {_first_line(error)}; a worker took at most {peak} of memory",
-            "if nodes are out of memory: give a smaller window or batch, more shards, or fewer workers on a node; "
-            "else write checkpoints more often",
-        ) from error
-
-
-def _first_line(error: Exception) -> str:
-    cause = error.cause if isinstance(error, RayTaskError) and error.cause is not None else error
+    run.short += isinstance(cause, OutOfMemoryError)
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
-    return f"{type(cause).__name__}: {lines[0] if lines else ''}"
+    text = f"{type(cause).__name__}: {lines[0] if lines else ''}"
+    say({"event": "worker lost", "step": run.step, "losses": run.losses, "peak": run.peak, "cause": text})
+    if run.losses <= MOST_LOSSES and run.short <= MOST_SHORT:
+        return
+    what = "a node ran out of memory" if run.short > MOST_SHORT else "workers were lost"
+    times = run.short if run.short > MOST_SHORT else run.losses
+    raise Refusal(
+        f"Cannot train: {what} {times} times without a new checkpoint between them",
+        f"after step {run.step}, {text}; a worker took at most {run.peak / 2**20:.0f} MiB of memory",
+        "if nodes are out of memory: give a smaller window or batch, more shards, or fewer workers on a node; "
+        "else write checkpoints more often",
+    ) from cause
 
 
 def _gather(run: Run, team: Team) -> None:
@@ -189,7 +193,7 @@ def _gather(run: Run, team: Team) -> None:
         team.shards.extend(shard.remote(folder, one, run.workers) for one in range(job.shards))
     if run.workers > 1 and run.transport == "objects":
         adder = ray.remote(num_cpus=0, **place)(Adder)
-        team.adders.extend(adder.remote(run.workers) for _ in range(min(run.workers, 4)))
+        team.adders.extend(adder.remote(run.workers) for _ in range(-(-run.workers // WORKERS_OF_AN_ADDER)))
 
 
 def _begin(run: Run, team: Team, checkpoint: str | None) -> None:
@@ -266,4 +270,4 @@ def _save(run: Run, team: Team) -> None:
 
     keep = int((job.raw.get("checkpoint") or {}).get("keep", 2))
     write_checkpoint(job, run.storage, run.step, job.rows_after(run.step), write, keep)
-    run.losses, run.saved_at = 0, time.monotonic()
+    run.losses, run.short, run.saved_at = 0, 0, time.monotonic()

@@ -14,6 +14,7 @@ from ray.actor import ActorHandle
 from .errors import Lost, Refusal
 from .graphs import Run, load_graph, number
 from .job import Job, Noise, read_job
+from .layout import Layout
 from .rows import Rows, ahead, check_groups, joined, lane_batches, read_group
 from .sums import AllReduce, alone, by_collective, by_objects
 from .tensors import read_tensors, write_tensors
@@ -63,7 +64,7 @@ class Worker:
         self.weighting = weighting_of(self.job)
         self.state: dict[str, Floats] = {}
         self.scalars = _scalars(self.job)
-        self.layout = _Layout(self.job)
+        self.layout = Layout(self.job)
         self.step = 0
         self.rows = 0
         self.batches: list[Iterator[Rows | None]] = []
@@ -208,7 +209,7 @@ class Worker:
         self.totals = layout.weights(sums)
         return {**record, "rows": self.rows}
 
-    def _first_totals(self, layout: "_Layout", now: Prepared) -> Floats:
+    def _first_totals(self, layout: Layout, now: Prepared) -> Floats:
         """The weights of tasks in the first step over all workers: summed at their place, so that bits are the same."""
         sums = layout.zeros()
         layout.put_weights(sums, now.weights.sum(axis=0, dtype=np.float32))
@@ -339,73 +340,6 @@ class Worker:
 _ALONE = ("parameters", "gradient", "vectors", "share", "carry")  # places from which one input comes
 _WEIGHTING = "weighting/"
 _SUMMED = ("loss", "weight", "auxiliary")
-
-
-class _Layout:
-    """The places of what is summed over workers in one array: gradients, reports, and the weights of the next step."""
-
-    def __init__(self, job: Job) -> None:
-        self.job = job
-        graph = job.graphs["gradients"]
-        self.outputs = [one for role in _ROLES for one in graph.named(role)]
-        self.places: dict[str, tuple[int, int]] = {}
-        end = 0
-        for output in self.outputs:
-            size = int(np.prod([int(length) for length in output.shape]))
-            self.places[output.name], end = (end, end + size), end + size
-        self.last = end
-        self.size = end + len(job.tasks)
-
-    def zeros(self) -> Floats:
-        """The sums of no run."""
-        return np.zeros(self.size, np.float32)
-
-    def add(self, sums: Floats, found: Mapping[str, Array], share: Floats, of_rows: float) -> None:
-        """Adds the outputs of a run, by its share in the weights of each task and in the rows."""
-        tasks = {f"loss/{task.name}": share[at] for at, task in enumerate(self.job.tasks)}
-        for output in self.outputs:
-            begin, end = self.places[output.name]
-            factor = tasks[output.name] if output.role == "loss" else of_rows if output.role in _SHARED else 1
-            value = found[output.name].reshape(-1)
-            sums[begin:end] += value if factor == 1 else value * np.float32(factor)
-
-    def put_weights(self, sums: Floats, weights: Floats) -> None:
-        """Puts this worker's weights of tasks in the next step."""
-        sums[self.last :] = weights
-
-    def weights(self, sums: Floats) -> Floats:
-        """The weights of tasks in the next step over all workers, [tasks]."""
-        return sums[self.last :].copy()
-
-    def _of(self, sums: Floats, role: str) -> dict[str, Floats]:
-        found = {}
-        for output in self.outputs:
-            if output.role == role:
-                begin, end = self.places[output.name]
-                found[output.name] = sums[begin:end].reshape([int(length) for length in output.shape])
-        return found
-
-    def inputs(self, sums: Floats) -> dict[str, Floats]:
-        """The inputs of the update: the gradient and the kept arrays over all workers."""
-        return {"gradient": next(iter(self._of(sums, "gradient").values())), **self._of(sums, "kept")}
-
-    def kept_zeros(self) -> dict[str, Floats]:
-        """The kept arrays as the gradients read them: of no batch before."""
-        return self._of(self.zeros(), "kept")
-
-    def reported(self, sums: Floats) -> dict[str, Any]:
-        """The numbers that a record reports."""
-
-        def numbers(role: str) -> dict[str, float]:
-            start = "" if role == "total" else f"{role}/"
-            return {name.removeprefix(start): float(value) for name, value in self._of(sums, role).items()}
-
-        total = next(iter(numbers("total").values()), 0.0)
-        return {role: numbers(role) for role in ("loss", "auxiliary", "dropped")} | {"total": total}
-
-
-_ROLES = ("gradient", "kept", "total", "loss", "auxiliary", "dropped")
-_SHARED = ("auxiliary", "dropped")
 
 
 def _raised(error: ray.exceptions.RayError) -> Exception:
