@@ -41,13 +41,16 @@ export async function localRay(cpus: number, say: (text: string) => void, signal
   const end = () => {
     if (!status.ended) child.kill("SIGTERM");
   };
+  const terminated = () => Deno.exit(143);
   globalThis.addEventListener("unload", end); // the second Ctrl-C ends this program at once
+  Deno.addSignalListener("SIGTERM", terminated);
   const stop = async () => {
     end();
     const timer = setTimeout(() => status.ended || child.kill("SIGKILL"), 30_000);
     await ended;
     clearTimeout(timer);
     globalThis.removeEventListener("unload", end);
+    Deno.removeSignalListener("SIGTERM", terminated);
     await Promise.all(texts);
   };
   const cluster = { address: `http://127.0.0.1:${dashboard}`, token };

@@ -1,10 +1,20 @@
-/** A model of Census-Income, trained on a Ray cluster: one that is there, or one that is started on this machine. */
-import { adam, evaluate, load, progressBar } from "@gatehouse/gatehouse";
+/** A model of Census-Income, or a recommender, trained on a Ray cluster: one that is there, or one that is started here. */
+import { adam, evaluate, load, progressBar, type Rows, type Spec } from "@gatehouse/gatehouse";
 import { census } from "@gatehouse/gatehouse/datasets";
-import { attach, type Cluster, type RayEvent, type RayRun, trainOnRay } from "@gatehouse/gatehouse/ray";
-import { names, tableOf } from "./census_models.ts";
+import {
+  attach,
+  type Cluster,
+  type JobOptions,
+  type RayEvent,
+  type RayRun,
+  trainOnRay,
+} from "@gatehouse/gatehouse/ray";
+import { tableOf } from "./census_models.ts";
 import { commandLine, type Context, run, type Values } from "./cli.ts";
 import { engineOf } from "./engine.ts";
+import { prepare } from "./kuairand/inputs.ts";
+import { readLog, readTables } from "./kuairand/log.ts";
+import { specOf, trainingOf } from "./kuairand/models.ts";
 import { localRay } from "./local_ray.ts";
 
 const own = {
@@ -14,15 +24,20 @@ const own = {
   workers: { kind: "number", help: "the workers that share a step's rows", default: 2, from: 1, whole: true },
   storage: {
     kind: "path",
-    help: "a folder that this machine and the cluster's see: rows, checkpoints, and at the end the model",
-    default: "out/ray/census",
+    help: "a folder that this machine and the cluster's see, for rows, checkpoints and the model; default out/ray/DATA",
   },
   mounted: { kind: "path", help: "the path of that folder on the cluster's machines, where it is another" },
-  model: { kind: "choice", help: "what is trained", of: names, default: "mmoe" },
-  epochs: { kind: "number", help: "passes over the training rows", default: 5, from: 1, whole: true },
-  batch: { kind: "number", help: "rows of a step, of all workers", default: 1024, from: 1, whole: true },
+  on: { kind: "choice", help: "what it learns", of: ["census", "kuairand"], default: "census" },
+  model: { kind: "choice", help: "what is trained", of: ["logistic", "shared-bottom", "mmoe", "ple"], default: "mmoe" },
+  epochs: { kind: "number", help: "passes over the training rows; default 5, 1 on kuairand", from: 1, whole: true },
+  batch: {
+    kind: "number",
+    help: "rows of a step, of all workers; default 1024, 512 on kuairand",
+    from: 1,
+    whole: true,
+  },
   rate: { kind: "number", help: "learning rate of Adam", default: 0.001, from: 1e-9 },
-  data: { kind: "path", help: "the folder of Census-Income; else GATEHOUSE_DATA, else ./data" },
+  data: { kind: "path", help: "the folder of the data; else GATEHOUSE_DATA, else ./data" },
   unverified: { kind: "flag", help: "read files that are not the official ones, such as those of examples/sample" },
   continue: { kind: "flag", help: "go on from the newest checkpoint in the storage" },
   leave: { kind: "flag", help: "Ctrl-C leaves the job running on the cluster; --attach listens to it again" },
@@ -30,7 +45,12 @@ const own = {
   json: { kind: "flag", help: "records of steps as one JSON object a line on standard output, the last the model's" },
 } as const;
 
-const command = commandLine("ray", "Trains a model of Census-Income on a Ray cluster.", own, "--local --workers 2");
+const command = commandLine(
+  "ray",
+  "Trains a model of Census-Income, or a recommender on KuaiRand-Pure, on a Ray cluster.",
+  own,
+  "--local --workers 2",
+);
 
 await run(command, async (options, context) => {
   const local = options.local ? await localRay(options.workers + 1, context.say, context.signal) : undefined;
@@ -43,27 +63,23 @@ await run(command, async (options, context) => {
 
 /** Trains a model on a cluster, or listens to its training, and judges it. */
 async function trained(options: Values<typeof own>, cluster: Cluster, { say, record, signal }: Context): Promise<void> {
-  const { group, folder, verify } = { group: 1 as const, folder: options.data, verify: !options.unverified };
   const engine = await engineOf(options.engine);
-  const { train, validation, test, features } = await census({ group, folder, verify, signal });
-  const { mounted, storage: here } = options;
-  const storage = mounted === undefined ? here : { cluster: mounted, here };
+  const { spec, train, validation, test, how } = await lessons[options.on](options, signal);
+  const here = options.storage ?? `out/ray/${options.on}`;
+  const storage = options.mounted === undefined ? here : { cluster: options.mounted, here };
   const report = (event: RayEvent) => say(JSON.stringify(event));
   const listening = { cluster, storage, signal, report, onAbort: options.leave ? "leave" : "stop" } as const;
   if (options.attach === undefined) say(`Sending ${train.count} rows and the job to ${cluster.address}`);
-  const ray: RayRun = options.attach !== undefined
-    ? await attach(options.attach, listening)
-    : await trainOnRay(tableOf(features, Object.keys(train.labels!))[options.model], {
-      ...{ ...listening, name: options.model, data: train, validation, workers: options.workers },
-      ...{ epochs: options.epochs, batch: options.batch, optimiser: adam(options.rate), seed: options.seed },
-      ...{ resume: options.continue },
-    });
+  const ray: RayRun = options.attach !== undefined ? await attach(options.attach, listening) : await trainOnRay(spec, {
+    ...{ ...listening, ...how, name: options.model, data: train, validation, workers: options.workers },
+    ...{ optimiser: adam(options.rate), seed: options.seed, resume: options.continue },
+  });
   say(`Job ${ray.id}`);
   const progress = progressBar(options.model);
   let rate = 0;
   try {
     for await (const at of ray) {
-      progress.update({ ...at, epochs: options.epochs });
+      progress.update({ ...at, epochs: how.epochs });
       rate = at.rate;
       record({ ...at });
     }
@@ -82,6 +98,32 @@ async function trained(options: Values<typeof own>, cluster: Cluster, { say, rec
   say(place === undefined ? `The model is in ${stored}, which is not reached from here` : `The model is in ${place}`);
   record({ model: String(place ?? stored) });
 }
+
+/** A model, the rows that it learns and is judged on, and the way in which it is trained. */
+interface Lesson {
+  readonly spec: Spec;
+  readonly train: Rows;
+  readonly validation: Rows;
+  readonly test: Rows;
+  readonly how: Pick<JobOptions, "epochs" | "batch" | "vectors">;
+}
+
+/** The lessons by the data that they are of. */
+const lessons: Readonly<
+  Record<"census" | "kuairand", (of: Values<typeof own>, signal: AbortSignal) => Promise<Lesson>>
+> = {
+  census: async ({ model, epochs = 5, batch = 1024, data: folder, unverified }, signal) => {
+    const { features, ...rows } = await census({ group: 1, folder, verify: !unverified, signal });
+    const spec = tableOf(features, Object.keys(rows.train.labels!))[model];
+    return { ...rows, spec, how: { epochs, batch } };
+  },
+  kuairand: async ({ model, epochs = 1, batch, data: folder, unverified }, signal) => {
+    const reading = { folder, verify: !unverified, signal };
+    const { features, ...rows } = prepare(await readLog(await readTables(reading), reading), "raw");
+    const { batch: usual, vectors } = trainingOf(model);
+    return { ...rows, spec: specOf(model, features), how: { epochs, batch: batch ?? usual, vectors } };
+  },
+};
 
 /**
  * Returns the cluster that options name.

@@ -119,6 +119,9 @@ try {
   await refuses("paper");
   await papers(folder);
   console.log("paper runs");
+  await helps("ray");
+  await refuses("ray");
+  console.log("ray answers");
   await refuses("serve");
   await serves();
   console.log("serve runs");

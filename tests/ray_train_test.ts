@@ -57,10 +57,10 @@ Deno.test("trainOnRay() has the cluster checked, writes the job to the storage, 
     assertEquals([job.batch, job.name], [16, "clicks"]);
     assertEquals([...Deno.readDirSync(`${dir}/run`)].map(({ name }) => name).sort(), ["data", "job"]);
     const before = (await Deno.stat(`${dir}/run/data`)).mtime;
-    const again = await trainOnRay(spec, { ...options, id: "again", resume: true });
+    const again = await trainOnRay(spec, { ...options, id: "again", resume: true, records: 2.5 });
     assertEquals((await Deno.stat(`${dir}/run/data`)).mtime, before);
     assertEquals(again.id, "again");
-    assert(commandsOf(fake).at(-1)!.includes("--resume"));
+    assert(commandsOf(fake).at(-1)!.includes("--resume --records 2.5 "));
     await assertRejects(() => trainOnRay(spec, { ...options, id: "again" }), Error, "the cluster has a job again");
   });
 });

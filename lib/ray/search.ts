@@ -1,13 +1,13 @@
 import { checkCount, checkRecord, checkText, checkWord, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
-import { sha256 } from "../files/sha256.ts";
 import { measuresOf } from "../heads/heads.ts";
 import type { Evaluation } from "../model/evaluation.ts";
 import type { Data } from "../model/pieces.ts";
 import { check } from "../spec/check.ts";
-import type { Spec, TaskSpec } from "../spec/spec.ts";
+import type { Spec } from "../spec/spec.ts";
 import type { Stopping } from "../train/stopping.ts";
+import { codingId } from "./job.ts";
 import { listenNames, type RayRun } from "./run.ts";
 import { type JobOptions, jobSettings } from "./settings.ts";
 import { clusterNames, type ClusterOptions, readied, type Ready } from "./submit.ts";
@@ -224,9 +224,6 @@ async function begun<Tasks extends string>(
   const folder = `trials/${at}`;
   const { here, cluster } = ready.places;
   const storage = { here: `${here}/${folder}`, cluster: `${cluster}/${folder}` };
-  const { input, tasks } = spec;
-  const heads = Object.entries<TaskSpec>(tasks).map(([task, { head }]) => [task, head]);
-  const hash = sha256(new TextEncoder().encode(JSON.stringify([input, heads]))).slice(0, 16);
   const given = {
     ...picked(shared),
     ...ofTrial,
@@ -236,8 +233,9 @@ async function begun<Tasks extends string>(
     name,
     signal: ready.listening.signal,
   };
+  const coded = codingId(spec, { ...picked(shared), ...ofTrial });
   const words = ["--patience", "3600"]; // others may have the cluster's CPUs
-  return await started<Tasks>(spec, given, ready, { storage, data: `../../data-${hash}`, words });
+  return await started<Tasks>(spec, given, ready, { storage, data: `../../data-${coded}`, words });
 }
 
 /** Follows a trial to its end, and stops it where others are better. */

@@ -1,4 +1,4 @@
-import { checkCount, checkList, checkText } from "../errors/kinds.ts";
+import { checkAmount, checkCount, checkList, checkText } from "../errors/kinds.ts";
 import { writeFileAtomic } from "../files/atomic.ts";
 import { files } from "../files/runtime.ts";
 import { jobsOf, type RayJobs } from "./client.ts";
@@ -24,10 +24,15 @@ export interface ClusterOptions extends ListenOptions {
    * Default: none, the cluster has numpy, onnxruntime and pyarrow.
    */
   readonly packages?: readonly string[];
+  /**
+   * The least seconds from one record of a step to the next; those with a validation are always there. A job of many hours
+   * needs some, for Ray keeps all records and sends them again and again. Default 0: the record of each step.
+   */
+  readonly records?: number;
 }
 
 /** The names of the options of jobs on a cluster. */
-export const clusterNames: readonly string[] = ["storage", "workers", "cpus", "packages"];
+export const clusterNames: readonly string[] = ["storage", "workers", "cpus", "packages", "records"];
 
 /** A cluster that is ready for jobs. */
 export interface Ready {
@@ -38,6 +43,7 @@ export interface Ready {
   readonly workers: number;
   readonly cpus: number;
   readonly packages: readonly string[];
+  readonly records: number;
 }
 
 /**
@@ -49,16 +55,17 @@ export interface Ready {
  */
 export async function readied(action: string, options: ClusterOptions): Promise<Ready> {
   const listening = listeningOf(action, options);
-  const { storage, workers = 1, cpus = 1, packages = [] } = options;
+  const { storage, workers = 1, cpus = 1, packages = [], records = 0 } = options;
   checkStorage(storage, action);
   checkCount(action, "workers", workers, 1);
   checkCount(action, "cpus", cpus, 1);
   checkList(action, "packages", packages);
+  checkAmount(action, "records", records);
   for (const name of packages) checkText(action, "a package", name);
   const jobs = jobsOf(options.cluster, action);
   await jobs.version(listening.signal);
   const places = await written(storage, action);
-  const ready = { jobs, listening, storage, places, workers, cpus, packages };
+  const ready = { jobs, listening, storage, places, workers, cpus, packages, records };
   await checked(ready);
   return ready;
 }

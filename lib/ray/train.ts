@@ -72,7 +72,7 @@ export async function started<Tasks extends string>(
   ready: Ready,
   { storage, data, words: more = [] }: JobPlaces,
 ): Promise<RayRun<Tasks>> {
-  const { listening, workers, jobs } = ready;
+  const { listening, workers, jobs, records } = ready;
   const { name = "gatehouse", id = newId(), resume = false } = given;
   checkText(action, "id", id);
   checkFlag(action, "resume", resume);
@@ -85,14 +85,9 @@ export async function started<Tasks extends string>(
     const advice = "wanted fewer workers, or more lanes by lanes, batch and groupRows";
     throw new RangeError(`Cannot ${action}: ${workers} workers share ${lanes.length} lanes of row groups: ${advice}`);
   }
-  const words = [
-    "--job",
-    `${storage.cluster}/job`,
-    "--storage",
-    storage.cluster,
-    resume ? "--resume" : "--fresh",
-    ...more,
-  ];
+  const places = ["--job", `${storage.cluster}/job`, "--storage", storage.cluster];
+  const seldom = records > 0 ? ["--records", String(records)] : [];
+  const words = [...places, resume ? "--resume" : "--fresh", ...seldom, ...more];
   await send(ready, { id, words, name });
   return runOf(jobs, id, { ...listening, storage: storage.here === storage.cluster ? storage.here : storage });
 }

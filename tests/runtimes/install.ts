@@ -20,6 +20,7 @@ export const installed: Readonly<Record<string, string>> = {
   "d3-shape": "3.2.1",
   "hyparquet": "1.33.0",
   "hyparquet-compressors": "1.1.2",
+  "hyparquet-writer": "0.17.0",
   "onnxruntime-node": "1.30.0",
   "pako": "3.0.3",
   "deno-std": "1.4.0",
