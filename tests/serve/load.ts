@@ -12,7 +12,7 @@ import { random } from "../../lib/datasets.ts";
 import { saveOnnx } from "../../lib/onnx.ts";
 import { readCensus } from "../bench/census.ts";
 import { cases, specOf } from "../bench/cases.ts";
-import { pythonOf, ran } from "../environment.ts";
+import { mebibytesOf, pythonOf, ran } from "../environment.ts";
 
 const { values: given } = parseArgs({
   options: {
@@ -140,12 +140,6 @@ async function copied(from: string, to: string): Promise<void> {
   await Deno.mkdir(place, { recursive: true });
   for await (const { name } of Deno.readDir(from)) await Deno.copyFile(`${from}/${name}`, `${place}/${name}`);
   await Deno.rename(place, to);
-}
-
-/** Returns the memory of a process. */
-async function mebibytesOf(pid: number): Promise<number> {
-  const status = await Deno.readTextFile(`/proc/${pid}/status`).catch(() => "");
-  return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0) / 1024;
 }
 
 /** Does something while a server runs. */
