@@ -18,7 +18,7 @@ const { values: given } = parseArgs({
   options: {
     seconds: { type: "string", default: "10" },
     only: { type: "string" },
-    workers: { type: "string", default: "1" },
+    workers: { type: "string", default: `${navigator.hardwareConcurrency}` },
     engine: { type: "string", default: "wasm" },
     soak: { type: "string" },
     help: { type: "boolean", default: false },
@@ -26,7 +26,7 @@ const { values: given } = parseArgs({
 });
 if (given.help) {
   console.log(
-    "Usage: deno task bench:serving [--seconds 10] [--only PART-OF-A-NAME] [--workers 1] [--engine wasm] [--soak SECONDS]",
+    "Usage: deno task bench:serving [--seconds 10] [--only PART-OF-A-NAME] [--workers N] [--engine wasm] [--soak SECONDS]",
   );
   Deno.exit(0);
 }
