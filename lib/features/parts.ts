@@ -1,7 +1,8 @@
 import { areFinite } from "../ops/finite.ts";
 import { apply } from "../ops/table.ts";
 import type { Value } from "../ops/value.ts";
-import type { InputSpec } from "./input.ts";
+import { areFixed } from "./encoding.ts";
+import type { Features, InputSpec } from "./input.ts";
 import type { Encoded, GraphInput, Wrong } from "./kind.ts";
 import { type Group, groupsOf } from "./table.ts";
 
@@ -24,10 +25,12 @@ export interface InputPart {
   };
 }
 
-/** The parts of the stream `input`, in its order. */
+/** The parts of the stream `input`, in its order; of features that cannot change found once. */
 export function partsOf(input: InputSpec): readonly InputPart[] {
   if ("width" in input) return [numbers(input.width)];
-  return groupsOf(input.features).map(({ kind, features }) => ({
+  const known = parts.get(input.features);
+  if (known !== undefined) return known;
+  const found = groupsOf(input.features).map(({ kind, features }): InputPart => ({
     inputs: kind.inputs(features),
     value: (inputs) => kind.value(features, inputs),
     reserved: reservedIn(kind, features),
@@ -36,7 +39,11 @@ export function partsOf(input: InputSpec): readonly InputPart[] {
       lists: { names: features.map(([name]) => name), padded: (rows) => kind.padded!(features, rows) },
     }),
   }));
+  if (areFixed(input.features)) parts.set(input.features, found);
+  return found;
 }
+
+const parts = new WeakMap<Features, readonly InputPart[]>();
 
 /** The values of a batch whose concatenation is the stream `input`: `[batch, width]` for each part. */
 export function inputValues(input: InputSpec): readonly Value[] {

@@ -27,9 +27,9 @@ export async function bytesOf(request: Request, most: number, until: number): Pr
   }
   const stated = Number(request.headers.get("content-length") ?? 0);
   if (stated > most) throw tooLarge(`${stated}`, most);
-  const { body } = request;
-  if (body === null) return new Uint8Array();
   if (packing === "identity" && stated > 0) return await wholeOf(request, most, until);
+  const { body } = request; // a stream, which costs more than the whole
+  if (body === null) return new Uint8Array();
   const stream = packing === "identity" ? body : body.pipeThrough(cut()).pipeThrough(new DecompressionStream(packing));
   const pieces: Uint8Array[] = [];
   let size = 0;

@@ -12,13 +12,13 @@ import { random } from "../../lib/datasets.ts";
 import { saveOnnx } from "../../lib/onnx.ts";
 import { readCensus } from "../bench/census.ts";
 import { cases, specOf } from "../bench/cases.ts";
-import { pythonOf, ran } from "../environment.ts";
+import { mebibytesOf, pythonOf, ran } from "../environment.ts";
 
 const { values: given } = parseArgs({
   options: {
     seconds: { type: "string", default: "10" },
     only: { type: "string" },
-    workers: { type: "string", default: "1" },
+    workers: { type: "string", default: `${navigator.hardwareConcurrency}` },
     engine: { type: "string", default: "wasm" },
     soak: { type: "string" },
     help: { type: "boolean", default: false },
@@ -26,7 +26,7 @@ const { values: given } = parseArgs({
 });
 if (given.help) {
   console.log(
-    "Usage: deno task bench:serving [--seconds 10] [--only PART-OF-A-NAME] [--workers 1] [--engine wasm] [--soak SECONDS]",
+    "Usage: deno task bench:serving [--seconds 10] [--only PART-OF-A-NAME] [--workers N] [--engine wasm] [--soak SECONDS]",
   );
   Deno.exit(0);
 }
@@ -140,12 +140,6 @@ async function copied(from: string, to: string): Promise<void> {
   await Deno.mkdir(place, { recursive: true });
   for await (const { name } of Deno.readDir(from)) await Deno.copyFile(`${from}/${name}`, `${place}/${name}`);
   await Deno.rename(place, to);
-}
-
-/** Returns the memory of a process. */
-async function mebibytesOf(pid: number): Promise<number> {
-  const status = await Deno.readTextFile(`/proc/${pid}/status`).catch(() => "");
-  return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0) / 1024;
 }
 
 /** Does something while a server runs. */

@@ -2,6 +2,7 @@ import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { random } from "../../lib/datasets.ts";
 import { handler } from "../../lib/serve.ts";
 import { load, reference } from "../../mod.ts";
+import { mebibytesOf } from "../environment.ts";
 import { start } from "../programs.ts";
 
 /** A request as bytes on a connection. */
@@ -247,10 +248,4 @@ async function answerTo(port: number, { head, body, how, isStrange }: Sent): Pro
   clearTimeout(timer);
   leave();
   return text;
-}
-
-/** Returns the memory of a process. */
-async function mebibytesOf(pid: number): Promise<number> {
-  const status = await Deno.readTextFile(`/proc/${pid}/status`).catch(() => "");
-  return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0) / 1024;
 }
