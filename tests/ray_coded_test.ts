@@ -142,10 +142,14 @@ for (const [name, begin] of Object.entries(sources)) {
       );
       for (const { file } of index.files.slice(left)) await Deno.remove(`${dir}/cut/${file}`);
       const kept = index.files.slice(0, left).map(({ file }: { file: string }) => `${dir}/cut/${file}`);
+      const litter = `${dir}/cut/train/.part-00001.parquet.gatehouse-new-01234567`;
+      await Deno.writeTextFile(litter, "");
+      await Deno.utime(litter, 0, 0);
       const times = kept.map((file: string) => Deno.statSync(file).ino);
       const again = await encodeRows(spec, await begin(), `${dir}/cut`, "train", { groupRows: 10, lanes: 2 });
       assertEquals(again, whole);
       assertEquals(await read(`${dir}/cut`, "train"), wanted);
+      assertEquals([...Deno.readDirSync(`${dir}/cut/train`)].length, index.files.length);
       assertEquals(kept.map((file: string) => Deno.statSync(file).ino), times, "whole files are not written again");
       for (const { file } of index.files) {
         assertEquals(await Deno.readFile(`${dir}/cut/${file}`), await Deno.readFile(`${dir}/whole/${file}`), file);

@@ -101,6 +101,27 @@ Deno.test("trainOnRay() finds mistakes before the cluster is asked, and the clus
   });
 });
 
+Deno.test("trainOnRay() leaves no job behind where its signal aborts while one is sent", async () => {
+  await withTemp(async (dir) => {
+    for (const at of [1, 2]) { // the check, and the training
+      const fake = cluster(() => ({ looks: [{ status: "RUNNING", log: "" }] }));
+      const stop = new AbortController();
+      let sent = 0;
+      const fetch = async (url: URL, init: RequestInit) => {
+        const isSent = init.method === "POST" && url.pathname === "/api/jobs/" && ++sent === at;
+        const response = await fake.cluster.fetch!(url, init);
+        if (isSent) stop.abort(new Error("enough"));
+        init.signal?.throwIfAborted();
+        return response;
+      };
+      const options = { cluster: { ...fake.cluster, fetch }, data, storage: `${dir}/${at}`, every: 5 };
+      await assertRejects(() => trainOnRay(spec, { ...options, signal: stop.signal }), Error, "enough");
+      assertEquals(fake.stopped, new Set([[...fake.submitted.keys()].at(-1)!]));
+      assertEquals([...Deno.readDirSync(`${dir}/${at}`)].filter(({ name }) => name.startsWith(".")), []);
+    }
+  });
+});
+
 Deno.test("ladderOf() lets the best third at a rung go on, as they come", () => {
   const goesOn = ladderOf({ from: 1, factor: 3, epochs: 9 });
   assertEquals([5, 4, 6, 3, 5.5, 1, 7].map((score) => goesOn(1, score)), [true, false, true, false, true, false, true]);

@@ -6,6 +6,7 @@ import { kindAt, message, placeOf } from "../files/place.ts";
 import { readFolderFile } from "../files/read.ts";
 import { files as system } from "../files/runtime.ts";
 import { sha256 } from "../files/sha256.ts";
+import { sweepNamed } from "../files/staged.ts";
 import { checkRows } from "../model/check_rows.ts";
 import { anyCounts, batchTensors } from "../model/feed.ts";
 import { type Data, isDataset, isInMemory, piecesOf } from "../model/pieces.ts";
@@ -69,6 +70,7 @@ export async function encodeRows(
   signal?.throwIfAborted();
   known = { ...known, ended: true };
   await writeIndex(index, known);
+  await sweepNamed(`${folder}/${name}`, (file) => file.startsWith(".part-")); // of runs that were killed
   return codedIn(known);
 }
 

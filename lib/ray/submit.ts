@@ -88,7 +88,12 @@ export async function send(
   const folder = await jobs.upload(packageOf(programFiles), signal); // again for each job: one that is unused goes
   const all = [...words, "--workers", String(workers), "--cpus", String(cpus)];
   const entrypoint = `${before}python program.py ${all.map(shellWord).join(" ")}`;
-  await jobs.submit({ id, entrypoint, folder, packages, metadata: { name, storage: places.cluster } }, signal);
+  try {
+    await jobs.submit({ id, entrypoint, folder, packages, metadata: { name, storage: places.cluster } }, signal);
+  } catch (error) {
+    if (signal?.aborted) await jobs.stop(id).catch(() => {}); // it may have begun
+    throw error;
+  }
 }
 
 /** Has the cluster look at itself, and at a file that is written into the storage from here. */
