@@ -123,8 +123,6 @@ async function lessonOf(
   const { batch: usual, vectors } = trainingOf(model);
   return { ...rows, spec: specOf(model, features), how: { epochs: epochs ?? 1, batch: batch ?? usual, vectors } };
 }
-  },
-};
 
 /**
  * Returns the cluster that options name.
