@@ -651,7 +651,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -787,6 +786,7 @@ class Job:
     seed: str
     batch: int
     lanes: tuple[tuple[int, ...], ...]
+    lane_rows: tuple[int, ...]
     seeds: tuple[str, ...]
     window: int
     shuffle: bool
@@ -815,11 +815,6 @@ class Job:
     def lane_groups(self, lane: int) -> list[Group]:
         """The row groups that a lane reads, as they are listed."""
         return [self.train[place] for place in self.lanes[lane]]
-
-    @cached_property
-    def lane_rows(self) -> tuple[int, ...]:
-        """The rows of each lane."""
-        return tuple(sum(self.train[place].rows for place in lane) for lane in self.lanes)
 
     def rows_at(self, lane: int, step: int) -> int:
         """The rows that a lane gives to a step, counted from 1 over all epochs."""
@@ -880,6 +875,7 @@ def read_job(folder: Path) -> Job:
 
 def _job(folder: Path, digest: str, raw: dict[str, Any]) -> Job:
     data = raw["data"]
+    train = _groups(data["train"])
     return Job(
         folder=folder,
         digest=digest,
@@ -887,6 +883,7 @@ def _job(folder: Path, digest: str, raw: dict[str, Any]) -> Job:
         seed=str(raw["seed"]),
         batch=int(raw["batch"]),
         lanes=tuple(tuple(lane) for lane in raw["lanes"]),
+        lane_rows=tuple(sum(train[place].rows for place in lane) for lane in raw["lanes"]),
         seeds=tuple(raw["seeds"]),
         window=int(raw["window"]),
         shuffle=bool(raw.get("shuffle", True)),
@@ -894,7 +891,7 @@ def _job(folder: Path, digest: str, raw: dict[str, Any]) -> Job:
         steps=int(raw["steps"]),
         apart=bool(raw.get("apart", False)),
         data=data.get("folder", "data"),
-        train=_groups(data["train"]),
+        train=train,
         validation=_groups(data.get("validation")),
         columns={name: _column(one) for name, one in raw["columns"].items()},
         tasks=tuple(_task(name, one) for name, one in raw["tasks"].items()),

@@ -10,11 +10,14 @@ import unittest
 from pathlib import Path
 
 import numpy as np
-from gatehouse_job import driver
+import ray
+from gatehouse_job import driver, main
 from gatehouse_job.errors import Refusal
 from gatehouse_job.job import read_job
 from gatehouse_job.judging import auc
 from gatehouse_job.rows import check_groups, lane_batches
+from gatehouse_job.shards import Shard
+from gatehouse_job.sums import Adder
 from gatehouse_job.tensors import read_tensors, write_tensors
 from gatehouse_job.threefry import drawn, drawn_at, key_of, permutation, words_of
 from gatehouse_job.worker import Place, Worker
@@ -145,6 +148,14 @@ class Pieces(unittest.TestCase):
         self.assertIn("a node ran out of memory 3 times", caught.exception.message)
         self.assertIn("a worker took at most 3 MiB", caught.exception.where)
         self.assertIn("smaller window", caught.exception.remedy)
+
+    def test_sent(self) -> None:
+        """The program can be sent to nodes that do not have it."""
+        main._pickle_by_value()
+        for actor in (Worker, Shard, Adder):
+            text = ray.cloudpickle.dumps(actor)
+            self.assertIn(b"__init__", text)
+            self.assertGreater(len(text), 1000)
 
     def test_unreadable_job(self) -> None:
         """A job that is not there, damaged or of another version is an error that says so."""
