@@ -64,7 +64,7 @@ await run(command, async (options, context) => {
 /** Trains a model on a cluster, or listens to its training, and judges it. */
 async function trained(options: Values<typeof own>, cluster: Cluster, { say, record, signal }: Context): Promise<void> {
   const engine = await engineOf(options.engine);
-  const { spec, train, validation, test, how } = await lessons[options.on](options, signal);
+  const { spec, train, validation, test, how } = await lessonOf(options, signal);
   const here = options.storage ?? `out/ray/${options.on}`;
   const storage = options.mounted === undefined ? here : { cluster: options.mounted, here };
   const report = (event: RayEvent) => say(JSON.stringify(event));
@@ -108,22 +108,21 @@ interface Lesson {
   readonly how: Pick<JobOptions, "epochs" | "batch" | "vectors">;
 }
 
-/** The lessons by the data that they are of. */
-const lessons: Readonly<
-  Record<"census" | "kuairand", (of: Values<typeof own>, signal: AbortSignal) => Promise<Lesson>>
-> = {
-  census: async ({ model, epochs = 5, batch = 1024, data: folder, unverified }, signal) => {
-    const { features, ...rows } = await census({ group: 1, folder, verify: !unverified, signal });
+/** Returns the lesson of some data. */
+async function lessonOf(
+  { on, model, epochs, batch, data: folder, unverified }: Values<typeof own>,
+  signal: AbortSignal,
+): Promise<Lesson> {
+  const reading = { folder, verify: !unverified, signal };
+  if (on === "census") {
+    const { features, ...rows } = await census({ ...reading, group: 1 });
     const spec = tableOf(features, Object.keys(rows.train.labels!))[model];
-    return { ...rows, spec, how: { epochs, batch } };
-  },
-  kuairand: async ({ model, epochs = 1, batch, data: folder, unverified }, signal) => {
-    const reading = { folder, verify: !unverified, signal };
-    const { features, ...rows } = prepare(await readLog(await readTables(reading), reading), "raw");
-    const { batch: usual, vectors } = trainingOf(model);
-    return { ...rows, spec: specOf(model, features), how: { epochs, batch: batch ?? usual, vectors } };
-  },
-};
+    return { ...rows, spec, how: { epochs: epochs ?? 5, batch: batch ?? 1024 } };
+  }
+  const { features, ...rows } = prepare(await readLog(await readTables(reading), reading), "raw");
+  const { batch: usual, vectors } = trainingOf(model);
+  return { ...rows, spec: specOf(model, features), how: { epochs: epochs ?? 1, batch: batch ?? usual, vectors } };
+}
 
 /**
  * Returns the cluster that options name.

@@ -101,7 +101,7 @@ export function jobsOf(cluster: Cluster, action: string): RayJobs {
     },
     state,
     log: async (id, signal) => {
-      const asked = { method: "GET", path: path(id, "/logs"), within: 120_000, signal } as const;
+      const asked = { method: "GET", path: path(id, "/logs"), within: 120_000, patience: 1 / 6, signal } as const;
       return (await json(asked, "a job's log", holding({ logs: isText })))!.logs as string;
     },
     stop: async (id, signal) => {

@@ -167,10 +167,9 @@ function notFollowed(from: URL, to: URL, token: string | undefined): string | un
   return `it redirects to ${to.origin}, where the token is not sent: wanted that address, if it is the cluster's`;
 }
 
-/** Returns the share of the patience for which a status may yet become another: a server's own failure stays, mostly. */
+/** Returns the share of the patience for which a status may yet become another: a head that has just begun lacks its agent. */
 function hopeOf(status: number): number {
-  if (status === 429 || status > 500) return 1;
-  return status === 500 ? 1 / 6 : 0;
+  return status === 429 || status >= 500 ? 1 : 0;
 }
 
 /** Returns the reason that a status is. */
