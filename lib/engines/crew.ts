@@ -22,8 +22,12 @@ export type Call = (...numbers: number[]) => void;
 
 /** Threads over a memory, of which several engines use some each. */
 export interface Threads {
-  /** So many of them, the one that asks among them. */
-  some(threads: number): Crew;
+  /**
+   * So many of them, the one that asks among them.
+   *
+   * @param least The work from which on they share it; see {@linkcode Crew}.
+   */
+  some(threads: number, least?: number): Crew;
   /** Begins a thread and waits until it computes, in browsers, where none begins in the middle of a computation. */
   begin(): Promise<boolean>;
   /** The other threads that have not ended. */
@@ -131,7 +135,7 @@ export function threadsOver(
     if (board[place.failed] !== 0) throw new Error("Cannot run graph: a thread of the wasm engine has failed");
   };
   return {
-    some: (threads) => ({
+    some: (threads, least = worthIt) => ({
       least,
       threads,
       add: (module, functions) => {
@@ -155,7 +159,7 @@ export function threadsOver(
 }
 
 /** Less than this, in nanoseconds, is not shared: measured, what it costs to share is earned back from here on. */
-const least = 20_000;
+const worthIt = 20_000;
 /** How often the thread that asks looks whether others are ready, before it waits. */
 const spins = 20_000;
 

@@ -49,7 +49,7 @@ const rest = () => {
   Atomics.store(board, mine, state.asleep);
   sleep = setTimeout(() => {
     if (Atomics.compareExchange(board, mine, state.asleep, state.ended) !== state.asleep) return;
-    if (port) port.close(); else close();
+    if (typeof close === "function") close(); else port.close();
   }, idle);
 };
 const listen = (message) => {
