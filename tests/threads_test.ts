@@ -7,7 +7,7 @@ import { start } from "../lib/engines/tfjs/backend.ts";
 import { engineOf } from "../lib/engines/tfjs/tfjs.ts";
 import { withSharedMemory } from "../lib/engines/tfjs/shared_memory.ts";
 import { multiplier } from "../lib/engines/tfjs/wasm_multiplier.ts";
-import { code, constant, get, increase, wholeNumber } from "../lib/engines/wasm_code.ts";
+import { code, get, wholeNumber } from "../lib/engines/wasm_code.ts";
 import { gradients } from "../lib/graph/differentiate.ts";
 import { type Graph, graphOf } from "../lib/graph/graph.ts";
 import * as f from "../lib/ops/functions.ts";

@@ -1,4 +1,4 @@
-import { adam, compile, type Engine, train } from "../../mod.ts";
+import { adam, compile, type Engine, train, wasm } from "../../mod.ts";
 import { sliceRows } from "../../lib/data/rows.ts";
 import type { Loaded } from "./cases.ts";
 import { type Form, type Layers, layers } from "./layers.ts";
@@ -115,6 +115,8 @@ async function* entrantsOf(
     }
   }
   if (engines.wasm !== undefined && !alone) {
+    const peer = "ours, 1 thread";
+    yield { name: `wasm, ${peer}`, peer, engines: ["wasm"], ...await ours(of, await wasm({ threads: 1 }), seed) };
     for (const form of formsOf(of)) {
       const peer = `tf.layers, ${form}`;
       yield { name: peer, peer, engines: ["wasm"], ...await equal(of, form, engines.wasm, seed) };

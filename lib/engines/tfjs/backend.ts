@@ -269,7 +269,7 @@ function kernelsOf(backend: WasmBackend, threads: number, least: number | undefi
 
 type OwnKernels = Pick<Backend, "multiply" | "rows" | "threads">;
 
-/** What was made for each backend: its threads, and the kernels for each number of them. */
+/** The threads of each backend, and the kernels for each number of them. */
 const kernels = new WeakMap<
   WasmBackend,
   { readonly over: Threads | undefined; readonly of: Map<string, OwnKernels> }

@@ -9,9 +9,9 @@ const files = [
   "tfjs-backend-wasm-simd.wasm",
   "tfjs-backend-wasm-threaded-simd.wasm",
 ] as const;
-/** A section of a WebAssembly module that declares its memory, and what it says of it. */
+/** The section of a WebAssembly module that declares its memory. */
 const memorySection = 5;
-/** What a module says of its memory: it has a largest size; it is shared, and has one. */
+/** The words for a memory that has a largest size, and for one that has and is shared. */
 const [limited, shared] = [1, 3];
 
 /**

@@ -1,6 +1,7 @@
 import { callOf, code, constant, each, get, increase, load, repeat, set, spread, store } from "../wasm_code.ts";
 import type { Code, Definition } from "../wasm_code.ts";
-import { callAll, type Called, type Functions, functionsIn, type Heap } from "../heap.ts";
+import type { Called } from "../board.ts";
+import { callAll, type Functions, functionsIn, type Heap } from "../heap.ts";
 
 /**
  * Multiplies matrices of float32 in a memory, rows one after the other: `count` times `[m, k] x [k, n]`.

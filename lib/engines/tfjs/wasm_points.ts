@@ -1,5 +1,6 @@
 import { sizeOf } from "../../ops/shape.ts";
-import { callAll, type Called, functionsIn, type Heap } from "../heap.ts";
+import type { Called } from "../board.ts";
+import { callAll, functionsIn, type Heap } from "../heap.ts";
 import {
   type Code,
   code,

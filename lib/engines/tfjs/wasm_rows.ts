@@ -18,7 +18,8 @@ import {
   store,
   wholeNumber,
 } from "../wasm_code.ts";
-import { callAll, type Called, type Functions, functionsIn, type Heap } from "../heap.ts";
+import type { Called } from "../board.ts";
+import { callAll, type Functions, functionsIn, type Heap } from "../heap.ts";
 import { type PointLoops, pointLoops } from "./wasm_points.ts";
 import { named, naming, rowSums, type SumRows } from "../row_sums.ts";
 
