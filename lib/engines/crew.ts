@@ -107,8 +107,11 @@ export function threadsOver(
   };
 }
 
-/** Less than this, in nanoseconds, is not shared: measured, what it costs to share is earned back from here on. */
-const worthIt = 40_000;
+/**
+ * Less than this, in nanoseconds, is not shared. Sharing costs some microseconds on free processors, so that less would pay
+ * there; but on a processor that others use too, it may cost milliseconds, which small models never earn back.
+ */
+const worthIt = 250_000;
 
 /** The milliseconds of waiting from which on others are late, and the times that long for which it is done without them. */
-const [late, pause] = [0.3, 8];
+const [late, pause] = [0.3, 30];

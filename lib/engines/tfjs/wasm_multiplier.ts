@@ -135,7 +135,7 @@ function many({ heap, functions }: Program, a: number, b: number, c: number, len
     const panel = panels + 4 * width * k * calls.length;
     calls.push([functions.products, left, right, to, Math.min(some, count - nth), m, k, n, panel]);
   }
-  callAll(heap, calls, count * (m * k * n / perNanosecond + k * n));
+  callAll(heap, calls, count * (m * k * n / perNanosecond + k * n + m * n));
 }
 
 /** Fewer columns than a panel has: what is beside them is 0, and left behind. */
