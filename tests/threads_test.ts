@@ -163,13 +163,15 @@ Deno.test("an error in a call ends what is shared, and what is shared next is co
   }
 });
 
+// With the argument --full, 10,000 of them.
 Deno.test("engines made by hundreds begin no more threads, and leave nothing in memory", async () => {
   const started = await start("wasm", 4);
   const before = [started.count(), started.threads!.running()];
   assert(before[1] <= 3);
   const graph = graphOf({ y: f.matmul(input("x", 64, 64), input("x", 64, 64)) });
   const x = { shape: [64, 64], data: normal(64 * 64, "x") };
-  for (let made = 0; made < 300; made++) {
+  const many = Deno.args.includes("--full") ? 10_000 : 300;
+  for (let made = 0; made < many; made++) {
     const engine = await wasm({ threads: 1 + made % 4 });
     assertEquals([engine.name, engine.note], ["tfjs:wasm", undefined]);
     const [store, one] = [engine.store({}), made % 2 === 0];
