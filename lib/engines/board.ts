@@ -6,7 +6,7 @@ export type Called = readonly [call: Call, ...numbers: number[]];
 
 /** The places of the board, where threads see calls to make. */
 export const place = {
-  ...{ next: 0, done: 1, count: 2, grain: 3, most: 4, turn: 5, waiting: 6, failed: 7 },
+  ...{ next: 0, done: 1, count: 2, share: 3, most: 4, turn: 5, waiting: 6, failed: 7 },
   states: 8,
   list: 128,
 } as const;
@@ -61,16 +61,16 @@ export function boardOf(): Board {
       board[place.failed] = 0;
       board[place.most] = threads - 1;
       board[place.count] = some.length;
-      board[place.grain] = Math.max(1, Math.floor(some.length / (8 * threads)));
+      board[place.share] = 3 * threads; // of what is left, a thread takes such a part at once: less and less
       Atomics.store(board, place.done, 0);
       Atomics.store(board, place.next, some.length);
       Atomics.add(board, place.turn, 1);
       if (Atomics.load(board, place.waiting) > 0) Atomics.notify(board, place.turn);
     },
     help: () => {
-      const grain = board[place.grain];
-      for (let end = 0; (end = Atomics.sub(board, place.next, grain)) > 0;) {
-        const start = Math.max(0, end - grain);
+      for (let end = 0; (end = Atomics.load(board, place.next)) > 0;) {
+        const start = end - Math.ceil(end / board[place.share]);
+        if (Atomics.compareExchange(board, place.next, end, start) !== end) continue;
         try {
           for (let nth = end - 1; nth >= start; nth--) make(nth);
         } finally {

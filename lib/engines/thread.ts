@@ -76,9 +76,9 @@ const make = (nth) => {
 const help = () => {
   const { board, place, nth } = own;
   if (nth >= Atomics.load(board, place.most)) return;
-  const grain = Atomics.load(board, place.grain);
-  for (let end; (end = Atomics.sub(board, place.next, grain)) > 0;) {
-    const start = Math.max(0, end - grain);
+  for (let end; (end = Atomics.load(board, place.next)) > 0;) {
+    const start = end - Math.ceil(end / Atomics.load(board, place.share));
+    if (Atomics.compareExchange(board, place.next, end, start) !== end) continue;
     for (let at = end - 1; at >= start; at--) make(at);
     const done = Atomics.add(board, place.done, end - start) + end - start;
     if (done === Atomics.load(board, place.count)) Atomics.notify(board, place.done);
