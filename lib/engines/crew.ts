@@ -114,4 +114,4 @@ export function threadsOver(
 const worthIt = 250_000;
 
 /** The milliseconds of waiting from which on others are late, and the times that long for which it is done without them. */
-const [late, pause] = [0.3, 30];
+const [late, pause] = [0.3, 10];
