@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { adam, compile, type Engine, train, wasm } from "../mod.ts";
 import { type Threads, threadsOver } from "../lib/engines/crew.ts";
 import { callAll, functionsIn, type Heap } from "../lib/engines/heap.ts";
@@ -184,6 +184,16 @@ Deno.test("engines made by hundreds begin no more threads, and leave nothing in 
   assert(started.threads!.running() <= 3);
 });
 
+Deno.test("wasm({ threads: 1 }) shares no memory where it is the first engine, and later ones note it", async () => {
+  const found = await startedWith(1);
+  assertEquals([found.shared, found.notes[0]], [false, undefined]);
+  assertMatch(found.notes[1]!, /^Running wasm\(\) on one thread: TensorFlow\.js was started before/);
+  assertEquals(found.losses[1], found.losses[0]);
+  const others = await startedWith(2); // threads of a thread
+  assertEquals([others.shared, others.notes], [true, [undefined, undefined]]);
+  assertEquals(others.losses, found.losses);
+});
+
 Deno.test("withSharedMemory() changes one byte, of a module whose memory has a largest size", () => {
   const module = (limits: readonly number[]) =>
     Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 5, limits.length + 1, 1, ...limits]);
@@ -199,6 +209,24 @@ const counting = {
   locals: [0, 0],
   body: [...get(0), ...get(0), ...wholeNumber(0), ...get(1), ...code.add, 0x36, 2, 0],
 } as const;
+
+/** Starts engines in a thread of its own. */
+async function startedWith(threads: number): Promise<{
+  readonly notes: readonly (string | undefined)[];
+  readonly shared: boolean;
+  readonly losses: readonly (readonly number[])[];
+}> {
+  const worker = new Worker(import.meta.resolve("./threads_worker.ts"), { type: "module" });
+  try {
+    return await new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.onerror = ({ message }) => reject(new Error(message));
+      worker.postMessage(threads);
+    });
+  } finally {
+    worker.terminate();
+  }
+}
 
 function sharedMemory(mebibytes: number): WebAssembly.Memory {
   return new WebAssembly.Memory({ initial: 16 * mebibytes, maximum: 2 ** 16, shared: true });

@@ -114,9 +114,11 @@ async function* entrantsOf(
       yield { name: `${name}${peer === null ? "" : ", fuse off"}`, peer, engines: [name], ...one };
     }
   }
-  if (engines.wasm !== undefined && !alone) {
+  if (engines.wasm !== undefined) {
     const peer = "ours, 1 thread";
     yield { name: `wasm, ${peer}`, peer, engines: ["wasm"], ...await ours(of, await wasm({ threads: 1 }), seed) };
+  }
+  if (engines.wasm !== undefined && !alone) {
     for (const form of formsOf(of)) {
       const peer = `tf.layers, ${form}`;
       yield { name: peer, peer, engines: ["wasm"], ...await equal(of, form, engines.wasm, seed) };
