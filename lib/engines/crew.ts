@@ -44,8 +44,8 @@ export interface Patience {
  * none keeps a process alive.
  *
  * The thread that asks takes calls itself until none are left, then waits for those that others have taken: it waits for
- * nobody who has not begun. Where it has waited for longer than it has computed, as on a processor that other programs use,
- * it computes alone for a while.
+ * nobody who has not begun. Where it has waited for long, as on a processor that other programs use, it computes
+ * alone for a while.
  *
  * @returns Undefined where memory cannot be shared.
  */
@@ -80,7 +80,7 @@ export function threadsOver(
       fine = board.finish();
     }
     const waited = performance.now() - end;
-    if (waited > late && waited > end - start) aloneUntil = end + pause * waited;
+    if (waited > late && 4 * waited > end - start) aloneUntil = end + pause * waited;
     if (!fine) throw new Error("Cannot run graph: a thread of the wasm engine has failed");
   };
   return {
@@ -114,4 +114,4 @@ export function threadsOver(
 const worthIt = 250_000;
 
 /** The milliseconds of waiting from which on others are late, and the times that long for which it is done without them. */
-const [late, pause] = [0.3, 10];
+const [late, pause] = [0.3, 20];
