@@ -2,9 +2,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import * as f from "../lib/ops/functions.ts";
 import { apply } from "../lib/ops/table.ts";
 import type { Op, Value } from "../lib/ops/value.ts";
-import { gradients } from "../lib/graph/differentiate.ts";
 import { type Graph, graphOf } from "../lib/graph/graph.ts";
-import { inOrder } from "../lib/graph/walk.ts";
 import type { Engine, Store } from "../lib/engines/engine.ts";
 import type { Tensor } from "../lib/ops/tensor.ts";
 import { onnxModel } from "../lib/formats/onnx_model.ts";
@@ -43,6 +41,7 @@ import { onnx, saveOnnx } from "../lib/onnx.ts";
 import { sliceRows } from "../lib/data/rows.ts";
 import { cases } from "./cases.ts";
 import { architectures, everyHead, predictions, sample, sampleFor } from "./models.ts";
+import { once, withGradients } from "./on_engines.ts";
 import { fieldsOf } from "./protobuf.ts";
 import { withTemp } from "./temp.ts";
 
@@ -566,33 +565,6 @@ function step(): Graph {
   const loss = f.sum(f.mul(input("x", "batch", 2), w), { axes: [0, 1] });
   const half = f.mul(f.constant([2, 2]), 0.5);
   return graphOf({ loss }, { w: f.sub(w, half), slot: f.add(slot, f.mul(w, half)) });
-}
-
-/** A value, and the gradients of the sum of its elements with respect to the real numbers it is made of. */
-function withGradients(y: Value): Graph {
-  if (y.type === "int") return graphOf({ y });
-  const loss = f.sum(y, { axes: y.shape.map((_, axis) => axis) });
-  const leaves = inOrder([y]).filter(({ op, type }) =>
-    type === "float" && (op === "input" || op === "parameter" || op === "noise")
-  );
-  const found = gradients(loss, leaves);
-  return graphOf({ y, ...Object.fromEntries(found.map((gradient, i) => [`gradient ${i}`, gradient])) });
-}
-
-async function once(
-  engine: Engine,
-  graph: Graph,
-  inputs: Readonly<Record<string, Tensor>>,
-  values: Readonly<Record<string, Tensor>> = {},
-): Promise<Readonly<Record<string, Tensor>>> {
-  const store = engine.store(values);
-  const program = engine.load(graph, store);
-  try {
-    return await program.run(inputs);
-  } finally {
-    program.dispose();
-    store.dispose();
-  }
 }
 
 /** Returns the content of an ONNX file, in words. */

@@ -4,14 +4,13 @@ import { binary, compile, define } from "../mod.ts";
 import * as f from "../lib/ops/functions.ts";
 import { apply } from "../lib/ops/table.ts";
 import type { Value } from "../lib/ops/value.ts";
-import { gradients } from "../lib/graph/differentiate.ts";
 import { type Graph, graphOf } from "../lib/graph/graph.ts";
-import { inOrder } from "../lib/graph/walk.ts";
 import type { Engine } from "../lib/engines/engine.ts";
 import type { Tensor } from "../lib/ops/tensor.ts";
 import { reference } from "../lib/engines/reference/reference.ts";
 import { bestEngine, cpu, tfjs, wasm } from "../lib/engines/tfjs/tfjs.ts";
 import { cases } from "./cases.ts";
+import { once, withGradients } from "./on_engines.ts";
 
 // What starting the engines leaves behind is seen only where they start for the first time: here.
 const printed: unknown[] = [];
@@ -425,33 +424,6 @@ async function bare(): Promise<Engine> {
     for (const kernel of tf.getKernelsForBackend("cpu")) tf.registerKernel({ ...kernel, backendName: "bare" });
   }
   return await tfjs("bare");
-}
-
-/** A value, and the gradients of the sum of its elements with respect to the real numbers it is made of. */
-function withGradients(y: Value): Graph {
-  if (y.type === "int") return graphOf({ y });
-  const loss = f.sum(y, { axes: y.shape.map((_, axis) => axis) });
-  const leaves = inOrder([y]).filter(({ op, type }) => op !== "constant" && type === "float" && isLeaf(op));
-  const found = gradients(loss, leaves);
-  return graphOf({ y, ...Object.fromEntries(found.map((gradient, i) => [`gradient ${i}`, gradient])) });
-}
-
-function isLeaf(op: string): boolean {
-  return op === "input" || op === "parameter" || op === "noise";
-}
-
-async function once(
-  engine: Engine,
-  graph: Graph,
-  inputs: Readonly<Record<string, Tensor>>,
-  values: Readonly<Record<string, Tensor>> = {},
-): Promise<Readonly<Record<string, Tensor>>> {
-  const store = engine.store(values);
-  const program = engine.load(graph, store);
-  const outputs = await program.run(inputs);
-  program.dispose();
-  store.dispose();
-  return outputs;
 }
 
 Deno.test("wasm() refuses a batch that its memory cannot hold, and goes on", async () => {

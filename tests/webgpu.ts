@@ -2,11 +2,12 @@
 import "npm:@tensorflow/tfjs-backend-webgpu@4.22.0";
 import * as tf from "@tensorflow/tfjs";
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { adam, compile, type Engine, reference, type Spec, tfjs, train } from "../mod.ts";
+import { type Engine, reference, type Spec, tfjs } from "../mod.ts";
 import { constant, input, mul, sum } from "../lib/ops.ts";
 import { graphOf } from "../lib/graph/graph.ts";
 import { cases } from "./cases.ts";
-import { architectures, everyHead, sample, sampleFor } from "./models.ts";
+import { architectures, everyHead } from "./models.ts";
+import { numbersOf, once } from "./on_engines.ts";
 
 const began = performance.now();
 const engine = await tfjs("webgpu");
@@ -21,7 +22,8 @@ Deno.test('tfjs("webgpu") computes every case as reference() does, all of it on 
   try {
     for (const { name, build, inputs, store = {} } of cases) {
       const graph = graphOf({ y: build() });
-      const [want, found] = await Promise.all([reference(), engine].map((on) => once(on, graph, inputs(), store)));
+      const run = async (on: Engine) => [...(await once(on, graph, inputs(), store)).y.data];
+      const [want, found] = await Promise.all([reference(), engine].map(run));
       const scale = Math.max(1, ...want.map(Math.abs));
       want.forEach((number, at) => {
         const fits = Object.is(found[at], number) || Math.abs(found[at] - number) <= 1e-5 * scale;
@@ -63,29 +65,3 @@ Deno.test('tfjs("webgpu") refuses a run whose arrays are beyond the limits of th
   program.dispose();
   store.dispose();
 });
-
-async function once(
-  on: Engine,
-  graph: Parameters<Engine["load"]>[0],
-  inputs: Parameters<ReturnType<Engine["load"]>["run"]>[0],
-  values: Parameters<Engine["store"]>[0],
-): Promise<readonly number[]> {
-  const store = on.store(values);
-  const program = on.load(graph, store);
-  const { y } = await program.run(inputs);
-  program.dispose();
-  store.dispose();
-  return [...y.data];
-}
-
-/** Predictions, losses of five steps, and predictions after them. */
-async function numbersOf(spec: Spec, on: Engine): Promise<readonly number[]> {
-  const data = "income" in spec.tasks ? sample(64) : sampleFor(spec, 64);
-  const model = await compile(spec, { engine: on, seed: 7 });
-  const predicted = async () => Object.values(await model.predict(data)).flatMap((numbers) => [...numbers]);
-  const found = await predicted();
-  for await (const { total } of train(model, data, { steps: 5, batch: 32, optimiser: adam(0.01) })) found.push(total);
-  found.push(...await predicted());
-  model.dispose();
-  return found;
-}

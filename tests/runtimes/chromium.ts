@@ -1,4 +1,4 @@
-import { browsers } from "./install.ts";
+import { chromium } from "../browser/program.ts";
 
 /** The result of a frame. */
 export interface Result {
@@ -14,6 +14,8 @@ const patience = 120_000;
  * no Chromium.
  */
 export async function inChromium(site: string, ways: readonly string[]): Promise<readonly Result[] | undefined> {
+  const program = await chromium();
+  if (program === undefined) return undefined;
   const results = new Map(ways.map((way): [string, Result] => [way, { way, error: "no report within two minutes" }]));
   const { promise: done, resolve } = Promise.withResolvers<void>();
   const waiting = new Set(ways);
@@ -28,31 +30,18 @@ export async function inChromium(site: string, ways: readonly string[]): Promise
   });
   const profile = await Deno.makeTempDir({ dir: "out" });
   const timer = setTimeout(resolve, patience);
-  const browser = started(
-    ["--headless=new", "--no-sandbox", "--disable-gpu", `--user-data-dir=${profile}`],
-    server.addr,
-  );
+  const args = ["--headless=new", "--no-sandbox", "--disable-gpu", `--user-data-dir=${profile}`];
+  const { hostname, port } = server.addr;
+  const page = `http://${hostname}:${port}/index.html`;
+  const browser = new Deno.Command(program, { args: [...args, page], stdout: "null", stderr: "null" }).spawn();
   try {
-    if (browser === undefined) return undefined;
     await Promise.race([done, browser.status]);
     return [...results.values()];
   } finally {
     clearTimeout(timer);
-    if (browser !== undefined) await ended(browser);
+    await ended(browser);
     await server.shutdown();
     await Deno.remove(profile, { recursive: true }).catch(() => {}); // it may still be writing
-  }
-}
-
-function started(args: readonly string[], { hostname, port }: Deno.NetAddr): Deno.ChildProcess | undefined {
-  for (const program of browsers) {
-    try {
-      const page = `http://${hostname}:${port}/index.html`;
-      return new Deno.Command(program, { args: [...args, page], stdout: "null", stderr: "null" }).spawn();
-    } catch (error) {
-      // Deno may run those alone that are installed.
-      if (!(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable)) throw error;
-    }
   }
 }
 

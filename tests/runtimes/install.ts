@@ -2,9 +2,13 @@
  * Installs from npm, in `out/runtimes`, what the packed package depends on and the programs that run it; prints the
  * programs that `run.ts` starts, those of browsers where there are any.
  */
+import { chromium } from "../browser/program.ts";
+
+/** The folder of what is installed. */
 export const folder = "out/runtimes";
 export const modules = `${folder}/node_modules`;
-/** The programs of Node.js 22 and Bun that are installed. */
+
+/** The names of machines in the packages of Node.js and Bun. */
 const machine = `${Deno.build.os}-${Deno.build.arch === "aarch64" ? "arm64" : "x64"}`;
 const bunMachine = machine.replace("arm64", "aarch64");
 
@@ -20,17 +24,15 @@ export const installed: Readonly<Record<string, string>> = {
   "pako": "3.0.3",
   "deno-std": "1.4.0",
   "esbuild": "0.28.2",
-  [`node-${machine}`]: "22.23.3",
+  "node20": `npm:node-${machine}@20.20.2`,
+  "node22": `npm:node-${machine}@22.23.3`,
   [`@oven/bun-${bunMachine}`]: "1.4.5",
 };
 
 /** The programs that are installed. */
-export const [node22, bun] = [`node-${machine}/bin/node`, `@oven/bun-${bunMachine}/bin/bun`].map((path) =>
-  `${Deno.cwd()}/${modules}/${path}`
-);
-
-/** The names of Chromium. */
-export const browsers: readonly string[] = ["chromium", "chromium-browser", "google-chrome"];
+export const [node20, node22, bun] = ["node20/bin/node", "node22/bin/node", `@oven/bun-${bunMachine}/bin/bun`].map((
+  path,
+) => `${Deno.cwd()}/${modules}/${path}`);
 
 async function install(): Promise<void> {
   const wanted = JSON.stringify({ private: true, type: "module", dependencies: installed });
@@ -44,17 +46,8 @@ async function install(): Promise<void> {
   await Deno.writeTextFile(`${modules}/installed.json`, wanted);
 }
 
-/** Returns true if a folder of PATH has a program. */
-async function isThere(program: string): Promise<boolean> {
-  const places = (Deno.env.get("PATH") ?? "").split(Deno.build.os === "windows" ? ";" : ":");
-  const found = await Promise.all(
-    places.map((place) => Deno.stat(`${place}/${program}`).then(() => true, () => false)),
-  );
-  return found.includes(true);
-}
-
 if (import.meta.main) {
   await install();
-  const there = await Promise.all(browsers.map(isThere));
-  console.log([Deno.execPath(), "node", node22, bun, ...browsers.filter((_, i) => there[i])].join(","));
+  const programs = [Deno.execPath(), node20, node22, bun, await chromium()];
+  console.log(programs.filter((program) => program !== undefined).join(","));
 }

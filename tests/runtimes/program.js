@@ -145,6 +145,25 @@ steps["answers requests to models of a folder"] = async () => {
   const { features } = trained.reference.spec.input;
   const { click } = await trained.reference.predict(encode(features, { age: [31, 60], job: ["smith", null] }));
   near(predictions.map(({ click }) => click), click, 1e-6);
+
+  // By node:http, as adapters do: headers and bodies as streams.
+  const answer = handler(models);
+  const server = http.createServer(async (asked, out) => {
+    const { method, url, headers } = asked;
+    const response = await answer(new Request(`http://a${url}`, { method, headers, body: asked, duplex: "half" }));
+    out.writeHead(response.status, Object.fromEntries(response.headers));
+    for await (const part of response.body) out.write(part);
+    out.end();
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${server.address().port}/v1/models/visitors:predict`;
+  const headers = { "content-type": "application/json" };
+  assert.deepEqual(await (await fetch(url, { method: "POST", headers, body })).json(), { predictions });
+  const wrong = await fetch(url, { method: "POST", headers, body: '{"instances": [{"age": "x"}]}' });
+  assert.equal(wrong.status, 400);
+  assert.match((await wrong.json()).error, /age/);
+  server.closeAllConnections?.();
+  server.close();
   await models.close();
 };
 

@@ -1,6 +1,6 @@
 /**
- * Runs the packed package, as JSR serves it to npm, in Node.js 20 or newer (the one on PATH) and 22, Bun and Chromium,
- * and as the output of `deno bundle`: `deno task test:runtimes`. What they need beside Node.js and Chromium is installed
+ * Runs the packed package, as JSR serves it to npm, in Node.js 20 and 22, Bun and Chromium,
+ * and as the output of `deno bundle`: `deno task test:runtimes`. What they need beside Chromium is installed
  * from npm in `out/runtimes`. `@jsr/std__csv`, which the package depends on, is linked to the stand-in of `tools/std`:
  * npm's registry does not have it.
  */
@@ -8,7 +8,8 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { binary, compile, define, dense, mmoe, reference, rows, save } from "../../mod.ts";
 import { pack } from "../../tools/pack.ts";
 import { inChromium } from "./chromium.ts";
-import { browsers, bun, folder, installed, modules, node22 } from "./install.ts";
+import { names } from "../browser/program.ts";
+import { bun, folder, installed, modules, node20, node22 } from "./install.ts";
 
 /** Runs a program to its end; returns what it wrote. */
 async function ran(program: string, args: readonly string[], cwd?: string): Promise<string> {
@@ -89,7 +90,7 @@ async function site(): Promise<string> {
   for (const name of ["given", "beside", "nowhere", "wasm"]) await Deno.mkdir(`${place}/${name}`, { recursive: true });
   await Deno.copyFile("tests/runtimes/page.js", `${folder}/page.js`);
   const options = ["--bundle", "--format=esm", "--platform=browser", "--log-level=error", `--outfile=site/page.js`];
-  await ran("node", ["node_modules/esbuild/bin/esbuild", "page.js", ...options], folder);
+  await ran(node22, ["node_modules/esbuild/bin/esbuild", "page.js", ...options], folder);
   for (const name of ["given", "beside", "nowhere"]) {
     await Deno.copyFile(`${place}/page.js`, `${place}/${name}/page.js`);
     await Deno.writeTextFile(`${place}/${name}/index.html`, '<script type="module" src="page.js"></script>');
@@ -120,13 +121,13 @@ async function site(): Promise<string> {
 }
 
 await link();
-await inNode("Node.js", "node");
+await inNode("Node.js 20", node20);
 await inNode("Node.js 22", node22);
 await inNode("Bun", bun);
 await bundled();
 const found = await inChromium(await site(), ["given", "beside", "nowhere"]);
 if (found === undefined) {
-  console.log(`SKIPPED: no Chromium is installed (${browsers.join(", ")}): nothing was tested in a browser`);
+  console.log(`SKIPPED: no Chromium is installed (${names.join(", ")}): nothing was tested in a browser`);
 } else {
   assert(found.every(({ error }) => error === undefined), found.map(({ way, error }) => `${way}: ${error}`).join("\n"));
   console.log(`ok: Chromium, ${found.length} frames`);

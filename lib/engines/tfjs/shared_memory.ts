@@ -98,8 +98,8 @@ async function canFetchBlobs(): Promise<boolean> {
   }
 }
 
-/** Starts without the threads that tfjs has itself in browsers. */
-async function withoutThreads<T>(start: () => Promise<T>): Promise<T> {
+/** Starts without the threads that tfjs has itself in browsers: it would wait forever where a policy forbids workers. */
+export async function withoutThreads<T>(start: () => Promise<T>): Promise<T> {
   const flags = tf.env().getFlags();
   const before = Object.getOwnPropertyDescriptor(flags, threadsFlag);
   flags[threadsFlag] = false;

@@ -160,9 +160,11 @@ const mostByDefault = 8;
 async function alone({ threads, multiply }: Backend): Promise<string | undefined> {
   if (multiply === undefined) return undefined; // TensorFlow.js has its own, or WebAssembly has no SIMD
   if (!sharesMemory()) return "the page is not isolated from others, by the headers COOP and COEP";
-  if (threads === undefined) return "TensorFlow.js was started before, in a memory that is not shared";
+  if (threads === undefined) {
+    return "TensorFlow.js was started before, or the page's policy forbids to fetch blobs (connect-src)";
+  }
   if (system() !== undefined || await threads.begin()) return undefined;
-  return "the page's policy forbids workers from blobs";
+  return "the page's policy forbids workers from blobs (worker-src)";
 }
 
 /**

@@ -3,7 +3,7 @@ import { kindOf } from "../../errors/kinds.ts";
 import { kindAt } from "../../files/place.ts";
 import { system } from "../../files/runtime.ts";
 import { pathOf, urlOf } from "../../files/source.ts";
-import { startedShared } from "./shared_memory.ts";
+import { startedShared, withoutThreads } from "./shared_memory.ts";
 
 /** The file that the backend reads where WebAssembly has SIMD, as it has today. */
 const file = "tfjs-backend-wasm-simd.wasm";
@@ -54,7 +54,7 @@ export async function startedIn<T>(folder: string | undefined, shared: boolean, 
   if (Object.hasOwn(tf.engine().registry, "wasm")) return await start();
   if (folder === undefined) {
     const own = shared ? packageFolder() : undefined;
-    return (own && await startedShared(own, start)) ?? await start();
+    return (own && await startedShared(own, start)) ?? await withoutThreads(start);
   }
   if (!await isThere(`${folder}${file}`)) {
     const wayOut = "copy it there from npm's @tensorflow/tfjs-backend-wasm, or give its folder by wasm({ path })";
@@ -63,7 +63,7 @@ export async function startedIn<T>(folder: string | undefined, shared: boolean, 
   const begun = shared ? await withFolderName(folder, () => startedShared(folder, start)) : undefined;
   if (begun !== undefined) return begun;
   (await import("@tensorflow/tfjs-backend-wasm")).setWasmPaths(folder);
-  return await withFolderName(folder, start);
+  return await withFolderName(folder, () => withoutThreads(start));
 }
 
 async function isThere(path: string): Promise<boolean> {

@@ -1,0 +1,134 @@
+import { CsvParseStream } from "@std/csv";
+
+/** What a column is used for. */
+export const uses = ["number", "category", "label of two", "label of numbers", "left out"] as const;
+
+/** The use of a column. */
+export type Use = typeof uses[number];
+
+/** A column as its first rows show it. */
+export interface ColumnLook {
+  readonly name: string;
+  /** Some values, each once. */
+  readonly examples: readonly string[];
+  /** The two values, if there are two; the likelier one to count as 1 comes last. */
+  readonly two?: readonly [string, string];
+  /** True if more than a fifth of the values are missing. */
+  readonly isSparse: boolean;
+  /** The use that it is guessed to have. */
+  readonly use: Use;
+}
+
+/** A file as its first rows show it. */
+export interface Look {
+  readonly separator: string;
+  readonly columns: readonly ColumnLook[];
+  /** The rows that were looked at. */
+  readonly rows: number;
+}
+
+/** The texts that stand for a missing value. */
+export const missing: readonly string[] = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "?"];
+
+/** The rows by which the uses of columns are guessed. */
+const looked = 2000;
+/** The most values of a column that are remembered. */
+const remembered = 1000;
+
+/**
+ * The columns of a CSV file, plain or gzip, and the use that each is guessed to have: numbers and categories are features,
+ * columns of two values may be labels.
+ *
+ * @throws {Error} if the file holds no table.
+ */
+export async function lookAt(file: Blob): Promise<Look> {
+  const separator = separatorOf(await firstLine(file));
+  const records: string[][] = [];
+  const parsed = (await textOf(file)).pipeThrough(new CsvParseStream({ separator, fieldsPerRecord: -1 }));
+  for await (const record of parsed) {
+    records.push(record);
+    if (records.length > looked) break;
+  }
+  const [names, ...rows] = records;
+  if (names === undefined || rows.length === 0) {
+    throw new Error("Cannot read the file: wanted a line of names and at least one row below it");
+  }
+  const columns = names.map((name, at) => lookOf(name, rows.map((row) => row[at] ?? "")));
+  return { separator, columns: guessed(columns), rows: rows.length };
+}
+
+/** The text of a file, plain or gzip. */
+async function textOf(file: Blob): Promise<ReadableStream<string>> {
+  const [first, second] = new Uint8Array(await file.slice(0, 2).arrayBuffer());
+  const isZipped = first === 0x1f && second === 0x8b;
+  const bytes = isZipped ? file.stream().pipeThrough(new DecompressionStream("gzip")) : file.stream();
+  return bytes.pipeThrough(new TextDecoderStream());
+}
+
+/** The text up to the first line's end. */
+async function firstLine(file: Blob): Promise<string> {
+  let text = "";
+  for await (const piece of await textOf(file)) {
+    text += piece;
+    if (text.includes("\n")) break;
+  }
+  return text.split("\n", 1)[0];
+}
+
+/** The separator that a line has most of. */
+export function separatorOf(line: string): string {
+  const counts = [",", ";", "\t"].map((separator) => [separator, line.split(separator).length] as const);
+  return counts.reduce((best, one) => one[1] > best[1] ? one : best)[0];
+}
+
+/** A column, and the use it would have by itself. */
+export function lookOf(name: string, values: readonly string[]): ColumnLook {
+  const known = values.filter((value) => !missing.includes(value));
+  const distinct = new Set<string>();
+  for (const value of known) if (distinct.size < remembered) distinct.add(value);
+  const examples = [...distinct].slice(0, 4);
+  const isSparse = known.length < 0.8 * values.length;
+  if (distinct.size === 2) {
+    const two = ordered([...distinct] as [string, string]);
+    return { name, examples, two, isSparse, use: isNumeric(known) ? "number" : "category" };
+  }
+  if (distinct.size < 2) return { name, examples, isSparse, use: "left out" };
+  const isId = distinct.size >= Math.min(remembered, known.length) && known.length > 20;
+  if (isNumeric(known)) {
+    const isCount = isId && /(^|[_\s])(id|index|row|number|no)$/i.test(name);
+    return { name, examples, isSparse, use: isCount ? "left out" : "number" };
+  }
+  return { name, examples, isSparse, use: isId ? "left out" : "category" };
+}
+
+/** Names that labels often have. */
+const labelNames =
+  /click|like|follow|view|label|target|buy|bought|purchase|order|convert|conversion|churn|income|default|fraud|surviv|outcome|price|sale|rating|spend|spent|score|^y\d*$/i;
+
+/**
+ * Columns with labels among them: those whose names say so and that have two values, or numbers that are often missing;
+ * else the last of two values, else the last number.
+ */
+export function guessed(columns: readonly ColumnLook[]): ColumnLook[] {
+  const asLabel = (column: ColumnLook): ColumnLook => {
+    return { ...column, use: column.two === undefined ? "label of numbers" : "label of two" };
+  };
+  const named = columns.filter(({ name, two, use, isSparse }) =>
+    labelNames.test(name) && (two !== undefined || use === "number" && isSparse)
+  );
+  const ofTwo = columns.filter(({ two }) => two !== undefined).slice(-1);
+  const ofNumbers = columns.filter(({ use }) => use === "number").slice(-1);
+  const labels = [named, ofTwo, ofNumbers].find((some) => some.length > 0) ?? [];
+  return columns.map((column) => labels.includes(column) ? asLabel(column) : column);
+}
+
+/** Two values, the one that more likely counts as 1 last. */
+function ordered([a, b]: readonly [string, string]): [string, string] {
+  const yes = /^\s*(1|1\.0|y|yes|t|true|on|>.*|[a-z]* ?positive|bought|clicked)\.?\s*$/i;
+  if (yes.test(a) !== yes.test(b)) return yes.test(a) ? [b, a] : [a, b];
+  return a < b ? [a, b] : [b, a];
+}
+
+function isNumeric(values: readonly string[]): boolean {
+  return values.every((value) => /^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$/.test(value));
+}
