@@ -1,3 +1,4 @@
+import type { Call, Called } from "./board.ts";
 import type { Crew } from "./crew.ts";
 import { type Definition, moduleOf } from "./wasm_code.ts";
 
@@ -14,7 +15,7 @@ export interface Heap {
 }
 
 /** Functions in a memory, which take whole numbers. */
-export type Functions<Name extends string> = Readonly<Record<Name, (...numbers: number[]) => void>>;
+export type Functions<Name extends string> = Readonly<Record<Name, Call>>;
 
 /**
  * Puts functions in a memory, where every thread that computes there can call them.
@@ -27,10 +28,8 @@ export function functionsIn<Name extends string>(
 ): Functions<Name> | undefined {
   const program = moduleOf(definitions, !(memory.buffer instanceof ArrayBuffer));
   if (!WebAssembly.validate(program)) return undefined;
-  const module = new WebAssembly.Module(program);
-  const functions = new WebAssembly.Instance(module, { from: { memory } }).exports as Functions<Name>;
-  crew?.add(module, functions);
-  return functions;
+  if (crew !== undefined) return crew.load(program) as Functions<Name>;
+  return new WebAssembly.Instance(new WebAssembly.Module(program), { from: { memory } }).exports as Functions<Name>;
 }
 
 /**
@@ -44,6 +43,3 @@ export function callAll({ crew }: Heap, calls: readonly Called[], work: number):
     for (const [call, ...numbers] of calls) call(...numbers);
   } else crew.share(calls);
 }
-
-/** A function and the numbers that it is called with. */
-export type Called = readonly [call: (...numbers: number[]) => void, ...numbers: number[]];
