@@ -27,6 +27,7 @@ await run(command, async ({ out, port, build, seed, engine }, { say, record, sig
   record({ out, gzipped, wasm });
   if (build) return;
   const server = Deno.serve({ hostname: "127.0.0.1", port, signal, onListen: () => {} }, siteOf(await filesOf(out)));
+  Deno.addSignalListener("SIGTERM", () => void server.shutdown());
   const url = `http://127.0.0.1:${server.addr.port}`;
   record({ url });
   say(`Open ${url}`);

@@ -122,6 +122,9 @@ try {
   await refuses("serve");
   await serves();
   console.log("serve runs");
+  await refuses("page");
+  await showsPage();
+  console.log("page runs");
 } finally {
   await Deno.remove(folder, { recursive: true });
 }
@@ -150,6 +153,27 @@ async function serves(): Promise<void> {
   const { code, out, error } = await interrupted(server, (out) => out.includes("\n"), "SIGTERM");
   assertEquals(code, 0, error);
   assertMatch(JSON.parse(out).url, /^http:\/\/127\.0\.0\.1:\d+$/);
+}
+
+/** A page is built whole and served; a folder that holds anything else stays as it is. */
+async function showsPage(): Promise<void> {
+  const place = `${folder}/page`;
+  const server = start("page", ["--port", "0", "--json", "--out", place, "--seed", "3", "--engine", "cpu"]);
+  const { code, out, error } = await interrupted(server, (out) => out.includes("url"), "SIGTERM");
+  assertEquals(code, 0, error);
+  const [built, { url }] = out.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assert(built.gzipped < 1_000_000, `${built.gzipped} bytes, gzipped`);
+  assertMatch(url, /^http:\/\/127\.0\.0\.1:\d+$/);
+  const html = await Deno.readTextFile(`${place}/index.html`);
+  assertMatch(html, /data-seed="3" data-engine="cpu"/);
+  assertMatch(html, /http-equiv="content-security-policy"/);
+  await Deno.remove(`${place}/gatehouse-page.json`);
+  const refused = await finished(start("page", ["--build", "--out", place]));
+  assertEquals(refused.code, 1);
+  assertMatch(
+    refused.error,
+    /^Cannot build page: .*\/page holds other files: wanted a folder of its own/,
+  );
 }
 
 /** `--json` writes lines of JSON on standard output and nothing else; the saved models load. */

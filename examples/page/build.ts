@@ -72,14 +72,14 @@ async function checkOut(out: string): Promise<void> {
 }
 
 /** Bundles the programs of the page and of its workers, with what they share in files beside them. */
-async function bundle(folder: string): Promise<void> {
-  const entries = ["main.ts", "learner.ts", "table_worker.ts"].map((name) => {
+async function bundle(outputDir: string): Promise<void> {
+  const entrypoints = ["main.ts", "learner.ts", "table_worker.ts"].map((name) => {
     return fileURLToPath(new URL(name, import.meta.url));
   });
-  const options = ["--quiet", "--platform", "browser", "--code-splitting", "--minify", "--outdir", folder];
-  const { success, stderr } = await new Deno.Command(Deno.execPath(), { args: ["bundle", ...options, ...entries] })
-    .output();
-  if (!success) throw new Error(`Cannot build page: ${new TextDecoder().decode(stderr).trim()}`);
+  if (Deno.bundle === undefined) throw new Error("Cannot build page: wanted deno run --unstable-bundle");
+  const how = { platform: "browser", codeSplitting: true, minify: true } as const;
+  const { success, errors } = await Deno.bundle({ entrypoints, outputDir, ...how });
+  if (!success) throw new Error(`Cannot build page: ${errors.map(({ text }) => text).join("; ")}`);
 }
 
 /** The colours as variables, of light screens and of dark ones. */

@@ -45,7 +45,7 @@ export async function lookAt(file: Blob): Promise<Look> {
   const separator = separatorOf(await firstLine(file));
   const records: string[][] = [];
   const parsed = (await textOf(file)).pipeThrough(new CsvParseStream({ separator, fieldsPerRecord: -1 }));
-  for await (const record of parsed) {
+  for await (const record of piecesOf(parsed)) {
     records.push(record);
     if (records.length > looked) break;
   }
@@ -65,10 +65,20 @@ async function textOf(file: Blob): Promise<ReadableStream<string>> {
   return bytes.pipeThrough(new TextDecoderStream());
 }
 
+/** The pieces of a stream; not every browser iterates over streams themselves. */
+async function* piecesOf<T>(stream: ReadableStream<T>): AsyncGenerator<T> {
+  const reader = stream.getReader();
+  try {
+    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) yield piece.value;
+  } finally {
+    await reader.cancel();
+  }
+}
+
 /** The text up to the first line's end. */
 async function firstLine(file: Blob): Promise<string> {
   let text = "";
-  for await (const piece of await textOf(file)) {
+  for await (const piece of piecesOf(await textOf(file))) {
     text += piece;
     if (text.includes("\n")) break;
   }
@@ -88,11 +98,11 @@ export function lookOf(name: string, values: readonly string[]): ColumnLook {
   for (const value of known) if (distinct.size < remembered) distinct.add(value);
   const examples = [...distinct].slice(0, 4);
   const isSparse = known.length < 0.8 * values.length;
-  if (distinct.size === 2) {
+  if (distinct.size === 2 && name.trim() !== "") {
     const two = ordered([...distinct] as [string, string]);
     return { name, examples, two, isSparse, use: isNumeric(known) ? "number" : "category" };
   }
-  if (distinct.size < 2) return { name, examples, isSparse, use: "left out" };
+  if (distinct.size < 2 || name.trim() === "") return { name, examples, isSparse, use: "left out" };
   const isId = distinct.size >= Math.min(remembered, known.length) && known.length > 20;
   if (isNumeric(known)) {
     const isCount = isId && /(^|[_\s])(id|index|row|number|no)$/i.test(name);

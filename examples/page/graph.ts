@@ -102,7 +102,7 @@ function drawGates(
     const x = WIDTH * (order + 0.5) / list.length;
     const mixed = mix.flatMap((bank) => places.get(bank) ?? []);
     const own = weights[`${at}/${stream}`];
-    const most = Math.max(...own ?? [], 1 / Math.max(1, mixed.length));
+    const most = Math.max(...own ?? [], Math.min(1, 2 / mixed.length)); // even weights are lines of half the width
     mixed.forEach((from, expert) => {
       if (from === undefined) return;
       const share = (own?.[expert] ?? 1 / mixed.length) / most;

@@ -118,7 +118,8 @@ function named(cursor: Cursor): unknown {
 /** `name: value`, or a name that is the value's too. */
 function entry(cursor: Cursor): readonly [string, unknown] {
   const token = cursor.tokens[cursor.at];
-  if (token?.kind === "word" && cursor.tokens[cursor.at + 1]?.text !== ":") return [token.text, named(cursor)];
+  const isWhole = [",", "}"].includes(cursor.tokens[cursor.at + 1]?.text ?? "");
+  if (token?.kind === "word" && isWhole) return [token.text, named(cursor)];
   const isKey = token?.kind === "word" || token?.kind === "text" || token?.kind === "number";
   if (!isKey) throw wrong(cursor, "the name of an entry");
   cursor.at++;

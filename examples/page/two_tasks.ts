@@ -23,6 +23,8 @@ interface Learner {
   spec: Spec;
   picture: ReturnType<typeof graphOf>;
   wrong: string;
+  /** True if its training could not be done. */
+  failed: boolean;
   /** The number of its training, 0 before the first. */
   id: number;
   moments: Moment[];
@@ -38,6 +40,8 @@ interface Experiment {
   phase: "new" | "running" | "paused" | "done";
   shown: ModelName;
   readonly draw: () => void;
+  /** Shows what is wrong with the table that is shown, if anything is. */
+  news: () => void;
 }
 
 /** Runs the experiment of two tasks on its part of the page. */
@@ -47,9 +51,9 @@ export function twoTasks(seed: number): void {
     const worker = new Worker(new URL("learner.js", import.meta.url), { type: "module", name });
     const spec = modelOf(code);
     const picture = graphOf(name, spec);
-    return { name, worker, code, spec, picture, wrong: "", id: 0, moments: [], gates: {}, engine: "" };
+    return { name, worker, code, spec, picture, wrong: "", failed: false, id: 0, moments: [], gates: {}, engine: "" };
   });
-  const experiment: Experiment = { seed, learners, phase: "new", shown: "MMoE", draw: () => draw() };
+  const experiment: Experiment = { seed, learners, phase: "new", shown: "MMoE", draw: () => draw(), news: () => {} };
   const draw = atFrame(() => {
     if (follow(learners)) draw();
     drawLosses(learners);
@@ -147,7 +151,7 @@ function listenToCode(experiment: Experiment): void {
     editor.set(tables[experiment.shown]);
     edit(tables[experiment.shown]);
   });
-  document.addEventListener("gh-failed", news);
+  experiment.news = news;
   open();
 }
 
@@ -202,6 +206,7 @@ function order({ seed, phase }: Experiment, learner: Learner): void {
 /** Forgets what a model has learnt; answers that are on their way are of no interest. */
 function forget(learner: Learner): void {
   learner.id++;
+  learner.failed = false;
   learner.moments = [];
   learner.gates = {};
 }
@@ -224,23 +229,30 @@ function take(experiment: Experiment, learner: Learner, answer: Answer): void {
   }
   learner.moments.push(answer.moment);
   experiment.draw();
-  const isDone = ({ moments, wrong }: Learner) => wrong !== "" || moments[moments.length - 1]?.step === steps;
-  if (experiment.phase !== "running" || !experiment.learners.every(isDone)) return;
+  finish(experiment);
+}
+
+/** Ends the experiment where all models have learnt, or cannot. */
+function finish(experiment: Experiment): void {
+  const { learners, phase } = experiment;
+  const isDone = ({ moments, failed }: Learner) => failed || moments[moments.length - 1]?.step === steps;
+  if (phase !== "running" || !learners.every(isDone)) return;
   phaseIs(experiment, "done");
-  const ends = experiment.learners.map(({ name, moments }) => {
+  const ends = learners.map(({ name, moments }) => {
     const loss = moments[moments.length - 1]?.loss;
-    return loss === undefined
-      ? `${name} did not train`
-      : `${name} ${taskNames.map((task) => loss[task].toFixed(3)).join(" and ")}`;
+    if (loss === undefined) return `${name} did not train`;
+    return `${name} ${taskNames.map((task) => loss[task].toFixed(3)).join(" and ")}`;
   });
   show(byId("status"), `Trained. Held-out losses of the first and second task: ${ends.join("; ")}`);
 }
 
 /** Shows why a model cannot be trained, beside its code. */
-function fail({ draw }: Experiment, learner: Learner, message: string): void {
+function fail(experiment: Experiment, learner: Learner, message: string): void {
   learner.wrong = message;
-  document.dispatchEvent(new Event("gh-failed"));
-  draw();
+  learner.failed = true;
+  experiment.news();
+  experiment.draw();
+  finish(experiment);
 }
 
 /** Moves the drawn weights towards those of the last moments; returns true if they are not there yet. */

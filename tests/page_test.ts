@@ -1,0 +1,150 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import { entriesOf, SpecError } from "../mod.ts";
+import { guessed, lookAt, lookOf, separatorOf } from "../examples/page/columns.ts";
+import { graphOf } from "../examples/page/graph.ts";
+import { modelOf } from "../examples/page/language.ts";
+import { sampleOf } from "../examples/page/sample.ts";
+import { policy, siteOf } from "../examples/page/site.ts";
+import { modelNames, tables } from "../examples/page/tables.ts";
+import { tokensOf } from "../examples/page/tokens.ts";
+
+Deno.test("the page's tables are models of about one size", () => {
+  const sizes = modelNames.map((name) =>
+    entriesOf(modelOf(tables[name])).reduce((sum, { parameters }) => sum + parameters, 0)
+  );
+  assertEquals(sizes, [13_255, 14_018, 14_818]);
+});
+
+Deno.test("modelOf() reads what a table may hold", () => {
+  const tasks = "{ a: binary() }";
+  const cases: readonly string[] = [
+    `{ input: 2, tasks: ${tasks} }`,
+    `define({ input: 2, tasks: ${tasks} });`,
+    `const tasks = ${tasks}; { input: 2, tasks }`,
+    `const n = 2\nconst tasks = { "a": binary(), };\n{ input: n, tasks }`,
+    `// a comment\n{ input: 2, /* another */ tasks: ${tasks} }`,
+    `{ input: 2e0, tasks: { 'a': binary() } }`,
+  ];
+  for (const code of cases) {
+    const { input, tasks } = modelOf(code);
+    assertEquals([input, Object.keys(tasks)], [{ width: 2 }, ["a"]], code);
+  }
+  for (const gate of ["softmax", "topK(2)", "dselectK(2)", "temperature(2)", "gateDropout(0.1, softmax)"]) {
+    const code = `mmoe({ input: 2, expert: mlp([4]), experts: 4, gate: ${gate}, tasks: ${tasks} })`;
+    assertEquals(modelOf(code).levels[0].experts.shared.count, 4, gate);
+  }
+});
+
+Deno.test("modelOf() says where a table cannot be read, and what would be right", () => {
+  const cases: readonly (readonly [string, string])[] = [
+    ["", "line 1, column 1: found the end, wanted a table, such as mmoe({ ... })"],
+    ["const a = 1;", "line 1, column 13: found the end, wanted a table"],
+    ["{ input: 2, tasks: {} } 7", 'line 1, column 25: found "7", wanted the end'],
+    ["{ input 2 }", 'line 1, column 9: found "2", wanted ":"'],
+    ["{ inputs }", 'line 1, column 3: no value is named "inputs"'],
+    ["{ input: }", 'line 1, column 10: found "}", wanted a value'],
+    ["mmoe({\n  input: 2;\n})", 'line 2, column 11: found ";", wanted "," or "}"'],
+    ["mmoe({ gate: sofmax })", 'line 1, column 14: no value is named "sofmax": did you mean "softmax"?'],
+    ["mmo({})", 'line 1, column 1: no function is named "mmo": did you mean "mmoe"?'],
+    ["const f = relu; f(1)", 'line 1, column 17: "f" cannot be called here'],
+    ["() => 1", 'line 1, column 1: found "(", wanted a value'],
+    ["this.constructor", 'line 1, column 1: no value is named "this"'],
+    ["mmoe({}).constructor", 'line 1, column 9: found ".", wanted the end'],
+    ["constructor({})", 'line 1, column 1: no function is named "constructor"'],
+    ["true({})", '"true" cannot be called'],
+    ['"open', "line 1, column 1: found "],
+    ["[".repeat(200), "line 1, column 101: found "],
+  ];
+  for (const [code, message] of cases) {
+    const error = assertThrows(() => modelOf(code), SyntaxError, undefined, code);
+    assertMatch(error.message, /^Cannot read table\n {2}at line /, code);
+    assertStringIncludes(error.message, message, code);
+  }
+});
+
+Deno.test("modelOf() has the errors of define() as they are", () => {
+  assertThrows(
+    () => modelOf(tables.MMoE.replace("softmax;", "topK(20);")),
+    SpecError,
+    "at levels[0].gates.first: Cannot apply topK: k must be at most the number of experts, 8, found 20",
+  );
+  assertThrows(() => modelOf("{ gatehouse: 2 }"), SpecError, "Cannot ");
+  assertThrows(() => modelOf("7"), TypeError);
+  assertThrows(() => modelOf('{ "__proto__": { input: 2 }, tasks: {} }'), SpecError);
+});
+
+Deno.test("tokensOf() loses nothing", () => {
+  for (const code of [...Object.values(tables), "a\"b\n'c", "/* open", "1.5e-3.2", "ü😀{}=>`${x}`"]) {
+    assertEquals(tokensOf(code).map(({ text }) => text).join(""), code);
+  }
+});
+
+Deno.test("graphOf() draws every expert, gate and task, and a line for every weight", () => {
+  const draw = graphOf("MMoE", modelOf(tables.MMoE));
+  const even = draw({});
+  const decided = draw({ "0/first": [0.93, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01] });
+  for (const { body, description, height } of [even, decided]) {
+    assertEquals(body.match(/graph-expert/g)!.length, 8);
+    assertEquals(body.match(/graph-gate/g)!.length, 2);
+    assertEquals(body.match(/graph-mix/g)!.length, 16);
+    assertEquals(description, "experts: 8 in bank shared; gates: first, second. Tasks: first, second.");
+    assert(height > 300 && height < 500, String(height));
+    assert(!body.includes("NaN"));
+  }
+  assertStringIncludes(decided.body, 'stroke-width="5.6"');
+  for (const code of ["ple({", "crossStitch({", "adatt({", "cgc({"]) {
+    const model = modelOf(`${code} input: 4, expert: dense(4), tasks: { a: binary(), b: binary() } })`);
+    assert(!graphOf(code, model)({}).body.includes("NaN"), code);
+  }
+});
+
+Deno.test("lookAt() guesses the uses of a file's columns", async () => {
+  const uses = async (text: string) => {
+    const { columns } = await lookAt(new Blob([text]));
+    return columns.map(({ name, use, two }) => [name, use, ...two ?? []].join(" "));
+  };
+  assertEquals(await uses(sampleOf(500, 7)), [
+    ...["age number", "device category", "city category", "hour number", "visits number"],
+    ...["clicked label of two no yes", "bought label of two no yes", "spent label of numbers"],
+  ]);
+  assertEquals(await uses("a;b\n1;x\n2;y\n3;z"), ["a label of numbers", "b category"]);
+  const ids = Array.from({ length: 50 }, (_, i) => `${i},name ${i},${i % 3},${i % 2}`).join("\n");
+  assertEquals(await uses(`user_id,title,n,y\n${ids}`), [
+    ...["user_id left out", "title left out", "n number", "y label of two 0 1"],
+  ]);
+  const zipped = new Blob(["a\tb\n1\tno\n2\tyes\n"]).stream().pipeThrough(new CompressionStream("gzip"));
+  const look = await lookAt(await new Response(zipped).blob());
+  assertEquals([look.separator, look.rows, look.columns.map(({ name }) => name)], ["\t", 2, ["a", "b"]]);
+});
+
+Deno.test("columns of two values are ordered, missing values are none, and no column is a label twice", () => {
+  const two = (...values: string[]) => lookOf("a", values).two;
+  assertEquals(two("1", "0"), ["0", "1"]);
+  assertEquals(two("yes", "no", "", "NA"), ["no", "yes"]);
+  assertEquals(two(">50K", "<=50K"), ["<=50K", ">50K"]);
+  assertEquals(two("b", "a", "b"), ["a", "b"]);
+  assertEquals(two("a", "b", "c"), undefined);
+  assertEquals(lookOf("a", ["", "1", "1"]).use, "left out");
+  assertEquals(separatorOf("a,b;c;d"), ";");
+  assertEquals(guessed([lookOf("n", ["1", "2", "3"])]).map(({ use }) => use), ["label of numbers"]);
+});
+
+Deno.test("siteOf() answers with the files alone, isolated and under a policy without eval", async () => {
+  const site = siteOf(new Map([["index.html", new TextEncoder().encode("<p>")], ["a.wasm", new Uint8Array(3)]]));
+  const ask = (path: string, method = "GET") => site(new Request(`http://127.0.0.1${path}`, { method }));
+  const found: [number, string | null, number][] = [];
+  for (const [path, method] of [["/"], ["/a.wasm"], ["/a.wasm", "HEAD"], ["/../deno.json"], ["/none"], ["/", "POST"]]) {
+    const response = ask(path, method);
+    assertEquals(response.headers.get("cross-origin-opener-policy"), "same-origin");
+    assertEquals(response.headers.get("cross-origin-embedder-policy"), "require-corp");
+    assertStringIncludes(response.headers.get("content-security-policy")!, policy);
+    const type = response.status === 200 ? response.headers.get("content-type") : null;
+    found.push([response.status, type, (await response.arrayBuffer()).byteLength * Number(response.ok)]);
+  }
+  assertEquals(found, [
+    [200, "text/html; charset=utf-8", 3],
+    ...[[200, "application/wasm", 3], [200, "application/wasm", 0]] as [number, string, number][],
+    ...[[404, null, 0], [404, null, 0], [405, null, 0]] as [number, string | null, number][],
+  ]);
+  assert(!/unsafe-(eval|inline)'/.test(policy.replace("'wasm-unsafe-eval'", "")), policy);
+});
