@@ -22,10 +22,19 @@ import {
   train,
   wasm,
 } from "../mod.ts";
+import { start } from "../lib/engines/tfjs/backend.ts";
+import { engineOf } from "../lib/engines/tfjs/tfjs.ts";
 import { sliceRows } from "../lib/data/rows.ts";
 import { architectures, everyHead, predictions, sample, sampleFor } from "./models.ts";
 
-const engines: Readonly<Record<string, () => Promise<Engine>>> = { cpu, wasm };
+const engines: Readonly<Record<string, () => Promise<Engine>>> = {
+  cpu,
+  wasm,
+  "wasm (four threads share whatever can be)": async () => {
+    await wasm({ threads: 4 }); // where it is the first one, it makes memory shared
+    return engineOf(await start("wasm", 4, 1));
+  },
+};
 
 const mixed = define(mmoe({
   input: 5,
@@ -67,7 +76,7 @@ for (const [name, engine] of Object.entries(engines)) {
 
   Deno.test(`train() on tfjs ${name} leaves nothing on the engine`, async () => {
     const on = await engine();
-    const held = () => tf.engine().registry[name].numDataIds();
+    const held = () => tf.engine().registry[name.split(" ")[0]].numDataIds();
     const data = labelled(sample(50));
     const before = held();
     const model = await compile(mixed, { engine: on });

@@ -26,7 +26,14 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   "lib/data/parquet/": ["hyparquet", "hyparquet-compressors"],
   "lib/data/parquet/pages": ["column", "encoding", "plain"].map((name) => `npm:hyparquet@1.33.0/src/${name}.js`),
   // The types alone of what a runtime is asked for.
-  "lib/files/builtin": ["node:crypto", "node:fs/promises", "node:os", "node:process", "node:zlib"],
+  "lib/files/builtin": [
+    "node:crypto",
+    "node:fs/promises",
+    "node:os",
+    "node:process",
+    "node:worker_threads",
+    "node:zlib",
+  ],
   "lib/files/node_system": ["node:fs", "node:fs/promises"],
   "lib/report/": ["d3-scale", "d3-shape", "@types/d3-scale", "@types/d3-shape"],
 };

@@ -1,3 +1,4 @@
+import type { Call, Called } from "./board.ts";
 import type { Crew } from "./crew.ts";
 import { type Definition, moduleOf } from "./wasm_code.ts";
 
@@ -14,7 +15,7 @@ export interface Heap {
 }
 
 /** Functions in a memory, which take whole numbers. */
-export type Functions<Name extends string> = Readonly<Record<Name, (...numbers: number[]) => void>>;
+export type Functions<Name extends string> = Readonly<Record<Name, Call>>;
 
 /**
  * Puts functions in a memory, where every thread that computes there can call them.
@@ -44,6 +45,3 @@ export function callAll({ crew }: Heap, calls: readonly Called[], work: number):
     for (const [call, ...numbers] of calls) call(...numbers);
   } else crew.share(calls);
 }
-
-/** A function and the numbers that it is called with. */
-export type Called = readonly [call: (...numbers: number[]) => void, ...numbers: number[]];

@@ -1,5 +1,6 @@
 import type { CodeColumn } from "../formats/translation.ts";
-import { callAll, type Called, functionsIn, type Heap } from "./heap.ts";
+import type { Called } from "./board.ts";
+import { callAll, functionsIn, type Heap } from "./heap.ts";
 import { code, constant, each, get, increase, load, moduleOf, repeat, set, store, wholeNumber } from "./wasm_code.ts";
 import type { Code, Definition } from "./wasm_code.ts";
 

@@ -19,6 +19,15 @@ export const code = {
   multiplyAdd: [0xfd, ...unsigned(0x105)],
   multiplyVectors: [0xfd, ...unsigned(0xe6)],
   addVectors: [0xfd, ...unsigned(0xe4)],
+  subVectors: [0xfd, ...unsigned(0xe5)],
+  divideVectors: [0xfd, ...unsigned(0xe7)],
+  negateVector: [0xfd, ...unsigned(0xe1)],
+  rootsOfVector: [0xfd, ...unsigned(0xe3)],
+  /** Of two vectors the greater numbers, NaN where one is. */
+  greaterOfVectors: [0xfd, ...unsigned(0xe9)],
+  /** All bits where the first vector's numbers are greater, else none. */
+  isGreater: [0xfd, 0x44],
+  andVectors: [0xfd, 0x4e],
   zeros: [0xfd, 0x0c, ...Array(16).fill(0)],
 } as const satisfies Record<string, Code>;
 
@@ -36,6 +45,9 @@ export const load = (bytes: number): Code => [0xfd, 0x00, 2, ...unsigned(bytes)]
 export const spread = (bytes: number): Code => [0xfd, 0x09, 2, ...unsigned(bytes)];
 /** Takes an address and a vector, and puts the vector there and some bytes on. */
 export const store = (bytes: number): Code => [0xfd, 0x0b, 2, ...unsigned(bytes)];
+
+/** A vector of four times the number 1. */
+export const ones: Code = [0xfd, 0x0c, ...Array(4).fill([0, 0, 0x80, 0x3f]).flat()];
 
 /** Of two vectors on the stack, a vector of some of their eight floats, by their places. */
 export function pick(places: readonly [number, number, number, number]): Code {

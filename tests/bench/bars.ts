@@ -40,6 +40,8 @@ export const bars: readonly Bar[] = [
   ...["wasm", "onnx"].flatMap((engine) =>
     ratios(engine, "train_step_ms", "ours, fuse off", { W1: 0.95, W2: 0.95, W3: 0.95, W4: 0.95, W5: 0.95 })
   ),
+  ...ratios("wasm", "train_step_ms", "ours, 1 thread", { W1: 1, W2: 1.7, W3: 1.7, W4: 1, W5: 1.7, W6: 1.7 }),
+  ...ratios("wasm", "predict_ms", "ours, 1 thread", { W2: 1.8, W3: 1.8 }),
   { what: "share of the BLAS peak", of: ["W3", "onnx", "train_peak_share"], least: 0.5 },
   ...ratios("onnx", "rows_per_s", "ours, cpu, plain", { "census epoch": 20 }),
   ...ratios("wasm", "rows_per_s", "ours, cpu, plain", { "census epoch": 5 }),

@@ -10,7 +10,7 @@ export const allEngineNames = [...engineNames, "webgpu"] as const;
 /**
  * One of our engines.
  *
- * @param threads The threads of onnx. Default: all.
+ * @param threads The threads of onnx and wasm. Default: all.
  */
 export async function engineOf(name: string, threads?: number): Promise<Engine> {
   switch (name) {
@@ -22,6 +22,6 @@ export async function engineOf(name: string, threads?: number): Promise<Engine> 
       await import("npm:@tensorflow/tfjs-backend-webgpu@4.22.0");
       return await tfjs("webgpu");
     default:
-      return await wasm();
+      return await wasm({ threads });
   }
 }

@@ -1,4 +1,4 @@
-import { adam, compile, type Engine, train } from "../../mod.ts";
+import { adam, compile, type Engine, train, wasm } from "../../mod.ts";
 import { sliceRows } from "../../lib/data/rows.ts";
 import type { Loaded } from "./cases.ts";
 import { type Form, type Layers, layers } from "./layers.ts";
@@ -113,6 +113,10 @@ async function* entrantsOf(
       const peer = fuse === undefined ? null : "ours, fuse off";
       yield { name: `${name}${peer === null ? "" : ", fuse off"}`, peer, engines: [name], ...one };
     }
+  }
+  if (engines.wasm !== undefined) {
+    const peer = "ours, 1 thread";
+    yield { name: `wasm, ${peer}`, peer, engines: ["wasm"], ...await ours(of, await wasm({ threads: 1 }), seed) };
   }
   if (engines.wasm !== undefined && !alone) {
     for (const form of formsOf(of)) {

@@ -239,6 +239,14 @@ steps["a training goes on from its checkpoint to the same parameters, and holds 
   assert.deepEqual(fs.readdirSync("run").sort(), ["step-00000006", "step-00000007", "step-00000008"]);
 };
 
+steps["wasm shares large products among threads, to the same bits, and the program ends at once"] = () => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [process.argv[1], "threads"], { encoding: "utf8" });
+  assert.equal(status, 0, stderr);
+  const [two, one, end] = stdout.trim().split("\n");
+  assert.equal(two, one);
+  assert.ok(Date.now() - Number(end) < 5000, "threads that have nothing to do keep no program alive");
+};
+
 steps["saveGraphModel and saveOnnx"] = async () => {
   await saveGraphModel(trained.wasm, "served");
   await saveGraphModel(trained.wasm, "served");
@@ -256,6 +264,18 @@ if (process.argv[2] === "save") {
   const other = define({ input: Number(process.argv[3]), tasks: { click: binary() } });
   const model = await compile(other, { engine: reference() });
   for (let i = 0; i < 20; i++) await save(model, "shared");
+} else if (process.argv[2] === "threads") {
+  const wide = define({ input: 300, tasks: { click: binary(dense(400)) } });
+  const inputs = { input: Float32Array.from({ length: 512 * 300 }, (_, at) => Math.sin(at)) };
+  const some = { count: 512, inputs, labels: { click: Float32Array.from({ length: 512 }, (_, at) => at % 2) } };
+  for (const threads of [2, 1]) {
+    const model = await compile(wide, { engine: wasm({ threads }) });
+    assert.equal(model.engine.note, undefined);
+    for await (const { total, step } of train(model, some, { steps: 5, batch: 512 })) {
+      if (step === 5) console.log(total);
+    }
+  }
+  console.log(Date.now());
 } else {
   for (const [name, step] of Object.entries(steps)) {
     await step();

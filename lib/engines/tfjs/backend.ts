@@ -58,10 +58,11 @@ export interface Backend {
  * Starts a registered tfjs backend, or finds it running. tfjs's own current backend and flags stay what they are.
  *
  * @param threads The threads that compute, where its memory is shared.
+ * @param least The work from which on they share it; see {@linkcode Threads}.
  * @throws {TypeError} if no backend has the name.
  * @throws {Error} if the backend does not start.
  */
-export async function start(name: string, threads = 1): Promise<Backend> {
+export async function start(name: string, threads = 1, least?: number): Promise<Backend> {
   if (name === "wasm") await import("@tensorflow/tfjs-backend-wasm");
   const names = Object.keys(tf.engine().registryFactory);
   if (!names.includes(name)) {
@@ -72,7 +73,7 @@ export async function start(name: string, threads = 1): Promise<Backend> {
   tf.getKernelsForBackend(name).forEach(({ setupFunc }) => setupFunc?.(backend));
   // In production, the cpu backend prints no advertisement on its first write.
   flagged({ PROD: true }, () => backend.disposeData(backend.write(new Float32Array(1), [], "float32")));
-  return backendOf(name, backend, threads);
+  return backendOf(name, backend, threads, least);
 }
 
 /**
@@ -109,7 +110,7 @@ export function flagged<T>(set: Readonly<Record<string, boolean>>, action: () =>
   }
 }
 
-function backendOf(name: string, backend: KernelBackend, threads: number): Backend {
+function backendOf(name: string, backend: KernelBackend, threads: number, least: number | undefined): Backend {
   const memory = memoryOf(name, backend);
   return {
     name,
@@ -137,7 +138,7 @@ function backendOf(name: string, backend: KernelBackend, threads: number): Backe
       backend.disposeData(array.dataId);
     },
     count: () => backend.numDataIds(),
-    ...name === "wasm" && kernelsOf(backend as WasmBackend, threads),
+    ...name === "wasm" && kernelsOf(backend as WasmBackend, threads, least),
     ...isWatched(backend) && {
       watch: () => watching(backend.device),
       mostInArray: backend.device.limits?.maxStorageBufferBindingSize,
@@ -254,23 +255,24 @@ function memoryOf(name: string, backend: KernelBackend): Memory | undefined {
 }
 
 /** Our own kernels in the memory of the wasm backend, for so many threads; none where tfjs has threads of its own. */
-function kernelsOf(backend: WasmBackend, threads: number): OwnKernels {
+function kernelsOf(backend: WasmBackend, threads: number, least: number | undefined): OwnKernels {
   const memory = backend.wasm.asm?.memory;
   if (memory === undefined || backend.wasm.PThread !== undefined) return {};
-  const known = kernels.get(backend) ?? { over: threadsOver(memory), of: new Map<number, OwnKernels>() };
+  const known = kernels.get(backend) ?? { over: threadsOver(memory), of: new Map<string, OwnKernels>() };
   kernels.set(backend, known);
-  const found = known.of.get(threads) ??
-    ownKernels(backend, memory, threads > 1 ? known.over?.some(threads) : undefined);
-  known.of.set(threads, found);
+  const key = `${threads} ${least}`;
+  const found = known.of.get(key) ??
+    ownKernels(backend, memory, threads > 1 ? known.over?.some(threads, least) : undefined);
+  known.of.set(key, found);
   return { ...found, threads: known.over };
 }
 
 type OwnKernels = Pick<Backend, "multiply" | "rows" | "threads">;
 
-/** What was made for each backend: its threads, and the kernels for each number of them. */
+/** The threads of each backend, and the kernels for each number of them. */
 const kernels = new WeakMap<
   WasmBackend,
-  { readonly over: Threads | undefined; readonly of: Map<number, OwnKernels> }
+  { readonly over: Threads | undefined; readonly of: Map<string, OwnKernels> }
 >();
 
 function ownKernels(backend: WasmBackend, memory: WebAssembly.Memory, crew: Crew | undefined): OwnKernels {

@@ -8,9 +8,9 @@ export function broadcast({ shape, of: [from] }: Place): Loop {
 }
 
 /** Copies an array with its axes in another order, matrix by matrix. */
-export function transposed({ attrs, shape, of: [from] }: Place, copyMatrix: CopyMatrix = tiles): Loop {
+export function transposed({ attrs, shape, of: [from] }: Place, copyMatrices: CopyMatrices = tiles): Loop {
   const steps = stepsOf(from);
-  return copy(shape, (attrs.order as number[]).map((axis) => steps[axis]), copyMatrix);
+  return copy(shape, (attrs.order as number[]).map((axis) => steps[axis]), copyMatrices);
 }
 
 /** Copies arrays one after another along an axis. */
@@ -48,8 +48,11 @@ export function pad({ attrs, shape, of: [from] }: Place): Loop {
   };
 }
 
-/** Copies a matrix whose elements lie so many steps apart from row to row, and along a row, to where rows are in order. */
-export type CopyMatrix = (
+/**
+ * Copies matrices, `step` apart, whose elements lie so many steps apart from row to row, and along a row, to where they and
+ * their rows are in order.
+ */
+export type CopyMatrices = (
   out: Float32Array,
   to: number,
   rows: number,
@@ -58,10 +61,27 @@ export type CopyMatrix = (
   from: number,
   down: number,
   along: number,
+  count: number,
+  step: number,
 ) => void;
 
-/** Copies a matrix, in tiles that fit the processor's cache. */
-export const tiles: CopyMatrix = (out, to, rows, columns, x, from, down, along) => {
+/** Copies matrices, in tiles that fit the processor's cache. */
+export const tiles: CopyMatrices = (out, to, rows, columns, x, from, down, along, count, step) => {
+  for (let nth = 0; nth < count; nth++) {
+    tilesOf(out, to + nth * rows * columns, rows, columns, x, from + nth * step, down, along);
+  }
+};
+
+function tilesOf(
+  out: Float32Array,
+  to: number,
+  rows: number,
+  columns: number,
+  x: Numbers,
+  from: number,
+  down: number,
+  along: number,
+): void {
   const side = 16;
   for (let top = 0; top < rows; top += side) {
     const bottom = Math.min(top + side, rows);
@@ -73,10 +93,10 @@ export const tiles: CopyMatrix = (out, to, rows, columns, x, from, down, along) 
       }
     }
   }
-};
+}
 
 /** Copies elements that lie so many steps apart along each axis. */
-function copy(shape: readonly number[], steps: readonly number[], copyMatrix: CopyMatrix = tiles): Loop {
+function copy(shape: readonly number[], steps: readonly number[], copyMatrices: CopyMatrices = tiles): Loop {
   const merged = merge(shape, [steps]);
   const lengths = [1, 1, ...merged.lengths];
   const own = [0, 0, ...merged.steps[0]];
@@ -84,11 +104,9 @@ function copy(shape: readonly number[], steps: readonly number[], copyMatrix: Co
   const [down, along] = own.slice(-2);
   const walk = walker(lengths.slice(0, -2), [own.slice(0, -2)]);
   return (out, [x]) =>
-    walk((at, count, places, [step]) => {
-      for (let n = 0; n < count; n++) {
-        copyMatrix(out, (at + n) * rows * columns, rows, columns, x, places[0] + n * step, down, along);
-      }
-    });
+    walk((at, count, places, [step]) =>
+      copyMatrices(out, at * rows * columns, rows, columns, x, places[0], down, along, count, step)
+    );
 }
 
 /** Copies rows of `width` numbers between arrays whose rows lie further apart. */

@@ -9,9 +9,9 @@ const files = [
   "tfjs-backend-wasm-simd.wasm",
   "tfjs-backend-wasm-threaded-simd.wasm",
 ] as const;
-/** A section of a WebAssembly module that declares its memory, and what it says of it. */
+/** The section of a WebAssembly module that declares its memory. */
 const memorySection = 5;
-/** What a module says of its memory: it has a largest size; it is shared, and has one. */
+/** The words for a memory that has a largest size, and for one that has and is shared. */
 const [limited, shared] = [1, 3];
 
 /**
@@ -23,10 +23,9 @@ export async function startedShared<T>(folder: string | URL, start: () => Promis
   if (!sharesMemory()) return undefined;
   const program = await programIn(folder);
   const changed = program && withSharedMemory(program);
-  if (changed === undefined || !WebAssembly.validate(changed)) return undefined;
+  if (changed === undefined || !await canFetchBlobs()) return undefined;
   const address = URL.createObjectURL(new Blob([changed], { type: "application/wasm" }));
   try {
-    if (!await canFetch(address)) return undefined;
     const { setWasmPaths } = await import("@tensorflow/tfjs-backend-wasm");
     setWasmPaths(Object.fromEntries(files.map((file) => [file, address])), true);
     try {
@@ -43,8 +42,12 @@ export async function startedShared<T>(folder: string | URL, start: () => Promis
 /** Returns true where a memory can be shared among threads: in browsers, in pages that are isolated from others. */
 export function sharesMemory(): boolean {
   const { crossOriginIsolated = true } = globalThis as { readonly crossOriginIsolated?: boolean };
-  return typeof SharedArrayBuffer !== "undefined" && (system() !== undefined || crossOriginIsolated);
+  const isolated = system() !== undefined || crossOriginIsolated;
+  return isolated && typeof SharedArrayBuffer !== "undefined" && WebAssembly.validate(smallest);
 }
+
+/** A module that has a shared memory, and nothing else. */
+const smallest = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, memorySection, 4, 1, shared, 1, 2);
 
 /** Returns a module whose memory is shared; undefined if it declares none that has a largest size. */
 export function withSharedMemory(program: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | undefined {
@@ -84,11 +87,14 @@ async function programIn(folder: string | URL): Promise<Uint8Array<ArrayBuffer> 
 }
 
 /** Returns true where a page may fetch what it has made itself. */
-async function canFetch(address: string): Promise<boolean> {
+async function canFetchBlobs(): Promise<boolean> {
+  const address = URL.createObjectURL(new Blob(["any"]));
   try {
     return (await fetch(address)).ok;
   } catch {
     return false;
+  } finally {
+    URL.revokeObjectURL(address);
   }
 }
 

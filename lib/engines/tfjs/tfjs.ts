@@ -7,7 +7,7 @@ import { storesOf } from "../held.ts";
 import { type Backend, start } from "./backend.ts";
 import { machineThreads, system } from "../../files/runtime.ts";
 import { pathOf } from "../../files/source.ts";
-import { mostOthers } from "../crew.ts";
+import { mostOthers } from "../board.ts";
 import { sharesMemory } from "./shared_memory.ts";
 import { isComputed } from "./settle.ts";
 import { programOf } from "./program.ts";
@@ -108,11 +108,12 @@ export interface WasmOptions {
    */
   readonly path?: string | URL;
   /**
-   * The threads that share the work of a large product and the like, which take none to begin with and end when they have
-   * nothing to do for long; numbers are the same whatever their number. Default: as many as the machine runs at once, at
-   * most eight.
+   * The threads that share the work of large products and other ops on large arrays, from 1 on, to the same bits. They
+   * begin when there is such work, end when there was none for ten seconds, and keep no program from ending. Default: as
+   * many as the machine runs at once, at most eight.
    *
-   * All such engines of a program compute in one memory, which threads share if the first engine has more than one.
+   * Engines of one program compute in one memory. Threads share it if the first of them was not of one thread, and, in
+   * browsers, if the page is cross-origin isolated; elsewhere one thread computes, and the engine's `note` says why.
    */
   readonly threads?: number;
 }

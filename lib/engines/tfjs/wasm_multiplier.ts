@@ -1,6 +1,7 @@
 import { callOf, code, constant, each, get, increase, load, repeat, set, spread, store } from "../wasm_code.ts";
 import type { Code, Definition } from "../wasm_code.ts";
-import { callAll, type Called, type Functions, functionsIn, type Heap } from "../heap.ts";
+import type { Called } from "../board.ts";
+import { callAll, type Functions, functionsIn, type Heap } from "../heap.ts";
 
 /**
  * Multiplies matrices of float32 in a memory, rows one after the other: `count` times `[m, k] x [k, n]`.
@@ -134,7 +135,7 @@ function many({ heap, functions }: Program, a: number, b: number, c: number, len
     const panel = panels + 4 * width * k * calls.length;
     calls.push([functions.products, left, right, to, Math.min(some, count - nth), m, k, n, panel]);
   }
-  callAll(heap, calls, count * (m * k * n / perNanosecond + k * n));
+  callAll(heap, calls, count * (m * k * n / perNanosecond + k * n + m * n));
 }
 
 /** Fewer columns than a panel has: what is beside them is 0, and left behind. */

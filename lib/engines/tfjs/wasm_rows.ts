@@ -1,6 +1,6 @@
 import { sizeOf } from "../../ops/shape.ts";
 import { columnsOf } from "../../formats/translation.ts";
-import { type CopyMatrix, tiles, transposed } from "./copies.ts";
+import { tiles, transposed } from "./copies.ts";
 import type { Loop, Numbers, Place } from "./loop.ts";
 import {
   type Code,
@@ -18,16 +18,20 @@ import {
   store,
   wholeNumber,
 } from "../wasm_code.ts";
-import { type Functions, functionsIn, type Heap } from "../heap.ts";
+import type { Called } from "../board.ts";
+import { callAll, type Functions, functionsIn, type Heap } from "../heap.ts";
+import { type PointLoops, pointLoops } from "./wasm_points.ts";
 import { named, naming, rowSums, type SumRows } from "../row_sums.ts";
 
 /** Ops over rows of matrices whose loops are faster in WebAssembly; undefined where such a loop cannot be. */
-export type RowLoops = Readonly<
-  Record<
-    "gatherSum" | "scatterAdd" | "weightedSum" | "weightedScatter" | "sum" | "transpose",
-    (place: Place) => Loop | undefined
-  >
->;
+export type RowLoops =
+  & PointLoops
+  & Readonly<
+    Record<
+      "gatherSum" | "scatterAdd" | "weightedSum" | "weightedScatter" | "sum" | "transpose",
+      (place: Place) => Loop | undefined
+    >
+  >;
 
 /** The functions in WebAssembly, which are written below. */
 type Calls = Functions<"weigh" | "spreadOut" | "copy" | "turn">;
@@ -41,9 +45,9 @@ export function rowLoops(heap: Heap): RowLoops | undefined {
   const sumRows = rowSums(heap);
   if (sumRows === undefined) return undefined;
   const call = functionsIn(heap, { weigh, spreadOut, copy, turn })!;
-  const copyMatrix = copyMatrixBy(call);
   return {
-    transpose: (place) => transposed(place, copyMatrix),
+    ...pointLoops(heap),
+    transpose: transposedBy(call, heap),
     gatherSum: ({ attrs, shape: [, width], of: [[height], [, codesWidth]] }) => {
       if (width % 4 > 0) return undefined;
       const columns = columnsOf(attrs.sizes as number[]);
@@ -130,15 +134,40 @@ function listed(length: number, heap: Heap, use: (list: number, addresses: Int32
   }
 }
 
-/** By vectors where rows stay rows, or columns become rows, of a multiple of four. */
-function copyMatrixBy(call: Calls): CopyMatrix {
-  return (out, to, rows, columns, x, from, down, along) => {
-    const [target, source] = [out.byteOffset + 4 * to, x.byteOffset + 4 * from];
-    if (along === 1 && columns % 4 === 0) call.copy(target, source, 4 * down, rows, columns >> 2);
-    else if (down === 1 && rows % 4 === 0 && columns % 4 === 0) {
-      call.turn(target, 4 * columns, source, 4 * along, rows >> 2, columns >> 2);
-    } else tiles(out, to, rows, columns, x, from, down, along);
+/** Exchanges axes: by vectors where rows stay rows, or columns become rows, of a multiple of four. */
+function transposedBy({ copy, turn }: Calls, heap: Heap): RowLoops["transpose"] {
+  return (place) => {
+    const calls: Called[] = [];
+    const loop = transposed(place, (out, to, rows, columns, x, from, down, along, count, step) => {
+      const [target, source, size] = [out.byteOffset + 4 * to, x.byteOffset + 4 * from, rows * columns];
+      const kept = along === 1 && columns % 4 === 0;
+      if (!kept && !(down === 1 && rows % 4 === 0 && columns % 4 === 0)) {
+        return tiles(out, to, rows, columns, x, from, down, along, count, step);
+      }
+      const add = (first: number, some: number, row: number, high: number) => {
+        const [start, read] = [target + 4 * (first * size + row * columns), source + 4 * (first * step + row * down)];
+        if (kept) calls.push([copy, start, read, 4 * down, high, columns >> 2, some, 4 * (step - high * down)]);
+        else calls.push([turn, start, 4 * columns, read, 4 * along, high >> 2, columns >> 2, some, 4 * (step - high)]);
+      };
+      const parts = partsOf(heap, count * size);
+      const [some, high] = [Math.ceil(count / parts), count < parts ? 4 * Math.ceil(rows / 4 / parts) : rows];
+      for (let first = 0; first < count; first += some) {
+        const matrices = Math.min(some, count - first);
+        if (high >= rows) add(first, matrices, 0, rows);
+        else for (let row = 0; row < rows; row += high) add(first, matrices, row, Math.min(high, rows - row));
+      }
+    });
+    const work = sizeOf(place.shape);
+    return (out, of) => {
+      loop(out, of);
+      callAll(heap, calls.splice(0), work);
+    };
   };
+}
+
+/** Returns the parts to share that so many numbers to move or compute have. */
+function partsOf({ crew }: Heap, numbers: number): number {
+  return crew === undefined || numbers < crew.least ? 1 : 6 * crew.threads;
 }
 
 /**
@@ -187,27 +216,34 @@ const spreadOut: Definition = (() => {
   return { parameters: 5, locals: [3, 0], body };
 })();
 
-/** Copies rows. Parameters: where to, from where, the bytes from row to row there, the rows, the columns by 4. */
+/**
+ * Copies rows of matrices. Parameters: where to, from where, the bytes from row to row there, the rows, the columns by 4,
+ * the matrices, and the bytes from the end of one to the next.
+ */
 const copy: Definition = (() => {
-  const [to, from, next, rows, columns] = [0, 1, 2, 3, 4];
-  const [left, at] = [5, 6];
+  const [to, from, next, rows, columns, count, step] = [0, 1, 2, 3, 4, 5, 6];
+  const [left, at, row] = [7, 8, 9];
   const vector = [...get(to), ...get(at), ...load(0), ...store(0)];
-  const body = repeat(rows, [
-    ...[...get(from), ...set(at), ...get(columns), ...set(left)],
-    ...repeat(left, [...vector, ...increase(to, constant(16)), ...increase(at, constant(16))]),
-    ...increase(from, get(next)),
+  const body = repeat(count, [
+    ...[...get(rows), ...set(row)],
+    ...repeat(row, [
+      ...[...get(from), ...set(at), ...get(columns), ...set(left)],
+      ...repeat(left, [...vector, ...increase(to, constant(16)), ...increase(at, constant(16))]),
+      ...increase(from, get(next)),
+    ]),
+    ...increase(from, get(step)),
   ]);
-  return { parameters: 5, locals: [2, 0], body };
+  return { parameters: 7, locals: [3, 0], body };
 })();
 
 /**
  * Makes rows of columns, four by four. Parameters: where to, the bytes from row to row there; from where, the bytes from
- * column to column there; the rows by 4, the columns by 4.
+ * column to column there; the rows by 4, the columns by 4; the matrices, and the bytes from the end of one to the next.
  */
 const turn: Definition = (() => {
-  const [to, down, from, along, rows, columns] = [0, 1, 2, 3, 4, 5];
-  const [left, at, out] = [6, 7, 8];
-  const [column, half] = [9, 13].map((first) => (v: number) => first + v);
+  const [to, down, from, along, rows, columns, count, step] = [0, 1, 2, 3, 4, 5, 6, 7];
+  const [left, at, out, row] = [8, 9, 10, 11];
+  const [column, half] = [12, 16].map((first) => (v: number) => first + v);
   const paired = (v: number, of: (v: number) => number, places: Parameters<typeof pick>[0]) => [
     ...[...get(of(v)), ...get(of(v + 1)), ...pick(places)],
   ];
@@ -223,11 +259,15 @@ const turn: Definition = (() => {
     ]),
     ...increase(to, constant(16)),
   ];
-  const body = repeat(rows, [
-    ...[...get(from), ...set(at), ...get(columns), ...set(left)],
-    ...repeat(left, square),
-    ...increase(from, constant(16)),
-    ...each(3, () => increase(to, get(down))), // one row was gone through
+  const body = repeat(count, [
+    ...[...get(rows), ...set(row)],
+    ...repeat(row, [
+      ...[...get(from), ...set(at), ...get(columns), ...set(left)],
+      ...repeat(left, square),
+      ...increase(from, constant(16)),
+      ...each(3, () => increase(to, get(down))), // one row was gone through
+    ]),
+    ...increase(from, get(step)),
   ]);
-  return { parameters: 6, locals: [3, 8], body };
+  return { parameters: 8, locals: [4, 8], body };
 })();

@@ -1,0 +1,131 @@
+import { sizeOf } from "../../ops/shape.ts";
+import type { Called } from "../board.ts";
+import { callAll, functionsIn, type Heap } from "../heap.ts";
+import {
+  type Code,
+  code,
+  constant,
+  type Definition,
+  get,
+  increase,
+  load,
+  ones,
+  repeat,
+  set,
+  spread,
+  store,
+} from "../wasm_code.ts";
+import type { Loop, Place } from "./loop.ts";
+
+const pairs = ["add", "sub", "mul", "div"] as const;
+const singles = ["neg", "sqrt", "relu", "greater"] as const;
+
+/** Ops that compute each number of a result from one number of each argument. */
+type Pointwise = typeof pairs[number] | typeof singles[number];
+
+/** Loops of such ops that threads share; undefined where a kernel of TensorFlow.js's is as fast, or no such loop can be. */
+export type PointLoops = Readonly<Partial<Record<Pointwise, (place: Place) => Loop | undefined>>>;
+
+/**
+ * Ops on each number of large arrays, where threads share a memory. Their results are those of TensorFlow.js's kernels to
+ * the bit: each is rounded once.
+ */
+export function pointLoops(heap: Heap): PointLoops {
+  const { crew } = heap;
+  const functions = crew && functionsIn(heap, definitions);
+  if (functions === undefined) return {};
+  const isLarge = ({ shape }: Place) => sizeOf(shape) >= Math.max(4, crew!.least);
+  const pair = (name: typeof pairs[number]) => (place: Place): Loop | undefined => {
+    const [size, a, b] = [sizeOf(place.shape), ...place.of.map((shape) => sizeOf(shape))];
+    if (!isLarge(place)) return undefined;
+    if (a === size && b === size) return pointwise(heap, functions[name], place);
+    if (a === size && b === 1) return pointwise(heap, functions[`${name}One`], place);
+    return a === size && isRow(place.of[1], place.shape) ? byRows(heap, functions[name], place) : undefined;
+  };
+  const single = (name: typeof singles[number]) => (place: Place): Loop | undefined =>
+    isLarge(place) && sizeOf(place.of[0]) === sizeOf(place.shape) ? pointwise(heap, functions[name], place) : undefined;
+  return {
+    ...Object.fromEntries(pairs.map((name) => [name, pair(name)])),
+    ...Object.fromEntries(singles.map((name) => [name, single(name)])),
+    greater: (place) => place.zeros[1] ? single("greater")(place) : undefined,
+  };
+}
+
+/** Returns true if an array is one row of another, whose length is a multiple of four. */
+function isRow(row: readonly number[], of: readonly number[]): boolean {
+  const width = of[of.length - 1];
+  return width % 4 === 0 && row[row.length - 1] === width && sizeOf(row) === width;
+}
+
+/** The numbers of a part that a thread takes at once: they stay in its cache. */
+const part = 2 ** 13;
+
+/** All numbers of arrays of one size, or of one array and a single number. */
+function pointwise(heap: Heap, call: Called[0], { shape, of }: Place): Loop {
+  const size = sizeOf(shape);
+  const steps = [0, 1].map((nth) => nth < of.length && sizeOf(of[nth]) === size ? 4 : 0);
+  return (out, [a, b]) => {
+    const calls: Called[] = [];
+    const add = (first: number, vectors: number) => {
+      const [left, right] = [a, b ?? a].map(({ byteOffset }, nth) => byteOffset + steps[nth] * first);
+      calls.push([call, out.byteOffset + 4 * first, left, right, 1, vectors, 0]);
+    };
+    for (let first = 0; first + 4 <= size; first += part) add(first, Math.min(part, size - first) >> 2);
+    if (size % 4 > 0) add(size - 4, 1); // some once more
+    callAll(heap, calls, size);
+  };
+}
+
+/** Rows, each with the same other row. */
+function byRows(heap: Heap, call: Called[0], { shape }: Place): Loop {
+  const [size, width] = [sizeOf(shape), shape[shape.length - 1]];
+  const [rows, some] = [size / width, Math.max(1, Math.floor(part / width))];
+  return (out, [a, b]) => {
+    const calls: Called[] = [];
+    for (let row = 0; row < rows; row += some) {
+      const [to, from] = [out, a].map(({ byteOffset }) => byteOffset + 4 * row * width);
+      calls.push([call, to, from, b.byteOffset, Math.min(some, rows - row), width >> 2, -4 * width]);
+    }
+    callAll(heap, calls, size);
+  };
+}
+
+/**
+ * A function of rows. Parameters: where to; the first array and the second; the rows, a row's vectors, and the bytes from
+ * the end of one of the second array's rows to the next.
+ *
+ * @param numbers The vector of the result, from where the arrays are.
+ */
+function over(numbers: (a: Code, b: number) => Code, second: 0 | 16): Definition {
+  const [to, a, b, rows, vectors, back] = [0, 1, 2, 3, 4, 5];
+  const left = 6;
+  const body = repeat(rows, [
+    ...[...get(vectors), ...set(left)],
+    ...repeat(left, [
+      ...[...get(to), ...numbers([...get(a), ...load(0)], b), ...store(0)],
+      ...[...increase(to, constant(16)), ...increase(a, constant(16)), ...increase(b, constant(second))],
+    ]),
+    ...increase(b, get(back)),
+  ]);
+  return { parameters: 6, locals: [1, 0], body };
+}
+
+const both = (what: Code) => over((a, b) => [...a, ...get(b), ...load(0), ...what], 16);
+const withOne = (what: Code) => over((a, b) => [...a, ...get(b), ...spread(0), ...what], 0);
+const alone = (numbers: (a: Code) => Code) => over(numbers, 0);
+
+/** The functions in WebAssembly: of two arrays, of an array and a single number, and of one array. */
+const definitions = {
+  add: both(code.addVectors),
+  sub: both(code.subVectors),
+  mul: both(code.multiplyVectors),
+  div: both(code.divideVectors),
+  addOne: withOne(code.addVectors),
+  subOne: withOne(code.subVectors),
+  mulOne: withOne(code.multiplyVectors),
+  divOne: withOne(code.divideVectors),
+  neg: alone((a) => [...a, ...code.negateVector]),
+  sqrt: alone((a) => [...a, ...code.rootsOfVector]),
+  relu: alone((a) => [...code.zeros, ...a, ...code.greaterOfVectors]),
+  greater: alone((a) => [...a, ...code.zeros, ...code.isGreater, ...ones, ...code.andVectors]),
+};
