@@ -1,4 +1,4 @@
-import { boardOf, type Call, type Called, mostCalls, place, state } from "./board.ts";
+import { type Board, boardOf, type Call, type Called, mostCalls, place, state } from "./board.ts";
 import { beginThread, type Thread } from "./thread.ts";
 
 /** Threads that compute in one WebAssembly memory: the one that asks, and others that help where they are free. */
@@ -7,8 +7,8 @@ export interface Crew {
   readonly least: number;
   /** The threads that make calls, the one that asks among them. */
   readonly threads: number;
-  /** Makes functions of a module known, which work in the memory, before any of them is shared. */
-  add(module: WebAssembly.Module, functions: Readonly<Record<string, Call>>): void;
+  /** The functions of a program in the memory: the same for the same program. Every program comes before the first calls. */
+  load(program: Uint8Array<ArrayBuffer>): Readonly<Record<string, Call>>;
   /**
    * Makes calls of functions that write to different places: each by the thread that is free first. Ends after the last.
    *
@@ -57,9 +57,16 @@ export function threadsOver(
   const board = boardOf();
   const { numbers } = board;
   const modules: WebAssembly.Module[] = [];
+  const loaded = new Map<string, Readonly<Record<string, Call>>>();
   const others: (Thread | undefined)[] = [];
   let aloneUntil = 0;
 
+  const add = (module: WebAssembly.Module) => {
+    const functions = new WebAssembly.Instance(module, { from: { memory } }).exports as Readonly<Record<string, Call>>;
+    modules.push(module);
+    board.add(Object.values(functions));
+    return functions;
+  };
   const wake = (nth: number) => {
     const at = place.states + nth;
     if (Atomics.compareExchange(numbers, at, state.asleep, state.awake) === state.asleep) others[nth]?.wake();
@@ -69,27 +76,18 @@ export function threadsOver(
   };
   const share = (calls: readonly Called[], threads: number) => {
     for (let nth = 0; nth < threads - 1; nth++) wake(nth);
-    let fine = false;
-    const start = performance.now();
-    board.post(calls, threads);
-    let end = start;
-    try {
-      board.help();
-    } finally {
-      end = performance.now();
-      fine = board.finish();
-    }
-    const waited = performance.now() - end;
-    if (waited > late && 4 * waited > end - start) aloneUntil = end + pause * waited;
-    if (!fine) throw new Error("Cannot run graph: a thread of the wasm engine has failed");
+    const { computed, waited } = make(board, calls, threads);
+    if (waited > late && 4 * waited > computed) aloneUntil = performance.now() + pause * waited;
   };
   return {
     some: (threads, least = worthIt) => ({
       least,
       threads,
-      add: (module, functions) => {
-        modules.push(module);
-        board.add(Object.values(functions));
+      load: (program) => {
+        const key = program.join();
+        const found = loaded.get(key) ?? add(new WebAssembly.Module(program));
+        loaded.set(key, found);
+        return found;
       },
       share: (calls) => {
         if (performance.now() < aloneUntil) return calls.forEach(([call, ...given]) => call(...given));
@@ -105,6 +103,21 @@ export function threadsOver(
     running: () =>
       others.filter((other, nth) => other && Atomics.load(numbers, place.states + nth) !== state.ended).length,
   };
+}
+
+/** Makes calls with others. Returns the milliseconds for which this thread computed, and then waited for others. */
+function make(board: Board, calls: readonly Called[], threads: number) {
+  const start = performance.now();
+  board.post(calls, threads);
+  let [end, fine] = [start, false];
+  try {
+    board.help();
+  } finally {
+    end = performance.now();
+    fine = board.finish();
+  }
+  if (!fine) throw new Error("Cannot run graph: a thread of the wasm engine has failed");
+  return { computed: end - start, waited: performance.now() - end };
 }
 
 /**

@@ -28,10 +28,8 @@ export function functionsIn<Name extends string>(
 ): Functions<Name> | undefined {
   const program = moduleOf(definitions, !(memory.buffer instanceof ArrayBuffer));
   if (!WebAssembly.validate(program)) return undefined;
-  const module = new WebAssembly.Module(program);
-  const functions = new WebAssembly.Instance(module, { from: { memory } }).exports as Functions<Name>;
-  crew?.add(module, functions);
-  return functions;
+  if (crew !== undefined) return crew.load(program) as Functions<Name>;
+  return new WebAssembly.Instance(new WebAssembly.Module(program), { from: { memory } }).exports as Functions<Name>;
 }
 
 /**
