@@ -1,6 +1,6 @@
 import { CsvParseStream } from "@std/csv";
 
-/** What a column is used for. */
+/** The uses of a column. */
 export const uses = ["number", "category", "label of two", "label of numbers", "left out"] as const;
 
 /** The use of a column. */

@@ -127,7 +127,7 @@ function entry(cursor: Cursor): readonly [string, unknown] {
   return [token.kind === "text" ? textOf(token.text) : token.text, expression(cursor)];
 }
 
-/** What stands between two brackets, with commas; one may follow the last. */
+/** The items between two brackets, with commas; one may follow the last. */
 function listed<T>(cursor: Cursor, open: string, close: string, item: () => T): T[] {
   take(cursor, open);
   const items: T[] = [];

@@ -100,29 +100,35 @@ async function learns(page: Page): Promise<void> {
 }
 
 async function pauses(page: Page): Promise<void> {
-  await page.click("text=Pause");
+  await press(page, "Pause");
   await page.waitForTimeout(1000); // moments that are on their way
   const steps = await column(page, 3);
   await page.waitForTimeout(1000);
   assertEquals(await column(page, 3), steps);
-  await page.click("text=Go on");
+  await press(page, "Go on");
   await page.waitForFunction((steps) => {
     const rows = [...document.querySelectorAll("#results tbody tr")];
     return rows.some((row, at) => Number(row.children[3].textContent!.replaceAll(",", "")) > steps[at]);
   }, steps);
 }
 
+/** Presses the button that begins, pauses and goes on, which has to have a text. */
+async function press(page: Page, text: string): Promise<void> {
+  assertEquals(await page.textContent("#start"), text);
+  await page.click("#start");
+}
+
 async function slides(page: Page): Promise<void> {
-  await passed(page, 100);
-  const before = await column(page, 3);
+  if (await page.textContent("#start") === "Start again") await page.click("#start");
+  await press(page, "Pause");
   await page.focus("#correlation");
   for (let press = 0; press < 8; press++) await page.keyboard.press("ArrowRight");
   assertEquals(await page.textContent("#correlation-value"), "0.90");
-  await page.waitForFunction((before) => {
-    const rows = [...document.querySelectorAll("#results tbody tr")];
-    const steps = rows.map((row) => Number(row.children[3].textContent!.replaceAll(",", "")));
-    return steps.every((step, at) => !Number.isNaN(step) && step < before[at]);
-  }, before);
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll("#results tbody tr")].every((row) => row.children[3].textContent === "0")
+  ); // begun anew, and still paused
+  await press(page, "Go on");
+  await passed(page, 100);
 }
 
 async function edits(page: Page): Promise<void> {
