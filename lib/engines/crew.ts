@@ -59,7 +59,7 @@ export function threadsOver(
   const modules: WebAssembly.Module[] = [];
   const loaded = new Map<string, Readonly<Record<string, Call>>>();
   const others: (Thread | undefined)[] = [];
-  let aloneUntil = 0;
+  let [aloneUntil, pause] = [0, leastPause];
 
   const add = (module: WebAssembly.Module) => {
     const functions = new WebAssembly.Instance(module, { from: { memory } }).exports as Readonly<Record<string, Call>>;
@@ -77,7 +77,9 @@ export function threadsOver(
   const share = (calls: readonly Called[], threads: number) => {
     for (let nth = 0; nth < threads - 1; nth++) wake(nth);
     const { computed, waited } = make(board, calls, threads);
-    if (waited > late && 4 * waited > computed) aloneUntil = performance.now() + pause * waited;
+    const isLate = waited > late && 4 * waited > computed;
+    if (isLate) aloneUntil = performance.now() + pause * waited;
+    pause = Math.min(Math.max(isLate ? 2 * pause : pause / 2, leastPause), mostPause);
   };
   return {
     some: (threads, least = worthIt) => ({
@@ -126,5 +128,8 @@ function make(board: Board, calls: readonly Called[], threads: number) {
  */
 const worthIt = 250_000;
 
-/** The milliseconds of waiting from which on others are late, and the times that long for which it is done without them. */
-const [late, pause] = [0.3, 20];
+/** The milliseconds of waiting from which on others are late. */
+const late = 0.3;
+
+/** The times that long for which it is done without them: more, the more often they were late one after the other. */
+const [leastPause, mostPause] = [0.5, 64];
