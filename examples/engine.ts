@@ -6,7 +6,7 @@ export type EngineName = "wasm" | "cpu" | "reference" | "onnx";
 /**
  * The engine of an option's name. What `onnx` needs is loaded only where it is named.
  *
- * @param options.threads The threads of `onnx`, by default all.
+ * @param options.threads The threads of `wasm` and `onnx`. Default: their own.
  */
 export async function engineOf(name: EngineName, { threads }: { readonly threads?: number } = {}): Promise<Engine> {
   switch (name) {
@@ -15,7 +15,7 @@ export async function engineOf(name: EngineName, { threads }: { readonly threads
     case "cpu":
       return await cpu();
     case "wasm":
-      return await wasm();
+      return await wasm({ threads });
     case "onnx": {
       const { onnx } = await import("@gatehouse/gatehouse/onnx");
       return await onnx({ threads });

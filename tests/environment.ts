@@ -15,9 +15,13 @@ export async function ran(program: string, args: readonly string[]): Promise<Ran
 /**
  * Installs Python packages in a virtual environment of their own, where that was not done before. Returns its Python;
  * undefined where they cannot be installed, after a line that says so.
+ *
+ * @param packages Packages, or options of pip; what a file of them lists is part of what was done before.
  */
 export async function pythonOf(environment: string, packages: readonly string[]): Promise<string | undefined> {
-  const [python, list] = [`${environment}/bin/python`, packages.join("\n")];
+  const python = `${environment}/bin/python`;
+  const isFile = (word: string) => word.endsWith(".txt");
+  const list = (await Promise.all(packages.map((word) => isFile(word) ? Deno.readTextFile(word) : word))).join("\n");
   if (await Deno.readTextFile(`${environment}/installed`).catch(() => "") === list) return python;
   const commands: [string, string[]][] = [
     ["python3", ["-m", "venv", environment]],
@@ -26,7 +30,8 @@ export async function pythonOf(environment: string, packages: readonly string[])
   for (const [program, args] of commands) {
     const found = await ran(program, args);
     if ("out" in found) continue;
-    console.log(`${found.failed}\nSKIPPED: ${packages.join(" and ")} cannot be installed here`);
+    const named = packages.filter((word) => !word.startsWith("--")).join(" and ");
+    console.log(`${found.failed}\nSKIPPED: ${named} cannot be installed here`);
     return undefined;
   }
   await Deno.writeTextFile(`${environment}/installed`, list);

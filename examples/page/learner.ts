@@ -3,6 +3,7 @@ import { adam, compile, evaluate, type Model, type Rows, type Spec, train } from
 import { synthetic } from "@gatehouse/gatehouse/datasets";
 import { type Chosen, engineOf } from "./engine.ts";
 import type { EngineName } from "./engine_names.ts";
+import { meanWeights } from "./gates.ts";
 import type { PerTask } from "./tables.ts";
 
 /** A training to begin. */
@@ -118,16 +119,7 @@ async function learn(
 /** The losses and the mean weights of gates. */
 async function drawn(model: Model, held: Rows, few: Rows): Promise<Pick<Moment, "loss" | "gates">> {
   const { loss } = await evaluate(model as Model<keyof PerTask & string>, held);
-  const { gates } = await model.inspect(few);
-  const means = Object.entries(gates).map(([gate, weights]) => [gate, meansOf(weights, few.count)] as const);
-  return { loss, gates: Object.fromEntries(means) };
-}
-
-/** The mean weight of each expert, of weights `[rows x experts]`. */
-function meansOf(weights: Float32Array, rows: number): number[] {
-  const means = new Array<number>(weights.length / rows).fill(0);
-  weights.forEach((weight, at) => means[at % means.length] += weight / rows);
-  return means;
+  return { loss, gates: await meanWeights(model, few) };
 }
 
 function textOf(error: unknown): string {

@@ -31,6 +31,7 @@ import { permutation, random } from "@gatehouse/gatehouse/datasets";
 import { type Look, lookAt, missing, type Use } from "./columns.ts";
 import { engineOf } from "./engine.ts";
 import type { EngineName } from "./engine_names.ts";
+import { meanWeights } from "./gates.ts";
 
 /** A training on a file. */
 export interface TableOrder {
@@ -217,16 +218,10 @@ function judgedBy({ spec }: Model, { metrics }: Evaluation, bases: Bases): Judge
   });
 }
 
-/** The mean weights of the gates on some rows. */
+/** The mean weights of the gates on some rows, by stream: the model has one level. */
 async function gatesOf(model: Model, held: Rows): Promise<Record<string, readonly number[]>> {
-  const { gates } = await model.inspect(held);
-  return Object.fromEntries(
-    Object.entries(gates).map(([gate, weights]) => {
-      const means = new Array<number>(weights.length / held.count).fill(0);
-      weights.forEach((weight, at) => means[at % means.length] += weight / held.count);
-      return [gate.replace(/^.*\//, ""), means];
-    }),
-  );
+  const means = Object.entries(await meanWeights(model, held));
+  return Object.fromEntries(means.map(([gate, weights]) => [gate.replace(/^.*\//, ""), weights]));
 }
 
 function textOf(error: unknown): string {

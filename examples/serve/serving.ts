@@ -5,7 +5,7 @@ import { type EngineName, engineOf } from "../engine.ts";
 export interface Settings {
   /** The folder of models. */
   readonly folder: string;
-  /** The name of the engine, and the threads of `onnx`; by default all. */
+  /** The name of the engine, and its threads; by default its own. */
   readonly engine: EngineName;
   readonly threads?: number;
   readonly port: number;

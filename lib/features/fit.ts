@@ -46,7 +46,8 @@ export interface FitOptions {
  * @returns The features as a Spec stores them, in the same order, frozen.
  * @throws {TypeError | RangeError} if there is no row, no such column, or a value is not what the feature needs (rows
  * are counted from 0, over all pieces), or numbers differ too little from their mean or from each other, or a feature of
- * `after` is of another kind, has other options, or is not there and not named in `removed`, or one reads an outcome, or an outcome is no column.
+ * `after` is of another kind, has other options, or is not there and not named in `removed`, or one reads an outcome, or an
+ * outcome is no column.
  *
  * @example
  * ```ts

@@ -7,10 +7,12 @@ export interface Sha256 {
   digest(): string;
 }
 
-/** Returns the SHA-256 of bytes in hexadecimal digits. */
-export function sha256(bytes: Uint8Array): string {
+/** Returns the SHA-256 of bytes, which may come in pieces, or of a text in UTF-8, in hexadecimal digits. */
+export function sha256(content: string | Uint8Array | Iterable<Uint8Array>): string {
   const hash = sha256Of();
-  hash.update(bytes);
+  if (typeof content === "string") hash.update(new TextEncoder().encode(content));
+  else if (content instanceof Uint8Array) hash.update(content);
+  else for (const piece of content) hash.update(piece);
   return hash.digest();
 }
 

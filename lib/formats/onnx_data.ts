@@ -1,4 +1,4 @@
-import { sha256Of } from "../files/sha256.ts";
+import { sha256 } from "../files/sha256.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { Place } from "./onnx_messages.ts";
@@ -52,12 +52,6 @@ export function onnxData(
   const pieces = function* () {
     for (const part of content) yield* part.pieces();
   };
-  const file = nameOf(digestOf(pieces()).slice(0, 16));
+  const file = nameOf(sha256(pieces()).slice(0, 16));
   return { file, pieces, places: new Map([...extents].map(([name, extent]) => [name, { file, ...extent }])) };
-}
-
-function digestOf(pieces: Iterable<Uint8Array>): string {
-  const hash = sha256Of();
-  for (const piece of pieces) hash.update(piece);
-  return hash.digest();
 }

@@ -347,7 +347,7 @@ async function readOnce(folder: Folder): Promise<Pair> {
 
 /** Returns a digest of a spec as it is stored: equal for equal ones, however their files are laid out. */
 function digest(spec: unknown): string {
-  return sha256(new TextEncoder().encode(JSON.stringify(spec)));
+  return sha256(JSON.stringify(spec));
 }
 
 /**

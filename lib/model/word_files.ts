@@ -1,7 +1,7 @@
 import { isRecord, kindOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import type { Folder } from "../files/folder.ts";
-import { sha256, sha256Of } from "../files/sha256.ts";
+import { sha256 } from "../files/sha256.ts";
 import { dataStart } from "../formats/safetensors_header.ts";
 import { decodeWords, encodeWords, mostWordBytes } from "../formats/words.ts";
 import type { Spec } from "../spec/spec.ts";
@@ -37,20 +37,13 @@ export function stored(spec: Spec): StoredSpec {
   );
   if (large.length === 0) return { json: spec, files: {} };
   const pieces = encodeWords(Object.fromEntries(large));
-  const digest = digestOf(pieces());
+  const digest = sha256(pieces());
   const words: Reference = { file: `words-${digest.slice(0, 16)}.safetensors`, sha256: digest };
   const apart = new Set(large.map(([name]) => name));
   const features = Object.entries(input.features).map(([name, feature]) => {
     return [name, apart.has(name) ? { ...feature, words } : feature];
   });
   return { json: { ...spec, input: { features: Object.fromEntries(features) } }, files: { [words.file]: pieces } };
-}
-
-/** Returns the SHA-256 of bytes in pieces. */
-function digestOf(pieces: Iterable<Uint8Array>): string {
-  const hash = sha256Of();
-  for (const piece of pieces) hash.update(piece);
-  return hash.digest();
 }
 
 /**

@@ -13,6 +13,7 @@ import { type Data, isDataset, isInMemory, piecesOf } from "../model/pieces.ts";
 import type { Spec } from "../spec/spec.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { dataOf, differenceOf } from "../train/identity.ts";
+import { parsed } from "./client.ts";
 import { codedFile } from "./coded_file.ts";
 import { columnsOf } from "./columns.ts";
 import type { CodedGroup, CodedRows } from "./form.ts";
@@ -118,7 +119,7 @@ function codedIn({ files, labelled }: Index): Coded {
 /** Returns the digest of what decides which numbers rows are encoded as. */
 export function featuresId({ input, tasks }: Pick<Spec, "input" | "tasks">): string {
   const judged = mapEntries(tasks, (_, { head, only }) => ({ head, only: only ?? null }));
-  return sha256(new TextEncoder().encode(JSON.stringify({ input, judged }))).slice(0, 16);
+  return sha256(JSON.stringify({ input, judged })).slice(0, 16);
 }
 
 /** Returns what is known to be written already: the files up to the first that is missing or of another size. */
@@ -127,7 +128,8 @@ async function indexAt(folder: string, name: string, identity: Index["identity"]
   const begun: Index = { format, identity, files: [], labelled: false, ended: false };
   if (await kindAt(`${folder}/${file}`) === undefined) return begun;
   const place = placeOf(`${folder}/${file}`, action);
-  const found = jsonIn(await readFolderFile(folder, file, { limit: 2 ** 28, wanted: [file], action }));
+  const bytes = await readFolderFile(folder, file, { limit: 2 ** 28, wanted: [file], action });
+  const found = parsed(new TextDecoder().decode(bytes));
   if (!isRecord(found) || found.format !== format || !Array.isArray(found.files)) {
     const way = "wanted another folder, or this one without that file, where rows are then encoded anew";
     throw new TypeError(message(place, `it is damaged, or of another program: ${way}`));
@@ -141,15 +143,6 @@ async function indexAt(folder: string, name: string, identity: Index["identity"]
   const sizes = await Promise.all(index.files.map(async (one) => await sizeAt(`${folder}/${one.file}`)));
   const missing = sizes.findIndex((size, at) => size !== index.files[at].bytes);
   return missing < 0 ? index : { ...index, files: index.files.slice(0, missing), ended: false };
-}
-
-/** Returns the JSON in a text; undefined if there is no such. */
-function jsonIn(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    return undefined;
-  }
 }
 
 /** Returns the bytes of a file; undefined if there is none. */

@@ -60,7 +60,6 @@ export interface Job {
     readonly every: { readonly steps: number } | { readonly seconds: number };
     readonly keep: number;
   };
-  readonly stopping: null;
   readonly model: {
     /** The model's files but for its parameters, within the folder of the job. */
     readonly files: readonly string[];

@@ -5,7 +5,6 @@ import { leaves } from "../graph/values.ts";
 import { inOrder } from "../graph/walk.ts";
 import type { Rules } from "../graph/rules.ts";
 import { evaluation } from "../model/graphs.ts";
-
 import { input } from "../ops/leaves.ts";
 import type { Value } from "../ops/value.ts";
 import type { Optimiser, VectorOptimiser } from "../optimisers/optimiser.ts";
@@ -29,8 +28,6 @@ export interface JobFile {
 export interface JobGraphs {
   readonly graphs: Readonly<Record<keyof Job["graphs"], JobFile>>;
   readonly noise: readonly JobNoise[];
-  /** The names of arrays that pass from gradients to the update and are sums over all runs, beside the gradient. */
-  readonly kept: readonly string[];
 }
 
 /**
@@ -45,20 +42,13 @@ export function jobGraphs(
   columns: ReadonlySet<string>,
 ): JobGraphs {
   const { gradients, update, arrays } = openStep(plan, optimiser, summed, true, undefined, parts);
-  const kept = Object.keys(arrays);
   const lookups = new Set(plan.lookups.map(({ name }) => name));
   const fromOf = (name: string): From => {
     if (columns.has(name)) return "column";
     if (lookups.has(name)) return "lookup";
-    if (kept.includes(name)) return "kept";
-    const known = {
-      [flatName]: "parameters",
-      share: "share",
-      carry: "carry",
-      gradient: "gradient",
-      vectors: "vectors",
-    };
-    if (Object.hasOwn(known, name)) return known[name as keyof typeof known] as From;
+    if (Object.hasOwn(arrays, name)) return "kept";
+    if (name === flatName) return "parameters";
+    if (name === "share" || name === "carry" || name === "gradient" || name === "vectors") return name;
     return name.startsWith("factor/") ? "factor" : name.startsWith("optimiser/") ? "slot" : "scalar";
   };
   const tasks = new Set(Object.keys(plan.spec.tasks));
@@ -72,7 +62,6 @@ export function jobGraphs(
       evaluate: fileOf("evaluate.onnx", evaluation(plan), fromOf, judged),
     },
     noise: noiseIn(gradients),
-    kept,
   };
 }
 

@@ -102,7 +102,7 @@ export async function writeJob<Tasks extends string>(
 /** Returns a digest that jobs have in common whose encoded rows of the same data are the same, so that they may share them. */
 export function codingId<Tasks extends string>(spec: Spec<Tasks>, options: JobOptions<NoInfer<Tasks>>): string {
   const { groupRows, lanes } = jobSettings(options);
-  return sha256(new TextEncoder().encode(`${featuresId(spec)} ${groupRows} ${lanes}`)).slice(0, 16);
+  return sha256(`${featuresId(spec)} ${groupRows} ${lanes}`).slice(0, 16);
 }
 
 const action = "write job";
@@ -193,7 +193,6 @@ function jobOf(
     weighting: weighting?.described ?? null,
     evaluate: { rows: mostRows, every: evaluateEvery === Infinity ? null : evaluateEvery },
     checkpoint: { every: everyOf(checkpoint!), keep: checkpoint!.keep },
-    stopping: null,
     model: { files: Object.keys(modelFiles), metadata: parameterTexts({ spec, seed }, model.id) },
   };
   const arrays = encodeSafetensors({ [flatName]: flat, ...numbers.arrays, ...beside.arrays });

@@ -151,6 +151,9 @@ export function runOf<Tasks extends string>(
       const { model, steps, rows } = await end!;
       return { ...await storedAt(model, storage), steps, rows };
     },
-    stop: () => stopping ??= stopJob(jobs, id, every),
+    stop: () => {
+      signal?.removeEventListener("abort", abort); // it has nothing left to stop
+      return stopping ??= stopJob(jobs, id, every);
+    },
   };
 }

@@ -96,6 +96,7 @@ export function mostLanes(batch: number, most = 8): number {
 }
 
 const action = "write job";
+
 /** The names of options that the cluster does not follow, each refused with the way out. */
 export const refusedNames: readonly string[] = Object.keys(refused);
 

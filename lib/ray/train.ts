@@ -42,7 +42,7 @@ export interface TrainOnRayOptions<Tasks extends string = string>
  * });
  * for await (const { step, loss } of run) console.log(step, loss.click);
  * const { model } = await run.result();
- * const trained = await load(model);
+ * const trained = await load(model!);
  * ```
  */
 export async function trainOnRay<Tasks extends string>(

@@ -151,7 +151,7 @@ function isTask(output: Output): boolean {
  *
  * @throws {Refusal} 400 if there is none.
  */
-export function outputNamed(name: string, outputs: readonly Output[]): Output {
+function outputNamed(name: string, outputs: readonly Output[]): Output {
   const output = outputs.find((output) => output.name === name);
   if (output !== undefined) return output;
   const known = outputs.map(({ name }) => name);

@@ -98,7 +98,7 @@ function bytesIn(checkpoint: unknown): Uint8Array {
 
 /** Returns the digest of a checkpoint: of all that it is, as its files' digests are in it. */
 function digestOf(checkpoint: unknown): string {
-  return sha256(new TextEncoder().encode(JSON.stringify(checkpoint)));
+  return sha256(JSON.stringify(checkpoint));
 }
 
 /** A checkpoint as it lies in its folder, found whole. */

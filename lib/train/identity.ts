@@ -126,7 +126,7 @@ function bytesOf(keys: Column): Record<string, ArrayBufferView> {
 
 /** Returns the first digits of the SHA-256 of a text. */
 function short(text: string): string {
-  return sha256(new TextEncoder().encode(text)).slice(0, 16);
+  return sha256(text).slice(0, 16);
 }
 
 /**

@@ -67,7 +67,8 @@ await run(command, async ({ only, engine, quick, seed }, { say, record, signal }
   signal.addEventListener("abort", stop);
   try {
     say(`Chromium ${browser.version()}`);
-    if (only.includes("page")) (await pathOf(browser, seed)).forEach((name) => say(`ok: the page, ${name}`));
+    const path = only.includes("page") ? await pathOf(browser, seed) : [];
+    path.forEach((name) => say(`ok: the page, ${name}`));
     const runs = [...only.includes("engines") ? quick ? short : whole : [], ...only.includes("times") ? timed : []];
     const found = await reportsOf(browser, runs.filter((one) => engine.some((name) => name === one.engine)), seed, say);
     found.forEach(([one, report]) => record({ ...one, ...report }));
@@ -76,6 +77,8 @@ await run(command, async ({ only, engine, quick, seed }, { say, record, signal }
     say(tables.filter((table) => table !== "").map((table) => `\n${table}`).join("\n"));
     const wrong = tested.flatMap(([place, report]) => faults(place, report, known));
     if (wrong.length > 0) throw new Error(`Cannot pass Chromium:\n${wrong.join("\n")}`);
+    const passed = tested.reduce((sum, [, { cases, models }]) => sum + cases.length + models.length, path.length);
+    say(`ok | ${passed} passed | 0 failed`);
   } catch (error) {
     signal.throwIfAborted(); // the browser was closed, and what runs in it failed
     throw error;

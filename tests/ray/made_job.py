@@ -113,7 +113,6 @@ def write_job(made: Made, job: Path, storage: Path) -> None:
         "weighting": made.weighting,
         "evaluate": {"rows": 50, "every": None},
         "checkpoint": {"every": {"steps": made.every}, "keep": 3},
-        "stopping": None,
         "model": {"files": ["spec.json"], "metadata": {"gatehouse": "made"}},
     }
     (job / "job.json").write_text(json.dumps(document))

@@ -140,6 +140,10 @@ async function near(model: Model, other: Model): Promise<void> {
   other.dispose();
 }
 
+if (!await Deno.stat("out/ray/venv/installed").then(({ isFile }) => isFile, () => false)) {
+  console.log("SKIPPED: Ray is not installed in out/ray/venv: nothing was trained on a cluster");
+  Deno.exit(0);
+}
 const wanted = Object.entries(tests).filter(([name]) => Deno.args.every((word) => name.includes(word)));
 await Deno.mkdir("out/ray", { recursive: true });
 const folder = await Deno.makeTempDir({ dir: "out/ray", prefix: "run-" });

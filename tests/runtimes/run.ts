@@ -37,7 +37,8 @@ async function link(): Promise<void> {
   await Deno.writeTextFile(`${csv}/mod.js`, 'export * from "deno-std/csv/mod.js";\n');
 }
 
-async function inNode(name: string, program: string): Promise<void> {
+/** Runs the program of the tests; returns the number of its steps. */
+async function inNode(name: string, program: string): Promise<number> {
   const cwd = `${folder}/run`;
   await Deno.remove(cwd, { recursive: true }).catch(() => {});
   await Deno.mkdir(cwd);
@@ -46,6 +47,7 @@ async function inNode(name: string, program: string): Promise<void> {
   const steps = [...(await Deno.readTextFile("tests/runtimes/program.js")).matchAll(/^steps\[/gm)].length;
   assertEquals(out.split("\n").filter((line) => line.startsWith("ok: ")).length, steps, out);
   console.log(`ok: ${name} (${(await ran(program, ["--version"])).trim()}), ${steps} steps`);
+  return steps;
 }
 
 /** The output of `deno bundle` runs in a folder of its own, without and with the .wasm files beside it. */
@@ -121,9 +123,7 @@ async function site(): Promise<string> {
 }
 
 await link();
-await inNode("Node.js 20", node20);
-await inNode("Node.js 22", node22);
-await inNode("Bun", bun);
+const steps = await inNode("Node.js 20", node20) + await inNode("Node.js 22", node22) + await inNode("Bun", bun);
 await bundled();
 const found = await inChromium(await site(), ["given", "beside", "nowhere"]);
 if (found === undefined) {
@@ -132,3 +132,4 @@ if (found === undefined) {
   assert(found.every(({ error }) => error === undefined), found.map(({ way, error }) => `${way}: ${error}`).join("\n"));
   console.log(`ok: Chromium, ${found.length} frames`);
 }
+console.log(`ok | ${steps + 1 + (found?.length ?? 0)} passed | 0 failed`);

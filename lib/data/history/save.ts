@@ -5,7 +5,7 @@ import { type ByteReader, type Contents, type Folder, folderOf } from "../../fil
 import { checkPath } from "../../files/place.ts";
 import { room } from "../../files/room.ts";
 import { system, unreachable } from "../../files/runtime.ts";
-import { type Sha256, sha256Of } from "../../files/sha256.ts";
+import { type Sha256, sha256, sha256Of } from "../../files/sha256.ts";
 import { dataStart, type Entry, headerBytes, longestHeader, parseHeader } from "../../formats/safetensors_header.ts";
 import { checkState, type HistoryState } from "./state.ts";
 
@@ -44,10 +44,11 @@ export async function saveHistory(state: HistoryState, path: string): Promise<vo
   checkPath(path, action);
   if (system() === undefined) throw new Error(`Cannot ${action}\n  at ${path}: ${unreachable}`);
   const pieces = [...piecesOf(state)];
-  const sha256 = digestIn(pieces);
-  const file = `history-${sha256.slice(0, 16)}.safetensors`;
+  const digest = sha256(pieces);
+  const file = `history-${digest.slice(0, 16)}.safetensors`;
   const { form, rows, time } = state;
-  const known = { gatehouse: "history", version: 1, history: JSON.parse(form), rows, time: finite(time), file, sha256 };
+  const about = { gatehouse: "history", version: 1, history: JSON.parse(form) };
+  const known = { ...about, rows, time: finite(time), file, sha256: digest };
   const text = JSON.stringify({ ...known, own: ownDigest(known) }, undefined, 2);
   await writeFolder(path, { [file]: () => pieces, [stateFile]: `${text}\n` }, {
     owns: [stateFile, /^history-[0-9a-f]{16}\.safetensors$/],
@@ -61,20 +62,12 @@ const stateFile = "history.json";
 
 /** Returns a SHA-256 of the numbers and words of a state. */
 export function digestOf(state: HistoryState): string {
-  return digestIn(piecesOf(state));
-}
-
-function digestIn(pieces: Iterable<Uint8Array>): string {
-  const hash = sha256Of();
-  for (const piece of pieces) hash.update(piece);
-  return hash.digest();
+  return sha256(piecesOf(state));
 }
 
 /** Returns a SHA-256 of what `history.json` holds beside it, whatever its spaces. */
 function ownDigest(known: object): string {
-  const hash = sha256Of();
-  hash.update(new TextEncoder().encode(JSON.stringify(known)));
-  return hash.digest();
+  return sha256(JSON.stringify(known));
 }
 
 /** Returns a time as JSON has it, null before the first row. */

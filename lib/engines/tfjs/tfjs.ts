@@ -119,8 +119,8 @@ export interface WasmOptions {
 }
 
 /**
- * The engine on TensorFlow.js's WebAssembly backend: SIMD, on all cores where memory can be shared. Deno must be allowed to read the backend's
- * `.wasm` file.
+ * The engine on TensorFlow.js's WebAssembly backend: SIMD, on several threads where memory can be shared. Deno must be
+ * allowed to read the backend's `.wasm` file.
  *
  * @throws {TypeError} if an option is wrong.
  * @throws {Error} if the file is not found, may not be read, or cannot be.

@@ -152,7 +152,7 @@ function narrow(program: Program, a: number, b: number, c: number, lengths: Leng
       for (let beside = 0; beside < n; beside++) to[row * width + beside] = right[at++];
     }
     column(program, calls, a + 4 * nth * m * k, panel, result, m, k, 4 * width);
-    for (const [call, ...numbers] of calls.splice(0)) call(...numbers);
+    callAll(program.heap, calls.splice(0), 0);
     for (let row = 0, at = nth * m * n; row < m; row++) {
       for (let beside = 0; beside < n; beside++) out[at++] = found[row * width + beside];
     }
