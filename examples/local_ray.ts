@@ -53,7 +53,8 @@ export async function localRay(cpus: number, say: (text: string) => void, signal
     Deno.removeSignalListener("SIGTERM", terminated);
     await Promise.all(texts);
   };
-  const cluster = { address: `http://127.0.0.1:${dashboard}`, token };
+  // A head that has just begun takes no jobs until its agent answers: on a busy machine that is more than a minute.
+  const cluster = { address: `http://127.0.0.1:${dashboard}`, token, patience: 180_000 };
   for (const begun = Date.now(); !await answers(cluster);) {
     if (status.ended || signal.aborted || Date.now() > begun + 90_000) {
       await stop();

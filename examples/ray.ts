@@ -16,9 +16,10 @@ import { prepare } from "./kuairand/inputs.ts";
 import { readLog, readTables } from "./kuairand/log.ts";
 import { specOf, trainingOf } from "./kuairand/models.ts";
 import { localRay } from "./local_ray.ts";
+import { UsageError } from "./options.ts";
 
 const own = {
-  address: { kind: "path", help: "the address of the cluster's dashboard", default: "http://127.0.0.1:8265" },
+  address: { kind: "path", help: "the address of the cluster's dashboard; default http://127.0.0.1:8265" },
   token: { kind: "path", help: "a file that holds the cluster's token, such as ~/.ray/auth_token" },
   local: { kind: "flag", help: "start a cluster on this machine, with a token, and end it at the end" },
   workers: { kind: "number", help: "the workers that share a step's rows", default: 2, from: 1, whole: true },
@@ -53,18 +54,37 @@ const command = commandLine(
 );
 
 await run(command, async (options, context) => {
+  checkPlace(options);
+  const lesson = await lessonOf(options, context.signal); // what is wrong with the data is said before a cluster begins
   const local = options.local ? await localRay(options.workers + 1, context.say, context.signal) : undefined;
   try {
-    await trained(options, local?.cluster ?? await clusterOf(options), context);
+    await trained(options, lesson, local?.cluster ?? await clusterOf(options), context);
   } finally {
     await local?.stop();
   }
 });
 
+/**
+ * Makes sure that options of a cluster that is there are not beside the word that starts one.
+ *
+ * @throws {UsageError} if they are.
+ */
+function checkPlace(options: Values<typeof own>): void {
+  if (!options.local) return;
+  for (const name of ["address", "token", "mounted", "leave", "attach"] as const) {
+    if (options[name] === undefined || options[name] === false) continue;
+    throw new UsageError(`Cannot run ray: --${name} is of a cluster that is there, and --local starts one`);
+  }
+}
+
 /** Trains a model on a cluster, or listens to its training, and judges it. */
-async function trained(options: Values<typeof own>, cluster: Cluster, { say, record, signal }: Context): Promise<void> {
+async function trained(
+  options: Values<typeof own>,
+  { spec, train, validation, test, how }: Lesson,
+  cluster: Cluster,
+  { say, record, signal }: Context,
+): Promise<void> {
   const engine = await engineOf(options.engine);
-  const { spec, train, validation, test, how } = await lessonOf(options, signal);
   const here = options.storage ?? `out/ray/${options.on}`;
   const storage = options.mounted === undefined ? here : { cluster: options.mounted, here };
   const report = (event: RayEvent) => say(JSON.stringify(event));
@@ -129,7 +149,7 @@ async function lessonOf(
  *
  * @throws {Error} if the token cannot be read.
  */
-async function clusterOf({ address, token }: Values<typeof own>): Promise<Cluster> {
+async function clusterOf({ address = "http://127.0.0.1:8265", token }: Values<typeof own>): Promise<Cluster> {
   if (token === undefined) return { address };
   try {
     return { address, token: (await Deno.readTextFile(token)).trim() };

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { entriesOf, SpecError } from "../mod.ts";
 import { guessed, lookAt, lookOf, separatorOf } from "../examples/page/columns.ts";
 import { graphOf } from "../examples/page/graph.ts";
@@ -115,6 +115,18 @@ Deno.test("lookAt() guesses the uses of a file's columns", async () => {
   const zipped = new Blob(["a\tb\n1\tno\n2\tyes\n"]).stream().pipeThrough(new CompressionStream("gzip"));
   const look = await lookAt(await new Response(zipped).blob());
   assertEquals([look.separator, look.rows, look.columns.map(({ name }) => name)], ["\t", 2, ["a", "b"]]);
+});
+
+Deno.test("lookAt() says what is wrong with a file that holds no table", async () => {
+  const cases: readonly (readonly [BlobPart, string])[] = [
+    ["", "Cannot read the file: wanted a line of names"],
+    ["a,b\n", "Cannot read the file: wanted a line of names"],
+    [new Uint8Array([0xff, 0xfe, 97, 0, 10, 0, 49, 0]), "Cannot read the file: the text is UTF-16: wanted UTF-8"],
+    ["PK\x03\x04zip", "Cannot read the file: the file is a zip archive or a spreadsheet"],
+    ['a,b\n1,x"y\n', "Cannot read the file: Syntax error on line 2"],
+    [new Uint8Array([0x1f, 0x8b, 8, 1, 2]), "Cannot read the file: "],
+  ];
+  for (const [text, message] of cases) await assertRejects(() => lookAt(new Blob([text])), Error, message);
 });
 
 Deno.test("columns of two values are ordered, missing values are none, and no column is a label twice", () => {

@@ -1,4 +1,5 @@
 import { CsvParseStream } from "@std/csv";
+import { foreign } from "../../lib/data/foreign.ts";
 
 /** The uses of a column. */
 export const uses = ["number", "category", "label of two", "label of numbers", "left out"] as const;
@@ -32,6 +33,8 @@ export const missing: readonly string[] = ["", "NA", "N/A", "NaN", "nan", "null"
 
 /** The rows by which the uses of columns are guessed. */
 const looked = 2000;
+/** The bytes by which a file of another kind is known. */
+const begun = 1 << 16;
 /** The most values of a column that are remembered. */
 const remembered = 1000;
 
@@ -42,13 +45,9 @@ const remembered = 1000;
  * @throws {Error} if the file holds no table.
  */
 export async function lookAt(file: Blob): Promise<Look> {
-  const separator = separatorOf(await firstLine(file));
-  const records: string[][] = [];
-  const parsed = (await textOf(file)).pipeThrough(new CsvParseStream({ separator, fieldsPerRecord: -1 }));
-  for await (const record of piecesOf(parsed)) {
-    records.push(record);
-    if (records.length > looked) break;
-  }
+  const { separator, records } = await firstRecords(file).catch((error) => {
+    throw new Error(`Cannot read the file: ${error instanceof Error ? error.message : error}`, { cause: error });
+  });
   const [names, ...rows] = records;
   if (names === undefined || rows.length === 0) {
     throw new Error("Cannot read the file: wanted a line of names and at least one row below it");
@@ -57,11 +56,30 @@ export async function lookAt(file: Blob): Promise<Look> {
   return { separator, columns: guessed(columns), rows: rows.length };
 }
 
+/** The first records of a file, and what separates their fields. */
+async function firstRecords(file: Blob) {
+  const bytes = new Uint8Array(await file.slice(0, begun).arrayBuffer());
+  const what = foreign(bytes, file.size <= begun, !isZipped(bytes));
+  if (what !== undefined) throw new Error(what);
+  const separator = separatorOf(await firstLine(file));
+  const records: string[][] = [];
+  const parsed = (await textOf(file)).pipeThrough(new CsvParseStream({ separator, fieldsPerRecord: -1 }));
+  for await (const record of piecesOf(parsed)) {
+    records.push(record);
+    if (records.length > looked) break;
+  }
+  return { separator, records };
+}
+
+function isZipped([first, second]: Uint8Array): boolean {
+  return first === 0x1f && second === 0x8b;
+}
+
 /** The text of a file, plain or gzip. */
 async function textOf(file: Blob): Promise<ReadableStream<string>> {
-  const [first, second] = new Uint8Array(await file.slice(0, 2).arrayBuffer());
-  const isZipped = first === 0x1f && second === 0x8b;
-  const bytes = isZipped ? file.stream().pipeThrough(new DecompressionStream("gzip")) : file.stream();
+  const bytes = isZipped(new Uint8Array(await file.slice(0, 2).arrayBuffer()))
+    ? file.stream().pipeThrough(new DecompressionStream("gzip"))
+    : file.stream();
   return bytes.pipeThrough(new TextDecoderStream());
 }
 

@@ -105,9 +105,9 @@ function fail(state: State, message: string): void {
 function showColumns(state: State, look: Look): void {
   state.look = look;
   const { columns, rows } = look;
-  const counted = rows === 1 ? "row" : "rows";
-  const first = rows < 2000 ? `${rows.toLocaleString("en")} ${counted}` : "guessed by the first 2,000 rows";
-  show(byId("file-note"), `${state.file!.name}: ${columns.length} columns, ${first}`);
+  const counted = (count: number, word: string) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
+  const first = rows < 2000 ? counted(rows, "row") : "guessed by the first 2,000 rows";
+  show(byId("file-note"), `${state.file!.name}: ${counted(columns.length, "column")}, ${first}`);
   byId("columns").querySelector("tbody")!.replaceChildren(...columns.map(rowOf));
   show(byId("columns-message"), "");
   byId("columns-card").hidden = false;
@@ -184,7 +184,10 @@ function wantedIn(columns: TableOrder["columns"]): string | undefined {
   const isLabel = ({ use }: { readonly use: Use }) => use.startsWith("label");
   const names = columns.filter(({ use }) => use !== "left out").map(({ name }) => name);
   const twice = names.find((name, at) => names.indexOf(name) !== at);
-  if (twice !== undefined) return `Cannot train: two columns are named ${JSON.stringify(twice)}; leave both out`;
+  if (twice !== undefined) {
+    const where = "leave both out, or begin the file with a line of names";
+    return `Cannot train: two columns are named ${JSON.stringify(twice)}; ${where}`;
+  }
   if (!columns.some(isLabel)) return "Cannot train: no column is a label; choose at least one";
   if (!columns.some((column) => column.use !== "left out" && !isLabel(column))) {
     return "Cannot train: no column is a feature; choose at least one";
