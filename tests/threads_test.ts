@@ -194,6 +194,13 @@ Deno.test("wasm({ threads: 1 }) shares no memory where it is the first engine, a
   assertEquals(others.losses, found.losses);
 });
 
+Deno.test("wasm() that is called several times at once starts as its first call says, and leaves TensorFlow.js's flags", async () => {
+  const [alone, shared] = [await startedWith([1, 2]), await startedWith([2, 1, 3])];
+  assertEquals([alone.shared, alone.notes.map((note) => note === undefined)], [false, [true, false]]);
+  assertEquals([shared.shared, shared.notes], [true, [undefined, undefined, undefined]]);
+  for (const { flags } of [alone, shared]) assert(!flags.includes("WASM_HAS_MULTITHREAD_SUPPORT"));
+});
+
 Deno.test("withSharedMemory() changes one byte, of a module whose memory has a largest size", () => {
   const module = (limits: readonly number[]) =>
     Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 5, limits.length + 1, 1, ...limits]);
@@ -211,10 +218,11 @@ const counting = {
 } as const;
 
 /** Starts engines in a thread of its own. */
-async function startedWith(threads: number): Promise<{
+async function startedWith(threads: number | readonly number[]): Promise<{
   readonly notes: readonly (string | undefined)[];
   readonly shared: boolean;
   readonly losses: readonly (readonly number[])[];
+  readonly flags: readonly string[];
 }> {
   const worker = new Worker(import.meta.resolve("./threads_worker.ts"), { type: "module" });
   try {
