@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { entriesOf, SpecError } from "../mod.ts";
 import { guessed, lookAt, lookOf, separatorOf } from "../examples/page/columns.ts";
 import { graphOf } from "../examples/page/graph.ts";
@@ -60,6 +60,8 @@ Deno.test("modelOf() says where a table cannot be read, and what would be right"
     assertMatch(error.message, /^Cannot read table\n {2}at line /, code);
     assertStringIncludes(error.message, message, code);
   }
+  const endless = '"\\'.repeat(500_000);
+  assertThrows(() => modelOf(endless), SyntaxError, "it has 1,000,000 signs, wanted at most 20,000");
 });
 
 Deno.test("modelOf() has the errors of define() as they are", () => {
@@ -115,6 +117,24 @@ Deno.test("lookAt() guesses the uses of a file's columns", async () => {
   const zipped = new Blob(["a\tb\n1\tno\n2\tyes\n"]).stream().pipeThrough(new CompressionStream("gzip"));
   const look = await lookAt(await new Response(zipped).blob());
   assertEquals([look.separator, look.rows, look.columns.map(({ name }) => name)], ["\t", 2, ["a", "b"]]);
+});
+
+Deno.test("lookAt() says why a file is no table, and shows the beginnings of long values", async () => {
+  const cases: readonly (readonly [string | Uint8Array<ArrayBuffer>, string])[] = [
+    ["", "wanted a line of names and at least one row below it"],
+    ["a,b\n", "wanted a line of names and at least one row below it"],
+    ["x".repeat(3_000_000), "its first line has no end, wanted a line of names"],
+    [`${",".repeat(5000)}\n1`, "found 5,001 columns, wanted at most 1,000"],
+    ['a,b\n1,"2', 'extraneous or missing "'],
+    [Uint8Array.of(0x1f, 0x8b, 8, 0), ""],
+  ];
+  for (const [text, message] of cases) {
+    const error = await assertRejects(() => lookAt(new Blob([text])), Error);
+    assertMatch(error.message, /^Cannot read the file: ./);
+    assertStringIncludes(error.message, message);
+  }
+  const { columns } = await lookAt(new Blob([`__proto__\n${"x".repeat(1e6)}\ny`]));
+  assertEquals(columns.map(({ name, examples }) => [name, ...examples]), [["__proto__", `${"x".repeat(39)}…`, "y"]]);
 });
 
 Deno.test("columns of two values are ordered, missing values are none, and no column is a label twice", () => {
