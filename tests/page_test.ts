@@ -168,3 +168,20 @@ Deno.test("siteOf() answers with the files alone, isolated and under a policy wi
   ]);
   assert(!/unsafe-(eval|inline)'/.test(policy.replace("'wasm-unsafe-eval'", "")), policy);
 });
+
+Deno.test("a training that is stopped while its file is read answers that it was", async () => {
+  const worker = new Worker(import.meta.resolve("../examples/page/table_worker.ts"), { type: "module" });
+  const columns = [{ name: "age", use: "number" }, { name: "bought", use: "label of two", two: ["no", "yes"] }];
+  const order = { id: 1, file: new Blob([sampleOf(2000, 7)]), name: "visitors.csv", separator: ",", columns };
+  try {
+    const answer = await new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.onerror = ({ message }) => reject(new Error(message));
+      worker.postMessage({ ...order, experts: 2, passes: 1, seed: 7, engine: "cpu" });
+      worker.postMessage("stop");
+    });
+    assertEquals(answer, { id: 1, failed: "Stopped before the first step" });
+  } finally {
+    worker.terminate();
+  }
+});
