@@ -53,8 +53,16 @@ Deno.test("rowSums() makes the same bits on 1, 2 and 4 threads, of rows read onc
   const heaps = [1, 2, 4].map((threads) => heapOf(16, threads));
   const sums = heaps.map(({ heap }) => rowSums(heap)!);
   const source = random("lists of shared sums");
-  for (const [height, width, some, most] of [[50, 32, 40, 9], [500, 4, 300, 3], [20, 36, 1, 400], [9, 7, 30, 12]]) {
+  for (
+    const [height, width, some, most] of [[50, 32, 40, 9], [500, 4, 300, 3], [20, 36, 1, 400], [9, 7, 30, 12], [
+      90,
+      13,
+      9000,
+      40,
+    ]]
+  ) {
     const counts = Int32Array.from({ length: some }, () => Math.floor(source.uniform() * (most + 1)));
+    if (some > 1) counts.fill(0, -1); // one of no rows, behind all that are listed
     const rows = Int32Array.from(
       { length: counts.reduce((all, count) => all + count, 0) },
       () => Math.floor(source.uniform() * height),
