@@ -60,6 +60,8 @@ Deno.test("modelOf() says where a table cannot be read, and what would be right"
     assertMatch(error.message, /^Cannot read table\n {2}at line /, code);
     assertStringIncludes(error.message, message, code);
   }
+  const endless = '"\\'.repeat(500_000);
+  assertThrows(() => modelOf(endless), SyntaxError, "it has 1,000,000 signs, wanted at most 20,000");
 });
 
 Deno.test("modelOf() has the errors of define() as they are", () => {
@@ -117,16 +119,25 @@ Deno.test("lookAt() guesses the uses of a file's columns", async () => {
   assertEquals([look.separator, look.rows, look.columns.map(({ name }) => name)], ["\t", 2, ["a", "b"]]);
 });
 
-Deno.test("lookAt() says what is wrong with a file that holds no table", async () => {
-  const cases: readonly (readonly [BlobPart, string])[] = [
-    ["", "Cannot read the file: wanted a line of names"],
-    ["a,b\n", "Cannot read the file: wanted a line of names"],
-    [new Uint8Array([0xff, 0xfe, 97, 0, 10, 0, 49, 0]), "Cannot read the file: the text is UTF-16: wanted UTF-8"],
-    ["PK\x03\x04zip", "Cannot read the file: the file is a zip archive or a spreadsheet"],
-    ['a,b\n1,x"y\n', "Cannot read the file: Syntax error on line 2"],
-    [new Uint8Array([0x1f, 0x8b, 8, 1, 2]), "Cannot read the file: "],
+Deno.test("lookAt() says why a file is no table, and shows the beginnings of long values", async () => {
+  const cases: readonly (readonly [string | Uint8Array<ArrayBuffer>, string])[] = [
+    ["", "wanted a line of names and at least one row below it"],
+    ["a,b\n", "wanted a line of names and at least one row below it"],
+    ["x".repeat(3_000_000), "its first line has no end, wanted a line of names"],
+    [`${",".repeat(5000)}\n1`, "found 5,001 columns, wanted at most 1,000"],
+    ['a,b\n1,"2', 'extraneous or missing "'],
+    [Uint8Array.of(0x1f, 0x8b, 8, 0), ""],
+    [new Uint8Array([0xff, 0xfe, 97, 0, 10, 0, 49, 0]), "the text is UTF-16: wanted UTF-8"],
+    ["PK\x03\x04zip", "the file is a zip archive or a spreadsheet"],
+    ['a,b\n1,x"y\n', "Syntax error on line 2"],
   ];
-  for (const [text, message] of cases) await assertRejects(() => lookAt(new Blob([text])), Error, message);
+  for (const [text, message] of cases) {
+    const error = await assertRejects(() => lookAt(new Blob([text])), Error);
+    assertMatch(error.message, /^Cannot read the file: ./);
+    assertStringIncludes(error.message, message);
+  }
+  const { columns } = await lookAt(new Blob([`__proto__\n${"x".repeat(1e6)}\ny`]));
+  assertEquals(columns.map(({ name, examples }) => [name, ...examples]), [["__proto__", `${"x".repeat(39)}…`, "y"]]);
 });
 
 Deno.test("columns of two values are ordered, missing values are none, and no column is a label twice", () => {
@@ -159,4 +170,21 @@ Deno.test("siteOf() answers with the files alone, isolated and under a policy wi
     ...[[404, null, 0], [404, null, 0], [405, null, 0]] as [number, string | null, number][],
   ]);
   assert(!/unsafe-(eval|inline)'/.test(policy.replace("'wasm-unsafe-eval'", "")), policy);
+});
+
+Deno.test("a training that is stopped while its file is read answers that it was", async () => {
+  const worker = new Worker(import.meta.resolve("../examples/page/table_worker.ts"), { type: "module" });
+  const columns = [{ name: "age", use: "number" }, { name: "bought", use: "label of two", two: ["no", "yes"] }];
+  const order = { id: 1, file: new Blob([sampleOf(2000, 7)]), name: "visitors.csv", separator: ",", columns };
+  try {
+    const answer = await new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.onerror = ({ message }) => reject(new Error(message));
+      worker.postMessage({ ...order, experts: 2, passes: 1, seed: 7, engine: "cpu" });
+      worker.postMessage("stop");
+    });
+    assertEquals(answer, { id: 1, failed: "Stopped before the first step" });
+  } finally {
+    worker.terminate();
+  }
 });

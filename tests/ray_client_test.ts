@@ -30,6 +30,26 @@ Deno.test("zip() writes what unzip() reads, and the same bytes for the same file
   }
 });
 
+Deno.test("no error has the token, though the server sends it back, nor what commands a terminal", async () => {
+  const token = "ae4c0ffe";
+  type Fetch = NonNullable<Cluster["fetch"]>;
+  const back = (status: number): Fetch => (_, { headers }) =>
+    Promise.resolve(new Response(`\x1b[2J${JSON.stringify(headers)}`, { status }));
+  const failing: Fetch = (_, { headers }) => Promise.reject(new Error(`\x1b[2J${JSON.stringify(headers)}`));
+  for (const fetch of [back(200), back(400), back(500), failing]) {
+    const jobs = jobsOf({ address: "http://head:8265", token, patience: 0, fetch }, "train on Ray");
+    const { message } = await assertRejects(
+      () => jobs.version(),
+      Error,
+      "Cannot train on Ray\n  at http://head:8265/api",
+    );
+    assert(message.includes("Bearer (the token)") && !message.includes(token) && !message.includes("\x1b"), message);
+  }
+  const failed = { status: "FAILED", log: `${JSON.stringify({ error: { message: "\x1b[2Jbad" } })}\n` } as const;
+  const run = await listened(fakeRay({ looks: [failed] }));
+  await assertRejects(() => run.result(), Error, "  at job gh-1:  [2Jbad");
+});
+
 Deno.test("packageOf() names a package by its contents", () => {
   const [one, same, other] = ["a", "a", "b"].map((text) => packageOf({ "x.txt": text }).name);
   assert(/^_ray_pkg_[\da-f]{32}\.zip$/.test(one));

@@ -103,6 +103,15 @@ Deno.test("load() names the file of a shard that is missing, damaged or of anoth
     const [path] = Object.keys(await model.parameters()).filter((path) => path.endsWith("/user"));
     await refused(index((json) => json.row_map = { [path]: [] }), `row_map has rows of "${path}" in nothing`);
     await refused(index((json) => json.row_map = { [path]: ["../x.safetensors"] }), `row_map has rows of "${path}"`);
+    const files = [1, 2, 3].map((shard) => `rows-0000${shard}-of-00003.safetensors`);
+    for (
+      const wrong of [[files[1], files[0], files[2]], [files[0], files[0], files[2]], files.slice(0, 2), [
+        "a.safetensors",
+        "a.safetensors",
+      ]]
+    ) {
+      await refused(index((json) => json.row_map = { [path]: wrong }), "twice, or at another place than its name says");
+    }
     await refused(index((json) => json.weight_map[path] = "x.safetensors"), "is in both weight_map and row_map");
     await refused(index((json) => json.row_map = {}), "missing: ");
   }));

@@ -53,8 +53,16 @@ Deno.test("rowSums() makes the same bits on 1, 2 and 4 threads, of rows read onc
   const heaps = [1, 2, 4].map((threads) => heapOf(16, threads));
   const sums = heaps.map(({ heap }) => rowSums(heap)!);
   const source = random("lists of shared sums");
-  for (const [height, width, some, most] of [[50, 32, 40, 9], [500, 4, 300, 3], [20, 36, 1, 400], [9, 7, 30, 12]]) {
+  for (
+    const [height, width, some, most] of [[50, 32, 40, 9], [500, 4, 300, 3], [20, 36, 1, 400], [9, 7, 30, 12], [
+      90,
+      13,
+      9000,
+      40,
+    ]]
+  ) {
     const counts = Int32Array.from({ length: some }, () => Math.floor(source.uniform() * (most + 1)));
+    if (some > 1) counts.fill(0, -1); // one of no rows, behind all that are listed
     const rows = Int32Array.from(
       { length: counts.reduce((all, count) => all + count, 0) },
       () => Math.floor(source.uniform() * height),
@@ -194,6 +202,13 @@ Deno.test("wasm({ threads: 1 }) shares no memory where it is the first engine, a
   assertEquals(others.losses, found.losses);
 });
 
+Deno.test("wasm() that is called several times at once starts as its first call says, and leaves TensorFlow.js's flags", async () => {
+  const [alone, shared] = [await startedWith([1, 2]), await startedWith([2, 1, 3])];
+  assertEquals([alone.shared, alone.notes.map((note) => note === undefined)], [false, [true, false]]);
+  assertEquals([shared.shared, shared.notes], [true, [undefined, undefined, undefined]]);
+  for (const { flags } of [alone, shared]) assert(!flags.includes("WASM_HAS_MULTITHREAD_SUPPORT"));
+});
+
 Deno.test("withSharedMemory() changes one byte, of a module whose memory has a largest size", () => {
   const module = (limits: readonly number[]) =>
     Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 5, limits.length + 1, 1, ...limits]);
@@ -211,10 +226,11 @@ const counting = {
 } as const;
 
 /** Starts engines in a thread of its own. */
-async function startedWith(threads: number): Promise<{
+async function startedWith(threads: number | readonly number[]): Promise<{
   readonly notes: readonly (string | undefined)[];
   readonly shared: boolean;
   readonly losses: readonly (readonly number[])[];
+  readonly flags: readonly string[];
 }> {
   const worker = new Worker(import.meta.resolve("./threads_worker.ts"), { type: "module" });
   try {

@@ -1,9 +1,15 @@
-/** Starts engines in a thread of its own, the first of so many threads as the message says, and posts how they are. */
+/**
+ * Starts engines in a thread of its own, the first of so many threads as the message says, or all at once of those that it
+ * lists, and posts how they are.
+ */
 import * as tf from "@tensorflow/tfjs";
 import { binary, compile, define, dense, train, wasm } from "../mod.ts";
 
 addEventListener("message", async ({ data: threads }) => {
-  const engines = [await wasm({ threads }), await wasm({ threads: 2 })];
+  const engines = Array.isArray(threads)
+    ? await Promise.all(threads.map((threads) => wasm({ threads })))
+    : [await wasm({ threads }), await wasm({ threads: 2 })];
+  const flags = Object.keys(tf.env().getFlags());
   const { wasm: { asm } } = tf.findBackend("wasm") as unknown as {
     readonly wasm: { readonly asm: { readonly memory: WebAssembly.Memory } };
   };
@@ -17,5 +23,6 @@ addEventListener("message", async ({ data: threads }) => {
     for await (const { total } of train(model, rows, { steps: 4, batch: 512 })) found.push(total);
     return found;
   }));
-  postMessage({ notes: engines.map(({ note }) => note), shared: !(asm.memory.buffer instanceof ArrayBuffer), losses });
+  const shared = !(asm.memory.buffer instanceof ArrayBuffer);
+  postMessage({ notes: engines.map(({ note }) => note), shared, losses, flags });
 });

@@ -37,6 +37,8 @@ const looked = 2000;
 const begun = 1 << 16;
 /** The most values of a column that are remembered. */
 const remembered = 1000;
+/** The most columns, and the most signs of the first line: what has more is no table. */
+const [mostColumns, longest] = [1000, 1_000_000];
 
 /**
  * The columns of a CSV file, plain or gzip, and the use that each is guessed to have: numbers and categories are features,
@@ -45,12 +47,23 @@ const remembered = 1000;
  * @throws {Error} if the file holds no table.
  */
 export async function lookAt(file: Blob): Promise<Look> {
-  const { separator, records } = await firstRecords(file).catch((error) => {
-    throw new Error(`Cannot read the file: ${error instanceof Error ? error.message : error}`, { cause: error });
-  });
+  try {
+    return await lookedAt(file);
+  } catch (error) {
+    throw new Error(`Cannot read the file: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+async function lookedAt(file: Blob): Promise<Look> {
+  const { separator, records } = await firstRecords(file);
   const [names, ...rows] = records;
   if (names === undefined || rows.length === 0) {
-    throw new Error("Cannot read the file: wanted a line of names and at least one row below it");
+    throw new Error("wanted a line of names and at least one row below it");
+  }
+  if (names.length > mostColumns) {
+    throw new Error(
+      `found ${names.length.toLocaleString("en")} columns, wanted at most ${mostColumns.toLocaleString("en")}`,
+    );
   }
   const columns = names.map((name, at) => lookOf(name, rows.map((row) => row[at] ?? "")));
   return { separator, columns: guessed(columns), rows: rows.length };
@@ -98,7 +111,8 @@ async function firstLine(file: Blob): Promise<string> {
   let text = "";
   for await (const piece of piecesOf(await textOf(file))) {
     text += piece;
-    if (text.includes("\n")) break;
+    if (piece.includes("\n")) break;
+    if (text.length > longest) throw new Error("its first line has no end, wanted a line of names");
   }
   return text.split("\n", 1)[0];
 }
@@ -114,7 +128,7 @@ export function lookOf(name: string, values: readonly string[]): ColumnLook {
   const known = values.filter((value) => !missing.includes(value));
   const distinct = new Set<string>();
   for (const value of known) if (distinct.size < remembered) distinct.add(value);
-  const examples = [...distinct].slice(0, 4);
+  const examples = [...distinct].slice(0, 4).map((value) => value.length > 40 ? `${value.slice(0, 39)}…` : value);
   const isSparse = known.length < 0.8 * values.length;
   if (distinct.size === 2 && name.trim() !== "") {
     const two = ordered([...distinct] as [string, string]);

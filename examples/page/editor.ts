@@ -1,6 +1,6 @@
 /// <reference lib="dom" />
 import { tag } from "./dom.ts";
-import { tokensOf } from "./tokens.ts";
+import { longest, tokensOf } from "./tokens.ts";
 
 /** An editor of code: a text area whose words are coloured. */
 export interface Editor {
@@ -44,6 +44,7 @@ export function editorOf(area: HTMLTextAreaElement, changed: (code: string) => v
 
 /** Code as pieces with the class of their kind. */
 function colored(code: string): (Node | string)[] {
+  if (code.length > longest) return [code];
   const tokens = tokensOf(code);
   return tokens.map(({ kind, text }, at) => {
     if (kind === "space" || kind === "mark" || kind === "other") return text;

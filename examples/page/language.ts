@@ -1,6 +1,6 @@
 import * as gatehouse from "@gatehouse/gatehouse";
 import { advice } from "../../lib/errors/nearest.ts";
-import { placeIn, type Token, tokensOf } from "./tokens.ts";
+import { longest, placeIn, type Token, tokensOf } from "./tokens.ts";
 
 /** The functions that a table may call and name, as they are in the library. */
 const known: ReadonlyMap<string, unknown> = new Map(Object.entries({
@@ -57,6 +57,10 @@ interface Cursor {
 
 /** The value of the code's last expression. */
 function read(code: string): unknown {
+  if (code.length > longest) {
+    const [found, most] = [code.length, longest].map((length) => length.toLocaleString("en"));
+    throw new SyntaxError(`Cannot read table: it has ${found} signs, wanted at most ${most}`);
+  }
   const tokens = tokensOf(code).filter(({ kind }) => kind !== "space" && kind !== "comment");
   const cursor: Cursor = { code, tokens, names: new Map([...known, ...constants]), at: 0, depth: 0 };
   while (isNext(cursor, "const")) {

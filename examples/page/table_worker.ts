@@ -96,6 +96,8 @@ const scope = self as unknown as {
 const [batch, judged] = [256, 20_000];
 /** The judgements of a training. */
 const judgements = 40;
+/** The answer to a visitor who stops while the file is read. */
+const stopped = "Stopped before the first step";
 
 scope.onmessage = answers();
 
@@ -117,7 +119,9 @@ function answers(): (event: MessageEvent<TableMessage>) => void {
 /** Reads the file, fits, trains, and judges on a fifth of the rows that is held out. */
 async function learn(order: TableOrder, signal: AbortSignal): Promise<void> {
   const { id, experts, passes, seed } = order;
-  const { features, data, held } = prepared(order, await read(order));
+  const table = await read(order);
+  if (signal.aborted) throw new Error(stopped);
+  const { features, data, held } = prepared(order, table);
   const tower = pipe(dense(8), relu);
   const labelled = order.columns.filter(({ use }) => use.startsWith("label"));
   const isScaled = labelled.some(({ use }) => use === "label of numbers");
@@ -179,6 +183,7 @@ async function run(
     await post(at, true);
     break;
   }
+  if (last === -Infinity) throw new Error(stopped);
 }
 
 /** Losses, metrics and weights of gates on held-out rows. */

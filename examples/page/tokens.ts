@@ -8,6 +8,9 @@ export interface Token {
   readonly at: number;
 }
 
+/** The most signs of a table's code: to look for the ends of texts that have none takes as long as their square. */
+export const longest = 20_000;
+
 const patterns: readonly (readonly [Token["kind"], RegExp])[] = [
   ["space", /\s+/y],
   ["comment", /\/\/[^\n]*|\/\*[\s\S]*?\*\//y],

@@ -82,6 +82,7 @@ interface Part {
 /** Returns parts of the sums that threads can make beside each other: one, where sums overwrite what is behind them. */
 function partsOf(counts: Int32Array, listed: number, width: number, { crew }: Heap): readonly Part[] {
   const most = crew === undefined || width % 4 > 0 || listed * width < crew.least ? 1 : 8 * crew.threads;
+  if (most === 1) return [{ first: 0, end: counts.length, before: 0 }];
   const parts: Part[] = [];
   for (let end = 0, first = 0, before = 0, now = 0; end < counts.length;) {
     now += counts[end++];

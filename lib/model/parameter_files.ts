@@ -235,6 +235,12 @@ async function indexIn({ read, nameOf }: Folder, index: string): Promise<Index> 
     const odd = Array.isArray(files) && files.length > 0 ? files.findIndex((file) => !isFileName(file)) : 0;
     const found = odd < 0 ? undefined : kindOf(Array.isArray(files) ? files[odd] : files);
     if (found !== undefined) throw fail(`row_map has rows of ${quoted(path)} in ${found}, ${wanted}`);
+    const strange = (files as string[]).find((file, at) => !isInPlace(file, at, files as string[]));
+    if (strange !== undefined) {
+      throw fail(
+        `row_map has rows of ${quoted(path)} in ${quoted(strange)} twice, or at another place than its name says`,
+      );
+    }
     if (Object.hasOwn(map, path)) throw fail(`${quoted(path)} is in both weight_map and row_map, wanted it in one`);
   }
   const { sha256 } = isRecord(json.metadata) ? json.metadata : {};
@@ -244,6 +250,13 @@ async function indexIn({ read, nameOf }: Folder, index: string): Promise<Index> 
     rowsOf: new Map(rows as [string, string[]][]),
     digests: isRecord(sha256) ? sha256 : {},
   };
+}
+
+/** Returns true if a file is listed once, and at the place of which its name is. */
+function isInPlace(file: string, at: number, files: readonly string[]): boolean {
+  const [, place, count] = file.match(/^rows-(?:[0-9a-f]{8}-)?(\d{5})-of-(\d{5})\./) ?? [];
+  const isNamed = place === undefined || Number(place) === at + 1 && Number(count) === files.length;
+  return isNamed && files.indexOf(file) === at;
 }
 
 function isFileName(found: unknown): found is string {

@@ -116,12 +116,11 @@ export function jobsOf(cluster: Cluster, action: string): RayJobs {
 /** Returns a function that sends a request and reads its answer, of a form; undefined if the status is 404 and that is one. */
 function reader(send: Send, action: string) {
   return async (asked: Parameters<Send>[0], what: string, wanted: Test) => {
-    const { status, text, from } = await send(asked);
+    const { status, text, from, words } = await send(asked);
     if (status === 404) return undefined;
     const found = parsed(text);
     if (wanted(found)) return found as Readonly<Record<string, unknown>>;
-    const shown = text.trim().slice(0, 60).replace(/\s+/g, " ");
-    const reason = `it answers with ${shown === "" ? "nothing" : shown}: wanted ${what} as Ray's dashboard sends it`;
+    const reason = `it answers with ${words === "" ? "nothing" : words}: wanted ${what} as Ray's dashboard sends it`;
     throw new Error(`Cannot ${action}\n  at ${from}: ${reason}`);
   };
 }

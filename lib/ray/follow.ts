@@ -2,7 +2,7 @@ import type { Progress } from "../train/progress.ts";
 import type { JobState, RayJobs } from "./client.ts";
 import { type LogReader, logReader } from "./log.ts";
 import { type Ended, type Failed, type RayEvent, recordOf } from "./records.ts";
-import { waited } from "./request.ts";
+import { plainText, waited } from "./request.ts";
 
 /** The way in which a job is followed. */
 export interface Following {
@@ -70,13 +70,13 @@ function failure(
   const at = `Cannot ${action}\n  at job ${id}`;
   if (failed !== undefined) {
     const { where, message, remedy } = failed;
-    return new Error(`${at}${where ? `, ${where}` : ""}: ${message}${remedy ? `: ${remedy}` : ""}`);
+    return new Error(plainText(`${at}${where ? `, ${where}` : ""}: ${message}${remedy ? `: ${remedy}` : ""}`));
   }
   if (status === "STOPPED") return new Error(`${at}: the job was stopped`);
   const words = status === "SUCCEEDED"
     ? "the job ended without a model"
     : message.trim().slice(-1000) || "the job failed";
-  return new Error([`${at}: ${words}`, ...reader.last().map((line) => `  | ${line}`)].join("\n"));
+  return new Error(plainText([`${at}: ${words}`, ...reader.last().map((line) => `  | ${line}`)].join("\n")));
 }
 
 /**

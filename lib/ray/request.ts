@@ -36,6 +36,8 @@ interface Answer {
   readonly text: string;
   /** The address that answered, for errors. */
   readonly from: string;
+  /** The first words of the text, for errors. */
+  readonly words: string;
 }
 
 /** A function that sends requests to one dashboard. */
@@ -113,7 +115,8 @@ async function attempt(first: URL, asked: Asked, means: Means): Promise<Answer |
   const timer = setTimeout(() => late.abort(), asked.within ?? 30_000);
   const signal = asked.signal === undefined ? late.signal : AbortSignal.any([asked.signal, late.signal]);
   const failed = (url: URL, reason: string, hope: number): Failure => {
-    return { error: new Error(`Cannot ${means.action}\n  at ${url.origin}${url.pathname}: ${reason}`), hope };
+    const at = `${url.origin}${url.pathname}`;
+    return { error: new Error(`Cannot ${means.action}\n  at ${at}: ${withoutToken(reason, means.token)}`), hope };
   };
   let url = first;
   try {
@@ -138,7 +141,10 @@ async function attempt(first: URL, asked: Asked, means: Means): Promise<Answer |
   }
 
   function judged({ status, ok }: Response, text: string, at: URL): Answer | Failure {
-    if (ok || asked.also?.includes(status)) return { status, text, from: `${at.origin}${at.pathname}` };
+    if (ok || asked.also?.includes(status)) {
+      const words = withoutToken(text.slice(0, 1000), means.token).trim().slice(0, 60).replace(/\s+/g, " ");
+      return { status, text, from: `${at.origin}${at.pathname}`, words };
+    }
     return failed(at, reasonOf(status, text, means.token !== undefined), hopeOf(status));
   }
 
@@ -149,6 +155,16 @@ async function attempt(first: URL, asked: Asked, means: Means): Promise<Answer |
     const reason = late.signal.aborted ? `no answer in ${(asked.within ?? 30_000) / 1000} s` : `${message}${below}`;
     return failed(url, `${reason}: wanted the address of Ray's dashboard, and Ray running there`, 1);
   }
+}
+
+/** Returns a text without the token, which servers and proxies that show a request send back, and without control signs. */
+function withoutToken(text: string, token: string | undefined): string {
+  return plainText(token === undefined ? text : text.replaceAll(token, "(the token)"));
+}
+
+/** Returns a text of a cluster without the signs by which it could command a terminal. */
+export function plainText(text: string): string {
+  return text.replace(/(?!\n)\p{Cc}/gu, " ");
 }
 
 /** Returns the form of a request, as `fetch` takes it. */

@@ -106,7 +106,7 @@ async function checked(ready: Ready): Promise<void> {
   const message = "the head of the cluster does not see the storage that is written from here";
   const remedy = "wanted a folder that both see, or its two names: { cluster, here }";
   const error = JSON.stringify({ error: { message, where: places.cluster, remedy } });
-  const before = `test -f ${shellWord(path)} || { echo ${shellWord(error)}; exit 1; }; `;
+  const before = `test -f ${shellWord(path)} || { printf '%s\\n' ${shellWord(error)}; exit 1; }; `;
   try {
     await writeFileAtomic(`${places.here}/${file}`, id, action);
     await send(ready, { id, words: ["--check", "--storage", places.cluster], before, name: "check" });

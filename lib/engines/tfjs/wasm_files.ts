@@ -51,6 +51,19 @@ export function packageFolder(): URL | undefined {
  * @throws {Error} if the file is not there.
  */
 export async function startedIn<T>(folder: string | undefined, shared: boolean, start: () => Promise<T>): Promise<T> {
+  const before = starting.get(tf.engine());
+  const started = (async () => {
+    await before?.catch(() => {}); // the first one that is asked for decides whether memory is shared
+    return await startedNow(folder, shared, start);
+  })();
+  starting.set(tf.engine(), started);
+  return await started;
+}
+
+/** The last start of each of TensorFlow.js's engines. */
+const starting = new WeakMap<object, Promise<unknown>>();
+
+async function startedNow<T>(folder: string | undefined, shared: boolean, start: () => Promise<T>): Promise<T> {
   if (Object.hasOwn(tf.engine().registry, "wasm")) return await start();
   if (folder === undefined) {
     const own = shared ? packageFolder() : undefined;
