@@ -182,7 +182,10 @@ Deno.test("encodeRows() refuses a folder of other rows, features or groups, and 
     await Deno.truncate(`${dir}/train/part-00000.parquet`, 100);
     await encodeRows(spec, data, dir, "train", coding);
     assertEquals(await read(dir, "train"), wanted);
-    for (const text of ["{}", "{"]) {
+    const whole = JSON.parse(await Deno.readTextFile(`${dir}/train.json`));
+    const damaged = [{ groups: [] }, { groups: 10 }, { groups: [10, 0.5] }, { file: null }, { bytes: "1" }]
+      .map((more) => JSON.stringify({ ...whole, files: [{ ...whole.files[0], ...more }] }));
+    for (const text of ["{}", "{", JSON.stringify({ ...whole, ended: 1 }), ...damaged]) {
       await Deno.writeTextFile(`${dir}/train.json`, text);
       await refused(spec, data, 10, "it is damaged, or of another program: wanted another folder");
     }

@@ -1,6 +1,7 @@
 import { beginning, type Json, type Place } from "../data/dataset.ts";
 import { type Rows, sliceRows } from "../data/rows.ts";
 import { isRecord } from "../errors/kinds.ts";
+import { holding, isNumber, isText } from "../errors/shapes.ts";
 import { writeFileAtomic } from "../files/atomic.ts";
 import { kindAt, message, placeOf } from "../files/place.ts";
 import { readFolderFile } from "../files/read.ts";
@@ -130,11 +131,11 @@ async function indexAt(folder: string, name: string, identity: Index["identity"]
   const place = placeOf(`${folder}/${file}`, action);
   const bytes = await readFolderFile(folder, file, { limit: 2 ** 28, wanted: [file], action });
   const found = parsed(new TextDecoder().decode(bytes));
-  if (!isRecord(found) || found.format !== format || !Array.isArray(found.files)) {
+  if (!isIndex(found)) {
     const way = "wanted another folder, or this one without that file, where rows are then encoded anew";
     throw new TypeError(message(place, `it is damaged, or of another program: ${way}`));
   }
-  const index = found as unknown as Index;
+  const index = found as Index;
   const difference = differenceOf(identity, index.identity, "", "that folder");
   if (difference !== undefined) {
     const way = "wanted another folder, or this one without its old data";
@@ -144,6 +145,22 @@ async function indexAt(folder: string, name: string, identity: Index["identity"]
   const missing = sizes.findIndex((size, at) => size !== index.files[at].bytes);
   return missing < 0 ? index : { ...index, files: index.files.slice(0, missing), ended: false };
 }
+
+/** Accepts an index as it is written. */
+const isIndex = holding({
+  format: (found) => found === format,
+  identity: isRecord,
+  files: (found) => Array.isArray(found) && found.every(isFile),
+  labelled: (found) => typeof found === "boolean",
+  ended: (found) => typeof found === "boolean",
+});
+const isFile = holding({
+  file: isText,
+  bytes: isNumber,
+  groups: (found) =>
+    Array.isArray(found) && found.length > 0 && found.every((rows) => Number.isInteger(rows) && rows > 0),
+  place: isRecord,
+});
 
 /** Returns the bytes of a file; undefined if there is none. */
 async function sizeAt(path: string): Promise<number | undefined> {

@@ -140,14 +140,20 @@ def _whole(path: str, size: int, digest: str) -> bool:
 def write_model(checkpoint: Path, storage: Path) -> Path:
     """Makes the model of a checkpoint the one of the storage: whole at every moment but that of two renames."""
     staged, model = storage / f".model-{uuid.uuid4().hex}", storage / "model"
-    shutil.copytree(
-        checkpoint, staged, ignore=lambda _, names: [n for n in names if n.startswith("training") or n == FACTS]
-    )
     before = storage / f".model-before-{uuid.uuid4().hex}"
+    try:
+        shutil.copytree(
+            checkpoint, staged, ignore=lambda _, names: [n for n in names if n.startswith("training") or n == FACTS]
+        )
+    except OSError as error:
+        shutil.rmtree(staged, ignore_errors=True)
+        first = error.args[0][0][2] if isinstance(error, shutil.Error) else str(error)  # it lists all files
+        raise OSError(first) from error
     if model.exists():
         model.rename(before)
     staged.rename(model)
-    shutil.rmtree(before, ignore_errors=True)
+    for left in storage.glob(".model-*"):  # that before, and those of a run that was killed here
+        shutil.rmtree(left, ignore_errors=True)
     return model
 `,
   "gatehouse_job/cluster.py": `"""The cluster: what is checked before rows are read, each in words of what to do."""
@@ -1190,7 +1196,10 @@ def main(arguments: list[str]) -> int:
             traceback.print_exc()
         cause = getattr(error, "cause", None) or error
         text = str(cause).strip().splitlines() or [""]
-        say(Refusal(f"Cannot go on: {type(cause).__name__}: {text[-1]}", "the program", "see more by --debug").record())
+        full = "No space left on device" in text[-1] or "Disk quota exceeded" in text[-1]
+        where = options.storage if full else "the program"
+        remedy = "make room: the same job then goes on from its last checkpoint" if full else "see more by --debug"
+        say(Refusal(f"Cannot go on: {type(cause).__name__}: {text[-1]}", where, remedy).record())
     finally:
         ray.shutdown()
     return 1

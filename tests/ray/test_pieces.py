@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import ray
 from gatehouse_job import driver, main
+from gatehouse_job.checkpoints import write_model
 from gatehouse_job.errors import Refusal
 from gatehouse_job.job import read_job
 from gatehouse_job.judging import auc
@@ -148,6 +149,22 @@ class Pieces(unittest.TestCase):
         self.assertIn("a node ran out of memory 3 times", caught.exception.message)
         self.assertIn("a worker took at most 3 MiB", caught.exception.where)
         self.assertIn("smaller window", caught.exception.remedy)
+
+    def test_model_not_written(self) -> None:
+        """A model that cannot be written leaves that before it and nothing else; the next removes what others left."""
+        checkpoint, storage = self.folder / "checkpoint", self.folder / "storage"
+        for folder in (checkpoint, storage / "model", storage / ".model-of-a-run-that-was-killed"):
+            folder.mkdir(parents=True)
+        (storage / "model/old.json").write_text("{}")
+        (checkpoint / "spec.json").symlink_to("nowhere")
+        with self.assertRaisesRegex(OSError, "No such file"):
+            write_model(checkpoint, storage)
+        self.assertEqual([path.name for path in (storage / "model").iterdir()], ["old.json"])
+        self.assertEqual(len(list(storage.iterdir())), 2)
+        (checkpoint / "spec.json").unlink()
+        (checkpoint / "spec.json").write_text("{}")
+        self.assertEqual([path.name for path in write_model(checkpoint, storage).iterdir()], ["spec.json"])
+        self.assertEqual([path.name for path in storage.iterdir()], ["model"])
 
     def test_sent(self) -> None:
         """The program can be sent to nodes that do not have it."""

@@ -131,12 +131,18 @@ def _whole(path: str, size: int, digest: str) -> bool:
 def write_model(checkpoint: Path, storage: Path) -> Path:
     """Makes the model of a checkpoint the one of the storage: whole at every moment but that of two renames."""
     staged, model = storage / f".model-{uuid.uuid4().hex}", storage / "model"
-    shutil.copytree(
-        checkpoint, staged, ignore=lambda _, names: [n for n in names if n.startswith("training") or n == FACTS]
-    )
     before = storage / f".model-before-{uuid.uuid4().hex}"
+    try:
+        shutil.copytree(
+            checkpoint, staged, ignore=lambda _, names: [n for n in names if n.startswith("training") or n == FACTS]
+        )
+    except OSError as error:
+        shutil.rmtree(staged, ignore_errors=True)
+        first = error.args[0][0][2] if isinstance(error, shutil.Error) else str(error)  # it lists all files
+        raise OSError(first) from error
     if model.exists():
         model.rename(before)
     staged.rename(model)
-    shutil.rmtree(before, ignore_errors=True)
+    for left in storage.glob(".model-*"):  # that before, and those of a run that was killed here
+        shutil.rmtree(left, ignore_errors=True)
     return model

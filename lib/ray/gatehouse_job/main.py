@@ -38,7 +38,10 @@ def main(arguments: list[str]) -> int:
             traceback.print_exc()
         cause = getattr(error, "cause", None) or error
         text = str(cause).strip().splitlines() or [""]
-        say(Refusal(f"Cannot go on: {type(cause).__name__}: {text[-1]}", "the program", "see more by --debug").record())
+        full = "No space left on device" in text[-1] or "Disk quota exceeded" in text[-1]
+        where = options.storage if full else "the program"
+        remedy = "make room: the same job then goes on from its last checkpoint" if full else "see more by --debug"
+        say(Refusal(f"Cannot go on: {type(cause).__name__}: {text[-1]}", where, remedy).record())
     finally:
         ray.shutdown()
     return 1
