@@ -190,7 +190,7 @@ def _look(storage: str, token: str, node: str) -> dict[str, Any]:
     from importlib.metadata import version
 
     missing, versions = [], {}
-    for package in ("numpy", "onnxruntime", "pyarrow", "torch"):
+    for package in (*PACKAGES, "torch"):
         try:
             import_module(package)
             versions[package] = version(package)
@@ -283,11 +283,11 @@ def check_cpus(workers: int, cpus: int, lanes: int | None) -> None:
         )
 
 
-def lacking(wanted: int, cpus: int, patience: float, what: str) -> Refusal:
+def lacking(wanted: int, cpus: int, patience: float) -> Refusal:
     """The error of resources that the cluster does not have."""
     total, free = ray.cluster_resources().get("CPU", 0), ray.available_resources().get("CPU", 0)
     return Refusal(
-        f"Cannot start {wanted} {what} of {cpus} CPUs each within {patience:g} s: the cluster has {total:g} CPUs, "
+        f"Cannot start {wanted} workers of {cpus} CPUs each within {patience:g} s: the cluster has {total:g} CPUs, "
         f"{free:g} of them free",
         ", ".join(sorted(node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"])),
         "give fewer --workers or --cpus, add nodes, or wait longer with --patience",
@@ -314,6 +314,7 @@ def shared_folder(folder: Path, storage: Path, digest: str) -> Path:
 import argparse
 import json
 import math
+import shutil
 import time
 import uuid
 from collections.abc import Sequence
@@ -404,7 +405,7 @@ def train(options: argparse.Namespace) -> None:
     job = read_job(shared_folder(job.folder, storage, job.digest))
     run = Run(job, storage, options, "collective" if collective else "objects", workers=options.workers)
     if options.fresh:
-        _forget(storage)
+        shutil.rmtree(storage / "checkpoints", ignore_errors=True)
     while not _attempt(run):
         pass
     checkpoint = newest_checkpoint(job, storage, lambda text: say({"warning": text}))
@@ -422,15 +423,9 @@ def check(options: argparse.Namespace) -> None:
     end = time.monotonic() + patience
     while ray.cluster_resources().get("CPU", 0) < wanted:
         if time.monotonic() > end:
-            raise lacking(options.workers, options.cpus, patience, "workers")
+            raise lacking(options.workers, options.cpus, patience)
         time.sleep(0.5)
     say({"checked": found})
-
-
-def _forget(storage: Path) -> None:
-    import shutil
-
-    shutil.rmtree(storage / "checkpoints", ignore_errors=True)
 
 
 def _attempt(run: Run) -> bool:
@@ -492,7 +487,7 @@ def _gather(run: Run, team: Team) -> None:
     done, late = ray.wait(list(ready), num_returns=wanted, timeout=patience)
     ray.get(done)
     if late and (run.losses == 0 or not done):
-        raise lacking(wanted, options.cpus, patience, "workers")
+        raise lacking(wanted, options.cpus, patience)
     for one in late:
         ray.kill(ready[one])
         team.workers.remove(ready[one])
@@ -691,7 +686,6 @@ class Input:
     name: str
     onnx: str
     origin: str
-    shape: tuple[int | str, ...]
 
 
 @dataclass(frozen=True)
@@ -759,7 +753,6 @@ class Lookup:
     """An input of vectors that stand side by side, [batch, width]."""
 
     name: str
-    width: int
     parts: tuple[Part, ...]
 
 
@@ -905,7 +898,7 @@ def _job(folder: Path, digest: str, raw: dict[str, Any]) -> Job:
         noise=tuple(Noise(one["name"], one["kind"], tuple(one["shape"])) for one in raw.get("noise", [])),
         scalars=raw.get("scalars", {}),
         tables=tuple(_vector_table(one) for one in raw.get("tables", [])),
-        lookups=tuple(_lookup(one) for one in raw.get("lookups", [])),
+        lookups=tuple(Lookup(one["name"], tuple(map(_part, one["parts"]))) for one in raw.get("lookups", [])),
         shards=int(raw.get("shards", 0)),
         clip_norm=raw.get("clipNorm"),
         weighting=raw.get("weighting"),
@@ -933,7 +926,7 @@ def graph_file(one: Mapping[str, Any]) -> GraphFile:
     """The graph that a part of job.json describes."""
     return GraphFile(
         path=one["path"],
-        inputs=tuple(Input(each["name"], each["onnx"], each["from"], tuple(each["shape"])) for each in one["inputs"]),
+        inputs=tuple(Input(each["name"], each["onnx"], each["from"]) for each in one["inputs"]),
         outputs=tuple(
             Output(each["name"], each["onnx"], each["role"], tuple(each["shape"])) for each in one["outputs"]
         ),
@@ -953,10 +946,6 @@ def _vector_table(one: Mapping[str, Any]) -> VectorTable:
         update=graph_file(update) if update else None,
         rate=one.get("rate"),
     )
-
-
-def _lookup(one: Mapping[str, Any]) -> Lookup:
-    return Lookup(one["name"], int(one["width"]), tuple(_part(part) for part in one["parts"]))
 
 
 def _part(one: Mapping[str, Any]) -> Part:
@@ -1241,7 +1230,7 @@ def _parser() -> argparse.ArgumentParser:
   "gatehouse_job/rows.py":
     `"""Rows of Parquet row groups: checked, read a window ahead, and put in the order that seeds determine."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -1405,12 +1394,6 @@ def ahead(begin: Callable[[], Iterator[T]]) -> Iterator[T]:
         while (found := pending.result()) is not end:
             pending = pool.submit(next, source, end)
             yield found  # type: ignore[misc]
-
-
-def lookup_columns(rows: Mapping[str, Array], name: str) -> Array:
-    """A column of codes or weights as [rows, width]."""
-    array = rows[name]
-    return array.reshape(len(array), -1)
 `,
   "gatehouse_job/shards.py":
     `"""Shards of the tables of vectors: each row lies on one of them, with the state of its optimiser."""
@@ -1889,7 +1872,6 @@ import ray
 from ray.actor import ActorHandle
 
 from .job import Job, Part
-from .rows import lookup_columns
 
 Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
@@ -1908,7 +1890,7 @@ class Read:
 
 def _codes_of(part: Part, rows: Arrays, size: int) -> Places:
     """The rows of the table that a part of a lookup reads, [batch, columns], -1 where there is none."""
-    codes = lookup_columns(rows, part.codes)[:, list(part.columns)].astype(np.int64) - part.first
+    codes = _column(rows, part.codes)[:, list(part.columns)].astype(np.int64) - part.first
     return np.where((codes >= 0) & (codes < size), codes, -1)
 
 
@@ -1916,8 +1898,11 @@ def _weights_of(part: Part, rows: Arrays) -> Floats | None:
     """The weights with which they are read, [batch, columns]; none if all are 1."""
     if part.weights is None:
         return None
-    found = lookup_columns(rows, part.weights)
-    return found[:, part.weights_from : part.weights_from + len(part.columns)].astype(np.float32)
+    return _column(rows, part.weights)[:, part.weights_from : part.weights_from + len(part.columns)].astype(np.float32)
+
+
+def _column(rows: Arrays, name: str) -> Array:
+    return rows[name].reshape(len(rows[name]), -1)  # [batch, width]
 
 
 def read_vectors(job: Job, shards: Sequence[ActorHandle], runs: Sequence[Arrays], step: int) -> Read:
@@ -2007,7 +1992,7 @@ def send_gradients(job: Job, shards: Sequence[ActorHandle], read: Read, step: in
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -2019,37 +2004,27 @@ Doubles = npt.NDArray[np.float64]
 State = dict[str, npt.NDArray[Any]]
 
 
-class Weighting(Protocol):
-    """A weighting that moves on from step to step."""
+class Weighting:
+    """No weighting, every factor is 1; the others, each with state of its own, are made of it."""
 
-    state: State
+    def __init__(self, tasks: int) -> None:
+        self.tasks = tasks
+        self.state: State = {}
 
     def factors(self, epoch: int) -> Doubles:
         """The factors of the tasks in the next step, which is of this epoch."""
+        return np.ones(self.tasks)
 
     def next(self, epoch: int, losses: Doubles, labelled: npt.NDArray[np.bool_], scalars: Mapping[str, float]) -> None:
         """Moves on after a step."""
 
 
-class _None:
-    """No weighting: every factor is 1."""
-
-    def __init__(self, tasks: int) -> None:
-        self.state: State = {}
-        self.tasks = tasks
-
-    def factors(self, epoch: int) -> Doubles:
-        return np.ones(self.tasks)
-
-    def next(self, epoch: int, losses: Doubles, labelled: npt.NDArray[np.bool_], scalars: Mapping[str, float]) -> None:
-        pass
-
-
-class _Dwa:
+class _Dwa(Weighting):
     """Dynamic weight averages: the slower a task's mean loss falls from epoch to epoch, the more it weighs."""
 
     def __init__(self, tasks: int, temperature: float) -> None:
-        self.tasks, self.temperature = tasks, temperature
+        super().__init__(tasks)
+        self.temperature = temperature
         # sums and counts of this epoch, the last and the one before it, and the number of this epoch
         self.state: State = {"sums": np.zeros((3, tasks)), "counts": np.zeros((3, tasks)), "epoch": np.ones(1)}
 
@@ -2077,7 +2052,7 @@ class _Dwa:
         self.state["counts"] = self.state["counts"] + np.array([labelled * 1.0, losses * 0, losses * 0])
 
 
-class _Graph:
+class _Graph(Weighting):
     """A weighting whose state a graph moves on, such as that of uncertainty."""
 
     def __init__(self, folder: Path, given: Mapping[str, Any]) -> None:
@@ -2105,7 +2080,7 @@ def weighting_of(job: Job) -> Weighting:
     """The weighting of a job."""
     given = job.weighting
     if given is None:
-        return _None(len(job.tasks))
+        return Weighting(len(job.tasks))
     if given["kind"] == "dwa":
         return _Dwa(len(job.tasks), float(given["temperature"]))
     return _Graph(job.folder, given)

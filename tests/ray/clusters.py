@@ -107,6 +107,14 @@ def processes_of(name: str) -> list[int]:
     return sorted(found)
 
 
+def left_of(*names: str) -> list[int]:
+    """Those of some classes that are still there after half a minute: actors that are killed end a little later."""
+    end = time.monotonic() + 30
+    while (found := [one for name in names for one in processes_of(name)]) and time.monotonic() < end:
+        time.sleep(0.2)
+    return found
+
+
 def _is_below(process: int) -> bool:
     while process > 1:
         if process == os.getpid():

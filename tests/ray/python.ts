@@ -1,39 +1,43 @@
+/** The Python program that runs on Ray: its style and types, and its own tests, on clusters that they start and end. */
+import { ran } from "../environment.ts";
+
+/** The modules of all its tests. */
+export const modules: readonly string[] = ["test_pieces", "test_jobs", "test_laws", "test_failures"];
+
 /**
- * Checks and tests the Python program that runs on Ray: `deno task test:ray`. Installs Ray and what the program needs in
- * `out/ray/venv`, at the versions and hashes of requirements.txt, and says so where that cannot be done. Parts of it:
- * names of test files, such as `test_laws`.
+ * Checks the program by ruff and mypy, and runs some of its tests: modules, classes of them or methods of these. Returns
+ * how many passed.
+ *
+ * @throws {Error} if a check or a test fails.
  */
-import { pythonOf, ran } from "../environment.ts";
-
-const wanted = Deno.args.length > 0 ? Deno.args : ["test_pieces", "test_jobs", "test_laws", "test_failures"];
-const python = await pythonOf("out/ray/venv", ["--require-hashes", "--requirement", "tests/ray/requirements.txt"]);
-if (python === undefined) Deno.exit(0);
-
-const config = ["--quiet", "--no-cache", "--config", "tests/ray/pyproject.toml"];
-const typed = ["--cache-dir", "out/ray/mypy", "--config-file", "tests/ray/pyproject.toml"];
-const jobs = "out/ray/jobs";
-await Deno.remove(jobs, { recursive: true }).catch(() => {});
-for (
-  const [program, ...args] of [
-    [python, "-m", "ruff", "check", ...config, "lib/ray", "tests/ray"],
-    [python, "-m", "ruff", "format", "--check", ...config, "lib/ray", "tests/ray"],
-    [python, "-m", "mypy", ...typed, "lib/ray/program.py", "lib/ray/gatehouse_job"],
-    [Deno.execPath(), "run", "--quiet", "--no-prompt", "-R", `-W=out`, "--allow-ffi", "tests/ray/jobs.ts", jobs],
-  ]
-) {
-  const found = await ran(program, args);
-  if ("failed" in found) throw new Error(`${args.join(" ")} failed:\n${found.failed}`);
+export async function programTested(python: string, wanted: readonly string[]): Promise<number> {
+  const config = ["--quiet", "--no-cache", "--config", "tests/ray/pyproject.toml"];
+  const typed = ["--cache-dir", "out/ray/mypy", "--config-file", "tests/ray/pyproject.toml"];
+  const jobs = "out/ray/jobs";
+  await Deno.remove(jobs, { recursive: true }).catch(() => {});
+  for (
+    const [program, ...args] of [
+      [python, "-m", "ruff", "check", ...config, "lib/ray", "tests/ray"],
+      [python, "-m", "ruff", "format", "--check", ...config, "lib/ray", "tests/ray"],
+      [python, "-m", "mypy", ...typed, "lib/ray/program.py", "lib/ray/gatehouse_job"],
+      [Deno.execPath(), "run", "--quiet", "--no-prompt", "-R", `-W=out`, "--allow-ffi", "tests/ray/jobs.ts", jobs],
+    ]
+  ) {
+    const found = await ran(program, args);
+    if ("failed" in found) throw new Error(`${args.join(" ")} failed:\n${found.failed}`);
+  }
+  const child = new Deno.Command(python, {
+    args: ["-B", "-m", "unittest", "--verbose", ...wanted], // -B: no caches beside what is published
+    env: { PYTHONPATH: "lib/ray:tests/ray", GATEHOUSE_JOBS: jobs, RAY_USAGE_STATS_ENABLED: "0" },
+    stdout: "inherit",
+    stderr: "piped",
+  }).spawn();
+  let text = "";
+  for await (const part of child.stderr.pipeThrough(new TextDecoderStream())) {
+    text += part;
+    Deno.stdout.writeSync(new TextEncoder().encode(part));
+  }
+  if (!(await child.status).success) throw new Error("A test of the Python program failed");
+  const [, count, skipped = "0"] = text.match(/Ran (\d+) tests?[^]*?OK(?: \(skipped=(\d+)\))?/) ?? [];
+  return Number(count) - Number(skipped);
 }
-
-const env = { PYTHONPATH: "lib/ray:tests/ray", GATEHOUSE_JOBS: jobs, RAY_USAGE_STATS_ENABLED: "0" };
-const { code, stderr } = await new Deno.Command(python, {
-  args: ["-B", "-m", "unittest", "--verbose", ...wanted], // -B: no caches beside what is published
-  env,
-  stdout: "inherit",
-  stderr: "piped",
-}).output();
-const text = new TextDecoder().decode(stderr);
-console.log(text);
-const [, count] = text.match(/Ran (\d+) tests?/) ?? [];
-if (code === 0) console.log(`ok | ${count} passed | 0 failed`);
-Deno.exit(code);

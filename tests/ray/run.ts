@@ -1,14 +1,47 @@
 /**
- * Trains on a real Ray cluster, which it starts here with a token and ends: what comes back is what `train` gives, jobs are
- * listened to again, stopped and searched, and mistakes are said. Part of `deno task test:ray`, which installs Ray before.
+ * Trains on Ray: `deno task test:ray` installs it in `out/ray/venv`, at the versions and hashes of requirements.txt, and says
+ * so where that cannot be done; tests the Python program; then trains on a real cluster, which it starts with a token and
+ * ends: what comes back is what `train` gives, jobs are listened to again, stopped and searched, and mistakes are said.
+ * `--quick`: some of the tests of the program. Words: the tests whose names have them, such as `test_laws` or `two workers`.
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { adam, binary, compile, define, load, mlp, mmoe, type Model, reference, rows, sgd, train } from "../../mod.ts";
+import {
+  adam,
+  binary,
+  category,
+  compile,
+  define,
+  dense,
+  embed,
+  encode,
+  fit,
+  load,
+  mlp,
+  mmoe,
+  type Model,
+  pipe,
+  reference,
+  rows,
+  sgd,
+  train,
+} from "../../mod.ts";
 import { attach, type Cluster, searchOnRay, trainOnRay } from "../../lib/ray.ts";
 import { localRay } from "../../examples/local_ray.ts";
-import { ran } from "../environment.ts";
+import { pythonOf, ran } from "../environment.ts";
 import { finished, interrupted, start } from "../programs.ts";
 import { wrongIn } from "./kuberay.ts";
+import { modules, programTested } from "./python.ts";
+
+/** What `--quick` runs: tests of the program, and some of those below. */
+const quick = {
+  program: [
+    "test_pieces",
+    "test_jobs.Jobs.test_dense",
+    "test_laws.Laws.test_kills",
+    "test_failures.Nodes.test_driver_restarted",
+  ],
+  trainings: /^two workers|^one worker|^a checkpoint/,
+};
 
 const x = Array.from({ length: 1000 }, (_, i) => [Math.sin(i), Math.cos(7 * i), Math.sin(3 * i)]);
 const labels = { click: x.map(([a, b]) => a > b), like: x.map(([a, b, c], i) => i % 3 === 0 ? null : a * b > c) };
@@ -56,6 +89,27 @@ const tests: Readonly<Record<string, Test>> = {
     const found = (await Array.fromAsync(run)).map(({ loss }) => loss.click);
     found.forEach((loss, at) => assert(Math.abs(loss - losses[at]) < 1e-5, `step ${at + 1}: ${loss}, ${losses[at]}`));
     await near(await load((await run.result()).model!, { engine: reference() }), model);
+  },
+  "a checkpoint, its tables in shards, is a model that load() takes": async (cluster, folder) => {
+    const column = { user: x.map((_, at) => `u${at * at % 97}`) };
+    const input = fit({ user: category() }, column);
+    const looked = define(mmoe({ input, expert: pipe(embed(3), dense(4)), experts: 2, tasks }));
+    const data = rows(encode(input, column), { labels });
+    const model = await compile(looked, { seed: 5 });
+    const given = { batch: 64, optimiser: adam(1e-2), shuffle: false };
+    for await (const _ of train(model, data, { ...given, steps: 8 }));
+    const run = await trainOnRay(looked, {
+      ...{ ...given, cluster, data, storage: folder, lanes: 1, shards: 3, seed: 5, every: 300 },
+      ...{ steps: 24, checkpoint: { every: { steps: 8 }, keep: 9 } },
+    });
+    const { model: place } = await run.result();
+    const checkpoint = (step: number) => `${folder}/checkpoints/${String(step).padStart(9, "0")}`;
+    assert([...Deno.readDirSync(checkpoint(8))].some(({ name }) => name === "rows-00003-of-00003.safetensors"));
+    await near(await load(checkpoint(8), { engine: reference() }), model);
+    const [last, whole] = [await load(checkpoint(24), { engine: reference() }), await load(place!)];
+    assertEquals(await last.parameters(), await whole.parameters());
+    last.dispose();
+    whole.dispose();
   },
   "a job is stopped, or left and listened to again": async (cluster, folder) => {
     const given = { cluster, data, storage: folder, epochs: 100_000, batch: 64, every: 300 };
@@ -140,23 +194,33 @@ async function near(model: Model, other: Model): Promise<void> {
   other.dispose();
 }
 
-if (!await Deno.stat("out/ray/venv/installed").then(({ isFile }) => isFile, () => false)) {
-  console.log("SKIPPED: Ray is not installed in out/ray/venv: nothing was trained on a cluster");
-  Deno.exit(0);
-}
-const wanted = Object.entries(tests).filter(([name]) => Deno.args.every((word) => name.includes(word)));
-await Deno.mkdir("out/ray", { recursive: true });
-const folder = await Deno.makeTempDir({ dir: "out/ray", prefix: "run-" });
-const { cluster, stop } = await localRay(3, console.log, new AbortController().signal);
-try {
-  for (const [at, [name, test]] of wanted.entries()) {
-    const begun = Date.now();
-    await Deno.mkdir(`${folder}/${at}`);
-    await test(cluster, `${folder}/${at}`);
-    console.log(`${name} (${((Date.now() - begun) / 1000).toFixed(0)} s)`);
+const isQuick = Deno.args.includes("--quick");
+const words = Deno.args.filter((word) => word !== "--quick");
+const named = words.filter((word) => word.startsWith("test_"));
+const python = await pythonOf("out/ray/venv", ["--require-hashes", "--requirement", "tests/ray/requirements.txt"]);
+if (python === undefined) Deno.exit(0);
+const program = named.length > 0 ? named : words.length > 0 ? [] : isQuick ? quick.program : modules;
+const passed = program.length > 0 ? await programTested(python, program) : 0;
+const wanted = named.length > 0 ? [] : Object.entries(tests).filter(([name]) => {
+  return words.every((word) => name.includes(word)) && (!isQuick || quick.trainings.test(name));
+});
+if (wanted.length > 0) await trained(wanted);
+console.log(`ok | ${passed + wanted.length} passed | 0 failed`);
+
+/** Runs tests on a cluster, each in a folder of its own. */
+async function trained(wanted: readonly (readonly [name: string, test: Test])[]): Promise<void> {
+  await Deno.mkdir("out/ray", { recursive: true });
+  const folder = await Deno.makeTempDir({ dir: "out/ray", prefix: "run-" });
+  const { cluster, stop } = await localRay(3, console.log, new AbortController().signal);
+  try {
+    for (const [at, [name, test]] of wanted.entries()) {
+      const begun = Date.now();
+      await Deno.mkdir(`${folder}/${at}`);
+      await test(cluster, `${folder}/${at}`);
+      console.log(`${name} (${((Date.now() - begun) / 1000).toFixed(0)} s)`);
+    }
+  } finally {
+    await stop();
+    await Deno.remove(folder, { recursive: true });
   }
-  console.log(`ok | ${wanted.length} passed | 0 failed`);
-} finally {
-  await stop();
-  await Deno.remove(folder, { recursive: true });
 }

@@ -16,7 +16,7 @@ from unittest import mock
 
 import numpy as np
 import ray
-from clusters import Running, cluster, made, parameters, processes_of, run
+from clusters import Running, cluster, left_of, made, parameters, run
 from gatehouse_job import cluster as cluster_checks
 from gatehouse_job.main import _pickle_by_value
 from made_job import Made
@@ -52,7 +52,7 @@ class Refusals(unittest.TestCase):
                 self.assertFalse([line for line in said if "loss" in line], name)
                 self.assertFalse((storage / "model").exists(), name)
                 self.assertFalse([path for path in storage.iterdir() if path.name.startswith(".")], name)
-            self.assertEqual(processes_of("Worker"), [])
+            self.assertEqual(left_of("Worker"), [])
 
     def _cases(self) -> list[tuple[str, Made, list[str], Callable[[Path], Any], list[str]]]:
         def nothing(storage: Path) -> Any:
@@ -145,10 +145,7 @@ class Nodes(unittest.TestCase):
                     os.kill(driver.pid, how)
                     driver.stdout.read()
                 self.assertNotEqual(driver.returncode, 0)
-                end = time.monotonic() + 30
-                while processes_of("Worker") and time.monotonic() < end:
-                    time.sleep(0.2)
-                self.assertEqual(processes_of("Worker"), [])
+                self.assertEqual(left_of("Worker"), [])
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             said = [json.loads(line) for line in done.stdout.splitlines()]
             self.assertEqual((done.returncode, said[0]["event"]), (0, "resumed"), done.stderr[-2000:])

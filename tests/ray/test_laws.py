@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 
 import numpy as np
-from clusters import Running, Tensors, cluster, made, parameters, processes_of, run
+from clusters import Running, Tensors, cluster, left_of, made, parameters, processes_of, run
 from made_job import Made
 
 
@@ -106,7 +106,7 @@ class Laws(unittest.TestCase):
                     self.assertTrue([line for line in said if line.get("event") == "worker lost"], kind)
                     self.assertTrue([line for line in said if line.get("event") == "resumed"])
                 self.assertEqual(distance(parameters(undisturbed), parameters(storage)), 0)
-        self.assertEqual([processes_of(kind) for kind in ("Worker", "Shard", "Adder")], [[], [], []])
+        self.assertEqual(left_of("Worker", "Shard", "Adder"), [])
 
     def test_damage(self) -> None:
         """A damaged checkpoint is passed over, with a warning, and the one before it gives the same end."""

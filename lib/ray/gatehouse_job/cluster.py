@@ -32,7 +32,7 @@ def _look(storage: str, token: str, node: str) -> dict[str, Any]:
     from importlib.metadata import version
 
     missing, versions = [], {}
-    for package in ("numpy", "onnxruntime", "pyarrow", "torch"):
+    for package in (*PACKAGES, "torch"):
         try:
             import_module(package)
             versions[package] = version(package)
@@ -125,11 +125,11 @@ def check_cpus(workers: int, cpus: int, lanes: int | None) -> None:
         )
 
 
-def lacking(wanted: int, cpus: int, patience: float, what: str) -> Refusal:
+def lacking(wanted: int, cpus: int, patience: float) -> Refusal:
     """The error of resources that the cluster does not have."""
     total, free = ray.cluster_resources().get("CPU", 0), ray.available_resources().get("CPU", 0)
     return Refusal(
-        f"Cannot start {wanted} {what} of {cpus} CPUs each within {patience:g} s: the cluster has {total:g} CPUs, "
+        f"Cannot start {wanted} workers of {cpus} CPUs each within {patience:g} s: the cluster has {total:g} CPUs, "
         f"{free:g} of them free",
         ", ".join(sorted(node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"])),
         "give fewer --workers or --cpus, add nodes, or wait longer with --patience",

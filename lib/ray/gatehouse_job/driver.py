@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import shutil
 import time
 import uuid
 from collections.abc import Sequence
@@ -93,7 +94,7 @@ def train(options: argparse.Namespace) -> None:
     job = read_job(shared_folder(job.folder, storage, job.digest))
     run = Run(job, storage, options, "collective" if collective else "objects", workers=options.workers)
     if options.fresh:
-        _forget(storage)
+        shutil.rmtree(storage / "checkpoints", ignore_errors=True)
     while not _attempt(run):
         pass
     checkpoint = newest_checkpoint(job, storage, lambda text: say({"warning": text}))
@@ -111,15 +112,9 @@ def check(options: argparse.Namespace) -> None:
     end = time.monotonic() + patience
     while ray.cluster_resources().get("CPU", 0) < wanted:
         if time.monotonic() > end:
-            raise lacking(options.workers, options.cpus, patience, "workers")
+            raise lacking(options.workers, options.cpus, patience)
         time.sleep(0.5)
     say({"checked": found})
-
-
-def _forget(storage: Path) -> None:
-    import shutil
-
-    shutil.rmtree(storage / "checkpoints", ignore_errors=True)
 
 
 def _attempt(run: Run) -> bool:
@@ -181,7 +176,7 @@ def _gather(run: Run, team: Team) -> None:
     done, late = ray.wait(list(ready), num_returns=wanted, timeout=patience)
     ray.get(done)
     if late and (run.losses == 0 or not done):
-        raise lacking(wanted, options.cpus, patience, "workers")
+        raise lacking(wanted, options.cpus, patience)
     for one in late:
         ray.kill(ready[one])
         team.workers.remove(ready[one])

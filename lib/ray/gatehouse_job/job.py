@@ -38,7 +38,6 @@ class Input:
     name: str
     onnx: str
     origin: str
-    shape: tuple[int | str, ...]
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,6 @@ class Lookup:
     """An input of vectors that stand side by side, [batch, width]."""
 
     name: str
-    width: int
     parts: tuple[Part, ...]
 
 
@@ -252,7 +250,7 @@ def _job(folder: Path, digest: str, raw: dict[str, Any]) -> Job:
         noise=tuple(Noise(one["name"], one["kind"], tuple(one["shape"])) for one in raw.get("noise", [])),
         scalars=raw.get("scalars", {}),
         tables=tuple(_vector_table(one) for one in raw.get("tables", [])),
-        lookups=tuple(_lookup(one) for one in raw.get("lookups", [])),
+        lookups=tuple(Lookup(one["name"], tuple(map(_part, one["parts"]))) for one in raw.get("lookups", [])),
         shards=int(raw.get("shards", 0)),
         clip_norm=raw.get("clipNorm"),
         weighting=raw.get("weighting"),
@@ -280,7 +278,7 @@ def graph_file(one: Mapping[str, Any]) -> GraphFile:
     """The graph that a part of job.json describes."""
     return GraphFile(
         path=one["path"],
-        inputs=tuple(Input(each["name"], each["onnx"], each["from"], tuple(each["shape"])) for each in one["inputs"]),
+        inputs=tuple(Input(each["name"], each["onnx"], each["from"]) for each in one["inputs"]),
         outputs=tuple(
             Output(each["name"], each["onnx"], each["role"], tuple(each["shape"])) for each in one["outputs"]
         ),
@@ -300,10 +298,6 @@ def _vector_table(one: Mapping[str, Any]) -> VectorTable:
         update=graph_file(update) if update else None,
         rate=one.get("rate"),
     )
-
-
-def _lookup(one: Mapping[str, Any]) -> Lookup:
-    return Lookup(one["name"], int(one["width"]), tuple(_part(part) for part in one["parts"]))
 
 
 def _part(one: Mapping[str, Any]) -> Part:

@@ -1,6 +1,6 @@
 """Rows of Parquet row groups: checked, read a window ahead, and put in the order that seeds determine."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -164,9 +164,3 @@ def ahead(begin: Callable[[], Iterator[T]]) -> Iterator[T]:
         while (found := pending.result()) is not end:
             pending = pool.submit(next, source, end)
             yield found  # type: ignore[misc]
-
-
-def lookup_columns(rows: Mapping[str, Array], name: str) -> Array:
-    """A column of codes or weights as [rows, width]."""
-    array = rows[name]
-    return array.reshape(len(array), -1)

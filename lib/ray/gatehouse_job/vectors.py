@@ -10,7 +10,6 @@ import ray
 from ray.actor import ActorHandle
 
 from .job import Job, Part
-from .rows import lookup_columns
 
 Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
@@ -29,7 +28,7 @@ class Read:
 
 def _codes_of(part: Part, rows: Arrays, size: int) -> Places:
     """The rows of the table that a part of a lookup reads, [batch, columns], -1 where there is none."""
-    codes = lookup_columns(rows, part.codes)[:, list(part.columns)].astype(np.int64) - part.first
+    codes = _column(rows, part.codes)[:, list(part.columns)].astype(np.int64) - part.first
     return np.where((codes >= 0) & (codes < size), codes, -1)
 
 
@@ -37,8 +36,11 @@ def _weights_of(part: Part, rows: Arrays) -> Floats | None:
     """The weights with which they are read, [batch, columns]; none if all are 1."""
     if part.weights is None:
         return None
-    found = lookup_columns(rows, part.weights)
-    return found[:, part.weights_from : part.weights_from + len(part.columns)].astype(np.float32)
+    return _column(rows, part.weights)[:, part.weights_from : part.weights_from + len(part.columns)].astype(np.float32)
+
+
+def _column(rows: Arrays, name: str) -> Array:
+    return rows[name].reshape(len(rows[name]), -1)  # [batch, width]
 
 
 def read_vectors(job: Job, shards: Sequence[ActorHandle], runs: Sequence[Arrays], step: int) -> Read:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,37 +14,27 @@ Doubles = npt.NDArray[np.float64]
 State = dict[str, npt.NDArray[Any]]
 
 
-class Weighting(Protocol):
-    """A weighting that moves on from step to step."""
+class Weighting:
+    """No weighting, every factor is 1; the others, each with state of its own, are made of it."""
 
-    state: State
+    def __init__(self, tasks: int) -> None:
+        self.tasks = tasks
+        self.state: State = {}
 
     def factors(self, epoch: int) -> Doubles:
         """The factors of the tasks in the next step, which is of this epoch."""
+        return np.ones(self.tasks)
 
     def next(self, epoch: int, losses: Doubles, labelled: npt.NDArray[np.bool_], scalars: Mapping[str, float]) -> None:
         """Moves on after a step."""
 
 
-class _None:
-    """No weighting: every factor is 1."""
-
-    def __init__(self, tasks: int) -> None:
-        self.state: State = {}
-        self.tasks = tasks
-
-    def factors(self, epoch: int) -> Doubles:
-        return np.ones(self.tasks)
-
-    def next(self, epoch: int, losses: Doubles, labelled: npt.NDArray[np.bool_], scalars: Mapping[str, float]) -> None:
-        pass
-
-
-class _Dwa:
+class _Dwa(Weighting):
     """Dynamic weight averages: the slower a task's mean loss falls from epoch to epoch, the more it weighs."""
 
     def __init__(self, tasks: int, temperature: float) -> None:
-        self.tasks, self.temperature = tasks, temperature
+        super().__init__(tasks)
+        self.temperature = temperature
         # sums and counts of this epoch, the last and the one before it, and the number of this epoch
         self.state: State = {"sums": np.zeros((3, tasks)), "counts": np.zeros((3, tasks)), "epoch": np.ones(1)}
 
@@ -72,7 +62,7 @@ class _Dwa:
         self.state["counts"] = self.state["counts"] + np.array([labelled * 1.0, losses * 0, losses * 0])
 
 
-class _Graph:
+class _Graph(Weighting):
     """A weighting whose state a graph moves on, such as that of uncertainty."""
 
     def __init__(self, folder: Path, given: Mapping[str, Any]) -> None:
@@ -100,7 +90,7 @@ def weighting_of(job: Job) -> Weighting:
     """The weighting of a job."""
     given = job.weighting
     if given is None:
-        return _None(len(job.tasks))
+        return Weighting(len(job.tasks))
     if given["kind"] == "dwa":
         return _Dwa(len(job.tasks), float(given["temperature"]))
     return _Graph(job.folder, given)
