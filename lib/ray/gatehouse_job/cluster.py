@@ -32,7 +32,7 @@ def _look(storage: str, token: str, node: str) -> dict[str, Any]:
     from importlib.metadata import version
 
     missing, versions = [], {}
-    for package in ("numpy", "onnxruntime", "pyarrow", "torch"):
+    for package in (*PACKAGES, "torch"):
         try:
             import_module(package)
             versions[package] = version(package)

@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import shutil
 import time
 import uuid
 from collections.abc import Sequence
@@ -117,8 +118,6 @@ def check(options: argparse.Namespace) -> None:
 
 
 def _forget(storage: Path) -> None:
-    import shutil
-
     shutil.rmtree(storage / "checkpoints", ignore_errors=True)
 
 
