@@ -139,6 +139,8 @@ def _whole(path: str, size: int, digest: str) -> bool:
 
 def write_model(checkpoint: Path, storage: Path) -> Path:
     """Makes the model of a checkpoint the one of the storage: whole at every moment but that of two renames."""
+    for left in storage.glob(".model-*"):
+        shutil.rmtree(left, ignore_errors=True)  # of a run that was killed while it wrote
     staged, model = storage / f".model-{uuid.uuid4().hex}", storage / "model"
     before = storage / f".model-before-{uuid.uuid4().hex}"
     try:
@@ -1715,8 +1717,11 @@ def _bytes(array: Array) -> bytes | memoryview:
 
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file."""
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while piece := file.read(2**20):
+            digest.update(piece)
+    return digest.hexdigest()
 `,
   "gatehouse_job/threefry.py":
     `"""Random numbers by the written rule of Gatehouse (README of lib/data): the same bits as in TypeScript."""
@@ -2454,7 +2459,7 @@ def _wrong(reported: Mapping[str, Any], job: Job) -> str | None:
         if not np.isfinite(value):
             return f"the loss of task {task!r} is {value}"
         if value < 0 and weighting.get("nonNegative"):
-            return f"the loss of task {task!r} is {value}: the weighting {weighting['kind']} needs losses of at least 0"
+            return f"the loss of task {task!r} is {value}: the weighting {weighting['name']} needs losses of at least 0"
     for path, value in reported["auxiliary"].items():
         if not np.isfinite(value):
             return f"the loss {path} is {value}"

@@ -21,7 +21,7 @@ from gatehouse_job.shards import Shard
 from gatehouse_job.sums import Adder
 from gatehouse_job.tensors import read_tensors, write_tensors
 from gatehouse_job.threefry import drawn, drawn_at, key_of, permutation, words_of
-from gatehouse_job.worker import Place, Worker
+from gatehouse_job.worker import Place, Worker, _wrong
 from made_job import Made, columns_of, write_job
 from ray.exceptions import OutOfMemoryError
 
@@ -135,6 +135,27 @@ class Pieces(unittest.TestCase):
         self.assertIn("at step 4 the loss of task 'a' is inf", caught.exception.message)
         self.assertIn("the step was not taken", caught.exception.remedy)
         np.testing.assert_array_equal(worker.state["parameters"], before)
+
+    def test_negative(self) -> None:
+        """A negative loss is refused where a weighting cannot take it, which is named as its user knows it."""
+        weighting = {"kind": "graph", "name": "uncertainty", "nonNegative": True}
+        write_job(Made(weighting=weighting), self.folder / "job", self.folder)
+        job = read_job(self.folder / "job")
+        reported = {"loss": {"a": -1.0}, "auxiliary": {}, "total": -1.0}
+        self.assertIn("the weighting uncertainty needs losses of at least 0", str(_wrong(reported, job)))
+
+    def test_model(self) -> None:
+        """A model takes the place of the one before; what a run that was killed has left beside it goes."""
+        for left in (".model-1", ".model-before-2", "model"):
+            (self.folder / left).mkdir()
+            (self.folder / left / "old").touch()
+        checkpoint = self.folder / "checkpoints" / "000000001"
+        checkpoint.mkdir(parents=True)
+        for name in ("spec.json", "training.safetensors", "checkpoint.json"):
+            (checkpoint / name).touch()
+        model = write_model(checkpoint, self.folder)
+        self.assertEqual([path.name for path in model.iterdir()], ["spec.json"])
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["checkpoints", "model"])
 
     def test_out_of_memory(self) -> None:
         """A process that is ended for lack of memory again and again is an error with the peak and the remedy."""

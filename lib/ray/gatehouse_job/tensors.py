@@ -66,5 +66,8 @@ def _bytes(array: Array) -> bytes | memoryview:
 
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file."""
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while piece := file.read(2**20):
+            digest.update(piece)
+    return digest.hexdigest()

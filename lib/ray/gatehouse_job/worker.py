@@ -366,7 +366,7 @@ def _wrong(reported: Mapping[str, Any], job: Job) -> str | None:
         if not np.isfinite(value):
             return f"the loss of task {task!r} is {value}"
         if value < 0 and weighting.get("nonNegative"):
-            return f"the loss of task {task!r} is {value}: the weighting {weighting['kind']} needs losses of at least 0"
+            return f"the loss of task {task!r} is {value}: the weighting {weighting['name']} needs losses of at least 0"
     for path, value in reported["auxiliary"].items():
         if not np.isfinite(value):
             return f"the loss {path} is {value}"
