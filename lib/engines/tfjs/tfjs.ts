@@ -119,8 +119,8 @@ export interface WasmOptions {
 }
 
 /**
- * The engine on TensorFlow.js's WebAssembly backend: SIMD, on all cores where memory can be shared. Deno must be allowed to read the backend's
- * `.wasm` file.
+ * The engine on TensorFlow.js's WebAssembly backend: SIMD, on all cores where memory can be shared. Deno must be allowed
+ * to read the backend's `.wasm` file.
  *
  * @throws {TypeError} if an option is wrong.
  * @throws {Error} if the file is not found, may not be read, or cannot be.
@@ -161,7 +161,8 @@ async function alone({ threads, multiply }: Backend): Promise<string | undefined
   if (multiply === undefined) return undefined; // TensorFlow.js has its own, or WebAssembly has no SIMD
   if (!sharesMemory()) return "the page is not isolated from others, by the headers COOP and COEP";
   if (threads === undefined) {
-    return "TensorFlow.js was started before, or the page's policy forbids to fetch blobs (connect-src)";
+    const before = "TensorFlow.js was started before, by wasm({ threads: 1 }) or by the program itself";
+    return system() !== undefined ? before : `${before}, or the page's policy forbids to fetch blobs (connect-src)`;
   }
   if (system() !== undefined || await threads.begin()) return undefined;
   return "the page's policy forbids workers from blobs (worker-src)";
