@@ -56,8 +56,8 @@ const command = commandLine(
 
 await run(command, async (options, context) => {
   const { say, record, signal } = context;
-  const folder = options.model ?? await trained("out/serve", options.seed, context);
   const token = options.token === undefined ? undefined : await readToken(options.token);
+  const folder = options.model ?? await trained("out/serve", options.seed, context);
   const settings: Settings = {
     folder,
     engine: options.engine,

@@ -161,7 +161,8 @@ async function alone({ threads, multiply }: Backend): Promise<string | undefined
   if (multiply === undefined) return undefined; // TensorFlow.js has its own, or WebAssembly has no SIMD
   if (!sharesMemory()) return "the page is not isolated from others, by the headers COOP and COEP";
   if (threads === undefined) {
-    return "TensorFlow.js was started before, or the page's policy forbids to fetch blobs (connect-src)";
+    const before = "TensorFlow.js was started before, by wasm({ threads: 1 }) or by the program itself";
+    return system() !== undefined ? before : `${before}, or the page's policy forbids to fetch blobs (connect-src)`;
   }
   if (system() !== undefined || await threads.begin()) return undefined;
   return "the page's policy forbids workers from blobs (worker-src)";
