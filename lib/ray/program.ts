@@ -636,6 +636,10 @@ def load_graph(folder: Path, graph: GraphFile, threads: int) -> Run:
         ) from error
     names = [output.onnx for output in graph.outputs]
     inputs = [(one.name, one.onnx) for one in graph.inputs]
+    known = {one.name for one in [*session.get_inputs(), *session.get_outputs()]}
+    lacking = next((name for name in [*names, *(onnx for _, onnx in inputs)] if name not in known), None)
+    if lacking is not None:
+        raise Refusal(f"Cannot load the graph {graph.path}: it has no {lacking!r}", str(path), "write the job anew")
 
     def run(given: Arrays) -> dict[str, Array]:
         found = session.run(names, {onnx: given[name] for name, onnx in inputs})
@@ -847,12 +851,12 @@ def read_job(folder: Path) -> Job:
     """Reads the job of a folder."""
     path = folder / "job.json"
     try:
-        text = path.read_text(encoding="utf-8")
+        whole = path.read_bytes()
     except OSError as error:
         raise Refusal(f"Cannot read the job: {error.strerror}", str(path), "give --job the folder of a job") from error
     try:
-        raw = json.loads(text)
-    except ValueError as error:
+        raw = json.loads(whole.decode())
+    except ValueError as error:  # of JSON, or of UTF-8
         raise Refusal(f"Cannot read the job: {error}", str(path), "write the job anew") from error
     found = raw.get("format") if isinstance(raw, dict) else None
     if found != FORMAT:
@@ -862,7 +866,7 @@ def read_job(folder: Path) -> Job:
             "write the job and its program by one version of Gatehouse",
         )
     try:
-        job = _job(folder, hashlib.sha256(text.encode()).hexdigest(), raw)
+        job = _job(folder, hashlib.sha256(whole).hexdigest(), raw)
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise Refusal(f"Cannot read the job: {error!r}", str(path), "write the job anew") from error
     if job.batch % len(job.lanes) != 0:
@@ -1662,6 +1666,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .errors import Refusal
+
 Array = npt.NDArray[Any]
 
 _DTYPES = {"F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8"}
@@ -1670,11 +1676,16 @@ _NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
 
 def read_tensors(path: Path) -> dict[str, Array]:
     """The tensors of a file by name, as views of the file that are read when they are used."""
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        header: dict[str, Any] = json.loads(file.read(length))
-    header.pop("__metadata__", None)
-    return {name: _view(path, 8 + length, entry) for name, entry in header.items()}
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header: dict[str, Any] = json.loads(file.read(min(length, path.stat().st_size)))
+        header.pop("__metadata__", None)
+        return {name: _view(path, 8 + length, entry) for name, entry in header.items()}
+    except OSError as error:
+        raise Refusal(f"Cannot read {path.name}: {error.strerror}", str(path), "write the job anew") from error
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise Refusal(f"Cannot read {path.name}: it is damaged: {error}", str(path), "write the job anew") from error
 
 
 def _view(path: Path, begin: int, entry: Mapping[str, Any]) -> Array:

@@ -197,12 +197,28 @@ class Pieces(unittest.TestCase):
 
     def test_unreadable_job(self) -> None:
         """A job that is not there, damaged or of another version is an error that says so."""
-        for text, found in ((None, "No such file"), ("{", "Cannot read the job"), ("{}", "found the format None")):
+        unread = ((b"{", "Cannot read the job"), (b"\xff", "can't decode"), (b"{}", "found the format None"))
+        for text, found in ((None, "No such file"), *unread):
             if text is not None:
-                (self.folder / "job.json").write_text(text)
+                (self.folder / "job.json").write_bytes(text)
             with self.assertRaises(Refusal) as caught:
                 read_job(self.folder)
             self.assertIn(found, caught.exception.message)
+
+    def test_damaged_files(self) -> None:
+        """A file of a job that is damaged is named, and so is what a graph lacks."""
+        write_job(Made(), self.folder / "job", self.folder)
+        arrays = self.folder / "job/arrays.safetensors"
+        whole = arrays.read_bytes()
+        for text in (b"", whole[:40], whole[:-4], whole[:20] + b"\xff" + whole[21:], b"\xff" * 8 + whole[8:]):
+            arrays.write_bytes(text)
+            with self.assertRaisesRegex(Refusal, "Cannot read arrays.safetensors: it is damaged"):
+                Worker(str(self.folder / "job"), str(self.folder), 1)
+        arrays.write_bytes(whole)
+        document = self.folder / "job/job.json"
+        document.write_text(document.read_text().replace('"onnx": "x"', '"onnx": "y"'))
+        with self.assertRaisesRegex(Refusal, "Cannot load the graph [a-z]+.onnx: it has no 'y'"):
+            Worker(str(self.folder / "job"), str(self.folder), 1).check(0, 1)
 
 
 if __name__ == "__main__":

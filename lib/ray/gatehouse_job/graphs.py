@@ -33,6 +33,10 @@ def load_graph(folder: Path, graph: GraphFile, threads: int) -> Run:
         ) from error
     names = [output.onnx for output in graph.outputs]
     inputs = [(one.name, one.onnx) for one in graph.inputs]
+    known = {one.name for one in [*session.get_inputs(), *session.get_outputs()]}
+    lacking = next((name for name in [*names, *(onnx for _, onnx in inputs)] if name not in known), None)
+    if lacking is not None:
+        raise Refusal(f"Cannot load the graph {graph.path}: it has no {lacking!r}", str(path), "write the job anew")
 
     def run(given: Arrays) -> dict[str, Array]:
         found = session.run(names, {onnx: given[name] for name, onnx in inputs})

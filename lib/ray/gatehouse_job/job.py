@@ -197,12 +197,12 @@ def read_job(folder: Path) -> Job:
     """Reads the job of a folder."""
     path = folder / "job.json"
     try:
-        text = path.read_text(encoding="utf-8")
+        whole = path.read_bytes()
     except OSError as error:
         raise Refusal(f"Cannot read the job: {error.strerror}", str(path), "give --job the folder of a job") from error
     try:
-        raw = json.loads(text)
-    except ValueError as error:
+        raw = json.loads(whole.decode())
+    except ValueError as error:  # of JSON, or of UTF-8
         raise Refusal(f"Cannot read the job: {error}", str(path), "write the job anew") from error
     found = raw.get("format") if isinstance(raw, dict) else None
     if found != FORMAT:
@@ -212,7 +212,7 @@ def read_job(folder: Path) -> Job:
             "write the job and its program by one version of Gatehouse",
         )
     try:
-        job = _job(folder, hashlib.sha256(text.encode()).hexdigest(), raw)
+        job = _job(folder, hashlib.sha256(whole).hexdigest(), raw)
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise Refusal(f"Cannot read the job: {error!r}", str(path), "write the job anew") from error
     if job.batch % len(job.lanes) != 0:

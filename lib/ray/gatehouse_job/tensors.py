@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .errors import Refusal
+
 Array = npt.NDArray[Any]
 
 _DTYPES = {"F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8"}
@@ -19,11 +21,16 @@ _NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
 
 def read_tensors(path: Path) -> dict[str, Array]:
     """The tensors of a file by name, as views of the file that are read when they are used."""
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        header: dict[str, Any] = json.loads(file.read(length))
-    header.pop("__metadata__", None)
-    return {name: _view(path, 8 + length, entry) for name, entry in header.items()}
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header: dict[str, Any] = json.loads(file.read(min(length, path.stat().st_size)))
+        header.pop("__metadata__", None)
+        return {name: _view(path, 8 + length, entry) for name, entry in header.items()}
+    except OSError as error:
+        raise Refusal(f"Cannot read {path.name}: {error.strerror}", str(path), "write the job anew") from error
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise Refusal(f"Cannot read {path.name}: it is damaged: {error}", str(path), "write the job anew") from error
 
 
 def _view(path: Path, begin: int, entry: Mapping[str, Any]) -> Array:
