@@ -21,7 +21,7 @@ def main() -> None:
     kills, seed = (int(sys.argv[at]) if len(sys.argv) > at else one for at, one in ((1, 100), (2, 1)))
     source = random.Random(seed)
     with cluster(2), tempfile.TemporaryDirectory() as folder:
-        job = Made(epochs=max(6, kills // 3), tables=True)
+        job = Made(epochs=max(6, kills), tables=True)
         alone, killed = made(Path(folder) / "alone", job), made(Path(folder) / "killed", job)
         run(alone, "--workers", "2", "--transport", "objects", "--records", "60")
         running = Running(killed, "--workers", "2", "--transport", "objects", "--records", "0.2")

@@ -18,6 +18,7 @@ from .tensors import sha256_of
 FORMAT = "gatehouse ray checkpoint 1"
 FACTS = "checkpoint.json"
 INDEX = "params.safetensors.index.json"
+_LARGE = 2**26  # bytes: fewer are read sooner than a task begins
 
 Files = dict[str, dict[str, Any]]
 
@@ -115,10 +116,11 @@ def _facts(path: Path) -> tuple[dict[str, Any] | None, str | None]:
 
 
 def _damage_in(path: Path, files: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """The first file that is missing or damaged, in words: each is read by a task of its own."""
+    """The first file that is missing or damaged, in words: large ones are read by tasks of their own."""
     check = ray.remote(num_cpus=0)(_whole)
-    pending = [check.remote(str(path / name), known["bytes"], known["sha256"]) for name, known in files.items()]
-    wrong = [name for name, whole in zip(files, ray.get(pending), strict=True) if not whole]
+    given = {name: (str(path / name), known["bytes"], known["sha256"]) for name, known in files.items()}
+    pending = {name: check.remote(*facts) for name, facts in given.items() if facts[1] > _LARGE}
+    wrong = [name for name in given if not (ray.get(pending[name]) if name in pending else _whole(*given[name]))]
     return f"{wrong[0]} is damaged or missing" if wrong else None
 
 
