@@ -194,6 +194,11 @@ Deno.test("wasm({ threads: 1 }) shares no memory where it is the first engine, a
   assertEquals(others.losses, found.losses);
 });
 
+Deno.test("of engines that start at once the first chooses the memory", async () => {
+  const { shared, notes } = await startedWith([2, 1]);
+  assertEquals([shared, notes], [true, [undefined, undefined]]);
+});
+
 Deno.test("withSharedMemory() changes one byte, of a module whose memory has a largest size", () => {
   const module = (limits: readonly number[]) =>
     Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 5, limits.length + 1, 1, ...limits]);
@@ -211,7 +216,7 @@ const counting = {
 } as const;
 
 /** Starts engines in a thread of its own. */
-async function startedWith(threads: number): Promise<{
+async function startedWith(threads: number | readonly number[]): Promise<{
   readonly notes: readonly (string | undefined)[];
   readonly shared: boolean;
   readonly losses: readonly (readonly number[])[];

@@ -1,9 +1,14 @@
-/** Starts engines in a thread of its own, the first of so many threads as the message says, and posts how they are. */
+/**
+ * Starts engines in a thread of its own, the first of so many threads as the message says, or several at once where it is
+ * a list, and posts how they are.
+ */
 import * as tf from "@tensorflow/tfjs";
 import { binary, compile, define, dense, train, wasm } from "../mod.ts";
 
 addEventListener("message", async ({ data: threads }) => {
-  const engines = [await wasm({ threads }), await wasm({ threads: 2 })];
+  const engines = Array.isArray(threads)
+    ? await Promise.all(threads.map((threads) => wasm({ threads })))
+    : [await wasm({ threads }), await wasm({ threads: 2 })];
   const { wasm: { asm } } = tf.findBackend("wasm") as unknown as {
     readonly wasm: { readonly asm: { readonly memory: WebAssembly.Memory } };
   };

@@ -51,6 +51,16 @@ export function packageFolder(): URL | undefined {
  * @throws {Error} if the file is not there.
  */
 export async function startedIn<T>(folder: string | undefined, shared: boolean, start: () => Promise<T>): Promise<T> {
+  const before = starts.get(tf.engine()) ?? Promise.resolve();
+  const own = before.then(() => startedAlone(folder, shared, start));
+  starts.set(tf.engine(), own.catch(() => {}));
+  return await own;
+}
+
+/** The last start by TensorFlow.js's engine: the next one waits for it, so that the first one asked for has its memory. */
+const starts = new WeakMap<object, Promise<unknown>>();
+
+async function startedAlone<T>(folder: string | undefined, shared: boolean, start: () => Promise<T>): Promise<T> {
   if (Object.hasOwn(tf.engine().registry, "wasm")) return await start();
   if (folder === undefined) {
     const own = shared ? packageFolder() : undefined;
