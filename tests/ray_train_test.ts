@@ -55,13 +55,28 @@ Deno.test("trainOnRay() has the cluster checked, writes the job to the storage, 
     assert(fake.packages.has(working_dir.replace("gcs://", "")));
     const job = JSON.parse(await Deno.readTextFile(`${dir}/run/job/job.json`));
     assertEquals([job.batch, job.name], [16, "clicks"]);
-    assertEquals([...Deno.readDirSync(`${dir}/run`)].map(({ name }) => name).sort(), ["data", "job"]);
+    assertEquals([...Deno.readDirSync(`${dir}/run`)].map(({ name }) => name).sort(), ["data", "job", "job.id"]);
     const before = (await Deno.stat(`${dir}/run/data`)).mtime;
     const again = await trainOnRay(spec, { ...options, id: "again", resume: true, records: 2.5 });
     assertEquals((await Deno.stat(`${dir}/run/data`)).mtime, before);
     assertEquals(again.id, "again");
     assert(commandsOf(fake).at(-1)!.includes("--resume --records 2.5 "));
     await assertRejects(() => trainOnRay(spec, { ...options, id: "again" }), Error, "the cluster has a job again");
+  });
+});
+
+Deno.test("trainOnRay() leaves a storage alone in which another job trains", async () => {
+  await withTemp(async (dir) => {
+    const fake = cluster((name) => name === "first" ? { looks: [{ status: "RUNNING", log: "" }] } : done(1));
+    const options = { cluster: fake.cluster, data, storage: dir, every: 5, batch: 16 };
+    const first = await trainOnRay(spec, { ...options, name: "first", id: "first" });
+    const before = await Deno.readTextFile(`${dir}/job/job.json`);
+    const second = () => trainOnRay(spec, { ...options, batch: 32 });
+    const error = await assertRejects(second, Error, "job first trains there: wanted another storage, or its end");
+    assert(error.message.startsWith("Cannot train on Ray\n  at "), error.message);
+    assertEquals(await Deno.readTextFile(`${dir}/job/job.json`), before);
+    await first.stop();
+    assertEquals((await Array.fromAsync(await second())).length, 1);
   });
 });
 

@@ -1,7 +1,11 @@
 import { checkFlag, checkText, optionsOf } from "../errors/kinds.ts";
+import { writeFileAtomic } from "../files/atomic.ts";
+import { kindAt } from "../files/place.ts";
+import { startOf } from "../files/read.ts";
 import type { Data } from "../model/pieces.ts";
 import type { Model } from "../model/model.ts";
 import type { Spec } from "../spec/spec.ts";
+import type { RayJobs } from "./client.ts";
 import { writeJob } from "./job.ts";
 import type { Written } from "./storage.ts";
 import { listenNames, type RayRun, runOf } from "./run.ts";
@@ -79,6 +83,7 @@ export async function started<Tasks extends string>(
   if (given.id !== undefined && await jobs.state(id, listening.signal) !== undefined) {
     throw new Error(`Cannot ${action}: the cluster has a job ${id}: attach() listens to it; wanted another id`);
   }
+  await checkFree(storage.here, jobs, listening.signal);
   const folders = { job: `${storage.here}/job`, storage: storage.here, data };
   const { described: { lanes } } = await writeJob<Tasks>(from, given.data, jobOptionsOf(given), folders);
   if (lanes.length < workers) {
@@ -89,7 +94,21 @@ export async function started<Tasks extends string>(
   const seldom = records > 0 ? ["--records", String(records)] : [];
   const words = [...places, resume ? "--resume" : "--fresh", ...seldom, ...more];
   await send(ready, { id, words, name });
+  await writeFileAtomic(`${storage.here}/${ofJob}`, id);
   return runOf(jobs, id, { ...listening, storage: storage.here === storage.cluster ? storage.here : storage });
+}
+
+/** The file of a storage that names the job which was sent last. */
+const ofJob = "job.id";
+
+/** Makes sure that no other job trains in a storage: its files would be those of the new one. */
+async function checkFree(storage: string, jobs: RayJobs, signal: AbortSignal | undefined): Promise<void> {
+  if (await kindAt(`${storage}/${ofJob}`) !== "file") return;
+  const before = await startOf(`${storage}/${ofJob}`, 1000);
+  const state = await jobs.state(before, signal);
+  if (state?.status !== "PENDING" && state?.status !== "RUNNING") return;
+  const advice = "wanted another storage, or its end: attach() listens to it, and stop() ends it";
+  throw new Error(`Cannot ${action}\n  at ${storage}: job ${before} trains there: ${advice}`);
 }
 
 /** Returns the options that the job is written by. */
