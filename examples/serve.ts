@@ -21,7 +21,7 @@ import {
 } from "@gatehouse/gatehouse";
 import { random } from "@gatehouse/gatehouse/datasets";
 import { commandLine, common, type Context, run } from "./cli.ts";
-import { crewOf } from "./serve/crew.ts";
+import { workersOf } from "./serve/workers.ts";
 import { serving, type Settings } from "./serve/serving.ts";
 
 const command = commandLine(
@@ -71,7 +71,7 @@ await run(command, async (options, context) => {
   };
   const logged = (entry: object) => options.json ? record({ ...entry }) : console.error(JSON.stringify(entry));
   const around = { say, logged };
-  const server = await (options.workers > 1 ? crewOf(options.workers, settings, around) : serving(settings, around));
+  const server = await (options.workers > 1 ? workersOf(options.workers, settings, around) : serving(settings, around));
   const end = ended(signal); // before a caller knows the address
   record({ url: server.url });
   say(`Listening at ${server.url}`);

@@ -20,7 +20,7 @@ interface Sum {
  *
  * @throws {Error} if another program listens there, or a worker fails.
  */
-export async function crewOf(count: number, settings: Settings, around: Around): Promise<Serving> {
+export async function workersOf(count: number, settings: Settings, around: Around): Promise<Serving> {
   const port = freePort(settings);
   const members: Member[] = [];
   const sums = new Map<number, Sum>();
