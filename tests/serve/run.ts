@@ -102,15 +102,7 @@ try {
 async function bundleAnswers(): Promise<void> {
   const place = await Deno.makeTempDir({ dir: "out", prefix: "edge-" });
   try {
-    const bundle = [
-      "bundle",
-      "--quiet",
-      "--platform",
-      "browser",
-      "--output",
-      `${place}/edge.mjs`,
-      "tests/serve/edge.ts",
-    ];
+    const bundle = ["bundle", "--quiet", "--output", `${place}/edge.mjs`, "tests/serve/edge.ts"];
     const made = await ran(Deno.execPath(), bundle);
     if ("failed" in made) throw new Error(`The handler cannot be bundled: ${made.failed}`);
     if ("failed" in await ran("node", ["--version"])) return console.log("SKIPPED: node is not here");
