@@ -103,9 +103,7 @@ export function engineName({ engine, threads }: Place): string {
 
 /** The name of a place in messages. */
 export function placeName(place: Place): string {
-  return `${engineName(place)} in ${
-    place.place === "worker" ? "a worker" : `an ${place.place}`.replace("an p", "a p")
-  }`;
+  return `${engineName(place)} in ${place.place.startsWith("o") ? "an" : "a"} ${place.place}`;
 }
 
 function offText({ off, error }: Outcome): string {
