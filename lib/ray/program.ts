@@ -141,8 +141,6 @@ def _whole(path: str, size: int, digest: str) -> bool:
 
 def write_model(checkpoint: Path, storage: Path) -> Path:
     """Makes the model of a checkpoint the one of the storage: whole at every moment but that of two renames."""
-    for left in storage.glob(".model-*"):
-        shutil.rmtree(left, ignore_errors=True)  # of a run that was killed while it wrote
     staged, model = storage / f".model-{uuid.uuid4().hex}", storage / "model"
     before = storage / f".model-before-{uuid.uuid4().hex}"
     try:
