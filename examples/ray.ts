@@ -17,6 +17,7 @@ import { readLog, readTables } from "./kuairand/log.ts";
 import { specOf, trainingOf } from "./kuairand/models.ts";
 import { localRay } from "./local_ray.ts";
 import { UsageError } from "./options.ts";
+import { readToken } from "./token.ts";
 
 const own = {
   address: { kind: "path", help: "the address of the cluster's dashboard; default http://127.0.0.1:8265" },
@@ -150,10 +151,5 @@ async function lessonOf(
  * @throws {Error} if the token cannot be read.
  */
 async function clusterOf({ address = "http://127.0.0.1:8265", token }: Values<typeof own>): Promise<Cluster> {
-  if (token === undefined) return { address };
-  try {
-    return { address, token: (await Deno.readTextFile(token)).trim() };
-  } catch (error) {
-    throw new Error(`Cannot train on Ray\n  at --token: ${(error as Error).message}`, { cause: error });
-  }
+  return token === undefined ? { address } : { address, token: await readToken(token, "train on Ray") };
 }

@@ -23,6 +23,7 @@ import { random } from "@gatehouse/gatehouse/datasets";
 import { commandLine, common, type Context, run } from "./cli.ts";
 import { workersOf } from "./serve/workers.ts";
 import { serving, type Settings } from "./serve/serving.ts";
+import { readToken } from "./token.ts";
 
 const command = commandLine(
   "serve",
@@ -56,7 +57,7 @@ const command = commandLine(
 
 await run(command, async (options, context) => {
   const { say, record, signal } = context;
-  const token = options.token === undefined ? undefined : await readToken(options.token);
+  const token = options.token === undefined ? undefined : await readToken(options.token, "serve models");
   const folder = options.model ?? await trained("out/serve", options.seed, context);
   const settings: Settings = {
     folder,
@@ -80,19 +81,6 @@ await run(command, async (options, context) => {
   say("Answering what was asked, then ending");
   await server.close();
 });
-
-/**
- * Reads the token that requests must carry.
- *
- * @throws {Error} if the file cannot be read.
- */
-async function readToken(path: string): Promise<string> {
-  try {
-    return (await Deno.readTextFile(path)).trim();
-  } catch (error) {
-    throw new Error(`Cannot serve models\n  at --token: ${(error as Error).message}`, { cause: error });
-  }
-}
 
 /** Resolves at Ctrl-C, or when the system asks the program to end. */
 function ended(signal: AbortSignal): Promise<void> {

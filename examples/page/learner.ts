@@ -3,6 +3,7 @@ import { adam, compile, evaluate, type Model, type Rows, type Spec, train } from
 import { synthetic } from "@gatehouse/gatehouse/datasets";
 import { type Chosen, engineOf } from "./engine.ts";
 import type { EngineName } from "./engine_names.ts";
+import { messageOf } from "./failed.ts";
 import { meanWeights } from "./gates.ts";
 import type { PerTask } from "./tables.ts";
 
@@ -77,7 +78,7 @@ function trainings(): (event: MessageEvent<Message>) => void {
     chosen.set(message.engine, engine);
     const ended = before.then(async () => {
       if (!stop.signal.aborted) await learn(message, await engine, stop.signal, turn);
-    }).catch((error) => scope.postMessage({ id: message.id, failed: textOf(error) }));
+    }).catch((error) => scope.postMessage({ id: message.id, failed: messageOf(error) }));
     current = { stop, ended };
   };
 }
@@ -120,8 +121,4 @@ async function learn(
 async function drawn(model: Model, held: Rows, few: Rows): Promise<Pick<Moment, "loss" | "gates">> {
   const { loss } = await evaluate(model as Model<keyof PerTask & string>, held);
   return { loss, gates: await meanWeights(model, few) };
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

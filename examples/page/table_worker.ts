@@ -31,6 +31,7 @@ import { permutation, random } from "@gatehouse/gatehouse/datasets";
 import { type Look, lookAt, missing, type Use } from "./columns.ts";
 import { engineOf } from "./engine.ts";
 import type { EngineName } from "./engine_names.ts";
+import { messageOf } from "./failed.ts";
 import { meanWeights } from "./gates.ts";
 
 /** A training on a file. */
@@ -112,7 +113,7 @@ function answers(): (event: MessageEvent<TableMessage>) => void {
     const work = "look" in message
       ? lookAt(message.look).then((look) => scope.postMessage({ id, look }))
       : learn(message, stop.signal);
-    work.catch((error) => scope.postMessage({ id, failed: textOf(error) }));
+    work.catch((error) => scope.postMessage({ id, failed: messageOf(error) }));
   };
 }
 
@@ -227,8 +228,4 @@ function judgedBy({ spec }: Model, { metrics }: Evaluation, bases: Bases): Judge
 async function gatesOf(model: Model, held: Rows): Promise<Record<string, readonly number[]>> {
   const means = Object.entries(await meanWeights(model, held));
   return Object.fromEntries(means.map(([gate, weights]) => [gate.replace(/^.*\//, ""), weights]));
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
