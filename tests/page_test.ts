@@ -1,8 +1,10 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { entriesOf, SpecError } from "../mod.ts";
+import { boundedModelOf } from "../examples/page/bounded.ts";
 import { guessed, lookAt, lookOf, separatorOf } from "../examples/page/columns.ts";
 import { graphOf } from "../examples/page/graph.ts";
 import { modelOf } from "../examples/page/language.ts";
+import { readerOf } from "../examples/page/reader.ts";
 import { sampleOf } from "../examples/page/sample.ts";
 import { policy, siteOf } from "../examples/page/site.ts";
 import { modelNames, tables } from "../examples/page/tables.ts";
@@ -73,6 +75,47 @@ Deno.test("modelOf() has the errors of define() as they are", () => {
   assertThrows(() => modelOf("{ gatehouse: 2 }"), SpecError, "Cannot ");
   assertThrows(() => modelOf("7"), TypeError);
   assertThrows(() => modelOf('{ "__proto__": { input: 2 }, tasks: {} }'), SpecError);
+});
+
+/** The table of a model whose expert is doubled some times. */
+function doubled(times: number): string {
+  const more = Array.from({ length: times }, (_, at) => `const e${at + 1} = pipe(e${at}, e${at});`);
+  const expert = ["const e0 = pipe(dense(100), relu);", ...more, `const expert = e${times};`].join("\n");
+  return tables.MMoE.replace("const expert = pipe(dense(16), relu);", expert);
+}
+
+Deno.test("boundedModelOf() refuses models that a page draws or trains too slowly", () => {
+  const tooLarge = [doubled(11), tables.MMoE.replace("dense(16)", "dense(10000)")];
+  const errors = tooLarge.map((code) => assertThrows(() => boundedModelOf(code), RangeError).message);
+  assertEquals(errors, [
+    "Cannot train model: it has 239,426 signs as JSON, wanted at most 50,000 in this page",
+    "Cannot train model: it has 8,241,634 parameters, wanted at most 5,000,000 in this page",
+  ]);
+  assertEquals(boundedModelOf(doubled(3)).parameters, 84_034);
+});
+
+Deno.test("readerOf() ends what takes too long and what is out of date, and then reads the next table", async () => {
+  const workers: Worker[] = [];
+  const read = readerOf(() => {
+    workers.push(new Worker(import.meta.resolve("../examples/page/code_worker.ts"), { type: "module" }));
+    return workers[workers.length - 1];
+  }, 4000);
+  const parametersOf = async (code: string) => {
+    const reading = await read(code);
+    return reading !== undefined && ("wrong" in reading ? reading.wrong : reading.parameters);
+  };
+  try {
+    assertEquals(await parametersOf(tables.MMoE), 14_818);
+    assertStringIncludes(String(await parametersOf("mmo({})")), "line 1, column 1: no function");
+    assertEquals(workers.length, 1);
+    const before = parametersOf(doubled(40));
+    assertEquals([await parametersOf(tables.OMoE), await before, workers.length], [14_018, false, 2]);
+    const late = "Cannot read table: it takes longer than 4 seconds, wanted a smaller one; the model before goes on";
+    assertEquals(await parametersOf(doubled(40)), late);
+    assertEquals([await parametersOf(tables.MMoE), workers.length], [14_818, 3]);
+  } finally {
+    workers.forEach((worker) => worker.terminate());
+  }
 });
 
 Deno.test("tokensOf() loses nothing", () => {

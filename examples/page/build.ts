@@ -73,7 +73,7 @@ async function checkOut(out: string): Promise<void> {
 
 /** Bundles the programs of the page and of its workers, with what they share in files beside them. */
 async function bundle(outputDir: string): Promise<void> {
-  const entrypoints = ["main.ts", "learner.ts", "table_worker.ts"].map((name) => {
+  const entrypoints = ["main.ts", "code_worker.ts", "learner.ts", "table_worker.ts"].map((name) => {
     return fileURLToPath(new URL(name, import.meta.url));
   });
   if (Deno.bundle === undefined) throw new Error("Cannot build page: wanted deno run --unstable-bundle");

@@ -6,6 +6,8 @@ import { longest, tokensOf } from "./tokens.ts";
 export interface Editor {
   /** Replaces the code. */
   readonly set: (code: string) => void;
+  /** Calls for a change of a moment ago now. */
+  readonly flush: () => void;
   /** Marks the code as wrong, or as right. */
   readonly mark: (isWrong: boolean) => void;
 }
@@ -15,6 +17,10 @@ export function editorOf(area: HTMLTextAreaElement, changed: (code: string) => v
   const frame = area.parentElement!;
   const behind = frame.querySelector("pre")!;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  const call = () => {
+    timer = undefined;
+    changed(area.value);
+  };
   const paint = () => {
     behind.replaceChildren(...colored(area.value), "\n");
     area.rows = area.value.split("\n").length + 1;
@@ -23,7 +29,7 @@ export function editorOf(area: HTMLTextAreaElement, changed: (code: string) => v
   area.addEventListener("input", () => {
     paint();
     clearTimeout(timer);
-    timer = setTimeout(() => changed(area.value), 300);
+    timer = setTimeout(call, 300);
   });
   area.addEventListener("scroll", () => {
     behind.scrollLeft = area.scrollLeft;
@@ -32,8 +38,14 @@ export function editorOf(area: HTMLTextAreaElement, changed: (code: string) => v
   return {
     set: (code) => {
       clearTimeout(timer);
+      timer = undefined;
       area.value = code;
       paint();
+    },
+    flush: () => {
+      if (timer === undefined) return;
+      clearTimeout(timer);
+      call();
     },
     mark: (isWrong) => {
       frame.classList.toggle("wrong", isWrong);
