@@ -241,6 +241,20 @@ Deno.test("lossAxis() writes two to eight numbers, in their places and apart", (
   }
 });
 
+Deno.test("lossAxis() writes large and small numbers with an exponent, as there is room for few digits", () => {
+  const texts = (losses: number[], log: boolean) => lossAxis(losses, 174, 24, log).ticks.map(({ text }) => text);
+  assertEquals(texts([0.1, 200_000], true), ["0.1", "1", "10", "100", "1000", "10000", "1e5"]);
+  assertEquals(texts([0, 600_000], false), ["0", "1e+5", "2e+5", "3e+5", "4e+5", "5e+5", "6e+5"]);
+  assertEquals(texts([1000.5, 1000.51], false), [
+    "1000.5",
+    "1000.502",
+    "1000.504",
+    "1000.506",
+    "1000.508",
+    "1000.51",
+  ]);
+});
+
 Deno.test("stepAxis() writes whole steps only", () => {
   const texts = (...steps: number[]) => stepAxis(steps, 0, 300).ticks.map(({ text }) => text);
   assertEquals(texts(0, 500), ["0", "100", "200", "300", "400", "500"]);

@@ -34,10 +34,17 @@ export function lossAxis(losses: readonly number[], start: number, end: number, 
   const place = log ? scaleLog(ends, [start, end]) : even;
   const marks = (scale: typeof place) => {
     const text = scale.tickFormat(5, "~g");
-    return scale.ticks(5).map((loss) => ({ place: place(loss), text: text(loss) })).filter(({ text }) => text !== "");
+    return scale.ticks(5).map((loss) => ({ place: place(loss), text: shorter(text(loss)) }))
+      .filter(({ text }) => text !== "");
   };
   const ticks = marks(place);
   return { start, end, place, ticks: readable(ticks.length < 2 ? marks(even) : ticks) };
+}
+
+/** The text of a number, with an exponent if it is shorter so: there is room for few digits beside the axis. */
+function shorter(text: string): string {
+  const other = text === "" ? text : Number(text).toExponential().replace("e+", "e");
+  return text.length > 5 && other.length < text.length ? other : text;
 }
 
 /** The ticks without those too near to the one before to be read. */
