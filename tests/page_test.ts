@@ -2,12 +2,14 @@ import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes,
 import { entriesOf, SpecError } from "../mod.ts";
 import { boundedModelOf } from "../examples/page/bounded.ts";
 import { guessed, lookAt, lookOf, separatorOf } from "../examples/page/columns.ts";
+import { basesOf } from "../examples/page/judged.ts";
 import { graphOf } from "../examples/page/graph.ts";
 import { modelOf } from "../examples/page/language.ts";
 import { readerOf } from "../examples/page/reader.ts";
 import { sampleOf } from "../examples/page/sample.ts";
 import { policy, siteOf } from "../examples/page/site.ts";
 import { modelNames, tables } from "../examples/page/tables.ts";
+import type { TableAnswer, TableOrder } from "../examples/page/table_worker.ts";
 import { tokensOf } from "../examples/page/tokens.ts";
 
 Deno.test("the page's tables are models of about one size", () => {
@@ -157,6 +159,13 @@ Deno.test("lookAt() guesses the uses of a file's columns", async () => {
   assertEquals(await uses(`user_id,title,n,y\n${ids}`), [
     ...["user_id left out", "title left out", "n number", "y label of two 0 1"],
   ]);
+  const flowers = Array.from({ length: 60 }, (_, i) => `${i / 7},${i % 5},${["setosa", "virginica", "other"][i % 3]}`);
+  assertEquals(await uses(`width,petals,variety\n${flowers.join("\n")}`), [
+    ...["width number", "petals number", "variety label of classes"],
+  ]);
+  assertEquals(await uses(`a,class,b\n${flowers.map((line) => line.split(",").reverse().join(",")).join("\n")}`), [
+    ...["a category", "class number", "b label of numbers"],
+  ]);
   const zipped = new Blob(["a\tb\n1\tno\n2\tyes\n"]).stream().pipeThrough(new CompressionStream("gzip"));
   const look = await lookAt(await new Response(zipped).blob());
   assertEquals([look.separator, look.rows, look.columns.map(({ name }) => name)], ["\t", 2, ["a", "b"]]);
@@ -195,6 +204,17 @@ Deno.test("columns of two values are ordered, missing values are none, and no co
   assertEquals(guessed([lookOf("n", ["1", "2", "3"])]).map(({ use }) => use), ["label of numbers"]);
 });
 
+Deno.test("a column may be used for what its values allow", () => {
+  const usesOf = (...values: string[]) => lookOf("a", values).uses.join(", ");
+  assertEquals(usesOf("1", "0"), "number, category, label of two, label of numbers, left out");
+  assertEquals(usesOf("no", "yes"), "category, label of two, left out");
+  assertEquals(usesOf("3", "4", "5", "3", "4", "5"), "number, category, label of classes, label of numbers, left out");
+  assertEquals(usesOf("x", "y", "z", "z", "z", "z"), "category, label of classes, left out");
+  assertEquals(usesOf("x", "y", "z"), "category, left out");
+  assertEquals(usesOf(...Array.from({ length: 1000 }, (_, i) => `n${i % 101}`)), "category, left out");
+  assertEquals(usesOf("", ""), "category, left out");
+});
+
 Deno.test("siteOf() answers with the files alone, isolated and under a policy without eval", async () => {
   const site = siteOf(new Map([["index.html", new TextEncoder().encode("<p>")], ["a.wasm", new Uint8Array(3)]]));
   const ask = (path: string, method = "GET") => site(new Request(`http://127.0.0.1${path}`, { method }));
@@ -215,19 +235,88 @@ Deno.test("siteOf() answers with the files alone, isolated and under a policy wi
   assert(!/unsafe-(eval|inline)'/.test(policy.replace("'wasm-unsafe-eval'", "")), policy);
 });
 
-Deno.test("a training that is stopped while its file is read answers that it was", async () => {
+/** Sends messages to the worker of tables, and returns its answers up to one that is asked for. */
+async function answersOf(
+  messages: readonly unknown[],
+  isLast: (answer: TableAnswer) => boolean,
+): Promise<TableAnswer[]> {
   const worker = new Worker(import.meta.resolve("../examples/page/table_worker.ts"), { type: "module" });
-  const columns = [{ name: "age", use: "number" }, { name: "bought", use: "label of two", two: ["no", "yes"] }];
-  const order = { id: 1, file: new Blob([sampleOf(2000, 7)]), name: "visitors.csv", separator: ",", columns };
+  const answers: TableAnswer[] = [];
   try {
-    const answer = await new Promise((resolve, reject) => {
-      worker.onmessage = ({ data }) => resolve(data);
+    return await new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }: MessageEvent<TableAnswer>) => {
+        answers.push(data);
+        if (isLast(data)) resolve(answers);
+      };
       worker.onerror = ({ message }) => reject(new Error(message));
-      worker.postMessage({ ...order, experts: 2, passes: 1, seed: 7, engine: "cpu" });
-      worker.postMessage("stop");
+      messages.forEach((message) => worker.postMessage(message));
     });
-    assertEquals(answer, { id: 1, failed: "Stopped before the first step" });
   } finally {
     worker.terminate();
   }
+}
+
+/** An order to train on a file for one pass. */
+function orderOf(text: string, columns: TableOrder["columns"]): TableOrder {
+  const how = { experts: 2, passes: 1, seed: 7, engine: "cpu" } as const;
+  return { id: 1, file: new Blob([text]), name: "visitors.csv", separator: ",", columns, ...how };
+}
+
+Deno.test("a training that is stopped while its file is read answers that it was", async () => {
+  const order = orderOf(sampleOf(2000, 7), [
+    { name: "age", use: "number" },
+    { name: "bought", use: "label of two", two: ["no", "yes"] },
+  ]);
+  const answers = await answersOf([order, "stop"], () => true);
+  assertEquals(answers, [{ id: 1, failed: "Stopped before the first step" }]);
+});
+
+Deno.test("labels of two, of classes and of numbers are trained and judged beside what is known without a model", async () => {
+  const order = orderOf(sampleOf(1500, 7), [
+    ...[{ name: "age", use: "number" }, { name: "visits", use: "number" }] as const,
+    { name: "clicked", use: "label of two", two: ["no", "yes"] },
+    ...[{ name: "city", use: "label of classes" }, { name: "spent", use: "label of numbers" }] as const,
+  ]);
+  const answers = await answersOf(
+    [order],
+    (answer) => "failed" in answer || "moment" in answer && answer.moment.isLast,
+  );
+  const last = answers[answers.length - 1];
+  assert("moment" in last, JSON.stringify(last));
+  const judged = last.moment.judged!;
+  assertEquals(judged.map(({ task, kind }) => `${task}: ${kind}`), [
+    ...["clicked: binary", "city: categorical", "spent: regression"],
+  ]);
+  for (const { model, base } of judged) assert(model > 0 && base > 0, `${model}, ${base}`);
+  const [clicked, city] = judged;
+  assertEquals(clicked.base, 0.5);
+  assert(["Basel", "Cologne", "Lyon", "Porto", "Turin"].includes(city.most!), city.most);
+  assert(city.mean > 0.2 && city.mean < 0.3, `${city.mean}`);
+});
+
+Deno.test("a label of too many classes is refused by name", async () => {
+  const text = Array.from({ length: 300 }, (_, i) => `${i},name ${i % 150}\n`).join("");
+  const order = orderOf(`n,who\n${text}`, [{ name: "n", use: "number" }, { name: "who", use: "label of classes" }]);
+  assertEquals(await answersOf([order], () => true), [{
+    id: 1,
+    failed: 'Cannot train: column "who" has 150 classes, wanted 2 to 100; use it as a feature, or leave it out',
+  }]);
+});
+
+Deno.test("basesOf() is what the most frequent class, and the mean, come to on held-out rows", () => {
+  const { tasks } = modelOf("{ input: 1, tasks: { y: binary(), n: regression() } }");
+  const head = { ...tasks.y.head, kind: "categorical" } as typeof tasks.y.head;
+  const spec = { ...modelOf(tables.MMoE), tasks: { ...tasks, c: { ...tasks.y, head } } };
+  const trained = {
+    y: Float64Array.of(1, 0, 0, NaN),
+    n: Float64Array.of(1, 2, 3, NaN),
+    c: Float64Array.of(1, 1, 0, 2),
+  };
+  const held = { y: Float64Array.of(1, 0), n: Float64Array.of(4, 0), c: Float64Array.of(1, 0) };
+  const words = (task: string) => task === "c" ? ["a", "b", "c"] : [];
+  assertEquals(basesOf(spec, { labels: trained }, { labels: held }, words), {
+    y: { kind: "binary", mean: 1 / 3, base: 0.5 },
+    n: { kind: "regression", mean: 2, base: 2 },
+    c: { kind: "categorical", mean: 0.5, base: 0.5, most: "b" },
+  });
 });

@@ -65,10 +65,16 @@ async function checkOut(out: string): Promise<void> {
     for await (const { name } of Deno.readDir(out)) names.push(name);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;
-    throw error;
+    throw new Error(`Cannot build page: ${await whyNot(out, error as Error)}: wanted a folder, by --out`);
   }
   if (names.length === 0 || names.includes(mark)) return;
   throw new Error(`Cannot build page: ${out} holds other files: wanted a folder of its own, by --out`);
+}
+
+/** The reason why a path cannot be read as a folder. */
+async function whyNot(path: string, { message }: Error): Promise<string> {
+  const isFile = await Deno.stat(path).then(({ isDirectory }) => !isDirectory, () => false);
+  return isFile ? `${path} is a file` : `${path} cannot be read: ${message}`;
 }
 
 /** Bundles the programs of the page and of its workers, with what they share in files beside them. */

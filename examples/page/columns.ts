@@ -2,7 +2,14 @@ import { CsvParseStream } from "@std/csv";
 import { foreign } from "../../lib/data/foreign.ts";
 
 /** The uses of a column. */
-export const uses = ["number", "category", "label of two", "label of numbers", "left out"] as const;
+export const uses = [
+  "number",
+  "category",
+  "label of two",
+  "label of classes",
+  "label of numbers",
+  "left out",
+] as const;
 
 /** The use of a column. */
 export type Use = typeof uses[number];
@@ -14,6 +21,8 @@ export interface ColumnLook {
   readonly examples: readonly string[];
   /** The two values, if there are two; the likelier one to count as 1 comes last. */
   readonly two?: readonly [string, string];
+  /** The uses that its values allow, in the order of {@linkcode uses}. */
+  readonly uses: readonly Use[];
   /** True if more than a fifth of the values are missing. */
   readonly isSparse: boolean;
   /** The use that it is guessed to have. */
@@ -37,6 +46,8 @@ const looked = 2000;
 const begun = 1 << 16;
 /** The most values of a column that are remembered. */
 const remembered = 1000;
+/** The most classes of a label. */
+export const mostClasses = 100;
 /** The most columns, and the most signs of the first line: what has more is no table. */
 const [mostColumns, longest] = [1000, 1_000_000];
 
@@ -130,38 +141,49 @@ export function lookOf(name: string, values: readonly string[]): ColumnLook {
   for (const value of known) if (distinct.size < remembered) distinct.add(value);
   const examples = [...distinct].slice(0, 4).map((value) => value.length > 40 ? `${value.slice(0, 39)}…` : value);
   const isSparse = known.length < 0.8 * values.length;
-  if (distinct.size === 2 && name.trim() !== "") {
-    const two = ordered([...distinct] as [string, string]);
-    return { name, examples, two, isSparse, use: isNumeric(known) ? "number" : "category" };
-  }
-  if (distinct.size < 2 || name.trim() === "") return { name, examples, isSparse, use: "left out" };
+  const isNumber = isNumeric(known) && known.length > 0;
+  const two = distinct.size === 2 ? ordered([...distinct] as [string, string]) : undefined;
+  const isClass = distinct.size > 2 && distinct.size <= Math.min(mostClasses, known.length / 2);
+  const impossible: readonly (Use | false)[] = [
+    ...[!isNumber && "number" as const, !isNumber && "label of numbers" as const],
+    ...[two === undefined && "label of two" as const, !isClass && "label of classes" as const],
+  ];
+  const all = uses.filter((use) => !impossible.includes(use));
+  const of = (use: Use): ColumnLook => ({ name, examples, ...two && { two }, uses: all, isSparse, use });
+  if (distinct.size < 2 || name.trim() === "") return of("left out");
+  if (two !== undefined) return of(isNumber ? "number" : "category");
   const isId = distinct.size >= Math.min(remembered, known.length) && known.length > 20;
-  if (isNumeric(known)) {
-    const isCount = isId && /(^|[_\s])(id|index|row|number|no)$/i.test(name);
-    return { name, examples, isSparse, use: isCount ? "left out" : "number" };
-  }
-  return { name, examples, isSparse, use: isId ? "left out" : "category" };
+  if (!isNumber) return of(isId ? "left out" : "category");
+  return of(isId && /(^|[_\s])(id|index|row|number|no)$/i.test(name) ? "left out" : "number");
 }
 
 /** Names that labels often have. */
 const labelNames =
   /click|like|follow|view|label|target|buy|bought|purchase|order|convert|conversion|churn|income|default|fraud|surviv|outcome|price|sale|rating|spend|spent|score|^y\d*$/i;
 
+/** Names that labels of classes have. */
+const classNames = /^(class|label|target|species|variety|outcome|y\d*)$/i;
+
 /**
- * Columns with labels among them: those whose names say so and that have two values, or numbers that are often missing;
- * else the last of two values, else the last number.
+ * Columns with labels among them: those whose names say so and that have two values, few classes, or numbers that are often
+ * missing; else the last of two values, else the last column if it has few classes, else the last number.
  */
 export function guessed(columns: readonly ColumnLook[]): ColumnLook[] {
-  const asLabel = (column: ColumnLook): ColumnLook => {
-    return { ...column, use: column.two === undefined ? "label of numbers" : "label of two" };
+  const labelOf = ({ two, use }: ColumnLook): Use => {
+    if (two !== undefined) return "label of two";
+    return use === "number" ? "label of numbers" : "label of classes";
   };
-  const named = columns.filter(({ name, two, use, isSparse }) =>
-    labelNames.test(name) && (two !== undefined || use === "number" && isSparse)
-  );
+  const isOfClasses = ({ use, uses }: ColumnLook) => use === "category" && uses.includes("label of classes");
+  const named = columns.filter((column) => {
+    const { name, two, use, isSparse } = column;
+    if (two !== undefined || use === "number" && isSparse) return labelNames.test(name);
+    return isOfClasses(column) && classNames.test(name);
+  });
   const ofTwo = columns.filter(({ two }) => two !== undefined).slice(-1);
+  const ofClasses = columns.slice(-1).filter((column) => isOfClasses(column) && !column.isSparse);
   const ofNumbers = columns.filter(({ use }) => use === "number").slice(-1);
-  const labels = [named, ofTwo, ofNumbers].find((some) => some.length > 0) ?? [];
-  return columns.map((column) => labels.includes(column) ? asLabel(column) : column);
+  const labels = [named, ofTwo, ofClasses, ofNumbers].find((some) => some.length > 0) ?? [];
+  return columns.map((column) => labels.includes(column) ? { ...column, use: labelOf(column) } : column);
 }
 
 /** Two values, the one that more likely counts as 1 last. */

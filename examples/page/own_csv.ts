@@ -1,11 +1,12 @@
 /// <reference lib="dom" />
 import { gateChart, lossChart, type Series } from "@gatehouse/gatehouse/svg";
 import { drawChart, drawNothing } from "./charts.ts";
-import { type ColumnLook, type Look, type Use, uses } from "./columns.ts";
+import type { ColumnLook, Look, Use } from "./columns.ts";
 import { atFrame, byId, show, tag } from "./dom.ts";
 import type { EngineName } from "./engine_names.ts";
 import { sampleOf } from "./sample.ts";
-import type { Judged, TableAnswer, TableMessage, TableMoment, TableOrder } from "./table_worker.ts";
+import type { Judged } from "./judged.ts";
+import type { TableAnswer, TableMessage, TableMoment, TableOrder } from "./table_worker.ts";
 
 /** The state of the second tab. */
 interface State {
@@ -87,9 +88,9 @@ function take(state: State, answer: TableAnswer): void {
   state.draw();
   if (!moment.isLast) return;
   isTraining(false);
-  const found = (moment.judged ?? []).map(({ task, isTwo, model, base }) => {
-    const [name, digits] = isTwo ? ["AUC", 3] : ["error", 4];
-    return `${name} of ${task} ${numberText(model, digits)}, base rate ${numberText(base, digits)}`;
+  const found = (moment.judged ?? []).map(({ task, kind, model, base }) => {
+    const { name, digits } = measures[kind];
+    return `${name} of ${task} ${numberText(model, digits)}, without a model ${numberText(base, digits)}`;
   });
   show(byId("own-status"), `Trained. ${found.join("; ")}`);
 }
@@ -117,17 +118,17 @@ function showColumns(state: State, look: Look): void {
 const words: Readonly<Record<Use, string>> = {
   number: "feature: number",
   category: "feature: category",
-  "label of two": "label: one of two",
+  "label of two": "label: yes or no",
+  "label of classes": "label: classes",
   "label of numbers": "label: number",
   "left out": "left out",
 };
 
 /** The line of a column. */
 function rowOf(column: ColumnLook): HTMLTableRowElement {
-  const { name, examples, two, use } = column;
-  const choices = uses.filter((one) => one !== "label of two" || two !== undefined);
+  const { name, examples, two, use, uses } = column;
   const select = tag("select", { className: "use" });
-  select.append(...choices.map((one) => tag("option", { value: one, selected: one === use }, words[one])));
+  select.append(...uses.map((one) => tag("option", { value: one, selected: one === use }, words[one])));
   select.setAttribute("aria-label", `Use of ${name}`);
   const counts = tag("td", { className: "counts" });
   const drawCounts = () => {
@@ -225,15 +226,37 @@ function drawOutcome({ moments }: State): void {
   drawChart(byId("own-gates"), gateChart(lines.map(([name, experts]) => ({ name, experts }))));
 }
 
+/** How labels of a kind are measured. */
+const measures = {
+  binary: { name: "AUC", digits: 3, isMost: true, about: ({ mean }: Judged) => `${percent(mean)} of rows count as 1` },
+  categorical: {
+    name: "accuracy",
+    digits: 3,
+    isMost: true,
+    about: ({ mean, most }: Judged) => `${percent(mean)} of rows are ${JSON.stringify(most)}`,
+  },
+  regression: {
+    name: "root of the mean squared error",
+    digits: 4,
+    isMost: false,
+    about: ({ mean }: Judged) => `the mean is ${numberText(mean, 4)}`,
+  },
+} as const;
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
 function drawJudged(judged: readonly Judged[]): void {
-  const rows = judged.map(({ task, isTwo, model, base, mean }) => {
-    const share = isTwo ? `AUC; ${(100 * mean).toFixed(1)} % of rows count as 1` : "root of the mean squared error";
-    const numbers = [model, base].map((number, at) => {
-      const text = numberText(number, isTwo ? 3 : 4);
-      const isBetter = isTwo ? model > base : model < base;
-      return tag("td", { className: `number${at === 0 && isBetter ? " least" : ""}` }, text);
+  const rows = judged.map((one) => {
+    const { name, digits, isMost, about } = measures[one.kind];
+    const numbers = [one.model, one.base].map((number, at) => {
+      const isBetter = isMost ? one.model > one.base : one.model < one.base;
+      const className = `number${at === 0 && isBetter ? " least" : ""}`;
+      return tag("td", { className }, numberText(number, digits));
     });
-    return tag("tr", {}, tag("th", { scope: "row" }, task), tag("td", {}, share), ...numbers);
+    const measure = tag("td", {}, `${name}; ${about(one)}`);
+    return tag("tr", {}, tag("th", { scope: "row" }, one.task), measure, ...numbers);
   });
   byId("judged").querySelector("tbody")!.replaceChildren(...rows);
 }

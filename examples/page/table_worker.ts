@@ -2,6 +2,7 @@
 import {
   adam,
   binary,
+  categorical,
   category,
   type Columns,
   compile,
@@ -9,7 +10,6 @@ import {
   dense,
   encode,
   evaluate,
-  type Evaluation,
   fit,
   labels,
   mlp,
@@ -28,11 +28,12 @@ import {
   train,
 } from "@gatehouse/gatehouse";
 import { permutation, random } from "@gatehouse/gatehouse/datasets";
-import { type Look, lookAt, missing, type Use } from "./columns.ts";
+import { type Look, lookAt, missing, mostClasses, type Use } from "./columns.ts";
 import { engineOf } from "./engine.ts";
 import type { EngineName } from "./engine_names.ts";
 import { messageOf } from "./failed.ts";
 import { meanWeights } from "./gates.ts";
+import { type Bases, basesOf, type Judged, judgedBy } from "./judged.ts";
 
 /** A training on a file. */
 export interface TableOrder {
@@ -50,18 +51,6 @@ export interface TableOrder {
 
 /** A message to the worker: a file to look at, a training, or that it stops. */
 export type TableMessage = { readonly id: number; readonly look: Blob } | TableOrder | "stop";
-
-/** A judgement of one label on held-out rows. */
-export interface Judged {
-  readonly task: string;
-  readonly isTwo: boolean;
-  /** AUC, or the root of the mean squared error. */
-  readonly model: number;
-  /** The same of the base rate: .5, or the error of the mean. */
-  readonly base: number;
-  /** The share of rows that count as 1, or the mean. */
-  readonly mean: number;
-}
 
 /** The state of a training. */
 export interface TableMoment {
@@ -120,14 +109,16 @@ function answers(): (event: MessageEvent<TableMessage>) => void {
 /** Reads the file, fits, trains, and judges on a fifth of the rows that is held out. */
 async function learn(order: TableOrder, signal: AbortSignal): Promise<void> {
   const { id, experts, passes, seed } = order;
-  const table = await read(order);
+  const table = listed(order, await read(order));
   if (signal.aborted) throw new Error(stopped);
   const { features, data, held } = prepared(order, table);
   const tower = pipe(dense(8), relu);
   const labelled = order.columns.filter(({ use }) => use.startsWith("label"));
   const isScaled = labelled.some(({ use }) => use === "label of numbers");
   const tasks = Object.fromEntries(labelled.map(({ name, use }) => {
-    return [name, use === "label of two" ? binary(tower) : regression(tower, { standardise: true })] as const;
+    if (use === "label of two") return [name, binary(tower)];
+    if (use === "label of classes") return [name, categorical(wordsOf(table, name).length, tower)];
+    return [name, regression(tower, { standardise: true })];
   }));
   const spec = define(mmoe({ input: features, expert: mlp([32, 16]), experts, tasks }));
   const { engine, why } = await engineOf(order.engine);
@@ -135,10 +126,31 @@ async function learn(order: TableOrder, signal: AbortSignal): Promise<void> {
   scope.postMessage({ id, began: { rows: data.count, held: held.count, engine: name, why } });
   const model = await compile(isScaled ? standardise(spec, data) : spec, { engine, seed });
   try {
-    await run(model, data, held, { id, passes, signal });
+    const bases = basesOf(spec, data, held, (task) => wordsOf(table, task));
+    await run(model, data, held, bases, { id, passes, signal });
   } finally {
     model.dispose();
   }
+}
+
+/** The table with labels of classes as words in their order: its codes are the classes. */
+function listed({ columns }: TableOrder, table: Columns): Columns {
+  const classes = columns.filter(({ use }) => use === "label of classes").map(({ name }) => {
+    const column = table.columns[name];
+    const count = wordsOf(table, name).length;
+    if (column.kind === "text" && count >= 2 && count <= mostClasses) {
+      return [name, { ...column, listed: true }] as const;
+    }
+    const where = `column ${JSON.stringify(name)} has ${count.toLocaleString("en")} classes`;
+    throw new Error(`Cannot train: ${where}, wanted 2 to ${mostClasses}; use it as a feature, or leave it out`);
+  });
+  return { ...table, columns: { ...table.columns, ...Object.fromEntries(classes) } };
+}
+
+/** The words of a column; none of one of numbers. */
+function wordsOf({ columns }: Columns, name: string): readonly string[] {
+  const column = columns[name];
+  return column.kind === "text" ? column.words : [];
 }
 
 /** Features that are fitted to the rows of training, and these and the held-out ones. */
@@ -163,11 +175,11 @@ async function run(
   model: Model,
   data: Rows,
   held: Rows,
+  bases: Bases,
   { id, passes, signal }: { readonly id: number; readonly passes: number; readonly signal: AbortSignal },
 ): Promise<void> {
   const steps = passes * Math.ceil(data.count / batch);
   const every = Math.max(1, Math.floor(steps / judgements));
-  const bases = basesOf(data, held);
   const post = async ({ step, loss, rate }: Pick<Progress, "step" | "loss" | "rate">, isJudged: boolean) => {
     const isLast = step === steps || signal.aborted;
     const judgement = isJudged || isLast ? await judge(model, held, bases) : {};
@@ -195,33 +207,10 @@ async function judge(model: Model, held: Rows, bases: Bases) {
 
 async function read({ file, name, separator, columns }: TableOrder): Promise<Columns> {
   const kinds = columns.filter(({ use }) => use !== "left out").map(({ name, use, two }) => {
-    const kind = use === "label of two" ? two! : use === "category" ? "text" as const : "number" as const;
-    return [name, kind] as const;
+    const isText = use === "category" || use === "label of classes";
+    return [name, use === "label of two" ? two! : isText ? "text" as const : "number" as const] as const;
   });
   return await readCsv(file, { columns: Object.fromEntries(kinds), separator, missing, name });
-}
-
-/** The mean of each label, and what it comes to on held-out rows. */
-type Bases = Readonly<Record<string, { readonly mean: number; readonly error: number }>>;
-
-function basesOf({ labels: known }: Rows, { labels: held }: Rows): Bases {
-  const numbers = (values: ArrayLike<number>) => Array.from(values).filter((value) => !Number.isNaN(value));
-  const meanOf = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  return Object.fromEntries(
-    Object.keys(held ?? {}).map((task) => {
-      const mean = meanOf(numbers(known![task] as ArrayLike<number>));
-      const error = Math.sqrt(meanOf(numbers(held![task] as ArrayLike<number>).map((value) => (value - mean) ** 2)));
-      return [task, { mean, error }];
-    }),
-  );
-}
-
-function judgedBy({ spec }: Model, { metrics }: Evaluation, bases: Bases): Judged[] {
-  return Object.entries(metrics).map(([task, { auc, mse }]) => {
-    const { mean, error } = bases[task];
-    const isTwo = spec.tasks[task].head.kind === "binary";
-    return { task, isTwo, mean, model: isTwo ? auc : Math.sqrt(mse), base: isTwo ? 0.5 : error };
-  });
 }
 
 /** The mean weights of the gates on some rows, by stream: the model has one level. */
