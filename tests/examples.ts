@@ -171,11 +171,14 @@ async function showsPage(): Promise<void> {
   assertMatch(html, /data-seed="3" data-engine="cpu"/);
   assertMatch(html, /http-equiv="content-security-policy"/);
   await Deno.remove(`${place}/gatehouse-page.json`);
+  const file = await finished(start("page", ["--build", "--out", `${place}/index.html`]));
+  assertEquals(file.code, 1);
+  assertMatch(file.error, /^Cannot build page\n {2}at .*\/index.html: found a file, wanted a folder, by --out\n$/);
   const refused = await finished(start("page", ["--build", "--out", place]));
   assertEquals(refused.code, 1);
   assertMatch(
     refused.error,
-    /^Cannot build page: .*\/page holds other files: wanted a folder of its own/,
+    /^Cannot build page\n {2}at .*\/page: it holds other files, wanted a folder of its own/,
   );
 }
 

@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { explained, kindAt, placeOf } from "../../lib/files/place.ts";
 import { palette } from "../../lib/report/palette.ts";
 import type { EngineName } from "./engine_names.ts";
 import { filesOf, policy } from "./site.ts";
@@ -29,7 +30,16 @@ const mark = "gatehouse-page.json";
  *
  * @throws {Error} if the folder holds anything else, or the program cannot be bundled.
  */
-export async function buildPage({ out, seed, engine }: BuildOptions): Promise<Built> {
+export async function buildPage(options: BuildOptions): Promise<Built> {
+  const place = placeOf(options.out, "build page", "wanted a folder of its own, by --out");
+  try {
+    return await built({ ...options, out: `${place.parent}/${place.name}` });
+  } catch (error) {
+    throw explained(error, place);
+  }
+}
+
+async function built({ out, seed, engine }: BuildOptions): Promise<Built> {
   await checkOut(out);
   const folder = `${out}.new`;
   await Deno.remove(folder, { recursive: true }).catch(() => {});
@@ -60,21 +70,13 @@ export async function buildPage({ out, seed, engine }: BuildOptions): Promise<Bu
 
 /** Makes sure that a folder is missing, empty, or a page. */
 async function checkOut(out: string): Promise<void> {
+  const kind = await kindAt(out);
+  if (kind === undefined) return;
+  if (kind !== "folder") throw new Error(`Cannot build page\n  at ${out}: found a ${kind}, wanted a folder, by --out`);
   const names: string[] = [];
-  try {
-    for await (const { name } of Deno.readDir(out)) names.push(name);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
-    throw new Error(`Cannot build page: ${await whyNot(out, error as Error)}: wanted a folder, by --out`);
-  }
+  for await (const { name } of Deno.readDir(out)) names.push(name);
   if (names.length === 0 || names.includes(mark)) return;
-  throw new Error(`Cannot build page: ${out} holds other files: wanted a folder of its own, by --out`);
-}
-
-/** The reason why a path cannot be read as a folder. */
-async function whyNot(path: string, { message }: Error): Promise<string> {
-  const isFile = await Deno.stat(path).then(({ isDirectory }) => !isDirectory, () => false);
-  return isFile ? `${path} is a file` : `${path} cannot be read: ${message}`;
+  throw new Error(`Cannot build page\n  at ${out}: it holds other files, wanted a folder of its own, by --out`);
 }
 
 /** Bundles the programs of the page and of its workers, with what they share in files beside them. */
