@@ -192,6 +192,17 @@ Deno.test("lookAt() says why a file is no table, and shows the beginnings of lon
   assertEquals(columns.map(({ name, examples }) => [name, ...examples]), [["__proto__", `${"x".repeat(39)}…`, "y"]]);
 });
 
+Deno.test("lookAt() numbers the columns of a file whose first line is a row", async () => {
+  const namesIn = async (text: string) => {
+    const { columns, rows, isNameless } = await lookAt(new Blob([text]));
+    return [columns.map(({ name }) => name).join(", "), rows, isNameless];
+  };
+  assertEquals(await namesIn("38,x,x,yes\n43,y,x,no\n"), ["column 1, column 2, column 3, column 4", 2, true]);
+  assertEquals(await namesIn("1.5,2\n3,4\n"), ["column 1, column 2", 2, true]);
+  assertEquals(await namesIn("country,1960,1961\nPeru,1,2\n"), ["country, 1960, 1961", 1, false]);
+  assertEquals(await namesIn("a,a\n1,2\n"), ["a, a", 1, false]);
+});
+
 Deno.test("columns of two values are ordered, missing values are none, and no column is a label twice", () => {
   const two = (...values: string[]) => lookOf("a", values).two;
   assertEquals(two("1", "0"), ["0", "1"]);

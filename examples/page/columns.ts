@@ -35,6 +35,8 @@ export interface Look {
   readonly columns: readonly ColumnLook[];
   /** The rows that were looked at. */
   readonly rows: number;
+  /** True if the first line is a row, and the names of columns are numbers in their order. */
+  readonly isNameless: boolean;
 }
 
 /** The texts that stand for a missing value. */
@@ -67,7 +69,9 @@ export async function lookAt(file: Blob): Promise<Look> {
 
 async function lookedAt(file: Blob): Promise<Look> {
   const { separator, records } = await firstRecords(file);
-  const [names, ...rows] = records;
+  const isNameless = records.length > 0 && isRow(records[0]);
+  const names = isNameless ? records[0].map((_, at) => `column ${at + 1}`) : records[0];
+  const rows = isNameless ? records : records.slice(1);
   if (names === undefined || rows.length === 0) {
     throw new Error("wanted a line of names and at least one row below it");
   }
@@ -77,7 +81,13 @@ async function lookedAt(file: Blob): Promise<Look> {
     );
   }
   const columns = names.map((name, at) => lookOf(name, rows.map((row) => row[at] ?? "")));
-  return { separator, columns: guessed(columns), rows: rows.length };
+  return { separator, columns: guessed(columns), rows: rows.length, isNameless };
+}
+
+/** Returns true if a first line has no names: numbers alone, or numbers and some text twice. */
+function isRow(line: readonly string[]): boolean {
+  const numbers = line.filter((text) => isNumeric([text]));
+  return numbers.length === line.length || numbers.length > 0 && new Set(line).size < line.length;
 }
 
 /** The first records of a file, and what separates their fields. */

@@ -148,7 +148,7 @@ function take(experiment: Experiment, learner: Learner, answer: Answer): void {
   if ("engine" in answer) {
     learner.engine = answer.engine;
     const engines = [...new Set(experiment.learners.map(({ engine }) => engine).filter((engine) => engine !== ""))];
-    show(byId("engine-note"), `Running on ${engines.join(" and ")}, in three workers: ${answer.why}.`);
+    show(byId("engine-note"), `Running on ${engines.join(" and on ")}, in three workers: ${answer.why}.`);
     return;
   }
   learner.moments.push(answer.moment);

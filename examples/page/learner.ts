@@ -74,7 +74,7 @@ function trainings(): (event: MessageEvent<Message>) => void {
     goOn();
     const stop = new AbortController();
     const before = current.ended;
-    const engine = chosen.get(message.engine) ?? engineOf(message.engine);
+    const engine = chosen.get(message.engine) ?? engineOf(message.engine, 1);
     chosen.set(message.engine, engine);
     const ended = before.then(async () => {
       if (!stop.signal.aborted) await learn(message, await engine, stop.signal, turn);
@@ -86,11 +86,11 @@ function trainings(): (event: MessageEvent<Message>) => void {
 /** Trains, and posts a moment every tenth of a second, the first before a step was done. */
 async function learn(
   { id, spec, correlation, seed, steps }: Order,
-  { engine, why }: Chosen,
+  { engine, name, why }: Chosen,
   signal: AbortSignal,
   turn: () => Promise<void>,
 ): Promise<void> {
-  scope.postMessage({ id, engine: engine.name.replace("tfjs:", ""), why });
+  scope.postMessage({ id, engine: name, why });
   const model = await compile(spec, { engine, seed });
   try {
     const data = synthetic({ correlation, rows: trained, seed });

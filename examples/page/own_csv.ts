@@ -105,10 +105,11 @@ function fail(state: State, message: string): void {
 /** Lists the columns of a file, each with its use. */
 function showColumns(state: State, look: Look): void {
   state.look = look;
-  const { columns, rows } = look;
+  const { columns, rows, isNameless } = look;
   const counted = (count: number, word: string) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
   const first = rows < 2000 ? counted(rows, "row") : "guessed by the first 2,000 rows";
-  show(byId("file-note"), `${state.file!.name}: ${counted(columns.length, "column")}, ${first}`);
+  const numbered = isNameless ? "; the first line has no names, so columns are numbered" : "";
+  show(byId("file-note"), `${state.file!.name}: ${counted(columns.length, "column")}, ${first}${numbered}`);
   byId("columns").querySelector("tbody")!.replaceChildren(...columns.map(rowOf));
   show(byId("columns-message"), "");
   byId("columns-card").hidden = false;
@@ -159,6 +160,7 @@ function begin(state: State): void {
   const { blob, name } = file;
   const order: TableOrder = {
     ...{ id: ++state.id, file: blob, name, separator: look.separator },
+    ...look.isNameless && { header: look.columns.map(({ name }) => name) },
     ...{ columns, experts, passes, seed, engine },
   };
   post(state, order);

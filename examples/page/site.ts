@@ -5,7 +5,7 @@ export const policy: string = [
   "worker-src 'self' blob:",
   "style-src 'self'",
   "img-src 'self'",
-  "connect-src 'self'",
+  "connect-src 'self' blob:", // threads read their program so
   "base-uri 'none'",
   "form-action 'none'",
 ].join("; ");

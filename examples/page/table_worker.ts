@@ -41,6 +41,8 @@ export interface TableOrder {
   readonly file: Blob;
   readonly name: string;
   readonly separator: string;
+  /** The names of all columns, of a file whose first line is a row. */
+  readonly header?: readonly string[];
   /** The columns that are used; of a label of two, its values in their order. */
   readonly columns: readonly { readonly name: string; readonly use: Use; readonly two?: readonly [string, string] }[];
   readonly experts: number;
@@ -84,6 +86,8 @@ const scope = self as unknown as {
 
 /** The rows of a step, and the most held-out rows that are judged at a time. */
 const [batch, judged] = [256, 20_000];
+/** The most threads of a training. */
+const threads = 8;
 /** The judgements of a training. */
 const judgements = 40;
 /** The answer to a visitor who stops while the file is read. */
@@ -121,8 +125,7 @@ async function learn(order: TableOrder, signal: AbortSignal): Promise<void> {
     return [name, regression(tower, { standardise: true })];
   }));
   const spec = define(mmoe({ input: features, expert: mlp([32, 16]), experts, tasks }));
-  const { engine, why } = await engineOf(order.engine);
-  const name = engine.name.replace("tfjs:", "");
+  const { engine, name, why } = await engineOf(order.engine, threads);
   scope.postMessage({ id, began: { rows: data.count, held: held.count, engine: name, why } });
   const model = await compile(isScaled ? standardise(spec, data) : spec, { engine, seed });
   try {
@@ -205,12 +208,12 @@ async function judge(model: Model, held: Rows, bases: Bases) {
   return { held: found.loss, judged: judgedBy(model, found, bases), gates: await gatesOf(model, held) };
 }
 
-async function read({ file, name, separator, columns }: TableOrder): Promise<Columns> {
+async function read({ file, name, separator, header, columns }: TableOrder): Promise<Columns> {
   const kinds = columns.filter(({ use }) => use !== "left out").map(({ name, use, two }) => {
     const isText = use === "category" || use === "label of classes";
     return [name, use === "label of two" ? two! : isText ? "text" as const : "number" as const] as const;
   });
-  return await readCsv(file, { columns: Object.fromEntries(kinds), separator, missing, name });
+  return await readCsv(file, { columns: Object.fromEntries(kinds), separator, header, missing, name });
 }
 
 /** The mean weights of the gates on some rows, by stream: the model has one level. */
