@@ -3,6 +3,7 @@ import { kindOf } from "../../errors/kinds.ts";
 import { kindAt } from "../../files/place.ts";
 import { system } from "../../files/runtime.ts";
 import { pathOf, urlOf } from "../../files/source.ts";
+import { withOwnHandlers } from "./own_handlers.ts";
 import { startedShared, withoutThreads } from "./shared_memory.ts";
 
 /** The file that the backend reads where WebAssembly has SIMD, as it has today. */
@@ -54,7 +55,7 @@ export async function startedIn<T>(folder: string | undefined, shared: boolean, 
   const before = starting.get(tf.engine());
   const started = (async () => {
     await before?.catch(() => {}); // the first one that is asked for decides whether memory is shared
-    return await startedNow(folder, shared, start);
+    return await withOwnHandlers(() => startedNow(folder, shared, start));
   })();
   starting.set(tf.engine(), started);
   return await started;
