@@ -1,6 +1,6 @@
 /** Reads CSV from addresses of a server that runs here: `deno task test:http`. */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { compile, csvParts, type CsvPartsOptions, dataset, define, encode, labels, readCsv } from "../mod.ts";
+import { compile, csvParts, type CsvPartsOptions, dataset, define, encode, labels, load, readCsv } from "../mod.ts";
 import { reference, regression, rows, train } from "../mod.ts";
 import { serve } from "../lib/serve.ts";
 import { bitsOf } from "./runs.ts";
@@ -23,6 +23,7 @@ const answers: Readonly<Record<string, () => Response>> = {
   "/page.csv": () => new Response("<!DOCTYPE html><p>Sign in</p>\n", { headers: { "content-type": "text/html" } }),
   "/damaged.csv.gz": () => new Response(zipped.map((byte, at) => at === zipped.length >> 1 ? byte ^ 1 : byte)),
   "/short.csv.gz": () => new Response(zipped.subarray(0, zipped.length >> 1)),
+  "/stuck/spec.json": () => new Response(new ReadableStream({ start: (to) => to.enqueue(bytes.subarray(0, 1000)) })),
   "/stuck.csv": () => new Response(new ReadableStream({ start: (to) => to.enqueue(bytes.subarray(0, 1000)) })),
 };
 
@@ -151,6 +152,14 @@ Deno.test("a reading of an address that no longer answers ends when it is aborte
   await served(async (address) => {
     const signal = AbortSignal.timeout(200);
     await assertRejects(() => readCsv(`${address}/stuck.csv`, { columns, signal }), DOMException);
+  });
+});
+
+Deno.test("load() of an address that no longer answers ends when it is aborted", async () => {
+  await served(async (address) => {
+    const signal = AbortSignal.timeout(300);
+    await assertRejects(() => load(`${address}/stuck`, { signal }), DOMException, "timeout");
+    await assertRejects(() => load(`${address}/none`), Error, `at ${address}/none/spec.json: found status 404`);
   });
 });
 

@@ -167,6 +167,31 @@ Deno.test("load() gives the model from a file URL, from where it is served, and 
   }).finally(() => globalThis.fetch = fetch);
 });
 
+Deno.test("load() ends with the reason of its signal, before it begins and while an address is read", async () => {
+  const { fetch } = globalThis;
+  const model = await compile(architectures.linear, { engine });
+  const spec = JSON.stringify(model.spec);
+  const stop = new AbortController();
+  const asked: string[] = [];
+  globalThis.fetch = (url, init) => {
+    asked.push(String(url));
+    assertEquals(init?.signal, stop.signal);
+    if (asked.length === 2) stop.abort(new Error("enough"));
+    return Promise.resolve(new Response(asked.length === 1 ? spec : new ReadableStream()));
+  };
+  const loading = () => load("https://example.org/model", { engine, signal: stop.signal });
+  try {
+    await assertRejects(loading, Error, "enough");
+    assertEquals(asked.length, 2);
+    await assertRejects(loading, Error, "enough");
+    assertEquals(asked.length, 2);
+    const wrong = { signal: 5 } as unknown as { signal: AbortSignal };
+    await assertRejects(() => load("./model", wrong), TypeError, "signal must be an AbortSignal, found 5");
+  } finally {
+    globalThis.fetch = fetch;
+  }
+});
+
 Deno.test("load() names the URL or the file that it cannot read", async () => {
   const { fetch } = globalThis;
   const model = await compile(architectures.linear, { engine });

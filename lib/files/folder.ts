@@ -52,12 +52,18 @@ export interface ByteReader {
  *
  * @param wanted The files that such a folder holds, for errors.
  * @param action The action that errors name.
+ * @param signal Stops the reading of an address.
  * @throws {TypeError} if it is anything else.
  * @throws {Error} if it is a path, and this runtime reaches no files.
  */
-export function folderOf(source: string | URL | Contents, wanted: readonly string[], action: string): Folder {
+export function folderOf(
+  source: string | URL | Contents,
+  wanted: readonly string[],
+  action: string,
+  signal?: AbortSignal,
+): Folder {
   const url = urlOf(source);
-  if (url !== undefined && /^https?:$/.test(url.protocol)) return remote(url, wanted, action);
+  if (url !== undefined && /^https?:$/.test(url.protocol)) return remote(url, wanted, action, signal);
   if (typeof source === "string" || url?.protocol === "file:") {
     const path = url === undefined ? source as string : pathOf(url);
     if (system() !== undefined) return onDisk(path, wanted, action);
@@ -90,25 +96,25 @@ function onDisk(path: string, wanted: readonly string[], action: string): Folder
   };
 }
 
-function remote(folder: URL, wanted: readonly string[], action: string): Folder {
+function remote(folder: URL, wanted: readonly string[], action: string, signal?: AbortSignal): Folder {
   const urlOf = (file: string) => {
     const url = new URL(folder);
     url.pathname = `${folder.pathname.replace(/\/$/, "")}/${encodeURIComponent(file)}`;
     return url;
   };
   const nameOf = (file: string) => sourceName(urlOf(file));
+  const placeIn = (file: string) => ({ action, path: nameOf(file), advice: needs(also(wanted, file)) });
   return {
     name: sourceName(folder),
     nameOf,
     has: () => Promise.resolve(false),
-    read: (file, limit) =>
-      readWithin(urlOf(file), limit, { action, path: nameOf(file), advice: needs(also(wanted, file)) }),
-    open: (file, work) => opened(urlOf(file), { action, path: nameOf(file), advice: needs(also(wanted, file)) }, work),
+    read: (file, limit) => readWithin(urlOf(file), limit, placeIn(file), signal),
+    open: (file, work) => opened(urlOf(file), placeIn(file), work, signal),
     version: () => Promise.resolve(""),
     beside: (name) => {
       const url = new URL(folder);
       url.pathname = folder.pathname.replace(/[^/]*\/?$/, name);
-      return remote(url, wanted, action);
+      return remote(url, wanted, action, signal);
     },
   };
 }
@@ -152,6 +158,7 @@ async function readWithin(
   source: Source,
   limit: number | ((start: Uint8Array) => number),
   place: Place,
+  signal?: AbortSignal,
 ): Promise<Uint8Array<ArrayBuffer>> {
   let bytes = new Uint8Array(65536);
   let length = 0;
@@ -162,13 +169,14 @@ async function readWithin(
     }
   };
   try {
-    for await (const chunk of chunksOf(source)) {
+    for await (const chunk of chunksOf(source, signal)) {
       bytes = room(bytes, length + chunk.length);
       bytes.set(chunk, length);
       length += chunk.length;
       if (length >= 8) check();
     }
   } catch (error) {
+    signal?.throwIfAborted();
     if (error instanceof RangeError && error.message.startsWith("Cannot ")) throw error;
     throw new Error(message(place, (error as Error).message), { cause: error });
   }
@@ -177,8 +185,13 @@ async function readWithin(
 }
 
 /** Does something with the bytes of a source, of which the first have come: so a missing file is found before. */
-async function opened<T>(source: Source, place: Place, work: (bytes: ByteReader) => Promise<T>): Promise<T> {
-  const chunks = explainedChunks(source, place);
+async function opened<T>(
+  source: Source,
+  place: Place,
+  work: (bytes: ByteReader) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  const chunks = explainedChunks(source, place, signal);
   const next = async () => (await chunks.next()).value ?? undefined;
   let rest = await next();
   const fill: ByteReader["fill"] = async (bytes) => {
@@ -200,10 +213,15 @@ async function opened<T>(source: Source, place: Place, work: (bytes: ByteReader)
 
 type Place = Pick<FilePlace, "action" | "path" | "advice">;
 
-async function* explainedChunks(source: Source, place: Place): AsyncGenerator<Uint8Array, undefined> {
+async function* explainedChunks(
+  source: Source,
+  place: Place,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array, undefined> {
   try {
-    yield* chunksOf(source);
+    yield* chunksOf(source, signal);
   } catch (error) {
+    signal?.throwIfAborted();
     throw new Error(message(place, (error as Error).message), { cause: error });
   }
 }

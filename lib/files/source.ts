@@ -83,6 +83,7 @@ async function* streamed(
   const stop = () => void reader.cancel(signal?.reason).catch(() => {}); // ends a read that waits
   signal?.addEventListener("abort", stop);
   try {
+    signal?.throwIfAborted();
     for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
     signal?.throwIfAborted();
   } finally {

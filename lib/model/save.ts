@@ -16,7 +16,7 @@ import type { Tensor } from "../ops/tensor.ts";
 import { parametersOf } from "../trace/parameters.ts";
 import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
-import { checkText, kindOf, optionsOf } from "../errors/kinds.ts";
+import { checkSignal, checkText, kindOf, optionsOf } from "../errors/kinds.ts";
 import type { Calibration } from "./calibration.ts";
 import { calibrationFile, calibrationFiles, calibrationIn } from "./calibration_file.ts";
 import { compiled, type CompileOptions } from "./compile.ts";
@@ -249,6 +249,8 @@ export async function saveGraphModel<Tasks extends string>(
 export interface LoadOptions<Tasks extends string = string> extends Omit<CompileOptions, "parameters"> {
   /** The model's tasks in any order: checked, and the types then know them. Default: whatever tasks it has. */
   readonly tasks?: readonly Tasks[];
+  /** Aborts what is being read from an address: `load` throws the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -266,6 +268,7 @@ export interface LoadOptions<Tasks extends string = string> extends Omit<Compile
  * saved together.
  * @throws {Deno.errors.NotFound} if the folder or a file is missing.
  * @throws {Error} if a server does not answer with a file.
+ * @throws the signal's reason, if it is aborted.
  *
  * @example
  * ```ts ignore
@@ -278,8 +281,10 @@ export async function load<Tasks extends string = string>(
   from: string | URL | Contents,
   options: LoadOptions<Tasks> = {},
 ): Promise<Model<Tasks>> {
-  const { tasks, ...rest } = optionsOf("load model", options, ["engine", "seed", "tasks"], ["fuse"]);
-  const { spec, tensors, metadata, calibration } = await readNewest(from);
+  const { tasks, signal, ...rest } = optionsOf("load model", options, ["engine", "seed", "tasks", "signal"], ["fuse"]);
+  checkSignal("load model", signal);
+  signal?.throwIfAborted();
+  const { spec, tensors, metadata, calibration } = await readNewest(from, signal);
   if (tasks !== undefined) checkTasks(spec, tasks);
   const saved = /^-?\d{1,16}$/.test(metadata.seed ?? "") ? Number(metadata.seed) : 0;
   const seed = rest.seed ?? (Number.isSafeInteger(saved) ? saved : 0);
@@ -287,11 +292,12 @@ export async function load<Tasks extends string = string>(
 }
 
 /** Reads a model; of a folder of checkpoints the newest, again if a training removes that one meanwhile. */
-async function readNewest(from: string | URL | Contents): Promise<Pair> {
+async function readNewest(from: string | URL | Contents, signal?: AbortSignal): Promise<Pair> {
   for (let attempt = 1, newest = await newestIn(from);; attempt++) {
     try {
-      return await readPair(folderOf(newest, [specFile, parametersFile], "load model"));
+      return await readPair(folderOf(newest, [specFile, parametersFile], "load model", signal));
     } catch (error) {
+      signal?.throwIfAborted();
       const newer = await newestIn(from);
       if (attempt === mostAttempts || newer === newest) throw error;
       newest = newer;
