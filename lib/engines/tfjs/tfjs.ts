@@ -108,7 +108,7 @@ export interface WasmOptions {
    */
   readonly path?: string | URL;
   /**
-   * The threads that share the work of large products and other ops on large arrays, from 1 on, to the same bits. They
+   * The threads that share the work of large products and other ops on large arrays, 1 to 121, to the same bits. They
    * begin when there is such work, end when there was none for ten seconds, and keep no program from ending. Default: as
    * many as the machine runs at once, at most eight.
    *
@@ -141,7 +141,10 @@ export async function wasm(options: WasmOptions = {}): Promise<Engine> {
   const action = "start the tfjs engine";
   const { path, threads } = optionsOf(action, options, ["path", "threads"]);
   if (threads !== undefined) checkCount(action, "threads", threads, 1);
-  const wanted = Math.min(threads ?? Math.min(machineThreads(), mostByDefault), mostOthers + 1);
+  if (threads !== undefined && threads > mostOthers + 1) {
+    throw new RangeError(`Cannot ${action}: threads must be at most ${mostOthers + 1}, found ${threads}`);
+  }
+  const wanted = threads ?? Math.min(machineThreads(), mostByDefault);
   const folder = givenFolder(path);
   const read = folder ?? packageFolder();
   if (await reading("request", read) !== "granted") {
