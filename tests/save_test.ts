@@ -174,8 +174,9 @@ Deno.test("load() ends with the reason of its signal, before it begins and while
   const stop = new AbortController();
   const asked: string[] = [];
   globalThis.fetch = (url, init) => {
-    asked.push(String(url));
     assertEquals(init?.signal, stop.signal);
+    if (stop.signal.aborted) return Promise.reject(stop.signal.reason);
+    asked.push(String(url));
     if (asked.length === 2) stop.abort(new Error("enough"));
     return Promise.resolve(new Response(asked.length === 1 ? spec : new ReadableStream()));
   };
