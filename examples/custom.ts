@@ -30,6 +30,7 @@ import { digestOf, digestOfAll } from "./digest.ts";
 import { engineOf } from "./engine.ts";
 import { folderHandler } from "./folder_handler.ts";
 import { keptAs, taken, trainingOptions } from "./resumable.ts";
+import { makeFolder } from "./make_folder.ts";
 
 // An expert that multiplies its input by a score of it (a cross layer, Wang et al. 2017), and then narrows it.
 const cross: Net = (x) => add(mul(x, dense(1)(x)), x);
@@ -62,6 +63,7 @@ const command = commandLine(
 );
 
 await run(command, async ({ epochs, out, seed, engine: name }, { say, record, signal, keeping }) => {
+  await makeFolder(out, "save model"); // before the training, not after
   const source = random(seed);
   const x = Array.from({ length: 4000 }, () => [0, 1, 2, 3].map(() => source.normal()));
   const labels = { click: x.map(([a, b]) => a * b > 0), like: x.map(([a, b, c, d]) => a + b > c * d) };
@@ -79,7 +81,6 @@ await run(command, async ({ epochs, out, seed, engine: name }, { say, record, si
   }
   progress.end(signal.aborted ? "stopped" : "done");
 
-  await Deno.mkdir(out, { recursive: true });
   await save(model, `${out}/saved`);
   await saveGraphModel(model, `${out}/served`);
   const loaded = await load(`${out}/saved`, { engine });

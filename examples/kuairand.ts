@@ -19,6 +19,7 @@ import { writePredictions } from "./kuairand/predictions.ts";
 import { saveWithPast } from "./kuairand/saved.ts";
 import { playTechjam } from "./kuairand/techjam_run.ts";
 import { maySave, trainingOptions } from "./resumable.ts";
+import { makeFolder } from "./make_folder.ts";
 
 const command = commandLine(
   "kuairand",
@@ -76,7 +77,7 @@ async function trainAll(data: Prepared, plan: Plan): Promise<void> {
   const { say, record, signal } = context;
   const { train: { count }, validation, test } = data;
   // before hours of training, not after: a folder that may not be written
-  for (const path of [`${save}/${inputs}`, predictions]) if (path) await Deno.mkdir(path, { recursive: true });
+  for (const path of [`${save}/${inputs}`, predictions]) if (path) await makeFolder(path, "save models");
   say(`${count} training, ${validation.count} validation and ${test.count} test rows, inputs ${inputs}`);
   const digests: [name: string, digest: string][] = [];
   const measures: Measure[] = [];

@@ -15,6 +15,7 @@ import { baseline, comparisonText, differencesOf, type Findings, verdicts } from
 import { crewOf } from "./quickstart/crew.ts";
 import { type ModelName, modelNames, models, taskNames } from "./quickstart/models.ts";
 import type { Moment, Request, Run } from "./quickstart/training.ts";
+import { makeFolder } from "./make_folder.ts";
 
 const settings = {
   seeds: { kind: "number", help: "runs of each model, each with data of its own", default: 8, from: 1, whole: true },
@@ -46,7 +47,7 @@ await run(command, async (options, context) => {
   say(introduction(options));
   say(sideBySide(modelNames.map((name) => `${name}\n${summary(models[name])}`)));
 
-  await Deno.mkdir(options.save, { recursive: true });
+  await makeFolder(options.save, "save models");
   const done = await made(requests, options, context);
   if (done.length === 0) return say("\nStopped before a run was complete: there is nothing to compare");
 

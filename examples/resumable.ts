@@ -4,6 +4,7 @@ import { failure } from "../lib/files/runtime.ts";
 import { holdVersions, type Version } from "../lib/files/versions.ts";
 import { baseOf } from "../lib/train/checkpoint.ts";
 import { type Options, UsageError, type ValuesOf } from "./options.ts";
+import { makeFolder } from "./make_folder.ts";
 
 /** The options of an example that trains: its run can be ended at any moment, and goes on to the same numbers. */
 export const trainingOptions = {
@@ -61,11 +62,7 @@ export async function keepingOf(
 async function namesIn(folder: string): Promise<readonly string[]> {
   const place = placeOf(folder, "keep checkpoints");
   try {
-    const kind = await kindAt(folder);
-    if (kind !== undefined && kind !== "folder") {
-      throw failure("NotADirectory", message(place, `found a ${kind}, wanted a folder`));
-    }
-    await Deno.mkdir(folder, { recursive: true });
+    await makeFolder(folder, place.action);
     return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
   } catch (error) {
     throw explained(error, place);

@@ -1,7 +1,10 @@
-import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { commandLine, common, ending } from "../examples/cli.ts";
 import { UsageError } from "../examples/options.ts";
 import { resumeCommand } from "../examples/resumable.ts";
+import { makeFolder } from "../examples/make_folder.ts";
+import { readToken } from "../examples/token.ts";
+import { withTemp } from "./temp.ts";
 
 const command = commandLine("demo", "Shows options.", {
   steps: { kind: "number", help: "training steps", default: 500, from: 1, to: 10_000, whole: true },
@@ -199,4 +202,28 @@ Deno.test("ending() takes what JavaScript itself throws for unexpected, and show
     const { text: traced } = ending(error, { name: "demo", interrupted: false, debug: true });
     assertStringIncludes(traced, "cli_test.ts:");
   }
+});
+
+Deno.test("makeFolder() and readToken() say in words of their own what is at a path", async () => {
+  await withTemp(async (dir) => {
+    await Deno.writeTextFile(`${dir}/file`, "\n");
+    await Deno.writeTextFile(`${dir}/token`, " secret\n");
+    await makeFolder(`${dir}/new/folder`, "save models");
+    await makeFolder(`${dir}/new/folder`, "save models");
+    assertEquals(await readToken(`${dir}/token`, "serve models"), "secret");
+    const cases: readonly (readonly [() => Promise<unknown>, string])[] = [
+      [
+        () => makeFolder(`${dir}/file`, "save models"),
+        `Cannot save models\n  at ${dir}/file: found a file, wanted a folder`,
+      ],
+      [
+        () => makeFolder(`${dir}/file/x`, "save models"),
+        `Cannot save models\n  at ${dir}/file/x: ${dir}/file is not a folder`,
+      ],
+      [() => readToken(`${dir}/none`, "serve"), `Cannot serve\n  at --token ${dir}/none: found nothing, wanted a file`],
+      [() => readToken(dir, "serve"), `Cannot serve\n  at --token ${dir}: found a folder, wanted a file`],
+      [() => readToken(`${dir}/file`, "serve"), "the file is empty, wanted a token"],
+    ];
+    for (const [act, wanted] of cases) await assertRejects(act, Error, wanted);
+  });
 });

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { bytesOf } from "../../lib/data/source.ts";
 import { bounded, partOf, unpack, writeChunks } from "../../lib/datasets/unpack.ts";
 import { chunksOf } from "../../lib/files/source.ts";
+import { makeFolder } from "../make_folder.ts";
 
 /** Options of {@linkcode downloadKuairand}. */
 export interface DownloadOptions {
@@ -50,7 +51,7 @@ const [largest, largestFiles] = [1000 * 2 ** 20, 4000 * 2 ** 20];
  */
 export async function downloadKuairand(options: DownloadOptions = {}): Promise<string[]> {
   const { folder = "data/kuairand", address, md5, fetch = globalThis.fetch, signal } = { ...pureArchive, ...options };
-  await Deno.mkdir(folder, { recursive: true });
+  await makeFolder(folder, "download KuaiRand");
   const part = partOf(`${folder}/${name}`);
   try {
     const response = await fetch(address, { signal });

@@ -14,6 +14,7 @@ import { sensitivitySection } from "./page/sensitivity.ts";
 import { tableSections } from "./page/tables.ts";
 import { verdictSection } from "./page/verdicts.ts";
 import { tableVerdicts } from "./table_claims.ts";
+import { makeFolder } from "../make_folder.ts";
 
 /** The files of the report by name. */
 export type Files = Readonly<Record<string, string>>;
@@ -39,7 +40,7 @@ export async function writeReport(
     );
   }
   const files = await reportOf({ results: found, budget, machines: await readMachines(results) });
-  await Deno.mkdir(out, { recursive: true });
+  await makeFolder(out, "write report");
   for (const [name, text] of Object.entries(files)) await writeFileAtomic(`${out}/${name}`, text, "write report");
   return files;
 }

@@ -1,5 +1,6 @@
 import { parsed } from "../resumable.ts";
 import { keyOf, type Result } from "./study.ts";
+import { makeFolder } from "../make_folder.ts";
 
 /** The results of a study on the disk: one JSON line each, appended as runs finish. */
 export interface Results {
@@ -21,7 +22,7 @@ export interface Results {
  */
 export async function openResults(folder: string, study: string, seed: number): Promise<Results> {
   const path = pathOf(folder, study);
-  await Deno.mkdir(folder, { recursive: true });
+  await makeFolder(folder, `open results of ${study}`);
   const file = await Deno.open(path, { read: true, append: true, create: true });
   try {
     if (!await file.tryLock(true)) {

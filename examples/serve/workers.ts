@@ -86,8 +86,9 @@ function freePort({ port, hostname }: Settings): number {
       listener.close();
     }
   } catch (error) {
-    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    const advice = "another program listens there: wanted another port, or 0 for any that is free";
+    const advice = error instanceof Deno.errors.AddrInUse
+      ? "another program listens there: wanted another port, or 0 for any that is free"
+      : `Deno cannot listen there: wanted --host 127.0.0.1, or 0.0.0.0 for all: ${(error as Error).message}`;
     throw new Error(`Cannot serve models\n  at ${hostname}:${port}: ${advice}`, { cause: error });
   }
 }
