@@ -28,6 +28,7 @@ import { engineOf } from "./engine.ts";
 import { gateRecords } from "./gates.ts";
 import { writePicture } from "./picture.ts";
 import { keptAs, maySave, taken, trainingOptions } from "./resumable.ts";
+import { makeFolder } from "./make_folder.ts";
 
 const command = commandLine(
   "census",
@@ -87,7 +88,7 @@ await run(command, async (options, context) => {
   say(describe(specs[wanted.at(-1)!]));
 
   const engine = await engineOf(options.engine);
-  await Deno.mkdir(options.save, { recursive: true });
+  await makeFolder(options.save, "save models");
   const results: Record<string, string | number>[] = [];
   const gates: Record<string, GateReport> = {};
   const digests: [name: string, digest: string][] = [];
@@ -97,13 +98,14 @@ await run(command, async (options, context) => {
     const model = await compile(specs[name], { engine, seed: options.seed });
     try {
       const rate = options.rate ?? (name === "logistic" ? 0.01 : 0.001);
-      await learn(name, model, data.train, data.validation, { ...options, rate, context });
+      const learnt = await learn(name, model, data.train, data.validation, { ...options, rate, context });
       const path = `${options.save}/${name}`;
       if (await maySave(path, context)) await save(model, path);
       digests.push([name, await digestOf(model)]);
       const found = await measured(model, { validation, test });
-      for (const one of found) record({ model: name, ...one, seed: options.seed, seconds: seconds(began) });
-      const row = { parameters: plan(model.spec).layout.size, seconds: Math.round(seconds(began)) };
+      const took = learnt ?? seconds(began);
+      for (const one of found) record({ model: name, ...one, seed: options.seed, seconds: took });
+      const row = { parameters: plan(model.spec).layout.size, seconds: Math.round(took) };
       results.push({ model: name, ...rowOf(found), ...row });
       const report = await gateReport(model, test, options.by === undefined ? {} : { by: options.by });
       gateRecords(name, report).forEach(record);
@@ -136,7 +138,7 @@ function picture(gates: Readonly<Record<string, GateReport>>): string {
   return page(charts, "Gates on Census-Income");
 }
 
-/** Trains until the sum of the validation losses no longer improves, and keeps the best parameters. */
+/** Trains until the sum of the validation losses no longer improves, keeps the best parameters, and returns the seconds of it. */
 async function learn(
   name: string,
   model: Model,
@@ -148,18 +150,21 @@ async function learn(
     readonly rate: number;
     readonly context: Context;
   },
-): Promise<void> {
+): Promise<number | undefined> {
   const progress = progressBar(name.padEnd("shared-bottom".length));
   const task = Object.fromEntries(Object.keys(model.spec.tasks).map((task) => [task, 1]));
   const stopping = { task, metric: "loss", patience: 2 };
   const how = { epochs, batch, optimiser: adam(rate), validation, stopping, signal };
   let warnings: readonly HealthWarning[] = [];
+  let seconds: number | undefined; // those before a stop counted
   for await (const at of taken(model, rows, how, keptAs(name, keeping))) {
     progress.update({ ...at, epochs });
     warnings = at.health?.warnings ?? warnings;
+    seconds = at.seconds ?? seconds;
   }
   progress.end(signal.aborted ? "stopped" : "done");
   for (const { message } of warnings) console.error(`${name}: ${message}`);
+  return seconds;
 }
 
 /** The measures of a model on the rows of a split. */

@@ -9,6 +9,7 @@ import {
   sgd,
   train,
   type TrainOptions,
+  warmUp,
   type Weighting,
 } from "../mod.ts";
 import { sliceRows } from "../lib/data/rows.ts";
@@ -238,6 +239,10 @@ Deno.test("a training of something else cannot go on: the difference is named", 
       [
         { optimiser: adam(0.1, { weightDecay: 0.01 }) },
         "the rate at step 3.optimiser: found 0.1, the checkpoint has 0.0",
+      ],
+      [
+        { optimiser: adam(warmUp(1, 0.02 / (1 + 3 / 10)), { weightDecay: 0.01 }) }, // the same at step 3
+        'the schedule of rates.optimiser: found "warmUp(1, 0.0153',
       ],
       [{ optimiser: adam(0.1, { weightDecay: 0.01, beta1: 0.8 }) }, "optimiser.rule: found"],
       [{ weighting: undefined }, "weighting: found nothing, the checkpoint has"],

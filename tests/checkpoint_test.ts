@@ -1,5 +1,5 @@
-import { assertEquals } from "@std/assert";
-import type { Progress } from "../mod.ts";
+import { assert, assertEquals } from "@std/assert";
+import { type Progress, train } from "../mod.ts";
 import { byChanges } from "../lib/train/changes.ts";
 import { trainBy } from "../lib/train/train.ts";
 import { bitsOf, dataOf, type Kinds, kinds, modelOf, optionsOf } from "./runs.ts";
@@ -26,7 +26,7 @@ async function ran(
     if (stop === Infinity) {
       const bits = await bitsOf(model);
       model.dispose();
-      return [seen.map(({ rate: _, ...record }) => record as Progress), bits];
+      return [seen.map(({ rate: _, seconds: _seconds, ...record }) => record as Progress), bits];
     }
     model.dispose();
   }
@@ -69,3 +69,25 @@ for (const [at, given] of table.entries()) {
     assertEquals(await withTemp((dir) => ran(given, `${dir}/run`, stops, form)), whole);
   });
 }
+
+Deno.test("a training that goes on counts the seconds of its steps before", async () => {
+  await withTemp(async (dir) => {
+    const options = { ...optionsOf(usual), checkpoint: { folder: `${dir}/run`, every: { steps: 1 } } };
+    const model = await modelOf(usual);
+    const data = await dataOf(usual);
+    const { now } = performance;
+    let time = 0;
+    performance.now = () => time += 1000; // each look at the clock takes a second
+    try {
+      let last: Progress | undefined;
+      for await (const at of train(model, data, options)) if ((last = at).step === 3) break;
+      const again = await modelOf(usual);
+      const first = (await train(again, data, { ...options, resume: `${dir}/run` }).next()).value as Progress;
+      assert(last!.seconds! >= 3 && first.seconds! > last!.seconds!, `${first.seconds} after ${last!.seconds}`);
+      again.dispose();
+    } finally {
+      performance.now = now;
+      model.dispose();
+    }
+  });
+});

@@ -189,7 +189,7 @@ Deno.test("train() validates and stops by a dataset as by its rows in memory", a
     const records = await Array.fromAsync(train(model, training, options));
     const parameters = await model.parameters();
     model.dispose();
-    return [records.map(({ rate: _, ...rest }) => rest), parameters];
+    return [records.map(({ rate: _, seconds: _seconds, ...rest }) => rest), parameters];
   });
   const [wanted, ...others] = await Promise.all(runs);
   for (const found of others) assertEquals(found, wanted);

@@ -700,7 +700,7 @@ async function trained<Tasks extends string>(
   return { records, parameters };
 }
 
-function lasting({ rate: _, ...rest }: { rate: number }): unknown {
+function lasting({ rate: _, seconds: _seconds, ...rest }: { rate: number; seconds?: number }): unknown {
   return rest;
 }
 

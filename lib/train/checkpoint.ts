@@ -43,17 +43,24 @@ export type Facts = {
   readonly weighting?: Json;
   /** The size that no number of a table exceeds, by path, where it is known. */
   readonly largest: { readonly [path: string]: number };
+  /** The seconds of work that it has taken; absent in checkpoints of earlier versions. */
+  readonly seconds?: number;
   /** The rates of the last step. */
-  readonly rates: {
-    readonly optimiser: number;
-    readonly vectors: number;
-    readonly parts?: Readonly<Record<string, number>>;
-    readonly tables?: Readonly<Record<string, number>>;
-  };
+  readonly rates: PerOptimiser<number>;
+  /** The names of the schedules that gave them; absent in checkpoints of earlier versions. */
+  readonly schedules?: PerOptimiser<string>;
   /** All that must be the same for the training to go on. */
   readonly identity: { readonly [name: string]: Json };
   /** The name of the engine. */
   readonly engine: string;
+};
+
+/** A value for the optimisers of parameters and of vectors; for those of parts and tables if there are any. */
+export type PerOptimiser<T> = {
+  readonly optimiser: T;
+  readonly vectors: T;
+  readonly parts?: Readonly<Record<string, T>>;
+  readonly tables?: Readonly<Record<string, T>>;
 };
 
 /** The file of facts, and that of arrays. */

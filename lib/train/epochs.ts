@@ -148,6 +148,7 @@ function recordOf<Tasks extends string>(
   const { spec, training } = insides.plan;
   const { epochs, most, batch, accumulate, from } = given;
   const count = isInMemory(data) ? data.count : undefined;
+  const seconds = clock.seconds();
   const numbers = <Name extends string>(word: string, names: readonly Name[]) =>
     mapEntries(part(outputs, word, names), (_, { data }) => data[0]);
   return {
@@ -161,6 +162,7 @@ function recordOf<Tasks extends string>(
     total: outputs.loss.data[0],
     norm: outputs.norm.data[0],
     rows: now.rows,
-    rate: (now.rows - before) / clock.seconds(),
+    seconds,
+    rate: (now.rows - before.rows) / (seconds - before.seconds),
   };
 }

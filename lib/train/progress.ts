@@ -32,7 +32,12 @@ export interface Progress<Tasks extends string = string> {
   readonly norm: number;
   /** The rows seen so far. */
   readonly rows: number;
-  /** Rows a second since the training began, evaluation left out. */
+  /**
+   * The seconds that training has taken, evaluation left out, those before a checkpoint that it went on from counted.
+   * Absent on Ray.
+   */
+  readonly seconds?: number;
+  /** Rows a second since the training began or went on, evaluation left out. */
   readonly rate: number;
   /** The evaluation of the validation rows, if there are any, after the last step of an epoch and those of `evaluate`. */
   readonly validation?: Evaluation<Tasks>;

@@ -12,7 +12,7 @@ import type { NumberArrays } from "./checkpoint_arrays.ts";
 import { differenceOf, rulesOf } from "./identity.ts";
 import type { Settings } from "./settings.ts";
 import { partitioned, tableOptimisers } from "./parts.ts";
-import { bestsFrom, flatFrom, ratesAt, vectorStateFrom } from "./run.ts";
+import { bestsFrom, flatFrom, ratesAt, schedulesOf, vectorStateFrom } from "./run.ts";
 import type { StepState } from "./steps.ts";
 import { slotName } from "./update.ts";
 import type { VectorState } from "./vectors.ts";
@@ -51,7 +51,8 @@ export async function resumed(
   const from = given.warm === undefined ? given.from : fromOf(facts);
   const difference = differenceOf(model.spec, spec, "spec") ??
     differenceOf(asSaved({ ...identity, from }), facts.identity) ??
-    differenceOf(ratesAt({ ...given, from }, facts), facts.rates, `the rate at step ${from.step + facts.step}`);
+    differenceOf(ratesAt({ ...given, from }, facts), facts.rates, `the rate at step ${from.step + facts.step}`) ??
+    (facts.schedules && differenceOf(schedulesOf(given), facts.schedules, "the schedule of rates"));
   if (difference !== undefined) {
     const wanted = "wanted the model, data and options of the training that wrote it";
     throw new TypeError(`Cannot ${action}\n  at ${path}: ${difference}\n  ${wanted}`);

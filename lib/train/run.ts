@@ -9,7 +9,7 @@ import type { Tensor } from "../ops/tensor.ts";
 import type { Optimiser } from "../optimisers/optimiser.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { changesOf } from "./changes.ts";
-import type { Facts } from "./checkpoint.ts";
+import type { Facts, PerOptimiser } from "./checkpoint.ts";
 import { type NumberArray, type NumberArrays, wholes, type Written } from "./checkpoint_arrays.ts";
 import type { Settings } from "./settings.ts";
 import type { Observer } from "./health.ts";
@@ -36,8 +36,8 @@ export interface Run<Tasks extends string> {
   readonly now: Now<Tasks>;
   /** All that must be the same for it to go on from a checkpoint. */
   readonly identity: Facts["identity"];
-  /** The rows that it had seen when it went on from a checkpoint. */
-  readonly before: number;
+  /** The rows that it had seen, and the seconds that it had taken, when it went on from a checkpoint. */
+  readonly before: { readonly rows: number; readonly seconds: number };
   /**
    * The parameters in the flat array after its best evaluation so far, if it may stop early: for the sum by the name "",
    * and for a task by its name.
@@ -66,35 +66,48 @@ export interface RunState {
 
 /** Returns the facts of a training as it stands. */
 export function factsOf<Tasks extends string>(
-  { model, insides, given, watch, observer, now, identity }: Run<Tasks>,
+  { model, insides, given, clock, watch, observer, now, identity }: Run<Tasks>,
   { steps }: RunState,
 ): Facts {
   const known = [...insides.tables.values()].filter(({ largest }) => largest !== undefined);
   return {
     ...now,
+    seconds: clock.seconds(),
     stopping: watch?.saved(),
     health: observer?.saved(),
     weighting: steps.weighting,
     largest: Object.fromEntries(known.map(({ path, largest }) => [path, largest!])),
     rates: ratesAt(given, now),
+    schedules: schedulesOf(given),
     identity,
     engine: model.engine.name,
   };
 }
 
-/** Returns the rates of the last step of a training; those of parts and tables if there are any. */
+/** Returns the rates of the last step of a training. */
 export function ratesAt(
-  { optimiser, parts, vectors, tables, from }: Settings,
+  given: Settings,
   { step, epoch, position }: Pick<Facts, "step" | "epoch" | "position">,
-): Facts["rates"] {
-  const last = Math.max(1, from.step + step);
-  const within = from.epoch + (position === undefined ? Math.max(1, epoch - 1) : epoch);
-  const rate = (one: Pick<Optimiser, "rate">) => one.rate(last, within);
+): PerOptimiser<number> {
+  const last = Math.max(1, given.from.step + step);
+  const within = given.from.epoch + (position === undefined ? Math.max(1, epoch - 1) : epoch);
+  return perOptimiser(given, ({ rate }) => rate(last, within));
+}
+
+/** Returns the names of a training's rates, which say how they go on: those of an author's own functions are not compared. */
+export function schedulesOf(given: Settings): PerOptimiser<string> {
+  return perOptimiser(given, ({ rate: { name } }) => /^\d|\(/.test(name) ? name : "a function of the step");
+}
+
+function perOptimiser<T>(
+  { optimiser, parts, vectors, tables }: Settings,
+  of: (one: Pick<Optimiser, "rate">) => T,
+): PerOptimiser<T> {
   return {
-    optimiser: rate(optimiser),
-    vectors: rate(vectors),
-    ...Object.keys(parts).length > 0 && { parts: mapEntries(parts, (_, part) => rate(part)) },
-    ...Object.keys(tables).length > 0 && { tables: mapEntries(tables, (_, table) => rate(table)) },
+    optimiser: of(optimiser),
+    vectors: of(vectors),
+    ...Object.keys(parts).length > 0 && { parts: mapEntries(parts, (_, part) => of(part)) },
+    ...Object.keys(tables).length > 0 && { tables: mapEntries(tables, (_, table) => of(table)) },
   };
 }
 

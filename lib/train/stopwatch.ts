@@ -1,6 +1,6 @@
 /** A clock of a training. */
 export interface Stopwatch {
-  /** Returns the seconds of work so far. */
+  /** Returns the seconds of work so far, those of before counted. */
   readonly seconds: () => number;
   /** Stops counting. */
   readonly pause: () => void;
@@ -10,15 +10,22 @@ export interface Stopwatch {
   readonly breathe: () => Promise<void>;
 }
 
-/** Returns a clock of the seconds of work. It gives way to the event loop now and then, for signals and timers. */
-export function stopwatch(): Stopwatch {
-  let start = performance.now();
-  let paused = 0;
-  let breath = start;
+/**
+ * Returns a clock of the seconds of work. It gives way to the event loop now and then, for signals and timers.
+ *
+ * @param before The seconds that it begins with. Default: 0.
+ */
+export function stopwatch(before = 0): Stopwatch {
+  let start = performance.now() - 1000 * before;
+  let paused: number | undefined;
+  let breath = performance.now();
   return {
-    seconds: () => (performance.now() - start) / 1000,
+    seconds: () => ((paused ?? performance.now()) - start) / 1000,
     pause: () => paused = performance.now(),
-    resume: () => start += performance.now() - paused,
+    resume: () => {
+      if (paused !== undefined) start += performance.now() - paused;
+      paused = undefined;
+    },
     breathe: async () => {
       const since = performance.now() - breath;
       if (since < 10) return;

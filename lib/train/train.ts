@@ -99,11 +99,19 @@ export async function* trainBy<Tasks extends string>(
     if (begun?.facts.stopping !== undefined) watch?.begin(begun.facts.stopping);
     reading = isDataset(data) ? onward(data, from.epoch + given.epochs) : undefined;
     const run: Run<Tasks> = {
-      ...{ model, insides, data: reading ?? data, given: { ...given, from }, steps, clock: stopwatch(), watch },
+      ...{
+        model,
+        insides,
+        data: reading ?? data,
+        given: { ...given, from },
+        steps,
+        clock: stopwatch(begun?.facts.seconds),
+        watch,
+      },
       now: nowOf(begun, warm?.count),
       identity: { ...identity, from },
       observer: given.health && validation !== undefined ? observer(model, begun?.facts.health) : undefined,
-      before: begun?.facts.rows ?? 0,
+      before: { rows: begun?.facts.rows ?? 0, seconds: begun?.facts.seconds ?? 0 },
       bests: begun?.bests ?? new Map(),
     };
     yield* epochsOf(run, keeper);
