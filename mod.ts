@@ -189,7 +189,8 @@ export {
   type UncertaintyOptions,
 } from "./lib/weighting/loss_weightings.ts";
 export type { Weighting } from "./lib/weighting/weighting.ts";
-export { load, type LoadOptions, parseSpec, save, saveGraphModel, type SaveOptions } from "./lib/model/save.ts";
+export { load, type LoadOptions, parseSpec } from "./lib/model/load.ts";
+export { save, saveGraphModel, type SaveOptions } from "./lib/model/save.ts";
 export type { ExportOptions } from "./lib/model/exported.ts";
 export type { Stopping } from "./lib/train/stopping.ts";
 export { train } from "./lib/train/train.ts";

@@ -3,7 +3,7 @@ import { checkPath, type FileKind, kindAt, message } from "../files/place.ts";
 import { failure, system, unreachable } from "../files/runtime.ts";
 import { loadHistory } from "../data/history/save.ts";
 import type { Model } from "../model/model.ts";
-import { load } from "../model/save.ts";
+import { load } from "../model/load.ts";
 import type { Engine } from "../engines/engine.ts";
 import { type Meters, meters } from "./meters.ts";
 import { limitsOf, type QueueLimits } from "./queue.ts";

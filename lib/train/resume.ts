@@ -3,7 +3,7 @@ import { flatName } from "../graph/layout.ts";
 import { rowsByText } from "../model/grow.ts";
 import { insidesOf } from "../model/insides.ts";
 import type { Model } from "../model/model.ts";
-import { readModel } from "../model/save.ts";
+import { readModel } from "../model/load.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { Spec } from "../spec/spec.ts";
 import { averageName } from "./averages.ts";
