@@ -1,9 +1,9 @@
 import type { Evaluation, Model, Rows, Spec } from "@gatehouse/gatehouse";
 
-/** What a label is: one of two, one of some classes, or a number. */
+/** The kind of a label: one of two, one of some classes, or a number. */
 export type LabelKind = "binary" | "categorical" | "regression";
 
-/** What is known of a label without a model. */
+/** The knowledge of a label without a model. */
 export interface Base {
   readonly kind: LabelKind;
   /** The share of rows that count as 1, or of those of the most frequent class, or the mean. */
@@ -25,7 +25,7 @@ export interface Judged extends Base {
 }
 
 /**
- * What is known of each label by the rows of training, and how well it predicts the held-out ones.
+ * The knowledge of each label by the rows of training, and how well that predicts the held-out ones.
  *
  * @param wordsOf The classes of a task in their order.
  */

@@ -111,8 +111,24 @@ function showColumns(state: State, look: Look): void {
   const numbered = isNameless ? "; the first line has no names, so columns are numbered" : "";
   show(byId("file-note"), `${state.file!.name}: ${counted(columns.length, "column")}, ${first}${numbered}`);
   byId("columns").querySelector("tbody")!.replaceChildren(...columns.map(rowOf));
+  byId("columns").onchange = () => drawUses(look);
+  drawUses(look);
   show(byId("columns-message"), "");
   byId("columns-card").hidden = false;
+}
+
+/** Says below the columns, of which a long list shows a part, what is predicted from how many. */
+function drawUses(look: Look): void {
+  const used = columnsOf(look).filter(({ use }) => use !== "left out");
+  const labels = used.filter(isLabel).map(({ name }) => name);
+  const features = used.length - labels.length;
+  const some = labels.length > 5 ? `${labels.length} labels` : labels.join(", ");
+  const from = `from ${features.toLocaleString("en")} column${features === 1 ? "" : "s"}`;
+  show(byId("columns-note"), labels.length === 0 ? "No column is a label yet." : `Predicts ${some} ${from}.`);
+}
+
+function isLabel({ use }: { readonly use: Use }): boolean {
+  return use.startsWith("label");
 }
 
 /** The words for uses. */
@@ -184,7 +200,6 @@ function columnsOf(look: Look): TableOrder["columns"] {
 
 /** Returns what is missing for a training, if anything is. */
 function wantedIn(columns: TableOrder["columns"]): string | undefined {
-  const isLabel = ({ use }: { readonly use: Use }) => use.startsWith("label");
   const names = columns.filter(({ use }) => use !== "left out").map(({ name }) => name);
   const twice = names.find((name, at) => names.indexOf(name) !== at);
   if (twice !== undefined) {
@@ -228,7 +243,7 @@ function drawOutcome({ moments }: State): void {
   drawChart(byId("own-gates"), gateChart(lines.map(([name, experts]) => ({ name, experts }))));
 }
 
-/** How labels of a kind are measured. */
+/** The measure of labels of each kind. */
 const measures = {
   binary: { name: "AUC", digits: 3, isMost: true, about: ({ mean }: Judged) => `${percent(mean)} of rows count as 1` },
   categorical: {
@@ -238,7 +253,7 @@ const measures = {
     about: ({ mean, most }: Judged) => `${percent(mean)} of rows are ${JSON.stringify(most)}`,
   },
   regression: {
-    name: "root of the mean squared error",
+    name: "RMSE",
     digits: 4,
     isMost: false,
     about: ({ mean }: Judged) => `the mean is ${numberText(mean, 4)}`,

@@ -3,7 +3,7 @@
  * The main path of the page of `examples/page`, as a visitor takes it, in a browser that playwright drives. Errors of the
  * console, requests to other places and findings of axe-core are failures; pictures are written for people to look at.
  */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import axe from "npm:axe-core@4.14.1";
 import type { Page } from "npm:playwright-core@1.65.1";
 
@@ -145,6 +145,17 @@ async function edits(page: Page): Promise<void> {
   await page.waitForFunction(() => / parameters$/.test(document.querySelector("#code-message")!.textContent!));
   assertEquals(await page.getAttribute("#code", "aria-invalid"), "false");
   await passed(page, 200);
+  const doubled = Array.from({ length: 30 }, (_, at) => `const e${at + 1} = pipe(e${at}, e${at});`).join("\n");
+  await page.fill(
+    "#code",
+    `const e0 = pipe(dense(100), relu);\n${doubled}\n${code.replace("pipe(dense(16), relu)", "e30")}`,
+  );
+  await page.waitForFunction(() => /^Reading/.test(document.querySelector("#code-message")!.textContent!));
+  const steps = await column(page, 3);
+  await page.waitForFunction(() =>
+    /longer than 5 seconds, wanted a smaller one/.test(document.querySelector("#code-message")!.textContent!)
+  );
+  assert((await column(page, 3)).every((step, at) => step >= steps[at]), "the models before go on");
   await page.click("text=Restore this table");
   assertEquals(await page.inputValue("#code"), code);
   await page.check("input[value=OMoE]", { force: true });
@@ -185,11 +196,19 @@ async function drops(page: Page): Promise<void> {
   await drop(page, fileOf(3000));
   const used = await page.$$eval(".use", (all) => all.map((one) => (one as HTMLSelectElement).value));
   assertEquals(used, ["number", "category", "label of two"]);
+  assertEquals(await page.textContent("#columns-note"), "Predicts clicked from 2 columns.");
   await page.click("#train");
   await page.waitForFunction(() => document.querySelector("#own-status")!.textContent!.startsWith("Trained."));
   const auc = Number(await page.textContent("#judged tbody td:nth-of-type(2)"));
   assert(auc > 0.8, `AUC is ${auc}`);
   await page.waitForSelector("#own-gates svg");
+  assertMatch(await page.textContent("#own-note") ?? "", /Running on (webgpu|wasm with (one thread|\d threads)): /);
+  await page.selectOption(".use >> nth=1", "label of classes");
+  assertEquals(await page.textContent("#columns-note"), "Predicts job, clicked from 1 column.");
+  await page.click("#train");
+  await page.waitForFunction(() =>
+    /^Trained. accuracy of job/.test(document.querySelector("#own-status")!.textContent!)
+  );
 }
 
 async function explains(page: Page): Promise<void> {
