@@ -53,7 +53,7 @@ export function fewRowsOf(
   const shapes = nodes.map(({ shape }) => withBatch(shape, batch));
   const sizes = shapes.map(sizeOf);
   const own = [...mine].filter((position) => !isPassed(nodes[position].op));
-  if (own.some((position) => sizes[position] === 0)) return undefined;
+  if (own.length === 0 || own.some((position) => sizes[position] === 0)) return undefined;
   if (own.reduce((sum, position) => sum + sizes[position], 0) > mostNumbers) return undefined;
   const turns: Turn[] = [];
   for (const position of mine) {
