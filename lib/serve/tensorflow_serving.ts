@@ -161,13 +161,19 @@ function columnsIn(given: unknown, inputs: readonly Input[]): readonly AskedColu
 
 /** Returns the answer: by row or by column, as the request came; of one output the numbers alone. */
 export function predictResponse({ byRow }: PredictRequest, { count, outputs }: Found): Response {
-  const columns = outputs.map(({ name, width, data }): readonly [string, readonly unknown[]] => {
-    if (width === undefined) return [name, Array.from(data)];
-    return [name, Array.from({ length: count }, (_, row) => Array.from(data.subarray(row * width, (row + 1) * width)))];
-  });
+  const columns = outputs.map((output) => [output.name, valuesOf(output, count)] as const);
   const only = columns.length === 1 ? columns[0][1] : undefined;
   const byColumn = () => Object.fromEntries(columns);
   return json(byRow ? { predictions: only ?? rowsOf(columns, count) } : { outputs: only ?? byColumn() });
+}
+
+/** Returns the numbers of each row of an output: one, or a list. */
+function valuesOf({ width, data }: Found["outputs"][number], count: number): readonly unknown[] {
+  const values = Array<unknown>(count);
+  for (let row = 0; row < count; row++) {
+    values[row] = width === undefined ? data[row] : Array.from(data.subarray(row * width, (row + 1) * width));
+  }
+  return values;
 }
 
 /** Returns an object of values by name for each row. */
