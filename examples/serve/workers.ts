@@ -76,18 +76,19 @@ export async function workersOf(count: number, settings: Settings, around: Aroun
   };
 }
 
-/** Returns the port, or one that is free. */
+/** Returns the port, or one that is free: workers that share a port would share another program's too. */
 function freePort({ port, hostname }: Settings): number {
   try {
-    const listener = Deno.listen({ port, hostname }); // workers that share a port would share another program's too
+    const listener = Deno.listen({ port, hostname });
     try {
       return listener.addr.port;
     } finally {
       listener.close();
     }
   } catch (error) {
-    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    const advice = "another program listens there: wanted another port, or 0 for any that is free";
-    throw new Error(`Cannot serve models\n  at ${hostname}:${port}: ${advice}`, { cause: error });
+    const { name, message } = error as Error;
+    const taken = "another program listens there: wanted another port, or 0 for any that is free";
+    const found = name === "AddrInUse" ? taken : message;
+    throw new Error(`Cannot serve models\n  at ${hostname}:${port}: ${found}`, { cause: error });
   }
 }

@@ -84,6 +84,7 @@ export function handler(models: Readonly<Record<string, Model>> | Models, option
       call.seen.error = message;
       response = json({ error: message }, { status, headers });
     }
+    if (request.method === "HEAD") response = new Response(null, response);
     if (given.cors !== undefined) response.headers.set("access-control-allow-origin", given.cors);
     const milliseconds = performance.now() - began;
     (call.seen.model ?? all.meters).answered(response.status, milliseconds / 1000);
