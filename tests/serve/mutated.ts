@@ -22,8 +22,8 @@ const [encoder, decoder] = [new TextEncoder(), new TextDecoder()];
 
 /**
  * Sends mutated requests to a server of its own, each with a row of its own: an answer must be the one that a handler alone
- * gives to the same bytes. The server must live on, and its memory must not grow by more than that of a server of Deno's that
- * reads the same requests and answers each with one word: what connections leave that were cut.
+ * gives to the same bytes. The server must live on, and its memory must not grow but for what Deno itself keeps of connections that
+ * are cut: a server that reads the same requests and answers each with one word is measured beside it.
  */
 export async function mutatedRequests(folder: string, count: number): Promise<string> {
   const model = await load(folder, { engine: reference() });
@@ -47,7 +47,7 @@ export async function mutatedRequests(folder: string, count: number): Promise<st
   const bare = await bareMemories(count);
   const grown = (all: readonly number[]) => all.at(-1)! - all[Math.floor(all.length / 2)];
   const texts = [memories, bare].map((all) => all.map(Math.round).join(", "));
-  assert(grown(memories) < Math.max(40, 2 * grown(bare)), `its memory grows: ${texts.join(" MiB; a bare server's: ")}`);
+  assert(grown(memories) - grown(bare) < 40, `its memory grows: ${texts.join(" MiB; a bare server's: ")}`);
   const found = [...statuses].sort(([a], [b]) => a - b).map(([status, count]) => `${status || "left"}: ${count}`);
   return `${count} requests, ${found.join(", ")}; memory ${texts[0]} MiB, of a bare server ${texts[1]}`;
 }
