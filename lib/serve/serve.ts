@@ -105,7 +105,7 @@ function seconds(count: number): Promise<void> {
   return new Promise((resolve) => void Deno.unrefTimer(setTimeout(resolve, 1000 * count)));
 }
 
-/** Returns a server that listens; says where it was to, and what can be done, where it cannot. */
+/** Returns a server that listens. Its error has the place, and the way out where one is known. */
 function listening<T>(begin: () => T, at: string): T {
   try {
     return begin();
