@@ -116,7 +116,7 @@ function listening<T>(begin: () => T, at: string): T {
   }
 }
 
-/** What can be done, by the name of the system's error. */
+/** The ways out, by the name of the system's error. */
 const advices: Readonly<Record<string, string>> = {
   AddrInUse: "another program listens there: wanted another port, or 0 for any that is free",
   AddrNotAvailable: "this machine has no such address: wanted one of its own, or 0.0.0.0 for all of them",
