@@ -22,10 +22,10 @@ export interface FewRows {
   readonly free: () => void;
 }
 
-/** The most numbers of all arrays together: with more, what kernels cost beside their work is little. */
-const mostNumbers = 3 * 2 ** 14;
-/** The most products of a loop in JavaScript, where the backend has no faster one. */
-const mostProducts = 2 ** 14;
+/** The most numbers of all arrays, and multiplications: with more, what kernels cost beside their work is little. */
+const [mostNumbers, mostProducts] = [3 * 2 ** 14, 2 ** 18];
+/** The most multiplications of a loop in JavaScript, where the backend has no faster one. */
+const mostPlain = 2 ** 14;
 
 /** A node's turn: its loop, or the name that it is fed by; neither where it is another's array in a shape of its own. */
 interface Turn {
@@ -56,6 +56,7 @@ export function fewRowsOf(
   if (own.length === 0 || own.some((position) => sizes[position] === 0)) return undefined;
   if (own.reduce((sum, position) => sum + sizes[position], 0) > mostNumbers) return undefined;
   const turns: Turn[] = [];
+  let products = 0;
   for (const position of mine) {
     const { op, of, attrs } = nodes[position];
     if (!isComputed(op)) turns.push({ position, of, fed: attrs.name as string });
@@ -69,7 +70,8 @@ export function fewRowsOf(
       };
       const faster: Partial<Record<Looped, (place: Place) => Loop | undefined>> = { ...rows, ...few };
       const loop = faster[op]?.(place);
-      if (loop === undefined && productsOf(op, place) > mostProducts) return undefined;
+      products += productsOf(op, place);
+      if (products > mostProducts || loop === undefined && productsOf(op, place) > mostPlain) return undefined;
       turns.push({ position, of, loop: loop ?? loops[op](place) });
     }
   }
