@@ -1,21 +1,19 @@
-import { kindAt } from "../lib/files/place.ts";
-
 /**
  * Reads a token, which callers carry, from its file.
  *
  * @param action The action that errors name.
- * @throws {Error} if the file cannot be read.
+ * @throws {Error} if the file cannot be read, or is empty.
  */
 export async function readToken(path: string, action: string): Promise<string> {
+  const wanted = "wanted the path of a file that holds the token alone";
+  let token: string;
   try {
-    const kind = await kindAt(path);
-    if (kind === undefined || kind === "folder") {
-      throw new Error(`found ${kind === undefined ? "nothing" : "a folder"}, wanted a file that holds the token`);
-    }
-    const token = (await Deno.readTextFile(path)).trim();
-    if (token !== "") return token;
-    throw new Error("the file is empty, wanted a token");
+    token = (await Deno.readTextFile(path)).trim();
   } catch (error) {
-    throw new Error(`Cannot ${action}\n  at --token ${path}: ${(error as Error).message}`, { cause: error });
+    const { name, message } = error as Error;
+    const found = name === "NotFound" ? "found nothing there" : name === "IsADirectory" ? "found a folder" : message;
+    throw new Error(`Cannot ${action}\n  at --token ${JSON.stringify(path)}: ${found}, ${wanted}`, { cause: error });
   }
+  if (token !== "") return token;
+  throw new Error(`Cannot ${action}\n  at --token ${JSON.stringify(path)}: found an empty file, ${wanted}`);
 }

@@ -1,5 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { handler, type LogEntry, openModels } from "../lib/serve.ts";
+import { deadlines } from "../lib/serve/deadlines.ts";
 import {
   bag,
   binary,
@@ -314,6 +315,33 @@ Deno.test("a full queue is answered 503 with Retry-After, a deadline that passes
   assertEquals((await first).status, 200);
   for (const other of others.slice(0, 2)) assertEquals((await other).status, 504);
   model.dispose();
+});
+
+Deno.test("HEAD is answered as GET is, without a body", async () => {
+  const answer = handler({ shop: await shop() });
+  for (const path of ["/v2/health/ready", "/v2/models/shop", "/v2/models/shoq", "/metrics", "/nothing"]) {
+    const [head, get] = await Promise.all(
+      ["HEAD", "GET"].map((method) => answer(new Request(`http://h${path}`, { method }))),
+    );
+    assertEquals([head.status, [...head.headers]], [get.status, [...get.headers]], path);
+    assertEquals([head.body, await get.text() !== ""], [null, true]);
+  }
+});
+
+Deno.test("deadlines() gives up what is late, each at its own moment, whatever came before it", async () => {
+  const { before } = deadlines();
+  const awake = setTimeout(() => {}, 60_000); // no program goes on for deadlines alone
+  const began = performance.now();
+  const never = new Promise<string>(() => {});
+  const late = async (milliseconds: number) => {
+    assertEquals(await before(began + milliseconds, never), undefined);
+    return performance.now() - began;
+  };
+  const [long, short] = await Promise.all([late(120), late(30)]);
+  assert(short >= 29 && long >= 119 && short < long, `${short}, ${long}`);
+  clearTimeout(awake);
+  assertEquals(await before(performance.now() + 1e9, Promise.resolve("in time")), "in time");
+  await assertRejects(() => before(performance.now() + 1e9, Promise.reject(new Error("cut"))), Error, "cut");
 });
 
 Deno.test("health, metadata, metrics, log, token and CORS", async () => {

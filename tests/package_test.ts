@@ -147,7 +147,8 @@ Deno.test("deno.json gives each task the permissions that it needs, by name", ()
     assertEquals(needless.exec(command)?.[0], undefined, `task ${name}`);
     // The native library lies in Deno's cache, at a place that differs from machine to machine.
     const native = command.split("&&").filter((part) => part.includes("--allow-ffi"));
-    const loads = / (?:tests|tests\/bench\/bench\.ts|examples\/(?:kuairand|paper|serve)\.ts) ?$/;
+    const loads =
+      / (?:tests|tests\/bench\/bench\.ts|examples\/(?:kuairand|paper)\.ts|examples\/serve\.ts --engine onnx) ?$/;
     assert(native.every((part) => loads.test(part)), `task ${name} loads native libraries`);
     assert(!/(?:^|&&|\|)\s*(?:deno eval|npx|npm|node|sh|bash)\b/.test(command), `task ${name} runs more than deno`);
   }

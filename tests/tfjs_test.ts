@@ -8,7 +8,8 @@ import { type Graph, graphOf } from "../lib/graph/graph.ts";
 import type { Engine } from "../lib/engines/engine.ts";
 import type { Tensor } from "../lib/ops/tensor.ts";
 import { reference } from "../lib/engines/reference/reference.ts";
-import { bestEngine, cpu, tfjs, wasm } from "../lib/engines/tfjs/tfjs.ts";
+import { start } from "../lib/engines/tfjs/backend.ts";
+import { bestEngine, cpu, engineOf, tfjs, wasm } from "../lib/engines/tfjs/tfjs.ts";
 import { cases } from "./cases.ts";
 import { once, withGradients } from "./on_engines.ts";
 
@@ -19,6 +20,14 @@ const restore = captured(printed);
 const engines = { wasm: await wasm(), cpu: await cpu() };
 const after = { flags: { ...tf.env().getFlags() }, backend: tf.getBackend() };
 restore();
+
+/** Engines that compute few rows as they do many. */
+const many = {
+  wasm: engineOf({ ...await start("wasm"), memory: undefined }),
+  cpu: engineOf({ ...await start("cpu"), memory: undefined }),
+};
+const ways = [...Object.entries(engines), ...Object.entries(many)];
+const everyWay = ways.map(([, engine]) => engine);
 
 Deno.test("tfjs() leaves the current backend and the flags of tfjs alone, and prints nothing", async () => {
   assertEquals(printed, []);
@@ -42,7 +51,7 @@ Deno.test("tfjs() leaves the current backend and the flags of tfjs alone, and pr
 Deno.test("tfjs() shares its backends with a program that uses tfjs itself", async () => {
   const graph = graphOf({ y: f.matmul(input("x", 2, 2), input("x", 2, 2)) });
   const inputs = { x: { shape: [2, 2], data: new Float32Array([1, 2, 3, 4]) } };
-  for (const [name, engine] of Object.entries(engines)) {
+  for (const [name, engine] of ways) {
     await tf.setBackend(name);
     const own = tf.tensor([[1, 2], [3, 4]]);
     const { y } = await once(engine, graph, inputs);
@@ -52,7 +61,7 @@ Deno.test("tfjs() shares its backends with a program that uses tfjs itself", asy
 });
 
 Deno.test("tfjs() computes every case and its gradients as reference() does, by loops and by kernels alone", async (t) => {
-  const all = { ...engines, bare: await bare() };
+  const all = { ...engines, "wasm, as many rows": many.wasm, "cpu, as many rows": many.cpu, bare: await bare() };
   for (const [name, engine] of Object.entries(all)) {
     await t.step(name, async () => {
       for (const { name, build, inputs, store } of cases) {
@@ -76,7 +85,7 @@ Deno.test("tfjs() computes every case and its gradients as reference() does, by 
 });
 
 Deno.test("tfjs() keeps nothing on the backend but stores and constants, however often a program runs", async () => {
-  for (const [name, engine] of Object.entries({ ...engines, bare: await bare() })) {
+  for (const [name, engine] of [...ways, ["bare", await bare()] as const]) {
     const backend = tf.findBackend(name);
     const start = backend.numDataIds();
     const store = engine.store({ w: vector(1, 2), slot: vector(0, 0), other: vector(5) });
@@ -99,7 +108,7 @@ Deno.test("tfjs() keeps nothing on the backend but stores and constants, however
 });
 
 Deno.test("tfjs() frees what a run has made when a kernel fails", async () => {
-  for (const [name, engine] of Object.entries(engines)) {
+  for (const [name, engine] of Object.entries(many)) {
     const backend = tf.findBackend(name);
     const x = input("x", "batch", 2);
     const graph = graphOf({ y: f.softmax(f.reshape(f.exp(f.neg(x)), ["batch", 2])) });
@@ -126,7 +135,7 @@ Deno.test("tfjs() frees what a run has made when a kernel fails", async () => {
 });
 
 Deno.test("Program.run() changes the store only if every output is finite", async () => {
-  for (const engine of [...Object.values(engines), await bare()]) {
+  for (const engine of [...everyWay, await bare()]) {
     const store = engine.store({ w: vector(1, 2), slot: vector(0, 0), other: vector(5) });
     const program = engine.load(step(), store);
     const bad = { shape: [1, 2], data: new Float32Array([NaN, 1]) };
@@ -138,7 +147,7 @@ Deno.test("Program.run() changes the store only if every output is finite", asyn
 });
 
 Deno.test("programs of one store see what the others, and the store's owner, have written", async () => {
-  for (const engine of [...Object.values(engines), await bare()]) {
+  for (const engine of [...everyWay, await bare()]) {
     const kernel = f.matmul(f.reshape(parameter("w", 2), [1, 2]), f.constant([1, 0, 0, 1], [2, 2]));
     const reader = graphOf({ y: f.matmul(input("x", "batch", 1), kernel), w: parameter("w", 2) });
     const store = engine.store({ w: vector(1, 2), slot: vector(0, 0), other: vector(5) });
@@ -159,7 +168,7 @@ Deno.test("programs of one store see what the others, and the store's owner, hav
 });
 
 Deno.test("Program.run() takes inputs as they are when it is called", async () => {
-  for (const engine of [...Object.values(engines), await bare()]) {
+  for (const engine of [...everyWay, await bare()]) {
     const x = vector(1, 2);
     const found = engine.load(graphOf({ y: input("x", 2) }), engine.store({})).run({ x });
     x.data[0] = 9;
@@ -168,7 +177,7 @@ Deno.test("Program.run() takes inputs as they are when it is called", async () =
 });
 
 Deno.test("updates may exchange, share and copy parameters", async () => {
-  for (const engine of [...Object.values(engines), await bare()]) {
+  for (const engine of [...everyWay, await bare()]) {
     const [w, slot] = [parameter("w", 2), parameter("slot", 2)];
     const sum = f.add(w, slot);
     const graph = graphOf({ sum }, { w: slot, slot: w, other: sum, copy: sum });
@@ -190,7 +199,7 @@ Deno.test("one program runs batches of any size", async () => {
     f.sum(f.mul(x, 2), { axes: [0], keep: true }),
     f.sum(f.transpose(f.transpose(x)), { axes: [0], keep: true }),
   ], 0);
-  for (const engine of Object.values(engines)) {
+  for (const engine of everyWay) {
     const backend = tf.findBackend(engine.name.slice("tfjs:".length));
     const program = engine.load(graphOf({ y }), engine.store({}));
     const counts: number[] = [];
@@ -206,7 +215,7 @@ Deno.test("one program runs batches of any size", async () => {
 Deno.test("greater() is 0 where a number is missing", async () => {
   const graph = graphOf({ y: f.greater(input("x", "batch"), 0) });
   const numbers = Array.from({ length: 19 }, (_, i) => [NaN, 1e-30, -1e-30, Infinity, -Infinity, 0, -0][i % 7]);
-  for (const engine of [...Object.values(engines), await bare()]) {
+  for (const engine of [...everyWay, await bare()]) {
     const { y } = await once(engine, graph, { x: { shape: [19], data: new Float32Array(numbers) } });
     assertEquals([...y.data], numbers.map((number) => number > 0 ? 1 : 0), engine.name);
   }
@@ -220,7 +229,7 @@ Deno.test("one product per leading index is exact, also where it is cut into sev
     b: { shape: [3, 40, 32], data: data(3 * 40 * 32) },
   };
   const want = await once(reference(), graphOf({ y: f.matmul(a, b) }), inputs);
-  for (const [name, engine] of Object.entries(engines)) {
+  for (const [name, engine] of ways) {
     const count = tf.findBackend(name).numDataIds();
     const { y } = await once(engine, graphOf({ y: f.matmul(a, b) }), inputs);
     assertEquals([...y.data], [...want.y.data], name);
@@ -249,7 +258,7 @@ Deno.test("an array is summed and multiplied in several shapes by one program, o
     kernel: { ...numbers(70, 140), data: new Float32Array(70 * 140) },
   };
   const wanted = await once(reference(), graph, inputs);
-  for (const [name, engine] of Object.entries({ ...engines, bare: await bare() })) {
+  for (const [name, engine] of [...ways, ["bare", await bare()] as const]) {
     const found = await once(engine, graph, inputs);
     for (const output of Object.keys(wanted)) {
       assertEquals([...found[output].data], [...wanted[output].data], `${output} on ${name}`);

@@ -21,7 +21,9 @@ import { architectures, everyHead, sample, sampleFor } from "./models.ts";
 await wasm({ threads: 4 }); // the first one makes memory shared
 const counts = [1, 2, 4] as const;
 /** Engines whose threads share whatever can be, as small as it is. */
-const eagers = await Promise.all(counts.map(async (threads) => engineOf(await start("wasm", threads, 1))));
+const eagers = await Promise.all(
+  counts.map(async (threads) => engineOf({ ...await start("wasm", threads, 1), memory: undefined })), // few rows as many
+);
 
 Deno.test("multiplier() makes the same bits on 1, 2 and 4 threads, whatever the lengths", () => {
   const heaps = [1, 2, 4].map((threads) => heapOf(64, threads));

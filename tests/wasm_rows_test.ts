@@ -12,8 +12,9 @@ import * as f from "../lib/ops/functions.ts";
 
 const started = await start("wasm");
 const engines = {
-  "own kernels": engineOf(started),
-  others: engineOf({ ...started, multiply: undefined, rows: undefined }),
+  "own kernels": engineOf({ ...started, memory: undefined }),
+  "own kernels, on few rows": engineOf(started),
+  others: engineOf({ ...started, multiply: undefined, rows: undefined, memory: undefined }),
 };
 
 Deno.test("wasm() has kernels of its own where WebAssembly has SIMD", () => {

@@ -76,10 +76,10 @@ export async function workersOf(count: number, settings: Settings, around: Aroun
   };
 }
 
-/** Returns the port, or one that is free. */
+/** Returns the port, or one that is free: workers that share a port would share another program's too. */
 function freePort({ port, hostname }: Settings): number {
   try {
-    const listener = Deno.listen({ port, hostname }); // workers that share a port would share another program's too
+    const listener = Deno.listen({ port, hostname });
     try {
       return listener.addr.port;
     } finally {

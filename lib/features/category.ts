@@ -222,6 +222,8 @@ export const categoryKind: FeatureKind<UnfittedCategory, CategoryFeature> = {
     input: "category",
     ...categoryWords,
     encode: (feature, name, records) => {
+      const plain = plainCodes(feature, records.columns[name]);
+      if (plain !== undefined) return plain;
       const codesOf = (words: readonly string[]) => codesOfWords(feature, words, name, records);
       return codesByWord(wordsOf(records, name), codesOf, 0);
     },
@@ -321,6 +323,26 @@ function placesOf(words: readonly string[]): Places {
   const found = places(words);
   if (Object.isFrozen(words)) placesOfFrozen.set(words, found);
   return found;
+}
+
+/**
+ * Returns the codes of a plain list of texts, row by row; undefined if it is another, or has a text that several codes of
+ * unknown words share. A request of one row is encoded in the time that it takes to look its words up.
+ */
+function plainCodes(feature: KnownWords, column: Records["columns"][string]): Int32Array | undefined {
+  if (!Array.isArray(column)) return undefined;
+  const { unknowns = 1 } = feature;
+  const [known, first] = [placesOf(feature.words), reserved(feature)];
+  const codes = new Int32Array(column.length);
+  for (let row = 0; row < codes.length; row++) {
+    const value: unknown = column[row];
+    if (typeof value === "string") {
+      const place = known.find(value) ?? -1;
+      if (place < 0 && unknowns > 1) return undefined;
+      codes[row] = first + place;
+    } else if (value !== null && value !== undefined) return undefined;
+  }
+  return codes;
 }
 
 /** Returns the codes of words. */

@@ -18,6 +18,7 @@ export function coded<Fitted>(
   FeatureKind<unknown, Fitted>,
   "width" | "reserved" | "inputs" | "encode" | "value" | "wrong" | "segments" | "textOf"
 > {
+  const mosts = new WeakMap<readonly Named<Fitted>[], readonly number[]>(); // the greatest code of each feature
   const rangesOf = (features: readonly Named<Fitted>[]) => features.map(([, feature]) => codes(feature));
   return {
     width: (feature) => codes(feature).size,
@@ -34,7 +35,8 @@ export function coded<Fitted>(
     textOf: (feature, code) => code < reserved(feature) ? undefined : textOf(feature, code),
     value: (features, inputs) => multiHot(inputs[input], rangesOf(features).map(({ size }) => size)),
     wrong: (features, { inputs }) => {
-      const most = rangesOf(features).map(({ size }) => size - 1);
+      const most = mosts.get(features) ?? rangesOf(features).map(({ size }) => size - 1);
+      mosts.set(features, most);
       const at = outOfRange(inputs[input], most);
       if (at < 0) return undefined;
       const column = at % features.length;

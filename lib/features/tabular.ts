@@ -48,16 +48,20 @@ export function recordsOf(
     throw new TypeError(`Cannot ${action}: found the count of a table but no columns, ${wanted}`);
   }
   const columns = isTable(rows) ? { ...rows.columns, ...rows.lists } : rows;
-  const lengths = wanted.flatMap(([feature, names]) =>
-    names.map((name) => [feature, lengthOf(action, feature, name, columns)] as const)
-  );
-  const count = isTable(rows) ? rows.count : lengths[0]?.[1] ?? 0;
-  const odd = lengths.find(([, length]) => length !== count);
+  let count = isTable(rows) ? rows.count : undefined;
+  let odd: readonly [feature: string, length: number] | undefined;
+  for (const [feature, names] of wanted) {
+    for (const name of names) {
+      const length = lengthOf(action, feature, name, columns);
+      count ??= length;
+      if (length !== count) odd ??= [feature, length];
+    }
+  }
   if (odd !== undefined) {
     const [feature, length] = odd;
     throw new RangeError(`${at(action, feature)}: found ${length} rows, wanted ${count}`);
   }
-  return { action, count, first, columns };
+  return { action, count: count ?? 0, first, columns };
 }
 
 /** The numbers that a feature takes. */

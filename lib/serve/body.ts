@@ -1,3 +1,4 @@
+import { type Deadlines, timeTo } from "./deadlines.ts";
 import { Broken, Refusal } from "./refusal.ts";
 
 /** The media types that a request may have: curl sends the second where it is given no other. */
@@ -8,10 +9,16 @@ const types = ["application/json", "application/x-www-form-urlencoded", "applica
  *
  * @param most The most bytes, once they are unpacked.
  * @param until The moment by which they must be there, by `performance.now()`.
+ * @param deadlines The deadlines of all requests.
  * @throws {Refusal} 413 if there are more, 415 if its type or packing is none that is read, 400 if they cannot be unpacked,
  * 408 if they come too slowly.
  */
-export async function bytesOf(request: Request, most: number, until: number): Promise<Uint8Array<ArrayBuffer>> {
+export async function bytesOf(
+  request: Request,
+  most: number,
+  until: number,
+  deadlines: Deadlines,
+): Promise<Uint8Array<ArrayBuffer>> {
   const [type, ...parameters] = (request.headers.get("content-type") ?? types[0]).split(";").map((word) => word.trim());
   if (!types.includes(type.toLowerCase())) {
     throw new Refusal(415, `Cannot read the request: its content type is ${JSON.stringify(type)}, wanted ${types[0]}`);
@@ -27,10 +34,30 @@ export async function bytesOf(request: Request, most: number, until: number): Pr
   }
   const stated = Number(request.headers.get("content-length") ?? 0);
   if (stated > most) throw tooLarge(`${stated}`, most);
-  if (packing === "identity" && stated > 0) return await wholeOf(request, most, until);
-  const { body } = request; // a stream, which costs more than the whole
-  if (body === null) return new Uint8Array();
-  const stream = packing === "identity" ? body : body.pipeThrough(cut()).pipeThrough(new DecompressionStream(packing));
+  const given = stated > 0 ? await wholeOf(request, most, until, deadlines) : await joined(request.body, most, until); // a stream, which costs more than the whole
+  return packing === "identity" ? given : await joined(unpacked(given, packing), most, until);
+}
+
+/**
+ * Returns a stream that unpacks bytes. What begins as nothing packed does is refused at once: of a stream that fails, the
+ * runtime keeps 40 KB until it collects its garbage.
+ */
+function unpacked(bytes: Uint8Array<ArrayBuffer>, packing: "gzip" | "deflate"): ReadableStream<Uint8Array> {
+  const [first, second] = bytes;
+  const isPacked = packing === "gzip"
+    ? first === 0x1f && second === 0x8b
+    : (first & 15) === 8 && (256 * first + second) % 31 === 0;
+  if (!isPacked) throw new Broken();
+  return new Blob([bytes]).stream().pipeThrough(cut()).pipeThrough(new DecompressionStream(packing));
+}
+
+/** Returns the bytes of a stream. */
+async function joined(
+  stream: ReadableStream<Uint8Array> | null,
+  most: number,
+  until: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (stream === null) return new Uint8Array();
   const pieces: Uint8Array[] = [];
   let size = 0;
   try {
@@ -53,25 +80,21 @@ export async function bytesOf(request: Request, most: number, until: number): Pr
 }
 
 /** Returns the bytes of a body that says how many they are, read at once. */
-async function wholeOf(request: Request, most: number, until: number): Promise<Uint8Array<ArrayBuffer>> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, timeTo(until)));
+async function wholeOf(
+  request: Request,
+  most: number,
+  until: number,
+  deadlines: Deadlines,
+): Promise<Uint8Array<ArrayBuffer>> {
+  let bytes: ArrayBuffer | undefined;
   try {
-    const bytes = await Promise.race([request.arrayBuffer(), late]);
-    if (!(bytes instanceof ArrayBuffer)) throw tooLate();
-    if (bytes.byteLength > most) throw tooLarge(`${bytes.byteLength}`, most);
-    return new Uint8Array(bytes);
-  } catch (error) {
-    if (error instanceof Refusal) throw error;
+    bytes = await deadlines.before(until, request.arrayBuffer());
+  } catch {
     throw new Broken();
-  } finally {
-    clearTimeout(timer);
   }
-}
-
-/** Returns the milliseconds to a moment, as a timer takes them. */
-function timeTo(until: number): number {
-  return Math.min(Math.max(until - performance.now(), 0), 2 ** 31 - 1);
+  if (bytes === undefined) throw tooLate();
+  if (bytes.byteLength > most) throw tooLarge(`${bytes.byteLength}`, most);
+  return new Uint8Array(bytes);
 }
 
 function tooLate(): Refusal {
@@ -162,9 +185,20 @@ function withoutNotNumbers(text: string): string {
   return pieces.join("");
 }
 
-/** Returns an answer in JSON: of a text, which servers send faster than what `Response.json` makes. */
-export function json(body: unknown): Response {
-  return new Response(JSON.stringify(body), { headers: jsonHeaders });
+/**
+ * Returns an answer in JSON: of a text, which servers send faster than what `Response.json` makes.
+ *
+ * @param init Its status, and headers beside the content type.
+ */
+export function json(body: unknown, { status = 200, headers = {} }: JsonInit = {}): Response {
+  const more = Object.entries(headers);
+  return new Response(JSON.stringify(body), { status, headers: more.length === 0 ? typed : [...typed, ...more] });
 }
 
-const jsonHeaders = [["content-type", "application/json"]] as [string, string][];
+/** The status of an answer, 200 by default, and its headers. */
+interface JsonInit {
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+const typed = [["content-type", "application/json"]] as [string, string][];

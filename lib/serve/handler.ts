@@ -1,6 +1,8 @@
 import { isRecord, kindOf } from "../errors/kinds.ts";
 import { insidesOf } from "../model/insides.ts";
 import type { Model } from "../model/model.ts";
+import { json } from "./body.ts";
+import { deadlines } from "./deadlines.ts";
 import { type Answering, type Models, openedModels } from "./folders.ts";
 import { checked, type Given, type HandlerOptions } from "./handler_options.ts";
 import { meters } from "./meters.ts";
@@ -60,21 +62,29 @@ export function handler(models: Readonly<Record<string, Model>> | Models, option
     throw new TypeError(`Cannot handle requests: ${late} is an option of openModels(), which opened these models`);
   }
   const all = opened ?? ofRecord(models, given);
+  const bodies = deadlines();
   let draining = false;
   const answer = async (request: Request): Promise<Response> => {
     const [time, began] = [Date.now(), performance.now()];
     if (!(request instanceof Request)) {
       throw new TypeError(`Cannot handle requests: wanted a Request, found ${kindOf(request)}`);
     }
-    const call: Call = { request, path: pathOf(request.url), until: began + given.deadline, seen: {} };
+    const call: Call = {
+      request,
+      path: pathOf(request.url),
+      until: began + given.deadline,
+      deadlines: bodies,
+      seen: {},
+    };
     let response: Response;
     try {
       response = await routed(call, all, given, draining);
     } catch (error) {
       const { status, message, headers } = refusalOf(error, draining);
       call.seen.error = message;
-      response = Response.json({ error: message }, { status, headers });
+      response = json({ error: message }, { status, headers });
     }
+    if (request.method === "HEAD") response = new Response(null, response);
     if (given.cors !== undefined) response.headers.set("access-control-allow-origin", given.cors);
     const milliseconds = performance.now() - began;
     (call.seen.model ?? all.meters).answered(response.status, milliseconds / 1000);

@@ -81,26 +81,17 @@ export function inputsOf(input: InputSpec, past?: Past): readonly Input[] {
 }
 
 /**
- * Returns the rows of a request, checked as far as each value alone can be.
- *
- * A column of one value beside longer ones holds for every row: the user of many items.
+ * Returns the columns of a request in the order of a model's inputs.
  *
  * @param at The pointer of what holds the columns.
- * @throws {Refusal} if a column is unknown, missing or of another length, or a value is wrong, naming feature and row.
+ * @throws {Refusal} if a column is unknown or missing.
  */
-export function askedRows(
+export function inOrder(
   inputs: readonly Input[],
   columns: ReadonlyMap<string, AskedColumn>,
   at: string,
-): AskedRows {
-  let count = 0;
-  const known: AskedColumn[] = [];
-  for (const { name } of inputs) {
-    const column = columns.get(name);
-    if (column === undefined) continue;
-    known.push(column);
-    count = Math.max(count, column.values.length);
-  }
+): readonly AskedColumn[] {
+  const known = inputs.flatMap(({ name }) => columns.get(name) ?? []);
   if (known.length < columns.size) {
     const names = inputs.map(({ name }) => name);
     const [name, { pointer }] = [...columns].find(([name]) => !names.includes(name))!;
@@ -111,15 +102,30 @@ export function askedRows(
     const found = `wanted ${inputs.length} inputs, found ${columns.size}`;
     throw misread(at, `the input ${quoted(name)} is missing: ${found}`);
   }
+  return known;
+}
+
+/**
+ * Returns the rows of a request, checked as far as each value alone can be.
+ *
+ * A column of one value beside longer ones holds for every row: the user of many items.
+ *
+ * @param columns The columns, one for each input.
+ * @param at The pointer of what holds the columns.
+ * @throws {Refusal} if a column has another length, or a value is wrong, naming feature and row.
+ */
+export function askedRows(inputs: readonly Input[], columns: readonly AskedColumn[], at: string): AskedRows {
+  let count = 0;
+  for (const { values } of columns) count = Math.max(count, values.length);
   for (let place = 0; place < inputs.length; place++) {
-    const { values, pointer } = known[place];
+    const { values, pointer } = columns[place];
     if (values.length !== count && values.length !== 1) {
       const found = `input ${quoted(inputs[place].name)} has ${values.length} rows`;
       throw misread(pointer(0), `${found}, wanted ${count} as another has, or 1`);
     }
   }
-  for (let place = 0; place < inputs.length; place++) checkValues(inputs[place], known[place]);
-  return { count, columns: known, at };
+  for (let place = 0; place < inputs.length; place++) checkValues(inputs[place], columns[place]);
+  return { count, columns, at };
 }
 
 /** Returns the encoder of a model. */
@@ -127,6 +133,8 @@ export function encoder(input: InputSpec, inputs: readonly Input[], past?: Past)
   const joined = (some: readonly AskedRows[]): readonly (readonly unknown[])[] => {
     const count = some.reduce((sum, { count }) => sum + count, 0);
     return inputs.map((_, place) => {
+      const { values: first } = some[0].columns[place];
+      if (some.length === 1 && first.length === count && Array.isArray(first)) return first;
       const all = Array<unknown>(count);
       let row = 0;
       for (const { count, columns } of some) {

@@ -1,7 +1,7 @@
 import { isRecord, kindOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
-import { jsonOf } from "./body.ts";
-import type { AskedColumn, Input } from "./inputs.ts";
+import { json, jsonOf } from "./body.ts";
+import { type AskedColumn, inOrder, type Input } from "./inputs.ts";
 import { misread, Refusal } from "./refusal.ts";
 import type { Asked, Found, Served } from "./served.ts";
 import { bytesOfTensor, type DataType, dataTypes, valuesIn } from "./tensors.ts";
@@ -68,7 +68,7 @@ export function readInfer(
     throw misread("/parameters/timeout", `wanted microseconds, found ${kindOf(timeout)}`);
   }
   return {
-    columns,
+    columns: inOrder(inputs, columns, "/inputs"),
     at: "/inputs",
     ...(id !== undefined && { id: id as string }),
     ...(Number(timeout) > 0 && { timeout: Number(timeout) / 1000 }),
@@ -178,18 +178,13 @@ export function inferResponse(
     behind.push(bytesOfTensor(data));
     return { ...base, parameters: { binary_data_size: data.byteLength } };
   });
-  const head = JSON.stringify({
-    model_name: name,
-    model_version: version,
-    ...(id !== undefined && { id }),
-    outputs: described,
-  });
-  if (behind.length === 0) return new Response(head, { headers: { "content-type": "application/json" } });
-  const json = new TextEncoder().encode(head);
-  return new Response(new Blob([json, ...behind]), {
+  const said = { model_name: name, model_version: version, ...(id !== undefined && { id }), outputs: described };
+  if (behind.length === 0) return json(said);
+  const head = new TextEncoder().encode(JSON.stringify(said));
+  return new Response(new Blob([head, ...behind]), {
     headers: {
       "content-type": "application/octet-stream",
-      "inference-header-content-length": `${json.length}`,
+      "inference-header-content-length": `${head.length}`,
     },
   });
 }

@@ -1,6 +1,7 @@
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
-import { bytesOf } from "./body.ts";
+import { bytesOf, json } from "./body.ts";
+import type { Deadlines } from "./deadlines.ts";
 import type { Answering } from "./folders.ts";
 import type { Given } from "./handler_options.ts";
 import type { Meters } from "./meters.ts";
@@ -17,6 +18,8 @@ export interface Call {
   readonly path: string;
   /** The moment after which nobody waits for the answer, by `performance.now()`. */
   readonly until: number;
+  /** The deadlines of all calls, by which their bodies must be there. */
+  readonly deadlines: Deadlines;
   /** The facts that are found on the way, for counts and the log. */
   readonly seen: { model?: Served; rows?: number; error?: string };
 }
@@ -41,35 +44,35 @@ const ofModel = "/models/([^/:]+)(?:/versions/([^/:]+))?";
 
 /** The paths that are answered, one row each. */
 const routes: readonly Route[] = [
-  { method: "GET", path: /^\/v2\/health\/live$/, open: true, answer: () => Response.json({ live: true }) },
+  { method: "GET", path: /^\/v2\/health\/live$/, open: true, answer: () => json({ live: true }) },
   {
     method: "GET",
     path: /^\/v2\/health\/ready$/,
     open: true,
-    answer: (_, __, { ready }) => Response.json({ ready }, { status: ready ? 200 : 503 }),
+    answer: (_, __, { ready }) => json({ ready }, { status: ready ? 200 : 503 }),
   },
   {
     method: "GET",
     path: /^\/v2\/?$/,
-    answer: () => Response.json({ name: "gatehouse", version: "0.1.0", extensions: ["binary_tensor_data"] }),
+    answer: () => json({ name: "gatehouse", version: "0.1.0", extensions: ["binary_tensor_data"] }),
   },
-  { method: "GET", path: new RegExp(`^/v2${ofModel}$`), answer: (_, model) => Response.json(metadataOf(model!)) },
+  { method: "GET", path: new RegExp(`^/v2${ofModel}$`), answer: (_, model) => json(metadataOf(model!)) },
   {
     method: "GET",
     path: new RegExp(`^/v2${ofModel}/ready$`),
     open: true,
-    answer: (_, model, { ready }) => Response.json({ name: model!.name, ready }, { status: ready ? 200 : 503 }),
+    answer: (_, model, { ready }) => json({ name: model!.name, ready }, { status: ready ? 200 : 503 }),
   },
   {
     method: "POST",
     path: new RegExp(`^/v2${ofModel}/infer$`),
     answer: (call, model, { given }) => inferred(call, model!, given),
   },
-  { method: "GET", path: new RegExp(`^/v1${ofModel}$`), answer: (_, model) => Response.json(statusOf([model!])) },
+  { method: "GET", path: new RegExp(`^/v1${ofModel}$`), answer: (_, model) => json(statusOf([model!])) },
   {
     method: "GET",
     path: new RegExp(`^/v1${ofModel}/metadata$`),
-    answer: (_, model) => Response.json(signaturesOf(model!)),
+    answer: (_, model) => json(signaturesOf(model!)),
   },
   {
     method: "POST",
@@ -145,7 +148,7 @@ function decoded(part: string): string {
 
 async function inferred(call: Call, model: Served, given: Given): Promise<Response> {
   const { headers } = call.request;
-  const bytes = await bytesOf(call.request, given.maxBody, call.until);
+  const bytes = await bytesOf(call.request, given.maxBody, call.until, call.deadlines);
   const asked = readInfer(bytes, headers.get("inference-header-content-length"), model.inputs);
   const until = Math.min(call.until, asked.timeout === undefined ? Infinity : performance.now() + asked.timeout);
   const found = await model.answer({ ...asked, until });
@@ -154,7 +157,7 @@ async function inferred(call: Call, model: Served, given: Given): Promise<Respon
 }
 
 async function predicted(call: Call, model: Served, given: Given): Promise<Response> {
-  const asked = readPredict(await bytesOf(call.request, given.maxBody, call.until), model);
+  const asked = readPredict(await bytesOf(call.request, given.maxBody, call.until, call.deadlines), model);
   const found = await model.answer({ ...asked, until: call.until });
   call.seen.rows = found.count;
   return predictResponse(asked, found);

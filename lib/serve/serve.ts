@@ -12,7 +12,7 @@ export interface ServeOptions extends HandlerOptions {
   readonly hostname?: string;
   /**
    * True if other workers may listen at the same port: the system gives each caller to one of them. Needs
-   * `--unstable-net`. Default false.
+   * `--unstable-net`, without which Deno ends the program. Default false.
    */
   readonly shared?: boolean;
 }
@@ -35,7 +35,8 @@ export interface Server {
  *
  * @param models Models by name, or what {@linkcode openModels} returns; they are not freed when the server stops.
  * @throws {TypeError | RangeError} if an option is wrong.
- * @throws {Error} if this is not Deno, or the port is taken. Needs the permission to listen.
+ * @throws {Error} if this is not Deno, or it cannot listen there: the port is taken, the address is another machine's, or it
+ * may not. Needs the permission to listen.
  *
  * @example
  * ```ts ignore
@@ -104,15 +105,19 @@ function seconds(count: number): Promise<void> {
   return new Promise((resolve) => void Deno.unrefTimer(setTimeout(resolve, 1000 * count)));
 }
 
-/** Returns a server that listens; says where it was to where it cannot. */
+/** Returns a server that listens. Its error has the place, and the way out where one is known. */
 function listening<T>(begin: () => T, at: string): T {
   try {
     return begin();
   } catch (error) {
     const { name, message } = error as Error;
-    const advice = name === "AddrInUse"
-      ? "another program listens there: wanted another port, or 0 for any that is free"
-      : message;
+    const advice = Object.hasOwn(advices, name) ? advices[name] : message;
     throw Object.assign(new Error(`Cannot serve models\n  at ${at}: ${advice}`, { cause: error }), { name });
   }
 }
+
+/** The ways out, by the name of the system's error. */
+const advices: Readonly<Record<string, string>> = {
+  AddrInUse: "another program listens there: wanted another port, or 0 for any that is free",
+  AddrNotAvailable: "this machine has no such address: wanted one of its own, or 0.0.0.0 for all of them",
+};

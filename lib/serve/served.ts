@@ -46,8 +46,8 @@ export interface Output {
 
 /** A request for predictions, whatever its protocol. */
 export interface Asked {
-  /** The columns by name. */
-  readonly columns: ReadonlyMap<string, AskedColumn>;
+  /** The columns, one for each input of the model. */
+  readonly columns: readonly AskedColumn[];
   /** The pointer of what holds them. */
   readonly at: string;
   /** The outputs that are wanted; undefined: all tasks. */
@@ -105,7 +105,7 @@ export function served(
     },
     warm: async () => {
       const own = inputsOf(spec.input); // what the past would add is blank too
-      const columns = new Map(own.map((input) => [input.name, { values: [blank(input)], pointer: () => "" }]));
+      const columns = own.map((input) => ({ values: [blank(input)], pointer: () => "" }));
       await model.predict(encoder(spec.input, own).alone(askedRows(own, columns, "")));
     },
     answered: watched.answered,

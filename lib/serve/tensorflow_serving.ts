@@ -2,7 +2,7 @@ import { isRecord, kindOf } from "../errors/kinds.ts";
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
 import { json, jsonOf } from "./body.ts";
-import type { AskedColumn, Input } from "./inputs.ts";
+import { type AskedColumn, inOrder, type Input } from "./inputs.ts";
 import { misread, pointerStep } from "./refusal.ts";
 import type { Asked, Found, Output, Served } from "./served.ts";
 
@@ -102,16 +102,15 @@ function outputsIn(
   return signature === allTasks ? undefined : [signature as string];
 }
 
-function columnsOfRows(instances: unknown, inputs: readonly Input[]): ReadonlyMap<string, AskedColumn> {
+function columnsOfRows(instances: unknown, inputs: readonly Input[]): readonly AskedColumn[] {
   if (!Array.isArray(instances)) throw misread("/instances", `wanted a list of rows, found ${kindOf(instances)}`);
-  const names = inputs.map(({ name }) => name);
   const columns = inputs.map(() => Array<unknown>(instances.length).fill(null));
   let keys: readonly string[] = []; // those of the row before: most often all rows have the same
   let places: readonly number[] = [];
   for (let at = 0; at < instances.length; at++) {
     const row: unknown = instances[at];
     if (!isRecord(row)) {
-      if (names.length !== 1) {
+      if (inputs.length !== 1) {
         throw misread(`/instances/${at}`, `wanted an object of values by name, found ${kindOf(row)}`);
       }
       columns[0][at] = row;
@@ -119,44 +118,62 @@ function columnsOfRows(instances: unknown, inputs: readonly Input[]): ReadonlyMa
     }
     const [given, values] = [Object.keys(row), Object.values(row)];
     if (given.length !== keys.length || given.some((key, place) => key !== keys[place])) {
-      [keys, places] = [given, given.map((key) => names.indexOf(key))];
-      const strange = places.indexOf(-1);
-      if (strange >= 0) {
-        const name = given[strange];
-        const found = `the model has no input ${quoted(name)}${advice(name, names)}`;
-        throw misread(`/instances/${at}${pointerStep(name)}`, found);
-      }
+      [keys, places] = [given, placesOf(given, inputs, at)];
     }
     for (let place = 0; place < places.length; place++) columns[places[place]][at] = values[place];
   }
-  return new Map(names.map((name, place) => [name, {
-    values: columns[place],
-    pointer: (row: number) => `/instances/${row}${pointerStep(name)}`,
-  }]));
+  const pointers = pointersOf(inputs);
+  return columns.map((values, place) => ({ values, pointer: pointers[place] }));
 }
 
-function columnsIn(given: unknown, inputs: readonly Input[]): ReadonlyMap<string, AskedColumn> {
+/** Returns the places of the inputs that a row's keys name; most often they are in the order of the inputs. */
+function placesOf(keys: readonly string[], inputs: readonly Input[], row: number): readonly number[] {
+  return keys.map((name, at) => {
+    const place = inputs[at]?.name === name ? at : inputs.findIndex((input) => input.name === name);
+    if (place >= 0) return place;
+    const near = advice(name, inputs.map(({ name }) => name));
+    throw misread(`/instances/${row}${pointerStep(name)}`, `the model has no input ${quoted(name)}${near}`);
+  });
+}
+
+/** Returns for each input the pointer of its value in a row, as all requests have it. */
+function pointersOf(inputs: readonly Input[]): readonly AskedColumn["pointer"][] {
+  const known = pointers.get(inputs);
+  if (known !== undefined) return known;
+  const found = inputs.map(({ name }) => (row: number) => `/instances/${row}${pointerStep(name)}`);
+  pointers.set(inputs, found);
+  return found;
+}
+
+const pointers = new WeakMap<readonly Input[], readonly AskedColumn["pointer"][]>();
+
+function columnsIn(given: unknown, inputs: readonly Input[]): readonly AskedColumn[] {
   const only = inputs.length === 1 ? inputs[0].name : undefined;
   const named = isRecord(given) ? given : only === undefined ? undefined : { [only]: given };
   if (named === undefined) throw misread("/inputs", `wanted an object of columns by name, found ${kindOf(given)}`);
-  return new Map(
-    Object.entries(named).map(([name, column]) => {
-      const at = isRecord(given) ? `/inputs${pointerStep(name)}` : "/inputs";
-      const values = Array.isArray(column) ? column : [column];
-      return [name, { values, pointer: Array.isArray(column) ? (row: number) => `${at}/${row}` : () => at }];
-    }),
-  );
+  const columns = Object.entries(named).map(([name, column]): [string, AskedColumn] => {
+    const at = isRecord(given) ? `/inputs${pointerStep(name)}` : "/inputs";
+    const values = Array.isArray(column) ? column : [column];
+    return [name, { values, pointer: Array.isArray(column) ? (row: number) => `${at}/${row}` : () => at }];
+  });
+  return inOrder(inputs, new Map(columns), "/inputs");
 }
 
 /** Returns the answer: by row or by column, as the request came; of one output the numbers alone. */
 export function predictResponse({ byRow }: PredictRequest, { count, outputs }: Found): Response {
-  const columns = outputs.map(({ name, width, data }): readonly [string, readonly unknown[]] => {
-    if (width === undefined) return [name, Array.from(data)];
-    return [name, Array.from({ length: count }, (_, row) => Array.from(data.subarray(row * width, (row + 1) * width)))];
-  });
+  const columns = outputs.map((output) => [output.name, valuesOf(output, count)] as const);
   const only = columns.length === 1 ? columns[0][1] : undefined;
   const byColumn = () => Object.fromEntries(columns);
   return json(byRow ? { predictions: only ?? rowsOf(columns, count) } : { outputs: only ?? byColumn() });
+}
+
+/** Returns the numbers of each row of an output: one, or a list. */
+function valuesOf({ width, data }: Found["outputs"][number], count: number): readonly unknown[] {
+  const values = Array<unknown>(count);
+  for (let row = 0; row < count; row++) {
+    values[row] = width === undefined ? data[row] : Array.from(data.subarray(row * width, (row + 1) * width));
+  }
+  return values;
 }
 
 /** Returns an object of values by name for each row. */

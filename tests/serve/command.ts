@@ -11,12 +11,12 @@ export async function commandRuns(): Promise<number> {
     ["SIGTERM", 0, ["--engine", "wasm"]],
     ["SIGINT", 130, [...model, "--engine", "cpu"]],
     ["SIGTERM", 0, [...model, "--engine", "reference"]],
-    ["SIGTERM", 0, [...model, "--engine", "onnx"]],
+    ["SIGTERM", 0, model, "serve:onnx"],
     ["SIGTERM", 0, [...model, "--workers", "2"]],
   ] as const;
   const clicks: number[] = [];
-  for (const [signal, wanted, args] of runs) {
-    const process = start("serve", ["--port", "0", "--json", ...args]);
+  for (const [signal, wanted, args, task = "serve"] of runs) {
+    const process = start(task, ["--port", "0", "--json", ...args]);
     const lines = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
     const error = new Response(process.stderr).text();
     const { value } = await lines.read();
@@ -46,6 +46,12 @@ export async function commandRuns(): Promise<number> {
     [["--model", "out/no such folder", "--workers", "2"], 1, "found nothing, wanted a folder"],
     [["--modle", "out"], 2, "--model"],
     [["--port", "99999"], 2, "--port"],
+    [
+      ["--token", "out/no such file"],
+      1,
+      'at --token "out/no such file": found nothing there, wanted the path of a file',
+    ],
+    [[...model, "--host", "0.0.0.0", "--engine", "onnx"], 1, "run with --allow-ffi"],
     [["--help"], 0, ""],
   ] as const;
   for (const [args, code, text] of mistakes) {

@@ -129,6 +129,10 @@ async function soaked(length: number): Promise<void> {
         swaps,
         ...found,
         mebibytes: memories.map(Math.round),
+        by_quarter: [0, 1, 2, 3].map((quarter) => {
+          const part = memories.slice(quarter * swaps / 4, (quarter + 1) * swaps / 4);
+          return Math.round(part.reduce((sum, one) => sum + one, 0) / part.length);
+        }),
       }),
     );
   });

@@ -21,8 +21,9 @@ type Source = ReturnType<typeof random>;
 const [encoder, decoder] = [new TextEncoder(), new TextDecoder()];
 
 /**
- * Sends mutated requests to a server of its own, 8 at a time, each with a row of its own: an answer must be the one that a
- * handler alone gives to the same bytes. The server must live on, and its memory must not grow.
+ * Sends mutated requests to a server of its own, each with a row of its own: an answer must be the one that a handler alone
+ * gives to the same bytes. The server must live on, and its memory must not grow but for what Deno itself keeps of connections that
+ * are cut: a server that reads the same requests and answers each with one word is measured beside it.
  */
 export async function mutatedRequests(folder: string, count: number): Promise<string> {
   const model = await load(folder, { engine: reference() });
@@ -30,36 +31,70 @@ export async function mutatedRequests(folder: string, count: number): Promise<st
   const args = ["--model", folder.slice(0, folder.lastIndexOf("/visitors/")), "--engine", "reference"];
   const process = start("serve", ["--port", "0", "--json", ...args]);
   const errors = new Response(process.stderr).text();
-  const lines = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  const { url } = JSON.parse((await lines.read()).value!);
-  const port = Number(new URL(url).port);
-  const source = random("mutated requests");
+  const { url, lines } = await begun(process);
   const statuses = new Map<number, number>();
-  const memories: number[] = [];
-  let next = 0;
-  const ask = async () => {
-    while (next < count) {
-      const at = next++;
-      if (at % Math.ceil(count / 8) === 0) memories.push(await mebibytesOf(process.pid));
-      const sent = mutated(source, at);
-      const answer = await answerTo(port, sent);
-      const status = await checked(answer, sent, alone);
-      statuses.set(status, (statuses.get(status) ?? 0) + 1);
-    }
-  };
-  await Promise.all(Array.from({ length: 8 }, ask));
+  const memories = await allSent(process.pid, Number(new URL(url).port), count, async (answer, sent) => {
+    const status = await checked(answer, sent, alone);
+    statuses.set(status, (statuses.get(status) ?? 0) + 1);
+  });
   assertEquals((await fetch(`${url}/v2/health/ready`)).status, 200);
-  memories.push(await mebibytesOf(process.pid));
-  const grown = memories.at(-1)! - memories[Math.floor(memories.length / 2)];
-  assert(grown < 40, `its memory grows: ${memories.map(Math.round)} MiB`);
   process.kill("SIGTERM");
   const { code } = await process.status;
   assertEquals(code, 0, await errors);
   assert(!/\.ts:\d/.test(await errors), await errors);
   await lines.cancel();
   model.dispose();
+  const bare = await bareMemories(count);
+  const grown = (all: readonly number[]) => all.at(-1)! - all[Math.floor(all.length / 2)];
+  const texts = [memories, bare].map((all) => all.map(Math.round).join(", "));
+  assert(grown(memories) - grown(bare) < 40, `its memory grows: ${texts.join(" MiB; a bare server's: ")}`);
   const found = [...statuses].sort(([a], [b]) => a - b).map(([status, count]) => `${status || "left"}: ${count}`);
-  return `${count} requests, ${found.join(", ")}; memory ${memories.map(Math.round).join(", ")} MiB`;
+  return `${count} requests, ${found.join(", ")}; memory ${texts[0]} MiB, of a bare server ${texts[1]}`;
+}
+
+/** Returns the address that a server prints, and the rest of what it does. */
+async function begun(process: Deno.ChildProcess) {
+  const lines = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const { url }: { readonly url: string } = JSON.parse((await lines.read()).value!);
+  return { url, lines };
+}
+
+/** Sends the same requests to a server that computes nothing; returns its memory in nine looks. */
+async function bareMemories(count: number): Promise<readonly number[]> {
+  const args = ["run", "--no-prompt", "--allow-net=127.0.0.1", "tests/serve/constant.ts"];
+  const process = new Deno.Command(Deno.execPath(), { args, stdout: "piped", stderr: "inherit" }).spawn();
+  try {
+    const { url, lines } = await begun(process);
+    const memories = await allSent(process.pid, Number(new URL(url).port), count, () => Promise.resolve());
+    await lines.cancel();
+    return memories;
+  } finally {
+    process.kill("SIGTERM");
+    await process.status;
+  }
+}
+
+/** Sends mutated requests, 8 at a time, and takes the answers; returns the memory of the server's process in nine looks. */
+async function allSent(
+  pid: number,
+  port: number,
+  count: number,
+  take: (answer: string, sent: Sent) => Promise<void>,
+): Promise<readonly number[]> {
+  const source = random("mutated requests");
+  const memories: number[] = [];
+  let next = 0;
+  const ask = async () => {
+    while (next < count) {
+      const at = next++;
+      if (at % Math.ceil(count / 8) === 0) memories.push(await mebibytesOf(pid));
+      const sent = mutated(source, at);
+      await take(await answerTo(port, sent), sent);
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, ask));
+  memories.push(await mebibytesOf(pid));
+  return memories;
 }
 
 /** Makes sure that an answer is that of its own request; returns its status, 0 where the caller left, or none is due. */

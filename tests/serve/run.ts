@@ -2,8 +2,8 @@
  * Checks that unmodified clients get from a server what the model predicts: `tritonclient` (binary tensors and JSON),
  * KServe's client, `urllib` as any plain client of the Open Inference Protocol and of TensorFlow Serving, and curl as
  * TensorFlow Serving's documentation calls it; that Prometheus's own parser reads its counts; and that mutated requests get
- * answers of their own: some of them, with `--full` 20,000. Installs the clients in `out/serve-clients` and
- * `out/serve-kserve`, and says so where that cannot be done.
+ * answers of their own: some of them, with `--full` 20,000. Installs the clients in `out/serve-clients`,
+ * `out/serve-kserve` and `out/serve-openvino`, and says so where that cannot be done.
  */
 import { assert, assertEquals } from "@std/assert";
 import { openModels, serve } from "../../lib/serve.ts";
@@ -39,6 +39,8 @@ const python = await pythonOf("out/serve-clients", [
   "prometheus_client==0.26.0",
 ]);
 if (python === undefined) Deno.exit(0);
+
+const openvino = await pythonOf("out/serve-openvino", ["openvino==2026.4.1", "numpy==2.4.6"]);
 
 const columns = { job: ["smith", "köln", "clerk", "smith"], age: [20.5, 31, -4, 60] };
 const features = fit({ job: category(), age: numeric() }, columns);
@@ -117,19 +119,27 @@ async function bundleAnswers(): Promise<void> {
   }
 }
 
-/** Makes sure that the folder for Triton of a model is right, and that its graphs compute what the model predicts. */
+/**
+ * Makes sure that the folder for Triton of a model is right, and that its graphs compute what the model predicts, by ONNX
+ * Runtime, as Triton runs them, and by OpenVINO, as its Model Server does.
+ */
 async function tritonReads(model: Model, rows: Rows, versions: readonly number[], place: string): Promise<void> {
   for (const version of versions) await saveTriton(model, place, { version });
   const lists = Object.entries(inputTensors(rows, model.spec.input)).map(([name, { shape: [count, width], data }]) => {
     return [name, Array.from({ length: count }, (_, row) => [...data.subarray(row * width, (row + 1) * width)])];
   });
   await Deno.writeTextFile(`${place}.json`, JSON.stringify(Object.fromEntries(lists)));
-  const found = await ran(python!, ["tests/serve/triton.py", place, `${place}.json`]);
-  if ("failed" in found) throw new Error(`The folder for Triton cannot be read: ${found.failed}`);
   const { click } = await model.predict(rows);
-  const all: number[][] = JSON.parse(found.out);
-  assertEquals(all.length, versions.length);
-  for (const one of all) one.forEach((p, row) => assert(Math.abs(p - click[row]) < 1e-6, `${place}: ${p}`));
+  const readers = [[python!, "triton.py"], ...openvino === undefined ? [] : [[openvino, "openvino_reader.py"]]];
+  for (const [program, reader] of readers) {
+    const found = await ran(program, [`tests/serve/${reader}`, place, `${place}.json`]);
+    if ("failed" in found) throw new Error(`The folder for Triton cannot be read by ${reader}: ${found.failed}`);
+    const all: number[][] = JSON.parse(found.out);
+    assertEquals(all.length, versions.length);
+    for (const one of all) {
+      one.forEach((p, row) => assert(Math.abs(p - click[row]) < 1e-6, `${place}, ${reader}: ${p}`));
+    }
+  }
 }
 
 /** Returns a model of ids, in columns of one and of many, and rows. */

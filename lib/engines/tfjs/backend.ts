@@ -4,6 +4,7 @@ import { quoted } from "../../errors/quoted.ts";
 import { advice } from "../../errors/nearest.ts";
 import { sizeOf } from "../../ops/shape.ts";
 import { type Crew, type Threads, threadsOver } from "../crew.ts";
+import { type FewLoops, fewLoops } from "./wasm_few.ts";
 import { multiplier } from "./wasm_multiplier.ts";
 import { type RowLoops, rowLoops } from "./wasm_rows.ts";
 import type { Loop, Numbers } from "./loop.ts";
@@ -33,6 +34,8 @@ export interface Backend {
   free(array: TensorInfo): void;
   /** The number of arrays in the backend's memory. */
   count(): number;
+  /** The backend's memory; undefined where it cannot be reached. */
+  readonly memory?: Memory;
   /** Makes an array by a loop over the backend's memory; undefined where that memory cannot be reached. */
   readonly fill?: (shape: readonly number[], of: readonly TensorInfo[], loop: Loop) => TensorInfo;
   /**
@@ -52,6 +55,15 @@ export interface Backend {
   readonly threads?: Threads;
   /** Loops for `fill` that are faster than those in JavaScript, where there are any. */
   readonly rows?: RowLoops;
+  /** Loops that are faster than those in JavaScript where an op has few rows, where there are any. */
+  readonly few?: FewLoops;
+}
+
+/** Makes arrays of floats, and shows an array's numbers in place until the next one is made. */
+export interface Memory {
+  readonly make: (shape: readonly number[]) => TensorInfo;
+  readonly view: (array: TensorInfo) => Numbers;
+  readonly free: (array: TensorInfo) => void;
 }
 
 /**
@@ -138,6 +150,7 @@ function backendOf(name: string, backend: KernelBackend, threads: number, least:
       backend.disposeData(array.dataId);
     },
     count: () => backend.numDataIds(),
+    memory,
     ...name === "wasm" && kernelsOf(backend as WasmBackend, threads, least),
     ...isWatched(backend) && {
       watch: () => watching(backend.device),
@@ -212,12 +225,6 @@ function oneShaped(call: Call, { make, view }: Memory, backend: KernelBackend): 
 /** The shape in which the wasm backend's products met an array first. */
 const shapesMet = new WeakMap<object, string>();
 
-/** Makes arrays of floats, and shows an array's numbers in place until the next one is made. */
-interface Memory {
-  readonly make: (shape: readonly number[]) => TensorInfo;
-  readonly view: (array: TensorInfo) => Numbers;
-}
-
 /** The parts of the wasm backend that reach its memory. */
 interface WasmBackend extends KernelBackend {
   makeOutput(shape: number[], dtype: DataType): TensorInfo;
@@ -232,6 +239,7 @@ interface WasmBackend extends KernelBackend {
 }
 
 function memoryOf(name: string, backend: KernelBackend): Memory | undefined {
+  const free = ({ dataId }: TensorInfo) => void backend.disposeData(dataId);
   if (name === "cpu") {
     return {
       make: (shape) => {
@@ -243,6 +251,7 @@ function memoryOf(name: string, backend: KernelBackend): Memory | undefined {
         };
       },
       view: ({ dataId }) => backend.readSync(dataId) as Numbers,
+      free,
     };
   }
   if (name === "wasm") {
@@ -250,6 +259,7 @@ function memoryOf(name: string, backend: KernelBackend): Memory | undefined {
     return {
       make: (shape) => wasm.makeOutput(shape as number[], "float32"),
       view: (array) => wasm.typedArrayFromHeap(array),
+      free,
     };
   }
 }
@@ -267,7 +277,7 @@ function kernelsOf(backend: WasmBackend, threads: number, least: number | undefi
   return { ...found, threads: known.over };
 }
 
-type OwnKernels = Pick<Backend, "multiply" | "rows" | "threads">;
+type OwnKernels = Pick<Backend, "multiply" | "rows" | "few" | "threads">;
 
 /** The threads of each backend, and the kernels for each number of them. */
 const kernels = new WeakMap<
@@ -298,5 +308,5 @@ function ownKernels(backend: WasmBackend, memory: WebAssembly.Memory, crew: Crew
       throw error;
     }
   };
-  return { multiply: multiply && product, rows: rowLoops(heap) };
+  return { multiply: multiply && product, rows: rowLoops(heap), few: fewLoops(heap) };
 }

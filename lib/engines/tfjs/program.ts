@@ -6,9 +6,10 @@ import type { Held } from "../held.ts";
 import { batchLength } from "../inputs.ts";
 import { programFrom, type Run } from "../program.ts";
 import type { Backend } from "./backend.ts";
+import { fewRowsOf } from "./few.ts";
 import type { Numbers } from "./loop.ts";
 import { phasesOf, residentOf } from "./resident.ts";
-import { execute, release, type Schedule, scheduleOf } from "./schedule.ts";
+import { execute, release, scheduleOf } from "./schedule.ts";
 
 /**
  * A graph as a static schedule for each batch size. What follows from constants alone (and from parameters, where the
@@ -19,14 +20,21 @@ import { execute, release, type Schedule, scheduleOf } from "./schedule.ts";
 export function programOf(graph: Graph, held: Held<TensorInfo>, backend: Backend): Program {
   const [outputs, updates] = [graph.outputs, graph.updates].map((ends) => Object.entries(ends));
   const { first, moving, ends, keep } = phasesOf(graph);
-  const schedules = recent((batch) => scheduleOf(graph, batch, moving, ends, backend), backend);
+  const schedules = recent(
+    (batch) => scheduleOf(graph, batch, moving, ends, backend),
+    ({ pinned }) => pinned.forEach(backend.free),
+  );
+  const fewRows = recent((batch) => fewRowsOf(graph, batch, moving, backend), (few) => few?.free());
   schedules.find(1); // finds at once whether a kernel is lacking
   const resident = residentOf(graph, held, first, keep, backend);
   const reshape = backend.kernel("Reshape");
   const shared = (x: TensorInfo) => reshape({ x }, { shape: x.shape });
 
   const computed = async (inputs: Parameters<Run>[0], check?: () => Promise<void>) => {
-    const schedule = schedules.find(batchLength(graph, inputs));
+    const batch = batchLength(graph, inputs);
+    const few = fewRows.find(batch);
+    if (few !== undefined) return few.run(resident.arrays(), inputs);
+    const schedule = schedules.find(batch);
     const arrays = resident.arrays();
     execute(schedule, arrays, inputs, backend);
     const found = outputs.map(([, position]) => shared(arrays[position]!));
@@ -58,6 +66,7 @@ export function programOf(graph: Graph, held: Held<TensorInfo>, backend: Backend
   return programFrom(run, () => {
     resident.free();
     schedules.free();
+    fewRows.free();
   });
 }
 
@@ -68,27 +77,26 @@ function refused(message: string | undefined): void {
   throw new RangeError(`Cannot run graph: the device refused it: wanted smaller batches, or cpu(); it says: ${line}`);
 }
 
-/** The number of batch sizes whose schedules a program remembers. */
+/** The number of batch sizes that a program remembers how to run. */
 const remembered = 8;
 
-/** Schedules by batch size, the last used of them. */
-function recent(
-  settle: (batch: number) => Schedule,
-  backend: Backend,
-): { find: (batch: number) => Schedule; free: () => void } {
-  const found = new Map<number, Schedule>();
-  const free = ({ pinned }: Schedule) => pinned.forEach(backend.free);
+/** Ways to run by batch size, the last used of them. */
+function recent<T>(
+  settle: (batch: number) => T,
+  free: (settled: T) => void,
+): { find: (batch: number) => T; free: () => void } {
+  const found = new Map<number, T>();
   return {
     find: (batch) => {
-      const schedule = found.get(batch) ?? settle(batch);
+      const settled = found.has(batch) ? found.get(batch)! : settle(batch);
       found.delete(batch);
-      found.set(batch, schedule);
+      found.set(batch, settled);
       const [oldest] = found.keys();
       if (found.size > remembered) {
         free(found.get(oldest)!);
         found.delete(oldest);
       }
-      return schedule;
+      return settled;
     },
     free: () => found.forEach(free),
   };

@@ -28,7 +28,8 @@ export function isComputed(op: Op): op is Computed {
   return Object.hasOwn(kernels, op);
 }
 
-function isLooped(op: Computed): op is Looped {
+/** Returns true if an op makes numbers, and does not only pass them on. */
+export function isLooped(op: Computed): op is Looped {
   return Object.hasOwn(loops, op);
 }
 
