@@ -390,7 +390,7 @@ function batch(
 
 /** Calls back for each code of a part that names a row. */
 function eachCode(
-  { codes, columns, first, weights }: JobLookupPart,
+  { codes, columns, first, weights, weightsFrom }: JobLookupPart,
   rows: number,
   inputs: Readonly<Tensors>,
   act: (row: number, code: number, weight: number) => void,
@@ -400,8 +400,8 @@ function eachCode(
     columns.forEach((column, at) => {
       const code = data[row * stride + column] - first;
       if (code < 0 || code >= rows) return;
-      const given = weights && inputs[weights.input];
-      act(row, code, given ? given.data[row * given.shape[1] + weights!.from + at] : 1);
+      const given = weights === null ? undefined : inputs[weights];
+      act(row, code, given ? given.data[row * given.shape[1] + weightsFrom + at] : 1);
     });
   }
 }

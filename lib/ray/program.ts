@@ -7,136 +7,236 @@ export const programFiles: Readonly<Record<string, string>> = {
     `"""A training that a job folder describes, on Ray: graphs of ONNX, run by workers that sum their gradients."""
 `,
   "gatehouse_job/checkpoints.py":
-    `"""Checkpoints and the model at the end: folders that are written whole, then renamed."""
+    `"""Checkpoints in the form of those of one machine, with files more for each shard, and the model at the end."""
 
 import hashlib
 import json
-import os
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import ray
 
 from .errors import Refusal
-from .job import Job
-from .tensors import sha256_of
+from .javascript import text_of
+from .job import Job, VectorTable
+from .tensors import bytes_of, read_tensors, sha256_of, view, write_file
 
-FORMAT = "gatehouse ray checkpoint 1"
-FACTS = "checkpoint.json"
-INDEX = "params.safetensors.index.json"
+FORMAT = "gatehouse checkpoint 1"
+FACTS, ARRAYS, INDEX = "checkpoint.json", "training.bin", "params.safetensors.index.json"
 _LARGE = 2**26  # bytes: fewer are read sooner than a task begins
+_TYPES = {"float32": "<f4", "float64": "<f8", "int32": "<i4"}
 
-Files = dict[str, dict[str, Any]]
+Array = npt.NDArray[Any]
+Written = Mapping[str, Mapping[str, Any]]  # the SHA-256 and the bytes of files by name
 
 
-def write_checkpoint(job: Job, storage: Path, step: int, rows: int, write: Callable[[str], Files], keep: int) -> Path:
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint, found whole."""
+
+    path: Path
+    facts: Mapping[str, Any]
+    arrays: Sequence[Mapping[str, Any]]
+    rows: Mapping[str, Sequence[str]]
+
+    def flats(self) -> dict[str, Array]:
+        """The arrays of training by name: of each parameter, and what training keeps beside it."""
+        found, at = {}, 0
+        for one in self.arrays:
+            dtype = np.dtype(_TYPES[one["type"]])
+            found[one["name"]] = view(self.path / ARRAYS, dtype.str, at, [one["length"]])
+            at += one["length"] * dtype.itemsize
+        return found
+
+    def vectors(self, table: str, shard: int, shards: int) -> Array:
+        """The vectors of a shard's rows."""
+        if (self.path / INDEX).exists():
+            index = json.loads((self.path / INDEX).read_text(encoding="utf-8"))
+            files = index.get("row_map", {}).get(table) or [index["weight_map"][table]]
+        else:
+            files = ["params.safetensors"]
+        return _rows([read_tensors(self.path / name)[table] for name in files], shard, shards)
+
+    def state(self, table: VectorTable, shard: int, shards: int) -> Array:
+        """What training keeps beside these vectors, [rows, state]."""
+        name, size = f"vectors/{table.path}", (table.rows, table.state)
+        if name in self.rows:
+            return _rows([read_tensors(self.path / file)[table.path] for file in self.rows[name]], shard, shards)
+        return _rows([self.flats().get(name, np.zeros(0, np.float32)).reshape(size)], shard, shards)
+
+
+def _rows(files: Sequence[Array], shard: int, shards: int) -> Array:
+    """The rows of a shard, of a table whose row r is in the file r modulo all files."""
+    rows = np.arange(shard, sum(len(one) for one in files), shards)
+    found = np.empty((len(rows), *files[0].shape[1:]), np.float32)
+    for place, one in enumerate(files):
+        own = rows % len(files) == place
+        found[own] = one[rows[own] // len(files)]
+    return found
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """A checkpoint that was found whole before."""
+    found = json.loads((path / FACTS).read_text(encoding="utf-8"))["checkpoint"]
+    return Checkpoint(path, found["facts"], found["arrays"], found.get("rows", {}))
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Array]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Writes arrays one after the other; returns what they are, and the digest and size of the file."""
+    entries = [{"name": name, "type": array.dtype.name, "length": array.size} for name, array in arrays.items()]
+    return entries, write_file(path, map(bytes_of, arrays.values()))
+
+
+def write_checkpoint(job: Job, storage: Path, step: int, validated: bool, write: Callable[[str], Any]) -> Path:
     """Writes the checkpoint of a step, whole, and removes the oldest ones that are too many."""
     folder = storage / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(".*"):
+    for left in folder.glob(".step-*.gatehouse-new-*"):
         shutil.rmtree(left, ignore_errors=True)  # of a run that was killed while it wrote
-    path, staged = folder / f"{step:09}", folder / f".{step:09}-{uuid.uuid4().hex}"
+    path = folder / f"step-{step:08}"
+    staged = folder / f".{path.name}.gatehouse-new-{uuid.uuid4().hex[:8]}"
     staged.mkdir()
     try:
-        files = write(str(staged))
+        arrays, weighting, files = write(str(staged))
         files |= _model_files(job, staged, files)
-        facts = {"format": FORMAT, "job": job.digest, "step": step, "rows": rows, "files": files}
-        text = json.dumps(facts, indent=2)
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        _write_text(staged / FACTS, json.dumps({"sha256": digest, "checkpoint": text}))
+        states = sorted(name for name in files if name.startswith("training-rows-"))
+        checkpoint = {
+            "format": FORMAT,
+            "facts": _facts(job, step, validated, weighting),
+            "arrays": arrays,
+            "rows": {f"vectors/{table.path}": states for table in job.tables},
+            "files": {name: one["sha256"] for name, one in files.items()},
+        }
+        _write_text(staged / FACTS, text_of({"sha256": _digest(checkpoint), "checkpoint": checkpoint}, "") + "\\n")
         shutil.rmtree(path, ignore_errors=True)
         staged.rename(path)
     except BaseException:
         shutil.rmtree(staged, ignore_errors=True)
         raise
-    for old in sorted(one for one in folder.iterdir() if one.name.isdigit())[: -max(keep, 1)]:
+    for old in _versions(folder)[job.raw["checkpoint"]["keep"] :]:
         shutil.rmtree(old, ignore_errors=True)
     return path
 
 
-def _model_files(job: Job, folder: Path, files: Files) -> Files:
-    """Adds what makes a folder a model that can be loaded: its other files, and an index of shards."""
-    found: Files = {}
-    for name in job.raw["model"]["files"]:
-        path = job.folder / name
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, folder / name)
-        found[name] = {"sha256": sha256_of(path), "bytes": path.stat().st_size}
-    if job.tables:
-        _write_text(folder / INDEX, json.dumps(_index(job, files), indent=2))
-        found[INDEX] = {"sha256": sha256_of(folder / INDEX), "bytes": (folder / INDEX).stat().st_size}
-    return found
-
-
-def _index(job: Job, files: Files) -> dict[str, Any]:
-    dense = next(name for name in files if name.startswith("params-"))
-    rows = sorted(name for name in files if name.startswith("rows-"))
+def _facts(job: Job, step: int, validated: bool, weighting: Any) -> dict[str, Any]:
+    epoch, within = step // job.steps_per_epoch + 1, step % job.steps_per_epoch
+    position = {"position": {"place": {"window": 0, "part": 0, "row": 0}, "batch": within}} if within else {}
     return {
-        "metadata": {
-            "total_size": sum(files[name]["bytes"] for name in [dense, *rows]),
-            "sha256": {name: files[name]["sha256"] for name in [dense, *rows]},
-        },
-        "weight_map": {one["name"]: dense for one in job.raw["parameters"]["extents"]},
-        "row_map": {table.path: rows for table in job.tables},
+        **{"step": step, "rows": job.rows_after(step), "count": step, "epoch": epoch, **position},
+        **{"validated": validated, **({} if weighting is None else {"weighting": weighting}), "largest": {}},
+        **{"rates": _rates_at(job, step), "identity": job.raw["checkpoint"]["identity"], "engine": "ray"},
     }
 
 
-def _write_text(path: Path, text: str) -> None:
-    with path.open("x", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+def _rates_at(job: Job, step: int) -> dict[str, Any]:
+    """The rates of a step, each at its path."""
+    found: dict[str, Any] = {}
+    for one in job.raw["checkpoint"]["rates"]:
+        *above, last = one["path"]
+        place = found
+        for name in above:
+            place = place.setdefault(name, {})
+        place[last] = one["constant"] if "constant" in one else float(job.arrays[one["array"]][step - 1].view("<f8")[0])
+    return found
 
 
-def newest_checkpoint(job: Job, storage: Path, warn: Callable[[str], None]) -> tuple[Path, int] | None:
-    """The newest checkpoint that is whole, and its step; none if there is none."""
-    folder = storage / "checkpoints"
-    if not folder.is_dir():
-        return None
-    for path in sorted((one for one in folder.iterdir() if one.name.isdigit()), reverse=True):
-        facts, damage = _facts(path)
-        if facts is not None and facts["job"] != job.digest:
-            raise Refusal(
-                "Cannot go on from the checkpoints in the storage: they are of another job",
-                str(path),
-                "give another storage, or --fresh to begin anew and write over them",
-            )
-        damage = damage or _damage_in(path, facts["files"] if facts else {})
-        if damage is None and facts is not None:
-            return path, int(facts["step"])
+def _model_files(job: Job, folder: Path, files: Written) -> dict[str, Any]:
+    """Adds what makes a folder a model that can be loaded: its other files, and an index of shards."""
+    found: dict[str, Any] = {}
+    for name in job.raw["model"]["files"]:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(job.file(name), folder / name)
+        found[name] = {"sha256": job.files[name]}
+    if job.tables:
+        dense = next(name for name in files if name.startswith("params-"))
+        rows = sorted(name for name in files if name.startswith("rows-"))
+        index = {
+            "metadata": {
+                "total_size": sum(files[name]["bytes"] for name in [dense, *rows]),
+                "sha256": {name: files[name]["sha256"] for name in [dense, *rows]},
+            },
+            "weight_map": {one["name"]: dense for one in job.raw["parameters"]["extents"]},
+            "row_map": {table.path: rows for table in job.tables},
+        }
+        found[INDEX] = _write_text(folder / INDEX, json.dumps(index, indent=2))
+    return found
+
+
+def _write_text(path: Path, text: str) -> dict[str, Any]:
+    return write_file(path, [text.encode()])
+
+
+def _digest(checkpoint: Any) -> str:
+    return hashlib.sha256(text_of(checkpoint).encode()).hexdigest()
+
+
+def _versions(folder: Path) -> list[Path]:
+    """The checkpoints in a folder, the newest first."""
+    return sorted((path for path in folder.glob("step-*") if path.name[5:].isdigit()), key=_step_of, reverse=True)
+
+
+def _step_of(path: Path) -> int:
+    return int(path.name[5:])
+
+
+def newest_checkpoint(job: Job, storage: Path, warn: Callable[[str], None]) -> Checkpoint | None:
+    """The newest checkpoint that is whole; none if there is none."""
+    for path in _versions(storage / "checkpoints"):
+        found, damage = _whole(path)
+        if found is not None and damage is None:
+            _check_same(job, found)
+            return read_checkpoint(path)
         warn(f"the checkpoint {path} was passed over: {damage}; the one before it is taken")
     return None
 
 
-def _facts(path: Path) -> tuple[dict[str, Any] | None, str | None]:
-    """The facts of a checkpoint, or what is wrong with them, in words."""
+def _whole(path: Path) -> tuple[Any, str | None]:
+    """What the file of facts holds, and what is wrong with a checkpoint, in words."""
     try:
-        outer = json.loads((path / FACTS).read_text(encoding="utf-8"))
-        text = outer["checkpoint"]
-        if hashlib.sha256(text.encode()).hexdigest() != outer["sha256"]:
-            return None, f"{FACTS} is damaged"
-        facts = json.loads(text)
-        return (facts, None) if facts["format"] == FORMAT else (None, f"{FACTS} has another format")
+        text = (path / FACTS).read_text(encoding="utf-8")
+        outer = json.loads(text)
+        found = outer["checkpoint"]
+        if text != text_of(outer, "") + "\\n" or _digest(found) != outer["sha256"] or found["format"] != FORMAT:
+            return None, f"{FACTS} is damaged, or of another version"
     except (OSError, ValueError, KeyError, TypeError):
         return None, f"{FACTS} is damaged or missing"
+    if found.get("base") is not None:
+        return found, f"it has what changed since {found['base']['folder']} alone"
+    check = ray.remote(num_cpus=0)(_sha256)
+    paths = {name: path / name for name in found["files"]}
+    large = {name: check.remote(one) for name, one in paths.items() if one.is_file() and one.stat().st_size > _LARGE}
+    for name, digest in found["files"].items():
+        if (ray.get(large[name]) if name in large else _sha256(paths[name])) != digest:
+            return found, f"{name} is damaged or missing"
+    return found, None
 
 
-def _damage_in(path: Path, files: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """The first file that is missing or damaged, in words: large ones are read by tasks of their own."""
-    check = ray.remote(num_cpus=0)(_whole)
-    given = {name: (str(path / name), known["bytes"], known["sha256"]) for name, known in files.items()}
-    pending = {name: check.remote(*facts) for name, facts in given.items() if facts[1] > _LARGE}
-    wrong = [name for name in given if not (ray.get(pending[name]) if name in pending else _whole(*given[name]))]
-    return f"{wrong[0]} is damaged or missing" if wrong else None
+def _sha256(path: Path) -> str | None:
+    return sha256_of(path) if path.is_file() else None
 
 
-def _whole(path: str, size: int, digest: str) -> bool:
-    """True if a file has a size and a SHA-256."""
-    file = Path(path)
-    return file.is_file() and file.stat().st_size == size and sha256_of(file) == digest
+def _check_same(job: Job, found: Mapping[str, Any]) -> None:
+    """Makes sure that a checkpoint is of this training: a longer one is."""
+    facts, own = found["facts"], job.raw["checkpoint"]["identity"]
+    step = facts["step"]
+    pairs = {name: (own.get(name), facts["identity"].get(name)) for name in {**own, **facts["identity"]}}
+    pairs["the rates"] = (_rates_at(job, step) if step <= job.steps else facts["rates"], facts["rates"])
+    pairs |= {name: (job.files[name], found["files"].get(name)) for name in job.raw["model"]["files"]}
+    for name, (wanted, there) in pairs.items():
+        if wanted != there:
+            shown = [text_of(one)[:60] for one in (wanted, there)]
+            raise Refusal(
+                f"Cannot go on from the checkpoints in the storage: they are of another job: {name}: found {shown[0]}, "
+                f"the checkpoint of step {step} has {shown[1]}",
+                "checkpoints",
+                "give another storage, or --fresh to begin anew and write over them",
+            )
 
 
 def write_model(checkpoint: Path, storage: Path) -> Path:
@@ -160,6 +260,7 @@ def write_model(checkpoint: Path, storage: Path) -> Path:
 `,
   "gatehouse_job/cluster.py": `"""The cluster: what is checked before rows are read, each in words of what to do."""
 
+import errno
 import os
 import shutil
 import uuid
@@ -173,12 +274,20 @@ from .errors import Refusal
 
 OLDEST = (2, 52)
 PACKAGES = ("numpy", "onnxruntime", "pyarrow")
+_FULL = "make room there, or give another storage"
+_REMEDIES = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EROFS: "mount it for writing",
+    errno.EACCES: "let the user that Ray runs as read and write there",
+    errno.EPERM: "let the user that Ray runs as read and write there",
+}
+_SHARE = "give a folder that is mounted on all nodes at one path"
 
 
 def check_ray() -> None:
     """Makes sure that Ray is new enough."""
-    found = tuple(int(part) for part in ray.__version__.split(".")[:2])
-    if found < OLDEST:
+    if tuple(int(part) for part in ray.__version__.split(".")[:2]) < OLDEST:
         raise Refusal(
             f"Cannot run on Ray {ray.__version__}: wanted {OLDEST[0]}.{OLDEST[1]} or newer",
             "the cluster",
@@ -198,16 +307,17 @@ def _look(storage: str, token: str, node: str) -> dict[str, Any]:
             versions[package] = version(package)
         except Exception:  # a package that is there may fail to load for any reason
             missing.append(package)
-    read = wrote = False
+    failed = None
+    action = "read"
     try:
         with open(f"{storage}/{token}", encoding="utf-8") as file:
-            read = file.read() == token
+            file.read()
+        action = "write"
         with open(f"{storage}/{token}.{node}", "x", encoding="utf-8") as file:
             file.write(node)
-        wrote = True
-    except OSError:
-        pass
-    return {"missing": missing, "versions": versions, "read": read, "wrote": wrote}
+    except OSError as error:
+        failed = (action, error.errno)
+    return {"missing": missing, "versions": versions, "failed": failed}
 
 
 def check_nodes(storage: Path, patience: float) -> dict[str, Any]:
@@ -216,45 +326,45 @@ def check_nodes(storage: Path, patience: float) -> dict[str, Any]:
     try:
         storage.mkdir(parents=True, exist_ok=True)
         (storage / token).write_text(token, encoding="utf-8")
-    except OSError as error:
-        raise Refusal(
-            f"Cannot write to the storage: {error.strerror}", str(storage), "give a folder of all nodes"
-        ) from error
-    try:
         nodes = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
-        look = ray.remote(num_cpus=0, max_retries=0)(_look)
-        pending = {
-            look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(
-                str(storage), token, node
-            ): node
-            for node in nodes
-        }
-        done, late = ray.wait(list(pending), num_returns=len(pending), timeout=patience)
-        if late:
-            names = ", ".join(nodes[pending[one]] for one in late)
-            raise Refusal(f"Cannot reach nodes of the cluster within {patience:g} s", names, "look at \`ray status\`")
-        found = {}
-        for one in done:
-            try:
-                found[pending[one]] = ray.get(one)
-            except ray.exceptions.RayError as error:
-                raise Refusal(
-                    f"Cannot run on a node: {type(error).__name__}", nodes[pending[one]], "see \`ray logs\`"
-                ) from error
+        found = _looks(nodes, str(storage), token, patience)
         for node, facts in found.items():
-            wrote = facts["wrote"] and (storage / f"{token}.{node}").is_file()
-            _check_node(nodes[node], facts, wrote, storage)
+            _check_node(nodes[node], facts, (storage / f"{token}.{node}").is_file(), storage)
         return {
             "ray": ray.__version__,
             "nodes": {nodes[node]: facts["versions"] for node, facts in found.items()},
             "torch": all("torch" not in facts["missing"] for facts in found.values()),
         }
+    except OSError as error:
+        remedy = _REMEDIES.get(error.errno or 0, "give a folder of all nodes")
+        raise Refusal(f"Cannot write to the storage: {error.strerror}", str(storage), remedy) from error
     finally:
         for left in storage.glob(f"{token}*"):
             left.unlink(missing_ok=True)
 
 
-def _check_node(name: str, facts: dict[str, Any], wrote: bool, storage: Path) -> None:
+def _looks(nodes: dict[str, str], storage: str, token: str, patience: float) -> dict[str, dict[str, Any]]:
+    """What each node has, by its id."""
+    look = ray.remote(num_cpus=0, max_retries=0)(_look)
+    pending = {}
+    for node in nodes:
+        there = look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False))
+        pending[there.remote(storage, token, node)] = node
+    done, late = ray.wait(list(pending), num_returns=len(pending), timeout=patience)
+    if late:
+        names = ", ".join(nodes[pending[one]] for one in late)
+        raise Refusal(f"Cannot reach nodes of the cluster within {patience:g} s", names, "look at \`ray status\`")
+    found = {}
+    for one in done:
+        try:
+            found[pending[one]] = ray.get(one)
+        except ray.exceptions.RayError as error:
+            what = f"Cannot run on a node: {type(error).__name__}"
+            raise Refusal(what, nodes[pending[one]], "see \`ray logs\`") from error
+    return found
+
+
+def _check_node(name: str, facts: dict[str, Any], is_seen: bool, storage: Path) -> None:
     missing = [package for package in facts["missing"] if package in PACKAGES]
     if missing:
         raise Refusal(
@@ -262,27 +372,24 @@ def _check_node(name: str, facts: dict[str, Any], wrote: bool, storage: Path) ->
             name,
             f"pip install {' '.join(missing)} there, or name them in the job's runtime environment",
         )
-    if not facts["read"] or not wrote:
-        raise Refusal(
-            f"Cannot share the storage {storage} with node {name}: what {'the driver' if not facts['read'] else 'it'} "
-            f"writes is not seen by {'it' if not facts['read'] else 'the driver'}",
-            name,
-            "give a folder that is mounted on all nodes at one path",
-        )
+    action, number = facts["failed"] or ("", None)
+    if number is not None and number != errno.ENOENT:
+        remedy = _REMEDIES.get(number, f"look at the folder there, or {_SHARE}")
+        raise Refusal(f"Cannot {action} the storage {storage} on node {name}: {os.strerror(number)}", name, remedy)
+    if number == errno.ENOENT or not is_seen:
+        writer, reader = ("the driver", "it") if number == errno.ENOENT else ("it", "the driver")
+        what = f"what {writer} writes is not seen by {reader}"
+        raise Refusal(f"Cannot share the storage {storage} with node {name}: {what}", name, _SHARE)
 
 
 def check_cpus(workers: int, cpus: int, lanes: int | None) -> None:
     """Makes sure that there can be as many workers."""
+    what = f"{workers} workers"
     if workers < 1 or cpus < 1:
-        raise Refusal(
-            "Cannot run: workers and cpus must be at least 1", f"{workers} workers", "give --workers 1 or more"
-        )
+        raise Refusal("Cannot run: workers and cpus must be at least 1", what, "give --workers 1 or more")
     if lanes is not None and workers > lanes:
-        raise Refusal(
-            f"Cannot run {workers} workers: the job has {lanes} lanes",
-            f"{workers} workers",
-            f"give at most {lanes} workers, or write the job with more lanes",
-        )
+        remedy = f"give at most {lanes} workers, or write the job with more lanes"
+        raise Refusal(f"Cannot run {what}: the job has {lanes} lanes", what, remedy)
 
 
 def lacking(wanted: int, cpus: int, patience: float) -> Refusal:
@@ -314,8 +421,6 @@ def shared_folder(folder: Path, storage: Path, digest: str) -> Path:
     `"""The driver: starts shards and workers, asks for steps, and begins again from the last checkpoint when one is lost."""
 
 import argparse
-import json
-import math
 import shutil
 import time
 import uuid
@@ -328,9 +433,10 @@ import ray
 from ray.actor import ActorHandle
 from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 
-from .checkpoints import Files, newest_checkpoint, write_checkpoint, write_model
+from .checkpoints import newest_checkpoint, write_checkpoint, write_model
 from .cluster import check_cpus, check_nodes, check_ray, lacking, shared_folder
-from .errors import Lost, Refusal
+from .errors import Lost, Refusal, is_short, out_of_memory
+from .javascript import text_of
 from .job import Job, read_job
 from .judging import judge
 from .shards import Shard
@@ -345,15 +451,7 @@ MOST_SHORT = 2  # the same, of processes that Ray ends for lack of memory
 
 def say(record: dict[str, Any]) -> None:
     """Prints a record as one line of JSON, in which a number that is not finite is null."""
-    print(json.dumps(_finite(record), ensure_ascii=False), flush=True)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _finite(one) for name, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    print(text_of(record), flush=True)
 
 
 @dataclass
@@ -379,12 +477,13 @@ class Run:
     options: argparse.Namespace
     transport: str
     step: int = 0
-    workers: int = 0
     losses: int = 0  # since the last checkpoint, and those of them for lack of memory
     short: int = 0
+    is_checked: bool = False  # the rows, from the first to the last byte
+    saved: Path | None = None  # the newest checkpoint
     saved_at: float = field(default_factory=time.monotonic)
     said_at: float = 0.0
-    began: float = field(default_factory=time.monotonic)
+    began: float = 0.0
     rows_before: int = 0
     per_call: int = 1
     peak: int = 0
@@ -405,14 +504,12 @@ def train(options: argparse.Namespace) -> None:
         )
     collective = options.transport == "collective" or (options.transport == "auto" and found["torch"])
     job = read_job(shared_folder(job.folder, storage, job.digest))
-    run = Run(job, storage, options, "collective" if collective else "objects", workers=options.workers)
+    run = Run(job, storage, options, "collective" if collective else "objects")
     if options.fresh:
         shutil.rmtree(storage / "checkpoints", ignore_errors=True)
-    while not _attempt(run):
+    while (end := _attempt(run)) is None:
         pass
-    checkpoint = newest_checkpoint(job, storage, lambda text: say({"warning": text}))
-    assert checkpoint is not None
-    model = write_model(checkpoint[0], storage)
+    model = write_model(end, storage)
     say({"model": str(model), "steps": job.steps, "rows": job.rows_after(job.steps)})
 
 
@@ -430,30 +527,28 @@ def check(options: argparse.Namespace) -> None:
     say({"checked": found})
 
 
-def _attempt(run: Run) -> bool:
-    """Goes on from the last checkpoint; True if the training is at its end, False if actors were lost on the way."""
+def _attempt(run: Run) -> Path | None:
+    """Goes on from the last checkpoint; returns that of the end, or None if actors were lost on the way."""
     team = Team([], [], [])
     try:
         found = newest_checkpoint(run.job, run.storage, lambda text: say({"warning": text}))
-        checkpoint, run.step = (None, 0) if found is None else (str(found[0]), found[1])
-        if run.step >= run.job.steps:
-            return True
-        _gather(run, team)
-        if run.step > 0 or run.losses > 0:
-            say({"event": "resumed", "step": run.step, "workers": run.workers})
-        _begin(run, team, checkpoint)
-        run.began, run.rows_before = time.monotonic(), run.job.rows_after(run.step)
+        run.step, run.saved = (found.facts["step"], found.path) if found else (0, None)
+        if run.step < run.job.steps:
+            _gather(run, team)
+            if run.step > 0 or run.losses > 0:
+                say({"event": "resumed", "step": run.step, "workers": len(team.workers)})
+            _begin(run, team)
         while run.step < run.job.steps:
             _advance(run, team)
-        return True
+        return run.saved
     except (Lost, RayError) as error:
         cause = error.cause if isinstance(error, RayTaskError) else error
-        if isinstance(cause, Refusal):
-            raise cause from error
+        if is_short(cause):
+            raise out_of_memory("a worker ran out of memory", f"after step {run.step}, {cause}", run.peak) from error
         if not isinstance(cause, (Lost, RayError)):
-            raise
+            raise cause from error
         _lost(run, cause)
-        return False
+        return None
     finally:
         team.end()
 
@@ -465,16 +560,11 @@ def _lost(run: Run, cause: Exception) -> None:
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     text = f"{type(cause).__name__}: {lines[0] if lines else ''}"
     say({"event": "worker lost", "step": run.step, "losses": run.losses, "peak": run.peak, "cause": text})
-    if run.losses <= MOST_LOSSES and run.short <= MOST_SHORT:
-        return
-    what = "a node ran out of memory" if run.short > MOST_SHORT else "workers were lost"
-    times = run.short if run.short > MOST_SHORT else run.losses
-    raise Refusal(
-        f"Cannot train: {what} {times} times without a new checkpoint between them",
-        f"after step {run.step}, {text}; a worker took at most {run.peak / 2**20:.0f} MiB of memory",
-        "if nodes are out of memory: give a smaller window or batch, more shards, or fewer workers on a node; "
-        "else write checkpoints more often",
-    ) from cause
+    is_memory = run.short > MOST_SHORT
+    if is_memory or run.losses > MOST_LOSSES:
+        what, times = ("a node ran out of memory", run.short) if is_memory else ("workers were lost", run.losses)
+        what = f"{what} {times} times without a new checkpoint between them"
+        raise out_of_memory(what, f"after step {run.step}, {text}", run.peak) from cause
 
 
 def _gather(run: Run, team: Team) -> None:
@@ -493,26 +583,29 @@ def _gather(run: Run, team: Team) -> None:
     for one in late:
         ray.kill(ready[one])
         team.workers.remove(ready[one])
-    run.workers = len(team.workers)
+    count = len(team.workers)
     if late:
-        say({"warning": f"there is room for {run.workers} of {wanted} workers: the training goes on with these"})
+        say({"warning": f"there is room for {count} of {wanted} workers: the training goes on with these"})
     if job.tables:
         shard = ray.remote(num_cpus=0, **place)(Shard)
-        team.shards.extend(shard.remote(folder, one, run.workers) for one in range(job.shards))
-    if run.workers > 1 and run.transport == "objects":
+        team.shards.extend(shard.remote(folder, one, count) for one in range(job.shards))
+    if count > 1 and run.transport == "objects":
         adder = ray.remote(num_cpus=0, **place)(Adder)
-        team.adders.extend(adder.remote(run.workers) for _ in range(-(-run.workers // WORKERS_OF_AN_ADDER)))
+        team.adders.extend(adder.remote(count) for _ in range(-(-count // WORKERS_OF_AN_ADDER)))
 
 
-def _begin(run: Run, team: Team, checkpoint: str | None) -> None:
+def _begin(run: Run, team: Team) -> None:
     """Brings all actors to the state after a step, once the rows that they will read were found to be there."""
-    _all([actor.check.remote(rank, run.workers) for rank, actor in enumerate(team.workers)])
-    group = f"gatehouse-{uuid.uuid4().hex}"
+    count, group = len(team.workers), f"gatehouse-{uuid.uuid4().hex}"
+    checkpoint = str(run.saved) if run.saved else None
+    _all([actor.check.remote(rank, count, run.is_checked) for rank, actor in enumerate(team.workers)])
+    run.is_checked = True
     begun = [actor.begin.remote(checkpoint, run.step) for actor in team.shards]
     for rank, actor in enumerate(team.workers):
-        place = Place(rank, run.workers, run.transport, group, team.adders, team.shards)
+        place = Place(rank, count, run.transport, group, team.adders, team.shards)
         begun.append(actor.begin.remote(place, checkpoint, run.step))
     _all(begun)
+    run.began, run.rows_before = time.monotonic(), run.job.rows_after(run.step)
 
 
 def _all(pending: Sequence[Any]) -> list[Any]:
@@ -528,56 +621,39 @@ def _all(pending: Sequence[Any]) -> list[Any]:
 def _advance(run: Run, team: Team) -> None:
     """Takes some steps, up to the next evaluation or checkpoint, and says what they report."""
     job, start = run.job, time.monotonic()
-    every = job.raw["checkpoint"]["every"] if job.raw.get("checkpoint") else {}
-    stops = [job.steps, _next(run.step, job.steps_per_epoch)]
-    stops += [_next(run.step, int(each)) for each in (every.get("steps"), job.raw["evaluate"].get("every")) if each]
-    count = min(min(stops) - run.step, run.per_call)
+    every, between = job.raw["checkpoint"]["every"], job.raw["evaluate"]["every"]
+    spans = [span for span in (job.steps_per_epoch, every.get("steps"), between) if span]
+    count = min(run.per_call, *(end - run.step for end in (job.steps, *((run.step // one + 1) * one for one in spans))))
     found = _all([actor.run.remote(count) for actor in team.workers])
     run.step += count
     run.peak = max(run.peak, *(one["peak"] for one in found))
     seconds = time.monotonic() - start
     run.per_call = max(1, min(2 * run.per_call, round(count * SECONDS_OF_A_CALL / max(seconds, 1e-6))))
     records: list[dict[str, Any]] = found[0]["records"]
-    last = records[-1]
-    ends_epoch = run.step % job.steps_per_epoch == 0 or run.step == job.steps
-    between = job.raw["evaluate"].get("every")
-    if job.validation and (ends_epoch or (between and run.step % between == 0)):
+    ends = run.step % job.steps_per_epoch == 0 or run.step == job.steps
+    if job.validation and (ends or (between and run.step % between == 0)):
         held = time.monotonic()
-        last["validation"] = _evaluated(run, team)
+        pieces = _all([actor.evaluate.remote(rank, len(team.workers)) for rank, actor in enumerate(team.workers)])
+        records[-1]["validation"] = judge(job, [piece for some in pieces for piece in some])
         run.began += time.monotonic() - held
     due = "seconds" in every and time.monotonic() - run.saved_at >= every["seconds"]
-    if ends_epoch or due or ("steps" in every and run.step % every["steps"] == 0):
-        _save(run, team)
+    if ends or due or ("steps" in every and run.step % every["steps"] == 0):
+        _save(run, team, "validation" in records[-1])
     for record in records:
-        _report(run, record, ends_epoch and record is last)
+        now = time.monotonic()
+        is_last = ends and record is records[-1]
+        if is_last or "validation" in record or now - run.said_at >= run.options.records:
+            run.said_at = now
+            say({**record, "rate": (record["rows"] - run.rows_before) / max(now - run.began, 1e-9)})
 
 
-def _next(step: int, every: int) -> int:
-    return (step // every + 1) * every
-
-
-def _report(run: Run, record: dict[str, Any], always: bool) -> None:
-    now = time.monotonic()
-    if not always and "validation" not in record and now - run.said_at < run.options.records:
-        return
-    run.said_at = now
-    say({**record, "rate": (record["rows"] - run.rows_before) / max(now - run.began, 1e-9)})
-
-
-def _evaluated(run: Run, team: Team) -> dict[str, Any]:
-    found = _all([actor.evaluate.remote(rank, run.workers) for rank, actor in enumerate(team.workers)])
-    return judge(run.job, [piece for pieces in found for piece in pieces])
-
-
-def _save(run: Run, team: Team) -> None:
-    job = run.job
-
-    def write(folder: str) -> Files:
+def _save(run: Run, team: Team, validated: bool) -> None:
+    def write(folder: str) -> Any:
         calls = [team.workers[0].write.remote(folder), *(shard.write.remote(folder, run.step) for shard in team.shards)]
-        return {name: facts for files in _all(calls) for name, facts in files.items()}
+        (arrays, weighting, own), *others = _all(calls)
+        return arrays, weighting, {name: facts for files in (own, *others) for name, facts in files.items()}
 
-    keep = int((job.raw.get("checkpoint") or {}).get("keep", 2))
-    write_checkpoint(job, run.storage, run.step, job.rows_after(run.step), write, keep)
+    run.saved = write_checkpoint(run.job, run.storage, run.step, validated, write)
     run.losses, run.short, run.saved_at = 0, 0, time.monotonic()
 `,
   "gatehouse_job/errors.py":
@@ -600,11 +676,26 @@ class Refusal(Exception):
 
 class Lost(Exception):
     """Another process of the training is gone: all begin again from the last checkpoint."""
+
+
+def is_short(error: BaseException | None) -> bool:
+    """True of an error that a process without memory raises: onnxruntime has no type for it."""
+    words = ("bad allocation", "bad_alloc", "Failed to allocate memory")
+    return isinstance(error, MemoryError) or any(word in str(error) for word in words)
+
+
+def out_of_memory(what: str, where: str, peak: int) -> Refusal:
+    """The error of workers that lack memory, or are lost again and again, with their peak in bytes."""
+    return Refusal(
+        f"Cannot train: {what}",
+        f"{where}; a worker took at most {peak / 2**20:.0f} MiB of memory",
+        "if nodes are out of memory: give a smaller window or batch, more shards, or fewer workers on a node; "
+        "else write checkpoints more often",
+    )
 `,
   "gatehouse_job/graphs.py": `"""Graphs of ONNX as functions of arrays by name."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -612,14 +703,14 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from .errors import Refusal
-from .job import GraphFile
+from .job import GraphFile, Job
 
 Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
 Run = Callable[[Arrays], dict[str, Array]]
 
 
-def load_graph(folder: Path, graph: GraphFile, threads: int) -> Run:
+def load_graph(job: Job, graph: GraphFile, threads: int) -> Run:
     """The run of a graph: from what its inputs are named in the job to what its outputs are. Others are ignored."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -627,19 +718,18 @@ def load_graph(folder: Path, graph: GraphFile, threads: int) -> Run:
     options.log_severity_level = 3
     if threads > 1:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    path = folder / graph.path
+    path = str(job.file(graph.path))
+    what = f"Cannot load the graph {graph.path}"
     try:
-        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has an exception of its own for each of its codes
-        raise Refusal(
-            f"Cannot load the graph {graph.path}: {error}", str(path), "install a newer onnxruntime"
-        ) from error
+        raise Refusal(f"{what}: {error}", path, "install a newer onnxruntime") from error
     names = [output.onnx for output in graph.outputs]
     inputs = [(one.name, one.onnx) for one in graph.inputs]
     known = {one.name for one in [*session.get_inputs(), *session.get_outputs()]}
-    lacking = next((name for name in [*names, *(onnx for _, onnx in inputs)] if name not in known), None)
-    if lacking is not None:
-        raise Refusal(f"Cannot load the graph {graph.path}: it has no {lacking!r}", str(path), "write the job anew")
+    lacking = [name for name in [*names, *(onnx for _, onnx in inputs)] if name not in known]
+    if lacking:
+        raise Refusal(f"{what}: it has no {lacking[0]!r}", path, "write the job anew")
 
     def run(given: Arrays) -> dict[str, Array]:
         found = session.run(names, {onnx: given[name] for name, onnx in inputs})
@@ -652,18 +742,59 @@ def number(value: float) -> Array:
     """A number as an input."""
     return np.array(value, np.float32)
 `,
-  "gatehouse_job/job.py": `"""The job: what is to be run, as job.json in its folder says."""
+  "gatehouse_job/javascript.py":
+    `"""JSON as JavaScript prints it, byte for byte, for checkpoints have the digest of such a text."""
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+
+
+def text_of(value: Any, indent: str | None = None) -> str:
+    """The text of JSON.stringify; of an indented one the spaces before the value."""
+    if isinstance(value, float):
+        return _number(value)
+    if not isinstance(value, (dict, list, tuple)):
+        return json.dumps(value, ensure_ascii=False)
+    deeper = None if indent is None else indent + "  "
+    colon = ":" if indent is None else ": "
+    if isinstance(value, dict):
+        parts = [f"{json.dumps(key, ensure_ascii=False)}{colon}{text_of(one, deeper)}" for key, one in value.items()]
+    else:
+        parts = [text_of(one, deeper) for one in value]
+    begin, end = "{}" if isinstance(value, dict) else "[]"
+    if indent is None or not parts:
+        return begin + ",".join(parts) + end
+    return f"{begin}\\n{deeper}" + f",\\n{deeper}".join(parts) + f"\\n{indent}{end}"
+
+
+def _number(value: float) -> str:
+    """The shortest digits that are this number, with a point between 1e-6 and 1e21; null if it is not finite."""
+    if not math.isfinite(value):
+        return "null"
+    if value == 0:
+        return "0"
+    if 1e-6 <= abs(value) < 1e21:
+        return np.format_float_positional(value, trim="-")
+    return np.format_float_scientific(value, trim="-", exp_digits=1)
+`,
+  "gatehouse_job/job.py":
+    `"""The job: what is to be run, as job.json in its folder says. Its writer gives every field: there are no defaults."""
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from .errors import Refusal
+from .tensors import Array, read_tensors, sha256_of
 
-FORMAT = "gatehouse job 1"
+FORMAT = "gatehouse job 2"
 
 
 @dataclass(frozen=True)
@@ -676,13 +807,35 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """Row groups, and the SHA-256 of their files."""
+
+    groups: tuple[Group, ...]
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Data:
+    """The folder of the rows, within the storage, and those to train and to evaluate on."""
+
+    folder: str
+    train: Rows
+    validation: Rows | None
+
+
+@dataclass(frozen=True)
 class Column:
     """What an input of graphs is read from: a column of numbers, or of lists of them as bytes."""
 
     column: str
     dtype: str
-    width: int | None
+    shape: tuple[int | str, ...]
     stored: str
+
+    @property
+    def width(self) -> int | None:
+        """The numbers of a row; none if it is one, not a list of one."""
+        return int(self.shape[1]) if len(self.shape) > 1 else None
 
 
 @dataclass(frozen=True)
@@ -731,14 +884,21 @@ class Noise:
 
 
 @dataclass(frozen=True)
+class Label:
+    """The scale of labels, which are stored as (label - mean) / scale."""
+
+    mean: float
+    scale: float
+
+
+@dataclass(frozen=True)
 class Task:
     """A task: its weight in reports, the scale of its labels, and the metrics that judge it."""
 
     name: str
     weight: float
-    mean: float
-    scale: float
-    metrics: Mapping[str, Mapping[str, Any]]
+    label: Label
+    metrics: Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -783,24 +943,19 @@ class VectorTable:
 
 @dataclass(frozen=True)
 class Job:
-    """A job, as its folder holds it."""
+    """A job, as its folder holds it; \`raw\` has what is read in one place alone."""
 
-    folder: Path
-    digest: str
-    raw: Mapping[str, Any]
-    seed: str
+    seed: int
     batch: int
     lanes: tuple[tuple[int, ...], ...]
-    lane_rows: tuple[int, ...]
     seeds: tuple[str, ...]
     window: int
     shuffle: bool
+    shuffle_groups: bool
     steps_per_epoch: int
     steps: int
     apart: bool
-    data: str
-    train: tuple[Group, ...]
-    validation: tuple[Group, ...]
+    data: Data
     columns: Mapping[str, Column]
     tasks: tuple[Task, ...]
     graphs: Mapping[str, GraphFile]
@@ -811,6 +966,36 @@ class Job:
     shards: int
     clip_norm: float | None
     weighting: Mapping[str, Any] | None
+    files: Mapping[str, str]
+    folder: Path
+    digest: str
+    raw: Mapping[str, Any]
+    lane_rows: tuple[int, ...] = field(init=False)  # the rows of each lane
+    columns_read: Mapping[str, Column] = field(init=False)  # those that graphs and lookups read
+
+    def __post_init__(self) -> None:
+        """Computes what is asked for in every step."""
+        rows = (sum(group.rows for group in self.lane_groups(lane)) for lane in range(len(self.lanes)))
+        object.__setattr__(self, "lane_rows", tuple(rows))
+        names = {one.name for graph in self.graphs.values() for one in graph.reads("column")}
+        parts = [part for lookup in self.lookups for part in lookup.parts]
+        names |= {name for part in parts for name in (part.codes, part.weights) if name is not None}
+        object.__setattr__(self, "columns_read", {name: self.columns[name] for name in sorted(names)})
+
+    def file(self, name: str) -> Path:
+        """The path of one of its files, which was found to be what was written."""
+        check_file(self.folder / name, self.files.get(name), "write the job anew")
+        return self.folder / name
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """The arrays of its own by name: first parameters, and numbers of each step."""
+        return read_tensors(self.file("arrays.safetensors"))
+
+    @property
+    def validation(self) -> tuple[Group, ...]:
+        """The row groups to evaluate on."""
+        return self.data.validation.groups if self.data.validation else ()
 
     @property
     def share(self) -> int:
@@ -819,7 +1004,7 @@ class Job:
 
     def lane_groups(self, lane: int) -> list[Group]:
         """The row groups that a lane reads, as they are listed."""
-        return [self.train[place] for place in self.lanes[lane]]
+        return [self.data.train.groups[place] for place in self.lanes[lane]]
 
     def rows_at(self, lane: int, step: int) -> int:
         """The rows that a lane gives to a step, counted from 1 over all epochs."""
@@ -839,23 +1024,15 @@ class Job:
         """The epoch of a step, both from 1."""
         return (step - 1) // self.steps_per_epoch + 1
 
-    def columns_read(self) -> list[str]:
-        """The inputs that graphs and lookups read from columns."""
-        names = {one.name for graph in self.graphs.values() for one in graph.reads("column")}
-        parts = [part for lookup in self.lookups for part in lookup.parts]
-        names |= {part.codes for part in parts} | {part.weights for part in parts if part.weights is not None}
-        return sorted(names)
-
 
 def read_job(folder: Path) -> Job:
-    """Reads the job of a folder."""
+    """Reads the job of a folder; the first line of job.json has the SHA-256 of the others."""
     path = folder / "job.json"
     try:
         whole = path.read_bytes()
+        raw = json.loads(whole.decode())
     except OSError as error:
         raise Refusal(f"Cannot read the job: {error.strerror}", str(path), "give --job the folder of a job") from error
-    try:
-        raw = json.loads(whole.decode())
     except ValueError as error:  # of JSON, or of UTF-8
         raise Refusal(f"Cannot read the job: {error}", str(path), "write the job anew") from error
     found = raw.get("format") if isinstance(raw, dict) else None
@@ -865,109 +1042,68 @@ def read_job(folder: Path) -> Job:
             str(path),
             "write the job and its program by one version of Gatehouse",
         )
+    digest = hashlib.sha256(whole.partition(b"\\n")[2]).hexdigest()
+    if raw.get("sha256") != digest:
+        raise _damaged(path, "write the job anew")
     try:
-        job = _job(folder, hashlib.sha256(whole).hexdigest(), raw)
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise Refusal(f"Cannot read the job: {error!r}", str(path), "write the job anew") from error
-    if job.batch % len(job.lanes) != 0:
-        raise Refusal(
-            f"Cannot run the job: its {len(job.lanes)} lanes do not divide a batch of {job.batch} rows",
-            str(path),
-            "write the job anew with other lanes",
-        )
+        job: Job = parsed(Job, {**raw, "folder": folder, "digest": digest, "raw": raw}, "")
+    except (ValueError, LookupError) as error:
+        raise Refusal(f"Cannot read the job: {error}", str(path), "write the job anew") from error
     return job
 
 
-def _job(folder: Path, digest: str, raw: dict[str, Any]) -> Job:
-    data = raw["data"]
-    train = _groups(data["train"])
-    return Job(
-        folder=folder,
-        digest=digest,
-        raw=raw,
-        seed=str(raw["seed"]),
-        batch=int(raw["batch"]),
-        lanes=tuple(tuple(lane) for lane in raw["lanes"]),
-        lane_rows=tuple(sum(train[place].rows for place in lane) for lane in raw["lanes"]),
-        seeds=tuple(raw["seeds"]),
-        window=int(raw["window"]),
-        shuffle=bool(raw.get("shuffle", True)),
-        steps_per_epoch=int(raw["stepsPerEpoch"]),
-        steps=int(raw["steps"]),
-        apart=bool(raw.get("apart", False)),
-        data=data.get("folder", "data"),
-        train=train,
-        validation=_groups(data.get("validation")),
-        columns={name: _column(one) for name, one in raw["columns"].items()},
-        tasks=tuple(_task(name, one) for name, one in raw["tasks"].items()),
-        graphs={name: graph_file(one) for name, one in raw["graphs"].items()},
-        noise=tuple(Noise(one["name"], one["kind"], tuple(one["shape"])) for one in raw.get("noise", [])),
-        scalars=raw.get("scalars", {}),
-        tables=tuple(_vector_table(one) for one in raw.get("tables", [])),
-        lookups=tuple(Lookup(one["name"], tuple(map(_part, one["parts"]))) for one in raw.get("lookups", [])),
-        shards=int(raw.get("shards", 0)),
-        clip_norm=raw.get("clipNorm"),
-        weighting=raw.get("weighting"),
-    )
+def parsed(kind: Any, value: Any, at: str) -> Any:
+    """A value of JSON as a type; an error names its place. An object of things is a list of things with names."""
+    of, origin = get_args(kind), get_origin(kind)
+    start = f"{at}." if at else ""
+    if origin is UnionType:
+        if value is None and NoneType in of:
+            return None
+        return parsed(str if isinstance(value, str) and str in of else of[0], value, at)
+    if origin is tuple and isinstance(value, dict) and all(isinstance(one, dict) for one in value.values()):
+        return tuple(parsed(of[0], {"name": name, **one}, start + name) for name, one in value.items())
+    if origin is tuple and isinstance(value, list):
+        return tuple(parsed(of[0], one, f"{at}[{place}]") for place, one in enumerate(value))
+    if origin is Mapping and isinstance(value, dict):
+        return {name: parsed(of[1], one, start + name) for name, one in value.items()}
+    if is_dataclass(kind) and isinstance(value, dict):
+        names, types = [one.name for one in fields(kind) if one.init], get_type_hints(kind)
+        made: Any = kind
+        return made(**{name: parsed(types[name], value.get(_key(name)), start + _key(name)) for name in names})
+    plain = (int, float) if kind is float else kind if kind in (int, str, bool, Path) else ()
+    if kind is Any or (isinstance(value, plain) and (kind is bool) == isinstance(value, bool)):
+        return float(value) if kind is float else value
+    wanted = _WORDS.get(origin or kind, "an object")
+    raise ValueError(f"{at or 'it'}: found {'nothing' if value is None else f'{value!r:.60}'}, wanted {wanted}")
 
 
-def _groups(table: Mapping[str, Any] | None) -> tuple[Group, ...]:
-    groups: Sequence[Mapping[str, Any]] = table["groups"] if table else ()
-    return tuple(Group(one["file"], int(one["group"]), int(one["rows"])) for one in groups)
+_NAMES = {"origin": "from", "place": "group"}
+_WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", tuple: "a list"}
 
 
-def _column(one: Mapping[str, Any]) -> Column:
-    shape = one["shape"]
-    return Column(one["column"], one["dtype"], int(shape[1]) if len(shape) > 1 else None, one["stored"])
+def _key(name: str) -> str:
+    """The name of a field in JSON."""
+    first, *others = _NAMES.get(name, name).split("_")
+    return first + "".join(word.capitalize() for word in others)
 
 
-def _task(name: str, one: Mapping[str, Any]) -> Task:
-    label = one.get("label", {})
-    return Task(
-        name, float(one["weight"]), float(label.get("mean", 0)), float(label.get("scale", 1)), one.get("metrics", {})
-    )
+def check_file(path: Path, digest: str | None, remedy: str) -> None:
+    """Makes sure that a file is what was written."""
+    try:
+        found = sha256_of(path)
+    except OSError as error:
+        raise Refusal(f"Cannot read {path.name}: {error.strerror}", str(path), remedy) from error
+    if found != digest:
+        raise _damaged(path, remedy)
 
 
-def graph_file(one: Mapping[str, Any]) -> GraphFile:
-    """The graph that a part of job.json describes."""
-    return GraphFile(
-        path=one["path"],
-        inputs=tuple(Input(each["name"], each["onnx"], each["from"]) for each in one["inputs"]),
-        outputs=tuple(
-            Output(each["name"], each["onnx"], each["role"], tuple(each["shape"])) for each in one["outputs"]
-        ),
-    )
-
-
-def _vector_table(one: Mapping[str, Any]) -> VectorTable:
-    update = one.get("update")
-    return VectorTable(
-        path=one["path"],
-        rows=int(one["rows"]),
-        units=int(one["units"]),
-        state=int(one.get("state", 0)),
-        initial=float(one.get("initial", 0)),
-        trained=bool(one["trained"]),
-        first=one["first"],
-        update=graph_file(update) if update else None,
-        rate=one.get("rate"),
-    )
-
-
-def _part(one: Mapping[str, Any]) -> Part:
-    weights = one.get("weights")
-    return Part(
-        table=one["table"],
-        units=int(one["units"]),
-        codes=one["codes"],
-        columns=tuple(one["columns"]),
-        first=int(one.get("first", 0)),
-        weights=weights["input"] if weights else None,
-        weights_from=int(weights.get("from", 0)) if weights else 0,
-    )
+def _damaged(path: Path, remedy: str) -> Refusal:
+    what = f"Cannot read {path.name}: it is damaged: its bytes are not those that were written"
+    return Refusal(what, str(path), remedy)
 `,
   "gatehouse_job/judging.py": `"""Losses and metrics of an evaluation, exact, over all rows of all workers."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -984,19 +1120,17 @@ def judge(job: Job, pieces: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The evaluation of pieces, which may come in any order."""
     ordered = sorted(pieces, key=lambda piece: int(piece["place"]))
     rows = sum(piece["rows"] for piece in ordered)
-    sums: dict[str, float] = {}
+    sums: Counter[str] = Counter()
     for piece in ordered:
         for name, value in piece["sums"].items():
-            sums[name] = sums.get(name, 0.0) + value
+            sums[name] += value
     loss: dict[str, float] = {}
     metrics: dict[str, dict[str, float]] = {}
     for task in job.tasks:
         weight = sums[f"weight/{task.name}"]
         loss[task.name] = sums[f"loss/{task.name}"] / weight if weight > 0 else float("nan")
-        held = {
-            name: np.concatenate([piece["tasks"][task.name][name] for piece in ordered])
-            for name in ("prediction", "logits", "label", "weight")
-        }
+        own = [piece["tasks"][task.name] for piece in ordered]
+        held = {name: np.concatenate([one[name] for one in own]) for name in own[0]}
         metrics[task.name] = _metrics(task, loss[task.name], held)
     auxiliary = {name.removeprefix("auxiliary/"): sums[name] / rows for name in sums if name.startswith("auxiliary/")}
     return {"loss": loss, "auxiliary": auxiliary, "metrics": metrics}
@@ -1004,18 +1138,18 @@ def judge(job: Job, pieces: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _metrics(task: Task, loss: float, held: Mapping[str, Array]) -> dict[str, float]:
     counts = held["weight"] > 0
-    weights = held["weight"][counts].astype(np.float64)
-    labels = held["label"][counts].astype(np.float64) * task.scale + task.mean
-    predictions = held["prediction"][counts].astype(np.float64)
-    logits = held["logits"][counts].astype(np.float64)
+    weights, labels, predictions, logits = (
+        held[name][counts].astype(np.float64) for name in ("weight", "label", "prediction", "logits")
+    )
+    labels = labels * task.label.scale + task.label.mean
     found: dict[str, float] = {}
     for name, metric in task.metrics.items():
         match metric["kind"]:
             case "loss":
                 found[name] = loss
             case "auc":
-                found[name] = auc(logits.reshape(-1) if metric.get("of") == "logits" else predictions, labels, weights)
-            case "accuracy":
+                found[name] = auc(logits.reshape(-1) if metric["of"] == "logits" else predictions, labels, weights)
+            case "accuracy" | "categoricalAccuracy":
                 found[name] = _mean(_right(predictions, labels), weights)
             case "mse":
                 found[name] = _mean((predictions - labels) ** 2, weights)
@@ -1032,12 +1166,8 @@ def auc(scores: Doubles, labels: Doubles, weights: Doubles) -> float:
     """The share of pairs of a positive and a negative row in the right order, ties counting half, by one sort."""
     if np.isnan(scores).any():
         return float("nan")
-    order = np.argsort(scores, kind="stable")
-    scores, positive = scores[order], labels[order] > 0.5
-    weights = weights[order]
-    starts = np.flatnonzero(np.concatenate([[True], scores[1:] != scores[:-1]])) if len(scores) else np.zeros(0, int)
-    ups = np.add.reduceat(np.where(positive, weights, 0), starts) if len(starts) else np.zeros(0)
-    downs = np.add.reduceat(np.where(positive, 0, weights), starts) if len(starts) else np.zeros(0)
+    _, places = np.unique(scores, return_inverse=True)
+    ups, downs = (np.bincount(places, weights * (positive == (labels > 0.5))) for positive in (True, False))
     below = np.cumsum(downs) - downs
     pairs = ups.sum() * downs.sum()
     return float((ups * (below + downs / 2)).sum() / pairs) if pairs > 0 else float("nan")
@@ -1046,10 +1176,8 @@ def auc(scores: Doubles, labels: Doubles, weights: Doubles) -> float:
 def _right(predictions: Doubles, labels: Doubles) -> Doubles:
     """1 for each row that is right, NaN where its predictions are."""
     if predictions.ndim == 1:
-        right = (predictions > 0.5) == (labels > 0.5)
-        return np.where(np.isnan(predictions), np.nan, right)
-    right = np.argmax(predictions, axis=1) == labels
-    return np.where(np.isnan(predictions).any(axis=1), np.nan, right)
+        return np.where(np.isnan(predictions), np.nan, (predictions > 0.5) == (labels > 0.5))
+    return np.where(np.isnan(predictions).any(axis=1), np.nan, np.argmax(predictions, axis=1) == labels)
 
 
 def _deviances(predictions: Doubles, labels: Doubles) -> Doubles:
@@ -1236,7 +1364,7 @@ def _parser() -> argparse.ArgumentParser:
   "gatehouse_job/rows.py":
     `"""Rows of Parquet row groups: checked, read a window ahead, and put in the order that seeds determine."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -1248,7 +1376,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .errors import Refusal
-from .job import Column, Group, Job
+from .job import Column, Group, Job, check_file
 from .threefry import permutation
 
 Array = npt.NDArray[Any]
@@ -1256,75 +1384,64 @@ Rows = dict[str, Array]
 T = TypeVar("T")
 
 
-def check_groups(job: Job, folder: Path, groups: list[Group]) -> None:
+def check_files(job: Job, folder: Path, rank: int, workers: int) -> None:
+    """Makes sure that files are what was encoded, to the last byte: each worker looks at its share of all of them."""
+    known = {**job.data.train.files, **(job.data.validation.files if job.data.validation else {})}
+    for file in sorted(known)[rank::workers]:
+        check_file(folder / file, known[file], _ANEW)
+
+
+def check_groups(job: Job, folder: Path, groups: Sequence[Group]) -> None:
     """Makes sure that row groups are there, of as many rows and of the columns that the job says."""
-    wanted = {name: job.columns[name] for name in job.columns_read()}
     for file in dict.fromkeys(group.file for group in groups):
         path = folder / file
         try:
             parquet = pq.ParquetFile(path)
         except (OSError, pa.ArrowException) as error:
-            raise _unreadable(path, error) from error
+            raise _wrong(path, f"{path.name}: {error}", "give every node the storage, or encode anew") from error
         with parquet:
-            schema = parquet.schema_arrow
-            for column in wanted.values():
-                _check_column(path, schema, column)
+            for column in job.columns_read.values():
+                place = parquet.schema_arrow.get_field_index(column.column)
+                kind = "no such column" if place < 0 else str(parquet.schema_arrow.field(place).type)
+                plain = {"float32": "float", "int32": "int32"}[column.dtype]
+                wanted = plain if column.stored == "plain" else f"fixed_size_binary[{4 * (column.width or 1)}]"
+                if kind != wanted:
+                    what = f"column {column.column!r} of {path.name}: found {kind}, wanted {wanted}"
+                    raise _wrong(path, what, f"{_ANEW}: it is not what the job was written for")
             for group in (one for one in groups if one.file == file):
                 count = parquet.metadata.num_row_groups
                 found = parquet.metadata.row_group(group.place).num_rows if group.place < count else 0
                 if found != group.rows:
-                    raise Refusal(
-                        f"Cannot read row group {group.place} of {file}: found {found} rows, wanted {group.rows}",
-                        str(path),
-                        "encode the data anew: it is not what the job was written for",
-                    )
+                    what = f"row group {group.place} of {file}: found {found} rows, wanted {group.rows}"
+                    raise _wrong(path, what, f"{_ANEW}: it is not what the job was written for")
 
 
-def _check_column(path: Path, schema: pa.Schema, column: Column) -> None:
-    place = schema.get_field_index(column.column)
-    found = "no such column" if place < 0 else str(schema.field(place).type)
-    plain = {"float32": "float", "int32": "int32"}[column.dtype]
-    wanted = plain if column.stored == "plain" else f"fixed_size_binary[{4 * (column.width or 1)}]"
-    if found != wanted:
-        raise Refusal(
-            f"Cannot read column {column.column!r} of {path.name}: found {found}, wanted {wanted}",
-            str(path),
-            "encode the data anew: it is not what the job was written for",
-        )
+_ANEW = "encode the data anew"
 
 
-def _unreadable(path: Path, error: Exception) -> Refusal:
-    return Refusal(f"Cannot read {path.name}: {error}", str(path), "give every node the storage, or encode anew")
+def _wrong(path: Path, what: str, remedy: str) -> Refusal:
+    return Refusal(f"Cannot read {what}", str(path), remedy)
 
 
 def read_group(job: Job, folder: Path, group: Group) -> Rows:
     """The rows of a row group, by the inputs that read them."""
     path = folder / group.file
-    inputs = {name: job.columns[name] for name in job.columns_read()}
     try:
         with pq.ParquetFile(path) as parquet:
-            names = list(dict.fromkeys(column.column for column in inputs.values()))
+            names = list(dict.fromkeys(column.column for column in job.columns_read.values()))
             table = parquet.read_row_group(group.place, columns=names, use_threads=False)
     except (OSError, pa.ArrowException) as error:
-        raise Refusal(
-            f"Cannot read row group {group.place} of {group.file}: {error}", str(path), "encode the data anew"
-        ) from error
-    return {name: _numbers(table.column(column.column), column) for name, column in inputs.items()}
+        remedy = f"{_ANEW}, or bring the file back: the same job goes on from its last checkpoint"
+        raise _wrong(path, f"row group {group.place} of {group.file}: {error}", remedy) from error
+    return {name: _numbers(table.column(column.column), column) for name, column in job.columns_read.items()}
 
 
 def _numbers(found: pa.ChunkedArray, column: Column) -> Array:
-    """The numbers of a column, [rows] or [rows, width]."""
-    dtype = np.dtype(column.dtype)
-    if column.stored == "plain":
-        numbers: Array = found.to_numpy().astype(dtype, copy=False)
-        return numbers if column.width is None else numbers.reshape(-1, column.width)
-    width = column.width or 1
-    pieces = [np.zeros(0, dtype)]
-    for chunk in found.chunks:
-        numbers = np.frombuffer(chunk.buffers()[1], dtype.newbyteorder("<"))
-        pieces.append(numbers[chunk.offset * width : (chunk.offset + len(chunk)) * width])
-    whole: Array = np.concatenate(pieces).astype(dtype, copy=False)
-    return whole if column.width is None else whole.reshape(-1, width)
+    """The numbers of a column, [rows] or [rows, width]: those in its memory, as it has no nulls."""
+    whole, width = found.combine_chunks(), column.width or 1
+    dtype = np.dtype(column.dtype).newbyteorder("<")
+    numbers = np.frombuffer(whole.buffers()[1], dtype, len(whole) * width, 4 * whole.offset * width)
+    return numbers if column.width is None else numbers.reshape(-1, width)
 
 
 def lane_batches(job: Job, folder: Path, lane: int, step: int) -> Iterator[Rows | None]:
@@ -1354,7 +1471,7 @@ def _windows(job: Job, folder: Path, lane: int, epoch: int, first: int) -> Itera
     """The windows of a lane and the order of their rows, from one window of an epoch on, over all epochs."""
     groups, seed = job.lane_groups(lane), job.seeds[lane]
     for now in range(epoch, job.epoch_of(job.steps) + 1):
-        parts = permutation(len(groups), f"{seed}:parts:{now}") if job.shuffle else np.arange(len(groups))
+        parts = permutation(len(groups), f"{seed}:parts:{now}") if job.shuffle_groups else np.arange(len(groups))
         begun = first if now == epoch else 0
         ordered = [groups[part] for part in parts.tolist()]
         for number, rows in enumerate(_cut(job, folder, ordered, begun * job.window), begun):
@@ -1412,8 +1529,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .checkpoints import read_checkpoint
 from .graphs import Run, load_graph, number
-from .job import VectorTable, read_job
+from .job import Job, VectorTable, read_job
 from .tensors import read_tensors, write_tensors
 from .threefry import drawn_at
 
@@ -1441,16 +1559,15 @@ class Shard:
         """Reads or draws the vectors as they are after a step."""
         for table in self.job.tables:
             if table.update is not None:
-                self.updates[table.path] = load_graph(self.job.folder, table.update, 1)
+                self.updates[table.path] = load_graph(self.job, table.update, 1)
             rows = table.rows_on(self.number, self.count)
             if checkpoint is None:
-                self.vectors[table.path] = _first(self.job.folder, table, self.number, self.count)
+                self.vectors[table.path] = _first(self.job, table, self.number, self.count)
                 self.state[table.path] = np.full((rows, table.state), table.initial, np.float32)
                 continue
-            kept = read_tensors(Path(checkpoint) / rows_file(self.number, self.count))
-            states = read_tensors(Path(checkpoint) / state_file(self.number, self.count))
-            self.vectors[table.path] = np.array(kept[table.path])
-            self.state[table.path] = np.array(states[table.path])
+            found = read_checkpoint(Path(checkpoint))
+            self.vectors[table.path] = found.vectors(table.path, self.number, self.count)
+            self.state[table.path] = found.state(table, self.number, self.count)
         self.step = step
 
     async def read(self, step: int, wanted: Mapping[str, Places]) -> dict[str, Floats]:
@@ -1499,7 +1616,7 @@ class Shard:
         """Writes the rows and their state as they are after a step; returns the files' digests by name."""
         await self._until(step)
         names = rows_file(self.number, self.count), state_file(self.number, self.count)
-        metadata = self.job.raw["model"].get("metadata", {})
+        metadata = self.job.raw["model"]["metadata"]
         return {
             names[0]: write_tensors(Path(folder) / names[0], self.vectors, metadata),
             names[1]: write_tensors(Path(folder) / names[1], self.state, {}),
@@ -1531,27 +1648,27 @@ def _added(parts: list[tuple[Places, Floats]]) -> tuple[Places, Floats]:
     return places, sums
 
 
-def _first(folder: Path, table: VectorTable, shard: int, shards: int) -> Floats:
+def _first(job: Job, table: VectorTable, shard: int, shards: int) -> Floats:
     """The vectors of a shard's rows before the first step."""
     rows, units, first = table.rows_on(shard, shards), table.units, table.first
     if "constant" in first:
         return np.full((rows, units), first["constant"], np.float32)
     if "file" in first:
-        whole = read_tensors(folder / first["file"])[first["tensor"]]
+        whole = read_tensors(job.file(first["file"]))[first["tensor"]]
         return np.array(whole[shard::shards], np.float32)
-    vectors = _drawn(folder, table, shard, shards, first["drawn"])
-    for row in first.get("zeros", []):
+    vectors = _drawn(job, table, shard, shards, first["drawn"])
+    for row in first["zeros"]:
         if row % shards == shard:
             vectors[row // shards] = 0
     return vectors
 
 
-def _drawn(folder: Path, table: VectorTable, shard: int, shards: int, given: Mapping[str, Any]) -> Floats:
+def _drawn(job: Job, table: VectorTable, shard: int, shards: int, given: Mapping[str, Any]) -> Floats:
     """Vectors that are drawn, some rows at a time: by the key of each row, or by one key of the whole table."""
     rows, units = table.rows_on(shard, shards), table.units
     vectors = np.zeros((rows, units), np.float32)
     keys = (
-        read_tensors(folder / given["keys"]["file"])[given["keys"]["tensor"]][shard::shards]
+        read_tensors(job.file(given["keys"]["file"]))[given["keys"]["tensor"]][shard::shards]
         if "keys" in given
         else None
     )
@@ -1653,20 +1770,17 @@ class Adder:
         return [await self.sums[turn]]
 `,
   "gatehouse_job/tensors.py":
-    `"""Files of tensors in the format of safetensors, written whole and with their SHA-256."""
+    `"""Files of tensors in the format of safetensors, and of plain arrays, written whole and with their SHA-256."""
 
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
-from itertools import chain
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-from .errors import Refusal
 
 Array = npt.NDArray[Any]
 
@@ -1675,24 +1789,21 @@ _NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
 
 
 def read_tensors(path: Path) -> dict[str, Array]:
-    """The tensors of a file by name, as views of the file that are read when they are used."""
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header: dict[str, Any] = json.loads(file.read(min(length, path.stat().st_size)))
-        header.pop("__metadata__", None)
-        return {name: _view(path, 8 + length, entry) for name, entry in header.items()}
-    except OSError as error:
-        raise Refusal(f"Cannot read {path.name}: {error.strerror}", str(path), "write the job anew") from error
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise Refusal(f"Cannot read {path.name}: it is damaged: {error}", str(path), "write the job anew") from error
+    """The tensors of a file that is whole, by name, as views of the file that are read when they are used."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header: dict[str, Any] = json.loads(file.read(length))
+    header.pop("__metadata__", None)
+    return {
+        name: view(path, _DTYPES[entry["dtype"]], 8 + length + entry["data_offsets"][0], entry["shape"])
+        for name, entry in header.items()
+    }
 
 
-def _view(path: Path, begin: int, entry: Mapping[str, Any]) -> Array:
-    dtype, shape, offset = _DTYPES[entry["dtype"]], tuple(entry["shape"]), begin + entry["data_offsets"][0]
-    if 0 in shape:
-        return np.zeros(shape, dtype)
-    return np.memmap(path, dtype, "r", offset, shape)
+def view(path: Path, dtype: str, begin: int, shape: Iterable[int]) -> Array:
+    """An array within a file."""
+    shape = tuple(shape)
+    return np.zeros(shape, dtype) if 0 in shape else np.memmap(path, dtype, "r", begin, shape)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> dict[str, Any]:
@@ -1708,22 +1819,27 @@ def write_tensors(path: Path, tensors: Mapping[str, Array], metadata: Mapping[st
         end += array.nbytes
     text = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
+    return write_file(path, [len(text).to_bytes(8, "little"), text, *map(bytes_of, tensors.values())])
+
+
+def bytes_of(array: Array) -> bytes | memoryview:
+    """The bytes of an array."""
+    flat = np.ascontiguousarray(array).reshape(-1)
+    return flat.view(np.uint8).data if flat.size > 0 else b""
+
+
+def write_file(path: Path, pieces: Iterable[bytes | memoryview]) -> dict[str, Any]:
+    """Writes a new file to the disk; returns its SHA-256 and size."""
     digest = hashlib.sha256()
     size = 0
     with path.open("xb") as file:
-        pieces: Iterator[bytes | memoryview] = (_bytes(array) for array in tensors.values())
-        for piece in chain([len(text).to_bytes(8, "little"), text], pieces):
+        for piece in pieces:
             file.write(piece)
             digest.update(piece)
             size += len(piece)
         file.flush()
         os.fsync(file.fileno())
     return {"sha256": digest.hexdigest(), "bytes": size}
-
-
-def _bytes(array: Array) -> bytes | memoryview:
-    flat = np.ascontiguousarray(array).reshape(-1)
-    return flat.view(np.uint8).data if flat.size > 0 else b""
 
 
 def sha256_of(path: Path) -> str:
@@ -2006,100 +2122,120 @@ def send_gradients(job: Job, shards: Sequence[ActorHandle], read: Read, step: in
 `,
   "gatehouse_job/weighting.py": `"""Weightings of tasks' losses: factors of the next step, from the losses so far."""
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .graphs import load_graph, number
-from .job import Job, graph_file
+from .job import GraphFile, Job, parsed
 
 Doubles = npt.NDArray[np.float64]
-State = dict[str, npt.NDArray[Any]]
+Bools = npt.NDArray[np.bool_]
 
 
 class Weighting:
     """No weighting, every factor is 1; the others, each with state of its own, are made of it."""
 
-    def __init__(self, tasks: int) -> None:
-        self.tasks = tasks
-        self.state: State = {}
+    def __init__(self, job: Job) -> None:
+        self.tasks = len(job.tasks)
+
+    def saved(self) -> Any:
+        """The state as checkpoints have it; None if there is none."""
+
+    def begin(self, saved: Any) -> None:
+        """Goes on from a state."""
 
     def factors(self, epoch: int) -> Doubles:
         """The factors of the tasks in the next step, which is of this epoch."""
         return np.ones(self.tasks)
 
-    def next(self, epoch: int, losses: Doubles, labelled: npt.NDArray[np.bool_], scalars: Mapping[str, float]) -> None:
+    def next(self, epoch: int, losses: Doubles, labelled: Bools, scalars: Mapping[str, float]) -> None:
         """Moves on after a step."""
 
 
 class _Dwa(Weighting):
     """Dynamic weight averages: the slower a task's mean loss falls from epoch to epoch, the more it weighs."""
 
-    def __init__(self, tasks: int, temperature: float) -> None:
-        super().__init__(tasks)
+    def __init__(self, job: Job, temperature: float) -> None:
+        super().__init__(job)
         self.temperature = temperature
-        # sums and counts of this epoch, the last and the one before it, and the number of this epoch
-        self.state: State = {"sums": np.zeros((3, tasks)), "counts": np.zeros((3, tasks)), "epoch": np.ones(1)}
+        self.known: dict[int, list[dict[str, float]]] = {}  # the sum and the count of each task's losses, by epoch
 
-    def _move(self, epoch: int) -> None:
-        while self.state["epoch"][0] < epoch:
-            for name in ("sums", "counts"):
-                self.state[name] = np.vstack([np.zeros((1, self.tasks)), self.state[name][:2]])
-            self.state["epoch"] = self.state["epoch"] + 1
+    def saved(self) -> Any:
+        return [[epoch, sums] for epoch, sums in self.known.items()]
+
+    def begin(self, saved: Any) -> None:
+        self.known = dict(saved)
 
     def factors(self, epoch: int) -> Doubles:
-        self._move(epoch)
-        if epoch <= 2:
-            return np.ones(self.tasks)
         with np.errstate(divide="ignore", invalid="ignore"):
-            means = self.state["sums"] / self.state["counts"]
-            ratios = means[1] / means[2]
+            ratios = self._means(epoch - 1) / self._means(epoch - 2)
         ratios = np.where(np.isfinite(ratios), ratios, 1.0)
         powers = np.exp((ratios - ratios.max()) / self.temperature)
         factors: Doubles = self.tasks * powers / powers.sum()
         return factors
 
-    def next(self, epoch: int, losses: Doubles, labelled: npt.NDArray[np.bool_], scalars: Mapping[str, float]) -> None:
-        self._move(epoch)
-        self.state["sums"] = self.state["sums"] + np.array([losses * labelled, losses * 0, losses * 0])
-        self.state["counts"] = self.state["counts"] + np.array([labelled * 1.0, losses * 0, losses * 0])
+    def _means(self, epoch: int) -> Doubles:
+        sums = self.known.get(epoch, [{"sum": 0.0, "count": 0}] * self.tasks)
+        means: Doubles = np.array([one["sum"] for one in sums]) / np.array([one["count"] for one in sums])
+        return means
+
+    def next(self, epoch: int, losses: Doubles, labelled: Bools, scalars: Mapping[str, float]) -> None:
+        sums = self.known.get(epoch, [{"sum": 0.0, "count": 0}] * self.tasks)
+        self.known[epoch] = [
+            {"sum": one["sum"] + float(loss), "count": one["count"] + 1} if counts else one
+            for one, loss, counts in zip(sums, losses, labelled, strict=True)
+        ]
+        self.known.pop(epoch - 3, None)
 
 
 class _Graph(Weighting):
     """A weighting whose state a graph moves on, such as that of uncertainty."""
 
-    def __init__(self, folder: Path, given: Mapping[str, Any]) -> None:
-        self.graph = graph_file(given["graph"])
-        self.run: Callable[[Mapping[str, Any]], dict[str, Any]] = load_graph(folder, self.graph, 1)
-        self.state: State = {one["name"]: np.array(one["first"], np.float32) for one in given["state"]}
-        self.state["factors"] = np.array(given["factors"], np.float64)
+    def __init__(self, job: Job, given: Mapping[str, Any]) -> None:
+        super().__init__(job)
+        self.graph: GraphFile = parsed(GraphFile, given["graph"], "weighting.graph")
+        self.run = load_graph(job, self.graph, 1)
+        self.state = {one["name"]: np.array(one["first"], np.float32) for one in given["state"]}
+        self.given = np.array(given["factors"], np.float64)
+        self.count = 0
+
+    def saved(self) -> Any:
+        numbers = {name: array.astype(float).tolist() for name, array in self.state.items()}
+        return {"values": numbers.pop("values"), "slots": {n.removeprefix(_SLOT): numbers[n] for n in numbers}} | {
+            "count": self.count
+        }
+
+    def begin(self, saved: Any) -> None:
+        numbers = {"values": saved["values"], **{_SLOT + name: array for name, array in saved["slots"].items()}}
+        self.state = {name: np.array(array, np.float32) for name, array in numbers.items()}
+        none = np.zeros(self.tasks)
+        self.next(0, none, none > 0, dict.fromkeys((one.name for one in self.graph.reads("scalar")), 1.0))
+        self.count = saved["count"]  # a step without labelled tasks moves nothing, and gives the factors
 
     def factors(self, epoch: int) -> Doubles:
-        return self.state["factors"]
+        return self.given
 
-    def next(self, epoch: int, losses: Doubles, labelled: npt.NDArray[np.bool_], scalars: Mapping[str, float]) -> None:
-        numbers = {name: number(value) for name, value in scalars.items()}
+    def next(self, epoch: int, losses: Doubles, labelled: Bools, scalars: Mapping[str, float]) -> None:
         given = {"losses": losses.astype(np.float32), "labelled": labelled.astype(np.float32)}
         by_name = {one.name: given[one.origin] for one in self.graph.inputs if one.origin in given}
-        found = self.run({**numbers, **self.state, **by_name})
-        for output in self.graph.outputs:
-            if output.role == "state":
-                self.state[output.name] = found[output.name]
-            elif output.role == "factors":
-                self.state["factors"] = found[output.name].astype(np.float64)
+        found = self.run({**{name: number(value) for name, value in scalars.items()}, **self.state, **by_name})
+        self.state = {output.name: found[output.name] for output in self.graph.named("state")}
+        self.given = found[self.graph.named("factors")[0].name].astype(np.float64)
+        self.count += 1
+
+
+_SLOT = "slot/"
 
 
 def weighting_of(job: Job) -> Weighting:
     """The weighting of a job."""
     given = job.weighting
     if given is None:
-        return Weighting(len(job.tasks))
-    if given["kind"] == "dwa":
-        return _Dwa(len(job.tasks), float(given["temperature"]))
-    return _Graph(job.folder, given)
+        return Weighting(job)
+    return _Dwa(job, float(given["temperature"])) if given["kind"] == "dwa" else _Graph(job, given)
 `,
   "gatehouse_job/worker.py":
     `"""A worker: runs the graphs of a training on the rows of its lanes, and sums with the others."""
@@ -2115,21 +2251,20 @@ import numpy.typing as npt
 import ray
 from ray.actor import ActorHandle
 
-from .errors import Lost, Refusal
+from .checkpoints import ARRAYS, read_checkpoint, write_arrays
+from .errors import Lost, Refusal, is_short, out_of_memory
 from .graphs import Run, load_graph, number
 from .job import Job, Noise, read_job
 from .layout import Layout
-from .rows import Rows, ahead, check_groups, joined, lane_batches, read_group
+from .rows import Rows, ahead, check_files, check_groups, joined, lane_batches, read_group
 from .sums import AllReduce, alone, by_collective, by_objects
-from .tensors import read_tensors, write_tensors
+from .tensors import write_tensors
 from .threefry import drawn, key_of
 from .vectors import add_gradients, lookup_inputs, read_vectors, send_gradients
 from .weighting import weighting_of
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
-
-DENSE = "training.safetensors"
 
 
 @dataclass(frozen=True)
@@ -2159,7 +2294,7 @@ class Worker:
 
     def __init__(self, folder: str, storage: str, threads: int) -> None:
         self.job = read_job(Path(folder))
-        self.data = Path(storage) / self.job.data
+        self.data = Path(storage) / self.job.data.folder
         self.threads = threads
         self.run_of: dict[str, Run] = {}
         self.taken: list[Any] = []
@@ -2179,12 +2314,14 @@ class Worker:
         """Returns once the worker is there."""
         return True
 
-    def check(self, rank: int, workers: int) -> None:
-        """Loads the graphs, and makes sure that the rows of this worker can be read."""
+    def check(self, rank: int, workers: int, is_checked: bool) -> None:
+        """Loads the graphs, and makes sure that the rows of this worker can be read, and that they are whole."""
         job = self.job
-        self.run_of = {name: load_graph(job.folder, graph, self.threads) for name, graph in job.graphs.items()}
+        self.run_of = {name: load_graph(job, graph, self.threads) for name, graph in job.graphs.items()}
         groups = [group for lane in self._lanes(rank, workers) for group in self.job.lane_groups(lane)]
         check_groups(self.job, self.data, [*groups, *self.job.validation[rank::workers]])
+        if not is_checked:
+            check_files(self.job, self.data, rank, workers)
 
     def begin(self, place: Place, checkpoint: str | None, step: int) -> None:
         """Goes to the state after a step, that of a checkpoint or of the beginning."""
@@ -2196,20 +2333,15 @@ class Worker:
                 if place.transport == "collective"
                 else by_objects(place.rank, list(place.adders))
             )
-        arrays = read_tensors(job.folder / "arrays.safetensors" if checkpoint is None else Path(checkpoint) / DENSE)
-        if checkpoint is None:
-            first = {"parameters": np.array(arrays[job.raw["parameters"]["tensor"]])}
-            for slot in job.raw.get("slots", []):
-                size = first["parameters"].size
-                given = arrays[slot["tensor"]] if "tensor" in slot else np.full(size, slot["first"], np.float32)
-                first[slot["name"]] = np.array(given)
-            self.state = first
-        else:
-            own = {name: np.array(array) for name, array in arrays.items()}
-            self.weighting.state = {
-                name.removeprefix(_WEIGHTING): own.pop(name) for name in list(own) if name.startswith(_WEIGHTING)
-            }
-            self.state = own
+        self.state = _first(job)
+        if checkpoint is not None:
+            found = read_checkpoint(Path(checkpoint))
+            flats = found.flats()
+            for name, flat in self.state.items():
+                for one in self._extents():
+                    flat[_places(one)] = flats[f"{name}/{one['name']}"]
+            if "weighting" in found.facts:
+                self.weighting.begin(found.facts["weighting"])
         self.step, self.rows = step, job.rows_after(step)
         self.batches = []
         self.prepared = None
@@ -2223,10 +2355,9 @@ class Worker:
                 self.batches = [lane_batches(self.job, self.data, lane, self.step + 1) for lane in lanes]
             records = [self._step() for _ in range(count)]
             self._wait()
-        except ray.exceptions.RayError as error:
-            raise _raised(error) from error
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        return {"records": records if self.place.rank == 0 else [], "peak": peak}
+        except (ray.exceptions.RayError, MemoryError) as error:
+            raise _raised(error, self.step + 1) from error
+        return {"records": records if self.place.rank == 0 else [], "peak": _peak()}
 
     def _lanes(self, rank: int, workers: int) -> list[int]:
         return list(range(rank, len(self.job.lanes), workers))
@@ -2360,7 +2491,8 @@ class Worker:
 
     def _refused(self, step: int, wrong: str) -> Refusal:
         sizes = [
-            (np.nan_to_num(np.abs(self._cut(one)), nan=np.inf).max(initial=0), one["name"]) for one in self._extents()
+            (np.nan_to_num(np.abs(self.state["parameters"][_places(one)]), nan=np.inf).max(initial=0), one["name"])
+            for one in self._extents()
         ]
         size, path = max(sizes, default=(0.0, "none"))
         return Refusal(
@@ -2373,24 +2505,15 @@ class Worker:
         extents: Sequence[Mapping[str, Any]] = self.job.raw["parameters"]["extents"]
         return extents
 
-    def _cut(self, extent: Mapping[str, Any]) -> Floats:
-        """A parameter, of its place in the flat array."""
-        size, row = int(np.prod(extent["shape"])), extent["row"]
-        count = size // row["length"] if row["length"] else 0
-        places = extent["start"] + np.arange(count)[:, None] * row["apart"] + np.arange(row["length"])
-        found: Floats = self.state["parameters"][places.reshape(-1)].reshape(extent["shape"])
-        return found
-
-    def write(self, folder: str) -> dict[str, Any]:
-        """Writes the parameters and what training keeps beside them; returns the files' digests by name."""
-        path, metadata = Path(folder), self.job.raw["model"].get("metadata", {})
+    def write(self, folder: str) -> tuple[list[dict[str, Any]], Any, dict[str, Any]]:
+        """Writes the parameters and what training keeps beside them; returns what a checkpoint says of them."""
+        path, metadata, extents = Path(folder), self.job.raw["model"]["metadata"], self._extents()
         name = "params-00001-of-00001.safetensors" if self.job.tables else "params.safetensors"
-        parameters = {one["name"]: self._cut(one) for one in self._extents()}
-        weighting = {_WEIGHTING + name: array for name, array in self.weighting.state.items()}
-        return {
-            name: write_tensors(path / name, parameters, metadata),
-            DENSE: write_tensors(path / DENSE, {**self.state, **weighting}, {}),
-        }
+        parameters = {one["name"]: self.state["parameters"][_places(one)].reshape(one["shape"]) for one in extents}
+        flats = {f"{name}/{one['name']}": flat[_places(one)] for name, flat in self.state.items() for one in extents}
+        files = {name: write_tensors(path / name, parameters, metadata)}
+        entries, files[ARRAYS] = write_arrays(path / ARRAYS, flats)
+        return entries, self.weighting.saved(), files
 
     def evaluate(self, rank: int, workers: int) -> list[dict[str, Any]]:
         """Runs the graph of evaluation on this worker's row groups; returns what judges need, piece by piece."""
@@ -2401,8 +2524,8 @@ class Worker:
                 return ((place, read_group(self.job, self.data, group)) for place, group in groups)
 
             return [self._evaluated(place, rows) for place, rows in ahead(pieces)]
-        except ray.exceptions.RayError as error:
-            raise _raised(error) from error
+        except (ray.exceptions.RayError, MemoryError) as error:
+            raise _raised(error, self.step + 1) from error
 
     def _evaluated(self, place: int, rows: Rows) -> dict[str, Any]:
         """The outputs of a row group: sums of losses and weights, and the rows' predictions and labels by task."""
@@ -2442,35 +2565,57 @@ class Worker:
 
 
 _ALONE = ("parameters", "gradient", "vectors", "share", "carry")  # places from which one input comes
-_WEIGHTING = "weighting/"
 _SUMMED = ("loss", "weight", "auxiliary")
 
 
-def _raised(error: ray.exceptions.RayError) -> Exception:
-    """What a call of another actor has raised; that it is lost, if it is gone."""
+def _raised(error: Exception, step: int) -> Exception:
+    """What a call of another actor has raised; that it is lost, if it is gone; and that there is no memory left."""
+    if is_short(error):
+        return out_of_memory("a worker ran out of memory", f"at step {step}, {error}", _peak())
     cause = error.cause if isinstance(error, ray.exceptions.RayTaskError) else None
     if cause is not None and not isinstance(cause, ray.exceptions.RayError):
         return cause  # type: ignore[no-any-return]
     return Lost(f"a process of the training is gone: {type(cause or error).__name__}")
 
 
+def _peak() -> int:
+    """The most memory that this process has taken, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _places(extent: Mapping[str, Any]) -> npt.NDArray[np.int64]:
+    """The places of a parameter in the flat array, in its own order."""
+    size, row = int(np.prod(extent["shape"])), extent["row"]
+    count = size // row["length"] if row["length"] else 0
+    starts: npt.NDArray[np.int64] = extent["start"] + np.arange(count) * row["apart"]
+    return (starts[:, None] + np.arange(row["length"])).reshape(-1)
+
+
+def _first(job: Job) -> dict[str, Floats]:
+    """The parameters and what training keeps beside them before the first step, [size] each."""
+    found = {"parameters": np.array(job.arrays[job.raw["parameters"]["tensor"]])}
+    for slot in job.raw["slots"]:
+        given = job.arrays[slot["tensor"]] if "tensor" in slot else slot["first"]
+        found[slot["name"]] = np.full(job.raw["parameters"]["size"], given, np.float32)
+    return found
+
+
 def _scalars(job: Job) -> dict[str, Any]:
     """The scalars of optimisers by name: a number, or one of each step."""
-    arrays = read_tensors(job.folder / "arrays.safetensors")
     return {
-        name: float(given["constant"]) if "constant" in given else np.array(arrays[given["array"]])
+        name: float(given["constant"]) if "constant" in given else np.array(job.arrays[given["array"]])
         for name, given in job.scalars.items()
     }
 
 
 def _wrong(reported: Mapping[str, Any], job: Job) -> str | None:
     """The first reported number that a step cannot be taken with, in words."""
-    weighting = job.weighting or {}
     for task, value in reported["loss"].items():
         if not np.isfinite(value):
             return f"the loss of task {task!r} is {value}"
-        if value < 0 and weighting.get("nonNegative"):
-            return f"the loss of task {task!r} is {value}: the weighting {weighting['name']} needs losses of at least 0"
+        if value < 0 and job.weighting is not None:
+            name = job.weighting["name"]
+            return f"the loss of task {task!r} is {value}: the weighting {name} needs losses of at least 0"
     for path, value in reported["auxiliary"].items():
         if not np.isfinite(value):
             return f"the loss {path} is {value}"

@@ -1,6 +1,7 @@
 """What can be wrong, and nodes that are lost: each is an error that names what to do, or is gone on from."""
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -19,7 +20,7 @@ import ray
 from clusters import Running, cluster, left_of, made, parameters, run
 from gatehouse_job import cluster as cluster_checks
 from gatehouse_job.main import _pickle_by_value
-from made_job import Made
+from made_job import Made, change
 from ray.cluster_utils import Cluster
 
 PROGRAM = Path(__file__).parent.parent.parent / "lib/ray/program.py"
@@ -66,11 +67,11 @@ class Refusals(unittest.TestCase):
             return mock.patch.object(ray, "__version__", "2.9.3")
 
         def missing(storage: Path) -> Any:
-            facts = {"missing": ["onnxruntime"], "versions": {}, "read": True, "wrote": True}
+            facts = {"missing": ["onnxruntime"], "versions": {}, "failed": None}
             return mock.patch.object(cluster_checks, "_look", lambda *_: facts)
 
         def not_shared(storage: Path) -> Any:
-            facts = {"missing": [], "versions": {}, "read": False, "wrote": False}
+            facts = {"missing": [], "versions": {}, "failed": ("read", errno.ENOENT)}
             return mock.patch.object(cluster_checks, "_look", lambda *_: facts)
 
         few = ["--workers", "4", "--patience", "4"]
@@ -88,9 +89,9 @@ class Refusals(unittest.TestCase):
         with cluster(2):
             storage = made(self.folder / "one", Made(epochs=1))
             run(storage)
-            text = (storage / "job/job.json").read_text()
-            (storage / "job/job.json").write_text(text.replace('"name": "made"', '"name": "other"'))
-            self.assertIn("they are of another job", error_of(run(storage)))
+            change(storage / "job", '"data": "made"', '"data": "other"')
+            text = json.loads(error_of(run(storage)))["message"]
+            self.assertIn('they are of another job: data: found "other", the checkpoint of step 35 has "made"', text)
             self.assertIn("model", run(storage, "--fresh")[-1])
 
 

@@ -52,7 +52,7 @@ class Jobs(unittest.TestCase):
         for law in laws:
             with self.subTest(law.name), tempfile.TemporaryDirectory() as folder:
                 worker = Worker(str(law / "lanes-1/job"), str(law / "lanes-1"), 1)
-                worker.check(0, 1)
+                worker.check(0, 1, False)
                 worker.begin(Place(0, 1, "alone", "", (), ()), None, 0)
                 records = worker.run(worker.job.steps)["records"]
                 worker.write(folder)

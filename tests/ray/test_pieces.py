@@ -22,7 +22,7 @@ from gatehouse_job.sums import Adder
 from gatehouse_job.tensors import read_tensors, write_tensors
 from gatehouse_job.threefry import drawn, drawn_at, key_of, permutation, words_of
 from gatehouse_job.worker import Place, Worker, _wrong
-from made_job import Made, columns_of, write_job
+from made_job import Made, change, columns_of, write_job
 from ray.exceptions import OutOfMemoryError
 
 sys.path.append(str(Path(__file__).parent.parent))
@@ -108,24 +108,23 @@ class Pieces(unittest.TestCase):
         write_job(Made(), self.folder / "job", self.folder)
         job = read_job(self.folder / "job")
         data = self.folder / "data"
-        check_groups(job, data, list(job.train))
+        check_groups(job, data, list(job.data.train.groups))
         (data / "validation.parquet").write_bytes(b"PAR1")
         with self.assertRaisesRegex(Refusal, "Cannot read validation.parquet"):
             check_groups(job, data, list(job.validation))
         other = self.folder / "other"
         write_job(Made(rows=900), other / "job", other)
         with self.assertRaisesRegex(Refusal, "Cannot read row group 15 of train.parquet: found 0 rows, wanted 60"):
-            check_groups(job, other / "data", list(job.train))
-        text = (self.folder / "job/job.json").read_text()
-        (self.folder / "job/job.json").write_text(text.replace('"column": "x"', '"column": "y"'))
+            check_groups(job, other / "data", list(job.data.train.groups))
+        change(self.folder / "job", '"column": "x"', '"column": "y"')
         with self.assertRaisesRegex(Refusal, "Cannot read column 'y' of train.parquet: found no such column"):
-            check_groups(read_job(self.folder / "job"), data, list(job.train))
+            check_groups(read_job(self.folder / "job"), data, list(job.data.train.groups))
 
     def test_not_finite(self) -> None:
         """A step whose loss is not finite is not taken, and its error names task, step and remedy."""
         write_job(Made(), self.folder / "job", self.folder)
         worker = Worker(str(self.folder / "job"), str(self.folder), 1)
-        worker.check(0, 1)
+        worker.check(0, 1, False)
         worker.begin(Place(0, 1, "alone", "", (), ()), None, 0)
         worker.run(3)
         worker.state["parameters"] = worker.state["parameters"] * np.float32(1e30)
@@ -138,7 +137,7 @@ class Pieces(unittest.TestCase):
 
     def test_negative(self) -> None:
         """A negative loss is refused where a weighting cannot take it, which is named as its user knows it."""
-        weighting = {"kind": "graph", "name": "uncertainty", "nonNegative": True}
+        weighting = {"kind": "graph", "name": "uncertainty"}
         write_job(Made(weighting=weighting), self.folder / "job", self.folder)
         job = read_job(self.folder / "job")
         reported = {"loss": {"a": -1.0}, "auxiliary": {}, "total": -1.0}
@@ -215,10 +214,9 @@ class Pieces(unittest.TestCase):
             with self.assertRaisesRegex(Refusal, "Cannot read arrays.safetensors: it is damaged"):
                 Worker(str(self.folder / "job"), str(self.folder), 1)
         arrays.write_bytes(whole)
-        document = self.folder / "job/job.json"
-        document.write_text(document.read_text().replace('"onnx": "x"', '"onnx": "y"'))
+        change(self.folder / "job", '"onnx": "x"', '"onnx": "y"')
         with self.assertRaisesRegex(Refusal, "Cannot load the graph [a-z]+.onnx: it has no 'y'"):
-            Worker(str(self.folder / "job"), str(self.folder), 1).check(0, 1)
+            Worker(str(self.folder / "job"), str(self.folder), 1).check(0, 1, False)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .checkpoints import read_checkpoint
 from .graphs import Run, load_graph, number
-from .job import VectorTable, read_job
+from .job import Job, VectorTable, read_job
 from .tensors import read_tensors, write_tensors
 from .threefry import drawn_at
 
@@ -37,16 +38,15 @@ class Shard:
         """Reads or draws the vectors as they are after a step."""
         for table in self.job.tables:
             if table.update is not None:
-                self.updates[table.path] = load_graph(self.job.folder, table.update, 1)
+                self.updates[table.path] = load_graph(self.job, table.update, 1)
             rows = table.rows_on(self.number, self.count)
             if checkpoint is None:
-                self.vectors[table.path] = _first(self.job.folder, table, self.number, self.count)
+                self.vectors[table.path] = _first(self.job, table, self.number, self.count)
                 self.state[table.path] = np.full((rows, table.state), table.initial, np.float32)
                 continue
-            kept = read_tensors(Path(checkpoint) / rows_file(self.number, self.count))
-            states = read_tensors(Path(checkpoint) / state_file(self.number, self.count))
-            self.vectors[table.path] = np.array(kept[table.path])
-            self.state[table.path] = np.array(states[table.path])
+            found = read_checkpoint(Path(checkpoint))
+            self.vectors[table.path] = found.vectors(table.path, self.number, self.count)
+            self.state[table.path] = found.state(table, self.number, self.count)
         self.step = step
 
     async def read(self, step: int, wanted: Mapping[str, Places]) -> dict[str, Floats]:
@@ -95,7 +95,7 @@ class Shard:
         """Writes the rows and their state as they are after a step; returns the files' digests by name."""
         await self._until(step)
         names = rows_file(self.number, self.count), state_file(self.number, self.count)
-        metadata = self.job.raw["model"].get("metadata", {})
+        metadata = self.job.raw["model"]["metadata"]
         return {
             names[0]: write_tensors(Path(folder) / names[0], self.vectors, metadata),
             names[1]: write_tensors(Path(folder) / names[1], self.state, {}),
@@ -127,27 +127,27 @@ def _added(parts: list[tuple[Places, Floats]]) -> tuple[Places, Floats]:
     return places, sums
 
 
-def _first(folder: Path, table: VectorTable, shard: int, shards: int) -> Floats:
+def _first(job: Job, table: VectorTable, shard: int, shards: int) -> Floats:
     """The vectors of a shard's rows before the first step."""
     rows, units, first = table.rows_on(shard, shards), table.units, table.first
     if "constant" in first:
         return np.full((rows, units), first["constant"], np.float32)
     if "file" in first:
-        whole = read_tensors(folder / first["file"])[first["tensor"]]
+        whole = read_tensors(job.file(first["file"]))[first["tensor"]]
         return np.array(whole[shard::shards], np.float32)
-    vectors = _drawn(folder, table, shard, shards, first["drawn"])
-    for row in first.get("zeros", []):
+    vectors = _drawn(job, table, shard, shards, first["drawn"])
+    for row in first["zeros"]:
         if row % shards == shard:
             vectors[row // shards] = 0
     return vectors
 
 
-def _drawn(folder: Path, table: VectorTable, shard: int, shards: int, given: Mapping[str, Any]) -> Floats:
+def _drawn(job: Job, table: VectorTable, shard: int, shards: int, given: Mapping[str, Any]) -> Floats:
     """Vectors that are drawn, some rows at a time: by the key of each row, or by one key of the whole table."""
     rows, units = table.rows_on(shard, shards), table.units
     vectors = np.zeros((rows, units), np.float32)
     keys = (
-        read_tensors(folder / given["keys"]["file"])[given["keys"]["tensor"]][shard::shards]
+        read_tensors(job.file(given["keys"]["file"]))[given["keys"]["tensor"]][shard::shards]
         if "keys" in given
         else None
     )

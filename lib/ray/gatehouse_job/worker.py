@@ -11,21 +11,20 @@ import numpy.typing as npt
 import ray
 from ray.actor import ActorHandle
 
-from .errors import Lost, Refusal
+from .checkpoints import ARRAYS, read_checkpoint, write_arrays
+from .errors import Lost, Refusal, is_short, out_of_memory
 from .graphs import Run, load_graph, number
 from .job import Job, Noise, read_job
 from .layout import Layout
-from .rows import Rows, ahead, check_groups, joined, lane_batches, read_group
+from .rows import Rows, ahead, check_files, check_groups, joined, lane_batches, read_group
 from .sums import AllReduce, alone, by_collective, by_objects
-from .tensors import read_tensors, write_tensors
+from .tensors import write_tensors
 from .threefry import drawn, key_of
 from .vectors import add_gradients, lookup_inputs, read_vectors, send_gradients
 from .weighting import weighting_of
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
-
-DENSE = "training.safetensors"
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Worker:
 
     def __init__(self, folder: str, storage: str, threads: int) -> None:
         self.job = read_job(Path(folder))
-        self.data = Path(storage) / self.job.data
+        self.data = Path(storage) / self.job.data.folder
         self.threads = threads
         self.run_of: dict[str, Run] = {}
         self.taken: list[Any] = []
@@ -75,12 +74,14 @@ class Worker:
         """Returns once the worker is there."""
         return True
 
-    def check(self, rank: int, workers: int) -> None:
-        """Loads the graphs, and makes sure that the rows of this worker can be read."""
+    def check(self, rank: int, workers: int, is_checked: bool) -> None:
+        """Loads the graphs, and makes sure that the rows of this worker can be read, and that they are whole."""
         job = self.job
-        self.run_of = {name: load_graph(job.folder, graph, self.threads) for name, graph in job.graphs.items()}
+        self.run_of = {name: load_graph(job, graph, self.threads) for name, graph in job.graphs.items()}
         groups = [group for lane in self._lanes(rank, workers) for group in self.job.lane_groups(lane)]
         check_groups(self.job, self.data, [*groups, *self.job.validation[rank::workers]])
+        if not is_checked:
+            check_files(self.job, self.data, rank, workers)
 
     def begin(self, place: Place, checkpoint: str | None, step: int) -> None:
         """Goes to the state after a step, that of a checkpoint or of the beginning."""
@@ -92,20 +93,15 @@ class Worker:
                 if place.transport == "collective"
                 else by_objects(place.rank, list(place.adders))
             )
-        arrays = read_tensors(job.folder / "arrays.safetensors" if checkpoint is None else Path(checkpoint) / DENSE)
-        if checkpoint is None:
-            first = {"parameters": np.array(arrays[job.raw["parameters"]["tensor"]])}
-            for slot in job.raw.get("slots", []):
-                size = first["parameters"].size
-                given = arrays[slot["tensor"]] if "tensor" in slot else np.full(size, slot["first"], np.float32)
-                first[slot["name"]] = np.array(given)
-            self.state = first
-        else:
-            own = {name: np.array(array) for name, array in arrays.items()}
-            self.weighting.state = {
-                name.removeprefix(_WEIGHTING): own.pop(name) for name in list(own) if name.startswith(_WEIGHTING)
-            }
-            self.state = own
+        self.state = _first(job)
+        if checkpoint is not None:
+            found = read_checkpoint(Path(checkpoint))
+            flats = found.flats()
+            for name, flat in self.state.items():
+                for one in self._extents():
+                    flat[_places(one)] = flats[f"{name}/{one['name']}"]
+            if "weighting" in found.facts:
+                self.weighting.begin(found.facts["weighting"])
         self.step, self.rows = step, job.rows_after(step)
         self.batches = []
         self.prepared = None
@@ -119,10 +115,9 @@ class Worker:
                 self.batches = [lane_batches(self.job, self.data, lane, self.step + 1) for lane in lanes]
             records = [self._step() for _ in range(count)]
             self._wait()
-        except ray.exceptions.RayError as error:
-            raise _raised(error) from error
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        return {"records": records if self.place.rank == 0 else [], "peak": peak}
+        except (ray.exceptions.RayError, MemoryError) as error:
+            raise _raised(error, self.step + 1) from error
+        return {"records": records if self.place.rank == 0 else [], "peak": _peak()}
 
     def _lanes(self, rank: int, workers: int) -> list[int]:
         return list(range(rank, len(self.job.lanes), workers))
@@ -256,7 +251,8 @@ class Worker:
 
     def _refused(self, step: int, wrong: str) -> Refusal:
         sizes = [
-            (np.nan_to_num(np.abs(self._cut(one)), nan=np.inf).max(initial=0), one["name"]) for one in self._extents()
+            (np.nan_to_num(np.abs(self.state["parameters"][_places(one)]), nan=np.inf).max(initial=0), one["name"])
+            for one in self._extents()
         ]
         size, path = max(sizes, default=(0.0, "none"))
         return Refusal(
@@ -269,24 +265,15 @@ class Worker:
         extents: Sequence[Mapping[str, Any]] = self.job.raw["parameters"]["extents"]
         return extents
 
-    def _cut(self, extent: Mapping[str, Any]) -> Floats:
-        """A parameter, of its place in the flat array."""
-        size, row = int(np.prod(extent["shape"])), extent["row"]
-        count = size // row["length"] if row["length"] else 0
-        places = extent["start"] + np.arange(count)[:, None] * row["apart"] + np.arange(row["length"])
-        found: Floats = self.state["parameters"][places.reshape(-1)].reshape(extent["shape"])
-        return found
-
-    def write(self, folder: str) -> dict[str, Any]:
-        """Writes the parameters and what training keeps beside them; returns the files' digests by name."""
-        path, metadata = Path(folder), self.job.raw["model"].get("metadata", {})
+    def write(self, folder: str) -> tuple[list[dict[str, Any]], Any, dict[str, Any]]:
+        """Writes the parameters and what training keeps beside them; returns what a checkpoint says of them."""
+        path, metadata, extents = Path(folder), self.job.raw["model"]["metadata"], self._extents()
         name = "params-00001-of-00001.safetensors" if self.job.tables else "params.safetensors"
-        parameters = {one["name"]: self._cut(one) for one in self._extents()}
-        weighting = {_WEIGHTING + name: array for name, array in self.weighting.state.items()}
-        return {
-            name: write_tensors(path / name, parameters, metadata),
-            DENSE: write_tensors(path / DENSE, {**self.state, **weighting}, {}),
-        }
+        parameters = {one["name"]: self.state["parameters"][_places(one)].reshape(one["shape"]) for one in extents}
+        flats = {f"{name}/{one['name']}": flat[_places(one)] for name, flat in self.state.items() for one in extents}
+        files = {name: write_tensors(path / name, parameters, metadata)}
+        entries, files[ARRAYS] = write_arrays(path / ARRAYS, flats)
+        return entries, self.weighting.saved(), files
 
     def evaluate(self, rank: int, workers: int) -> list[dict[str, Any]]:
         """Runs the graph of evaluation on this worker's row groups; returns what judges need, piece by piece."""
@@ -297,8 +284,8 @@ class Worker:
                 return ((place, read_group(self.job, self.data, group)) for place, group in groups)
 
             return [self._evaluated(place, rows) for place, rows in ahead(pieces)]
-        except ray.exceptions.RayError as error:
-            raise _raised(error) from error
+        except (ray.exceptions.RayError, MemoryError) as error:
+            raise _raised(error, self.step + 1) from error
 
     def _evaluated(self, place: int, rows: Rows) -> dict[str, Any]:
         """The outputs of a row group: sums of losses and weights, and the rows' predictions and labels by task."""
@@ -338,35 +325,57 @@ class Worker:
 
 
 _ALONE = ("parameters", "gradient", "vectors", "share", "carry")  # places from which one input comes
-_WEIGHTING = "weighting/"
 _SUMMED = ("loss", "weight", "auxiliary")
 
 
-def _raised(error: ray.exceptions.RayError) -> Exception:
-    """What a call of another actor has raised; that it is lost, if it is gone."""
+def _raised(error: Exception, step: int) -> Exception:
+    """What a call of another actor has raised; that it is lost, if it is gone; and that there is no memory left."""
+    if is_short(error):
+        return out_of_memory("a worker ran out of memory", f"at step {step}, {error}", _peak())
     cause = error.cause if isinstance(error, ray.exceptions.RayTaskError) else None
     if cause is not None and not isinstance(cause, ray.exceptions.RayError):
         return cause  # type: ignore[no-any-return]
     return Lost(f"a process of the training is gone: {type(cause or error).__name__}")
 
 
+def _peak() -> int:
+    """The most memory that this process has taken, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _places(extent: Mapping[str, Any]) -> npt.NDArray[np.int64]:
+    """The places of a parameter in the flat array, in its own order."""
+    size, row = int(np.prod(extent["shape"])), extent["row"]
+    count = size // row["length"] if row["length"] else 0
+    starts: npt.NDArray[np.int64] = extent["start"] + np.arange(count) * row["apart"]
+    return (starts[:, None] + np.arange(row["length"])).reshape(-1)
+
+
+def _first(job: Job) -> dict[str, Floats]:
+    """The parameters and what training keeps beside them before the first step, [size] each."""
+    found = {"parameters": np.array(job.arrays[job.raw["parameters"]["tensor"]])}
+    for slot in job.raw["slots"]:
+        given = job.arrays[slot["tensor"]] if "tensor" in slot else slot["first"]
+        found[slot["name"]] = np.full(job.raw["parameters"]["size"], given, np.float32)
+    return found
+
+
 def _scalars(job: Job) -> dict[str, Any]:
     """The scalars of optimisers by name: a number, or one of each step."""
-    arrays = read_tensors(job.folder / "arrays.safetensors")
     return {
-        name: float(given["constant"]) if "constant" in given else np.array(arrays[given["array"]])
+        name: float(given["constant"]) if "constant" in given else np.array(job.arrays[given["array"]])
         for name, given in job.scalars.items()
     }
 
 
 def _wrong(reported: Mapping[str, Any], job: Job) -> str | None:
     """The first reported number that a step cannot be taken with, in words."""
-    weighting = job.weighting or {}
     for task, value in reported["loss"].items():
         if not np.isfinite(value):
             return f"the loss of task {task!r} is {value}"
-        if value < 0 and weighting.get("nonNegative"):
-            return f"the loss of task {task!r} is {value}: the weighting {weighting['name']} needs losses of at least 0"
+        if value < 0 and job.weighting is not None:
+            name = job.weighting["name"]
+            return f"the loss of task {task!r} is {value}: the weighting {name} needs losses of at least 0"
     for path, value in reported["auxiliary"].items():
         if not np.isfinite(value):
             return f"the loss {path} is {value}"
