@@ -20,12 +20,9 @@ from .cluster import check_cpus, check_nodes, check_ray, lacking, shared_folder
 from .errors import Lost, Refusal
 from .job import Job, read_job
 from .judging import judge
-from .shards import Shard
-from .sums import Adder
-from .worker import Place, Worker
+from .worker import Worker
 
 SECONDS_OF_A_CALL = 0.5  # steps are asked for in calls of about this length
-WORKERS_OF_AN_ADDER = 4  # of so many one adder adds all; of more, several add a slice each
 MOST_LOSSES = 10  # without a new checkpoint between them
 MOST_SHORT = 2  # the same, of processes that Ray ends for lack of memory
 
@@ -41,20 +38,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-@dataclass
-class Team:
-    """The actors of a training."""
-
-    workers: list[ActorHandle]
-    shards: list[ActorHandle]
-    adders: list[ActorHandle]
-
-    def end(self) -> None:
-        """Ends all of them."""
-        for actor in [*self.workers, *self.shards, *self.adders]:
-            ray.kill(actor)
 
 
 @dataclass
@@ -119,7 +102,7 @@ def check(options: argparse.Namespace) -> None:
 
 def _attempt(run: Run) -> bool:
     """Goes on from the last checkpoint; True if the training is at its end, False if actors were lost on the way."""
-    team = Team([], [], [])
+    team: list[ActorHandle] = []
     try:
         found = newest_checkpoint(run.job, run.storage, lambda text: say({"warning": text}))
         checkpoint, run.step = (None, 0) if found is None else (str(found[0]), found[1])
@@ -142,7 +125,8 @@ def _attempt(run: Run) -> bool:
         _lost(run, cause)
         return False
     finally:
-        team.end()
+        for actor in team:
+            ray.kill(actor)
 
 
 def _lost(run: Run, cause: Exception) -> None:
@@ -164,42 +148,32 @@ def _lost(run: Run, cause: Exception) -> None:
     ) from cause
 
 
-def _gather(run: Run, team: Team) -> None:
+def _gather(run: Run, team: list[ActorHandle]) -> None:
     """Starts the actors. After a loss as many workers as there is room for will do, once it was waited for more."""
     job, options = run.job, run.options
     wanted, patience = options.workers, options.patience
     folder = str(job.folder)
     place = {"scheduling_strategy": "SPREAD", "max_restarts": 0, "max_task_retries": 0}
-    worker = ray.remote(num_cpus=options.cpus, **place)(Worker)
-    team.workers.extend(worker.remote(folder, str(run.storage), options.cpus) for _ in range(wanted))
-    ready = {actor.ready.remote(): actor for actor in team.workers}
+    worker = ray.remote(num_cpus=options.cpus, concurrency_groups={"mail": 1}, **place)(Worker)
+    team.extend(worker.remote(folder, str(run.storage), options.cpus) for _ in range(wanted))
+    ready = {actor.ready.remote(): actor for actor in team}
     done, late = ray.wait(list(ready), num_returns=wanted, timeout=patience)
     ray.get(done)
     if late and (run.losses == 0 or not done):
         raise lacking(wanted, options.cpus, patience)
     for one in late:
         ray.kill(ready[one])
-        team.workers.remove(ready[one])
-    run.workers = len(team.workers)
+        team.remove(ready[one])
+    run.workers = len(team)
     if late:
         say({"warning": f"there is room for {run.workers} of {wanted} workers: the training goes on with these"})
-    if job.tables:
-        shard = ray.remote(num_cpus=0, **place)(Shard)
-        team.shards.extend(shard.remote(folder, one, run.workers) for one in range(job.shards))
-    if run.workers > 1 and run.transport == "objects":
-        adder = ray.remote(num_cpus=0, **place)(Adder)
-        team.adders.extend(adder.remote(run.workers) for _ in range(-(-run.workers // WORKERS_OF_AN_ADDER)))
 
 
-def _begin(run: Run, team: Team, checkpoint: str | None) -> None:
+def _begin(run: Run, team: list[ActorHandle], checkpoint: str | None) -> None:
     """Brings all actors to the state after a step, once the rows that they will read were found to be there."""
-    _all([actor.check.remote(rank, run.workers) for rank, actor in enumerate(team.workers)])
-    group = f"gatehouse-{uuid.uuid4().hex}"
-    begun = [actor.begin.remote(checkpoint, run.step) for actor in team.shards]
-    for rank, actor in enumerate(team.workers):
-        place = Place(rank, run.workers, run.transport, group, team.adders, team.shards)
-        begun.append(actor.begin.remote(place, checkpoint, run.step))
-    _all(begun)
+    _all([actor.check.remote(rank, run.workers) for rank, actor in enumerate(team)])
+    group = f"gatehouse-{uuid.uuid4().hex}" if run.transport == "collective" else None
+    _all([actor.begin.remote(rank, team, group, checkpoint, run.step) for rank, actor in enumerate(team)])
 
 
 def _all(pending: Sequence[Any]) -> list[Any]:
@@ -212,14 +186,14 @@ def _all(pending: Sequence[Any]) -> list[Any]:
     return found
 
 
-def _advance(run: Run, team: Team) -> None:
+def _advance(run: Run, team: list[ActorHandle]) -> None:
     """Takes some steps, up to the next evaluation or checkpoint, and says what they report."""
     job, start = run.job, time.monotonic()
     every = job.raw["checkpoint"]["every"] if job.raw.get("checkpoint") else {}
     stops = [job.steps, _next(run.step, job.steps_per_epoch)]
     stops += [_next(run.step, int(each)) for each in (every.get("steps"), job.raw["evaluate"].get("every")) if each]
     count = min(min(stops) - run.step, run.per_call)
-    found = _all([actor.run.remote(count) for actor in team.workers])
+    found = _all([actor.run.remote(count) for actor in team])
     run.step += count
     run.peak = max(run.peak, *(one["peak"] for one in found))
     seconds = time.monotonic() - start
@@ -251,17 +225,17 @@ def _report(run: Run, record: dict[str, Any], always: bool) -> None:
     say({**record, "rate": (record["rows"] - run.rows_before) / max(now - run.began, 1e-9)})
 
 
-def _evaluated(run: Run, team: Team) -> dict[str, Any]:
-    found = _all([actor.evaluate.remote(rank, run.workers) for rank, actor in enumerate(team.workers)])
+def _evaluated(run: Run, team: list[ActorHandle]) -> dict[str, Any]:
+    found = _all([actor.evaluate.remote(rank, run.workers) for rank, actor in enumerate(team)])
     return judge(run.job, [piece for pieces in found for piece in pieces])
 
 
-def _save(run: Run, team: Team) -> None:
+def _save(run: Run, team: list[ActorHandle]) -> None:
     job = run.job
 
     def write(folder: str) -> Files:
-        calls = [team.workers[0].write.remote(folder), *(shard.write.remote(folder, run.step) for shard in team.shards)]
-        return {name: facts for files in _all(calls) for name, facts in files.items()}
+        found = _all([actor.write.remote(folder) for actor in team])
+        return {name: facts for files in found for name, facts in files.items()}
 
     keep = int((job.raw.get("checkpoint") or {}).get("keep", 2))
     write_checkpoint(job, run.storage, run.step, job.rows_after(run.step), write, keep)
