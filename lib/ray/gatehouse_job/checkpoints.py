@@ -45,14 +45,14 @@ class Checkpoint:
             at += one["length"] * dtype.itemsize
         return found
 
-    def vectors(self, table: str, shard: int, shards: int) -> Array:
+    def vectors(self, table: VectorTable, shard: int, shards: int) -> Array:
         """The vectors of a shard's rows."""
         if (self.path / INDEX).exists():
             index = json.loads((self.path / INDEX).read_text(encoding="utf-8"))
-            files = index.get("row_map", {}).get(table) or [index["weight_map"][table]]
+            files = index.get("row_map", {}).get(table.path) or [index["weight_map"][table.path]]
         else:
             files = ["params.safetensors"]
-        return _rows([read_tensors(self.path / name)[table] for name in files], shard, shards)
+        return _rows([read_tensors(self.path / name)[table.path] for name in files], shard, shards)
 
     def state(self, table: VectorTable, shard: int, shards: int) -> Array:
         """What training keeps beside these vectors, [rows, state]."""

@@ -19,12 +19,9 @@ from .errors import Lost, Refusal, is_short, out_of_memory
 from .javascript import text_of
 from .job import Job, read_job
 from .judging import judge
-from .shards import Shard
-from .sums import Adder
-from .worker import Place, Worker
+from .worker import Worker
 
 SECONDS_OF_A_CALL = 0.5  # steps are asked for in calls of about this length
-WORKERS_OF_AN_ADDER = 4  # of so many one adder adds all; of more, several add a slice each
 MOST_LOSSES = 10  # without a new checkpoint between them
 MOST_SHORT = 2  # the same, of processes that Ray ends for lack of memory
 
@@ -32,20 +29,6 @@ MOST_SHORT = 2  # the same, of processes that Ray ends for lack of memory
 def say(record: dict[str, Any]) -> None:
     """Prints a record as one line of JSON, in which a number that is not finite is null."""
     print(text_of(record), flush=True)
-
-
-@dataclass
-class Team:
-    """The actors of a training."""
-
-    workers: list[ActorHandle]
-    shards: list[ActorHandle]
-    adders: list[ActorHandle]
-
-    def end(self) -> None:
-        """Ends all of them."""
-        for actor in [*self.workers, *self.shards, *self.adders]:
-            ray.kill(actor)
 
 
 @dataclass
@@ -109,14 +92,14 @@ def check(options: argparse.Namespace) -> None:
 
 def _attempt(run: Run) -> Path | None:
     """Goes on from the last checkpoint; returns that of the end, or None if actors were lost on the way."""
-    team = Team([], [], [])
+    team: list[ActorHandle] = []
     try:
         found = newest_checkpoint(run.job, run.storage, lambda text: say({"warning": text}))
         run.step, run.saved = (found.facts["step"], found.path) if found else (0, None)
         if run.step < run.job.steps:
             _gather(run, team)
             if run.step > 0 or run.losses > 0:
-                say({"event": "resumed", "step": run.step, "workers": len(team.workers)})
+                say({"event": "resumed", "step": run.step, "workers": len(team)})
             _begin(run, team)
         while run.step < run.job.steps:
             _advance(run, team)
@@ -130,7 +113,8 @@ def _attempt(run: Run) -> Path | None:
         _lost(run, cause)
         return None
     finally:
-        team.end()
+        for actor in team:
+            ray.kill(actor)
 
 
 def _lost(run: Run, cause: Exception) -> None:
@@ -147,44 +131,33 @@ def _lost(run: Run, cause: Exception) -> None:
         raise out_of_memory(what, f"after step {run.step}, {text}", run.peak) from cause
 
 
-def _gather(run: Run, team: Team) -> None:
+def _gather(run: Run, team: list[ActorHandle]) -> None:
     """Starts the actors. After a loss as many workers as there is room for will do, once it was waited for more."""
     job, options = run.job, run.options
     wanted, patience = options.workers, options.patience
     folder = str(job.folder)
     place = {"scheduling_strategy": "SPREAD", "max_restarts": 0, "max_task_retries": 0}
-    worker = ray.remote(num_cpus=options.cpus, **place)(Worker)
-    team.workers.extend(worker.remote(folder, str(run.storage), options.cpus) for _ in range(wanted))
-    ready = {actor.ready.remote(): actor for actor in team.workers}
+    worker = ray.remote(num_cpus=options.cpus, concurrency_groups={"mail": 1}, **place)(Worker)
+    team.extend(worker.remote(folder, str(run.storage), options.cpus) for _ in range(wanted))
+    ready = {actor.ready.remote(): actor for actor in team}
     done, late = ray.wait(list(ready), num_returns=wanted, timeout=patience)
     ray.get(done)
     if late and (run.losses == 0 or not done):
         raise lacking(wanted, options.cpus, patience)
     for one in late:
         ray.kill(ready[one])
-        team.workers.remove(ready[one])
-    count = len(team.workers)
+        team.remove(ready[one])
     if late:
-        say({"warning": f"there is room for {count} of {wanted} workers: the training goes on with these"})
-    if job.tables:
-        shard = ray.remote(num_cpus=0, **place)(Shard)
-        team.shards.extend(shard.remote(folder, one, count) for one in range(job.shards))
-    if count > 1 and run.transport == "objects":
-        adder = ray.remote(num_cpus=0, **place)(Adder)
-        team.adders.extend(adder.remote(count) for _ in range(-(-count // WORKERS_OF_AN_ADDER)))
+        say({"warning": f"there is room for {len(team)} of {wanted} workers: the training goes on with these"})
 
 
-def _begin(run: Run, team: Team) -> None:
+def _begin(run: Run, team: list[ActorHandle]) -> None:
     """Brings all actors to the state after a step, once the rows that they will read were found to be there."""
-    count, group = len(team.workers), f"gatehouse-{uuid.uuid4().hex}"
-    checkpoint = str(run.saved) if run.saved else None
-    _all([actor.check.remote(rank, count, run.is_checked) for rank, actor in enumerate(team.workers)])
+    _all([actor.check.remote(rank, len(team), run.is_checked) for rank, actor in enumerate(team)])
     run.is_checked = True
-    begun = [actor.begin.remote(checkpoint, run.step) for actor in team.shards]
-    for rank, actor in enumerate(team.workers):
-        place = Place(rank, count, run.transport, group, team.adders, team.shards)
-        begun.append(actor.begin.remote(place, checkpoint, run.step))
-    _all(begun)
+    group = f"gatehouse-{uuid.uuid4().hex}" if run.transport == "collective" else None
+    checkpoint = str(run.saved) if run.saved else None
+    _all([actor.begin.remote(rank, team, group, checkpoint, run.step) for rank, actor in enumerate(team)])
     run.began, run.rows_before = time.monotonic(), run.job.rows_after(run.step)
 
 
@@ -198,13 +171,13 @@ def _all(pending: Sequence[Any]) -> list[Any]:
     return found
 
 
-def _advance(run: Run, team: Team) -> None:
+def _advance(run: Run, team: list[ActorHandle]) -> None:
     """Takes some steps, up to the next evaluation or checkpoint, and says what they report."""
     job, start = run.job, time.monotonic()
     every, between = job.raw["checkpoint"]["every"], job.raw["evaluate"]["every"]
     spans = [span for span in (job.steps_per_epoch, every.get("steps"), between) if span]
     count = min(run.per_call, *(end - run.step for end in (job.steps, *((run.step // one + 1) * one for one in spans))))
-    found = _all([actor.run.remote(count) for actor in team.workers])
+    found = _all([actor.run.remote(count) for actor in team])
     run.step += count
     run.peak = max(run.peak, *(one["peak"] for one in found))
     seconds = time.monotonic() - start
@@ -213,7 +186,7 @@ def _advance(run: Run, team: Team) -> None:
     ends = run.step % job.steps_per_epoch == 0 or run.step == job.steps
     if job.validation and (ends or (between and run.step % between == 0)):
         held = time.monotonic()
-        pieces = _all([actor.evaluate.remote(rank, len(team.workers)) for rank, actor in enumerate(team.workers)])
+        pieces = _all([actor.evaluate.remote(rank, len(team)) for rank, actor in enumerate(team)])
         records[-1]["validation"] = judge(job, [piece for some in pieces for piece in some])
         run.began += time.monotonic() - held
     due = "seconds" in every and time.monotonic() - run.saved_at >= every["seconds"]
@@ -227,11 +200,10 @@ def _advance(run: Run, team: Team) -> None:
             say({**record, "rate": (record["rows"] - run.rows_before) / max(now - run.began, 1e-9)})
 
 
-def _save(run: Run, team: Team, validated: bool) -> None:
+def _save(run: Run, team: list[ActorHandle], validated: bool) -> None:
     def write(folder: str) -> Any:
-        calls = [team.workers[0].write.remote(folder), *(shard.write.remote(folder, run.step) for shard in team.shards)]
-        (arrays, weighting, own), *others = _all(calls)
-        return arrays, weighting, {name: facts for files in (own, *others) for name, facts in files.items()}
+        (arrays, weighting, _), *_ = found = _all([actor.write.remote(folder) for actor in team])
+        return arrays, weighting, {name: facts for _, _, files in found for name, facts in files.items()}
 
     run.saved = write_checkpoint(run.job, run.storage, run.step, validated, write)
     run.losses, run.short, run.saved_at = 0, 0, time.monotonic()

@@ -23,7 +23,7 @@ class Weighting:
         """The state as checkpoints have it; None if there is none."""
 
     def begin(self, saved: Any) -> None:
-        """Goes on from a state."""
+        """Goes on from a state, if there was one."""
 
     def factors(self, epoch: int) -> Doubles:
         """The factors of the tasks in the next step, which is of this epoch."""

@@ -16,14 +16,17 @@ from .errors import Lost, Refusal, is_short, out_of_memory
 from .graphs import Run, load_graph, number
 from .job import Job, Noise, read_job
 from .layout import Layout
+from .mail import Mail
 from .rows import Rows, ahead, check_files, check_groups, joined, lane_batches, read_group
+from .shards import Shards
 from .sums import AllReduce, alone, by_collective, by_objects
 from .tensors import write_tensors
 from .threefry import drawn, key_of
-from .vectors import add_gradients, lookup_inputs, read_vectors, send_gradients
+from .vectors import Tables, Wanted
 from .weighting import weighting_of
 
 Array = npt.NDArray[Any]
+Places = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
 
@@ -35,18 +38,7 @@ class Prepared:
     runs: tuple[Rows, ...]
     counts: tuple[int, ...]
     weights: Floats  # [runs, tasks]
-
-
-@dataclass(frozen=True)
-class Place:
-    """The place of a worker among the others."""
-
-    rank: int
-    workers: int
-    transport: str
-    group: str
-    adders: Sequence[ActorHandle]
-    shards: Sequence[ActorHandle]
+    wanted: Wanted  # vectors
 
 
 class Worker:
@@ -57,8 +49,9 @@ class Worker:
         self.data = Path(storage) / self.job.data.folder
         self.threads = threads
         self.run_of: dict[str, Run] = {}
-        self.taken: list[Any] = []
-        self.place = Place(0, 1, "alone", "", (), ())
+        self.mail = Mail()
+        self.tables = Tables(self.job, 1)
+        self.shards: Shards | None = None
         self.allreduce: AllReduce = alone
         self.weighting = weighting_of(self.job)
         self.state: dict[str, Floats] = {}
@@ -66,15 +59,15 @@ class Worker:
         self.layout = Layout(self.job)
         self.step = 0
         self.rows = 0
-        self.batches: list[Iterator[Rows | None]] = []
-        self.prepared: Prepared | None = None
-        self.totals: Floats | None = None
+        self.coming: Iterator[Prepared] | None = None
+        self.now: Prepared | None = None
+        self.totals = np.zeros(len(self.job.tasks), np.float32)  # the weights of tasks in the next step
 
     def ready(self) -> bool:
         """Returns once the worker is there."""
         return True
 
-    def check(self, rank: int, workers: int, is_checked: bool) -> None:
+    def check(self, rank: int, workers: int, is_checked: bool = False) -> None:
         """Loads the graphs, and makes sure that the rows of this worker can be read, and that they are whole."""
         job = self.job
         self.run_of = {name: load_graph(job, graph, self.threads) for name, graph in job.graphs.items()}
@@ -83,52 +76,76 @@ class Worker:
         if not is_checked:
             check_files(self.job, self.data, rank, workers)
 
-    def begin(self, place: Place, checkpoint: str | None, step: int) -> None:
-        """Goes to the state after a step, that of a checkpoint or of the beginning."""
+    def begin(
+        self,
+        rank: int = 0,
+        peers: Sequence[ActorHandle | None] = (None,),
+        group: str | None = None,
+        checkpoint: str | None = None,
+        step: int = 0,
+    ) -> None:
+        """Goes to the state of a checkpoint, which is after a step, or of the beginning. Sums go by a group, if any."""
         job = self.job
-        self.place = place
-        if place.workers > 1:
-            self.allreduce = (
-                by_collective(place.rank, place.workers, place.group)
-                if place.transport == "collective"
-                else by_objects(place.rank, list(place.adders))
-            )
-        self.state = _first(job)
-        if checkpoint is not None:
-            found = read_checkpoint(Path(checkpoint))
+        self.mail = Mail(rank, peers)
+        self.tables = Tables(job, len(peers))
+        found = None if checkpoint is None else read_checkpoint(Path(checkpoint))
+        self.shards = Shards(job, self.tables, self.mail, found) if job.tables else None
+        if len(peers) > 1:
+            self.allreduce = by_objects(self.mail) if group is None else by_collective(rank, len(peers), group)
+        self.state = _first_state(job)
+        if found is not None:
             flats = found.flats()
             for name, flat in self.state.items():
                 for one in self._extents():
                     flat[_places(one)] = flats[f"{name}/{one['name']}"]
-            if "weighting" in found.facts:
-                self.weighting.begin(found.facts["weighting"])
+            self.weighting.begin(found.facts.get("weighting"))
         self.step, self.rows = step, job.rows_after(step)
-        self.batches = []
-        self.prepared = None
-        self.totals = None
+        self.coming = None
+
+    @ray.method(concurrency_group="mail")  # type: ignore[untyped-decorator]
+    def put(self, sender: int, name: str, turn: int, value: Any) -> None:
+        """Keeps what another worker has sent, while this one takes a step."""
+        self.mail.put(sender, name, turn, value)
+
+    @ray.method(concurrency_group="mail")  # type: ignore[untyped-decorator]
+    def held(self, places: Sequence[Places]) -> list[Floats]:
+        """The vectors at places of this worker, by pool."""
+        return self.shards.held(places) if self.shards else []
 
     def run(self, count: int) -> dict[str, Any]:
         """Takes steps; returns their records, and the peak of this process's memory in bytes."""
         try:
-            if not self.batches:
-                lanes = self._lanes(self.place.rank, self.place.workers)
-                self.batches = [lane_batches(self.job, self.data, lane, self.step + 1) for lane in lanes]
+            if self.coming is None:
+                self._first()
             records = [self._step() for _ in range(count)]
-            self._wait()
         except (ray.exceptions.RayError, MemoryError) as error:
             raise _raised(error, self.step + 1) from error
-        return {"records": records if self.place.rank == 0 else [], "peak": _peak()}
+        return {"records": records if self.mail.rank == 0 else [], "peak": _peak()}
 
     def _lanes(self, rank: int, workers: int) -> list[int]:
         return list(range(rank, len(self.job.lanes), workers))
 
-    def _prepare(self, step: int) -> Prepared | None:
-        """The rows of a step; none after the last one."""
-        job, (rank, workers) = self.job, (self.place.rank, self.place.workers)
-        if step > job.steps:
-            return None
-        lanes = self._lanes(rank, workers)
-        given = [(lane, rows) for lane, batches in zip(lanes, self.batches, strict=True) if (rows := next(batches))]
+    def _first(self) -> None:
+        """Prepares the first step, for which nothing was sent yet."""
+        self.coming = ahead(self._coming)
+        self.now = next(self.coming)
+        sums = self.layout.zeros()  # the weights at their place among these, so that bits are the same
+        self.layout.put_weights(sums, self.now.weights.sum(axis=0, dtype=np.float32))
+        self.totals = self.layout.weights(self.allreduce(sums))
+        if self.shards is not None:
+            self.shards.ask(self.now.step, self.now.wanted)
+            self.shards.answer(self.now.step)
+
+    def _coming(self) -> Iterator[Prepared]:
+        """The rows of all steps from the next one on."""
+        lanes = self._lanes(self.mail.rank, self.mail.workers)
+        batches = [lane_batches(self.job, self.data, lane, self.step + 1) for lane in lanes]
+        for step, *found in zip(range(self.step + 1, self.job.steps + 1), *batches, strict=True):
+            given = [(lane, rows) for lane, rows in zip(lanes, found, strict=True) if rows is not None]
+            yield self._prepared(step, given)
+
+    def _prepared(self, step: int, given: list[tuple[int, Rows]]) -> Prepared:
+        job = self.job
         parts = [[one] for one in given] if job.apart else [given] if given else []
         starts = np.cumsum([0, *(job.rows_at(lane, step) for lane in range(len(job.lanes)))])
         runs = tuple(
@@ -140,7 +157,7 @@ class Worker:
         for place, run in enumerate(runs):
             found = self.run_of["weights"](run)
             weights[place] = [found[f"weight/{task.name}"] for task in job.tasks]
-        return Prepared(step, runs, counts, weights)
+        return Prepared(step, runs, counts, weights, self.tables.wanted(runs))
 
     def _noise(self, step: int, lanes: list[int], starts: npt.NDArray[np.int64]) -> Rows:
         """The random numbers of the rows of lanes in a step, as they are among those of the whole batch."""
@@ -161,33 +178,32 @@ class Worker:
 
     def _step(self) -> dict[str, Any]:
         """Takes a step, and returns its record."""
-        job, step, rank = self.job, self.step + 1, self.place.rank
-        now = self.prepared or self._prepare(step)
-        assert now is not None and now.step == step
-        layout = self.layout
-        if self.totals is None:
-            self.totals = self._first_totals(layout, now)
+        job, layout, now, shards = self.job, self.layout, self.now, self.shards
+        assert now is not None and self.coming is not None
+        step = now.step
         epoch = job.epoch_of(step)
         factors = self.weighting.factors(epoch)
         rows_in_all = job.batch_at(step)
         with np.errstate(divide="ignore", invalid="ignore"):
             shares = np.where(self.totals > 0, now.weights / self.totals, 0)  # [runs, tasks]
-        read = read_vectors(job, self.place.shards, now.runs, step) if job.lookups else None
         sums = layout.zeros()
-        for run, count, share in zip(now.runs, now.counts, shares, strict=True):
+        vectors = shards.read(step) if shards is not None else []
+        gradients = [np.zeros_like(of) for of in vectors]
+        for run, count, share, places in zip(now.runs, now.counts, shares, now.wanted.places, strict=True):
             given: dict[str, Array] = {**run, "parameters": self.state["parameters"]}
-            if read is not None:
-                given |= lookup_inputs(job, read, run)
+            given |= self.tables.inputs(vectors, places, run)
             given |= {f"factor/{task.name}": number(factors[at] * share[at]) for at, task in enumerate(job.tasks)}
             given |= {"share": number(count / rows_in_all), "carry": number(0), **layout.kept_zeros()}
             found = self.run_of["gradients"](self._named("gradients", given))
             layout.add(sums, found, share, count / rows_in_all)
-            if read is not None:
-                add_gradients(job, read, run, found)
-        squares = send_gradients(job, self.place.shards, read, step, rank) if read is not None else []
-        self.prepared = self._prepare(step + 1)
-        if self.prepared is not None:
-            layout.put_weights(sums, self.prepared.weights.sum(axis=0, dtype=np.float32))
+            self.tables.add(gradients, places, run, found)
+        then = next(self.coming, None)
+        if then is not None:
+            layout.put_weights(sums, then.weights.sum(axis=0, dtype=np.float32))
+        if shards is not None:
+            if then is not None:
+                shards.ask(step + 1, then.wanted)
+            layout.put_squares(sums, shards.add(step, now.wanted, gradients))
         sums = self.allreduce(sums)
         reported = layout.reported(sums)
         record: dict[str, Any] = {"epoch": epoch, "step": step, "steps": job.steps, **reported}
@@ -195,20 +211,15 @@ class Worker:
         wrong = _wrong(reported, self.job)
         if wrong is not None:
             raise self._refused(step, wrong)
-        norm_of_vectors = float(np.sqrt(sum(ray.get(squares)))) if squares else 0.0
-        record["norm"] = self._update(step, layout.inputs(sums), norm_of_vectors)
+        record["norm"] = self._update(step, layout.inputs(sums), float(np.sqrt(layout.squares(sums))))
+        if shards is not None and then is not None:
+            shards.answer(step + 1)
         labelled = np.array([self.totals[at] > 0 and task.weight > 0 for at, task in enumerate(job.tasks)])
         losses = np.array([reported["loss"][task.name] for task in job.tasks], np.float64)
         self.weighting.next(epoch, losses, labelled, self._scalars_at(step))
         self.step, self.rows = step, self.rows + rows_in_all
-        self.totals = layout.weights(sums)
+        self.now, self.totals = then, layout.weights(sums)
         return {**record, "rows": self.rows}
-
-    def _first_totals(self, layout: Layout, now: Prepared) -> Floats:
-        """The weights of tasks in the first step over all workers: summed at their place, so that bits are the same."""
-        sums = layout.zeros()
-        layout.put_weights(sums, now.weights.sum(axis=0, dtype=np.float32))
-        return layout.weights(self.allreduce(sums))
 
     def _update(self, step: int, summed: Mapping[str, Array], vectors: float) -> float:
         """Moves parameters, slots and vectors by the gradient over all workers; returns its norm."""
@@ -226,18 +237,10 @@ class Worker:
         for output in outputs:
             if output.role in ("parameters", "slot"):
                 self.state["parameters" if output.role == "parameters" else output.name] = found[output.name]
-        if self.place.rank == 0:
-            limit = job.clip_norm
-            scale = limit / norm if limit is not None and norm > limit else 1.0
-            self._wait()
-            self.taken = [shard.take.remote(step, scale, scalars) for shard in self.place.shards]
+        limit = job.clip_norm
+        if self.shards is not None:
+            self.shards.change(limit / norm if limit is not None and norm > limit else 1.0, scalars)
         return norm
-
-    def _wait(self) -> None:
-        """Waits for the shards to have taken the last step: an error there is one of this worker."""
-        taken, self.taken = self.taken, []
-        if taken:
-            ray.get(taken)
 
     def _named(self, graph: str, given: Mapping[str, Array]) -> dict[str, Array]:
         """The inputs of a graph by their names: those that come from one place have its name."""
@@ -266,14 +269,17 @@ class Worker:
         return extents
 
     def write(self, folder: str) -> tuple[list[dict[str, Any]], Any, dict[str, Any]]:
-        """Writes the parameters and what training keeps beside them; returns what a checkpoint says of them."""
+        """Writes what this worker holds of the model and beside it; returns what a checkpoint says of it."""
         path, metadata, extents = Path(folder), self.job.raw["model"]["metadata"], self._extents()
+        files = self.shards.write(path) if self.shards is not None else {}
+        if self.mail.rank > 0:
+            return [], None, files
         name = "params-00001-of-00001.safetensors" if self.job.tables else "params.safetensors"
         parameters = {one["name"]: self.state["parameters"][_places(one)].reshape(one["shape"]) for one in extents}
+        files[name] = write_tensors(path / name, parameters, metadata)
         flats = {f"{name}/{one['name']}": flat[_places(one)] for name, flat in self.state.items() for one in extents}
-        files = {name: write_tensors(path / name, parameters, metadata)}
-        entries, files[ARRAYS] = write_arrays(path / ARRAYS, flats)
-        return entries, self.weighting.saved(), files
+        arrays, files[ARRAYS] = write_arrays(path / ARRAYS, flats)
+        return arrays, self.weighting.saved(), files
 
     def evaluate(self, rank: int, workers: int) -> list[dict[str, Any]]:
         """Runs the graph of evaluation on this worker's row groups; returns what judges need, piece by piece."""
@@ -296,9 +302,7 @@ class Worker:
         for start in range(0, count, at_once):
             piece = {name: array[start : start + at_once] for name, array in rows.items()}
             given: dict[str, Array] = {**piece, "parameters": self.state["parameters"]}
-            if job.lookups:
-                read = read_vectors(job, self.place.shards, [piece], self.step + 1)
-                given |= lookup_inputs(job, read, piece)
+            given |= self.tables.inputs(*self._read(piece), piece)
             found = self.run_of["evaluate"](self._named("evaluate", given))
             size = len(next(iter(piece.values())))
             for output in graph.outputs:
@@ -323,6 +327,14 @@ class Worker:
         }
         return {"place": place, "rows": count, "sums": sums, "tasks": tasks}
 
+    def _read(self, piece: Rows) -> tuple[list[Floats], list[Places]]:
+        """The vectors that rows read, and the places of their codes among them."""
+        wanted = self.tables.wanted([piece])
+        places = [self.tables.places(wanted, worker) for worker in range(self.mail.workers)]
+        asked = [peer and peer.held.remote(own) for peer, own in zip(self.mail.peers, places, strict=True)]
+        found = [ray.get(one) if one else self.held(own) for one, own in zip(asked, places, strict=True)]
+        return self.tables.whole(found), wanted.places[0]
+
 
 _ALONE = ("parameters", "gradient", "vectors", "share", "carry")  # places from which one input comes
 _SUMMED = ("loss", "weight", "auxiliary")
@@ -343,15 +355,15 @@ def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _places(extent: Mapping[str, Any]) -> npt.NDArray[np.int64]:
+def _places(extent: Mapping[str, Any]) -> Places:
     """The places of a parameter in the flat array, in its own order."""
     size, row = int(np.prod(extent["shape"])), extent["row"]
     count = size // row["length"] if row["length"] else 0
-    starts: npt.NDArray[np.int64] = extent["start"] + np.arange(count) * row["apart"]
+    starts: Places = extent["start"] + np.arange(count) * row["apart"]
     return (starts[:, None] + np.arange(row["length"])).reshape(-1)
 
 
-def _first(job: Job) -> dict[str, Floats]:
+def _first_state(job: Job) -> dict[str, Floats]:
     """The parameters and what training keeps beside them before the first step, [size] each."""
     found = {"parameters": np.array(job.arrays[job.raw["parameters"]["tensor"]])}
     for slot in job.raw["slots"]:
@@ -362,8 +374,9 @@ def _first(job: Job) -> dict[str, Floats]:
 
 def _scalars(job: Job) -> dict[str, Any]:
     """The scalars of optimisers by name: a number, or one of each step."""
+    arrays = job.arrays
     return {
-        name: float(given["constant"]) if "constant" in given else np.array(job.arrays[given["array"]])
+        name: float(given["constant"]) if "constant" in given else np.array(arrays[given["array"]])
         for name, given in job.scalars.items()
     }
 
