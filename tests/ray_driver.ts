@@ -335,7 +335,7 @@ async function groupsIn(job: Job, { groups }: CodedRows, folder: string): Promis
 
 /** Returns the rows of a lane in the order of an epoch. */
 function orderOf(job: Job, lane: readonly number[], seed: string, epoch: number): Place[] {
-  const parts = job.shuffle ? permutation(lane.length, random(`${seed}:parts:${epoch}`)) : [...lane.keys()];
+  const parts = job.shuffleGroups ? permutation(lane.length, random(`${seed}:parts:${epoch}`)) : [...lane.keys()];
   const inPlace = [...parts].flatMap((part): Place[] => {
     const group = lane[part];
     return Array.from({ length: job.data.train.groups[group].rows }, (_, row) => [group, row] as const);

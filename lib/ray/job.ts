@@ -248,7 +248,7 @@ function jobIdentity(
   { lanes, shuffleGroups }: Lanes,
 ): Job["checkpoint"]["identity"] {
   const identity = identityOf({ seed }, data, given);
-  if (isInMemory(data) && lanes.length === 1 && !(given.shuffle && shuffleGroups)) return identity;
+  if (isInMemory(data) && lanes.length === 1 && !shuffleGroups) return identity;
   return {
     ...identity,
     data: { kind: "encoded rows", of: identity.data, lanes: lanes.length, window: window ?? null, groupRows },

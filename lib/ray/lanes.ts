@@ -15,7 +15,7 @@ export type Lanes = Pick<
  */
 export function dealt(
   groups: readonly CodedGroup[],
-  { given: { batch, epochs, most }, wanted, window }: Pick<JobSettings, "given" | "wanted" | "window">,
+  { given: { batch, epochs, most, shuffle }, wanted, window }: Pick<JobSettings, "given" | "wanted" | "window">,
   seed: number,
   isWhole: boolean,
 ): Lanes {
@@ -33,7 +33,7 @@ export function dealt(
   });
   const each = batch / count;
   const rows = groups.reduce((sum, { rows }) => sum + rows, 0);
-  const atOnce = isWhole && count === 1 && window === undefined;
+  const atOnce = shuffle && isWhole && count === 1 && window === undefined;
   const stepsPerEpoch = Math.max(...rowsOf.map((rows) => Math.ceil(rows / each)));
   const steps = Math.min(most, epochs * stepsPerEpoch);
   return {
@@ -41,7 +41,7 @@ export function dealt(
     seeds: count === 1 ? [`${seed}`] : lanes.map((_, lane) => `${seed}:lane:${lane}`),
     batch,
     window: Math.ceil((atOnce ? rows : window ?? 2 ** 17) / each) * each,
-    shuffleGroups: !atOnce,
+    shuffleGroups: shuffle && !atOnce,
     epochs: Math.ceil(steps / stepsPerEpoch),
     steps,
     stepsPerEpoch,

@@ -54,14 +54,14 @@ class Checkpoint:
             at += one["length"] * dtype.itemsize
         return found
 
-    def vectors(self, table: str, shard: int, shards: int) -> Array:
+    def vectors(self, table: VectorTable, shard: int, shards: int) -> Array:
         """The vectors of a shard's rows."""
         if (self.path / INDEX).exists():
             index = json.loads((self.path / INDEX).read_text(encoding="utf-8"))
-            files = index.get("row_map", {}).get(table) or [index["weight_map"][table]]
+            files = index.get("row_map", {}).get(table.path) or [index["weight_map"][table.path]]
         else:
             files = ["params.safetensors"]
-        return _rows([read_tensors(self.path / name)[table] for name in files], shard, shards)
+        return _rows([read_tensors(self.path / name)[table.path] for name in files], shard, shards)
 
     def state(self, table: VectorTable, shard: int, shards: int) -> Array:
         """What training keeps beside these vectors, [rows, state]."""
@@ -439,12 +439,9 @@ from .errors import Lost, Refusal, is_short, out_of_memory
 from .javascript import text_of
 from .job import Job, read_job
 from .judging import judge
-from .shards import Shard
-from .sums import Adder
-from .worker import Place, Worker
+from .worker import Worker
 
 SECONDS_OF_A_CALL = 0.5  # steps are asked for in calls of about this length
-WORKERS_OF_AN_ADDER = 4  # of so many one adder adds all; of more, several add a slice each
 MOST_LOSSES = 10  # without a new checkpoint between them
 MOST_SHORT = 2  # the same, of processes that Ray ends for lack of memory
 
@@ -452,20 +449,6 @@ MOST_SHORT = 2  # the same, of processes that Ray ends for lack of memory
 def say(record: dict[str, Any]) -> None:
     """Prints a record as one line of JSON, in which a number that is not finite is null."""
     print(text_of(record), flush=True)
-
-
-@dataclass
-class Team:
-    """The actors of a training."""
-
-    workers: list[ActorHandle]
-    shards: list[ActorHandle]
-    adders: list[ActorHandle]
-
-    def end(self) -> None:
-        """Ends all of them."""
-        for actor in [*self.workers, *self.shards, *self.adders]:
-            ray.kill(actor)
 
 
 @dataclass
@@ -529,14 +512,14 @@ def check(options: argparse.Namespace) -> None:
 
 def _attempt(run: Run) -> Path | None:
     """Goes on from the last checkpoint; returns that of the end, or None if actors were lost on the way."""
-    team = Team([], [], [])
+    team: list[ActorHandle] = []
     try:
         found = newest_checkpoint(run.job, run.storage, lambda text: say({"warning": text}))
         run.step, run.saved = (found.facts["step"], found.path) if found else (0, None)
         if run.step < run.job.steps:
             _gather(run, team)
             if run.step > 0 or run.losses > 0:
-                say({"event": "resumed", "step": run.step, "workers": len(team.workers)})
+                say({"event": "resumed", "step": run.step, "workers": len(team)})
             _begin(run, team)
         while run.step < run.job.steps:
             _advance(run, team)
@@ -550,7 +533,8 @@ def _attempt(run: Run) -> Path | None:
         _lost(run, cause)
         return None
     finally:
-        team.end()
+        for actor in team:
+            ray.kill(actor)
 
 
 def _lost(run: Run, cause: Exception) -> None:
@@ -567,44 +551,33 @@ def _lost(run: Run, cause: Exception) -> None:
         raise out_of_memory(what, f"after step {run.step}, {text}", run.peak) from cause
 
 
-def _gather(run: Run, team: Team) -> None:
+def _gather(run: Run, team: list[ActorHandle]) -> None:
     """Starts the actors. After a loss as many workers as there is room for will do, once it was waited for more."""
     job, options = run.job, run.options
     wanted, patience = options.workers, options.patience
     folder = str(job.folder)
     place = {"scheduling_strategy": "SPREAD", "max_restarts": 0, "max_task_retries": 0}
-    worker = ray.remote(num_cpus=options.cpus, **place)(Worker)
-    team.workers.extend(worker.remote(folder, str(run.storage), options.cpus) for _ in range(wanted))
-    ready = {actor.ready.remote(): actor for actor in team.workers}
+    worker = ray.remote(num_cpus=options.cpus, concurrency_groups={"mail": 1}, **place)(Worker)
+    team.extend(worker.remote(folder, str(run.storage), options.cpus) for _ in range(wanted))
+    ready = {actor.ready.remote(): actor for actor in team}
     done, late = ray.wait(list(ready), num_returns=wanted, timeout=patience)
     ray.get(done)
     if late and (run.losses == 0 or not done):
         raise lacking(wanted, options.cpus, patience)
     for one in late:
         ray.kill(ready[one])
-        team.workers.remove(ready[one])
-    count = len(team.workers)
+        team.remove(ready[one])
     if late:
-        say({"warning": f"there is room for {count} of {wanted} workers: the training goes on with these"})
-    if job.tables:
-        shard = ray.remote(num_cpus=0, **place)(Shard)
-        team.shards.extend(shard.remote(folder, one, count) for one in range(job.shards))
-    if count > 1 and run.transport == "objects":
-        adder = ray.remote(num_cpus=0, **place)(Adder)
-        team.adders.extend(adder.remote(count) for _ in range(-(-count // WORKERS_OF_AN_ADDER)))
+        say({"warning": f"there is room for {len(team)} of {wanted} workers: the training goes on with these"})
 
 
-def _begin(run: Run, team: Team) -> None:
+def _begin(run: Run, team: list[ActorHandle]) -> None:
     """Brings all actors to the state after a step, once the rows that they will read were found to be there."""
-    count, group = len(team.workers), f"gatehouse-{uuid.uuid4().hex}"
-    checkpoint = str(run.saved) if run.saved else None
-    _all([actor.check.remote(rank, count, run.is_checked) for rank, actor in enumerate(team.workers)])
+    _all([actor.check.remote(rank, len(team), run.is_checked) for rank, actor in enumerate(team)])
     run.is_checked = True
-    begun = [actor.begin.remote(checkpoint, run.step) for actor in team.shards]
-    for rank, actor in enumerate(team.workers):
-        place = Place(rank, count, run.transport, group, team.adders, team.shards)
-        begun.append(actor.begin.remote(place, checkpoint, run.step))
-    _all(begun)
+    group = f"gatehouse-{uuid.uuid4().hex}" if run.transport == "collective" else None
+    checkpoint = str(run.saved) if run.saved else None
+    _all([actor.begin.remote(rank, team, group, checkpoint, run.step) for rank, actor in enumerate(team)])
     run.began, run.rows_before = time.monotonic(), run.job.rows_after(run.step)
 
 
@@ -618,13 +591,13 @@ def _all(pending: Sequence[Any]) -> list[Any]:
     return found
 
 
-def _advance(run: Run, team: Team) -> None:
+def _advance(run: Run, team: list[ActorHandle]) -> None:
     """Takes some steps, up to the next evaluation or checkpoint, and says what they report."""
     job, start = run.job, time.monotonic()
     every, between = job.raw["checkpoint"]["every"], job.raw["evaluate"]["every"]
     spans = [span for span in (job.steps_per_epoch, every.get("steps"), between) if span]
     count = min(run.per_call, *(end - run.step for end in (job.steps, *((run.step // one + 1) * one for one in spans))))
-    found = _all([actor.run.remote(count) for actor in team.workers])
+    found = _all([actor.run.remote(count) for actor in team])
     run.step += count
     run.peak = max(run.peak, *(one["peak"] for one in found))
     seconds = time.monotonic() - start
@@ -633,7 +606,7 @@ def _advance(run: Run, team: Team) -> None:
     ends = run.step % job.steps_per_epoch == 0 or run.step == job.steps
     if job.validation and (ends or (between and run.step % between == 0)):
         held = time.monotonic()
-        pieces = _all([actor.evaluate.remote(rank, len(team.workers)) for rank, actor in enumerate(team.workers)])
+        pieces = _all([actor.evaluate.remote(rank, len(team)) for rank, actor in enumerate(team)])
         records[-1]["validation"] = judge(job, [piece for some in pieces for piece in some])
         run.began += time.monotonic() - held
     due = "seconds" in every and time.monotonic() - run.saved_at >= every["seconds"]
@@ -647,11 +620,10 @@ def _advance(run: Run, team: Team) -> None:
             say({**record, "rate": (record["rows"] - run.rows_before) / max(now - run.began, 1e-9)})
 
 
-def _save(run: Run, team: Team, validated: bool) -> None:
+def _save(run: Run, team: list[ActorHandle], validated: bool) -> None:
     def write(folder: str) -> Any:
-        calls = [team.workers[0].write.remote(folder), *(shard.write.remote(folder, run.step) for shard in team.shards)]
-        (arrays, weighting, own), *others = _all(calls)
-        return arrays, weighting, {name: facts for files in (own, *others) for name, facts in files.items()}
+        (arrays, weighting, _), *_ = found = _all([actor.write.remote(folder) for actor in team])
+        return arrays, weighting, {name: facts for _, _, files in found for name, facts in files.items()}
 
     run.saved = write_checkpoint(run.job, run.storage, run.step, validated, write)
     run.losses, run.short, run.saved_at = 0, 0, time.monotonic()
@@ -1229,7 +1201,7 @@ class Layout:
             size = int(np.prod([int(length) for length in output.shape]))
             self.places[output.name], end = (end, end + size), end + size
         self.last = end
-        self.size = end + len(job.tasks)
+        self.size = end + len(job.tasks) + 1
 
     def zeros(self) -> Floats:
         """The sums of no run."""
@@ -1246,11 +1218,19 @@ class Layout:
 
     def put_weights(self, sums: Floats, weights: Floats) -> None:
         """Puts this worker's weights of tasks in the next step."""
-        sums[self.last :] = weights
+        sums[self.last : -1] = weights
 
     def weights(self, sums: Floats) -> Floats:
         """The weights of tasks in the next step over all workers, [tasks]."""
-        return sums[self.last :].copy()
+        return sums[self.last : -1].copy()
+
+    def put_squares(self, sums: Floats, squares: float) -> None:
+        """Puts the sum of squares of the gradients of this worker's vectors."""
+        sums[-1] = squares
+
+    def squares(self, sums: Floats) -> float:
+        """The sum of squares of the gradients of vectors over all workers."""
+        return float(sums[-1])
 
     def _of(self, sums: Floats, role: str) -> dict[str, Floats]:
         found = {}
@@ -1277,6 +1257,45 @@ class Layout:
 
         total = next(iter(numbers("total").values()), 0.0)
         return {role: numbers(role) for role in ("loss", "auxiliary", "dropped")} | {"total": total}
+`,
+  "gatehouse_job/mail.py": `"""What workers send each other, by its name and turn: one value of each for each."""
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from ray.actor import ActorHandle
+
+
+class Mail:
+    """The place of a worker among all, and what has come from them."""
+
+    def __init__(self, rank: int = 0, peers: Sequence[ActorHandle | None] = (None,)) -> None:
+        self.rank, self.workers = rank, len(peers)
+        self.peers = [None if at == rank else peer for at, peer in enumerate(peers)]
+        self.came: dict[tuple[str, int], dict[int, Any]] = {}
+        self.changed = threading.Condition()
+
+    def send(self, name: str, turn: int, values: Sequence[Any]) -> None:
+        """Sends each worker its value. The driver finds one that is gone, and ends those that wait for it."""
+        for peer, value in zip(self.peers, values, strict=True):
+            if peer is None:
+                self.put(self.rank, name, turn, value)
+            else:
+                peer.put.remote(self.rank, name, turn, value)
+
+    def put(self, sender: int, name: str, turn: int, value: Any) -> None:
+        """Keeps what a worker has sent."""
+        with self.changed:
+            self.came.setdefault((name, turn), {})[sender] = value
+            self.changed.notify_all()
+
+    def take(self, name: str, turn: int) -> list[Any]:
+        """What all have sent, by rank, once it is there."""
+        with self.changed:
+            self.changed.wait_for(lambda: len(self.came.get((name, turn), ())) == self.workers)
+            found = self.came.pop((name, turn))
+        return [found[rank] for rank in range(self.workers)]
 `,
   "gatehouse_job/main.py":
     `"""The command line of the program: its last line of output is the model, or an error with what to do."""
@@ -1519,112 +1538,98 @@ def ahead(begin: Callable[[], Iterator[T]]) -> Iterator[T]:
             yield found  # type: ignore[misc]
 `,
   "gatehouse_job/shards.py":
-    `"""Shards of the tables of vectors: each row lies on one of them, with the state of its optimiser."""
+    `"""The rows of tables that a worker holds, with the state of their optimisers, and what it sends the others of them."""
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .checkpoints import read_checkpoint
-from .graphs import Run, load_graph, number
-from .job import Job, VectorTable, read_job
+from .checkpoints import Checkpoint
+from .graphs import load_graph, number
+from .job import Job, VectorTable
+from .mail import Mail
 from .tensors import read_tensors, write_tensors
 from .threefry import drawn_at
+from .vectors import Tables, Wanted
 
-Array = npt.NDArray[Any]
 Places = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
-Sent = dict[str, tuple[Places, Floats]]
 
 
-class Shard:
-    """An actor that holds the rows of all tables whose number modulo all shards is its own."""
+class Shards:
+    """The shards of a worker: those whose number modulo all workers is its own."""
 
-    def __init__(self, folder: str, number_of_shard: int, workers: int) -> None:
-        self.job = read_job(Path(folder))
-        self.number, self.count, self.workers = number_of_shard, self.job.shards, workers
-        self.vectors: dict[str, Floats] = {}
-        self.state: dict[str, Floats] = {}
-        self.updates: dict[str, Run] = {}
-        self.step = 0  # the steps that have changed the vectors
-        self.sent: dict[int, Sent] = {}
-        self.sums: Sent = {}
-        self.changed = asyncio.Condition()
+    def __init__(self, job: Job, tables: Tables, mail: Mail, found: Checkpoint | None) -> None:
+        self.job, self.tables, self.mail = job, tables, mail
+        self.own = range(mail.rank, job.shards, mail.workers)
+        sizes = [pool.bounds[mail.rank + 1] - pool.bounds[mail.rank] for pool in tables.pools]
+        beside = list(zip(sizes, tables.pools, strict=True))
+        self.vectors = [np.empty((size, pool.units), np.float32) for size, pool in beside]
+        self.state = [np.empty((size, pool.state), np.float32) for size, pool in beside]
+        self.updates = [load_graph(job, pool.update, 1) if pool.update else None for pool in tables.pools]
+        self.asked: list[list[Places]] = []  # by worker and pool, the places that it reads in a step
+        self.sums: list[tuple[Places, Floats]] = []
+        for shard in self.own:
+            for table, vectors, state in self._parts(shard):
+                vectors[:] = found.vectors(table, shard, job.shards) if found else _first(job, table, shard, job.shards)
+                state[:] = found.state(table, shard, job.shards) if found else table.initial
 
-    async def begin(self, checkpoint: str | None, step: int) -> None:
-        """Reads or draws the vectors as they are after a step."""
-        for table in self.job.tables:
-            if table.update is not None:
-                self.updates[table.path] = load_graph(self.job, table.update, 1)
-            rows = table.rows_on(self.number, self.count)
-            if checkpoint is None:
-                self.vectors[table.path] = _first(self.job, table, self.number, self.count)
-                self.state[table.path] = np.full((rows, table.state), table.initial, np.float32)
+    def _parts(self, shard: int) -> Iterator[tuple[VectorTable, Floats, Floats]]:
+        """The tables, with the vectors and the state of their rows on a shard."""
+        for pool, vectors, state in zip(self.tables.pools, self.vectors, self.state, strict=True):
+            for table, start in zip(pool.tables, pool.starts[:, shard] - pool.bounds[self.mail.rank], strict=True):
+                end = start + table.rows_on(shard, self.job.shards)
+                yield table, vectors[start:end], state[start:end]
+
+    def write(self, folder: Path) -> dict[str, Any]:
+        """Writes the rows and their state; returns the files' digests by name."""
+        found, shards = {}, self.job.shards
+        for shard in self.own:
+            vectors = {table.path: own for table, own, _ in self._parts(shard)}
+            state = {table.path: own for table, _, own in self._parts(shard)}
+            metadata = self.job.raw["model"]["metadata"]
+            found[rows_file(shard, shards)] = write_tensors(folder / rows_file(shard, shards), vectors, metadata)
+            found[state_file(shard, shards)] = write_tensors(folder / state_file(shard, shards), state, {})
+        return found
+
+    def held(self, places: Sequence[Places]) -> list[Floats]:
+        """The vectors at places of each pool."""
+        return [vectors.take(own, axis=0) for vectors, own in zip(self.vectors, places, strict=True)]
+
+    def ask(self, step: int, wanted: Wanted) -> None:
+        """Says what this worker reads in a step."""
+        self.mail.send("wanted", step, [self.tables.places(wanted, worker) for worker in range(self.mail.workers)])
+
+    def answer(self, step: int) -> None:
+        """Sends what each reads in a step, once the one before is taken."""
+        self.asked = self.mail.take("wanted", step)
+        self.mail.send("vectors", step, [self.held(places) for places in self.asked])
+
+    def read(self, step: int) -> list[Floats]:
+        """The vectors that this worker reads in a step, by pool."""
+        return self.tables.whole(self.mail.take("vectors", step))
+
+    def add(self, step: int, wanted: Wanted, sums: Sequence[Floats]) -> float:
+        """Adds the gradients of all workers in their order, where the rows lie; returns the sum of their squares."""
+        self.mail.send("gradients", step, [self.tables.part(wanted, sums, to) for to in range(self.mail.workers)])
+        sent = list(zip(self.asked, self.mail.take("gradients", step), strict=True))
+        self.sums = [_added([(places[at], own[at]) for places, own in sent]) for at in range(len(self.tables.pools))]
+        return sum(float(np.sum(own.astype(np.float64) ** 2)) for _, own in self.sums)
+
+    def change(self, scale: float, scalars: Mapping[str, float]) -> None:
+        """Changes the rows by the gradients that were added."""
+        numbers = {name: number(value) for name, value in {**scalars, "scale": scale}.items()}
+        for at, (pool, (places, gradient)) in enumerate(zip(self.tables.pools, self.sums, strict=True)):
+            run, vectors, state = self.updates[at], self.vectors[at], self.state[at]
+            if run is None or len(places) == 0 or (pool.rate is not None and scalars[pool.rate] == 0):
                 continue
-            found = read_checkpoint(Path(checkpoint))
-            self.vectors[table.path] = found.vectors(table.path, self.number, self.count)
-            self.state[table.path] = found.state(table, self.number, self.count)
-        self.step = step
-
-    async def read(self, step: int, wanted: Mapping[str, Places]) -> dict[str, Floats]:
-        """The vectors of some rows as a step reads them: after the one before it."""
-        await self._until(step - 1)
-        return {path: self.vectors[path][places] for path, places in wanted.items()}
-
-    async def add(self, step: int, rank: int, gradients: Sent) -> float:
-        """Adds the gradients of a worker; returns the sum of squares of those of all, once all have sent them."""
-        await self._until(step - 1)
-        async with self.changed:
-            self.sent[rank] = gradients
-            if len(self.sent) == self.workers:
-                self.sums = {path: _added([self.sent[rank][path] for rank in sorted(self.sent)]) for path in gradients}
-                self.sent = {}
-                self.changed.notify_all()
-            else:
-                await self.changed.wait_for(lambda: rank not in self.sent)
-            return sum(float(np.sum(sums.astype(np.float64) ** 2)) for _, sums in self.sums.values())
-
-    async def take(self, step: int, scale: float, scalars: Mapping[str, float]) -> None:
-        """Changes the vectors by the gradients that were added."""
-        numbers = {name: number(value) for name, value in scalars.items()}
-        async with self.changed:
-            for table in self.job.tables:
-                if not table.trained or table.update is None or table.path not in self.sums:
-                    continue
-                if table.rate is not None and scalars[table.rate] == 0:
-                    continue
-                self._change(table, scale, numbers)
-            self.step = step
-            self.changed.notify_all()
-
-    def _change(self, table: VectorTable, scale: float, numbers: Mapping[str, Array]) -> None:
-        places, gradient = self.sums[table.path]
-        if len(places) == 0 or table.update is None:
-            return
-        vectors, state = self.vectors[table.path], self.state[table.path]
-        given = {"table": vectors[places], "state": state[places], "gradient": gradient, "scale": number(scale)}
-        by_name = {one.name: given[one.origin] for one in table.update.inputs if one.origin in given}
-        found = self.updates[table.path]({**numbers, **by_name})
-        for output in table.update.outputs:
-            (vectors if output.role == "table" else state)[places] = found[output.name]
-
-    async def write(self, folder: str, step: int) -> dict[str, Any]:
-        """Writes the rows and their state as they are after a step; returns the files' digests by name."""
-        await self._until(step)
-        names = rows_file(self.number, self.count), state_file(self.number, self.count)
-        metadata = self.job.raw["model"]["metadata"]
-        return {
-            names[0]: write_tensors(Path(folder) / names[0], self.vectors, metadata),
-            names[1]: write_tensors(Path(folder) / names[1], self.state, {}),
-        }
-
-    async def _until(self, step: int) -> None:
-        async with self.changed:
-            await self.changed.wait_for(lambda: self.step >= step)
+            found = run({**numbers, "table": vectors[places], "state": state[places], "gradient": gradient})
+            for array, role in ((vectors, "table"), (state, "state")):
+                for output in pool.update.named(role) if pool.update else ():
+                    array[places] = found[output.name]
 
 
 def rows_file(shard: int, shards: int) -> str:
@@ -1686,18 +1691,15 @@ def _drawn(job: Job, table: VectorTable, shard: int, shards: int, given: Mapping
 _AT_ONCE = 2**16
 `,
   "gatehouse_job/sums.py":
-    `"""Sums over workers: of one, by the collectives of Ray (gloo), or by actors through the object store."""
+    `"""Sums over workers: of one, by the collectives of Ray (gloo), or by what workers send each other."""
 
-import asyncio
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import ray
-from ray.actor import ActorHandle
 
 from .errors import Lost
+from .mail import Mail
 
 Floats = npt.NDArray[np.float32]
 AllReduce = Callable[[Floats], Floats]
@@ -1730,44 +1732,22 @@ def by_collective(rank: int, workers: int, group: str) -> AllReduce:
     return allreduce
 
 
-def by_objects(rank: int, adders: list[ActorHandle]) -> AllReduce:
-    """The sum by actors, each of which adds a slice: the same bytes for all workers."""
+def by_objects(mail: Mail) -> AllReduce:
+    """The sum by the object store, in the order of the workers, each of which adds a slice: the same bytes for all."""
     turn = 0
 
     def allreduce(array: Floats) -> Floats:
         nonlocal turn
         turn += 1
-        slices = np.array_split(array, len(adders))
-        sent = [adder.add.remote(turn, rank, one) for adder, one in zip(adders, slices, strict=True)]
-        held: list[list[ray.ObjectRef[Any]]] = ray.get(sent)
-        found: list[Floats] = ray.get([one for [one] in held])
-        return np.concatenate(found)
+        mail.send("slice", turn, np.array_split(array, mail.workers))
+        first, *others = mail.take("slice", turn)
+        total = first.copy()
+        for other in others:
+            total += other
+        mail.send("sum", turn, [total] * mail.workers)
+        return np.concatenate(mail.take("sum", turn))
 
     return allreduce
-
-
-class Adder:
-    """An actor that adds what workers send, in the order of their ranks."""
-
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
-        self.sent: dict[int, dict[int, Floats]] = {}
-        self.sums: dict[int, asyncio.Future[Any]] = {}
-
-    async def add(self, turn: int, rank: int, array: Floats) -> list[Any]:
-        """The sum of a turn, as a reference to it, once all workers have sent their part."""
-        if turn not in self.sums:
-            self.sums[turn] = asyncio.get_running_loop().create_future()
-            self.sums.pop(turn - 2, None)
-        own = self.sent.setdefault(turn, {})
-        own[rank] = array
-        if len(own) == self.workers:
-            total = np.array(own[0])
-            for other in range(1, self.workers):
-                total += own[other]
-            del self.sent[turn]
-            self.sums[turn].set_result(ray.put(total))
-        return [await self.sums[turn]]
 `,
   "gatehouse_job/tensors.py":
     `"""Files of tensors in the format of safetensors, and of plain arrays, written whole and with their SHA-256."""
@@ -1992,18 +1972,17 @@ def _sum(z: Doubles, factors: tuple[float, ...]) -> Doubles:
     return total
 `,
   "gatehouse_job/vectors.py":
-    `"""Vectors of tables: what a batch reads of shards, and the sums of gradients that it sends to them."""
+    `"""Vectors of tables: where their rows lie, what the runs of a step read of them, and the sums of their gradients."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import ray
-from ray.actor import ActorHandle
 
-from .job import Job, Part
+from .job import Job, Part, VectorTable
 
 Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
@@ -2011,114 +1990,146 @@ Places = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
 
-@dataclass
-class Read:
-    """What a batch reads: the rows of each table, each once in growing order, and their vectors [rows, units]."""
+class Pool:
+    """Tables whose vectors are of one size and change by one rule, as one array of rows.
 
-    rows: dict[str, Places]
-    vectors: dict[str, Floats]
-    gradients: dict[str, Floats]
+    An address is the place of a row in it: the rows of a worker follow each other, in them those of a shard, in them
+    those of a table. Row \`r\` lies on shard \`r mod shards\` at place \`r div shards\`, shard \`s\` on worker \`s mod workers\`.
+    """
+
+    def __init__(self, tables: Sequence[VectorTable], shards: int, workers: int) -> None:
+        self.tables, self.shards = tables, shards
+        self.units, self.state = tables[0].units, tables[0].state
+        self.update, self.rate = tables[0].update, tables[0].rate
+        self.starts = np.zeros((len(tables), shards), np.int64)
+        self.bounds = np.zeros(workers + 1, np.int64)  # where the rows of each worker begin, and where all end
+        self.size = 0
+        for worker in range(workers):
+            for shard in range(worker, shards, workers):
+                for at, table in enumerate(tables):
+                    self.starts[at, shard] = self.size
+                    self.size += table.rows_on(shard, shards)
+            self.bounds[worker + 1] = self.size
+
+    def addresses(self, tables: Places, rows: Places) -> Places:
+        """The addresses of rows of tables; the one after the last where a table has no such row."""
+        sizes = np.array([table.rows for table in self.tables])[tables]
+        found = self.starts[tables, rows % self.shards] + rows // self.shards
+        return np.where((rows >= 0) & (rows < sizes), found, self.size)
 
 
-def _codes_of(part: Part, rows: Arrays, size: int) -> Places:
-    """The rows of the table that a part of a lookup reads, [batch, columns], -1 where there is none."""
-    codes = _column(rows, part.codes)[:, list(part.columns)].astype(np.int64) - part.first
-    return np.where((codes >= 0) & (codes < size), codes, -1)
+class Piece:
+    """Parts of a lookup that stand side by side and are of one pool."""
 
+    def __init__(self, lookup: str, begin: int, at: int, pool: Pool, parts: Sequence[Part]) -> None:
+        self.lookup, self.at, self.pool, self.parts = lookup, at, pool, parts
+        self.begin, self.end = begin, begin + len(parts) * pool.units
+        self.columns = np.array([len(part.columns) for part in parts])
+        paths = [table.path for table in pool.tables]
+        self.tables = np.repeat([paths.index(part.table) for part in parts], self.columns)
+        self.first = np.repeat([part.first for part in parts], self.columns)
 
-def _weights_of(part: Part, rows: Arrays) -> Floats | None:
-    """The weights with which they are read, [batch, columns]; none if all are 1."""
-    if part.weights is None:
-        return None
-    return _column(rows, part.weights)[:, part.weights_from : part.weights_from + len(part.columns)].astype(np.float32)
+    def addresses(self, rows: Arrays) -> Places:
+        """The addresses that they read, [batch, columns]."""
+        codes = [_column(rows, part.codes)[:, list(part.columns)] for part in self.parts]
+        return self.pool.addresses(self.tables, np.concatenate(codes, axis=1).astype(np.int64) - self.first)
+
+    def weights(self, rows: Arrays) -> Floats | None:
+        """The weights with which they read them, [batch, columns, 1]; none if all are 1."""
+        if all(part.weights is None for part in self.parts):
+            return None
+        return np.concatenate([_weights(rows, part) for part in self.parts], axis=1)[:, :, None]
 
 
 def _column(rows: Arrays, name: str) -> Array:
     return rows[name].reshape(len(rows[name]), -1)  # [batch, width]
 
 
-def read_vectors(job: Job, shards: Sequence[ActorHandle], runs: Sequence[Arrays], step: int) -> Read:
-    """What the runs of a step read, from the shards as they are before it."""
-    named: dict[str, list[Places]] = {table.path: [] for table in job.tables}
-    sizes = {table.path: table.rows for table in job.tables}
-    for rows in runs:
+def _weights(rows: Arrays, part: Part) -> Floats:
+    if part.weights is None:
+        return np.ones((len(rows[part.codes]), len(part.columns)), np.float32)
+    return _column(rows, part.weights)[:, part.weights_from : part.weights_from + len(part.columns)].astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the runs of a step read."""
+
+    addresses: list[Places]  # by pool, in growing order; the last is that of rows that are not there
+    cuts: list[Places]  # by pool, where those of each worker begin, and where all end
+    places: list[list[Places]]  # by run and piece, [batch, columns]: the places among the addresses
+
+
+class Tables:
+    """All tables of a job."""
+
+    def __init__(self, job: Job, workers: int) -> None:
+        alike: dict[tuple[int, str], list[VectorTable]] = {}
+        for table in job.tables:
+            alike.setdefault((table.units, table.update.path if table.update else ""), []).append(table)
+        self.pools = [Pool(tables, job.shards, workers) for tables in alike.values()]
+        pool_of = {table.path: at for at, pool in enumerate(self.pools) for table in pool.tables}
+        self.pieces: list[Piece] = []
         for lookup in job.lookups:
-            for part in lookup.parts:
-                named[part.table].append(_codes_of(part, rows, sizes[part.table]).reshape(-1))
-    rows_of = {path: _unique(codes) for path, codes in named.items()}
-    count = len(shards)
-    homes = {path: rows % count for path, rows in rows_of.items()}
-    wanted = [{path: rows[homes[path] == shard] // count for path, rows in rows_of.items()} for shard in range(count)]
-    found = ray.get([shard.read.remote(step, want) for shard, want in zip(shards, wanted, strict=True)])
-    vectors: dict[str, Floats] = {}
-    for table in job.tables:
-        vectors[table.path] = np.zeros((len(rows_of[table.path]), table.units), np.float32)
-        for shard in range(count):
-            vectors[table.path][homes[table.path] == shard] = found[shard][table.path]
-    gradients = {path: np.zeros_like(array) for path, array in vectors.items()}
-    return Read(rows_of, vectors, gradients)
+            begin = 0
+            for at, parts in groupby(lookup.parts, lambda part: pool_of[part.table]):
+                self.pieces.append(Piece(lookup.name, begin, at, self.pools[at], list(parts)))
+                begin = self.pieces[-1].end
 
+    def wanted(self, runs: Sequence[Arrays]) -> Wanted:
+        """What runs read, each row once."""
+        wanted = Wanted([], [], [[piece.addresses(run) for piece in self.pieces] for run in runs])
+        for at, pool in enumerate(self.pools):
+            of = [(run, one) for run in wanted.places for one, piece in enumerate(self.pieces) if piece.at == at]
+            named = np.concatenate([[pool.size], *(run[one].reshape(-1) for run, one in of)])
+            addresses, places = np.unique(named, return_inverse=True)
+            ends = np.cumsum([1, *(run[one].size for run, one in of)])
+            for (run, one), begin, end in zip(of, ends, ends[1:], strict=False):
+                run[one] = places[begin:end].reshape(run[one].shape)
+            wanted.addresses.append(addresses)
+            wanted.cuts.append(np.searchsorted(addresses, pool.bounds))
+        return wanted
 
-def _unique(codes: list[Places]) -> Places:
-    found = np.unique(np.concatenate([np.zeros(0, np.int64), *codes]))
-    return found[found >= 0]
+    def places(self, wanted: Wanted, worker: int) -> list[Places]:
+        """The places on a worker of what is wanted, by pool."""
+        own = self.part(wanted, wanted.addresses, worker)
+        return [addresses - pool.bounds[worker] for pool, addresses in zip(self.pools, own, strict=True)]
 
+    def part(self, wanted: Wanted, arrays: Sequence[Array], worker: int) -> list[Array]:
+        """The part of arrays beside the addresses that is of a worker, by pool."""
+        return [array[cuts[worker] : cuts[worker + 1]] for array, cuts in zip(arrays, wanted.cuts, strict=True)]
 
-def lookup_inputs(job: Job, read: Read, rows: Arrays) -> dict[str, Floats]:
-    """The vectors of a run by the names of the lookups, [batch, width]."""
-    sizes = {table.path: table.rows for table in job.tables}
-    inputs: dict[str, Floats] = {}
-    for lookup in job.lookups:
-        parts: list[Floats] = []
-        for part in lookup.parts:
-            places = _places(read.rows[part.table], _codes_of(part, rows, sizes[part.table]))
-            held = np.vstack([read.vectors[part.table], np.zeros((1, part.units), np.float32)])  # -1 reads zeros
-            weights = _weights_of(part, rows)
-            each = held[places] if weights is None else held[places] * weights[:, :, None]
-            parts.append(each[:, 0] if len(part.columns) == 1 else each.sum(axis=1, dtype=np.float32))
-        inputs[lookup.name] = np.ascontiguousarray(np.concatenate(parts, axis=1))
-    return inputs
+    def whole(self, parts: Sequence[Sequence[Floats]]) -> list[Floats]:
+        """The vectors that are wanted, by pool, of those of each worker; the row that is not there has zeros."""
+        nothing = [np.zeros((1, pool.units), np.float32) for pool in self.pools]
+        return [np.concatenate(of) for of in zip(*parts, nothing, strict=True)]
 
+    def inputs(self, vectors: Sequence[Floats], places: Sequence[Places], rows: Arrays) -> dict[str, Floats]:
+        """The lookups of a run, [batch, width], of the vectors that are wanted."""
+        found: dict[str, list[Floats]] = {}
+        for piece, own in zip(self.pieces, places, strict=True):
+            each = vectors[piece.at].take(own, axis=0)  # [batch, columns, units]
+            weights = piece.weights(rows)
+            if weights is not None:
+                each *= weights
+            if piece.columns.max() > 1:
+                each = np.add.reduceat(each, np.cumsum(piece.columns) - piece.columns, axis=1)
+            found.setdefault(piece.lookup, []).append(each.reshape(len(own), -1))
+        return {name: own[0] if len(own) == 1 else np.concatenate(own, axis=1) for name, own in found.items()}
 
-def _places(rows: Places, codes: Places) -> Places:
-    """The places of codes among the rows that were read, -1 of a code without a row."""
-    return np.where(codes >= 0, np.searchsorted(rows, codes), -1)
-
-
-def add_gradients(job: Job, read: Read, rows: Arrays, outputs: Arrays) -> None:
-    """Adds the gradients of a run to those of the vectors that it has read: sums over all places of each."""
-    sizes = {table.path: table.rows for table in job.tables}
-    for lookup in job.lookups:
-        gradient = outputs.get(f"gradient/{lookup.name}")
-        if gradient is None:
-            continue
-        start = 0
-        for part in lookup.parts:
-            own = gradient[:, start : start + part.units]
-            start += part.units
-            places = _places(read.rows[part.table], _codes_of(part, rows, sizes[part.table]))
-            weights = _weights_of(part, rows)
-            _add(read.gradients[part.table], places, own, weights)
-
-
-def _add(sums: Floats, places: Places, gradient: Array, weights: Floats | None) -> None:
-    known = places >= 0
-    at, row = places[known], np.nonzero(known)[0]
-    terms = gradient[row] if weights is None else gradient[row] * weights[known][:, None]
-    for unit in range(sums.shape[1]):
-        sums[:, unit] += np.bincount(at, terms[:, unit], len(sums)).astype(np.float32)
-
-
-def send_gradients(job: Job, shards: Sequence[ActorHandle], read: Read, step: int, rank: int) -> list[Any]:
-    """Sends the sums of this worker to the shards; returns references to the sums of squares over all workers."""
-    count = len(shards)
-    trained = [table.path for table in job.tables if table.trained]
-    sent = []
-    for shard in range(count):
-        own = {path: read.rows[path] % count == shard for path in trained}
-        gradients = {path: (read.rows[path][own[path]] // count, read.gradients[path][own[path]]) for path in trained}
-        sent.append(shards[shard].add.remote(step, rank, gradients))
-    return sent
+    def add(self, sums: Sequence[Floats], places: Sequence[Places], rows: Arrays, outputs: Arrays) -> None:
+        """Adds the gradients of a run to those of the vectors that are wanted: sums over all places of each."""
+        for piece, own in zip(self.pieces, places, strict=True):
+            gradient = outputs.get(f"gradient/{piece.lookup}")
+            if gradient is None or piece.pool.update is None:
+                continue
+            terms = gradient[:, piece.begin : piece.end].reshape(len(own), -1, piece.pool.units)
+            terms = terms if piece.columns.max() == 1 else np.repeat(terms, piece.columns, axis=1)
+            weights = piece.weights(rows)
+            flat = (terms if weights is None else terms * weights).reshape(-1, piece.pool.units)
+            for unit in range(piece.pool.units):
+                found = np.bincount(own.reshape(-1), flat[:, unit], len(sums[piece.at]))
+                sums[piece.at][:, unit] += found.astype(np.float32)
 `,
   "gatehouse_job/weighting.py": `"""Weightings of tasks' losses: factors of the next step, from the losses so far."""
 
@@ -2145,7 +2156,7 @@ class Weighting:
         """The state as checkpoints have it; None if there is none."""
 
     def begin(self, saved: Any) -> None:
-        """Goes on from a state."""
+        """Goes on from a state, if there was one."""
 
     def factors(self, epoch: int) -> Doubles:
         """The factors of the tasks in the next step, which is of this epoch."""
@@ -2256,14 +2267,17 @@ from .errors import Lost, Refusal, is_short, out_of_memory
 from .graphs import Run, load_graph, number
 from .job import Job, Noise, read_job
 from .layout import Layout
+from .mail import Mail
 from .rows import Rows, ahead, check_files, check_groups, joined, lane_batches, read_group
+from .shards import Shards
 from .sums import AllReduce, alone, by_collective, by_objects
 from .tensors import write_tensors
 from .threefry import drawn, key_of
-from .vectors import add_gradients, lookup_inputs, read_vectors, send_gradients
+from .vectors import Tables, Wanted
 from .weighting import weighting_of
 
 Array = npt.NDArray[Any]
+Places = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
 
@@ -2275,18 +2289,7 @@ class Prepared:
     runs: tuple[Rows, ...]
     counts: tuple[int, ...]
     weights: Floats  # [runs, tasks]
-
-
-@dataclass(frozen=True)
-class Place:
-    """The place of a worker among the others."""
-
-    rank: int
-    workers: int
-    transport: str
-    group: str
-    adders: Sequence[ActorHandle]
-    shards: Sequence[ActorHandle]
+    wanted: Wanted  # vectors
 
 
 class Worker:
@@ -2297,8 +2300,9 @@ class Worker:
         self.data = Path(storage) / self.job.data.folder
         self.threads = threads
         self.run_of: dict[str, Run] = {}
-        self.taken: list[Any] = []
-        self.place = Place(0, 1, "alone", "", (), ())
+        self.mail = Mail()
+        self.tables = Tables(self.job, 1)
+        self.shards: Shards | None = None
         self.allreduce: AllReduce = alone
         self.weighting = weighting_of(self.job)
         self.state: dict[str, Floats] = {}
@@ -2306,15 +2310,15 @@ class Worker:
         self.layout = Layout(self.job)
         self.step = 0
         self.rows = 0
-        self.batches: list[Iterator[Rows | None]] = []
-        self.prepared: Prepared | None = None
-        self.totals: Floats | None = None
+        self.coming: Iterator[Prepared] | None = None
+        self.now: Prepared | None = None
+        self.totals = np.zeros(len(self.job.tasks), np.float32)  # the weights of tasks in the next step
 
     def ready(self) -> bool:
         """Returns once the worker is there."""
         return True
 
-    def check(self, rank: int, workers: int, is_checked: bool) -> None:
+    def check(self, rank: int, workers: int, is_checked: bool = False) -> None:
         """Loads the graphs, and makes sure that the rows of this worker can be read, and that they are whole."""
         job = self.job
         self.run_of = {name: load_graph(job, graph, self.threads) for name, graph in job.graphs.items()}
@@ -2323,52 +2327,76 @@ class Worker:
         if not is_checked:
             check_files(self.job, self.data, rank, workers)
 
-    def begin(self, place: Place, checkpoint: str | None, step: int) -> None:
-        """Goes to the state after a step, that of a checkpoint or of the beginning."""
+    def begin(
+        self,
+        rank: int = 0,
+        peers: Sequence[ActorHandle | None] = (None,),
+        group: str | None = None,
+        checkpoint: str | None = None,
+        step: int = 0,
+    ) -> None:
+        """Goes to the state of a checkpoint, which is after a step, or of the beginning. Sums go by a group, if any."""
         job = self.job
-        self.place = place
-        if place.workers > 1:
-            self.allreduce = (
-                by_collective(place.rank, place.workers, place.group)
-                if place.transport == "collective"
-                else by_objects(place.rank, list(place.adders))
-            )
-        self.state = _first(job)
-        if checkpoint is not None:
-            found = read_checkpoint(Path(checkpoint))
+        self.mail = Mail(rank, peers)
+        self.tables = Tables(job, len(peers))
+        found = None if checkpoint is None else read_checkpoint(Path(checkpoint))
+        self.shards = Shards(job, self.tables, self.mail, found) if job.tables else None
+        if len(peers) > 1:
+            self.allreduce = by_objects(self.mail) if group is None else by_collective(rank, len(peers), group)
+        self.state = _first_state(job)
+        if found is not None:
             flats = found.flats()
             for name, flat in self.state.items():
                 for one in self._extents():
                     flat[_places(one)] = flats[f"{name}/{one['name']}"]
-            if "weighting" in found.facts:
-                self.weighting.begin(found.facts["weighting"])
+            self.weighting.begin(found.facts.get("weighting"))
         self.step, self.rows = step, job.rows_after(step)
-        self.batches = []
-        self.prepared = None
-        self.totals = None
+        self.coming = None
+
+    @ray.method(concurrency_group="mail")  # type: ignore[untyped-decorator]
+    def put(self, sender: int, name: str, turn: int, value: Any) -> None:
+        """Keeps what another worker has sent, while this one takes a step."""
+        self.mail.put(sender, name, turn, value)
+
+    @ray.method(concurrency_group="mail")  # type: ignore[untyped-decorator]
+    def held(self, places: Sequence[Places]) -> list[Floats]:
+        """The vectors at places of this worker, by pool."""
+        return self.shards.held(places) if self.shards else []
 
     def run(self, count: int) -> dict[str, Any]:
         """Takes steps; returns their records, and the peak of this process's memory in bytes."""
         try:
-            if not self.batches:
-                lanes = self._lanes(self.place.rank, self.place.workers)
-                self.batches = [lane_batches(self.job, self.data, lane, self.step + 1) for lane in lanes]
+            if self.coming is None:
+                self._first()
             records = [self._step() for _ in range(count)]
-            self._wait()
         except (ray.exceptions.RayError, MemoryError) as error:
             raise _raised(error, self.step + 1) from error
-        return {"records": records if self.place.rank == 0 else [], "peak": _peak()}
+        return {"records": records if self.mail.rank == 0 else [], "peak": _peak()}
 
     def _lanes(self, rank: int, workers: int) -> list[int]:
         return list(range(rank, len(self.job.lanes), workers))
 
-    def _prepare(self, step: int) -> Prepared | None:
-        """The rows of a step; none after the last one."""
-        job, (rank, workers) = self.job, (self.place.rank, self.place.workers)
-        if step > job.steps:
-            return None
-        lanes = self._lanes(rank, workers)
-        given = [(lane, rows) for lane, batches in zip(lanes, self.batches, strict=True) if (rows := next(batches))]
+    def _first(self) -> None:
+        """Prepares the first step, for which nothing was sent yet."""
+        self.coming = ahead(self._coming)
+        self.now = next(self.coming)
+        sums = self.layout.zeros()  # the weights at their place among these, so that bits are the same
+        self.layout.put_weights(sums, self.now.weights.sum(axis=0, dtype=np.float32))
+        self.totals = self.layout.weights(self.allreduce(sums))
+        if self.shards is not None:
+            self.shards.ask(self.now.step, self.now.wanted)
+            self.shards.answer(self.now.step)
+
+    def _coming(self) -> Iterator[Prepared]:
+        """The rows of all steps from the next one on."""
+        lanes = self._lanes(self.mail.rank, self.mail.workers)
+        batches = [lane_batches(self.job, self.data, lane, self.step + 1) for lane in lanes]
+        for step, *found in zip(range(self.step + 1, self.job.steps + 1), *batches, strict=True):
+            given = [(lane, rows) for lane, rows in zip(lanes, found, strict=True) if rows is not None]
+            yield self._prepared(step, given)
+
+    def _prepared(self, step: int, given: list[tuple[int, Rows]]) -> Prepared:
+        job = self.job
         parts = [[one] for one in given] if job.apart else [given] if given else []
         starts = np.cumsum([0, *(job.rows_at(lane, step) for lane in range(len(job.lanes)))])
         runs = tuple(
@@ -2380,7 +2408,7 @@ class Worker:
         for place, run in enumerate(runs):
             found = self.run_of["weights"](run)
             weights[place] = [found[f"weight/{task.name}"] for task in job.tasks]
-        return Prepared(step, runs, counts, weights)
+        return Prepared(step, runs, counts, weights, self.tables.wanted(runs))
 
     def _noise(self, step: int, lanes: list[int], starts: npt.NDArray[np.int64]) -> Rows:
         """The random numbers of the rows of lanes in a step, as they are among those of the whole batch."""
@@ -2401,33 +2429,32 @@ class Worker:
 
     def _step(self) -> dict[str, Any]:
         """Takes a step, and returns its record."""
-        job, step, rank = self.job, self.step + 1, self.place.rank
-        now = self.prepared or self._prepare(step)
-        assert now is not None and now.step == step
-        layout = self.layout
-        if self.totals is None:
-            self.totals = self._first_totals(layout, now)
+        job, layout, now, shards = self.job, self.layout, self.now, self.shards
+        assert now is not None and self.coming is not None
+        step = now.step
         epoch = job.epoch_of(step)
         factors = self.weighting.factors(epoch)
         rows_in_all = job.batch_at(step)
         with np.errstate(divide="ignore", invalid="ignore"):
             shares = np.where(self.totals > 0, now.weights / self.totals, 0)  # [runs, tasks]
-        read = read_vectors(job, self.place.shards, now.runs, step) if job.lookups else None
         sums = layout.zeros()
-        for run, count, share in zip(now.runs, now.counts, shares, strict=True):
+        vectors = shards.read(step) if shards is not None else []
+        gradients = [np.zeros_like(of) for of in vectors]
+        for run, count, share, places in zip(now.runs, now.counts, shares, now.wanted.places, strict=True):
             given: dict[str, Array] = {**run, "parameters": self.state["parameters"]}
-            if read is not None:
-                given |= lookup_inputs(job, read, run)
+            given |= self.tables.inputs(vectors, places, run)
             given |= {f"factor/{task.name}": number(factors[at] * share[at]) for at, task in enumerate(job.tasks)}
             given |= {"share": number(count / rows_in_all), "carry": number(0), **layout.kept_zeros()}
             found = self.run_of["gradients"](self._named("gradients", given))
             layout.add(sums, found, share, count / rows_in_all)
-            if read is not None:
-                add_gradients(job, read, run, found)
-        squares = send_gradients(job, self.place.shards, read, step, rank) if read is not None else []
-        self.prepared = self._prepare(step + 1)
-        if self.prepared is not None:
-            layout.put_weights(sums, self.prepared.weights.sum(axis=0, dtype=np.float32))
+            self.tables.add(gradients, places, run, found)
+        then = next(self.coming, None)
+        if then is not None:
+            layout.put_weights(sums, then.weights.sum(axis=0, dtype=np.float32))
+        if shards is not None:
+            if then is not None:
+                shards.ask(step + 1, then.wanted)
+            layout.put_squares(sums, shards.add(step, now.wanted, gradients))
         sums = self.allreduce(sums)
         reported = layout.reported(sums)
         record: dict[str, Any] = {"epoch": epoch, "step": step, "steps": job.steps, **reported}
@@ -2435,20 +2462,15 @@ class Worker:
         wrong = _wrong(reported, self.job)
         if wrong is not None:
             raise self._refused(step, wrong)
-        norm_of_vectors = float(np.sqrt(sum(ray.get(squares)))) if squares else 0.0
-        record["norm"] = self._update(step, layout.inputs(sums), norm_of_vectors)
+        record["norm"] = self._update(step, layout.inputs(sums), float(np.sqrt(layout.squares(sums))))
+        if shards is not None and then is not None:
+            shards.answer(step + 1)
         labelled = np.array([self.totals[at] > 0 and task.weight > 0 for at, task in enumerate(job.tasks)])
         losses = np.array([reported["loss"][task.name] for task in job.tasks], np.float64)
         self.weighting.next(epoch, losses, labelled, self._scalars_at(step))
         self.step, self.rows = step, self.rows + rows_in_all
-        self.totals = layout.weights(sums)
+        self.now, self.totals = then, layout.weights(sums)
         return {**record, "rows": self.rows}
-
-    def _first_totals(self, layout: Layout, now: Prepared) -> Floats:
-        """The weights of tasks in the first step over all workers: summed at their place, so that bits are the same."""
-        sums = layout.zeros()
-        layout.put_weights(sums, now.weights.sum(axis=0, dtype=np.float32))
-        return layout.weights(self.allreduce(sums))
 
     def _update(self, step: int, summed: Mapping[str, Array], vectors: float) -> float:
         """Moves parameters, slots and vectors by the gradient over all workers; returns its norm."""
@@ -2466,18 +2488,10 @@ class Worker:
         for output in outputs:
             if output.role in ("parameters", "slot"):
                 self.state["parameters" if output.role == "parameters" else output.name] = found[output.name]
-        if self.place.rank == 0:
-            limit = job.clip_norm
-            scale = limit / norm if limit is not None and norm > limit else 1.0
-            self._wait()
-            self.taken = [shard.take.remote(step, scale, scalars) for shard in self.place.shards]
+        limit = job.clip_norm
+        if self.shards is not None:
+            self.shards.change(limit / norm if limit is not None and norm > limit else 1.0, scalars)
         return norm
-
-    def _wait(self) -> None:
-        """Waits for the shards to have taken the last step: an error there is one of this worker."""
-        taken, self.taken = self.taken, []
-        if taken:
-            ray.get(taken)
 
     def _named(self, graph: str, given: Mapping[str, Array]) -> dict[str, Array]:
         """The inputs of a graph by their names: those that come from one place have its name."""
@@ -2506,14 +2520,17 @@ class Worker:
         return extents
 
     def write(self, folder: str) -> tuple[list[dict[str, Any]], Any, dict[str, Any]]:
-        """Writes the parameters and what training keeps beside them; returns what a checkpoint says of them."""
+        """Writes what this worker holds of the model and beside it; returns what a checkpoint says of it."""
         path, metadata, extents = Path(folder), self.job.raw["model"]["metadata"], self._extents()
+        files = self.shards.write(path) if self.shards is not None else {}
+        if self.mail.rank > 0:
+            return [], None, files
         name = "params-00001-of-00001.safetensors" if self.job.tables else "params.safetensors"
         parameters = {one["name"]: self.state["parameters"][_places(one)].reshape(one["shape"]) for one in extents}
+        files[name] = write_tensors(path / name, parameters, metadata)
         flats = {f"{name}/{one['name']}": flat[_places(one)] for name, flat in self.state.items() for one in extents}
-        files = {name: write_tensors(path / name, parameters, metadata)}
-        entries, files[ARRAYS] = write_arrays(path / ARRAYS, flats)
-        return entries, self.weighting.saved(), files
+        arrays, files[ARRAYS] = write_arrays(path / ARRAYS, flats)
+        return arrays, self.weighting.saved(), files
 
     def evaluate(self, rank: int, workers: int) -> list[dict[str, Any]]:
         """Runs the graph of evaluation on this worker's row groups; returns what judges need, piece by piece."""
@@ -2536,9 +2553,7 @@ class Worker:
         for start in range(0, count, at_once):
             piece = {name: array[start : start + at_once] for name, array in rows.items()}
             given: dict[str, Array] = {**piece, "parameters": self.state["parameters"]}
-            if job.lookups:
-                read = read_vectors(job, self.place.shards, [piece], self.step + 1)
-                given |= lookup_inputs(job, read, piece)
+            given |= self.tables.inputs(*self._read(piece), piece)
             found = self.run_of["evaluate"](self._named("evaluate", given))
             size = len(next(iter(piece.values())))
             for output in graph.outputs:
@@ -2563,6 +2578,14 @@ class Worker:
         }
         return {"place": place, "rows": count, "sums": sums, "tasks": tasks}
 
+    def _read(self, piece: Rows) -> tuple[list[Floats], list[Places]]:
+        """The vectors that rows read, and the places of their codes among them."""
+        wanted = self.tables.wanted([piece])
+        places = [self.tables.places(wanted, worker) for worker in range(self.mail.workers)]
+        asked = [peer and peer.held.remote(own) for peer, own in zip(self.mail.peers, places, strict=True)]
+        found = [ray.get(one) if one else self.held(own) for one, own in zip(asked, places, strict=True)]
+        return self.tables.whole(found), wanted.places[0]
+
 
 _ALONE = ("parameters", "gradient", "vectors", "share", "carry")  # places from which one input comes
 _SUMMED = ("loss", "weight", "auxiliary")
@@ -2583,15 +2606,15 @@ def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _places(extent: Mapping[str, Any]) -> npt.NDArray[np.int64]:
+def _places(extent: Mapping[str, Any]) -> Places:
     """The places of a parameter in the flat array, in its own order."""
     size, row = int(np.prod(extent["shape"])), extent["row"]
     count = size // row["length"] if row["length"] else 0
-    starts: npt.NDArray[np.int64] = extent["start"] + np.arange(count) * row["apart"]
+    starts: Places = extent["start"] + np.arange(count) * row["apart"]
     return (starts[:, None] + np.arange(row["length"])).reshape(-1)
 
 
-def _first(job: Job) -> dict[str, Floats]:
+def _first_state(job: Job) -> dict[str, Floats]:
     """The parameters and what training keeps beside them before the first step, [size] each."""
     found = {"parameters": np.array(job.arrays[job.raw["parameters"]["tensor"]])}
     for slot in job.raw["slots"]:
@@ -2602,8 +2625,9 @@ def _first(job: Job) -> dict[str, Floats]:
 
 def _scalars(job: Job) -> dict[str, Any]:
     """The scalars of optimisers by name: a number, or one of each step."""
+    arrays = job.arrays
     return {
-        name: float(given["constant"]) if "constant" in given else np.array(job.arrays[given["array"]])
+        name: float(given["constant"]) if "constant" in given else np.array(arrays[given["array"]])
         for name, given in job.scalars.items()
     }
 

@@ -65,7 +65,9 @@ def write_job(made: Made, job: Path, storage: Path) -> None:
     per_epoch = max(-(-rows // (made.batch // made.lanes)) for rows in lane_rows)
     steps = made.epochs * per_epoch
     rates = (RATE * (1 - np.arange(steps) / steps)).astype(np.float32)
-    write_tensors(job / "arrays.safetensors", {"parameters": first, "scalars/rate": rates}, {})
+    bits = rates.astype("<f8").view("<i4").reshape(steps, 2)
+    arrays = {"parameters": first, "scalars/rate": rates, "rates/optimiser": bits}
+    write_tensors(job / "arrays.safetensors", arrays, {})
     graphs = {"weights": _weights(), "gradients": _gradients(made), "update": _update(), "evaluate": _evaluate(made)}
     files = {name: _written(job, f"{name}.onnx", *graph) for name, graph in graphs.items()}
     update = _written(job, "table.onnx", *_table_update()) if made.tables else None
@@ -118,7 +120,10 @@ def write_job(made: Made, job: Path, storage: Path) -> None:
             "every": {"steps": made.every},
             "keep": 3,
             "identity": {"seed": 7, "batch": made.batch, "data": "made"},
-            "rates": [{"path": ["optimiser"], "array": "scalars/rate"}, {"path": ["vectors"], "constant": TABLE_RATE}],
+            "rates": [
+                {"path": ["optimiser"], "array": "rates/optimiser"},
+                {"path": ["vectors"], "constant": TABLE_RATE},
+            ],
         },
         "model": {"files": ["spec.json"], "metadata": {"gatehouse": "made"}},
     }

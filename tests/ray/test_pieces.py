@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import ray
 from gatehouse_job import driver, main
-from gatehouse_job.checkpoints import write_model
+from gatehouse_job.checkpoints import _rows, write_model
 from gatehouse_job.errors import Refusal
+from gatehouse_job.javascript import text_of
 from gatehouse_job.job import read_job
 from gatehouse_job.judging import auc
 from gatehouse_job.rows import check_groups, lane_batches
@@ -190,6 +191,72 @@ class Pieces(unittest.TestCase):
         text = ray.cloudpickle.dumps(Worker)
         self.assertIn(b"__init__", text)
         self.assertGreater(len(text), 1000)
+
+    def test_flipped(self) -> None:
+        """A byte that is flipped in any file that a job names, or in the job, is found, and the file is named."""
+        write_job(Made(tables=True), self.folder / "job", self.folder)
+        job = read_job(self.folder / "job")
+        paths = [*(job.folder / name for name in job.files), *(self.folder / "data").iterdir()]
+        self.assertGreaterEqual(len(paths), 9)
+
+        def read() -> None:
+            worker = Worker(str(self.folder / "job"), str(self.folder), 1)
+            worker.check(0, 1)
+            worker.begin()
+            for name in worker.job.raw["model"]["files"]:
+                worker.job.file(name)
+
+        read()
+        for path in [*paths, job.folder / "job.json"]:
+            whole = path.read_bytes()
+            for place in (len(whole) // 2, -1):
+                flipped = bytearray(whole)
+                flipped[place] ^= 1
+                path.write_bytes(flipped)
+                with self.subTest(f"{path.name} at {place}"), self.assertRaises(Refusal) as caught:
+                    read()
+                text = caught.exception.message + caught.exception.where
+                self.assertIn(path.name, text)
+                self.assertTrue("it is damaged" in text or path.suffix in (".json", ".parquet"), text)
+            path.write_bytes(whole)
+
+    def test_numbers(self) -> None:
+        """Texts are those of JSON.stringify, numbers of all sizes and empty lists among them."""
+        numbers = [0.1, 1e-7, 1.5e-7, 0.000001, 123456.5, 1e20, 1e21, 1.25e22, -0.0, 5e-324, float("nan"), 2.0, 7]
+        wanted = "0.1,1e-7,1.5e-7,0.000001,123456.5,100000000000000000000,1e+21,1.25e+22,0,5e-324,null,2,7"
+        self.assertEqual(text_of(numbers), f"[{wanted}]")
+        value = {"a": [], "b": {}, '\u00e9\n"': [True, None, {"c": "\x01"}]}
+        self.assertEqual(text_of(value), '{"a":[],"b":{},"\u00e9\\n\\"":[true,null,{"c":"\\u0001"}]}')
+        indented = '{\n  "a": [],\n  "b": [\n    1,\n    {\n      "c": 2\n    }\n  ]\n}'
+        self.assertEqual(text_of({"a": [], "b": [1, {"c": 2}]}, ""), indented)
+
+    def test_form(self) -> None:
+        """A field of a job that is missing, or of another kind, is named by its place."""
+        write_job(Made(tables=True), self.folder / "job", self.folder)
+        table = (
+            ('"batch": 32', '"batch": "32"', "batch: found '32', wanted a whole number"),
+            ('"initial": 0,', "", "tables[0].initial: found nothing, wanted a number"),
+            ('"stored": "plain"', '"stored": 3', "columns.labels/a.stored: found 3, wanted a text"),
+            ('"apart": false', '"apart": 0', "apart: found 0, wanted true or false"),
+            ('"tables": [', '"tables": 1, "others": [', "tables: found 1, wanted a list"),
+        )
+        for old, new, wanted in table:
+            path = self.folder / "job/job.json"
+            whole = path.read_text()
+            change(path.parent, old, new)
+            with self.assertRaises(Refusal) as caught:
+                read_job(path.parent)
+            self.assertEqual(caught.exception.message, f"Cannot read the job: {wanted}")
+            path.write_text(whole)
+
+    def test_shards(self) -> None:
+        """Rows that lie in some files are found by as many shards as one likes."""
+        whole = np.arange(22, dtype=np.float32).reshape(11, 2)
+        for files in (1, 2, 3):
+            for shards in (1, 2, 4):
+                for shard in range(shards):
+                    parts = [whole[file::files] for file in range(files)]
+                    np.testing.assert_array_equal(_rows(parts, shard, shards), whole[shard::shards])
 
     def test_unreadable_job(self) -> None:
         """A job that is not there, damaged or of another version is an error that says so."""
