@@ -113,7 +113,7 @@ def write_checkpoint(job: Job, storage: Path, step: int, validated: bool, write:
             "rows": {f"vectors/{table.path}": states for table in job.tables},
             "files": {name: one["sha256"] for name, one in files.items()},
         }
-        _write_text(staged / FACTS, text_of({"sha256": _digest(checkpoint), "checkpoint": checkpoint}, "") + "\\n")
+        write_file(staged / FACTS, [_text(_digest(checkpoint), checkpoint).encode()])
         shutil.rmtree(path, ignore_errors=True)
         staged.rename(path)
     except BaseException:
@@ -125,13 +125,16 @@ def write_checkpoint(job: Job, storage: Path, step: int, validated: bool, write:
 
 
 def _facts(job: Job, step: int, validated: bool, weighting: Any) -> dict[str, Any]:
-    epoch, within = step // job.steps_per_epoch + 1, step % job.steps_per_epoch
-    position = {"position": {"place": {"window": 0, "part": 0, "row": 0}, "batch": within}} if within else {}
-    return {
-        **{"step": step, "rows": job.rows_after(step), "count": step, "epoch": epoch, **position},
-        **{"validated": validated, **({} if weighting is None else {"weighting": weighting}), "largest": {}},
-        **{"rates": _rates_at(job, step), "identity": job.raw["checkpoint"]["identity"], "engine": "ray"},
-    }
+    """What train's checkpoints say of a training between two steps; a position is that of rows in memory."""
+    within, given = step % job.steps_per_epoch, job.raw["checkpoint"]
+    epoch = step // job.steps_per_epoch + 1
+    facts: dict[str, Any] = {"step": step, "rows": job.rows_after(step), "count": step, "epoch": epoch}
+    if within > 0:
+        facts["position"] = {"place": {"window": 0, "part": 0, "row": 0}, "batch": within}
+    if weighting is not None:
+        facts["weighting"] = weighting
+    facts |= {"validated": validated, "largest": {}, "rates": _rates_at(job, step)}
+    return {**facts, "identity": given["identity"], "engine": "ray"}
 
 
 def _rates_at(job: Job, step: int) -> dict[str, Any]:
@@ -164,12 +167,13 @@ def _model_files(job: Job, folder: Path, files: Written) -> dict[str, Any]:
             "weight_map": {one["name"]: dense for one in job.raw["parameters"]["extents"]},
             "row_map": {table.path: rows for table in job.tables},
         }
-        found[INDEX] = _write_text(folder / INDEX, json.dumps(index, indent=2))
+        found[INDEX] = write_file(folder / INDEX, [json.dumps(index, indent=2).encode()])
     return found
 
 
-def _write_text(path: Path, text: str) -> dict[str, Any]:
-    return write_file(path, [text.encode()])
+def _text(digest: str, checkpoint: Any) -> str:
+    """The text of the file of facts."""
+    return text_of({"sha256": digest, "checkpoint": checkpoint}, "") + "\\n"
 
 
 def _digest(checkpoint: Any) -> str:
@@ -178,11 +182,8 @@ def _digest(checkpoint: Any) -> str:
 
 def _versions(folder: Path) -> list[Path]:
     """The checkpoints in a folder, the newest first."""
-    return sorted((path for path in folder.glob("step-*") if path.name[5:].isdigit()), key=_step_of, reverse=True)
-
-
-def _step_of(path: Path) -> int:
-    return int(path.name[5:])
+    found = [path for path in folder.glob("step-*") if path.name[5:].isdigit()]
+    return sorted(found, key=lambda path: int(path.name[5:]), reverse=True)
 
 
 def newest_checkpoint(job: Job, storage: Path, warn: Callable[[str], None]) -> Checkpoint | None:
@@ -200,9 +201,8 @@ def _whole(path: Path) -> tuple[Any, str | None]:
     """What the file of facts holds, and what is wrong with a checkpoint, in words."""
     try:
         text = (path / FACTS).read_text(encoding="utf-8")
-        outer = json.loads(text)
-        found = outer["checkpoint"]
-        if text != text_of(outer, "") + "\\n" or _digest(found) != outer["sha256"] or found["format"] != FORMAT:
+        found = json.loads(text)["checkpoint"]
+        if text != _text(_digest(found), found) or found["format"] != FORMAT:
             return None, f"{FACTS} is damaged, or of another version"
     except (OSError, ValueError, KeyError, TypeError):
         return None, f"{FACTS} is damaged or missing"
@@ -222,21 +222,17 @@ def _sha256(path: Path) -> str | None:
 
 
 def _check_same(job: Job, found: Mapping[str, Any]) -> None:
-    """Makes sure that a checkpoint is of this training: a longer one is."""
-    facts, own = found["facts"], job.raw["checkpoint"]["identity"]
-    step = facts["step"]
-    pairs = {name: (own.get(name), facts["identity"].get(name)) for name in {**own, **facts["identity"]}}
-    pairs["the rates"] = (_rates_at(job, step) if step <= job.steps else facts["rates"], facts["rates"])
-    pairs |= {name: (job.files[name], found["files"].get(name)) for name in job.raw["model"]["files"]}
-    for name, (wanted, there) in pairs.items():
-        if wanted != there:
-            shown = [text_of(one)[:60] for one in (wanted, there)]
-            raise Refusal(
-                f"Cannot go on from the checkpoints in the storage: they are of another job: {name}: found {shown[0]}, "
-                f"the checkpoint of step {step} has {shown[1]}",
-                "checkpoints",
-                "give another storage, or --fresh to begin anew and write over them",
-            )
+    """Makes sure that a checkpoint is of this training; it may be of a longer or a shorter one."""
+    facts, names = found["facts"], job.raw["model"]["files"]
+    rates = _rates_at(job, facts["step"]) if facts["step"] <= job.steps else facts["rates"]
+    own = {**job.raw["checkpoint"]["identity"], "rates": rates, **{name: job.files[name] for name in names}}
+    saved = {**facts["identity"], "rates": facts["rates"], **{name: found["files"].get(name) for name in names}}
+    for name in {**own, **saved}:
+        if own.get(name) != saved.get(name):
+            what = "Cannot go on from the checkpoints in the storage: they are of another job"
+            here, there = (text_of(one.get(name))[:60] for one in (own, saved))
+            what = f"{what}: {name}: found {here}, the checkpoint of step {facts['step']} has {there}"
+            raise Refusal(what, "checkpoints", "give another storage, or --fresh to begin anew and write over them")
 
 
 def write_model(checkpoint: Path, storage: Path) -> Path:
@@ -274,25 +270,17 @@ from .errors import Refusal
 
 OLDEST = (2, 52)
 PACKAGES = ("numpy", "onnxruntime", "pyarrow")
-_FULL = "make room there, or give another storage"
-_REMEDIES = {
-    errno.ENOSPC: _FULL,
-    errno.EDQUOT: _FULL,
-    errno.EROFS: "mount it for writing",
-    errno.EACCES: "let the user that Ray runs as read and write there",
-    errno.EPERM: "let the user that Ray runs as read and write there",
-}
+_FULL, _USER = "make room there, or give another storage", "let the user that Ray runs as read and write there"
+_REMEDIES = {errno.ENOSPC: _FULL, errno.EDQUOT: _FULL, errno.EACCES: _USER, errno.EPERM: _USER}
+_REMEDIES[errno.EROFS] = "mount it for writing"
 _SHARE = "give a folder that is mounted on all nodes at one path"
 
 
 def check_ray() -> None:
     """Makes sure that Ray is new enough."""
     if tuple(int(part) for part in ray.__version__.split(".")[:2]) < OLDEST:
-        raise Refusal(
-            f"Cannot run on Ray {ray.__version__}: wanted {OLDEST[0]}.{OLDEST[1]} or newer",
-            "the cluster",
-            "install a newer Ray on all nodes, pip install -U ray",
-        )
+        what = f"Cannot run on Ray {ray.__version__}: wanted {OLDEST[0]}.{OLDEST[1]} or newer"
+        raise Refusal(what, "the cluster", "install a newer Ray on all nodes, pip install -U ray")
 
 
 def _look(storage: str, token: str, node: str) -> dict[str, Any]:
@@ -330,11 +318,8 @@ def check_nodes(storage: Path, patience: float) -> dict[str, Any]:
         found = _looks(nodes, str(storage), token, patience)
         for node, facts in found.items():
             _check_node(nodes[node], facts, (storage / f"{token}.{node}").is_file(), storage)
-        return {
-            "ray": ray.__version__,
-            "nodes": {nodes[node]: facts["versions"] for node, facts in found.items()},
-            "torch": all("torch" not in facts["missing"] for facts in found.values()),
-        }
+        versions = {nodes[node]: facts["versions"] for node, facts in found.items()}
+        return {"ray": ray.__version__, "nodes": versions, "torch": all("torch" in one for one in versions.values())}
     except OSError as error:
         remedy = _REMEDIES.get(error.errno or 0, "give a folder of all nodes")
         raise Refusal(f"Cannot write to the storage: {error.strerror}", str(storage), remedy) from error
@@ -367,11 +352,8 @@ def _looks(nodes: dict[str, str], storage: str, token: str, patience: float) -> 
 def _check_node(name: str, facts: dict[str, Any], is_seen: bool, storage: Path) -> None:
     missing = [package for package in facts["missing"] if package in PACKAGES]
     if missing:
-        raise Refusal(
-            f"Cannot run on node {name}: it lacks {', '.join(missing)}",
-            name,
-            f"pip install {' '.join(missing)} there, or name them in the job's runtime environment",
-        )
+        remedy = f"pip install {' '.join(missing)} there, or name them in the job's runtime environment"
+        raise Refusal(f"Cannot run on node {name}: it lacks {', '.join(missing)}", name, remedy)
     action, number = facts["failed"] or ("", None)
     if number is not None and number != errno.ENOENT:
         remedy = _REMEDIES.get(number, f"look at the folder there, or {_SHARE}")
@@ -395,12 +377,10 @@ def check_cpus(workers: int, cpus: int, lanes: int | None) -> None:
 def lacking(wanted: int, cpus: int, patience: float) -> Refusal:
     """The error of resources that the cluster does not have."""
     total, free = ray.cluster_resources().get("CPU", 0), ray.available_resources().get("CPU", 0)
-    return Refusal(
-        f"Cannot start {wanted} workers of {cpus} CPUs each within {patience:g} s: the cluster has {total:g} CPUs, "
-        f"{free:g} of them free",
-        ", ".join(sorted(node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"])),
-        "give fewer --workers or --cpus, add nodes, or wait longer with --patience",
-    )
+    what = f"Cannot start {wanted} workers of {cpus} CPUs each within {patience:g} s: the cluster has {total:g} CPUs"
+    nodes = ", ".join(sorted(node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]))
+    remedy = "give fewer --workers or --cpus, add nodes, or wait longer with --patience"
+    return Refusal(f"{what}, {free:g} of them free", nodes, remedy)
 
 
 def shared_folder(folder: Path, storage: Path, digest: str) -> Path:
@@ -480,11 +460,8 @@ def train(options: argparse.Namespace) -> None:
     storage = Path(options.storage).resolve()
     found = check_nodes(storage, options.patience)
     if options.transport == "collective" and not found["torch"]:
-        raise Refusal(
-            "Cannot sum by collectives: a node lacks torch",
-            "--transport collective",
-            "pip install torch on all nodes, or give --transport objects",
-        )
+        remedy = "pip install torch on all nodes, or give --transport objects"
+        raise Refusal("Cannot sum by collectives: a node lacks torch", "--transport collective", remedy)
     collective = options.transport == "collective" or (options.transport == "auto" and found["torch"])
     job = read_job(shared_folder(job.folder, storage, job.digest))
     run = Run(job, storage, options, "collective" if collective else "objects")
@@ -1009,11 +986,8 @@ def read_job(folder: Path) -> Job:
         raise Refusal(f"Cannot read the job: {error}", str(path), "write the job anew") from error
     found = raw.get("format") if isinstance(raw, dict) else None
     if found != FORMAT:
-        raise Refusal(
-            f"Cannot read the job: found the format {found!r}, wanted {FORMAT!r}",
-            str(path),
-            "write the job and its program by one version of Gatehouse",
-        )
+        what = f"Cannot read the job: found the format {found!r}, wanted {FORMAT!r}"
+        raise Refusal(what, str(path), "write the job and its program by one version of Gatehouse")
     digest = hashlib.sha256(whole.partition(b"\\n")[2]).hexdigest()
     if raw.get("sha256") != digest:
         raise _damaged(path, "write the job anew")

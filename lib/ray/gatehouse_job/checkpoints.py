@@ -104,7 +104,7 @@ def write_checkpoint(job: Job, storage: Path, step: int, validated: bool, write:
             "rows": {f"vectors/{table.path}": states for table in job.tables},
             "files": {name: one["sha256"] for name, one in files.items()},
         }
-        _write_text(staged / FACTS, text_of({"sha256": _digest(checkpoint), "checkpoint": checkpoint}, "") + "\n")
+        write_file(staged / FACTS, [_text(_digest(checkpoint), checkpoint).encode()])
         shutil.rmtree(path, ignore_errors=True)
         staged.rename(path)
     except BaseException:
@@ -116,13 +116,16 @@ def write_checkpoint(job: Job, storage: Path, step: int, validated: bool, write:
 
 
 def _facts(job: Job, step: int, validated: bool, weighting: Any) -> dict[str, Any]:
-    epoch, within = step // job.steps_per_epoch + 1, step % job.steps_per_epoch
-    position = {"position": {"place": {"window": 0, "part": 0, "row": 0}, "batch": within}} if within else {}
-    return {
-        **{"step": step, "rows": job.rows_after(step), "count": step, "epoch": epoch, **position},
-        **{"validated": validated, **({} if weighting is None else {"weighting": weighting}), "largest": {}},
-        **{"rates": _rates_at(job, step), "identity": job.raw["checkpoint"]["identity"], "engine": "ray"},
-    }
+    """What train's checkpoints say of a training between two steps; a position is that of rows in memory."""
+    within, given = step % job.steps_per_epoch, job.raw["checkpoint"]
+    epoch = step // job.steps_per_epoch + 1
+    facts: dict[str, Any] = {"step": step, "rows": job.rows_after(step), "count": step, "epoch": epoch}
+    if within > 0:
+        facts["position"] = {"place": {"window": 0, "part": 0, "row": 0}, "batch": within}
+    if weighting is not None:
+        facts["weighting"] = weighting
+    facts |= {"validated": validated, "largest": {}, "rates": _rates_at(job, step)}
+    return {**facts, "identity": given["identity"], "engine": "ray"}
 
 
 def _rates_at(job: Job, step: int) -> dict[str, Any]:
@@ -155,12 +158,13 @@ def _model_files(job: Job, folder: Path, files: Written) -> dict[str, Any]:
             "weight_map": {one["name"]: dense for one in job.raw["parameters"]["extents"]},
             "row_map": {table.path: rows for table in job.tables},
         }
-        found[INDEX] = _write_text(folder / INDEX, json.dumps(index, indent=2))
+        found[INDEX] = write_file(folder / INDEX, [json.dumps(index, indent=2).encode()])
     return found
 
 
-def _write_text(path: Path, text: str) -> dict[str, Any]:
-    return write_file(path, [text.encode()])
+def _text(digest: str, checkpoint: Any) -> str:
+    """The text of the file of facts."""
+    return text_of({"sha256": digest, "checkpoint": checkpoint}, "") + "\n"
 
 
 def _digest(checkpoint: Any) -> str:
@@ -169,11 +173,8 @@ def _digest(checkpoint: Any) -> str:
 
 def _versions(folder: Path) -> list[Path]:
     """The checkpoints in a folder, the newest first."""
-    return sorted((path for path in folder.glob("step-*") if path.name[5:].isdigit()), key=_step_of, reverse=True)
-
-
-def _step_of(path: Path) -> int:
-    return int(path.name[5:])
+    found = [path for path in folder.glob("step-*") if path.name[5:].isdigit()]
+    return sorted(found, key=lambda path: int(path.name[5:]), reverse=True)
 
 
 def newest_checkpoint(job: Job, storage: Path, warn: Callable[[str], None]) -> Checkpoint | None:
@@ -191,9 +192,8 @@ def _whole(path: Path) -> tuple[Any, str | None]:
     """What the file of facts holds, and what is wrong with a checkpoint, in words."""
     try:
         text = (path / FACTS).read_text(encoding="utf-8")
-        outer = json.loads(text)
-        found = outer["checkpoint"]
-        if text != text_of(outer, "") + "\n" or _digest(found) != outer["sha256"] or found["format"] != FORMAT:
+        found = json.loads(text)["checkpoint"]
+        if text != _text(_digest(found), found) or found["format"] != FORMAT:
             return None, f"{FACTS} is damaged, or of another version"
     except (OSError, ValueError, KeyError, TypeError):
         return None, f"{FACTS} is damaged or missing"
@@ -213,21 +213,17 @@ def _sha256(path: Path) -> str | None:
 
 
 def _check_same(job: Job, found: Mapping[str, Any]) -> None:
-    """Makes sure that a checkpoint is of this training: a longer one is."""
-    facts, own = found["facts"], job.raw["checkpoint"]["identity"]
-    step = facts["step"]
-    pairs = {name: (own.get(name), facts["identity"].get(name)) for name in {**own, **facts["identity"]}}
-    pairs["the rates"] = (_rates_at(job, step) if step <= job.steps else facts["rates"], facts["rates"])
-    pairs |= {name: (job.files[name], found["files"].get(name)) for name in job.raw["model"]["files"]}
-    for name, (wanted, there) in pairs.items():
-        if wanted != there:
-            shown = [text_of(one)[:60] for one in (wanted, there)]
-            raise Refusal(
-                f"Cannot go on from the checkpoints in the storage: they are of another job: {name}: found {shown[0]}, "
-                f"the checkpoint of step {step} has {shown[1]}",
-                "checkpoints",
-                "give another storage, or --fresh to begin anew and write over them",
-            )
+    """Makes sure that a checkpoint is of this training; it may be of a longer or a shorter one."""
+    facts, names = found["facts"], job.raw["model"]["files"]
+    rates = _rates_at(job, facts["step"]) if facts["step"] <= job.steps else facts["rates"]
+    own = {**job.raw["checkpoint"]["identity"], "rates": rates, **{name: job.files[name] for name in names}}
+    saved = {**facts["identity"], "rates": facts["rates"], **{name: found["files"].get(name) for name in names}}
+    for name in {**own, **saved}:
+        if own.get(name) != saved.get(name):
+            what = "Cannot go on from the checkpoints in the storage: they are of another job"
+            here, there = (text_of(one.get(name))[:60] for one in (own, saved))
+            what = f"{what}: {name}: found {here}, the checkpoint of step {facts['step']} has {there}"
+            raise Refusal(what, "checkpoints", "give another storage, or --fresh to begin anew and write over them")
 
 
 def write_model(checkpoint: Path, storage: Path) -> Path:

@@ -14,25 +14,17 @@ from .errors import Refusal
 
 OLDEST = (2, 52)
 PACKAGES = ("numpy", "onnxruntime", "pyarrow")
-_FULL = "make room there, or give another storage"
-_REMEDIES = {
-    errno.ENOSPC: _FULL,
-    errno.EDQUOT: _FULL,
-    errno.EROFS: "mount it for writing",
-    errno.EACCES: "let the user that Ray runs as read and write there",
-    errno.EPERM: "let the user that Ray runs as read and write there",
-}
+_FULL, _USER = "make room there, or give another storage", "let the user that Ray runs as read and write there"
+_REMEDIES = {errno.ENOSPC: _FULL, errno.EDQUOT: _FULL, errno.EACCES: _USER, errno.EPERM: _USER}
+_REMEDIES[errno.EROFS] = "mount it for writing"
 _SHARE = "give a folder that is mounted on all nodes at one path"
 
 
 def check_ray() -> None:
     """Makes sure that Ray is new enough."""
     if tuple(int(part) for part in ray.__version__.split(".")[:2]) < OLDEST:
-        raise Refusal(
-            f"Cannot run on Ray {ray.__version__}: wanted {OLDEST[0]}.{OLDEST[1]} or newer",
-            "the cluster",
-            "install a newer Ray on all nodes, pip install -U ray",
-        )
+        what = f"Cannot run on Ray {ray.__version__}: wanted {OLDEST[0]}.{OLDEST[1]} or newer"
+        raise Refusal(what, "the cluster", "install a newer Ray on all nodes, pip install -U ray")
 
 
 def _look(storage: str, token: str, node: str) -> dict[str, Any]:
@@ -70,11 +62,8 @@ def check_nodes(storage: Path, patience: float) -> dict[str, Any]:
         found = _looks(nodes, str(storage), token, patience)
         for node, facts in found.items():
             _check_node(nodes[node], facts, (storage / f"{token}.{node}").is_file(), storage)
-        return {
-            "ray": ray.__version__,
-            "nodes": {nodes[node]: facts["versions"] for node, facts in found.items()},
-            "torch": all("torch" not in facts["missing"] for facts in found.values()),
-        }
+        versions = {nodes[node]: facts["versions"] for node, facts in found.items()}
+        return {"ray": ray.__version__, "nodes": versions, "torch": all("torch" in one for one in versions.values())}
     except OSError as error:
         remedy = _REMEDIES.get(error.errno or 0, "give a folder of all nodes")
         raise Refusal(f"Cannot write to the storage: {error.strerror}", str(storage), remedy) from error
@@ -107,11 +96,8 @@ def _looks(nodes: dict[str, str], storage: str, token: str, patience: float) -> 
 def _check_node(name: str, facts: dict[str, Any], is_seen: bool, storage: Path) -> None:
     missing = [package for package in facts["missing"] if package in PACKAGES]
     if missing:
-        raise Refusal(
-            f"Cannot run on node {name}: it lacks {', '.join(missing)}",
-            name,
-            f"pip install {' '.join(missing)} there, or name them in the job's runtime environment",
-        )
+        remedy = f"pip install {' '.join(missing)} there, or name them in the job's runtime environment"
+        raise Refusal(f"Cannot run on node {name}: it lacks {', '.join(missing)}", name, remedy)
     action, number = facts["failed"] or ("", None)
     if number is not None and number != errno.ENOENT:
         remedy = _REMEDIES.get(number, f"look at the folder there, or {_SHARE}")
@@ -135,12 +121,10 @@ def check_cpus(workers: int, cpus: int, lanes: int | None) -> None:
 def lacking(wanted: int, cpus: int, patience: float) -> Refusal:
     """The error of resources that the cluster does not have."""
     total, free = ray.cluster_resources().get("CPU", 0), ray.available_resources().get("CPU", 0)
-    return Refusal(
-        f"Cannot start {wanted} workers of {cpus} CPUs each within {patience:g} s: the cluster has {total:g} CPUs, "
-        f"{free:g} of them free",
-        ", ".join(sorted(node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"])),
-        "give fewer --workers or --cpus, add nodes, or wait longer with --patience",
-    )
+    what = f"Cannot start {wanted} workers of {cpus} CPUs each within {patience:g} s: the cluster has {total:g} CPUs"
+    nodes = ", ".join(sorted(node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]))
+    remedy = "give fewer --workers or --cpus, add nodes, or wait longer with --patience"
+    return Refusal(f"{what}, {free:g} of them free", nodes, remedy)
 
 
 def shared_folder(folder: Path, storage: Path, digest: str) -> Path:

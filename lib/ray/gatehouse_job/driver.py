@@ -60,11 +60,8 @@ def train(options: argparse.Namespace) -> None:
     storage = Path(options.storage).resolve()
     found = check_nodes(storage, options.patience)
     if options.transport == "collective" and not found["torch"]:
-        raise Refusal(
-            "Cannot sum by collectives: a node lacks torch",
-            "--transport collective",
-            "pip install torch on all nodes, or give --transport objects",
-        )
+        remedy = "pip install torch on all nodes, or give --transport objects"
+        raise Refusal("Cannot sum by collectives: a node lacks torch", "--transport collective", remedy)
     collective = options.transport == "collective" or (options.transport == "auto" and found["torch"])
     job = read_job(shared_folder(job.folder, storage, job.digest))
     run = Run(job, storage, options, "collective" if collective else "objects")

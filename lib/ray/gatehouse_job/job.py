@@ -254,11 +254,8 @@ def read_job(folder: Path) -> Job:
         raise Refusal(f"Cannot read the job: {error}", str(path), "write the job anew") from error
     found = raw.get("format") if isinstance(raw, dict) else None
     if found != FORMAT:
-        raise Refusal(
-            f"Cannot read the job: found the format {found!r}, wanted {FORMAT!r}",
-            str(path),
-            "write the job and its program by one version of Gatehouse",
-        )
+        what = f"Cannot read the job: found the format {found!r}, wanted {FORMAT!r}"
+        raise Refusal(what, str(path), "write the job and its program by one version of Gatehouse")
     digest = hashlib.sha256(whole.partition(b"\n")[2]).hexdigest()
     if raw.get("sha256") != digest:
         raise _damaged(path, "write the job anew")
