@@ -642,6 +642,59 @@ def out_of_memory(what: str, where: str, peak: int) -> Refusal:
         "else write checkpoints more often",
     )
 `,
+  "gatehouse_job/flat.py":
+    `"""The parameters and what training keeps beside them: flat arrays, which checkpoints have cut, one for each path."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .job import Job
+
+Floats = npt.NDArray[np.float32]
+State = dict[str, Floats]
+
+
+def first_state(job: Job) -> State:
+    """The state before the first step, [size] each."""
+    arrays, given = job.arrays, job.raw["parameters"]
+    found = {"parameters": np.array(arrays[given["tensor"]])}
+    for slot in job.raw["slots"]:
+        first = arrays[slot["tensor"]] if "tensor" in slot else slot["first"]
+        found[slot["name"]] = np.full(given["size"], first, np.float32)
+    return found
+
+
+def filled(job: Job, arrays: Mapping[str, npt.NDArray[Any]]) -> State:
+    """The state that was cut."""
+    state = first_state(job)
+    for path, places, _ in _extents(job):
+        for name, flat in state.items():
+            flat[places] = arrays[f"{name}/{path}"]
+    return state
+
+
+def cut(job: Job, state: Mapping[str, Floats]) -> State:
+    """The state of each parameter, as NAME/PATH."""
+    return {f"{name}/{path}": flat[places] for path, places, _ in _extents(job) for name, flat in state.items()}
+
+
+def parameters_of(job: Job, flat: Floats) -> State:
+    """The parameters by path, in their shapes."""
+    return {path: flat[places].reshape(shape) for path, places, shape in _extents(job)}
+
+
+def _extents(job: Job) -> list[tuple[str, npt.NDArray[np.int64], list[int]]]:
+    """The paths of parameters, their places in the flat array in their own order, and their shapes."""
+    found = []
+    for one in job.raw["parameters"]["extents"]:
+        size, row = int(np.prod(one["shape"])), one["row"]
+        starts = one["start"] + np.arange(size // row["length"] if row["length"] else 0) * row["apart"]
+        found.append((one["name"], (starts[:, None] + np.arange(row["length"])).reshape(-1), one["shape"]))
+    return found
+`,
   "gatehouse_job/graphs.py": `"""Graphs of ONNX as functions of arrays by name."""
 
 from collections.abc import Callable, Mapping
@@ -1049,8 +1102,8 @@ def _damaged(path: Path, remedy: str) -> Refusal:
 `,
   "gatehouse_job/judging.py": `"""Losses and metrics of an evaluation, exact, over all rows of all workers."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -1059,14 +1112,41 @@ import numpy.typing as npt
 from .job import Job, Task
 
 Array = npt.NDArray[Any]
+Arrays = Mapping[str, Array]
+Run = Callable[[dict[str, Array]], Arrays]
 Doubles = npt.NDArray[np.float64]
+
+
+def evaluated(job: Job, place: int, rows: Arrays, run: Run) -> dict[str, Any]:
+    """Sums of losses and weights over a row group, and its rows' predictions and labels by task."""
+    count, at_once = len(next(iter(rows.values()))), job.raw["evaluate"]["rows"]
+    sums: dict[str, float] = defaultdict(float)
+    held: dict[str, list[Array]] = {}
+    for start in range(0, count, at_once):
+        piece = {name: array[start : start + at_once] for name, array in rows.items()}
+        found = run(piece)
+        for output in job.graphs["evaluate"].outputs:
+            value = found[output.name]
+            if output.role in ("prediction", "logits"):
+                held.setdefault(output.name, []).append(value)
+                continue
+            weight = len(next(iter(piece.values()))) if output.role == "auxiliary" else 1.0
+            if output.role == "loss":
+                weight = float(found[f"weight/{output.name.removeprefix('loss/')}"])
+            sums[output.name] += float(value) * weight if weight > 0 else 0.0
+    tasks = {}
+    for task in job.tasks:
+        prediction, logits = (np.concatenate(held[name]) for name in (task.name, f"logits/{task.name}"))
+        label, weights = rows[f"labels/{task.name}"].reshape(-1), rows[f"weights/{task.name}"]
+        tasks[task.name] = {"prediction": prediction, "logits": logits, "label": label, "weight": weights}
+    return {"place": place, "rows": count, "sums": sums, "tasks": tasks}
 
 
 def judge(job: Job, pieces: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The evaluation of pieces, which may come in any order."""
     ordered = sorted(pieces, key=lambda piece: int(piece["place"]))
     rows = sum(piece["rows"] for piece in ordered)
-    sums: Counter[str] = Counter()
+    sums: dict[str, float] = defaultdict(float)
     for piece in ordered:
         for name, value in piece["sums"].items():
             sums[name] += value
@@ -2238,8 +2318,10 @@ from ray.actor import ActorHandle
 
 from .checkpoints import ARRAYS, read_checkpoint, write_arrays
 from .errors import Lost, Refusal, is_short, out_of_memory
+from .flat import cut, filled, first_state, parameters_of
 from .graphs import Run, load_graph, number
 from .job import Job, Noise, read_job
+from .judging import evaluated
 from .layout import Layout
 from .mail import Mail
 from .rows import Rows, ahead, check_files, check_groups, joined, lane_batches, read_group
@@ -2317,12 +2399,8 @@ class Worker:
         self.shards = Shards(job, self.tables, self.mail, found) if job.tables else None
         if len(peers) > 1:
             self.allreduce = by_objects(self.mail) if group is None else by_collective(rank, len(peers), group)
-        self.state = _first_state(job)
+        self.state = first_state(job) if found is None else filled(job, found.flats())
         if found is not None:
-            flats = found.flats()
-            for name, flat in self.state.items():
-                for one in self._extents():
-                    flat[_places(one)] = flats[f"{name}/{one['name']}"]
             self.weighting.begin(found.facts.get("weighting"))
         self.step, self.rows = step, job.rows_after(step)
         self.coming = None
@@ -2478,10 +2556,8 @@ class Worker:
         }
 
     def _refused(self, step: int, wrong: str) -> Refusal:
-        sizes = [
-            (np.nan_to_num(np.abs(self.state["parameters"][_places(one)]), nan=np.inf).max(initial=0), one["name"])
-            for one in self._extents()
-        ]
+        parameters = parameters_of(self.job, self.state["parameters"]).items()
+        sizes = [(np.nan_to_num(np.abs(one), nan=np.inf).max(initial=0), path) for path, one in parameters]
         size, path = max(sizes, default=(0.0, "none"))
         return Refusal(
             f"Cannot train: at step {step} {wrong}",
@@ -2489,21 +2565,16 @@ class Worker:
             "the step was not taken: try a smaller learning rate, or clipNorm",
         )
 
-    def _extents(self) -> Sequence[Mapping[str, Any]]:
-        extents: Sequence[Mapping[str, Any]] = self.job.raw["parameters"]["extents"]
-        return extents
-
     def write(self, folder: str) -> tuple[list[dict[str, Any]], Any, dict[str, Any]]:
         """Writes what this worker holds of the model and beside it; returns what a checkpoint says of it."""
-        path, metadata, extents = Path(folder), self.job.raw["model"]["metadata"], self._extents()
+        job, path = self.job, Path(folder)
         files = self.shards.write(path) if self.shards is not None else {}
         if self.mail.rank > 0:
             return [], None, files
-        name = "params-00001-of-00001.safetensors" if self.job.tables else "params.safetensors"
-        parameters = {one["name"]: self.state["parameters"][_places(one)].reshape(one["shape"]) for one in extents}
-        files[name] = write_tensors(path / name, parameters, metadata)
-        flats = {f"{name}/{one['name']}": flat[_places(one)] for name, flat in self.state.items() for one in extents}
-        arrays, files[ARRAYS] = write_arrays(path / ARRAYS, flats)
+        name = "params-00001-of-00001.safetensors" if job.tables else "params.safetensors"
+        parameters = parameters_of(job, self.state["parameters"])
+        files[name] = write_tensors(path / name, parameters, job.raw["model"]["metadata"])
+        arrays, files[ARRAYS] = write_arrays(path / ARRAYS, cut(job, self.state))
         return arrays, self.weighting.saved(), files
 
     def evaluate(self, rank: int, workers: int) -> list[dict[str, Any]]:
@@ -2514,43 +2585,15 @@ class Worker:
             def pieces() -> Iterator[tuple[int, Rows]]:
                 return ((place, read_group(self.job, self.data, group)) for place, group in groups)
 
-            return [self._evaluated(place, rows) for place, rows in ahead(pieces)]
+            return [evaluated(self.job, place, rows, self._judged) for place, rows in ahead(pieces)]
         except (ray.exceptions.RayError, MemoryError) as error:
             raise _raised(error, self.step + 1) from error
 
-    def _evaluated(self, place: int, rows: Rows) -> dict[str, Any]:
-        """The outputs of a row group: sums of losses and weights, and the rows' predictions and labels by task."""
-        job, graph, at_once = self.job, self.job.graphs["evaluate"], int(self.job.raw["evaluate"]["rows"])
-        count = len(next(iter(rows.values())))
-        sums = {name: 0.0 for output in graph.outputs if (name := output.name) and output.role in _SUMMED}
-        judged: dict[str, list[Array]] = {o.name: [] for o in graph.outputs if o.role in ("prediction", "logits")}
-        for start in range(0, count, at_once):
-            piece = {name: array[start : start + at_once] for name, array in rows.items()}
-            given: dict[str, Array] = {**piece, "parameters": self.state["parameters"]}
-            given |= self.tables.inputs(*self._read(piece), piece)
-            found = self.run_of["evaluate"](self._named("evaluate", given))
-            size = len(next(iter(piece.values())))
-            for output in graph.outputs:
-                value = found[output.name]
-                if output.role in ("prediction", "logits"):
-                    judged[output.name].append(value)
-                elif output.role == "loss":
-                    weight = float(found[f"weight/{output.name.removeprefix('loss/')}"])
-                    sums[output.name] += float(value) * weight if weight > 0 else 0.0
-                elif output.role == "weight":
-                    sums[output.name] += float(value)
-                elif output.role == "auxiliary":
-                    sums[output.name] += float(value) * size
-        tasks = {
-            task.name: {
-                "prediction": np.concatenate(judged[task.name]),
-                "logits": np.concatenate(judged[f"logits/{task.name}"]),
-                "label": rows[f"labels/{task.name}"].reshape(-1),
-                "weight": rows[f"weights/{task.name}"],
-            }
-            for task in job.tasks
-        }
-        return {"place": place, "rows": count, "sums": sums, "tasks": tasks}
+    def _judged(self, piece: Rows) -> dict[str, Array]:
+        """The outputs of the graph of evaluation on some rows."""
+        given: dict[str, Array] = {**piece, "parameters": self.state["parameters"]}
+        given |= self.tables.inputs(*self._read(piece), piece)
+        return self.run_of["evaluate"](self._named("evaluate", given))
 
     def _read(self, piece: Rows) -> tuple[list[Floats], list[Places]]:
         """The vectors that rows read, and the places of their codes among them."""
@@ -2562,7 +2605,6 @@ class Worker:
 
 
 _ALONE = ("parameters", "gradient", "vectors", "share", "carry")  # places from which one input comes
-_SUMMED = ("loss", "weight", "auxiliary")
 
 
 def _raised(error: Exception, step: int) -> Exception:
@@ -2578,23 +2620,6 @@ def _raised(error: Exception, step: int) -> Exception:
 def _peak() -> int:
     """The most memory that this process has taken, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def _places(extent: Mapping[str, Any]) -> Places:
-    """The places of a parameter in the flat array, in its own order."""
-    size, row = int(np.prod(extent["shape"])), extent["row"]
-    count = size // row["length"] if row["length"] else 0
-    starts: Places = extent["start"] + np.arange(count) * row["apart"]
-    return (starts[:, None] + np.arange(row["length"])).reshape(-1)
-
-
-def _first_state(job: Job) -> dict[str, Floats]:
-    """The parameters and what training keeps beside them before the first step, [size] each."""
-    found = {"parameters": np.array(job.arrays[job.raw["parameters"]["tensor"]])}
-    for slot in job.raw["slots"]:
-        given = job.arrays[slot["tensor"]] if "tensor" in slot else slot["first"]
-        found[slot["name"]] = np.full(job.raw["parameters"]["size"], given, np.float32)
-    return found
 
 
 def _scalars(job: Job) -> dict[str, Any]:

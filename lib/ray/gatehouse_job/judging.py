@@ -1,7 +1,7 @@
 """Losses and metrics of an evaluation, exact, over all rows of all workers."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,14 +10,41 @@ import numpy.typing as npt
 from .job import Job, Task
 
 Array = npt.NDArray[Any]
+Arrays = Mapping[str, Array]
+Run = Callable[[dict[str, Array]], Arrays]
 Doubles = npt.NDArray[np.float64]
+
+
+def evaluated(job: Job, place: int, rows: Arrays, run: Run) -> dict[str, Any]:
+    """Sums of losses and weights over a row group, and its rows' predictions and labels by task."""
+    count, at_once = len(next(iter(rows.values()))), job.raw["evaluate"]["rows"]
+    sums: dict[str, float] = defaultdict(float)
+    held: dict[str, list[Array]] = {}
+    for start in range(0, count, at_once):
+        piece = {name: array[start : start + at_once] for name, array in rows.items()}
+        found = run(piece)
+        for output in job.graphs["evaluate"].outputs:
+            value = found[output.name]
+            if output.role in ("prediction", "logits"):
+                held.setdefault(output.name, []).append(value)
+                continue
+            weight = len(next(iter(piece.values()))) if output.role == "auxiliary" else 1.0
+            if output.role == "loss":
+                weight = float(found[f"weight/{output.name.removeprefix('loss/')}"])
+            sums[output.name] += float(value) * weight if weight > 0 else 0.0
+    tasks = {}
+    for task in job.tasks:
+        prediction, logits = (np.concatenate(held[name]) for name in (task.name, f"logits/{task.name}"))
+        label, weights = rows[f"labels/{task.name}"].reshape(-1), rows[f"weights/{task.name}"]
+        tasks[task.name] = {"prediction": prediction, "logits": logits, "label": label, "weight": weights}
+    return {"place": place, "rows": count, "sums": sums, "tasks": tasks}
 
 
 def judge(job: Job, pieces: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The evaluation of pieces, which may come in any order."""
     ordered = sorted(pieces, key=lambda piece: int(piece["place"]))
     rows = sum(piece["rows"] for piece in ordered)
-    sums: Counter[str] = Counter()
+    sums: dict[str, float] = defaultdict(float)
     for piece in ordered:
         for name, value in piece["sums"].items():
             sums[name] += value
