@@ -15,8 +15,8 @@ from gatehouse_job import driver, main
 from gatehouse_job.checkpoints import _rows, write_model
 from gatehouse_job.errors import Refusal
 from gatehouse_job.javascript import text_of
-from gatehouse_job.job import read_job
-from gatehouse_job.judging import auc
+from gatehouse_job.job import Label, Task, read_job
+from gatehouse_job.judging import _metrics, auc
 from gatehouse_job.rows import check_groups, lane_batches
 from gatehouse_job.tensors import read_tensors, write_tensors
 from gatehouse_job.threefry import drawn, drawn_at, key_of, permutation, words_of
@@ -92,6 +92,18 @@ class Pieces(unittest.TestCase):
             self.assertAlmostEqual(auc(scores, labels, weights), wins / pairs, 12)
         self.assertTrue(np.isnan(auc(np.ones(3), np.ones(3), np.ones(3))))
         self.assertTrue(np.isnan(auc(np.ones(0), np.ones(0), np.ones(0))))
+
+    def test_accuracy(self) -> None:
+        """Of classes the largest prediction counts, of two the one above a half; rows without weight do not."""
+        label, weight = np.array([0, 2, 1, 1], np.float32), np.array([1, 1, 2, 0], np.float32)
+        classes = np.array([[0.6, 0.3, 0.1], [0.2, 0.5, 0.3], [0.1, 0.8, 0.1], [0.9, 0.1, 0]], np.float32)
+        for kind, predictions, labels, wanted in (
+            ("categoricalAccuracy", classes, label, 3 / 4),
+            ("accuracy", classes[:, 0], (label == 0).astype(np.float32), 1),
+        ):
+            task = Task("kind", 1, Label(0, 1), {"accuracy": {"kind": kind, "of": "predictions"}})
+            held = {"prediction": predictions, "logits": predictions, "label": labels, "weight": weight}
+            self.assertEqual(_metrics(task, 0.5, held), {"accuracy": wanted})
 
     def test_tensors(self) -> None:
         """A file of tensors is read as it was written."""
