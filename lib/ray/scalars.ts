@@ -1,8 +1,9 @@
 import type { Optimiser, VectorOptimiser } from "../optimisers/optimiser.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import { rateOf, scalarsOf, vectorRatesOf } from "../train/rates.ts";
+import { ratesAt } from "../train/run.ts";
 import type { Settings } from "../train/settings.ts";
-import type { JobScalar } from "./form.ts";
+import type { JobRate, JobScalar } from "./form.ts";
 import type { Lanes } from "./lanes.ts";
 
 /** The numbers of steps by name, and the arrays of those that change. */
@@ -67,4 +68,31 @@ export function stepNumbers(
     else [scalars[name], arrays[array]] = [{ array }, { shape: [steps], data }];
   }
   return { scalars, arrays };
+}
+
+/** Returns the rates of every step as `train`'s checkpoints have them, and the arrays of those that change. */
+export function stepRates(
+  given: Settings,
+  { steps, stepsPerEpoch }: Pick<Lanes, "steps" | "stepsPerEpoch">,
+): { readonly rates: readonly JobRate[]; readonly arrays: Readonly<Record<string, Tensor>> } {
+  const flat = (rates: object, path: readonly string[] = []): [readonly string[], number][] =>
+    Object.entries(rates).flatMap(([name, rate]) => {
+      return typeof rate === "number" ? [[[...path, name], rate]] : flat(rate, [...path, name]);
+    });
+  const ratesOf = (step: number) => {
+    const epoch = Math.ceil(step / stepsPerEpoch);
+    return flat(ratesAt(given, { step, epoch: epoch + 1, position: undefined }));
+  };
+  const columns = ratesOf(1).map(([path]) => ({ path, data: new Float64Array(steps) }));
+  for (let step = 1; step <= steps; step++) ratesOf(step).forEach(([, rate], at) => columns[at].data[step - 1] = rate);
+  const isEven = (data: Float64Array) => data.every((rate) => rate === data[0]);
+  const all = columns.map(({ path, data }) => ({ path, data, array: `rates/${path.join("/")}` }));
+  return {
+    rates: all.map(({ path, data, array }) => isEven(data) ? { path, constant: data[0] } : { path, array }),
+    arrays: Object.fromEntries(
+      all.filter(({ data }) => !isEven(data)).map(({ data, array }) => {
+        return [array, { shape: [steps, 2], data: new Int32Array(data.buffer) }];
+      }),
+    ),
+  };
 }

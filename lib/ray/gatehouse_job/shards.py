@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .checkpoints import Checkpoint
 from .graphs import load_graph, number
 from .job import Job, VectorTable
 from .mail import Mail
@@ -21,22 +22,20 @@ Floats = npt.NDArray[np.float32]
 class Shards:
     """The shards of a worker: those whose number modulo all workers is its own."""
 
-    def __init__(self, job: Job, tables: Tables, mail: Mail, checkpoint: str | None) -> None:
+    def __init__(self, job: Job, tables: Tables, mail: Mail, found: Checkpoint | None) -> None:
         self.job, self.tables, self.mail = job, tables, mail
         self.own = range(mail.rank, job.shards, mail.workers)
         sizes = [pool.bounds[mail.rank + 1] - pool.bounds[mail.rank] for pool in tables.pools]
         beside = list(zip(sizes, tables.pools, strict=True))
         self.vectors = [np.empty((size, pool.units), np.float32) for size, pool in beside]
         self.state = [np.empty((size, pool.state), np.float32) for size, pool in beside]
-        self.updates = [load_graph(job.folder, pool.update, 1) if pool.update else None for pool in tables.pools]
+        self.updates = [load_graph(job, pool.update, 1) if pool.update else None for pool in tables.pools]
         self.asked: list[list[Places]] = []  # by worker and pool, the places that it reads in a step
         self.sums: list[tuple[Places, Floats]] = []
         for shard in self.own:
-            files = [Path(checkpoint or "") / file(shard, job.shards) for file in (rows_file, state_file)]
-            kept, states = ({}, {}) if checkpoint is None else map(read_tensors, files)
             for table, vectors, state in self._parts(shard):
-                vectors[:] = _first(job.folder, table, shard, job.shards) if checkpoint is None else kept[table.path]
-                state[:] = table.initial if checkpoint is None else states[table.path]
+                vectors[:] = found.vectors(table, shard, job.shards) if found else _first(job, table, shard, job.shards)
+                state[:] = found.state(table, shard, job.shards) if found else table.initial
 
     def _parts(self, shard: int) -> Iterator[tuple[VectorTable, Floats, Floats]]:
         """The tables, with the vectors and the state of their rows on a shard."""
@@ -51,7 +50,7 @@ class Shards:
         for shard in self.own:
             vectors = {table.path: own for table, own, _ in self._parts(shard)}
             state = {table.path: own for table, _, own in self._parts(shard)}
-            metadata = self.job.raw["model"].get("metadata", {})
+            metadata = self.job.raw["model"]["metadata"]
             found[rows_file(shard, shards)] = write_tensors(folder / rows_file(shard, shards), vectors, metadata)
             found[state_file(shard, shards)] = write_tensors(folder / state_file(shard, shards), state, {})
         return found
@@ -114,27 +113,27 @@ def _added(parts: list[tuple[Places, Floats]]) -> tuple[Places, Floats]:
     return places, sums
 
 
-def _first(folder: Path, table: VectorTable, shard: int, shards: int) -> Floats:
+def _first(job: Job, table: VectorTable, shard: int, shards: int) -> Floats:
     """The vectors of a shard's rows before the first step."""
     rows, units, first = table.rows_on(shard, shards), table.units, table.first
     if "constant" in first:
         return np.full((rows, units), first["constant"], np.float32)
     if "file" in first:
-        whole = read_tensors(folder / first["file"])[first["tensor"]]
+        whole = read_tensors(job.file(first["file"]))[first["tensor"]]
         return np.array(whole[shard::shards], np.float32)
-    vectors = _drawn(folder, table, shard, shards, first["drawn"])
-    for row in first.get("zeros", []):
+    vectors = _drawn(job, table, shard, shards, first["drawn"])
+    for row in first["zeros"]:
         if row % shards == shard:
             vectors[row // shards] = 0
     return vectors
 
 
-def _drawn(folder: Path, table: VectorTable, shard: int, shards: int, given: Mapping[str, Any]) -> Floats:
+def _drawn(job: Job, table: VectorTable, shard: int, shards: int, given: Mapping[str, Any]) -> Floats:
     """Vectors that are drawn, some rows at a time: by the key of each row, or by one key of the whole table."""
     rows, units = table.rows_on(shard, shards), table.units
     vectors = np.zeros((rows, units), np.float32)
     keys = (
-        read_tensors(folder / given["keys"]["file"])[given["keys"]["tensor"]][shard::shards]
+        read_tensors(job.file(given["keys"]["file"]))[given["keys"]["tensor"]][shard::shards]
         if "keys" in given
         else None
     )

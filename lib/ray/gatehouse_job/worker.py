@@ -11,15 +11,18 @@ import numpy.typing as npt
 import ray
 from ray.actor import ActorHandle
 
-from .errors import Lost, Refusal
+from .checkpoints import ARRAYS, read_checkpoint, write_arrays
+from .errors import Lost, Refusal, is_short, out_of_memory
+from .flat import cut, filled, first_state, parameters_of
 from .graphs import Run, load_graph, number
 from .job import Job, Noise, read_job
+from .judging import evaluated
 from .layout import Layout
 from .mail import Mail
-from .rows import Rows, ahead, check_groups, joined, lane_batches, read_group
+from .rows import Rows, ahead, check_files, check_groups, joined, lane_batches, read_group
 from .shards import Shards
 from .sums import AllReduce, alone, by_collective, by_objects
-from .tensors import read_tensors, write_tensors
+from .tensors import write_tensors
 from .threefry import drawn, key_of
 from .vectors import Tables, Wanted
 from .weighting import weighting_of
@@ -27,8 +30,6 @@ from .weighting import weighting_of
 Array = npt.NDArray[Any]
 Places = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
-
-DENSE = "training.safetensors"
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Worker:
 
     def __init__(self, folder: str, storage: str, threads: int) -> None:
         self.job = read_job(Path(folder))
-        self.data = Path(storage) / self.job.data
+        self.data = Path(storage) / self.job.data.folder
         self.threads = threads
         self.run_of: dict[str, Run] = {}
         self.mail = Mail()
@@ -68,12 +69,14 @@ class Worker:
         """Returns once the worker is there."""
         return True
 
-    def check(self, rank: int, workers: int) -> None:
-        """Loads the graphs, and makes sure that the rows of this worker can be read."""
+    def check(self, rank: int, workers: int, is_checked: bool = False) -> None:
+        """Loads the graphs, and makes sure that the rows of this worker can be read, and that they are whole."""
         job = self.job
-        self.run_of = {name: load_graph(job.folder, graph, self.threads) for name, graph in job.graphs.items()}
+        self.run_of = {name: load_graph(job, graph, self.threads) for name, graph in job.graphs.items()}
         groups = [group for lane in self._lanes(rank, workers) for group in self.job.lane_groups(lane)]
         check_groups(self.job, self.data, [*groups, *self.job.validation[rank::workers]])
+        if not is_checked:
+            check_files(self.job, self.data, rank, workers)
 
     def begin(
         self,
@@ -87,23 +90,13 @@ class Worker:
         job = self.job
         self.mail = Mail(rank, peers)
         self.tables = Tables(job, len(peers))
-        self.shards = Shards(job, self.tables, self.mail, checkpoint) if job.tables else None
+        found = None if checkpoint is None else read_checkpoint(Path(checkpoint))
+        self.shards = Shards(job, self.tables, self.mail, found) if job.tables else None
         if len(peers) > 1:
             self.allreduce = by_objects(self.mail) if group is None else by_collective(rank, len(peers), group)
-        arrays = read_tensors(job.folder / "arrays.safetensors" if checkpoint is None else Path(checkpoint) / DENSE)
-        if checkpoint is None:
-            first = {"parameters": np.array(arrays[job.raw["parameters"]["tensor"]])}
-            for slot in job.raw.get("slots", []):
-                size = first["parameters"].size
-                given = arrays[slot["tensor"]] if "tensor" in slot else np.full(size, slot["first"], np.float32)
-                first[slot["name"]] = np.array(given)
-            self.state = first
-        else:
-            own = {name: np.array(array) for name, array in arrays.items()}
-            self.weighting.state = {
-                name.removeprefix(_WEIGHTING): own.pop(name) for name in list(own) if name.startswith(_WEIGHTING)
-            }
-            self.state = own
+        self.state = first_state(job) if found is None else filled(job, found.flats())
+        if found is not None:
+            self.weighting.begin(found.facts.get("weighting"))
         self.step, self.rows = step, job.rows_after(step)
         self.coming = None
 
@@ -123,10 +116,9 @@ class Worker:
             if self.coming is None:
                 self._first()
             records = [self._step() for _ in range(count)]
-        except ray.exceptions.RayError as error:
-            raise _raised(error) from error
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        return {"records": records if self.mail.rank == 0 else [], "peak": peak}
+        except (ray.exceptions.RayError, MemoryError) as error:
+            raise _raised(error, self.step + 1) from error
+        return {"records": records if self.mail.rank == 0 else [], "peak": _peak()}
 
     def _lanes(self, rank: int, workers: int) -> list[int]:
         return list(range(rank, len(self.job.lanes), workers))
@@ -259,9 +251,8 @@ class Worker:
         }
 
     def _refused(self, step: int, wrong: str) -> Refusal:
-        sizes = [
-            (np.nan_to_num(np.abs(self._cut(one)), nan=np.inf).max(initial=0), one["name"]) for one in self._extents()
-        ]
+        parameters = parameters_of(self.job, self.state["parameters"]).items()
+        sizes = [(np.nan_to_num(np.abs(one), nan=np.inf).max(initial=0), path) for path, one in parameters]
         size, path = max(sizes, default=(0.0, "none"))
         return Refusal(
             f"Cannot train: at step {step} {wrong}",
@@ -269,30 +260,17 @@ class Worker:
             "the step was not taken: try a smaller learning rate, or clipNorm",
         )
 
-    def _extents(self) -> Sequence[Mapping[str, Any]]:
-        extents: Sequence[Mapping[str, Any]] = self.job.raw["parameters"]["extents"]
-        return extents
-
-    def _cut(self, extent: Mapping[str, Any]) -> Floats:
-        """A parameter, of its place in the flat array."""
-        size, row = int(np.prod(extent["shape"])), extent["row"]
-        count = size // row["length"] if row["length"] else 0
-        places = extent["start"] + np.arange(count)[:, None] * row["apart"] + np.arange(row["length"])
-        found: Floats = self.state["parameters"][places.reshape(-1)].reshape(extent["shape"])
-        return found
-
-    def write(self, folder: str) -> dict[str, Any]:
-        """Writes what this worker holds of the model, and what training keeps beside it; returns digests by name."""
-        path, metadata = Path(folder), self.job.raw["model"].get("metadata", {})
-        found = self.shards.write(path) if self.shards is not None else {}
+    def write(self, folder: str) -> tuple[list[dict[str, Any]], Any, dict[str, Any]]:
+        """Writes what this worker holds of the model and beside it; returns what a checkpoint says of it."""
+        job, path = self.job, Path(folder)
+        files = self.shards.write(path) if self.shards is not None else {}
         if self.mail.rank > 0:
-            return found
-        name = "params-00001-of-00001.safetensors" if self.job.tables else "params.safetensors"
-        parameters = {one["name"]: self._cut(one) for one in self._extents()}
-        weighting = {_WEIGHTING + name: array for name, array in self.weighting.state.items()}
-        found[name] = write_tensors(path / name, parameters, metadata)
-        found[DENSE] = write_tensors(path / DENSE, {**self.state, **weighting}, {})
-        return found
+            return [], None, files
+        name = "params-00001-of-00001.safetensors" if job.tables else "params.safetensors"
+        parameters = parameters_of(job, self.state["parameters"])
+        files[name] = write_tensors(path / name, parameters, job.raw["model"]["metadata"])
+        arrays, files[ARRAYS] = write_arrays(path / ARRAYS, cut(job, self.state))
+        return arrays, self.weighting.saved(), files
 
     def evaluate(self, rank: int, workers: int) -> list[dict[str, Any]]:
         """Runs the graph of evaluation on this worker's row groups; returns what judges need, piece by piece."""
@@ -302,43 +280,15 @@ class Worker:
             def pieces() -> Iterator[tuple[int, Rows]]:
                 return ((place, read_group(self.job, self.data, group)) for place, group in groups)
 
-            return [self._evaluated(place, rows) for place, rows in ahead(pieces)]
-        except ray.exceptions.RayError as error:
-            raise _raised(error) from error
+            return [evaluated(self.job, place, rows, self._judged) for place, rows in ahead(pieces)]
+        except (ray.exceptions.RayError, MemoryError) as error:
+            raise _raised(error, self.step + 1) from error
 
-    def _evaluated(self, place: int, rows: Rows) -> dict[str, Any]:
-        """The outputs of a row group: sums of losses and weights, and the rows' predictions and labels by task."""
-        job, graph, at_once = self.job, self.job.graphs["evaluate"], int(self.job.raw["evaluate"]["rows"])
-        count = len(next(iter(rows.values())))
-        sums = {name: 0.0 for output in graph.outputs if (name := output.name) and output.role in _SUMMED}
-        judged: dict[str, list[Array]] = {o.name: [] for o in graph.outputs if o.role in ("prediction", "logits")}
-        for start in range(0, count, at_once):
-            piece = {name: array[start : start + at_once] for name, array in rows.items()}
-            given: dict[str, Array] = {**piece, "parameters": self.state["parameters"]}
-            given |= self.tables.inputs(*self._read(piece), piece)
-            found = self.run_of["evaluate"](self._named("evaluate", given))
-            size = len(next(iter(piece.values())))
-            for output in graph.outputs:
-                value = found[output.name]
-                if output.role in ("prediction", "logits"):
-                    judged[output.name].append(value)
-                elif output.role == "loss":
-                    weight = float(found[f"weight/{output.name.removeprefix('loss/')}"])
-                    sums[output.name] += float(value) * weight if weight > 0 else 0.0
-                elif output.role == "weight":
-                    sums[output.name] += float(value)
-                elif output.role == "auxiliary":
-                    sums[output.name] += float(value) * size
-        tasks = {
-            task.name: {
-                "prediction": np.concatenate(judged[task.name]),
-                "logits": np.concatenate(judged[f"logits/{task.name}"]),
-                "label": rows[f"labels/{task.name}"].reshape(-1),
-                "weight": rows[f"weights/{task.name}"],
-            }
-            for task in job.tasks
-        }
-        return {"place": place, "rows": count, "sums": sums, "tasks": tasks}
+    def _judged(self, piece: Rows) -> dict[str, Array]:
+        """The outputs of the graph of evaluation on some rows."""
+        given: dict[str, Array] = {**piece, "parameters": self.state["parameters"]}
+        given |= self.tables.inputs(*self._read(piece), piece)
+        return self.run_of["evaluate"](self._named("evaluate", given))
 
     def _read(self, piece: Rows) -> tuple[list[Floats], list[Places]]:
         """The vectors that rows read, and the places of their codes among them."""
@@ -350,21 +300,26 @@ class Worker:
 
 
 _ALONE = ("parameters", "gradient", "vectors", "share", "carry")  # places from which one input comes
-_WEIGHTING = "weighting/"
-_SUMMED = ("loss", "weight", "auxiliary")
 
 
-def _raised(error: ray.exceptions.RayError) -> Exception:
-    """What a call of another actor has raised; that it is lost, if it is gone."""
+def _raised(error: Exception, step: int) -> Exception:
+    """What a call of another actor has raised; that it is lost, if it is gone; and that there is no memory left."""
+    if is_short(error):
+        return out_of_memory("a worker ran out of memory", f"at step {step}, {error}", _peak())
     cause = error.cause if isinstance(error, ray.exceptions.RayTaskError) else None
     if cause is not None and not isinstance(cause, ray.exceptions.RayError):
         return cause  # type: ignore[no-any-return]
     return Lost(f"a process of the training is gone: {type(cause or error).__name__}")
 
 
+def _peak() -> int:
+    """The most memory that this process has taken, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 def _scalars(job: Job) -> dict[str, Any]:
     """The scalars of optimisers by name: a number, or one of each step."""
-    arrays = read_tensors(job.folder / "arrays.safetensors")
+    arrays = job.arrays
     return {
         name: float(given["constant"]) if "constant" in given else np.array(arrays[given["array"]])
         for name, given in job.scalars.items()
@@ -373,12 +328,12 @@ def _scalars(job: Job) -> dict[str, Any]:
 
 def _wrong(reported: Mapping[str, Any], job: Job) -> str | None:
     """The first reported number that a step cannot be taken with, in words."""
-    weighting = job.weighting or {}
     for task, value in reported["loss"].items():
         if not np.isfinite(value):
             return f"the loss of task {task!r} is {value}"
-        if value < 0 and weighting.get("nonNegative"):
-            return f"the loss of task {task!r} is {value}: the weighting {weighting['name']} needs losses of at least 0"
+        if value < 0 and job.weighting is not None:
+            name = job.weighting["name"]
+            return f"the loss of task {task!r} is {value}: the weighting {name} needs losses of at least 0"
     for path, value in reported["auxiliary"].items():
         if not np.isfinite(value):
             return f"the loss {path} is {value}"
