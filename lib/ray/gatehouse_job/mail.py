@@ -41,7 +41,7 @@ class Mail:
 
 
 def _pieces(value: Any) -> list[Any]:
-    """A value as arguments that a call carries itself, in half the time of the object store; one that is large as it is."""
+    """A value as arguments that the call itself carries, which is sooner there; one that is large as it is."""
     whole = pickle.dumps(value, protocol=5)
     if len(whole) > _LARGE:
         return [value]
