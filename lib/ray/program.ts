@@ -1314,6 +1314,7 @@ class Layout:
 `,
   "gatehouse_job/mail.py": `"""What workers send each other, by its name and turn: one value of each for each."""
 
+import pickle
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -1336,10 +1337,11 @@ class Mail:
             if peer is None:
                 self.put(self.rank, name, turn, value)
             else:
-                peer.put.remote(self.rank, name, turn, value)
+                peer.put.remote(self.rank, name, turn, *_pieces(value))
 
-    def put(self, sender: int, name: str, turn: int, value: Any) -> None:
+    def put(self, sender: int, name: str, turn: int, *pieces: Any) -> None:
         """Keeps what a worker has sent."""
+        value = pickle.loads(b"".join(pieces)) if isinstance(pieces[0], bytes) else pieces[0]
         with self.changed:
             self.came.setdefault((name, turn), {})[sender] = value
             self.changed.notify_all()
@@ -1350,6 +1352,18 @@ class Mail:
             self.changed.wait_for(lambda: len(self.came.get((name, turn), ())) == self.workers)
             found = self.came.pop((name, turn))
         return [found[rank] for rank in range(self.workers)]
+
+
+def _pieces(value: Any) -> list[Any]:
+    """A value as arguments that the call itself carries, which is sooner there; one that is large as it is."""
+    whole = pickle.dumps(value, protocol=5)
+    if len(whole) > _LARGE:
+        return [value]
+    return [whole[at : at + _CARRIED] for at in range(0, len(whole), _CARRIED)]
+
+
+_CARRIED = 90_000  # bytes: Ray puts an argument of more than 100 KB into its object store
+_LARGE = 700_000
 `,
   "gatehouse_job/main.py":
     `"""The command line of the program: its last line of output is the model, or an error with what to do."""
@@ -2406,9 +2420,9 @@ class Worker:
         self.coming = None
 
     @ray.method(concurrency_group="mail")  # type: ignore[untyped-decorator]
-    def put(self, sender: int, name: str, turn: int, value: Any) -> None:
+    def put(self, sender: int, name: str, turn: int, *pieces: Any) -> None:
         """Keeps what another worker has sent, while this one takes a step."""
-        self.mail.put(sender, name, turn, value)
+        self.mail.put(sender, name, turn, *pieces)
 
     @ray.method(concurrency_group="mail")  # type: ignore[untyped-decorator]
     def held(self, places: Sequence[Places]) -> list[Floats]:
@@ -2436,7 +2450,6 @@ class Worker:
         self.layout.put_weights(sums, self.now.weights.sum(axis=0, dtype=np.float32))
         self.totals = self.layout.weights(self.allreduce(sums))
         if self.shards is not None:
-            self.shards.ask(self.now.step, self.now.wanted)
             self.shards.answer(self.now.step)
 
     def _coming(self) -> Iterator[Prepared]:
@@ -2445,7 +2458,10 @@ class Worker:
         batches = [lane_batches(self.job, self.data, lane, self.step + 1) for lane in lanes]
         for step, *found in zip(range(self.step + 1, self.job.steps + 1), *batches, strict=True):
             given = [(lane, rows) for lane, rows in zip(lanes, found, strict=True) if rows is not None]
-            yield self._prepared(step, given)
+            prepared = self._prepared(step, given)
+            if self.shards is not None:
+                self.shards.ask(step, prepared.wanted)
+            yield prepared
 
     def _prepared(self, step: int, given: list[tuple[int, Rows]]) -> Prepared:
         job = self.job
@@ -2504,8 +2520,6 @@ class Worker:
         if then is not None:
             layout.put_weights(sums, then.weights.sum(axis=0, dtype=np.float32))
         if shards is not None:
-            if then is not None:
-                shards.ask(step + 1, then.wanted)
             layout.put_squares(sums, shards.add(step, now.wanted, gradients))
         sums = self.allreduce(sums)
         reported = layout.reported(sums)

@@ -20,9 +20,19 @@ export interface Followers {
   readonly weighting: Optimiser | undefined;
 }
 
+/** Returns the optimisers of tables, each once. */
+export function followers(tables: Followers["tables"]): VectorOptimiser[] {
+  return [...new Set(tables.values())];
+}
+
+/** Returns the name of a scalar of the n-th of them. */
+export function vectorScalar(place: number, name: string): string {
+  return `vectors/${place}/${name}`;
+}
+
 /**
  * Returns the rates and scalars of every step: those of parameters by the names of the inputs that they are, those of the
- * n-th trained table as `vectors/<n>/<scalar>`, those of a weighting as `weighting/<scalar>`.
+ * n-th optimiser of vectors as `vectors/<n>/<scalar>`, those of a weighting as `weighting/<scalar>`.
  *
  * @throws {RangeError} if a rate is out of range.
  */
@@ -35,10 +45,11 @@ export function stepNumbers(
     const at = { step, epoch: Math.ceil(step / stepsPerEpoch) };
     const dense = Object.entries(scalarsOf(given, step, at)).map(([name, { data: [value] }]) => [name, value]);
     const { rates } = vectorRatesOf(given.vectors, tables, at);
-    const ofTables = [...tables].flatMap(([path, { vectors }], place) => {
-      const rate = rates.get(path)!;
-      const all = Object.entries({ rate, ...vectors.traced!.scalars(step, rate) });
-      return all.map(([name, value]) => [`vectors/${place}/${name}`, value]);
+    const pathOf = new Map([...tables].map(([path, optimiser]) => [optimiser, path]));
+    const ofTables = followers(tables).flatMap((optimiser, place) => {
+      const rate = rates.get(pathOf.get(optimiser)!)!;
+      const all = Object.entries({ rate, ...optimiser.vectors.traced!.scalars(step, rate) });
+      return all.map(([name, value]) => [vectorScalar(place, name), value]);
     });
     const rate = weighting && rateOf(weighting, at, " of the weighting");
     const ofWeighting = rate === undefined ? {} : { rate, ...weighting!.scalars(step, rate) };

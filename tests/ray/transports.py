@@ -24,9 +24,9 @@ class Member:
         self.mail = Mail(rank, peers)
 
     @ray.method(concurrency_group="mail")
-    def put(self, sender: int, name: str, turn: int, value: Any) -> None:
+    def put(self, sender: int, name: str, turn: int, *pieces: Any) -> None:
         """Keeps what another has sent."""
-        self.mail.put(sender, name, turn, value)
+        self.mail.put(sender, name, turn, *pieces)
 
     def run(self, group: str | None, size: int) -> list[float]:
         """The seconds of each of 60 sums."""

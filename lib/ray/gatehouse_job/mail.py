@@ -1,5 +1,6 @@
 """What workers send each other, by its name and turn: one value of each for each."""
 
+import pickle
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -22,10 +23,11 @@ class Mail:
             if peer is None:
                 self.put(self.rank, name, turn, value)
             else:
-                peer.put.remote(self.rank, name, turn, value)
+                peer.put.remote(self.rank, name, turn, *_pieces(value))
 
-    def put(self, sender: int, name: str, turn: int, value: Any) -> None:
+    def put(self, sender: int, name: str, turn: int, *pieces: Any) -> None:
         """Keeps what a worker has sent."""
+        value = pickle.loads(b"".join(pieces)) if isinstance(pieces[0], bytes) else pieces[0]
         with self.changed:
             self.came.setdefault((name, turn), {})[sender] = value
             self.changed.notify_all()
@@ -36,3 +38,15 @@ class Mail:
             self.changed.wait_for(lambda: len(self.came.get((name, turn), ())) == self.workers)
             found = self.came.pop((name, turn))
         return [found[rank] for rank in range(self.workers)]
+
+
+def _pieces(value: Any) -> list[Any]:
+    """A value as arguments that the call itself carries, which is sooner there; one that is large as it is."""
+    whole = pickle.dumps(value, protocol=5)
+    if len(whole) > _LARGE:
+        return [value]
+    return [whole[at : at + _CARRIED] for at in range(0, len(whole), _CARRIED)]
+
+
+_CARRIED = 90_000  # bytes: Ray puts an argument of more than 100 KB into its object store
+_LARGE = 700_000

@@ -101,9 +101,9 @@ class Worker:
         self.coming = None
 
     @ray.method(concurrency_group="mail")  # type: ignore[untyped-decorator]
-    def put(self, sender: int, name: str, turn: int, value: Any) -> None:
+    def put(self, sender: int, name: str, turn: int, *pieces: Any) -> None:
         """Keeps what another worker has sent, while this one takes a step."""
-        self.mail.put(sender, name, turn, value)
+        self.mail.put(sender, name, turn, *pieces)
 
     @ray.method(concurrency_group="mail")  # type: ignore[untyped-decorator]
     def held(self, places: Sequence[Places]) -> list[Floats]:
@@ -131,7 +131,6 @@ class Worker:
         self.layout.put_weights(sums, self.now.weights.sum(axis=0, dtype=np.float32))
         self.totals = self.layout.weights(self.allreduce(sums))
         if self.shards is not None:
-            self.shards.ask(self.now.step, self.now.wanted)
             self.shards.answer(self.now.step)
 
     def _coming(self) -> Iterator[Prepared]:
@@ -140,7 +139,10 @@ class Worker:
         batches = [lane_batches(self.job, self.data, lane, self.step + 1) for lane in lanes]
         for step, *found in zip(range(self.step + 1, self.job.steps + 1), *batches, strict=True):
             given = [(lane, rows) for lane, rows in zip(lanes, found, strict=True) if rows is not None]
-            yield self._prepared(step, given)
+            prepared = self._prepared(step, given)
+            if self.shards is not None:
+                self.shards.ask(step, prepared.wanted)
+            yield prepared
 
     def _prepared(self, step: int, given: list[tuple[int, Rows]]) -> Prepared:
         job = self.job
@@ -199,8 +201,6 @@ class Worker:
         if then is not None:
             layout.put_weights(sums, then.weights.sum(axis=0, dtype=np.float32))
         if shards is not None:
-            if then is not None:
-                shards.ask(step + 1, then.wanted)
             layout.put_squares(sums, shards.add(step, now.wanted, gradients))
         sums = self.allreduce(sums)
         reported = layout.reported(sums)
