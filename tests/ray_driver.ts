@@ -335,7 +335,7 @@ async function groupsIn(job: Job, { groups }: CodedRows, folder: string): Promis
 
 /** Returns the rows of a lane in the order of an epoch. */
 function orderOf(job: Job, lane: readonly number[], seed: string, epoch: number): Place[] {
-  const parts = job.shuffle ? permutation(lane.length, random(`${seed}:parts:${epoch}`)) : [...lane.keys()];
+  const parts = job.shuffleGroups ? permutation(lane.length, random(`${seed}:parts:${epoch}`)) : [...lane.keys()];
   const inPlace = [...parts].flatMap((part): Place[] => {
     const group = lane[part];
     return Array.from({ length: job.data.train.groups[group].rows }, (_, row) => [group, row] as const);
@@ -390,7 +390,7 @@ function batch(
 
 /** Calls back for each code of a part that names a row. */
 function eachCode(
-  { codes, columns, first, weights }: JobLookupPart,
+  { codes, columns, first, weights, weightsFrom }: JobLookupPart,
   rows: number,
   inputs: Readonly<Tensors>,
   act: (row: number, code: number, weight: number) => void,
@@ -400,8 +400,8 @@ function eachCode(
     columns.forEach((column, at) => {
       const code = data[row * stride + column] - first;
       if (code < 0 || code >= rows) return;
-      const given = weights && inputs[weights.input];
-      act(row, code, given ? given.data[row * given.shape[1] + weights!.from + at] : 1);
+      const given = weights === null ? undefined : inputs[weights];
+      act(row, code, given ? given.data[row * given.shape[1] + weightsFrom + at] : 1);
     });
   }
 }

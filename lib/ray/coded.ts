@@ -93,7 +93,7 @@ function checkPiece(spec: Spec, data: Data, rows: Rows, { window, part, row }: P
 }
 
 const action = "encode rows";
-const format = "gatehouse coded rows 1";
+const format = "gatehouse coded rows 2";
 
 /** The files that are whole, and what they are of. */
 type Index = {
@@ -102,6 +102,7 @@ type Index = {
   readonly files: readonly {
     readonly file: string;
     readonly bytes: number;
+    readonly sha256: string;
     /** The rows of each row group. */
     readonly groups: readonly number[];
     /** The place of the window that it holds. */
@@ -114,7 +115,7 @@ type Index = {
 
 function codedIn({ files, labelled }: Index): Coded {
   const groups = files.flatMap(({ file, groups }) => groups.map((rows, group): CodedGroup => ({ file, group, rows })));
-  return { groups, labelled };
+  return { groups, files: Object.fromEntries(files.map(({ file, sha256 }) => [file, sha256])), labelled };
 }
 
 /** Returns the digest of what decides which numbers rows are encoded as. */
@@ -157,6 +158,7 @@ const isIndex = holding({
 const isFile = holding({
   file: isText,
   bytes: isNumber,
+  sha256: isText,
   groups: (found) =>
     Array.isArray(found) && found.length > 0 && found.every((rows) => Number.isInteger(rows) && rows > 0),
   place: isRecord,
@@ -207,13 +209,13 @@ function evenly(count: number, most: number, lanes: number): number {
 /** The rows of a file, about, where they are in memory anyway. */
 const rowsInFile = 2 ** 17;
 
-/** Writes rows as a file, and returns its bytes and the rows of each row group. */
+/** Writes rows as a file, and returns its size, its SHA-256, and the rows of each row group. */
 async function writeFile(
   spec: Spec,
   rows: Rows,
   path: string,
   groupRows: number,
-): Promise<{ readonly bytes: number; readonly groups: readonly number[] }> {
+): Promise<{ readonly bytes: number; readonly sha256: string; readonly groups: readonly number[] }> {
   const file = await codedFile(columnsOf(spec));
   const ones = mapEntries(spec.tasks, () => 1); // weights as they are: a batch is not known yet
   const groups: number[] = [];
@@ -225,5 +227,5 @@ async function writeFile(
   await system().mkdir(placeOf(path, action).parent, { recursive: true });
   const content = file.end();
   await writeFileAtomic(path, content, action);
-  return { bytes: content.length, groups };
+  return { bytes: content.length, sha256: sha256(content), groups };
 }

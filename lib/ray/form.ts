@@ -1,7 +1,11 @@
+import type { Json } from "../data/dataset.ts";
+
 /** A job: what a program needs, beside the files that it names, to train a model on several machines. Plain JSON. */
 export interface Job {
   /** The name and version of this form. */
   readonly format: typeof jobFormat;
+  /** The SHA-256 of the job's other files by path; that of the text itself, but for its first line, is in that line. */
+  readonly files: Readonly<Record<string, string>>;
   /** The name by which people know it. */
   readonly name: string;
   /** The seed of noise. */
@@ -15,7 +19,9 @@ export interface Job {
   readonly seeds: readonly string[];
   /** The rows of a lane within which they are shuffled, a multiple of a lane's rows of a step. */
   readonly window: number;
+  /** True if rows are shuffled, and true if the row groups of a lane come in an order of their own in each epoch. */
   readonly shuffle: boolean;
+  readonly shuffleGroups: boolean;
   readonly stepsPerEpoch: number;
   /** The steps in all; the last epoch may be cut short by them. */
   readonly steps: number;
@@ -59,6 +65,10 @@ export interface Job {
   readonly checkpoint: {
     readonly every: { readonly steps: number } | { readonly seconds: number };
     readonly keep: number;
+    /** All that must be the same for a training to go on from one, as `train` has it. */
+    readonly identity: { readonly [name: string]: Json };
+    /** The rates of optimisers, as `train`'s checkpoints have them. */
+    readonly rates: readonly JobRate[];
   };
   readonly model: {
     /** The model's files but for its parameters, within the folder of the job. */
@@ -68,11 +78,13 @@ export interface Job {
   };
 }
 
-export const jobFormat = "gatehouse job 1";
+export const jobFormat = "gatehouse job 2";
 
 /** Rows in files, as groups that are read one at a time. */
 export interface CodedRows {
   readonly groups: readonly CodedGroup[];
+  /** The SHA-256 of each file. */
+  readonly files: Readonly<Record<string, string>>;
 }
 
 /** A row group of a file. */
@@ -154,6 +166,9 @@ export interface JobNoise {
 /** A number of each step: always the same, or that of step s at place s - 1 of an array. */
 export type JobScalar = { readonly constant: number } | { readonly array: string };
 
+/** A rate at its path within those of a checkpoint; an array has the 8 bytes of each step's number, `[steps, 2]` of int32. */
+export type JobRate = { readonly path: readonly string[] } & JobScalar;
+
 /** The place of a parameter in the flat array. */
 export interface JobExtent {
   readonly name: string;
@@ -216,17 +231,17 @@ export interface JobLookupPart {
   readonly codes: string;
   readonly columns: readonly number[];
   readonly first: number;
-  /** The input with a weight for each code, from a column on; absent: 1 each. */
-  readonly weights?: { readonly input: string; readonly from: number };
+  /** The input with a weight for each code, from a column on; null: 1 each. */
+  readonly weights: string | null;
+  readonly weightsFrom: number;
 }
 
 /** A weighting of the tasks' losses. */
 export type JobWeighting =
-  | { readonly kind: "dwa"; readonly name: string; readonly nonNegative: boolean; readonly temperature: number }
+  | { readonly kind: "dwa"; readonly name: string; readonly temperature: number }
   | {
     readonly kind: "graph";
     readonly name: string;
-    readonly nonNegative: boolean;
     readonly graph: JobGraph;
     /** The factors of the first step. */
     readonly factors: readonly number[];

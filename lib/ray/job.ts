@@ -2,7 +2,7 @@ import { isRecord } from "../errors/kinds.ts";
 import { writeFolder } from "../files/atomic.ts";
 import { checkPath } from "../files/place.ts";
 import { sha256 } from "../files/sha256.ts";
-import type { Files } from "../files/staged.ts";
+import { type Files, hashed } from "../files/staged.ts";
 import { encodeSafetensors } from "../formats/safetensors.ts";
 import { flatName, type Parameter } from "../graph/layout.ts";
 import { measuresOf, scaleOf } from "../heads/heads.ts";
@@ -21,16 +21,17 @@ import { check } from "../spec/check.ts";
 import type { Spec, TaskSpec } from "../spec/spec.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { type Plan, plan as planOf } from "../trace/plan.ts";
+import { identityOf } from "../train/identity.ts";
 import { partitioned, tableOptimisers } from "../train/parts.ts";
 import type { Settings } from "../train/settings.ts";
 import { slotName } from "../train/update.ts";
 import { type Coded, encodeRows, featuresId } from "./coded.ts";
 import { columnsOf } from "./columns.ts";
-import type { CodedGroup, Job, JobSlot, JobTask, JobWeighting } from "./form.ts";
+import type { CodedRows, Job, JobLookupPart, JobSlot, JobTask, JobWeighting } from "./form.ts";
 import { jobFormat } from "./form.ts";
 import { type JobFile, jobGraphs, jobRules, looksAcross, weightingFile } from "./graphs.ts";
-import { dealt } from "./lanes.ts";
-import { stepNumbers } from "./scalars.ts";
+import { dealt, type Lanes } from "./lanes.ts";
+import { stepNumbers, stepRates } from "./scalars.ts";
 import { checkJob, type JobOptions, type JobSettings, jobSettings } from "./settings.ts";
 import { drawnVectors, type First, heldVectors, jobTables } from "./tables.ts";
 
@@ -90,13 +91,20 @@ export async function writeJob<Tasks extends string>(
     throw new RangeError(`Cannot ${action}: no row has a label of any task (all are missing, or the weights 0)`);
   }
   const validation = given.validation && await encoded(given.validation, "validation");
-  const { described, files } = jobOf(set, begin, slots, { folder: dataFolder, train, validation });
-  await writeFolder(job, { ...files, [jobFile]: `${JSON.stringify(described, undefined, 1)}\n` }, {
+  const { described, files } = jobOf(set, begin, slots, { folder: dataFolder, rows: data, train, validation });
+  const digests: Record<string, string> = {};
+  const hashes = Object.entries(files).map(([name, content]) => {
+    return [name, hashed(content, (digest) => digests[name] = digest)] as const;
+  });
+  const text = function* () {
+    yield new TextEncoder().encode(sealed({ ...described, files: digests })); // known by now
+  };
+  await writeFolder(job, { ...Object.fromEntries(hashes), [jobFile]: text }, {
     owns: (names) => names.includes(jobFile),
     mark: { file: jobFile, text: jobFormat },
     action,
   });
-  return { job, storage, described };
+  return { job, storage, described: { ...described, files: digests } };
 }
 
 /** Returns a digest that jobs have in common whose encoded rows of the same data are the same, so that they may share them. */
@@ -144,6 +152,7 @@ async function beginningOf(from: Spec | Model, { seed }: Pick<JobSettings, "seed
 /** Encoded rows to train and to evaluate on. */
 interface CodedData {
   readonly folder: string;
+  readonly rows: Data;
   readonly train: Coded;
   readonly validation: Coded | undefined;
 }
@@ -154,27 +163,24 @@ function jobOf(
   { plan, seed, flat, firstOf }: Beginning,
   slots: Readonly<Record<string, Tensor>>,
   data: CodedData,
-): { readonly described: Job; readonly files: Files } {
+): { readonly described: Omit<Job, "files">; readonly files: Files } {
   const { given, name, shards } = set;
   const { spec, layout } = plan;
-  const lanes = dealt(data.train.groups, set, seed);
+  const lanes = dealt(data.train.groups, set, seed, isInMemory(data.rows));
   const columns = columnsOf(spec);
   const { graphs, noise } = jobGraphs(plan, given.optimiser, given.parts, new Set(Object.keys(columns)));
   const optimisers = optimisersOf(plan, given);
   const { tables, files: tableFiles } = jobTables(plan.tables, optimisers, firstOf);
   const weighting = weightingOf(spec, given);
+  const rates = stepRates(given, lanes);
   const numbers = stepNumbers(given, { tables: optimisers, weighting: weighting?.optimiser }, lanes);
   const beside = slotsOf(slots);
   const model = specFiles(spec);
   const modelFiles = filesOfModel(model, { files: {} });
   const { checkpoint, evaluateEvery } = given;
-  const described: Job = {
+  const described: Omit<Job, "files"> = {
     ...{ format: jobFormat, name, seed, ...lanes, shuffle: given.shuffle, apart: looksAcross(plan) },
-    data: {
-      folder: data.folder,
-      train: groupsOf(data.train),
-      validation: data.validation ? groupsOf(data.validation) : null,
-    },
+    data: codedOf(data),
     columns,
     tasks: mapEntries(spec.tasks, (task, one) => taskOf(one, plan.evaluation.predictions[task].shape)),
     graphs: mapEntries(graphs, (_, { described }) => described),
@@ -187,15 +193,18 @@ function jobOf(
     },
     slots: beside.slots,
     tables,
-    lookups: plan.lookups.map(({ name, width, parts }) => ({ name, width, parts })),
+    lookups: plan.lookups.map(({ name, width, parts }) => ({ name, width, parts: parts.map(partOf) })),
     shards,
     clipNorm: given.optimiser.clipNorm ?? null,
     weighting: weighting?.described ?? null,
     evaluate: { rows: mostRows, every: evaluateEvery === Infinity ? null : evaluateEvery },
-    checkpoint: { every: everyOf(checkpoint!), keep: checkpoint!.keep },
+    checkpoint: {
+      ...{ every: everyOf(checkpoint!), keep: checkpoint!.keep, rates: rates.rates },
+      identity: jobIdentity(set, seed, data.rows, lanes),
+    },
     model: { files: Object.keys(modelFiles), metadata: parameterTexts({ spec, seed }, model.id) },
   };
-  const arrays = encodeSafetensors({ [flatName]: flat, ...numbers.arrays, ...beside.arrays });
+  const arrays = encodeSafetensors({ [flatName]: flat, ...numbers.arrays, ...rates.arrays, ...beside.arrays });
   const ofGraphs = Object.values(graphs).map(({ described, bytes }) => [described.path, bytes]);
   return {
     described,
@@ -209,8 +218,39 @@ function jobOf(
   };
 }
 
-function groupsOf({ groups }: Coded): { readonly groups: readonly CodedGroup[] } {
-  return { groups };
+/** Returns rows as a job names them. */
+function codedOf({ folder, train, validation }: CodedData): Job["data"] {
+  const of = ({ groups, files }: Coded): CodedRows => ({ groups, files });
+  return { folder, train: of(train), validation: validation === undefined ? null : of(validation) };
+}
+
+/** Returns the text of a job, whose first line has the SHA-256 of the others. */
+function sealed(described: Job): string {
+  const text = `${JSON.stringify(described, undefined, 1).slice(2)}\n`;
+  return `{"sha256": "${sha256(text)}",\n${text}`;
+}
+
+/** Returns a part of a lookup with all of its fields. */
+function partOf({ weights, ...part }: Plan["lookups"][number]["parts"][number]): JobLookupPart {
+  return { ...part, weights: weights?.input ?? null, weightsFrom: weights?.from ?? 0 };
+}
+
+/**
+ * Returns all that must be the same for a training to go on from a checkpoint: what `train` has, where the job takes the
+ * rows in its order, which are those of one lane in memory.
+ */
+function jobIdentity(
+  { given, window, groupRows }: JobSettings,
+  seed: number,
+  data: Data,
+  { lanes, shuffleGroups }: Lanes,
+): Job["checkpoint"]["identity"] {
+  const identity = identityOf({ seed }, data, given);
+  if (isInMemory(data) && lanes.length === 1 && !shuffleGroups) return identity;
+  return {
+    ...identity,
+    data: { kind: "encoded rows", of: identity.data, lanes: lanes.length, window: window ?? null, groupRows },
+  };
 }
 
 /** Returns the steps or seconds between checkpoints. */
@@ -262,12 +302,12 @@ function weightingOf(
   | undefined {
   const written = weighting?.written?.(Object.keys(tasks).length, optimiser);
   if (written === undefined) return undefined;
-  const common = { name: weighting!.name, nonNegative: true };
-  if (written.kind === "dwa") return { described: { ...written, ...common } };
+  const { name } = weighting!;
+  if (written.kind === "dwa") return { described: { ...written, name } };
   const file: JobFile = weightingFile("weighting.onnx", written);
   const state = Object.entries(written.state).map(([name, first]) => ({ name, first }));
   return {
-    described: { kind: "graph", ...common, graph: file.described, factors: written.factors, state },
+    described: { kind: "graph", name, graph: file.described, factors: written.factors, state },
     optimiser: written.optimiser,
     files: { [file.described.path]: file.bytes },
   };

@@ -2,17 +2,22 @@ import type { CodedGroup, Job } from "./form.ts";
 import { type JobSettings, mostLanes } from "./settings.ts";
 
 /** The order in which a job goes through its rows. */
-export type Lanes = Pick<Job, "lanes" | "seeds" | "batch" | "window" | "epochs" | "steps" | "stepsPerEpoch" | "rows">;
+export type Lanes = Pick<
+  Job,
+  "lanes" | "seeds" | "batch" | "window" | "shuffleGroups" | "epochs" | "steps" | "stepsPerEpoch" | "rows"
+>;
 
 /**
  * Deals row groups to lanes, each to the one that has the fewest rows so far, and returns the steps that this makes.
  *
+ * @param isWhole True if all rows are in memory: those of one lane are then shuffled at once, if no window was asked for.
  * @throws {RangeError} if there are fewer row groups than lanes.
  */
 export function dealt(
   groups: readonly CodedGroup[],
-  { given: { batch, epochs, most }, wanted, window }: Pick<JobSettings, "given" | "wanted" | "window">,
+  { given: { batch, epochs, most, shuffle }, wanted, window }: Pick<JobSettings, "given" | "wanted" | "window">,
   seed: number,
+  isWhole: boolean,
 ): Lanes {
   const count = wanted ?? mostLanes(batch, Math.min(8, groups.length));
   if (groups.length < count) {
@@ -27,16 +32,19 @@ export function dealt(
     rowsOf[lane] += rows;
   });
   const each = batch / count;
+  const rows = groups.reduce((sum, { rows }) => sum + rows, 0);
+  const atOnce = shuffle && isWhole && count === 1 && window === undefined;
   const stepsPerEpoch = Math.max(...rowsOf.map((rows) => Math.ceil(rows / each)));
   const steps = Math.min(most, epochs * stepsPerEpoch);
   return {
     lanes,
     seeds: count === 1 ? [`${seed}`] : lanes.map((_, lane) => `${seed}:lane:${lane}`),
     batch,
-    window: Math.ceil(window / each) * each,
+    window: Math.ceil((atOnce ? rows : window ?? 2 ** 17) / each) * each,
+    shuffleGroups: shuffle && !atOnce,
     epochs: Math.ceil(steps / stepsPerEpoch),
     steps,
     stepsPerEpoch,
-    rows: groups.reduce((sum, { rows }) => sum + rows, 0),
+    rows,
   };
 }

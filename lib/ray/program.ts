@@ -7,136 +7,232 @@ export const programFiles: Readonly<Record<string, string>> = {
     `"""A training that a job folder describes, on Ray: graphs of ONNX, run by workers that sum their gradients."""
 `,
   "gatehouse_job/checkpoints.py":
-    `"""Checkpoints and the model at the end: folders that are written whole, then renamed."""
+    `"""Checkpoints in the form of those of one machine, with files more for each shard, and the model at the end."""
 
 import hashlib
 import json
-import os
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import ray
 
 from .errors import Refusal
-from .job import Job
-from .tensors import sha256_of
+from .javascript import text_of
+from .job import Job, VectorTable
+from .tensors import bytes_of, read_tensors, sha256_of, view, write_file
 
-FORMAT = "gatehouse ray checkpoint 1"
-FACTS = "checkpoint.json"
-INDEX = "params.safetensors.index.json"
+FORMAT = "gatehouse checkpoint 1"
+FACTS, ARRAYS, INDEX = "checkpoint.json", "training.bin", "params.safetensors.index.json"
 _LARGE = 2**26  # bytes: fewer are read sooner than a task begins
+_TYPES = {"float32": "<f4", "float64": "<f8", "int32": "<i4"}
 
-Files = dict[str, dict[str, Any]]
+Array = npt.NDArray[Any]
+Written = Mapping[str, Mapping[str, Any]]  # the SHA-256 and the bytes of files by name
 
 
-def write_checkpoint(job: Job, storage: Path, step: int, rows: int, write: Callable[[str], Files], keep: int) -> Path:
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint, found whole."""
+
+    path: Path
+    facts: Mapping[str, Any]
+    arrays: Sequence[Mapping[str, Any]]
+    rows: Mapping[str, Sequence[str]]
+
+    def flats(self) -> dict[str, Array]:
+        """The arrays of training by name: of each parameter, and what training keeps beside it."""
+        found, at = {}, 0
+        for one in self.arrays:
+            dtype = np.dtype(_TYPES[one["type"]])
+            found[one["name"]] = view(self.path / ARRAYS, dtype.str, at, [one["length"]])
+            at += one["length"] * dtype.itemsize
+        return found
+
+    def vectors(self, table: VectorTable, shard: int, shards: int) -> Array:
+        """The vectors of a shard's rows."""
+        if (self.path / INDEX).exists():
+            index = json.loads((self.path / INDEX).read_text(encoding="utf-8"))
+            files = index.get("row_map", {}).get(table.path) or [index["weight_map"][table.path]]
+        else:
+            files = ["params.safetensors"]
+        return _rows([read_tensors(self.path / name)[table.path] for name in files], shard, shards)
+
+    def state(self, table: VectorTable, shard: int, shards: int) -> Array:
+        """What training keeps beside these vectors, [rows, state]."""
+        name, size = f"vectors/{table.path}", (table.rows, table.state)
+        if name in self.rows:
+            return _rows([read_tensors(self.path / file)[table.path] for file in self.rows[name]], shard, shards)
+        return _rows([self.flats().get(name, np.zeros(0, np.float32)).reshape(size)], shard, shards)
+
+
+def _rows(files: Sequence[Array], shard: int, shards: int) -> Array:
+    """The rows of a shard, of a table whose row r is in the file r modulo all files."""
+    rows = np.arange(shard, sum(len(one) for one in files), shards)
+    found = np.empty((len(rows), *files[0].shape[1:]), np.float32)
+    for place, one in enumerate(files):
+        own = rows % len(files) == place
+        found[own] = one[rows[own] // len(files)]
+    return found
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """A checkpoint that was found whole before."""
+    found = json.loads((path / FACTS).read_text(encoding="utf-8"))["checkpoint"]
+    return Checkpoint(path, found["facts"], found["arrays"], found.get("rows", {}))
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Array]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Writes arrays one after the other; returns what they are, and the digest and size of the file."""
+    entries = [{"name": name, "type": array.dtype.name, "length": array.size} for name, array in arrays.items()]
+    return entries, write_file(path, map(bytes_of, arrays.values()))
+
+
+def write_checkpoint(job: Job, storage: Path, step: int, validated: bool, write: Callable[[str], Any]) -> Path:
     """Writes the checkpoint of a step, whole, and removes the oldest ones that are too many."""
     folder = storage / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(".*"):
+    for left in folder.glob(".step-*.gatehouse-new-*"):
         shutil.rmtree(left, ignore_errors=True)  # of a run that was killed while it wrote
-    path, staged = folder / f"{step:09}", folder / f".{step:09}-{uuid.uuid4().hex}"
+    path = folder / f"step-{step:08}"
+    staged = folder / f".{path.name}.gatehouse-new-{uuid.uuid4().hex[:8]}"
     staged.mkdir()
     try:
-        files = write(str(staged))
+        arrays, weighting, files = write(str(staged))
         files |= _model_files(job, staged, files)
-        facts = {"format": FORMAT, "job": job.digest, "step": step, "rows": rows, "files": files}
-        text = json.dumps(facts, indent=2)
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        _write_text(staged / FACTS, json.dumps({"sha256": digest, "checkpoint": text}))
+        states = sorted(name for name in files if name.startswith("training-rows-"))
+        checkpoint = {
+            "format": FORMAT,
+            "facts": _facts(job, step, validated, weighting),
+            "arrays": arrays,
+            "rows": {f"vectors/{table.path}": states for table in job.tables},
+            "files": {name: one["sha256"] for name, one in files.items()},
+        }
+        write_file(staged / FACTS, [_text(_digest(checkpoint), checkpoint).encode()])
         shutil.rmtree(path, ignore_errors=True)
         staged.rename(path)
     except BaseException:
         shutil.rmtree(staged, ignore_errors=True)
         raise
-    for old in sorted(one for one in folder.iterdir() if one.name.isdigit())[: -max(keep, 1)]:
+    for old in _versions(folder)[job.raw["checkpoint"]["keep"] :]:
         shutil.rmtree(old, ignore_errors=True)
     return path
 
 
-def _model_files(job: Job, folder: Path, files: Files) -> Files:
-    """Adds what makes a folder a model that can be loaded: its other files, and an index of shards."""
-    found: Files = {}
-    for name in job.raw["model"]["files"]:
-        path = job.folder / name
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, folder / name)
-        found[name] = {"sha256": sha256_of(path), "bytes": path.stat().st_size}
-    if job.tables:
-        _write_text(folder / INDEX, json.dumps(_index(job, files), indent=2))
-        found[INDEX] = {"sha256": sha256_of(folder / INDEX), "bytes": (folder / INDEX).stat().st_size}
+def _facts(job: Job, step: int, validated: bool, weighting: Any) -> dict[str, Any]:
+    """What train's checkpoints say of a training between two steps; a position is that of rows in memory."""
+    within, given = step % job.steps_per_epoch, job.raw["checkpoint"]
+    epoch = step // job.steps_per_epoch + 1
+    facts: dict[str, Any] = {"step": step, "rows": job.rows_after(step), "count": step, "epoch": epoch}
+    if within > 0:
+        facts["position"] = {"place": {"window": 0, "part": 0, "row": 0}, "batch": within}
+    if weighting is not None:
+        facts["weighting"] = weighting
+    facts |= {"validated": validated, "largest": {}, "rates": _rates_at(job, step)}
+    return {**facts, "identity": given["identity"], "engine": "ray"}
+
+
+def _rates_at(job: Job, step: int) -> dict[str, Any]:
+    """The rates of a step, each at its path."""
+    found: dict[str, Any] = {}
+    for one in job.raw["checkpoint"]["rates"]:
+        *above, last = one["path"]
+        place = found
+        for name in above:
+            place = place.setdefault(name, {})
+        place[last] = one["constant"] if "constant" in one else float(job.arrays[one["array"]][step - 1].view("<f8")[0])
     return found
 
 
-def _index(job: Job, files: Files) -> dict[str, Any]:
-    dense = next(name for name in files if name.startswith("params-"))
-    rows = sorted(name for name in files if name.startswith("rows-"))
-    return {
-        "metadata": {
-            "total_size": sum(files[name]["bytes"] for name in [dense, *rows]),
-            "sha256": {name: files[name]["sha256"] for name in [dense, *rows]},
-        },
-        "weight_map": {one["name"]: dense for one in job.raw["parameters"]["extents"]},
-        "row_map": {table.path: rows for table in job.tables},
-    }
+def _model_files(job: Job, folder: Path, files: Written) -> dict[str, Any]:
+    """Adds what makes a folder a model that can be loaded: its other files, and an index of shards."""
+    found: dict[str, Any] = {}
+    for name in job.raw["model"]["files"]:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(job.file(name), folder / name)
+        found[name] = {"sha256": job.files[name]}
+    if job.tables:
+        dense = next(name for name in files if name.startswith("params-"))
+        rows = sorted(name for name in files if name.startswith("rows-"))
+        index = {
+            "metadata": {
+                "total_size": sum(files[name]["bytes"] for name in [dense, *rows]),
+                "sha256": {name: files[name]["sha256"] for name in [dense, *rows]},
+            },
+            "weight_map": {one["name"]: dense for one in job.raw["parameters"]["extents"]},
+            "row_map": {table.path: rows for table in job.tables},
+        }
+        found[INDEX] = write_file(folder / INDEX, [json.dumps(index, indent=2).encode()])
+    return found
 
 
-def _write_text(path: Path, text: str) -> None:
-    with path.open("x", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+def _text(digest: str, checkpoint: Any) -> str:
+    """The text of the file of facts."""
+    return text_of({"sha256": digest, "checkpoint": checkpoint}, "") + "\\n"
 
 
-def newest_checkpoint(job: Job, storage: Path, warn: Callable[[str], None]) -> tuple[Path, int] | None:
-    """The newest checkpoint that is whole, and its step; none if there is none."""
-    folder = storage / "checkpoints"
-    if not folder.is_dir():
-        return None
-    for path in sorted((one for one in folder.iterdir() if one.name.isdigit()), reverse=True):
-        facts, damage = _facts(path)
-        if facts is not None and facts["job"] != job.digest:
-            raise Refusal(
-                "Cannot go on from the checkpoints in the storage: they are of another job",
-                str(path),
-                "give another storage, or --fresh to begin anew and write over them",
-            )
-        damage = damage or _damage_in(path, facts["files"] if facts else {})
-        if damage is None and facts is not None:
-            return path, int(facts["step"])
+def _digest(checkpoint: Any) -> str:
+    return hashlib.sha256(text_of(checkpoint).encode()).hexdigest()
+
+
+def _versions(folder: Path) -> list[Path]:
+    """The checkpoints in a folder, the newest first."""
+    found = [path for path in folder.glob("step-*") if path.name[5:].isdigit()]
+    return sorted(found, key=lambda path: int(path.name[5:]), reverse=True)
+
+
+def newest_checkpoint(job: Job, storage: Path, warn: Callable[[str], None]) -> Checkpoint | None:
+    """The newest checkpoint that is whole; none if there is none."""
+    for path in _versions(storage / "checkpoints"):
+        found, damage = _whole(path)
+        if found is not None and damage is None:
+            _check_same(job, found, path)
+            return read_checkpoint(path)
         warn(f"the checkpoint {path} was passed over: {damage}; the one before it is taken")
     return None
 
 
-def _facts(path: Path) -> tuple[dict[str, Any] | None, str | None]:
-    """The facts of a checkpoint, or what is wrong with them, in words."""
+def _whole(path: Path) -> tuple[Any, str | None]:
+    """What the file of facts holds, and what is wrong with a checkpoint, in words."""
     try:
-        outer = json.loads((path / FACTS).read_text(encoding="utf-8"))
-        text = outer["checkpoint"]
-        if hashlib.sha256(text.encode()).hexdigest() != outer["sha256"]:
-            return None, f"{FACTS} is damaged"
-        facts = json.loads(text)
-        return (facts, None) if facts["format"] == FORMAT else (None, f"{FACTS} has another format")
+        text = (path / FACTS).read_text(encoding="utf-8")
+        found = json.loads(text)["checkpoint"]
+        if text != _text(_digest(found), found) or found["format"] != FORMAT:
+            return None, f"{FACTS} is damaged, or of another version"
     except (OSError, ValueError, KeyError, TypeError):
         return None, f"{FACTS} is damaged or missing"
+    if found.get("base") is not None:
+        return found, f"it has what changed since {found['base']['folder']} alone"
+    check = ray.remote(num_cpus=0)(_sha256)
+    paths = {name: path / name for name in found["files"]}
+    large = {name: check.remote(one) for name, one in paths.items() if one.is_file() and one.stat().st_size > _LARGE}
+    for name, digest in found["files"].items():
+        if (ray.get(large[name]) if name in large else _sha256(paths[name])) != digest:
+            return found, f"{name} is damaged or missing"
+    return found, None
 
 
-def _damage_in(path: Path, files: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """The first file that is missing or damaged, in words: large ones are read by tasks of their own."""
-    check = ray.remote(num_cpus=0)(_whole)
-    given = {name: (str(path / name), known["bytes"], known["sha256"]) for name, known in files.items()}
-    pending = {name: check.remote(*facts) for name, facts in given.items() if facts[1] > _LARGE}
-    wrong = [name for name in given if not (ray.get(pending[name]) if name in pending else _whole(*given[name]))]
-    return f"{wrong[0]} is damaged or missing" if wrong else None
+def _sha256(path: Path) -> str | None:
+    return sha256_of(path) if path.is_file() else None
 
 
-def _whole(path: str, size: int, digest: str) -> bool:
-    """True if a file has a size and a SHA-256."""
-    file = Path(path)
-    return file.is_file() and file.stat().st_size == size and sha256_of(file) == digest
+def _check_same(job: Job, found: Mapping[str, Any], path: Path) -> None:
+    """Makes sure that a checkpoint is of this training; it may be of a longer or a shorter one."""
+    facts, names = found["facts"], job.raw["model"]["files"]
+    rates = _rates_at(job, facts["step"]) if facts["step"] <= job.steps else facts["rates"]
+    own = {**job.raw["checkpoint"]["identity"], "rates": rates, **{name: job.files[name] for name in names}}
+    saved = {**facts["identity"], "rates": facts["rates"], **{name: found["files"].get(name) for name in names}}
+    for name in {**own, **saved}:
+        if own.get(name) != saved.get(name):
+            what = "Cannot go on from the checkpoints in the storage: they are of another job"
+            here, there = (text_of(one.get(name))[:60] for one in (own, saved))
+            what = f"{what}: {name}: found {here}, the checkpoint has {there}"
+            raise Refusal(what, str(path), "give another storage, or --fresh to begin anew and write over them")
 
 
 def write_model(checkpoint: Path, storage: Path) -> Path:
@@ -160,6 +256,7 @@ def write_model(checkpoint: Path, storage: Path) -> Path:
 `,
   "gatehouse_job/cluster.py": `"""The cluster: what is checked before rows are read, each in words of what to do."""
 
+import errno
 import os
 import shutil
 import uuid
@@ -173,17 +270,17 @@ from .errors import Refusal
 
 OLDEST = (2, 52)
 PACKAGES = ("numpy", "onnxruntime", "pyarrow")
+_FULL, _USER = "make room there, or give another storage", "let the user that Ray runs as read and write there"
+_REMEDIES = {errno.ENOSPC: _FULL, errno.EDQUOT: _FULL, errno.EACCES: _USER, errno.EPERM: _USER}
+_REMEDIES[errno.EROFS] = "mount it for writing"
+_SHARE = "give a folder that is mounted on all nodes at one path"
 
 
 def check_ray() -> None:
     """Makes sure that Ray is new enough."""
-    found = tuple(int(part) for part in ray.__version__.split(".")[:2])
-    if found < OLDEST:
-        raise Refusal(
-            f"Cannot run on Ray {ray.__version__}: wanted {OLDEST[0]}.{OLDEST[1]} or newer",
-            "the cluster",
-            "install a newer Ray on all nodes, pip install -U ray",
-        )
+    if tuple(int(part) for part in ray.__version__.split(".")[:2]) < OLDEST:
+        what = f"Cannot run on Ray {ray.__version__}: wanted {OLDEST[0]}.{OLDEST[1]} or newer"
+        raise Refusal(what, "the cluster", "install a newer Ray on all nodes, pip install -U ray")
 
 
 def _look(storage: str, token: str, node: str) -> dict[str, Any]:
@@ -198,16 +295,17 @@ def _look(storage: str, token: str, node: str) -> dict[str, Any]:
             versions[package] = version(package)
         except Exception:  # a package that is there may fail to load for any reason
             missing.append(package)
-    read = wrote = False
+    failed = None
+    action = "read"
     try:
         with open(f"{storage}/{token}", encoding="utf-8") as file:
-            read = file.read() == token
+            file.read()
+        action = "write"
         with open(f"{storage}/{token}.{node}", "x", encoding="utf-8") as file:
             file.write(node)
-        wrote = True
-    except OSError:
-        pass
-    return {"missing": missing, "versions": versions, "read": read, "wrote": wrote}
+    except OSError as error:
+        failed = (action, error.errno)
+    return {"missing": missing, "versions": versions, "failed": failed}
 
 
 def check_nodes(storage: Path, patience: float) -> dict[str, Any]:
@@ -216,84 +314,73 @@ def check_nodes(storage: Path, patience: float) -> dict[str, Any]:
     try:
         storage.mkdir(parents=True, exist_ok=True)
         (storage / token).write_text(token, encoding="utf-8")
-    except OSError as error:
-        raise Refusal(
-            f"Cannot write to the storage: {error.strerror}", str(storage), "give a folder of all nodes"
-        ) from error
-    try:
         nodes = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
-        look = ray.remote(num_cpus=0, max_retries=0)(_look)
-        pending = {
-            look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(
-                str(storage), token, node
-            ): node
-            for node in nodes
-        }
-        done, late = ray.wait(list(pending), num_returns=len(pending), timeout=patience)
-        if late:
-            names = ", ".join(nodes[pending[one]] for one in late)
-            raise Refusal(f"Cannot reach nodes of the cluster within {patience:g} s", names, "look at \`ray status\`")
-        found = {}
-        for one in done:
-            try:
-                found[pending[one]] = ray.get(one)
-            except ray.exceptions.RayError as error:
-                raise Refusal(
-                    f"Cannot run on a node: {type(error).__name__}", nodes[pending[one]], "see \`ray logs\`"
-                ) from error
+        found = _looks(nodes, str(storage), token, patience)
         for node, facts in found.items():
-            wrote = facts["wrote"] and (storage / f"{token}.{node}").is_file()
-            _check_node(nodes[node], facts, wrote, storage)
-        return {
-            "ray": ray.__version__,
-            "nodes": {nodes[node]: facts["versions"] for node, facts in found.items()},
-            "torch": all("torch" not in facts["missing"] for facts in found.values()),
-        }
+            _check_node(nodes[node], facts, (storage / f"{token}.{node}").is_file(), storage)
+        versions = {nodes[node]: facts["versions"] for node, facts in found.items()}
+        return {"ray": ray.__version__, "nodes": versions, "torch": all("torch" in one for one in versions.values())}
+    except OSError as error:
+        remedy = _REMEDIES.get(error.errno or 0, "give a folder of all nodes")
+        raise Refusal(f"Cannot write to the storage: {error.strerror}", str(storage), remedy) from error
     finally:
         for left in storage.glob(f"{token}*"):
             left.unlink(missing_ok=True)
 
 
-def _check_node(name: str, facts: dict[str, Any], wrote: bool, storage: Path) -> None:
+def _looks(nodes: dict[str, str], storage: str, token: str, patience: float) -> dict[str, dict[str, Any]]:
+    """What each node has, by its id."""
+    look = ray.remote(num_cpus=0, max_retries=0)(_look)
+    pending = {}
+    for node in nodes:
+        there = look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False))
+        pending[there.remote(storage, token, node)] = node
+    done, late = ray.wait(list(pending), num_returns=len(pending), timeout=patience)
+    if late:
+        names = ", ".join(nodes[pending[one]] for one in late)
+        raise Refusal(f"Cannot reach nodes of the cluster within {patience:g} s", names, "look at \`ray status\`")
+    found = {}
+    for one in done:
+        try:
+            found[pending[one]] = ray.get(one)
+        except ray.exceptions.RayError as error:
+            what = f"Cannot run on a node: {type(error).__name__}"
+            raise Refusal(what, nodes[pending[one]], "see \`ray logs\`") from error
+    return found
+
+
+def _check_node(name: str, facts: dict[str, Any], is_seen: bool, storage: Path) -> None:
     missing = [package for package in facts["missing"] if package in PACKAGES]
     if missing:
-        raise Refusal(
-            f"Cannot run on node {name}: it lacks {', '.join(missing)}",
-            name,
-            f"pip install {' '.join(missing)} there, or name them in the job's runtime environment",
-        )
-    if not facts["read"] or not wrote:
-        raise Refusal(
-            f"Cannot share the storage {storage} with node {name}: what {'the driver' if not facts['read'] else 'it'} "
-            f"writes is not seen by {'it' if not facts['read'] else 'the driver'}",
-            name,
-            "give a folder that is mounted on all nodes at one path",
-        )
+        remedy = f"pip install {' '.join(missing)} there, or name them in the job's runtime environment"
+        raise Refusal(f"Cannot run on node {name}: it lacks {', '.join(missing)}", name, remedy)
+    action, number = facts["failed"] or ("", None)
+    if number is not None and number != errno.ENOENT:
+        remedy = _REMEDIES.get(number, f"look at the folder there, or {_SHARE}")
+        raise Refusal(f"Cannot {action} the storage {storage} on node {name}: {os.strerror(number)}", name, remedy)
+    if number == errno.ENOENT or not is_seen:
+        writer, reader = ("the driver", "it") if number == errno.ENOENT else ("it", "the driver")
+        what = f"what {writer} writes is not seen by {reader}"
+        raise Refusal(f"Cannot share the storage {storage} with node {name}: {what}", name, _SHARE)
 
 
 def check_cpus(workers: int, cpus: int, lanes: int | None) -> None:
     """Makes sure that there can be as many workers."""
+    what = f"{workers} workers"
     if workers < 1 or cpus < 1:
-        raise Refusal(
-            "Cannot run: workers and cpus must be at least 1", f"{workers} workers", "give --workers 1 or more"
-        )
+        raise Refusal("Cannot run: workers and cpus must be at least 1", what, "give --workers 1 or more")
     if lanes is not None and workers > lanes:
-        raise Refusal(
-            f"Cannot run {workers} workers: the job has {lanes} lanes",
-            f"{workers} workers",
-            f"give at most {lanes} workers, or write the job with more lanes",
-        )
+        remedy = f"give at most {lanes} workers, or write the job with more lanes"
+        raise Refusal(f"Cannot run {what}: the job has {lanes} lanes", what, remedy)
 
 
 def lacking(wanted: int, cpus: int, patience: float) -> Refusal:
     """The error of resources that the cluster does not have."""
     total, free = ray.cluster_resources().get("CPU", 0), ray.available_resources().get("CPU", 0)
-    return Refusal(
-        f"Cannot start {wanted} workers of {cpus} CPUs each within {patience:g} s: the cluster has {total:g} CPUs, "
-        f"{free:g} of them free",
-        ", ".join(sorted(node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"])),
-        "give fewer --workers or --cpus, add nodes, or wait longer with --patience",
-    )
+    what = f"Cannot start {wanted} workers of {cpus} CPUs each within {patience:g} s: the cluster has {total:g} CPUs"
+    nodes = ", ".join(sorted(node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]))
+    remedy = "give fewer --workers or --cpus, add nodes, or wait longer with --patience"
+    return Refusal(f"{what}, {free:g} of them free", nodes, remedy)
 
 
 def shared_folder(folder: Path, storage: Path, digest: str) -> Path:
@@ -314,8 +401,6 @@ def shared_folder(folder: Path, storage: Path, digest: str) -> Path:
     `"""The driver: starts shards and workers, asks for steps, and begins again from the last checkpoint when one is lost."""
 
 import argparse
-import json
-import math
 import shutil
 import time
 import uuid
@@ -328,46 +413,22 @@ import ray
 from ray.actor import ActorHandle
 from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 
-from .checkpoints import Files, newest_checkpoint, write_checkpoint, write_model
+from .checkpoints import newest_checkpoint, write_checkpoint, write_model
 from .cluster import check_cpus, check_nodes, check_ray, lacking, shared_folder
-from .errors import Lost, Refusal
+from .errors import Lost, Refusal, is_short, out_of_memory
+from .javascript import text_of
 from .job import Job, read_job
 from .judging import judge
-from .shards import Shard
-from .sums import Adder
-from .worker import Place, Worker
+from .worker import Worker
 
 SECONDS_OF_A_CALL = 0.5  # steps are asked for in calls of about this length
-WORKERS_OF_AN_ADDER = 4  # of so many one adder adds all; of more, several add a slice each
 MOST_LOSSES = 10  # without a new checkpoint between them
 MOST_SHORT = 2  # the same, of processes that Ray ends for lack of memory
 
 
 def say(record: dict[str, Any]) -> None:
     """Prints a record as one line of JSON, in which a number that is not finite is null."""
-    print(json.dumps(_finite(record), ensure_ascii=False), flush=True)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _finite(one) for name, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-@dataclass
-class Team:
-    """The actors of a training."""
-
-    workers: list[ActorHandle]
-    shards: list[ActorHandle]
-    adders: list[ActorHandle]
-
-    def end(self) -> None:
-        """Ends all of them."""
-        for actor in [*self.workers, *self.shards, *self.adders]:
-            ray.kill(actor)
+    print(text_of(record), flush=True)
 
 
 @dataclass
@@ -379,12 +440,13 @@ class Run:
     options: argparse.Namespace
     transport: str
     step: int = 0
-    workers: int = 0
     losses: int = 0  # since the last checkpoint, and those of them for lack of memory
     short: int = 0
+    is_checked: bool = False  # the rows, from the first to the last byte
+    saved: Path | None = None  # the newest checkpoint
     saved_at: float = field(default_factory=time.monotonic)
     said_at: float = 0.0
-    began: float = field(default_factory=time.monotonic)
+    began: float = 0.0
     rows_before: int = 0
     per_call: int = 1
     peak: int = 0
@@ -398,21 +460,16 @@ def train(options: argparse.Namespace) -> None:
     storage = Path(options.storage).resolve()
     found = check_nodes(storage, options.patience)
     if options.transport == "collective" and not found["torch"]:
-        raise Refusal(
-            "Cannot sum by collectives: a node lacks torch",
-            "--transport collective",
-            "pip install torch on all nodes, or give --transport objects",
-        )
+        remedy = "pip install torch on all nodes, or give --transport objects"
+        raise Refusal("Cannot sum by collectives: a node lacks torch", "--transport collective", remedy)
     collective = options.transport == "collective" or (options.transport == "auto" and found["torch"])
     job = read_job(shared_folder(job.folder, storage, job.digest))
-    run = Run(job, storage, options, "collective" if collective else "objects", workers=options.workers)
+    run = Run(job, storage, options, "collective" if collective else "objects")
     if options.fresh:
         shutil.rmtree(storage / "checkpoints", ignore_errors=True)
-    while not _attempt(run):
+    while (end := _attempt(run)) is None:
         pass
-    checkpoint = newest_checkpoint(job, storage, lambda text: say({"warning": text}))
-    assert checkpoint is not None
-    model = write_model(checkpoint[0], storage)
+    model = write_model(end, storage)
     say({"model": str(model), "steps": job.steps, "rows": job.rows_after(job.steps)})
 
 
@@ -430,32 +487,31 @@ def check(options: argparse.Namespace) -> None:
     say({"checked": found})
 
 
-def _attempt(run: Run) -> bool:
-    """Goes on from the last checkpoint; True if the training is at its end, False if actors were lost on the way."""
-    team = Team([], [], [])
+def _attempt(run: Run) -> Path | None:
+    """Goes on from the last checkpoint; returns that of the end, or None if actors were lost on the way."""
+    team: list[ActorHandle] = []
     try:
         found = newest_checkpoint(run.job, run.storage, lambda text: say({"warning": text}))
-        checkpoint, run.step = (None, 0) if found is None else (str(found[0]), found[1])
-        if run.step >= run.job.steps:
-            return True
-        _gather(run, team)
-        if run.step > 0 or run.losses > 0:
-            say({"event": "resumed", "step": run.step, "workers": run.workers})
-        _begin(run, team, checkpoint)
-        run.began, run.rows_before = time.monotonic(), run.job.rows_after(run.step)
+        run.step, run.saved = (found.facts["step"], found.path) if found else (0, None)
+        if run.step < run.job.steps:
+            _gather(run, team)
+            if run.step > 0 or run.losses > 0:
+                say({"event": "resumed", "step": run.step, "workers": len(team)})
+            _begin(run, team)
         while run.step < run.job.steps:
             _advance(run, team)
-        return True
+        return run.saved
     except (Lost, RayError) as error:
         cause = error.cause if isinstance(error, RayTaskError) else error
-        if isinstance(cause, Refusal):
-            raise cause from error
+        if is_short(cause):
+            raise out_of_memory("a worker ran out of memory", f"after step {run.step}, {cause}", run.peak) from error
         if not isinstance(cause, (Lost, RayError)):
-            raise
+            raise cause from error
         _lost(run, cause)
-        return False
+        return None
     finally:
-        team.end()
+        for actor in team:
+            ray.kill(actor)
 
 
 def _lost(run: Run, cause: Exception) -> None:
@@ -465,54 +521,41 @@ def _lost(run: Run, cause: Exception) -> None:
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     text = f"{type(cause).__name__}: {lines[0] if lines else ''}"
     say({"event": "worker lost", "step": run.step, "losses": run.losses, "peak": run.peak, "cause": text})
-    if run.losses <= MOST_LOSSES and run.short <= MOST_SHORT:
-        return
-    what = "a node ran out of memory" if run.short > MOST_SHORT else "workers were lost"
-    times = run.short if run.short > MOST_SHORT else run.losses
-    raise Refusal(
-        f"Cannot train: {what} {times} times without a new checkpoint between them",
-        f"after step {run.step}, {text}; a worker took at most {run.peak / 2**20:.0f} MiB of memory",
-        "if nodes are out of memory: give a smaller window or batch, more shards, or fewer workers on a node; "
-        "else write checkpoints more often",
-    ) from cause
+    is_memory = run.short > MOST_SHORT
+    if is_memory or run.losses > MOST_LOSSES:
+        what, times = ("a node ran out of memory", run.short) if is_memory else ("workers were lost", run.losses)
+        what = f"{what} {times} times without a new checkpoint between them"
+        raise out_of_memory(what, f"after step {run.step}, {text}", run.peak) from cause
 
 
-def _gather(run: Run, team: Team) -> None:
+def _gather(run: Run, team: list[ActorHandle]) -> None:
     """Starts the actors. After a loss as many workers as there is room for will do, once it was waited for more."""
     job, options = run.job, run.options
     wanted, patience = options.workers, options.patience
     folder = str(job.folder)
     place = {"scheduling_strategy": "SPREAD", "max_restarts": 0, "max_task_retries": 0}
-    worker = ray.remote(num_cpus=options.cpus, **place)(Worker)
-    team.workers.extend(worker.remote(folder, str(run.storage), options.cpus) for _ in range(wanted))
-    ready = {actor.ready.remote(): actor for actor in team.workers}
+    worker = ray.remote(num_cpus=options.cpus, concurrency_groups={"mail": 1}, **place)(Worker)
+    team.extend(worker.remote(folder, str(run.storage), options.cpus) for _ in range(wanted))
+    ready = {actor.ready.remote(): actor for actor in team}
     done, late = ray.wait(list(ready), num_returns=wanted, timeout=patience)
     ray.get(done)
     if late and (run.losses == 0 or not done):
         raise lacking(wanted, options.cpus, patience)
     for one in late:
         ray.kill(ready[one])
-        team.workers.remove(ready[one])
-    run.workers = len(team.workers)
+        team.remove(ready[one])
     if late:
-        say({"warning": f"there is room for {run.workers} of {wanted} workers: the training goes on with these"})
-    if job.tables:
-        shard = ray.remote(num_cpus=0, **place)(Shard)
-        team.shards.extend(shard.remote(folder, one, run.workers) for one in range(job.shards))
-    if run.workers > 1 and run.transport == "objects":
-        adder = ray.remote(num_cpus=0, **place)(Adder)
-        team.adders.extend(adder.remote(run.workers) for _ in range(-(-run.workers // WORKERS_OF_AN_ADDER)))
+        say({"warning": f"there is room for {len(team)} of {wanted} workers: the training goes on with these"})
 
 
-def _begin(run: Run, team: Team, checkpoint: str | None) -> None:
+def _begin(run: Run, team: list[ActorHandle]) -> None:
     """Brings all actors to the state after a step, once the rows that they will read were found to be there."""
-    _all([actor.check.remote(rank, run.workers) for rank, actor in enumerate(team.workers)])
-    group = f"gatehouse-{uuid.uuid4().hex}"
-    begun = [actor.begin.remote(checkpoint, run.step) for actor in team.shards]
-    for rank, actor in enumerate(team.workers):
-        place = Place(rank, run.workers, run.transport, group, team.adders, team.shards)
-        begun.append(actor.begin.remote(place, checkpoint, run.step))
-    _all(begun)
+    _all([actor.check.remote(rank, len(team), run.is_checked) for rank, actor in enumerate(team)])
+    run.is_checked = True
+    group = f"gatehouse-{uuid.uuid4().hex}" if run.transport == "collective" else None
+    checkpoint = str(run.saved) if run.saved else None
+    _all([actor.begin.remote(rank, team, group, checkpoint, run.step) for rank, actor in enumerate(team)])
+    run.began, run.rows_before = time.monotonic(), run.job.rows_after(run.step)
 
 
 def _all(pending: Sequence[Any]) -> list[Any]:
@@ -525,59 +568,41 @@ def _all(pending: Sequence[Any]) -> list[Any]:
     return found
 
 
-def _advance(run: Run, team: Team) -> None:
+def _advance(run: Run, team: list[ActorHandle]) -> None:
     """Takes some steps, up to the next evaluation or checkpoint, and says what they report."""
     job, start = run.job, time.monotonic()
-    every = job.raw["checkpoint"]["every"] if job.raw.get("checkpoint") else {}
-    stops = [job.steps, _next(run.step, job.steps_per_epoch)]
-    stops += [_next(run.step, int(each)) for each in (every.get("steps"), job.raw["evaluate"].get("every")) if each]
-    count = min(min(stops) - run.step, run.per_call)
-    found = _all([actor.run.remote(count) for actor in team.workers])
+    every, between = job.raw["checkpoint"]["every"], job.raw["evaluate"]["every"]
+    spans = [span for span in (job.steps_per_epoch, every.get("steps"), between) if span]
+    count = min(run.per_call, *(end - run.step for end in (job.steps, *((run.step // one + 1) * one for one in spans))))
+    found = _all([actor.run.remote(count) for actor in team])
     run.step += count
     run.peak = max(run.peak, *(one["peak"] for one in found))
     seconds = time.monotonic() - start
     run.per_call = max(1, min(2 * run.per_call, round(count * SECONDS_OF_A_CALL / max(seconds, 1e-6))))
     records: list[dict[str, Any]] = found[0]["records"]
-    last = records[-1]
-    ends_epoch = run.step % job.steps_per_epoch == 0 or run.step == job.steps
-    between = job.raw["evaluate"].get("every")
-    if job.validation and (ends_epoch or (between and run.step % between == 0)):
+    ends = run.step % job.steps_per_epoch == 0 or run.step == job.steps
+    if job.validation and (ends or (between and run.step % between == 0)):
         held = time.monotonic()
-        last["validation"] = _evaluated(run, team)
+        pieces = _all([actor.evaluate.remote(rank, len(team)) for rank, actor in enumerate(team)])
+        records[-1]["validation"] = judge(job, [piece for some in pieces for piece in some])
         run.began += time.monotonic() - held
     due = "seconds" in every and time.monotonic() - run.saved_at >= every["seconds"]
-    if ends_epoch or due or ("steps" in every and run.step % every["steps"] == 0):
-        _save(run, team)
+    if ends or due or ("steps" in every and run.step % every["steps"] == 0):
+        _save(run, team, "validation" in records[-1])
     for record in records:
-        _report(run, record, ends_epoch and record is last)
+        now = time.monotonic()
+        is_last = ends and record is records[-1]
+        if is_last or "validation" in record or now - run.said_at >= run.options.records:
+            run.said_at = now
+            say({**record, "rate": (record["rows"] - run.rows_before) / max(now - run.began, 1e-9)})
 
 
-def _next(step: int, every: int) -> int:
-    return (step // every + 1) * every
+def _save(run: Run, team: list[ActorHandle], validated: bool) -> None:
+    def write(folder: str) -> Any:
+        (arrays, weighting, _), *_ = found = _all([actor.write.remote(folder) for actor in team])
+        return arrays, weighting, {name: facts for _, _, files in found for name, facts in files.items()}
 
-
-def _report(run: Run, record: dict[str, Any], always: bool) -> None:
-    now = time.monotonic()
-    if not always and "validation" not in record and now - run.said_at < run.options.records:
-        return
-    run.said_at = now
-    say({**record, "rate": (record["rows"] - run.rows_before) / max(now - run.began, 1e-9)})
-
-
-def _evaluated(run: Run, team: Team) -> dict[str, Any]:
-    found = _all([actor.evaluate.remote(rank, run.workers) for rank, actor in enumerate(team.workers)])
-    return judge(run.job, [piece for pieces in found for piece in pieces])
-
-
-def _save(run: Run, team: Team) -> None:
-    job = run.job
-
-    def write(folder: str) -> Files:
-        calls = [team.workers[0].write.remote(folder), *(shard.write.remote(folder, run.step) for shard in team.shards)]
-        return {name: facts for files in _all(calls) for name, facts in files.items()}
-
-    keep = int((job.raw.get("checkpoint") or {}).get("keep", 2))
-    write_checkpoint(job, run.storage, run.step, job.rows_after(run.step), write, keep)
+    run.saved = write_checkpoint(run.job, run.storage, run.step, validated, write)
     run.losses, run.short, run.saved_at = 0, 0, time.monotonic()
 `,
   "gatehouse_job/errors.py":
@@ -600,11 +625,79 @@ class Refusal(Exception):
 
 class Lost(Exception):
     """Another process of the training is gone: all begin again from the last checkpoint."""
+
+
+def is_short(error: BaseException | None) -> bool:
+    """True of an error that a process without memory raises: onnxruntime has no type for it."""
+    words = ("bad allocation", "bad_alloc", "Failed to allocate memory")
+    return isinstance(error, MemoryError) or any(word in str(error) for word in words)
+
+
+def out_of_memory(what: str, where: str, peak: int) -> Refusal:
+    """The error of workers that lack memory, or are lost again and again, with their peak in bytes."""
+    return Refusal(
+        f"Cannot train: {what}",
+        f"{where}; a worker took at most {peak / 2**20:.0f} MiB of memory",
+        "if nodes are out of memory: give a smaller window or batch, more shards, or fewer workers on a node; "
+        "else write checkpoints more often",
+    )
+`,
+  "gatehouse_job/flat.py":
+    `"""The parameters and what training keeps beside them: flat arrays, which checkpoints have cut, one for each path."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .job import Job
+
+Floats = npt.NDArray[np.float32]
+State = dict[str, Floats]
+
+
+def first_state(job: Job) -> State:
+    """The state before the first step, [size] each."""
+    arrays, given = job.arrays, job.raw["parameters"]
+    found = {"parameters": np.array(arrays[given["tensor"]])}
+    for slot in job.raw["slots"]:
+        first = arrays[slot["tensor"]] if "tensor" in slot else slot["first"]
+        found[slot["name"]] = np.full(given["size"], first, np.float32)
+    return found
+
+
+def filled(job: Job, arrays: Mapping[str, npt.NDArray[Any]]) -> State:
+    """The state that was cut."""
+    state = first_state(job)
+    for path, places, _ in _extents(job):
+        for name, flat in state.items():
+            flat[places] = arrays[f"{name}/{path}"]
+    return state
+
+
+def cut(job: Job, state: Mapping[str, Floats]) -> State:
+    """The state of each parameter, as NAME/PATH."""
+    return {f"{name}/{path}": flat[places] for path, places, _ in _extents(job) for name, flat in state.items()}
+
+
+def parameters_of(job: Job, flat: Floats) -> State:
+    """The parameters by path, in their shapes."""
+    return {path: flat[places].reshape(shape) for path, places, shape in _extents(job)}
+
+
+def _extents(job: Job) -> list[tuple[str, npt.NDArray[np.int64], list[int]]]:
+    """The paths of parameters, their places in the flat array in their own order, and their shapes."""
+    found = []
+    for one in job.raw["parameters"]["extents"]:
+        size, row = int(np.prod(one["shape"])), one["row"]
+        starts = one["start"] + np.arange(size // row["length"] if row["length"] else 0) * row["apart"]
+        found.append((one["name"], (starts[:, None] + np.arange(row["length"])).reshape(-1), one["shape"]))
+    return found
 `,
   "gatehouse_job/graphs.py": `"""Graphs of ONNX as functions of arrays by name."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -612,14 +705,14 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from .errors import Refusal
-from .job import GraphFile
+from .job import GraphFile, Job
 
 Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
 Run = Callable[[Arrays], dict[str, Array]]
 
 
-def load_graph(folder: Path, graph: GraphFile, threads: int) -> Run:
+def load_graph(job: Job, graph: GraphFile, threads: int) -> Run:
     """The run of a graph: from what its inputs are named in the job to what its outputs are. Others are ignored."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -627,19 +720,18 @@ def load_graph(folder: Path, graph: GraphFile, threads: int) -> Run:
     options.log_severity_level = 3
     if threads > 1:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    path = folder / graph.path
+    path = str(job.file(graph.path))
+    what = f"Cannot load the graph {graph.path}"
     try:
-        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has an exception of its own for each of its codes
-        raise Refusal(
-            f"Cannot load the graph {graph.path}: {error}", str(path), "install a newer onnxruntime"
-        ) from error
+        raise Refusal(f"{what}: {error}", path, "install a newer onnxruntime") from error
     names = [output.onnx for output in graph.outputs]
     inputs = [(one.name, one.onnx) for one in graph.inputs]
     known = {one.name for one in [*session.get_inputs(), *session.get_outputs()]}
-    lacking = next((name for name in [*names, *(onnx for _, onnx in inputs)] if name not in known), None)
-    if lacking is not None:
-        raise Refusal(f"Cannot load the graph {graph.path}: it has no {lacking!r}", str(path), "write the job anew")
+    lacking = [name for name in [*names, *(onnx for _, onnx in inputs)] if name not in known]
+    if lacking:
+        raise Refusal(f"{what}: it has no {lacking[0]!r}", path, "write the job anew")
 
     def run(given: Arrays) -> dict[str, Array]:
         found = session.run(names, {onnx: given[name] for name, onnx in inputs})
@@ -652,18 +744,59 @@ def number(value: float) -> Array:
     """A number as an input."""
     return np.array(value, np.float32)
 `,
-  "gatehouse_job/job.py": `"""The job: what is to be run, as job.json in its folder says."""
+  "gatehouse_job/javascript.py":
+    `"""JSON as JavaScript prints it, byte for byte, for checkpoints have the digest of such a text."""
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+
+
+def text_of(value: Any, indent: str | None = None) -> str:
+    """The text of JSON.stringify; of an indented one the spaces before the value."""
+    if isinstance(value, float):
+        return _number(value)
+    if not isinstance(value, (dict, list, tuple)):
+        return json.dumps(value, ensure_ascii=False)
+    deeper = None if indent is None else indent + "  "
+    colon = ":" if indent is None else ": "
+    if isinstance(value, dict):
+        parts = [f"{json.dumps(key, ensure_ascii=False)}{colon}{text_of(one, deeper)}" for key, one in value.items()]
+    else:
+        parts = [text_of(one, deeper) for one in value]
+    begin, end = "{}" if isinstance(value, dict) else "[]"
+    if indent is None or not parts:
+        return begin + ",".join(parts) + end
+    return f"{begin}\\n{deeper}" + f",\\n{deeper}".join(parts) + f"\\n{indent}{end}"
+
+
+def _number(value: float) -> str:
+    """The shortest digits that are this number, with a point between 1e-6 and 1e21; null if it is not finite."""
+    if not math.isfinite(value):
+        return "null"
+    if value == 0:
+        return "0"
+    if 1e-6 <= abs(value) < 1e21:
+        return np.format_float_positional(value, trim="-")
+    return np.format_float_scientific(value, trim="-", exp_digits=1)
+`,
+  "gatehouse_job/job.py":
+    `"""The job: what is to be run, as job.json in its folder says. Its writer gives every field: there are no defaults."""
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from .errors import Refusal
+from .tensors import Array, read_tensors, sha256_of
 
-FORMAT = "gatehouse job 1"
+FORMAT = "gatehouse job 2"
 
 
 @dataclass(frozen=True)
@@ -676,13 +809,35 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """Row groups, and the SHA-256 of their files."""
+
+    groups: tuple[Group, ...]
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Data:
+    """The folder of the rows, within the storage, and those to train and to evaluate on."""
+
+    folder: str
+    train: Rows
+    validation: Rows | None
+
+
+@dataclass(frozen=True)
 class Column:
     """What an input of graphs is read from: a column of numbers, or of lists of them as bytes."""
 
     column: str
     dtype: str
-    width: int | None
+    shape: tuple[int | str, ...]
     stored: str
+
+    @property
+    def width(self) -> int | None:
+        """The numbers of a row; none if it is one, not a list of one."""
+        return int(self.shape[1]) if len(self.shape) > 1 else None
 
 
 @dataclass(frozen=True)
@@ -731,14 +886,21 @@ class Noise:
 
 
 @dataclass(frozen=True)
+class Label:
+    """The scale of labels, which are stored as (label - mean) / scale."""
+
+    mean: float
+    scale: float
+
+
+@dataclass(frozen=True)
 class Task:
     """A task: its weight in reports, the scale of its labels, and the metrics that judge it."""
 
     name: str
     weight: float
-    mean: float
-    scale: float
-    metrics: Mapping[str, Mapping[str, Any]]
+    label: Label
+    metrics: Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -783,24 +945,19 @@ class VectorTable:
 
 @dataclass(frozen=True)
 class Job:
-    """A job, as its folder holds it."""
+    """A job, as its folder holds it; \`raw\` has what is read in one place alone."""
 
-    folder: Path
-    digest: str
-    raw: Mapping[str, Any]
-    seed: str
+    seed: int
     batch: int
     lanes: tuple[tuple[int, ...], ...]
-    lane_rows: tuple[int, ...]
     seeds: tuple[str, ...]
     window: int
     shuffle: bool
+    shuffle_groups: bool
     steps_per_epoch: int
     steps: int
     apart: bool
-    data: str
-    train: tuple[Group, ...]
-    validation: tuple[Group, ...]
+    data: Data
     columns: Mapping[str, Column]
     tasks: tuple[Task, ...]
     graphs: Mapping[str, GraphFile]
@@ -811,6 +968,36 @@ class Job:
     shards: int
     clip_norm: float | None
     weighting: Mapping[str, Any] | None
+    files: Mapping[str, str]
+    folder: Path
+    digest: str
+    raw: Mapping[str, Any]
+    lane_rows: tuple[int, ...] = field(init=False)  # the rows of each lane
+    columns_read: Mapping[str, Column] = field(init=False)  # those that graphs and lookups read
+
+    def __post_init__(self) -> None:
+        """Computes what is asked for in every step."""
+        rows = (sum(group.rows for group in self.lane_groups(lane)) for lane in range(len(self.lanes)))
+        object.__setattr__(self, "lane_rows", tuple(rows))
+        names = {one.name for graph in self.graphs.values() for one in graph.reads("column")}
+        parts = [part for lookup in self.lookups for part in lookup.parts]
+        names |= {name for part in parts for name in (part.codes, part.weights) if name is not None}
+        object.__setattr__(self, "columns_read", {name: self.columns[name] for name in sorted(names)})
+
+    def file(self, name: str) -> Path:
+        """The path of one of its files, which was found to be what was written."""
+        check_file(self.folder / name, self.files.get(name), "write the job anew")
+        return self.folder / name
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """The arrays of its own by name: first parameters, and numbers of each step."""
+        return read_tensors(self.file("arrays.safetensors"))
+
+    @property
+    def validation(self) -> tuple[Group, ...]:
+        """The row groups to evaluate on."""
+        return self.data.validation.groups if self.data.validation else ()
 
     @property
     def share(self) -> int:
@@ -819,7 +1006,7 @@ class Job:
 
     def lane_groups(self, lane: int) -> list[Group]:
         """The row groups that a lane reads, as they are listed."""
-        return [self.train[place] for place in self.lanes[lane]]
+        return [self.data.train.groups[place] for place in self.lanes[lane]]
 
     def rows_at(self, lane: int, step: int) -> int:
         """The rows that a lane gives to a step, counted from 1 over all epochs."""
@@ -839,136 +1026,84 @@ class Job:
         """The epoch of a step, both from 1."""
         return (step - 1) // self.steps_per_epoch + 1
 
-    def columns_read(self) -> list[str]:
-        """The inputs that graphs and lookups read from columns."""
-        names = {one.name for graph in self.graphs.values() for one in graph.reads("column")}
-        parts = [part for lookup in self.lookups for part in lookup.parts]
-        names |= {part.codes for part in parts} | {part.weights for part in parts if part.weights is not None}
-        return sorted(names)
-
 
 def read_job(folder: Path) -> Job:
-    """Reads the job of a folder."""
+    """Reads the job of a folder; the first line of job.json has the SHA-256 of the others."""
     path = folder / "job.json"
     try:
         whole = path.read_bytes()
+        raw = json.loads(whole.decode())
     except OSError as error:
         raise Refusal(f"Cannot read the job: {error.strerror}", str(path), "give --job the folder of a job") from error
-    try:
-        raw = json.loads(whole.decode())
     except ValueError as error:  # of JSON, or of UTF-8
         raise Refusal(f"Cannot read the job: {error}", str(path), "write the job anew") from error
     found = raw.get("format") if isinstance(raw, dict) else None
     if found != FORMAT:
-        raise Refusal(
-            f"Cannot read the job: found the format {found!r}, wanted {FORMAT!r}",
-            str(path),
-            "write the job and its program by one version of Gatehouse",
-        )
+        what = f"Cannot read the job: found the format {found!r}, wanted {FORMAT!r}"
+        raise Refusal(what, str(path), "write the job and its program by one version of Gatehouse")
+    digest = hashlib.sha256(whole.partition(b"\\n")[2]).hexdigest()
+    if raw.get("sha256") != digest:
+        raise _damaged(path, "write the job anew")
     try:
-        job = _job(folder, hashlib.sha256(whole).hexdigest(), raw)
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise Refusal(f"Cannot read the job: {error!r}", str(path), "write the job anew") from error
-    if job.batch % len(job.lanes) != 0:
-        raise Refusal(
-            f"Cannot run the job: its {len(job.lanes)} lanes do not divide a batch of {job.batch} rows",
-            str(path),
-            "write the job anew with other lanes",
-        )
+        job: Job = parsed(Job, {**raw, "folder": folder, "digest": digest, "raw": raw}, "")
+    except (ValueError, LookupError) as error:
+        raise Refusal(f"Cannot read the job: {error}", str(path), "write the job anew") from error
     return job
 
 
-def _job(folder: Path, digest: str, raw: dict[str, Any]) -> Job:
-    data = raw["data"]
-    train = _groups(data["train"])
-    return Job(
-        folder=folder,
-        digest=digest,
-        raw=raw,
-        seed=str(raw["seed"]),
-        batch=int(raw["batch"]),
-        lanes=tuple(tuple(lane) for lane in raw["lanes"]),
-        lane_rows=tuple(sum(train[place].rows for place in lane) for lane in raw["lanes"]),
-        seeds=tuple(raw["seeds"]),
-        window=int(raw["window"]),
-        shuffle=bool(raw.get("shuffle", True)),
-        steps_per_epoch=int(raw["stepsPerEpoch"]),
-        steps=int(raw["steps"]),
-        apart=bool(raw.get("apart", False)),
-        data=data.get("folder", "data"),
-        train=train,
-        validation=_groups(data.get("validation")),
-        columns={name: _column(one) for name, one in raw["columns"].items()},
-        tasks=tuple(_task(name, one) for name, one in raw["tasks"].items()),
-        graphs={name: graph_file(one) for name, one in raw["graphs"].items()},
-        noise=tuple(Noise(one["name"], one["kind"], tuple(one["shape"])) for one in raw.get("noise", [])),
-        scalars=raw.get("scalars", {}),
-        tables=tuple(_vector_table(one) for one in raw.get("tables", [])),
-        lookups=tuple(Lookup(one["name"], tuple(map(_part, one["parts"]))) for one in raw.get("lookups", [])),
-        shards=int(raw.get("shards", 0)),
-        clip_norm=raw.get("clipNorm"),
-        weighting=raw.get("weighting"),
-    )
+def parsed(kind: Any, value: Any, at: str) -> Any:
+    """A value of JSON as a type; an error names its place. An object of things is a list of things with names."""
+    of, origin = get_args(kind), get_origin(kind)
+    start = f"{at}." if at else ""
+    if origin is UnionType:
+        if value is None and NoneType in of:
+            return None
+        return parsed(str if isinstance(value, str) and str in of else of[0], value, at)
+    if origin is tuple and isinstance(value, dict) and all(isinstance(one, dict) for one in value.values()):
+        return tuple(parsed(of[0], {"name": name, **one}, start + name) for name, one in value.items())
+    if origin is tuple and isinstance(value, list):
+        return tuple(parsed(of[0], one, f"{at}[{place}]") for place, one in enumerate(value))
+    if origin is Mapping and isinstance(value, dict):
+        return {name: parsed(of[1], one, start + name) for name, one in value.items()}
+    if is_dataclass(kind) and isinstance(value, dict):
+        names, types = [one.name for one in fields(kind) if one.init], get_type_hints(kind)
+        made: Any = kind
+        return made(**{name: parsed(types[name], value.get(_key(name)), start + _key(name)) for name in names})
+    plain = (int, float) if kind is float else kind if kind in (int, str, bool, Path) else ()
+    if kind is Any or (isinstance(value, plain) and (kind is bool) == isinstance(value, bool)):
+        return float(value) if kind is float else value
+    wanted = _WORDS.get(origin or kind, "an object")
+    raise ValueError(f"{at or 'it'}: found {'nothing' if value is None else f'{value!r:.60}'}, wanted {wanted}")
 
 
-def _groups(table: Mapping[str, Any] | None) -> tuple[Group, ...]:
-    groups: Sequence[Mapping[str, Any]] = table["groups"] if table else ()
-    return tuple(Group(one["file"], int(one["group"]), int(one["rows"])) for one in groups)
+_NAMES = {"origin": "from", "place": "group"}
+_WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", tuple: "a list"}
 
 
-def _column(one: Mapping[str, Any]) -> Column:
-    shape = one["shape"]
-    return Column(one["column"], one["dtype"], int(shape[1]) if len(shape) > 1 else None, one["stored"])
+def _key(name: str) -> str:
+    """The name of a field in JSON."""
+    first, *others = _NAMES.get(name, name).split("_")
+    return first + "".join(word.capitalize() for word in others)
 
 
-def _task(name: str, one: Mapping[str, Any]) -> Task:
-    label = one.get("label", {})
-    return Task(
-        name, float(one["weight"]), float(label.get("mean", 0)), float(label.get("scale", 1)), one.get("metrics", {})
-    )
+def check_file(path: Path, digest: str | None, remedy: str) -> None:
+    """Makes sure that a file is what was written."""
+    try:
+        found = sha256_of(path)
+    except OSError as error:
+        raise Refusal(f"Cannot read {path.name}: {error.strerror}", str(path), remedy) from error
+    if found != digest:
+        raise _damaged(path, remedy)
 
 
-def graph_file(one: Mapping[str, Any]) -> GraphFile:
-    """The graph that a part of job.json describes."""
-    return GraphFile(
-        path=one["path"],
-        inputs=tuple(Input(each["name"], each["onnx"], each["from"]) for each in one["inputs"]),
-        outputs=tuple(
-            Output(each["name"], each["onnx"], each["role"], tuple(each["shape"])) for each in one["outputs"]
-        ),
-    )
-
-
-def _vector_table(one: Mapping[str, Any]) -> VectorTable:
-    update = one.get("update")
-    return VectorTable(
-        path=one["path"],
-        rows=int(one["rows"]),
-        units=int(one["units"]),
-        state=int(one.get("state", 0)),
-        initial=float(one.get("initial", 0)),
-        trained=bool(one["trained"]),
-        first=one["first"],
-        update=graph_file(update) if update else None,
-        rate=one.get("rate"),
-    )
-
-
-def _part(one: Mapping[str, Any]) -> Part:
-    weights = one.get("weights")
-    return Part(
-        table=one["table"],
-        units=int(one["units"]),
-        codes=one["codes"],
-        columns=tuple(one["columns"]),
-        first=int(one.get("first", 0)),
-        weights=weights["input"] if weights else None,
-        weights_from=int(weights.get("from", 0)) if weights else 0,
-    )
+def _damaged(path: Path, remedy: str) -> Refusal:
+    what = f"Cannot read {path.name}: it is damaged: its bytes are not those that were written"
+    return Refusal(what, str(path), remedy)
 `,
   "gatehouse_job/judging.py": `"""Losses and metrics of an evaluation, exact, over all rows of all workers."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -977,26 +1112,51 @@ import numpy.typing as npt
 from .job import Job, Task
 
 Array = npt.NDArray[Any]
+Arrays = Mapping[str, Array]
+Run = Callable[[dict[str, Array]], Arrays]
 Doubles = npt.NDArray[np.float64]
+
+
+def evaluated(job: Job, place: int, rows: Arrays, run: Run) -> dict[str, Any]:
+    """Sums of losses and weights over a row group, and its rows' predictions and labels by task."""
+    count, at_once = len(next(iter(rows.values()))), job.raw["evaluate"]["rows"]
+    sums: dict[str, float] = defaultdict(float)
+    held: dict[str, list[Array]] = {}
+    for start in range(0, count, at_once):
+        piece = {name: array[start : start + at_once] for name, array in rows.items()}
+        found = run(piece)
+        for output in job.graphs["evaluate"].outputs:
+            value = found[output.name]
+            if output.role in ("prediction", "logits"):
+                held.setdefault(output.name, []).append(value)
+                continue
+            weight = len(next(iter(piece.values()))) if output.role == "auxiliary" else 1.0
+            if output.role == "loss":
+                weight = float(found[f"weight/{output.name.removeprefix('loss/')}"])
+            sums[output.name] += float(value) * weight if weight > 0 else 0.0
+    tasks = {}
+    for task in job.tasks:
+        prediction, logits = (np.concatenate(held[name]) for name in (task.name, f"logits/{task.name}"))
+        label, weights = rows[f"labels/{task.name}"].reshape(-1), rows[f"weights/{task.name}"]
+        tasks[task.name] = {"prediction": prediction, "logits": logits, "label": label, "weight": weights}
+    return {"place": place, "rows": count, "sums": sums, "tasks": tasks}
 
 
 def judge(job: Job, pieces: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The evaluation of pieces, which may come in any order."""
     ordered = sorted(pieces, key=lambda piece: int(piece["place"]))
     rows = sum(piece["rows"] for piece in ordered)
-    sums: dict[str, float] = {}
+    sums: dict[str, float] = defaultdict(float)
     for piece in ordered:
         for name, value in piece["sums"].items():
-            sums[name] = sums.get(name, 0.0) + value
+            sums[name] += value
     loss: dict[str, float] = {}
     metrics: dict[str, dict[str, float]] = {}
     for task in job.tasks:
         weight = sums[f"weight/{task.name}"]
         loss[task.name] = sums[f"loss/{task.name}"] / weight if weight > 0 else float("nan")
-        held = {
-            name: np.concatenate([piece["tasks"][task.name][name] for piece in ordered])
-            for name in ("prediction", "logits", "label", "weight")
-        }
+        own = [piece["tasks"][task.name] for piece in ordered]
+        held = {name: np.concatenate([one[name] for one in own]) for name in own[0]}
         metrics[task.name] = _metrics(task, loss[task.name], held)
     auxiliary = {name.removeprefix("auxiliary/"): sums[name] / rows for name in sums if name.startswith("auxiliary/")}
     return {"loss": loss, "auxiliary": auxiliary, "metrics": metrics}
@@ -1004,18 +1164,18 @@ def judge(job: Job, pieces: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _metrics(task: Task, loss: float, held: Mapping[str, Array]) -> dict[str, float]:
     counts = held["weight"] > 0
-    weights = held["weight"][counts].astype(np.float64)
-    labels = held["label"][counts].astype(np.float64) * task.scale + task.mean
-    predictions = held["prediction"][counts].astype(np.float64)
-    logits = held["logits"][counts].astype(np.float64)
+    weights, labels, predictions, logits = (
+        held[name][counts].astype(np.float64) for name in ("weight", "label", "prediction", "logits")
+    )
+    labels = labels * task.label.scale + task.label.mean
     found: dict[str, float] = {}
     for name, metric in task.metrics.items():
         match metric["kind"]:
             case "loss":
                 found[name] = loss
             case "auc":
-                found[name] = auc(logits.reshape(-1) if metric.get("of") == "logits" else predictions, labels, weights)
-            case "accuracy":
+                found[name] = auc(logits.reshape(-1) if metric["of"] == "logits" else predictions, labels, weights)
+            case "accuracy" | "categoricalAccuracy":
                 found[name] = _mean(_right(predictions, labels), weights)
             case "mse":
                 found[name] = _mean((predictions - labels) ** 2, weights)
@@ -1032,12 +1192,8 @@ def auc(scores: Doubles, labels: Doubles, weights: Doubles) -> float:
     """The share of pairs of a positive and a negative row in the right order, ties counting half, by one sort."""
     if np.isnan(scores).any():
         return float("nan")
-    order = np.argsort(scores, kind="stable")
-    scores, positive = scores[order], labels[order] > 0.5
-    weights = weights[order]
-    starts = np.flatnonzero(np.concatenate([[True], scores[1:] != scores[:-1]])) if len(scores) else np.zeros(0, int)
-    ups = np.add.reduceat(np.where(positive, weights, 0), starts) if len(starts) else np.zeros(0)
-    downs = np.add.reduceat(np.where(positive, 0, weights), starts) if len(starts) else np.zeros(0)
+    _, places = np.unique(scores, return_inverse=True)
+    ups, downs = (np.bincount(places, weights * (positive == (labels > 0.5))) for positive in (True, False))
     below = np.cumsum(downs) - downs
     pairs = ups.sum() * downs.sum()
     return float((ups * (below + downs / 2)).sum() / pairs) if pairs > 0 else float("nan")
@@ -1046,10 +1202,8 @@ def auc(scores: Doubles, labels: Doubles, weights: Doubles) -> float:
 def _right(predictions: Doubles, labels: Doubles) -> Doubles:
     """1 for each row that is right, NaN where its predictions are."""
     if predictions.ndim == 1:
-        right = (predictions > 0.5) == (labels > 0.5)
-        return np.where(np.isnan(predictions), np.nan, right)
-    right = np.argmax(predictions, axis=1) == labels
-    return np.where(np.isnan(predictions).any(axis=1), np.nan, right)
+        return np.where(np.isnan(predictions), np.nan, (predictions > 0.5) == (labels > 0.5))
+    return np.where(np.isnan(predictions).any(axis=1), np.nan, np.argmax(predictions, axis=1) == labels)
 
 
 def _deviances(predictions: Doubles, labels: Doubles) -> Doubles:
@@ -1101,7 +1255,7 @@ class Layout:
             size = int(np.prod([int(length) for length in output.shape]))
             self.places[output.name], end = (end, end + size), end + size
         self.last = end
-        self.size = end + len(job.tasks)
+        self.size = end + len(job.tasks) + 1
 
     def zeros(self) -> Floats:
         """The sums of no run."""
@@ -1118,11 +1272,19 @@ class Layout:
 
     def put_weights(self, sums: Floats, weights: Floats) -> None:
         """Puts this worker's weights of tasks in the next step."""
-        sums[self.last :] = weights
+        sums[self.last : -1] = weights
 
     def weights(self, sums: Floats) -> Floats:
         """The weights of tasks in the next step over all workers, [tasks]."""
-        return sums[self.last :].copy()
+        return sums[self.last : -1].copy()
+
+    def put_squares(self, sums: Floats, squares: float) -> None:
+        """Puts the sum of squares of the gradients of this worker's vectors."""
+        sums[-1] = squares
+
+    def squares(self, sums: Floats) -> float:
+        """The sum of squares of the gradients of vectors over all workers."""
+        return float(sums[-1])
 
     def _of(self, sums: Floats, role: str) -> dict[str, Floats]:
         found = {}
@@ -1149,6 +1311,59 @@ class Layout:
 
         total = next(iter(numbers("total").values()), 0.0)
         return {role: numbers(role) for role in ("loss", "auxiliary", "dropped")} | {"total": total}
+`,
+  "gatehouse_job/mail.py": `"""What workers send each other, by its name and turn: one value of each for each."""
+
+import pickle
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from ray.actor import ActorHandle
+
+
+class Mail:
+    """The place of a worker among all, and what has come from them."""
+
+    def __init__(self, rank: int = 0, peers: Sequence[ActorHandle | None] = (None,)) -> None:
+        self.rank, self.workers = rank, len(peers)
+        self.peers = [None if at == rank else peer for at, peer in enumerate(peers)]
+        self.came: dict[tuple[str, int], dict[int, Any]] = {}
+        self.changed = threading.Condition()
+
+    def send(self, name: str, turn: int, values: Sequence[Any]) -> None:
+        """Sends each worker its value. The driver finds one that is gone, and ends those that wait for it."""
+        for peer, value in zip(self.peers, values, strict=True):
+            if peer is None:
+                self.put(self.rank, name, turn, value)
+            else:
+                peer.put.remote(self.rank, name, turn, *_pieces(value))
+
+    def put(self, sender: int, name: str, turn: int, *pieces: Any) -> None:
+        """Keeps what a worker has sent."""
+        value = pickle.loads(b"".join(pieces)) if isinstance(pieces[0], bytes) else pieces[0]
+        with self.changed:
+            self.came.setdefault((name, turn), {})[sender] = value
+            self.changed.notify_all()
+
+    def take(self, name: str, turn: int) -> list[Any]:
+        """What all have sent, by rank, once it is there."""
+        with self.changed:
+            self.changed.wait_for(lambda: len(self.came.get((name, turn), ())) == self.workers)
+            found = self.came.pop((name, turn))
+        return [found[rank] for rank in range(self.workers)]
+
+
+def _pieces(value: Any) -> list[Any]:
+    """A value as arguments that the call itself carries, which is sooner there; one that is large as it is."""
+    whole = pickle.dumps(value, protocol=5)
+    if len(whole) > _LARGE:
+        return [value]
+    return [whole[at : at + _CARRIED] for at in range(0, len(whole), _CARRIED)]
+
+
+_CARRIED = 90_000  # bytes: Ray puts an argument of more than 100 KB into its object store
+_LARGE = 700_000
 `,
   "gatehouse_job/main.py":
     `"""The command line of the program: its last line of output is the model, or an error with what to do."""
@@ -1236,7 +1451,7 @@ def _parser() -> argparse.ArgumentParser:
   "gatehouse_job/rows.py":
     `"""Rows of Parquet row groups: checked, read a window ahead, and put in the order that seeds determine."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -1248,7 +1463,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .errors import Refusal
-from .job import Column, Group, Job
+from .job import Column, Group, Job, check_file
 from .threefry import permutation
 
 Array = npt.NDArray[Any]
@@ -1256,75 +1471,64 @@ Rows = dict[str, Array]
 T = TypeVar("T")
 
 
-def check_groups(job: Job, folder: Path, groups: list[Group]) -> None:
+def check_files(job: Job, folder: Path, rank: int, workers: int) -> None:
+    """Makes sure that files are what was encoded, to the last byte: each worker looks at its share of all of them."""
+    known = {**job.data.train.files, **(job.data.validation.files if job.data.validation else {})}
+    for file in sorted(known)[rank::workers]:
+        check_file(folder / file, known[file], _ANEW)
+
+
+def check_groups(job: Job, folder: Path, groups: Sequence[Group]) -> None:
     """Makes sure that row groups are there, of as many rows and of the columns that the job says."""
-    wanted = {name: job.columns[name] for name in job.columns_read()}
     for file in dict.fromkeys(group.file for group in groups):
         path = folder / file
         try:
             parquet = pq.ParquetFile(path)
         except (OSError, pa.ArrowException) as error:
-            raise _unreadable(path, error) from error
+            raise _wrong(path, f"{path.name}: {error}", "give every node the storage, or encode anew") from error
         with parquet:
-            schema = parquet.schema_arrow
-            for column in wanted.values():
-                _check_column(path, schema, column)
+            for column in job.columns_read.values():
+                place = parquet.schema_arrow.get_field_index(column.column)
+                kind = "no such column" if place < 0 else str(parquet.schema_arrow.field(place).type)
+                plain = {"float32": "float", "int32": "int32"}[column.dtype]
+                wanted = plain if column.stored == "plain" else f"fixed_size_binary[{4 * (column.width or 1)}]"
+                if kind != wanted:
+                    what = f"column {column.column!r} of {path.name}: found {kind}, wanted {wanted}"
+                    raise _wrong(path, what, f"{_ANEW}: it is not what the job was written for")
             for group in (one for one in groups if one.file == file):
                 count = parquet.metadata.num_row_groups
                 found = parquet.metadata.row_group(group.place).num_rows if group.place < count else 0
                 if found != group.rows:
-                    raise Refusal(
-                        f"Cannot read row group {group.place} of {file}: found {found} rows, wanted {group.rows}",
-                        str(path),
-                        "encode the data anew: it is not what the job was written for",
-                    )
+                    what = f"row group {group.place} of {file}: found {found} rows, wanted {group.rows}"
+                    raise _wrong(path, what, f"{_ANEW}: it is not what the job was written for")
 
 
-def _check_column(path: Path, schema: pa.Schema, column: Column) -> None:
-    place = schema.get_field_index(column.column)
-    found = "no such column" if place < 0 else str(schema.field(place).type)
-    plain = {"float32": "float", "int32": "int32"}[column.dtype]
-    wanted = plain if column.stored == "plain" else f"fixed_size_binary[{4 * (column.width or 1)}]"
-    if found != wanted:
-        raise Refusal(
-            f"Cannot read column {column.column!r} of {path.name}: found {found}, wanted {wanted}",
-            str(path),
-            "encode the data anew: it is not what the job was written for",
-        )
+_ANEW = "encode the data anew"
 
 
-def _unreadable(path: Path, error: Exception) -> Refusal:
-    return Refusal(f"Cannot read {path.name}: {error}", str(path), "give every node the storage, or encode anew")
+def _wrong(path: Path, what: str, remedy: str) -> Refusal:
+    return Refusal(f"Cannot read {what}", str(path), remedy)
 
 
 def read_group(job: Job, folder: Path, group: Group) -> Rows:
     """The rows of a row group, by the inputs that read them."""
     path = folder / group.file
-    inputs = {name: job.columns[name] for name in job.columns_read()}
     try:
         with pq.ParquetFile(path) as parquet:
-            names = list(dict.fromkeys(column.column for column in inputs.values()))
+            names = list(dict.fromkeys(column.column for column in job.columns_read.values()))
             table = parquet.read_row_group(group.place, columns=names, use_threads=False)
     except (OSError, pa.ArrowException) as error:
-        raise Refusal(
-            f"Cannot read row group {group.place} of {group.file}: {error}", str(path), "encode the data anew"
-        ) from error
-    return {name: _numbers(table.column(column.column), column) for name, column in inputs.items()}
+        remedy = f"{_ANEW}, or bring the file back: the same job goes on from its last checkpoint"
+        raise _wrong(path, f"row group {group.place} of {group.file}: {error}", remedy) from error
+    return {name: _numbers(table.column(column.column), column) for name, column in job.columns_read.items()}
 
 
 def _numbers(found: pa.ChunkedArray, column: Column) -> Array:
-    """The numbers of a column, [rows] or [rows, width]."""
-    dtype = np.dtype(column.dtype)
-    if column.stored == "plain":
-        numbers: Array = found.to_numpy().astype(dtype, copy=False)
-        return numbers if column.width is None else numbers.reshape(-1, column.width)
-    width = column.width or 1
-    pieces = [np.zeros(0, dtype)]
-    for chunk in found.chunks:
-        numbers = np.frombuffer(chunk.buffers()[1], dtype.newbyteorder("<"))
-        pieces.append(numbers[chunk.offset * width : (chunk.offset + len(chunk)) * width])
-    whole: Array = np.concatenate(pieces).astype(dtype, copy=False)
-    return whole if column.width is None else whole.reshape(-1, width)
+    """The numbers of a column, [rows] or [rows, width]: those in its memory, as it has no nulls."""
+    whole, width = found.combine_chunks(), column.width or 1
+    dtype = np.dtype(column.dtype).newbyteorder("<")
+    numbers = np.frombuffer(whole.buffers()[1], dtype, len(whole) * width, 4 * whole.offset * width)
+    return numbers if column.width is None else numbers.reshape(-1, width)
 
 
 def lane_batches(job: Job, folder: Path, lane: int, step: int) -> Iterator[Rows | None]:
@@ -1354,7 +1558,7 @@ def _windows(job: Job, folder: Path, lane: int, epoch: int, first: int) -> Itera
     """The windows of a lane and the order of their rows, from one window of an epoch on, over all epochs."""
     groups, seed = job.lane_groups(lane), job.seeds[lane]
     for now in range(epoch, job.epoch_of(job.steps) + 1):
-        parts = permutation(len(groups), f"{seed}:parts:{now}") if job.shuffle else np.arange(len(groups))
+        parts = permutation(len(groups), f"{seed}:parts:{now}") if job.shuffle_groups else np.arange(len(groups))
         begun = first if now == epoch else 0
         ordered = [groups[part] for part in parts.tolist()]
         for number, rows in enumerate(_cut(job, folder, ordered, begun * job.window), begun):
@@ -1402,112 +1606,98 @@ def ahead(begin: Callable[[], Iterator[T]]) -> Iterator[T]:
             yield found  # type: ignore[misc]
 `,
   "gatehouse_job/shards.py":
-    `"""Shards of the tables of vectors: each row lies on one of them, with the state of its optimiser."""
+    `"""The rows of tables that a worker holds, with the state of their optimisers, and what it sends the others of them."""
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .graphs import Run, load_graph, number
-from .job import VectorTable, read_job
+from .checkpoints import Checkpoint
+from .graphs import load_graph, number
+from .job import Job, VectorTable
+from .mail import Mail
 from .tensors import read_tensors, write_tensors
 from .threefry import drawn_at
+from .vectors import Tables, Wanted
 
-Array = npt.NDArray[Any]
 Places = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
-Sent = dict[str, tuple[Places, Floats]]
 
 
-class Shard:
-    """An actor that holds the rows of all tables whose number modulo all shards is its own."""
+class Shards:
+    """The shards of a worker: those whose number modulo all workers is its own."""
 
-    def __init__(self, folder: str, number_of_shard: int, workers: int) -> None:
-        self.job = read_job(Path(folder))
-        self.number, self.count, self.workers = number_of_shard, self.job.shards, workers
-        self.vectors: dict[str, Floats] = {}
-        self.state: dict[str, Floats] = {}
-        self.updates: dict[str, Run] = {}
-        self.step = 0  # the steps that have changed the vectors
-        self.sent: dict[int, Sent] = {}
-        self.sums: Sent = {}
-        self.changed = asyncio.Condition()
+    def __init__(self, job: Job, tables: Tables, mail: Mail, found: Checkpoint | None) -> None:
+        self.job, self.tables, self.mail = job, tables, mail
+        self.own = range(mail.rank, job.shards, mail.workers)
+        sizes = [pool.bounds[mail.rank + 1] - pool.bounds[mail.rank] for pool in tables.pools]
+        beside = list(zip(sizes, tables.pools, strict=True))
+        self.vectors = [np.empty((size, pool.units), np.float32) for size, pool in beside]
+        self.state = [np.empty((size, pool.state), np.float32) for size, pool in beside]
+        self.updates = [load_graph(job, pool.update, 1) if pool.update else None for pool in tables.pools]
+        self.asked: list[list[Places]] = []  # by worker and pool, the places that it reads in a step
+        self.sums: list[tuple[Places, Floats]] = []
+        for shard in self.own:
+            for table, vectors, state in self._parts(shard):
+                vectors[:] = found.vectors(table, shard, job.shards) if found else _first(job, table, shard, job.shards)
+                state[:] = found.state(table, shard, job.shards) if found else table.initial
 
-    async def begin(self, checkpoint: str | None, step: int) -> None:
-        """Reads or draws the vectors as they are after a step."""
-        for table in self.job.tables:
-            if table.update is not None:
-                self.updates[table.path] = load_graph(self.job.folder, table.update, 1)
-            rows = table.rows_on(self.number, self.count)
-            if checkpoint is None:
-                self.vectors[table.path] = _first(self.job.folder, table, self.number, self.count)
-                self.state[table.path] = np.full((rows, table.state), table.initial, np.float32)
+    def _parts(self, shard: int) -> Iterator[tuple[VectorTable, Floats, Floats]]:
+        """The tables, with the vectors and the state of their rows on a shard."""
+        for pool, vectors, state in zip(self.tables.pools, self.vectors, self.state, strict=True):
+            for table, start in zip(pool.tables, pool.starts[:, shard] - pool.bounds[self.mail.rank], strict=True):
+                end = start + table.rows_on(shard, self.job.shards)
+                yield table, vectors[start:end], state[start:end]
+
+    def write(self, folder: Path) -> dict[str, Any]:
+        """Writes the rows and their state; returns the files' digests by name."""
+        found, shards = {}, self.job.shards
+        for shard in self.own:
+            vectors = {table.path: own for table, own, _ in self._parts(shard)}
+            state = {table.path: own for table, _, own in self._parts(shard)}
+            metadata = self.job.raw["model"]["metadata"]
+            found[rows_file(shard, shards)] = write_tensors(folder / rows_file(shard, shards), vectors, metadata)
+            found[state_file(shard, shards)] = write_tensors(folder / state_file(shard, shards), state, {})
+        return found
+
+    def held(self, places: Sequence[Places]) -> list[Floats]:
+        """The vectors at places of each pool."""
+        return [vectors.take(own, axis=0) for vectors, own in zip(self.vectors, places, strict=True)]
+
+    def ask(self, step: int, wanted: Wanted) -> None:
+        """Says what this worker reads in a step."""
+        self.mail.send("wanted", step, [self.tables.places(wanted, worker) for worker in range(self.mail.workers)])
+
+    def answer(self, step: int) -> None:
+        """Sends what each reads in a step, once the one before is taken."""
+        self.asked = self.mail.take("wanted", step)
+        self.mail.send("vectors", step, [self.held(places) for places in self.asked])
+
+    def read(self, step: int) -> list[Floats]:
+        """The vectors that this worker reads in a step, by pool."""
+        return self.tables.whole(self.mail.take("vectors", step))
+
+    def add(self, step: int, wanted: Wanted, sums: Sequence[Floats]) -> float:
+        """Adds the gradients of all workers in their order, where the rows lie; returns the sum of their squares."""
+        self.mail.send("gradients", step, [self.tables.part(wanted, sums, to) for to in range(self.mail.workers)])
+        sent = list(zip(self.asked, self.mail.take("gradients", step), strict=True))
+        self.sums = [_added([(places[at], own[at]) for places, own in sent]) for at in range(len(self.tables.pools))]
+        return sum(float(np.sum(own.astype(np.float64) ** 2)) for _, own in self.sums)
+
+    def change(self, scale: float, scalars: Mapping[str, float]) -> None:
+        """Changes the rows by the gradients that were added."""
+        numbers = {name: number(value) for name, value in {**scalars, "scale": scale}.items()}
+        for at, (pool, (places, gradient)) in enumerate(zip(self.tables.pools, self.sums, strict=True)):
+            run, vectors, state = self.updates[at], self.vectors[at], self.state[at]
+            if run is None or len(places) == 0 or (pool.rate is not None and scalars[pool.rate] == 0):
                 continue
-            kept = read_tensors(Path(checkpoint) / rows_file(self.number, self.count))
-            states = read_tensors(Path(checkpoint) / state_file(self.number, self.count))
-            self.vectors[table.path] = np.array(kept[table.path])
-            self.state[table.path] = np.array(states[table.path])
-        self.step = step
-
-    async def read(self, step: int, wanted: Mapping[str, Places]) -> dict[str, Floats]:
-        """The vectors of some rows as a step reads them: after the one before it."""
-        await self._until(step - 1)
-        return {path: self.vectors[path][places] for path, places in wanted.items()}
-
-    async def add(self, step: int, rank: int, gradients: Sent) -> float:
-        """Adds the gradients of a worker; returns the sum of squares of those of all, once all have sent them."""
-        await self._until(step - 1)
-        async with self.changed:
-            self.sent[rank] = gradients
-            if len(self.sent) == self.workers:
-                self.sums = {path: _added([self.sent[rank][path] for rank in sorted(self.sent)]) for path in gradients}
-                self.sent = {}
-                self.changed.notify_all()
-            else:
-                await self.changed.wait_for(lambda: rank not in self.sent)
-            return sum(float(np.sum(sums.astype(np.float64) ** 2)) for _, sums in self.sums.values())
-
-    async def take(self, step: int, scale: float, scalars: Mapping[str, float]) -> None:
-        """Changes the vectors by the gradients that were added."""
-        numbers = {name: number(value) for name, value in scalars.items()}
-        async with self.changed:
-            for table in self.job.tables:
-                if not table.trained or table.update is None or table.path not in self.sums:
-                    continue
-                if table.rate is not None and scalars[table.rate] == 0:
-                    continue
-                self._change(table, scale, numbers)
-            self.step = step
-            self.changed.notify_all()
-
-    def _change(self, table: VectorTable, scale: float, numbers: Mapping[str, Array]) -> None:
-        places, gradient = self.sums[table.path]
-        if len(places) == 0 or table.update is None:
-            return
-        vectors, state = self.vectors[table.path], self.state[table.path]
-        given = {"table": vectors[places], "state": state[places], "gradient": gradient, "scale": number(scale)}
-        by_name = {one.name: given[one.origin] for one in table.update.inputs if one.origin in given}
-        found = self.updates[table.path]({**numbers, **by_name})
-        for output in table.update.outputs:
-            (vectors if output.role == "table" else state)[places] = found[output.name]
-
-    async def write(self, folder: str, step: int) -> dict[str, Any]:
-        """Writes the rows and their state as they are after a step; returns the files' digests by name."""
-        await self._until(step)
-        names = rows_file(self.number, self.count), state_file(self.number, self.count)
-        metadata = self.job.raw["model"].get("metadata", {})
-        return {
-            names[0]: write_tensors(Path(folder) / names[0], self.vectors, metadata),
-            names[1]: write_tensors(Path(folder) / names[1], self.state, {}),
-        }
-
-    async def _until(self, step: int) -> None:
-        async with self.changed:
-            await self.changed.wait_for(lambda: self.step >= step)
+            found = run({**numbers, "table": vectors[places], "state": state[places], "gradient": gradient})
+            for array, role in ((vectors, "table"), (state, "state")):
+                for output in pool.update.named(role) if pool.update else ():
+                    array[places] = found[output.name]
 
 
 def rows_file(shard: int, shards: int) -> str:
@@ -1531,27 +1721,27 @@ def _added(parts: list[tuple[Places, Floats]]) -> tuple[Places, Floats]:
     return places, sums
 
 
-def _first(folder: Path, table: VectorTable, shard: int, shards: int) -> Floats:
+def _first(job: Job, table: VectorTable, shard: int, shards: int) -> Floats:
     """The vectors of a shard's rows before the first step."""
     rows, units, first = table.rows_on(shard, shards), table.units, table.first
     if "constant" in first:
         return np.full((rows, units), first["constant"], np.float32)
     if "file" in first:
-        whole = read_tensors(folder / first["file"])[first["tensor"]]
+        whole = read_tensors(job.file(first["file"]))[first["tensor"]]
         return np.array(whole[shard::shards], np.float32)
-    vectors = _drawn(folder, table, shard, shards, first["drawn"])
-    for row in first.get("zeros", []):
+    vectors = _drawn(job, table, shard, shards, first["drawn"])
+    for row in first["zeros"]:
         if row % shards == shard:
             vectors[row // shards] = 0
     return vectors
 
 
-def _drawn(folder: Path, table: VectorTable, shard: int, shards: int, given: Mapping[str, Any]) -> Floats:
+def _drawn(job: Job, table: VectorTable, shard: int, shards: int, given: Mapping[str, Any]) -> Floats:
     """Vectors that are drawn, some rows at a time: by the key of each row, or by one key of the whole table."""
     rows, units = table.rows_on(shard, shards), table.units
     vectors = np.zeros((rows, units), np.float32)
     keys = (
-        read_tensors(folder / given["keys"]["file"])[given["keys"]["tensor"]][shard::shards]
+        read_tensors(job.file(given["keys"]["file"]))[given["keys"]["tensor"]][shard::shards]
         if "keys" in given
         else None
     )
@@ -1569,18 +1759,15 @@ def _drawn(folder: Path, table: VectorTable, shard: int, shards: int, given: Map
 _AT_ONCE = 2**16
 `,
   "gatehouse_job/sums.py":
-    `"""Sums over workers: of one, by the collectives of Ray (gloo), or by actors through the object store."""
+    `"""Sums over workers: of one, by the collectives of Ray (gloo), or by what workers send each other."""
 
-import asyncio
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import ray
-from ray.actor import ActorHandle
 
 from .errors import Lost
+from .mail import Mail
 
 Floats = npt.NDArray[np.float32]
 AllReduce = Callable[[Floats], Floats]
@@ -1613,60 +1800,35 @@ def by_collective(rank: int, workers: int, group: str) -> AllReduce:
     return allreduce
 
 
-def by_objects(rank: int, adders: list[ActorHandle]) -> AllReduce:
-    """The sum by actors, each of which adds a slice: the same bytes for all workers."""
+def by_objects(mail: Mail) -> AllReduce:
+    """The sum by the object store, in the order of the workers, each of which adds a slice: the same bytes for all."""
     turn = 0
 
     def allreduce(array: Floats) -> Floats:
         nonlocal turn
         turn += 1
-        slices = np.array_split(array, len(adders))
-        sent = [adder.add.remote(turn, rank, one) for adder, one in zip(adders, slices, strict=True)]
-        held: list[list[ray.ObjectRef[Any]]] = ray.get(sent)
-        found: list[Floats] = ray.get([one for [one] in held])
-        return np.concatenate(found)
+        mail.send("slice", turn, np.array_split(array, mail.workers))
+        first, *others = mail.take("slice", turn)
+        total = first.copy()
+        for other in others:
+            total += other
+        mail.send("sum", turn, [total] * mail.workers)
+        return np.concatenate(mail.take("sum", turn))
 
     return allreduce
-
-
-class Adder:
-    """An actor that adds what workers send, in the order of their ranks."""
-
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
-        self.sent: dict[int, dict[int, Floats]] = {}
-        self.sums: dict[int, asyncio.Future[Any]] = {}
-
-    async def add(self, turn: int, rank: int, array: Floats) -> list[Any]:
-        """The sum of a turn, as a reference to it, once all workers have sent their part."""
-        if turn not in self.sums:
-            self.sums[turn] = asyncio.get_running_loop().create_future()
-            self.sums.pop(turn - 2, None)
-        own = self.sent.setdefault(turn, {})
-        own[rank] = array
-        if len(own) == self.workers:
-            total = np.array(own[0])
-            for other in range(1, self.workers):
-                total += own[other]
-            del self.sent[turn]
-            self.sums[turn].set_result(ray.put(total))
-        return [await self.sums[turn]]
 `,
   "gatehouse_job/tensors.py":
-    `"""Files of tensors in the format of safetensors, written whole and with their SHA-256."""
+    `"""Files of tensors in the format of safetensors, and of plain arrays, written whole and with their SHA-256."""
 
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
-from itertools import chain
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-from .errors import Refusal
 
 Array = npt.NDArray[Any]
 
@@ -1675,24 +1837,21 @@ _NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
 
 
 def read_tensors(path: Path) -> dict[str, Array]:
-    """The tensors of a file by name, as views of the file that are read when they are used."""
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header: dict[str, Any] = json.loads(file.read(min(length, path.stat().st_size)))
-        header.pop("__metadata__", None)
-        return {name: _view(path, 8 + length, entry) for name, entry in header.items()}
-    except OSError as error:
-        raise Refusal(f"Cannot read {path.name}: {error.strerror}", str(path), "write the job anew") from error
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise Refusal(f"Cannot read {path.name}: it is damaged: {error}", str(path), "write the job anew") from error
+    """The tensors of a file that is whole, by name, as views of the file that are read when they are used."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header: dict[str, Any] = json.loads(file.read(length))
+    header.pop("__metadata__", None)
+    return {
+        name: view(path, _DTYPES[entry["dtype"]], 8 + length + entry["data_offsets"][0], entry["shape"])
+        for name, entry in header.items()
+    }
 
 
-def _view(path: Path, begin: int, entry: Mapping[str, Any]) -> Array:
-    dtype, shape, offset = _DTYPES[entry["dtype"]], tuple(entry["shape"]), begin + entry["data_offsets"][0]
-    if 0 in shape:
-        return np.zeros(shape, dtype)
-    return np.memmap(path, dtype, "r", offset, shape)
+def view(path: Path, dtype: str, begin: int, shape: Iterable[int]) -> Array:
+    """An array within a file."""
+    shape = tuple(shape)
+    return np.zeros(shape, dtype) if 0 in shape else np.memmap(path, dtype, "r", begin, shape)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> dict[str, Any]:
@@ -1708,22 +1867,27 @@ def write_tensors(path: Path, tensors: Mapping[str, Array], metadata: Mapping[st
         end += array.nbytes
     text = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
+    return write_file(path, [len(text).to_bytes(8, "little"), text, *map(bytes_of, tensors.values())])
+
+
+def bytes_of(array: Array) -> bytes | memoryview:
+    """The bytes of an array."""
+    flat = np.ascontiguousarray(array).reshape(-1)
+    return flat.view(np.uint8).data if flat.size > 0 else b""
+
+
+def write_file(path: Path, pieces: Iterable[bytes | memoryview]) -> dict[str, Any]:
+    """Writes a new file to the disk; returns its SHA-256 and size."""
     digest = hashlib.sha256()
     size = 0
     with path.open("xb") as file:
-        pieces: Iterator[bytes | memoryview] = (_bytes(array) for array in tensors.values())
-        for piece in chain([len(text).to_bytes(8, "little"), text], pieces):
+        for piece in pieces:
             file.write(piece)
             digest.update(piece)
             size += len(piece)
         file.flush()
         os.fsync(file.fileno())
     return {"sha256": digest.hexdigest(), "bytes": size}
-
-
-def _bytes(array: Array) -> bytes | memoryview:
-    flat = np.ascontiguousarray(array).reshape(-1)
-    return flat.view(np.uint8).data if flat.size > 0 else b""
 
 
 def sha256_of(path: Path) -> str:
@@ -1856,17 +2020,9 @@ def _logarithm(word: Doubles) -> Doubles:
     return found
 
 
-_SINE = (-1 / 1307674368000, 1 / 6227020800, -1 / 39916800, 1 / 362880, -1 / 5040, 1 / 120, -1 / 6)
-_COSINE = (
-    1 / 20922789888000,
-    -1 / 87178291200,
-    1 / 479001600,
-    -1 / 3628800,
-    1 / 40320,
-    -1 / 720,
-    1 / 24,
-    -1 / 2,
-)
+# the terms of the series but for the first, the highest power first
+_SINE = tuple((-1) ** (power // 2) / math.factorial(power) for power in range(15, 1, -2))
+_COSINE = tuple((-1) ** (power // 2) / math.factorial(power) for power in range(16, 0, -2))
 
 
 def _sum(z: Doubles, factors: tuple[float, ...]) -> Doubles:
@@ -1876,18 +2032,17 @@ def _sum(z: Doubles, factors: tuple[float, ...]) -> Doubles:
     return total
 `,
   "gatehouse_job/vectors.py":
-    `"""Vectors of tables: what a batch reads of shards, and the sums of gradients that it sends to them."""
+    `"""Vectors of tables: where their rows lie, what the runs of a step read of them, and the sums of their gradients."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import ray
-from ray.actor import ActorHandle
 
-from .job import Job, Part
+from .job import Job, Part, VectorTable
 
 Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
@@ -1895,211 +2050,263 @@ Places = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
 
-@dataclass
-class Read:
-    """What a batch reads: the rows of each table, each once in growing order, and their vectors [rows, units]."""
+class Pool:
+    """Tables whose vectors are of one size and change by one rule, as one array of rows.
 
-    rows: dict[str, Places]
-    vectors: dict[str, Floats]
-    gradients: dict[str, Floats]
+    An address is the place of a row in it: the rows of a worker follow each other, in them those of a shard, in them
+    those of a table. Row \`r\` lies on shard \`r mod shards\` at place \`r div shards\`, shard \`s\` on worker \`s mod workers\`.
+    """
+
+    def __init__(self, tables: Sequence[VectorTable], shards: int, workers: int) -> None:
+        self.tables, self.shards = tables, shards
+        self.units, self.state = tables[0].units, tables[0].state
+        self.update, self.rate = tables[0].update, tables[0].rate
+        self.starts = np.zeros((len(tables), shards), np.int64)
+        self.bounds = np.zeros(workers + 1, np.int64)  # where the rows of each worker begin, and where all end
+        self.size = 0
+        for worker in range(workers):
+            for shard in range(worker, shards, workers):
+                for at, table in enumerate(tables):
+                    self.starts[at, shard] = self.size
+                    self.size += table.rows_on(shard, shards)
+            self.bounds[worker + 1] = self.size
+
+    def addresses(self, tables: Places, rows: Places) -> Places:
+        """The addresses of rows of tables; the one after the last where a table has no such row."""
+        sizes = np.array([table.rows for table in self.tables])[tables]
+        found = self.starts[tables, rows % self.shards] + rows // self.shards
+        return np.where((rows >= 0) & (rows < sizes), found, self.size)
 
 
-def _codes_of(part: Part, rows: Arrays, size: int) -> Places:
-    """The rows of the table that a part of a lookup reads, [batch, columns], -1 where there is none."""
-    codes = _column(rows, part.codes)[:, list(part.columns)].astype(np.int64) - part.first
-    return np.where((codes >= 0) & (codes < size), codes, -1)
+class Piece:
+    """Parts of a lookup that stand side by side and are of one pool."""
 
+    def __init__(self, lookup: str, begin: int, at: int, pool: Pool, parts: Sequence[Part]) -> None:
+        self.lookup, self.at, self.pool, self.parts = lookup, at, pool, parts
+        self.begin, self.end = begin, begin + len(parts) * pool.units
+        self.columns = np.array([len(part.columns) for part in parts])
+        paths = [table.path for table in pool.tables]
+        self.tables = np.repeat([paths.index(part.table) for part in parts], self.columns)
+        self.first = np.repeat([part.first for part in parts], self.columns)
 
-def _weights_of(part: Part, rows: Arrays) -> Floats | None:
-    """The weights with which they are read, [batch, columns]; none if all are 1."""
-    if part.weights is None:
-        return None
-    return _column(rows, part.weights)[:, part.weights_from : part.weights_from + len(part.columns)].astype(np.float32)
+    def addresses(self, rows: Arrays) -> Places:
+        """The addresses that they read, [batch, columns]."""
+        codes = [_column(rows, part.codes)[:, list(part.columns)] for part in self.parts]
+        return self.pool.addresses(self.tables, np.concatenate(codes, axis=1).astype(np.int64) - self.first)
+
+    def weights(self, rows: Arrays) -> Floats | None:
+        """The weights with which they read them, [batch, columns, 1]; none if all are 1."""
+        if all(part.weights is None for part in self.parts):
+            return None
+        return np.concatenate([_weights(rows, part) for part in self.parts], axis=1)[:, :, None]
 
 
 def _column(rows: Arrays, name: str) -> Array:
     return rows[name].reshape(len(rows[name]), -1)  # [batch, width]
 
 
-def read_vectors(job: Job, shards: Sequence[ActorHandle], runs: Sequence[Arrays], step: int) -> Read:
-    """What the runs of a step read, from the shards as they are before it."""
-    named: dict[str, list[Places]] = {table.path: [] for table in job.tables}
-    sizes = {table.path: table.rows for table in job.tables}
-    for rows in runs:
+def _weights(rows: Arrays, part: Part) -> Floats:
+    if part.weights is None:
+        return np.ones((len(rows[part.codes]), len(part.columns)), np.float32)
+    return _column(rows, part.weights)[:, part.weights_from : part.weights_from + len(part.columns)].astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the runs of a step read."""
+
+    addresses: list[Places]  # by pool, in growing order; the last is that of rows that are not there
+    cuts: list[Places]  # by pool, where those of each worker begin, and where all end
+    places: list[list[Places]]  # by run and piece, [batch, columns]: the places among the addresses
+
+
+class Tables:
+    """All tables of a job."""
+
+    def __init__(self, job: Job, workers: int) -> None:
+        alike: dict[tuple[int, str], list[VectorTable]] = {}
+        for table in job.tables:
+            alike.setdefault((table.units, table.update.path if table.update else ""), []).append(table)
+        self.pools = [Pool(tables, job.shards, workers) for tables in alike.values()]
+        pool_of = {table.path: at for at, pool in enumerate(self.pools) for table in pool.tables}
+        self.pieces: list[Piece] = []
         for lookup in job.lookups:
-            for part in lookup.parts:
-                named[part.table].append(_codes_of(part, rows, sizes[part.table]).reshape(-1))
-    rows_of = {path: _unique(codes) for path, codes in named.items()}
-    count = len(shards)
-    homes = {path: rows % count for path, rows in rows_of.items()}
-    wanted = [{path: rows[homes[path] == shard] // count for path, rows in rows_of.items()} for shard in range(count)]
-    found = ray.get([shard.read.remote(step, want) for shard, want in zip(shards, wanted, strict=True)])
-    vectors: dict[str, Floats] = {}
-    for table in job.tables:
-        vectors[table.path] = np.zeros((len(rows_of[table.path]), table.units), np.float32)
-        for shard in range(count):
-            vectors[table.path][homes[table.path] == shard] = found[shard][table.path]
-    gradients = {path: np.zeros_like(array) for path, array in vectors.items()}
-    return Read(rows_of, vectors, gradients)
+            begin = 0
+            for at, parts in groupby(lookup.parts, lambda part: pool_of[part.table]):
+                self.pieces.append(Piece(lookup.name, begin, at, self.pools[at], list(parts)))
+                begin = self.pieces[-1].end
 
+    def wanted(self, runs: Sequence[Arrays]) -> Wanted:
+        """What runs read, each row once."""
+        wanted = Wanted([], [], [[piece.addresses(run) for piece in self.pieces] for run in runs])
+        for at, pool in enumerate(self.pools):
+            of = [(run, one) for run in wanted.places for one, piece in enumerate(self.pieces) if piece.at == at]
+            named = np.concatenate([[pool.size], *(run[one].reshape(-1) for run, one in of)])
+            addresses, places = np.unique(named, return_inverse=True)
+            ends = np.cumsum([1, *(run[one].size for run, one in of)])
+            for (run, one), begin, end in zip(of, ends, ends[1:], strict=False):
+                run[one] = places[begin:end].reshape(run[one].shape)
+            wanted.addresses.append(addresses)
+            wanted.cuts.append(np.searchsorted(addresses, pool.bounds))
+        return wanted
 
-def _unique(codes: list[Places]) -> Places:
-    found = np.unique(np.concatenate([np.zeros(0, np.int64), *codes]))
-    return found[found >= 0]
+    def places(self, wanted: Wanted, worker: int) -> list[Places]:
+        """The places on a worker of what is wanted, by pool."""
+        own = self.part(wanted, wanted.addresses, worker)
+        return [addresses - pool.bounds[worker] for pool, addresses in zip(self.pools, own, strict=True)]
 
+    def part(self, wanted: Wanted, arrays: Sequence[Array], worker: int) -> list[Array]:
+        """The part of arrays beside the addresses that is of a worker, by pool."""
+        return [array[cuts[worker] : cuts[worker + 1]] for array, cuts in zip(arrays, wanted.cuts, strict=True)]
 
-def lookup_inputs(job: Job, read: Read, rows: Arrays) -> dict[str, Floats]:
-    """The vectors of a run by the names of the lookups, [batch, width]."""
-    sizes = {table.path: table.rows for table in job.tables}
-    inputs: dict[str, Floats] = {}
-    for lookup in job.lookups:
-        parts: list[Floats] = []
-        for part in lookup.parts:
-            places = _places(read.rows[part.table], _codes_of(part, rows, sizes[part.table]))
-            held = np.vstack([read.vectors[part.table], np.zeros((1, part.units), np.float32)])  # -1 reads zeros
-            weights = _weights_of(part, rows)
-            each = held[places] if weights is None else held[places] * weights[:, :, None]
-            parts.append(each[:, 0] if len(part.columns) == 1 else each.sum(axis=1, dtype=np.float32))
-        inputs[lookup.name] = np.ascontiguousarray(np.concatenate(parts, axis=1))
-    return inputs
+    def whole(self, parts: Sequence[Sequence[Floats]]) -> list[Floats]:
+        """The vectors that are wanted, by pool, of those of each worker; the row that is not there has zeros."""
+        nothing = [np.zeros((1, pool.units), np.float32) for pool in self.pools]
+        return [np.concatenate(of) for of in zip(*parts, nothing, strict=True)]
 
+    def inputs(self, vectors: Sequence[Floats], places: Sequence[Places], rows: Arrays) -> dict[str, Floats]:
+        """The lookups of a run, [batch, width], of the vectors that are wanted."""
+        found: dict[str, list[Floats]] = {}
+        for piece, own in zip(self.pieces, places, strict=True):
+            each = vectors[piece.at].take(own, axis=0)  # [batch, columns, units]
+            weights = piece.weights(rows)
+            if weights is not None:
+                each *= weights
+            if piece.columns.max() > 1:
+                each = np.add.reduceat(each, np.cumsum(piece.columns) - piece.columns, axis=1)
+            found.setdefault(piece.lookup, []).append(each.reshape(len(own), -1))
+        return {name: own[0] if len(own) == 1 else np.concatenate(own, axis=1) for name, own in found.items()}
 
-def _places(rows: Places, codes: Places) -> Places:
-    """The places of codes among the rows that were read, -1 of a code without a row."""
-    return np.where(codes >= 0, np.searchsorted(rows, codes), -1)
-
-
-def add_gradients(job: Job, read: Read, rows: Arrays, outputs: Arrays) -> None:
-    """Adds the gradients of a run to those of the vectors that it has read: sums over all places of each."""
-    sizes = {table.path: table.rows for table in job.tables}
-    for lookup in job.lookups:
-        gradient = outputs.get(f"gradient/{lookup.name}")
-        if gradient is None:
-            continue
-        start = 0
-        for part in lookup.parts:
-            own = gradient[:, start : start + part.units]
-            start += part.units
-            places = _places(read.rows[part.table], _codes_of(part, rows, sizes[part.table]))
-            weights = _weights_of(part, rows)
-            _add(read.gradients[part.table], places, own, weights)
-
-
-def _add(sums: Floats, places: Places, gradient: Array, weights: Floats | None) -> None:
-    known = places >= 0
-    at, row = places[known], np.nonzero(known)[0]
-    terms = gradient[row] if weights is None else gradient[row] * weights[known][:, None]
-    for unit in range(sums.shape[1]):
-        sums[:, unit] += np.bincount(at, terms[:, unit], len(sums)).astype(np.float32)
-
-
-def send_gradients(job: Job, shards: Sequence[ActorHandle], read: Read, step: int, rank: int) -> list[Any]:
-    """Sends the sums of this worker to the shards; returns references to the sums of squares over all workers."""
-    count = len(shards)
-    trained = [table.path for table in job.tables if table.trained]
-    sent = []
-    for shard in range(count):
-        own = {path: read.rows[path] % count == shard for path in trained}
-        gradients = {path: (read.rows[path][own[path]] // count, read.gradients[path][own[path]]) for path in trained}
-        sent.append(shards[shard].add.remote(step, rank, gradients))
-    return sent
+    def add(self, sums: Sequence[Floats], places: Sequence[Places], rows: Arrays, outputs: Arrays) -> None:
+        """Adds the gradients of a run to those of the vectors that are wanted: sums over all places of each."""
+        for piece, own in zip(self.pieces, places, strict=True):
+            gradient = outputs.get(f"gradient/{piece.lookup}")
+            if gradient is None or piece.pool.update is None:
+                continue
+            terms = gradient[:, piece.begin : piece.end].reshape(len(own), -1, piece.pool.units)
+            terms = terms if piece.columns.max() == 1 else np.repeat(terms, piece.columns, axis=1)
+            weights = piece.weights(rows)
+            flat = (terms if weights is None else terms * weights).reshape(-1, piece.pool.units)
+            for unit in range(piece.pool.units):
+                found = np.bincount(own.reshape(-1), flat[:, unit], len(sums[piece.at]))
+                sums[piece.at][:, unit] += found.astype(np.float32)
 `,
   "gatehouse_job/weighting.py": `"""Weightings of tasks' losses: factors of the next step, from the losses so far."""
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .graphs import load_graph, number
-from .job import Job, graph_file
+from .job import GraphFile, Job, parsed
 
 Doubles = npt.NDArray[np.float64]
-State = dict[str, npt.NDArray[Any]]
+Bools = npt.NDArray[np.bool_]
 
 
 class Weighting:
     """No weighting, every factor is 1; the others, each with state of its own, are made of it."""
 
-    def __init__(self, tasks: int) -> None:
-        self.tasks = tasks
-        self.state: State = {}
+    def __init__(self, job: Job) -> None:
+        self.tasks = len(job.tasks)
+
+    def saved(self) -> Any:
+        """The state as checkpoints have it; None if there is none."""
+
+    def begin(self, saved: Any) -> None:
+        """Goes on from a state, if there was one."""
 
     def factors(self, epoch: int) -> Doubles:
         """The factors of the tasks in the next step, which is of this epoch."""
         return np.ones(self.tasks)
 
-    def next(self, epoch: int, losses: Doubles, labelled: npt.NDArray[np.bool_], scalars: Mapping[str, float]) -> None:
+    def next(self, epoch: int, losses: Doubles, labelled: Bools, scalars: Mapping[str, float]) -> None:
         """Moves on after a step."""
 
 
 class _Dwa(Weighting):
     """Dynamic weight averages: the slower a task's mean loss falls from epoch to epoch, the more it weighs."""
 
-    def __init__(self, tasks: int, temperature: float) -> None:
-        super().__init__(tasks)
+    def __init__(self, job: Job, temperature: float) -> None:
+        super().__init__(job)
         self.temperature = temperature
-        # sums and counts of this epoch, the last and the one before it, and the number of this epoch
-        self.state: State = {"sums": np.zeros((3, tasks)), "counts": np.zeros((3, tasks)), "epoch": np.ones(1)}
+        self.known: dict[int, list[dict[str, float]]] = {}  # the sum and the count of each task's losses, by epoch
 
-    def _move(self, epoch: int) -> None:
-        while self.state["epoch"][0] < epoch:
-            for name in ("sums", "counts"):
-                self.state[name] = np.vstack([np.zeros((1, self.tasks)), self.state[name][:2]])
-            self.state["epoch"] = self.state["epoch"] + 1
+    def saved(self) -> Any:
+        return [[epoch, sums] for epoch, sums in self.known.items()]
+
+    def begin(self, saved: Any) -> None:
+        self.known = dict(saved)
 
     def factors(self, epoch: int) -> Doubles:
-        self._move(epoch)
-        if epoch <= 2:
-            return np.ones(self.tasks)
         with np.errstate(divide="ignore", invalid="ignore"):
-            means = self.state["sums"] / self.state["counts"]
-            ratios = means[1] / means[2]
+            ratios = self._means(epoch - 1) / self._means(epoch - 2)
         ratios = np.where(np.isfinite(ratios), ratios, 1.0)
         powers = np.exp((ratios - ratios.max()) / self.temperature)
         factors: Doubles = self.tasks * powers / powers.sum()
         return factors
 
-    def next(self, epoch: int, losses: Doubles, labelled: npt.NDArray[np.bool_], scalars: Mapping[str, float]) -> None:
-        self._move(epoch)
-        self.state["sums"] = self.state["sums"] + np.array([losses * labelled, losses * 0, losses * 0])
-        self.state["counts"] = self.state["counts"] + np.array([labelled * 1.0, losses * 0, losses * 0])
+    def _means(self, epoch: int) -> Doubles:
+        sums = self.known.get(epoch, [{"sum": 0.0, "count": 0}] * self.tasks)
+        means: Doubles = np.array([one["sum"] for one in sums]) / np.array([one["count"] for one in sums])
+        return means
+
+    def next(self, epoch: int, losses: Doubles, labelled: Bools, scalars: Mapping[str, float]) -> None:
+        sums = self.known.get(epoch, [{"sum": 0.0, "count": 0}] * self.tasks)
+        self.known[epoch] = [
+            {"sum": one["sum"] + float(loss), "count": one["count"] + 1} if counts else one
+            for one, loss, counts in zip(sums, losses, labelled, strict=True)
+        ]
+        self.known.pop(epoch - 3, None)
 
 
 class _Graph(Weighting):
     """A weighting whose state a graph moves on, such as that of uncertainty."""
 
-    def __init__(self, folder: Path, given: Mapping[str, Any]) -> None:
-        self.graph = graph_file(given["graph"])
-        self.run: Callable[[Mapping[str, Any]], dict[str, Any]] = load_graph(folder, self.graph, 1)
-        self.state: State = {one["name"]: np.array(one["first"], np.float32) for one in given["state"]}
-        self.state["factors"] = np.array(given["factors"], np.float64)
+    def __init__(self, job: Job, given: Mapping[str, Any]) -> None:
+        super().__init__(job)
+        self.graph: GraphFile = parsed(GraphFile, given["graph"], "weighting.graph")
+        self.run = load_graph(job, self.graph, 1)
+        self.state = {one["name"]: np.array(one["first"], np.float32) for one in given["state"]}
+        self.given = np.array(given["factors"], np.float64)
+        self.count = 0
+
+    def saved(self) -> Any:
+        numbers = {name: array.astype(float).tolist() for name, array in self.state.items()}
+        return {"values": numbers.pop("values"), "slots": {n.removeprefix(_SLOT): numbers[n] for n in numbers}} | {
+            "count": self.count
+        }
+
+    def begin(self, saved: Any) -> None:
+        numbers = {"values": saved["values"], **{_SLOT + name: array for name, array in saved["slots"].items()}}
+        self.state = {name: np.array(array, np.float32) for name, array in numbers.items()}
+        none = np.zeros(self.tasks)
+        self.next(0, none, none > 0, dict.fromkeys((one.name for one in self.graph.reads("scalar")), 1.0))
+        self.count = saved["count"]  # a step without labelled tasks moves nothing, and gives the factors
 
     def factors(self, epoch: int) -> Doubles:
-        return self.state["factors"]
+        return self.given
 
-    def next(self, epoch: int, losses: Doubles, labelled: npt.NDArray[np.bool_], scalars: Mapping[str, float]) -> None:
-        numbers = {name: number(value) for name, value in scalars.items()}
+    def next(self, epoch: int, losses: Doubles, labelled: Bools, scalars: Mapping[str, float]) -> None:
         given = {"losses": losses.astype(np.float32), "labelled": labelled.astype(np.float32)}
         by_name = {one.name: given[one.origin] for one in self.graph.inputs if one.origin in given}
-        found = self.run({**numbers, **self.state, **by_name})
-        for output in self.graph.outputs:
-            if output.role == "state":
-                self.state[output.name] = found[output.name]
-            elif output.role == "factors":
-                self.state["factors"] = found[output.name].astype(np.float64)
+        found = self.run({**{name: number(value) for name, value in scalars.items()}, **self.state, **by_name})
+        self.state = {output.name: found[output.name] for output in self.graph.named("state")}
+        self.given = found[self.graph.named("factors")[0].name].astype(np.float64)
+        self.count += 1
+
+
+_SLOT = "slot/"
 
 
 def weighting_of(job: Job) -> Weighting:
     """The weighting of a job."""
     given = job.weighting
     if given is None:
-        return Weighting(len(job.tasks))
-    if given["kind"] == "dwa":
-        return _Dwa(len(job.tasks), float(given["temperature"]))
-    return _Graph(job.folder, given)
+        return Weighting(job)
+    return _Dwa(job, float(given["temperature"])) if given["kind"] == "dwa" else _Graph(job, given)
 `,
   "gatehouse_job/worker.py":
     `"""A worker: runs the graphs of a training on the rows of its lanes, and sums with the others."""
@@ -2115,21 +2322,25 @@ import numpy.typing as npt
 import ray
 from ray.actor import ActorHandle
 
-from .errors import Lost, Refusal
+from .checkpoints import ARRAYS, read_checkpoint, write_arrays
+from .errors import Lost, Refusal, is_short, out_of_memory
+from .flat import cut, filled, first_state, parameters_of
 from .graphs import Run, load_graph, number
 from .job import Job, Noise, read_job
+from .judging import evaluated
 from .layout import Layout
-from .rows import Rows, ahead, check_groups, joined, lane_batches, read_group
+from .mail import Mail
+from .rows import Rows, ahead, check_files, check_groups, joined, lane_batches, read_group
+from .shards import Shards
 from .sums import AllReduce, alone, by_collective, by_objects
-from .tensors import read_tensors, write_tensors
+from .tensors import write_tensors
 from .threefry import drawn, key_of
-from .vectors import add_gradients, lookup_inputs, read_vectors, send_gradients
+from .vectors import Tables, Wanted
 from .weighting import weighting_of
 
 Array = npt.NDArray[Any]
+Places = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
-
-DENSE = "training.safetensors"
 
 
 @dataclass(frozen=True)
@@ -2140,18 +2351,7 @@ class Prepared:
     runs: tuple[Rows, ...]
     counts: tuple[int, ...]
     weights: Floats  # [runs, tasks]
-
-
-@dataclass(frozen=True)
-class Place:
-    """The place of a worker among the others."""
-
-    rank: int
-    workers: int
-    transport: str
-    group: str
-    adders: Sequence[ActorHandle]
-    shards: Sequence[ActorHandle]
+    wanted: Wanted  # vectors
 
 
 class Worker:
@@ -2159,11 +2359,12 @@ class Worker:
 
     def __init__(self, folder: str, storage: str, threads: int) -> None:
         self.job = read_job(Path(folder))
-        self.data = Path(storage) / self.job.data
+        self.data = Path(storage) / self.job.data.folder
         self.threads = threads
         self.run_of: dict[str, Run] = {}
-        self.taken: list[Any] = []
-        self.place = Place(0, 1, "alone", "", (), ())
+        self.mail = Mail()
+        self.tables = Tables(self.job, 1)
+        self.shards: Shards | None = None
         self.allreduce: AllReduce = alone
         self.weighting = weighting_of(self.job)
         self.state: dict[str, Floats] = {}
@@ -2171,73 +2372,91 @@ class Worker:
         self.layout = Layout(self.job)
         self.step = 0
         self.rows = 0
-        self.batches: list[Iterator[Rows | None]] = []
-        self.prepared: Prepared | None = None
-        self.totals: Floats | None = None
+        self.coming: Iterator[Prepared] | None = None
+        self.now: Prepared | None = None
+        self.totals = np.zeros(len(self.job.tasks), np.float32)  # the weights of tasks in the next step
 
     def ready(self) -> bool:
         """Returns once the worker is there."""
         return True
 
-    def check(self, rank: int, workers: int) -> None:
-        """Loads the graphs, and makes sure that the rows of this worker can be read."""
+    def check(self, rank: int, workers: int, is_checked: bool = False) -> None:
+        """Loads the graphs, and makes sure that the rows of this worker can be read, and that they are whole."""
         job = self.job
-        self.run_of = {name: load_graph(job.folder, graph, self.threads) for name, graph in job.graphs.items()}
+        self.run_of = {name: load_graph(job, graph, self.threads) for name, graph in job.graphs.items()}
         groups = [group for lane in self._lanes(rank, workers) for group in self.job.lane_groups(lane)]
         check_groups(self.job, self.data, [*groups, *self.job.validation[rank::workers]])
+        if not is_checked:
+            check_files(self.job, self.data, rank, workers)
 
-    def begin(self, place: Place, checkpoint: str | None, step: int) -> None:
-        """Goes to the state after a step, that of a checkpoint or of the beginning."""
+    def begin(
+        self,
+        rank: int = 0,
+        peers: Sequence[ActorHandle | None] = (None,),
+        group: str | None = None,
+        checkpoint: str | None = None,
+        step: int = 0,
+    ) -> None:
+        """Goes to the state of a checkpoint, which is after a step, or of the beginning. Sums go by a group, if any."""
         job = self.job
-        self.place = place
-        if place.workers > 1:
-            self.allreduce = (
-                by_collective(place.rank, place.workers, place.group)
-                if place.transport == "collective"
-                else by_objects(place.rank, list(place.adders))
-            )
-        arrays = read_tensors(job.folder / "arrays.safetensors" if checkpoint is None else Path(checkpoint) / DENSE)
-        if checkpoint is None:
-            first = {"parameters": np.array(arrays[job.raw["parameters"]["tensor"]])}
-            for slot in job.raw.get("slots", []):
-                size = first["parameters"].size
-                given = arrays[slot["tensor"]] if "tensor" in slot else np.full(size, slot["first"], np.float32)
-                first[slot["name"]] = np.array(given)
-            self.state = first
-        else:
-            own = {name: np.array(array) for name, array in arrays.items()}
-            self.weighting.state = {
-                name.removeprefix(_WEIGHTING): own.pop(name) for name in list(own) if name.startswith(_WEIGHTING)
-            }
-            self.state = own
+        self.mail = Mail(rank, peers)
+        self.tables = Tables(job, len(peers))
+        found = None if checkpoint is None else read_checkpoint(Path(checkpoint))
+        self.shards = Shards(job, self.tables, self.mail, found) if job.tables else None
+        if len(peers) > 1:
+            self.allreduce = by_objects(self.mail) if group is None else by_collective(rank, len(peers), group)
+        self.state = first_state(job) if found is None else filled(job, found.flats())
+        if found is not None:
+            self.weighting.begin(found.facts.get("weighting"))
         self.step, self.rows = step, job.rows_after(step)
-        self.batches = []
-        self.prepared = None
-        self.totals = None
+        self.coming = None
+
+    @ray.method(concurrency_group="mail")  # type: ignore[untyped-decorator]
+    def put(self, sender: int, name: str, turn: int, *pieces: Any) -> None:
+        """Keeps what another worker has sent, while this one takes a step."""
+        self.mail.put(sender, name, turn, *pieces)
+
+    @ray.method(concurrency_group="mail")  # type: ignore[untyped-decorator]
+    def held(self, places: Sequence[Places]) -> list[Floats]:
+        """The vectors at places of this worker, by pool."""
+        return self.shards.held(places) if self.shards else []
 
     def run(self, count: int) -> dict[str, Any]:
         """Takes steps; returns their records, and the peak of this process's memory in bytes."""
         try:
-            if not self.batches:
-                lanes = self._lanes(self.place.rank, self.place.workers)
-                self.batches = [lane_batches(self.job, self.data, lane, self.step + 1) for lane in lanes]
+            if self.coming is None:
+                self._first()
             records = [self._step() for _ in range(count)]
-            self._wait()
-        except ray.exceptions.RayError as error:
-            raise _raised(error) from error
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        return {"records": records if self.place.rank == 0 else [], "peak": peak}
+        except (ray.exceptions.RayError, MemoryError) as error:
+            raise _raised(error, self.step + 1) from error
+        return {"records": records if self.mail.rank == 0 else [], "peak": _peak()}
 
     def _lanes(self, rank: int, workers: int) -> list[int]:
         return list(range(rank, len(self.job.lanes), workers))
 
-    def _prepare(self, step: int) -> Prepared | None:
-        """The rows of a step; none after the last one."""
-        job, (rank, workers) = self.job, (self.place.rank, self.place.workers)
-        if step > job.steps:
-            return None
-        lanes = self._lanes(rank, workers)
-        given = [(lane, rows) for lane, batches in zip(lanes, self.batches, strict=True) if (rows := next(batches))]
+    def _first(self) -> None:
+        """Prepares the first step, for which nothing was sent yet."""
+        self.coming = ahead(self._coming)
+        self.now = next(self.coming)
+        sums = self.layout.zeros()  # the weights at their place among these, so that bits are the same
+        self.layout.put_weights(sums, self.now.weights.sum(axis=0, dtype=np.float32))
+        self.totals = self.layout.weights(self.allreduce(sums))
+        if self.shards is not None:
+            self.shards.answer(self.now.step)
+
+    def _coming(self) -> Iterator[Prepared]:
+        """The rows of all steps from the next one on."""
+        lanes = self._lanes(self.mail.rank, self.mail.workers)
+        batches = [lane_batches(self.job, self.data, lane, self.step + 1) for lane in lanes]
+        for step, *found in zip(range(self.step + 1, self.job.steps + 1), *batches, strict=True):
+            given = [(lane, rows) for lane, rows in zip(lanes, found, strict=True) if rows is not None]
+            prepared = self._prepared(step, given)
+            if self.shards is not None:
+                self.shards.ask(step, prepared.wanted)
+            yield prepared
+
+    def _prepared(self, step: int, given: list[tuple[int, Rows]]) -> Prepared:
+        job = self.job
         parts = [[one] for one in given] if job.apart else [given] if given else []
         starts = np.cumsum([0, *(job.rows_at(lane, step) for lane in range(len(job.lanes)))])
         runs = tuple(
@@ -2249,7 +2468,7 @@ class Worker:
         for place, run in enumerate(runs):
             found = self.run_of["weights"](run)
             weights[place] = [found[f"weight/{task.name}"] for task in job.tasks]
-        return Prepared(step, runs, counts, weights)
+        return Prepared(step, runs, counts, weights, self.tables.wanted(runs))
 
     def _noise(self, step: int, lanes: list[int], starts: npt.NDArray[np.int64]) -> Rows:
         """The random numbers of the rows of lanes in a step, as they are among those of the whole batch."""
@@ -2270,33 +2489,30 @@ class Worker:
 
     def _step(self) -> dict[str, Any]:
         """Takes a step, and returns its record."""
-        job, step, rank = self.job, self.step + 1, self.place.rank
-        now = self.prepared or self._prepare(step)
-        assert now is not None and now.step == step
-        layout = self.layout
-        if self.totals is None:
-            self.totals = self._first_totals(layout, now)
+        job, layout, now, shards = self.job, self.layout, self.now, self.shards
+        assert now is not None and self.coming is not None
+        step = now.step
         epoch = job.epoch_of(step)
         factors = self.weighting.factors(epoch)
         rows_in_all = job.batch_at(step)
         with np.errstate(divide="ignore", invalid="ignore"):
             shares = np.where(self.totals > 0, now.weights / self.totals, 0)  # [runs, tasks]
-        read = read_vectors(job, self.place.shards, now.runs, step) if job.lookups else None
         sums = layout.zeros()
-        for run, count, share in zip(now.runs, now.counts, shares, strict=True):
+        vectors = shards.read(step) if shards is not None else []
+        gradients = [np.zeros_like(of) for of in vectors]
+        for run, count, share, places in zip(now.runs, now.counts, shares, now.wanted.places, strict=True):
             given: dict[str, Array] = {**run, "parameters": self.state["parameters"]}
-            if read is not None:
-                given |= lookup_inputs(job, read, run)
+            given |= self.tables.inputs(vectors, places, run)
             given |= {f"factor/{task.name}": number(factors[at] * share[at]) for at, task in enumerate(job.tasks)}
             given |= {"share": number(count / rows_in_all), "carry": number(0), **layout.kept_zeros()}
             found = self.run_of["gradients"](self._named("gradients", given))
             layout.add(sums, found, share, count / rows_in_all)
-            if read is not None:
-                add_gradients(job, read, run, found)
-        squares = send_gradients(job, self.place.shards, read, step, rank) if read is not None else []
-        self.prepared = self._prepare(step + 1)
-        if self.prepared is not None:
-            layout.put_weights(sums, self.prepared.weights.sum(axis=0, dtype=np.float32))
+            self.tables.add(gradients, places, run, found)
+        then = next(self.coming, None)
+        if then is not None:
+            layout.put_weights(sums, then.weights.sum(axis=0, dtype=np.float32))
+        if shards is not None:
+            layout.put_squares(sums, shards.add(step, now.wanted, gradients))
         sums = self.allreduce(sums)
         reported = layout.reported(sums)
         record: dict[str, Any] = {"epoch": epoch, "step": step, "steps": job.steps, **reported}
@@ -2304,20 +2520,15 @@ class Worker:
         wrong = _wrong(reported, self.job)
         if wrong is not None:
             raise self._refused(step, wrong)
-        norm_of_vectors = float(np.sqrt(sum(ray.get(squares)))) if squares else 0.0
-        record["norm"] = self._update(step, layout.inputs(sums), norm_of_vectors)
+        record["norm"] = self._update(step, layout.inputs(sums), float(np.sqrt(layout.squares(sums))))
+        if shards is not None and then is not None:
+            shards.answer(step + 1)
         labelled = np.array([self.totals[at] > 0 and task.weight > 0 for at, task in enumerate(job.tasks)])
         losses = np.array([reported["loss"][task.name] for task in job.tasks], np.float64)
         self.weighting.next(epoch, losses, labelled, self._scalars_at(step))
         self.step, self.rows = step, self.rows + rows_in_all
-        self.totals = layout.weights(sums)
+        self.now, self.totals = then, layout.weights(sums)
         return {**record, "rows": self.rows}
-
-    def _first_totals(self, layout: Layout, now: Prepared) -> Floats:
-        """The weights of tasks in the first step over all workers: summed at their place, so that bits are the same."""
-        sums = layout.zeros()
-        layout.put_weights(sums, now.weights.sum(axis=0, dtype=np.float32))
-        return layout.weights(self.allreduce(sums))
 
     def _update(self, step: int, summed: Mapping[str, Array], vectors: float) -> float:
         """Moves parameters, slots and vectors by the gradient over all workers; returns its norm."""
@@ -2335,18 +2546,10 @@ class Worker:
         for output in outputs:
             if output.role in ("parameters", "slot"):
                 self.state["parameters" if output.role == "parameters" else output.name] = found[output.name]
-        if self.place.rank == 0:
-            limit = job.clip_norm
-            scale = limit / norm if limit is not None and norm > limit else 1.0
-            self._wait()
-            self.taken = [shard.take.remote(step, scale, scalars) for shard in self.place.shards]
+        limit = job.clip_norm
+        if self.shards is not None:
+            self.shards.change(limit / norm if limit is not None and norm > limit else 1.0, scalars)
         return norm
-
-    def _wait(self) -> None:
-        """Waits for the shards to have taken the last step: an error there is one of this worker."""
-        taken, self.taken = self.taken, []
-        if taken:
-            ray.get(taken)
 
     def _named(self, graph: str, given: Mapping[str, Array]) -> dict[str, Array]:
         """The inputs of a graph by their names: those that come from one place have its name."""
@@ -2359,9 +2562,8 @@ class Worker:
         }
 
     def _refused(self, step: int, wrong: str) -> Refusal:
-        sizes = [
-            (np.nan_to_num(np.abs(self._cut(one)), nan=np.inf).max(initial=0), one["name"]) for one in self._extents()
-        ]
+        parameters = parameters_of(self.job, self.state["parameters"]).items()
+        sizes = [(np.nan_to_num(np.abs(one), nan=np.inf).max(initial=0), path) for path, one in parameters]
         size, path = max(sizes, default=(0.0, "none"))
         return Refusal(
             f"Cannot train: at step {step} {wrong}",
@@ -2369,28 +2571,17 @@ class Worker:
             "the step was not taken: try a smaller learning rate, or clipNorm",
         )
 
-    def _extents(self) -> Sequence[Mapping[str, Any]]:
-        extents: Sequence[Mapping[str, Any]] = self.job.raw["parameters"]["extents"]
-        return extents
-
-    def _cut(self, extent: Mapping[str, Any]) -> Floats:
-        """A parameter, of its place in the flat array."""
-        size, row = int(np.prod(extent["shape"])), extent["row"]
-        count = size // row["length"] if row["length"] else 0
-        places = extent["start"] + np.arange(count)[:, None] * row["apart"] + np.arange(row["length"])
-        found: Floats = self.state["parameters"][places.reshape(-1)].reshape(extent["shape"])
-        return found
-
-    def write(self, folder: str) -> dict[str, Any]:
-        """Writes the parameters and what training keeps beside them; returns the files' digests by name."""
-        path, metadata = Path(folder), self.job.raw["model"].get("metadata", {})
-        name = "params-00001-of-00001.safetensors" if self.job.tables else "params.safetensors"
-        parameters = {one["name"]: self._cut(one) for one in self._extents()}
-        weighting = {_WEIGHTING + name: array for name, array in self.weighting.state.items()}
-        return {
-            name: write_tensors(path / name, parameters, metadata),
-            DENSE: write_tensors(path / DENSE, {**self.state, **weighting}, {}),
-        }
+    def write(self, folder: str) -> tuple[list[dict[str, Any]], Any, dict[str, Any]]:
+        """Writes what this worker holds of the model and beside it; returns what a checkpoint says of it."""
+        job, path = self.job, Path(folder)
+        files = self.shards.write(path) if self.shards is not None else {}
+        if self.mail.rank > 0:
+            return [], None, files
+        name = "params-00001-of-00001.safetensors" if job.tables else "params.safetensors"
+        parameters = parameters_of(job, self.state["parameters"])
+        files[name] = write_tensors(path / name, parameters, job.raw["model"]["metadata"])
+        arrays, files[ARRAYS] = write_arrays(path / ARRAYS, cut(job, self.state))
+        return arrays, self.weighting.saved(), files
 
     def evaluate(self, rank: int, workers: int) -> list[dict[str, Any]]:
         """Runs the graph of evaluation on this worker's row groups; returns what judges need, piece by piece."""
@@ -2400,63 +2591,46 @@ class Worker:
             def pieces() -> Iterator[tuple[int, Rows]]:
                 return ((place, read_group(self.job, self.data, group)) for place, group in groups)
 
-            return [self._evaluated(place, rows) for place, rows in ahead(pieces)]
-        except ray.exceptions.RayError as error:
-            raise _raised(error) from error
+            return [evaluated(self.job, place, rows, self._judged) for place, rows in ahead(pieces)]
+        except (ray.exceptions.RayError, MemoryError) as error:
+            raise _raised(error, self.step + 1) from error
 
-    def _evaluated(self, place: int, rows: Rows) -> dict[str, Any]:
-        """The outputs of a row group: sums of losses and weights, and the rows' predictions and labels by task."""
-        job, graph, at_once = self.job, self.job.graphs["evaluate"], int(self.job.raw["evaluate"]["rows"])
-        count = len(next(iter(rows.values())))
-        sums = {name: 0.0 for output in graph.outputs if (name := output.name) and output.role in _SUMMED}
-        judged: dict[str, list[Array]] = {o.name: [] for o in graph.outputs if o.role in ("prediction", "logits")}
-        for start in range(0, count, at_once):
-            piece = {name: array[start : start + at_once] for name, array in rows.items()}
-            given: dict[str, Array] = {**piece, "parameters": self.state["parameters"]}
-            if job.lookups:
-                read = read_vectors(job, self.place.shards, [piece], self.step + 1)
-                given |= lookup_inputs(job, read, piece)
-            found = self.run_of["evaluate"](self._named("evaluate", given))
-            size = len(next(iter(piece.values())))
-            for output in graph.outputs:
-                value = found[output.name]
-                if output.role in ("prediction", "logits"):
-                    judged[output.name].append(value)
-                elif output.role == "loss":
-                    weight = float(found[f"weight/{output.name.removeprefix('loss/')}"])
-                    sums[output.name] += float(value) * weight if weight > 0 else 0.0
-                elif output.role == "weight":
-                    sums[output.name] += float(value)
-                elif output.role == "auxiliary":
-                    sums[output.name] += float(value) * size
-        tasks = {
-            task.name: {
-                "prediction": np.concatenate(judged[task.name]),
-                "logits": np.concatenate(judged[f"logits/{task.name}"]),
-                "label": rows[f"labels/{task.name}"].reshape(-1),
-                "weight": rows[f"weights/{task.name}"],
-            }
-            for task in job.tasks
-        }
-        return {"place": place, "rows": count, "sums": sums, "tasks": tasks}
+    def _judged(self, piece: Rows) -> dict[str, Array]:
+        """The outputs of the graph of evaluation on some rows."""
+        given: dict[str, Array] = {**piece, "parameters": self.state["parameters"]}
+        given |= self.tables.inputs(*self._read(piece), piece)
+        return self.run_of["evaluate"](self._named("evaluate", given))
+
+    def _read(self, piece: Rows) -> tuple[list[Floats], list[Places]]:
+        """The vectors that rows read, and the places of their codes among them."""
+        wanted = self.tables.wanted([piece])
+        places = [self.tables.places(wanted, worker) for worker in range(self.mail.workers)]
+        asked = [peer and peer.held.remote(own) for peer, own in zip(self.mail.peers, places, strict=True)]
+        found = [ray.get(one) if one else self.held(own) for one, own in zip(asked, places, strict=True)]
+        return self.tables.whole(found), wanted.places[0]
 
 
 _ALONE = ("parameters", "gradient", "vectors", "share", "carry")  # places from which one input comes
-_WEIGHTING = "weighting/"
-_SUMMED = ("loss", "weight", "auxiliary")
 
 
-def _raised(error: ray.exceptions.RayError) -> Exception:
-    """What a call of another actor has raised; that it is lost, if it is gone."""
+def _raised(error: Exception, step: int) -> Exception:
+    """What a call of another actor has raised; that it is lost, if it is gone; and that there is no memory left."""
+    if is_short(error):
+        return out_of_memory("a worker ran out of memory", f"at step {step}, {error}", _peak())
     cause = error.cause if isinstance(error, ray.exceptions.RayTaskError) else None
     if cause is not None and not isinstance(cause, ray.exceptions.RayError):
         return cause  # type: ignore[no-any-return]
     return Lost(f"a process of the training is gone: {type(cause or error).__name__}")
 
 
+def _peak() -> int:
+    """The most memory that this process has taken, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 def _scalars(job: Job) -> dict[str, Any]:
     """The scalars of optimisers by name: a number, or one of each step."""
-    arrays = read_tensors(job.folder / "arrays.safetensors")
+    arrays = job.arrays
     return {
         name: float(given["constant"]) if "constant" in given else np.array(arrays[given["array"]])
         for name, given in job.scalars.items()
@@ -2465,12 +2639,12 @@ def _scalars(job: Job) -> dict[str, Any]:
 
 def _wrong(reported: Mapping[str, Any], job: Job) -> str | None:
     """The first reported number that a step cannot be taken with, in words."""
-    weighting = job.weighting or {}
     for task, value in reported["loss"].items():
         if not np.isfinite(value):
             return f"the loss of task {task!r} is {value}"
-        if value < 0 and weighting.get("nonNegative"):
-            return f"the loss of task {task!r} is {value}: the weighting {weighting['name']} needs losses of at least 0"
+        if value < 0 and job.weighting is not None:
+            name = job.weighting["name"]
+            return f"the loss of task {task!r} is {value}: the weighting {name} needs losses of at least 0"
     for path, value in reported["auxiliary"].items():
         if not np.isfinite(value):
             return f"the loss {path} is {value}"

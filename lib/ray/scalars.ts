@@ -1,8 +1,9 @@
 import type { Optimiser, VectorOptimiser } from "../optimisers/optimiser.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import { rateOf, scalarsOf, vectorRatesOf } from "../train/rates.ts";
+import { ratesAt } from "../train/run.ts";
 import type { Settings } from "../train/settings.ts";
-import type { JobScalar } from "./form.ts";
+import type { JobRate, JobScalar } from "./form.ts";
 import type { Lanes } from "./lanes.ts";
 
 /** The numbers of steps by name, and the arrays of those that change. */
@@ -19,9 +20,19 @@ export interface Followers {
   readonly weighting: Optimiser | undefined;
 }
 
+/** Returns the optimisers of tables, each once. */
+export function followers(tables: Followers["tables"]): VectorOptimiser[] {
+  return [...new Set(tables.values())];
+}
+
+/** Returns the name of a scalar of the n-th of them. */
+export function vectorScalar(place: number, name: string): string {
+  return `vectors/${place}/${name}`;
+}
+
 /**
  * Returns the rates and scalars of every step: those of parameters by the names of the inputs that they are, those of the
- * n-th trained table as `vectors/<n>/<scalar>`, those of a weighting as `weighting/<scalar>`.
+ * n-th optimiser of vectors as `vectors/<n>/<scalar>`, those of a weighting as `weighting/<scalar>`.
  *
  * @throws {RangeError} if a rate is out of range.
  */
@@ -34,10 +45,11 @@ export function stepNumbers(
     const at = { step, epoch: Math.ceil(step / stepsPerEpoch) };
     const dense = Object.entries(scalarsOf(given, step, at)).map(([name, { data: [value] }]) => [name, value]);
     const { rates } = vectorRatesOf(given.vectors, tables, at);
-    const ofTables = [...tables].flatMap(([path, { vectors }], place) => {
-      const rate = rates.get(path)!;
-      const all = Object.entries({ rate, ...vectors.traced!.scalars(step, rate) });
-      return all.map(([name, value]) => [`vectors/${place}/${name}`, value]);
+    const pathOf = new Map([...tables].map(([path, optimiser]) => [optimiser, path]));
+    const ofTables = followers(tables).flatMap((optimiser, place) => {
+      const rate = rates.get(pathOf.get(optimiser)!)!;
+      const all = Object.entries({ rate, ...optimiser.vectors.traced!.scalars(step, rate) });
+      return all.map(([name, value]) => [vectorScalar(place, name), value]);
     });
     const rate = weighting && rateOf(weighting, at, " of the weighting");
     const ofWeighting = rate === undefined ? {} : { rate, ...weighting!.scalars(step, rate) };
@@ -56,4 +68,31 @@ export function stepNumbers(
     else [scalars[name], arrays[array]] = [{ array }, { shape: [steps], data }];
   }
   return { scalars, arrays };
+}
+
+/** Returns the rates of every step as `train`'s checkpoints have them, and the arrays of those that change. */
+export function stepRates(
+  given: Settings,
+  { steps, stepsPerEpoch }: Pick<Lanes, "steps" | "stepsPerEpoch">,
+): { readonly rates: readonly JobRate[]; readonly arrays: Readonly<Record<string, Tensor>> } {
+  const flat = (rates: object, path: readonly string[] = []): [readonly string[], number][] =>
+    Object.entries(rates).flatMap(([name, rate]) => {
+      return typeof rate === "number" ? [[[...path, name], rate]] : flat(rate, [...path, name]);
+    });
+  const ratesOf = (step: number) => {
+    const epoch = Math.ceil(step / stepsPerEpoch);
+    return flat(ratesAt(given, { step, epoch: epoch + 1, position: undefined }));
+  };
+  const columns = ratesOf(1).map(([path]) => ({ path, data: new Float64Array(steps) }));
+  for (let step = 1; step <= steps; step++) ratesOf(step).forEach(([, rate], at) => columns[at].data[step - 1] = rate);
+  const isEven = (data: Float64Array) => data.every((rate) => rate === data[0]);
+  const all = columns.map(({ path, data }) => ({ path, data, array: `rates/${path.join("/")}` }));
+  return {
+    rates: all.map(({ path, data, array }) => isEven(data) ? { path, constant: data[0] } : { path, array }),
+    arrays: Object.fromEntries(
+      all.filter(({ data }) => !isEven(data)).map(({ data, array }) => {
+        return [array, { shape: [steps, 2], data: new Int32Array(data.buffer) }];
+      }),
+    ),
+  };
 }

@@ -22,7 +22,10 @@ export interface JobOptions<Tasks extends string = string> extends
    * `batch`. Default: the largest one up to 8.
    */
   readonly lanes?: number;
-  /** The rows of a lane within which they are shuffled, rounded up to whole steps. Default 131,072. */
+  /**
+   * The rows of a lane within which they are shuffled, rounded up to whole steps. Default 131,072, and all of rows in memory
+   * that are one lane, in the order of `train`.
+   */
   readonly window?: number;
   /** The most rows of a row group: a file has as many row groups of every lane, all even. Default 16,384. */
   readonly groupRows?: number;
@@ -40,7 +43,7 @@ export interface JobSettings {
   /** The lanes that rows are encoded for, and those that were asked for: fewer than these are an error. */
   readonly lanes: number;
   readonly wanted: number | undefined;
-  readonly window: number;
+  readonly window: number | undefined;
   readonly groupRows: number;
   readonly shards: number;
 }
@@ -69,8 +72,12 @@ export function jobSettings<Tasks extends string>(options: JobOptions<Tasks>): J
     ? Object.keys(refused).find((name) => options[name as keyof JobOptions<Tasks>] !== undefined)
     : undefined;
   if (away !== undefined) throw new TypeError(`Cannot ${action}: ${away} is of train() alone: ${refused[away]}`);
-  const { name = "gatehouse", seed, window = 2 ** 17, groupRows = 2 ** 14, shards = 4, checkpoint, ...others } =
-    optionsOf(action, options, jobOptionNames, ["shuffle"]);
+  const { name = "gatehouse", seed, window, groupRows = 2 ** 14, shards = 4, checkpoint, ...others } = optionsOf(
+    action,
+    options,
+    jobOptionNames,
+    ["shuffle"],
+  );
   const { lanes: wanted, ...training } = others;
   checkText(action, "name", name);
   if (seed !== undefined && !Number.isSafeInteger(seed)) {

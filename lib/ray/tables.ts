@@ -8,6 +8,7 @@ import type { Tables } from "../model/tables.ts";
 import type { VectorOptimiser } from "../optimisers/optimiser.ts";
 import type { FirstVectors, JobTable } from "./form.ts";
 import { type JobFile, vectorFile } from "./graphs.ts";
+import { followers, vectorScalar } from "./scalars.ts";
 
 /** The tables of a job, and the files that they need. */
 export interface JobTables {
@@ -16,7 +17,8 @@ export interface JobTables {
 }
 
 /**
- * Returns the tables of a job.
+ * Returns the tables of a job. Those whose vectors are of one size and follow one optimiser name one graph: a program may
+ * update them together.
  *
  * @param own The optimisers of trained tables, by path, in their order.
  * @param firstOf Returns the vectors with which a table begins.
@@ -26,7 +28,7 @@ export function jobTables(
   own: ReadonlyMap<string, VectorOptimiser>,
   firstOf: (table: Parameter, file: string) => First,
 ): JobTables {
-  const order = [...own.keys()];
+  const order = followers(own);
   const files: Record<string, Content> = {};
   const all = tables.map((table, at): JobTable => {
     const { path, shape: [rows, units] } = table;
@@ -35,9 +37,9 @@ export function jobTables(
     const optimiser = own.get(path);
     const common = { path, rows, units, trained: optimiser !== undefined, first };
     if (optimiser === undefined) return { ...common, state: 0, initial: 0, update: null, rate: null };
-    const place = order.indexOf(path);
-    const named = (name: string) => `vectors/${place}/${name}`;
-    const update: JobFile = vectorFile(`vectors-${place}.onnx`, units, optimiser, named);
+    const place = order.indexOf(optimiser);
+    const named = (name: string) => vectorScalar(place, name);
+    const update: JobFile = vectorFile(`vectors-${place}-${units}.onnx`, units, optimiser, named);
     files[update.described.path] = update.bytes;
     const { state, initial } = optimiser.vectors;
     return { ...common, state: state(units), initial, update: update.described, rate: named("rate") };

@@ -2,11 +2,12 @@ import type { Json, Position } from "../data/dataset.ts";
 import { isRecord } from "../errors/kinds.ts";
 import { folderOf } from "../files/folder.ts";
 import { besidePath, explained, kindAt, message, placeOf } from "../files/place.ts";
-import { filled, openFolderFile } from "../files/read.ts";
+import { filled, openFolderFile, readFolderFile } from "../files/read.ts";
 import { failure } from "../files/runtime.ts";
 import { sha256, sha256Of } from "../files/sha256.ts";
 import { type Content, type Files, hashed } from "../files/staged.ts";
 import { versionsIn } from "../files/versions.ts";
+import { decodeSafetensors, type Safetensors } from "../formats/safetensors.ts";
 import type { Base } from "../model/changes.ts";
 import { parseJson } from "../model/json_file.ts";
 import {
@@ -17,6 +18,7 @@ import {
   readArrays,
   type Written,
 } from "./checkpoint_arrays.ts";
+import type { Tensor } from "../ops/tensor.ts";
 import type { Observed } from "./health.ts";
 import type { Progress } from "./progress.ts";
 import type { Watched } from "./stopping.ts";
@@ -113,6 +115,11 @@ export interface Checkpoint {
   readonly path: string;
   readonly facts: Facts;
   readonly arrays: readonly ArrayEntry[];
+  /**
+   * Arrays whose rows are in several safetensors files, row r in the file at place `r mod files`, by name, as machines that
+   * share a table write them; absent if there are none.
+   */
+  readonly rows?: Readonly<Record<string, readonly string[]>>;
   /** The whole one since which it has what has changed; absent if it is whole. */
   readonly base?: Checkpoint;
 }
@@ -172,8 +179,8 @@ async function checkpointIn(path: string, action: string): Promise<Checkpoint | 
     if (!await folder.has(file)) return message({ action, path }, `no ${file} found`);
     if (await fileDigest(path, file, action) !== digest) return damaged(file);
   }
-  const { facts, arrays, base } = checkpoint;
-  if (base === undefined) return { path, facts, arrays };
+  const { facts, arrays, rows, base } = checkpoint;
+  if (base === undefined) return { path, facts, arrays, rows };
   const found = await baseIn(path, base, action);
   return typeof found === "string" ? found : { path, facts, arrays, base: found };
 }
@@ -238,9 +245,32 @@ async function fileDigest(folder: string, file: string, action: string): Promise
 }
 
 /** Reads the arrays of a checkpoint. */
-export async function arraysOf({ path, arrays, base }: Checkpoint, action: string): Promise<NumberArrays> {
+export async function arraysOf({ path, arrays, rows = {}, base }: Checkpoint, action: string): Promise<NumberArrays> {
   const before = base === undefined ? {} : await arraysOf(base, action);
-  return await openFolderFile(path, arraysFile, { wanted: [arraysFile], action }, (open) => {
+  const shared = await Promise.all(
+    Object.entries(rows).map(async ([name, files]) => {
+      const own = name.slice(name.indexOf("/") + 1);
+      const parts = await Promise.all(files.map(async (file) => await safetensorsIn(path, file, action)));
+      return [name, joinedRows(parts.map(({ tensors }) => tensors[own]))] as const;
+    }),
+  );
+  const whole = await openFolderFile(path, arraysFile, { wanted: [arraysFile], action }, (open) => {
     return readArrays(open, arrays, before);
   });
+  return { ...whole, ...Object.fromEntries(shared) };
+}
+
+async function safetensorsIn(path: string, file: string, action: string): Promise<Safetensors> {
+  return decodeSafetensors(await readFolderFile(path, file, { limit: Infinity, wanted: [file], action }));
+}
+
+/** Returns the rows of several files as one array. */
+function joinedRows(parts: readonly Tensor[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, { data }) => sum + data.length, 0));
+  parts.forEach(({ shape: [rows, width], data }, place) => {
+    for (let row = 0; row < rows; row++) {
+      all.set(data.subarray(row * width, (row + 1) * width), (row * parts.length + place) * width);
+    }
+  });
+  return all;
 }

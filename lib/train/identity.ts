@@ -15,7 +15,7 @@ import type { Settings } from "./settings.ts";
  * Returns what a training is made of, beside the model's table, as checkpoints keep it: all that must be the same for a
  * training to go on to the same numbers, as far as it can be written down. Of functions that is their name.
  */
-export function identityOf(model: Model, data: Data, given: Settings): { readonly [name: string]: Json } {
+export function identityOf(model: Pick<Model, "seed">, data: Data, given: Settings): { readonly [name: string]: Json } {
   const {
     batch,
     accumulate,

@@ -24,10 +24,10 @@ Tensors = dict[str, npt.NDArray[Any]]
 
 
 @contextlib.contextmanager
-def cluster(cpus: int) -> Iterator[None]:
+def cluster(cpus: int, **more: Any) -> Iterator[None]:
     """A cluster of one node, which ends with the block."""
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
-        settings = {"include_dashboard": False, "log_to_driver": False, "object_store_memory": 200 * 2**20}
+        settings = {"include_dashboard": False, "log_to_driver": False, "object_store_memory": 200 * 2**20, **more}
         ray.init("local", num_cpus=cpus, _temp_dir=folder, **settings)  # apart from other clusters of the machine
         _pickle_by_value()
         try:

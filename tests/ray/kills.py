@@ -1,4 +1,4 @@
-"""Kills random workers, shards and adders of a training, and compares its end with that of one that is left alone.
+"""Kills random workers of a training, and compares its end with that of one that is left alone.
 
 python kills.py [KILLS] [SEED]: 100 kills of seed 1 unless other numbers are given.
 """
@@ -28,7 +28,7 @@ def main() -> None:
         start, done = time.monotonic(), 0
         while done < kills and running.thread.is_alive():
             time.sleep(source.random())
-            found = [process for kind in ("Worker", "Shard", "Adder") for process in processes_of(kind)]
+            found = processes_of("Worker")
             moved = sum(1 for line in running.said() if "loss" in line)
             if not found or moved == 0:
                 continue

@@ -1,5 +1,6 @@
 """A job that is written by hand: linear regressions of two tasks, with noise, and with vectors of ids if wanted."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy.typing as npt
 import onnx
 import pyarrow as pa
 import pyarrow.parquet as pq
-from gatehouse_job.tensors import write_tensors
+from gatehouse_job.tensors import sha256_of, write_tensors
 from onnx import TensorProto, helper, numpy_helper
 
 Array = npt.NDArray[Any]
@@ -64,12 +65,14 @@ def write_job(made: Made, job: Path, storage: Path) -> None:
     per_epoch = max(-(-rows // (made.batch // made.lanes)) for rows in lane_rows)
     steps = made.epochs * per_epoch
     rates = (RATE * (1 - np.arange(steps) / steps)).astype(np.float32)
-    write_tensors(job / "arrays.safetensors", {"parameters": first, "scalars/rate": rates}, {})
+    bits = rates.astype("<f8").view("<i4").reshape(steps, 2)
+    arrays = {"parameters": first, "scalars/rate": rates, "rates/optimiser": bits}
+    write_tensors(job / "arrays.safetensors", arrays, {})
     graphs = {"weights": _weights(), "gradients": _gradients(made), "update": _update(), "evaluate": _evaluate(made)}
     files = {name: _written(job, f"{name}.onnx", *graph) for name, graph in graphs.items()}
     update = _written(job, "table.onnx", *_table_update()) if made.tables else None
     document = {
-        "format": "gatehouse job 1",
+        "format": "gatehouse job 2",
         "name": "made",
         "seed": 7,
         "epochs": made.epochs,
@@ -78,14 +81,15 @@ def write_job(made: Made, job: Path, storage: Path) -> None:
         "seeds": ["7"] if made.lanes == 1 else [f"7:lane:{lane}" for lane in range(made.lanes)],
         "window": made.window,
         "shuffle": True,
+        "shuffleGroups": True,
         "stepsPerEpoch": per_epoch,
         "steps": steps,
         "rows": made.rows,
         "apart": made.apart,
         "data": {
             "folder": "data",
-            "train": {"groups": groups},
-            "validation": {"groups": validation} if made.validation else None,
+            "train": _coded(storage, groups),
+            "validation": _coded(storage, validation) if made.validation else None,
         },
         "columns": _columns(),
         "tasks": {task: _task() for task in TASKS},
@@ -112,10 +116,39 @@ def write_job(made: Made, job: Path, storage: Path) -> None:
         "clipNorm": made.clip,
         "weighting": made.weighting,
         "evaluate": {"rows": 50, "every": None},
-        "checkpoint": {"every": {"steps": made.every}, "keep": 3},
+        "checkpoint": {
+            "every": {"steps": made.every},
+            "keep": 3,
+            "identity": {"seed": 7, "batch": made.batch, "data": "made"},
+            "rates": [
+                {"path": ["optimiser"], "array": "rates/optimiser"},
+                {"path": ["vectors"], "constant": TABLE_RATE},
+            ],
+        },
         "model": {"files": ["spec.json"], "metadata": {"gatehouse": "made"}},
     }
-    (job / "job.json").write_text(json.dumps(document))
+    seal(job, document)
+
+
+def seal(job: Path, document: dict[str, Any]) -> None:
+    """Writes job.json, and into it the digests of the files beside it, and of itself."""
+    files = [path for path in sorted(job.rglob("*")) if path.is_file() and path.name != "job.json"]
+    document["files"] = {str(path.relative_to(job)): sha256_of(path) for path in files}
+    text = json.dumps({name: value for name, value in document.items() if name != "sha256"}, indent=1)[2:]
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    (job / "job.json").write_text(f'{{"sha256": "{digest}",\n{text}')
+
+
+def change(job: Path, old: str, new: str) -> None:
+    """Changes the text of job.json as its writer could have."""
+    text = (job / "job.json").read_text()
+    assert old in text, old
+    seal(job, json.loads(text.replace(old, new)))
+
+
+def _coded(storage: Path, groups: list[dict[str, Any]]) -> dict[str, Any]:
+    files = {one["file"] for one in groups}
+    return {"groups": groups, "files": {file: sha256_of(storage / "data" / file) for file in files}}
 
 
 def _write_rows(folder: Path, name: str, columns: dict[str, Array], group: int) -> list[dict[str, Any]]:
@@ -164,6 +197,7 @@ def _table(update: dict[str, Any] | None) -> dict[str, Any]:
 
 def _lookup() -> dict[str, Any]:
     part = {"table": "ids/vectors", "units": UNITS, "codes": "ids", "columns": [0, 1], "first": 0}
+    part |= {"weights": None, "weightsFrom": 0}
     return {"name": "vectors/0", "width": UNITS, "parts": [part]}
 
 

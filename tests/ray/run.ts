@@ -10,6 +10,7 @@ import {
   binary,
   category,
   compile,
+  cosineDecay,
   define,
   dense,
   embed,
@@ -24,6 +25,7 @@ import {
   rows,
   sgd,
   train,
+  uncertainty,
 } from "../../mod.ts";
 import { attach, type Cluster, searchOnRay, trainOnRay } from "../../lib/ray.ts";
 import { localRay } from "../../examples/local_ray.ts";
@@ -103,13 +105,45 @@ const tests: Readonly<Record<string, Test>> = {
       ...{ steps: 24, checkpoint: { every: { steps: 8 }, keep: 9 } },
     });
     const { model: place } = await run.result();
-    const checkpoint = (step: number) => `${folder}/checkpoints/${String(step).padStart(9, "0")}`;
+    const checkpoint = (step: number) => `${folder}/checkpoints/step-${String(step).padStart(8, "0")}`;
     assert([...Deno.readDirSync(checkpoint(8))].some(({ name }) => name === "rows-00003-of-00003.safetensors"));
     await near(await load(checkpoint(8), { engine: reference() }), model);
     const [last, whole] = [await load(checkpoint(24), { engine: reference() }), await load(place!)];
     assertEquals(await last.parameters(), await whole.parameters());
     last.dispose();
     whole.dispose();
+  },
+  "a checkpoint goes on on one machine, and one of one machine goes on here": async (cluster, folder) => {
+    const column = { user: x.map((_, at) => `u${at * at % 97}`) };
+    const input = fit({ user: category() }, column);
+    const looked = define(mmoe({ input, expert: pipe(embed(3), dense(4)), experts: 2, tasks }));
+    const data = rows(encode(input, column), { labels });
+    const given = { batch: 64, optimiser: adam(cosineDecay(1e-2, 40)), weighting: uncertainty() };
+    const [here, there] = [`${folder}/here`, `${folder}/there`];
+    const train8 = async (steps: number, more: object) => {
+      const model = await compile(looked, { seed: 5 });
+      for await (const _ of train(model, data, { ...given, steps, ...more }));
+      return model;
+    };
+    const onRay = async (storage: string, steps: number) => {
+      const more = {
+        lanes: 1,
+        shards: 3,
+        seed: 5,
+        every: 300,
+        resume: true,
+        checkpoint: { every: { steps: 8 }, keep: 9 },
+      };
+      return await (await trainOnRay(looked, { ...given, ...more, cluster, data, storage, steps })).result();
+    };
+    await onRay(here, 8);
+    await near(await train8(20, { resume: `${here}/checkpoints` }), await train8(20, {}));
+    const checkpoint = { folder: `${there}/checkpoints`, every: { steps: 8 } };
+    (await train8(8, { checkpoint })).dispose();
+    const { model } = await onRay(there, 20);
+    await near(await load(model!), await train8(20, {}));
+    const error = await assertRejects(() => train8(20, { resume: `${here}/checkpoints`, batch: 32 }), TypeError);
+    assert(error.message.includes("batch: found 32, the checkpoint has 64"), error.message);
   },
   "a job is stopped, or left and listened to again": async (cluster, folder) => {
     const given = { cluster, data, storage: folder, epochs: 100_000, batch: 64, every: 300 };

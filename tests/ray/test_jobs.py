@@ -11,7 +11,7 @@ import numpy as np
 from clusters import Tensors, cluster, run
 from gatehouse_job.job import Job, read_job
 from gatehouse_job.tensors import read_tensors
-from gatehouse_job.worker import Place, Worker
+from gatehouse_job.worker import Worker
 
 JOBS = Path(os.environ["GATEHOUSE_JOBS"])
 TOLERANCE = 1e-5
@@ -53,7 +53,7 @@ class Jobs(unittest.TestCase):
             with self.subTest(law.name), tempfile.TemporaryDirectory() as folder:
                 worker = Worker(str(law / "lanes-1/job"), str(law / "lanes-1"), 1)
                 worker.check(0, 1)
-                worker.begin(Place(0, 1, "alone", "", (), ()), None, 0)
+                worker.begin()
                 records = worker.run(worker.job.steps)["records"]
                 worker.write(folder)
                 self.assert_same(model_in(Path(folder), worker.job), law, [record["loss"] for record in records])

@@ -12,17 +12,16 @@ from pathlib import Path
 import numpy as np
 import ray
 from gatehouse_job import driver, main
-from gatehouse_job.checkpoints import write_model
+from gatehouse_job.checkpoints import _rows, write_model
 from gatehouse_job.errors import Refusal
-from gatehouse_job.job import read_job
-from gatehouse_job.judging import auc
+from gatehouse_job.javascript import text_of
+from gatehouse_job.job import Label, Task, read_job
+from gatehouse_job.judging import _metrics, auc
 from gatehouse_job.rows import check_groups, lane_batches
-from gatehouse_job.shards import Shard
-from gatehouse_job.sums import Adder
 from gatehouse_job.tensors import read_tensors, write_tensors
 from gatehouse_job.threefry import drawn, drawn_at, key_of, permutation, words_of
-from gatehouse_job.worker import Place, Worker, _wrong
-from made_job import Made, columns_of, write_job
+from gatehouse_job.worker import Worker, _wrong
+from made_job import Made, change, columns_of, write_job
 from ray.exceptions import OutOfMemoryError
 
 sys.path.append(str(Path(__file__).parent.parent))
@@ -94,6 +93,18 @@ class Pieces(unittest.TestCase):
         self.assertTrue(np.isnan(auc(np.ones(3), np.ones(3), np.ones(3))))
         self.assertTrue(np.isnan(auc(np.ones(0), np.ones(0), np.ones(0))))
 
+    def test_accuracy(self) -> None:
+        """Of classes the largest prediction counts, of two the one above a half; rows without weight do not."""
+        label, weight = np.array([0, 2, 1, 1], np.float32), np.array([1, 1, 2, 0], np.float32)
+        classes = np.array([[0.6, 0.3, 0.1], [0.2, 0.5, 0.3], [0.1, 0.8, 0.1], [0.9, 0.1, 0]], np.float32)
+        for kind, predictions, labels, wanted in (
+            ("categoricalAccuracy", classes, label, 3 / 4),
+            ("accuracy", classes[:, 0], (label == 0).astype(np.float32), 1),
+        ):
+            task = Task("kind", 1, Label(0, 1), {"accuracy": {"kind": kind, "of": "predictions"}})
+            held = {"prediction": predictions, "logits": predictions, "label": labels, "weight": weight}
+            self.assertEqual(_metrics(task, 0.5, held), {"accuracy": wanted})
+
     def test_tensors(self) -> None:
         """A file of tensors is read as it was written."""
         tensors = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "none": np.zeros((0, 4), np.float32)}
@@ -108,25 +119,24 @@ class Pieces(unittest.TestCase):
         write_job(Made(), self.folder / "job", self.folder)
         job = read_job(self.folder / "job")
         data = self.folder / "data"
-        check_groups(job, data, list(job.train))
+        check_groups(job, data, list(job.data.train.groups))
         (data / "validation.parquet").write_bytes(b"PAR1")
         with self.assertRaisesRegex(Refusal, "Cannot read validation.parquet"):
             check_groups(job, data, list(job.validation))
         other = self.folder / "other"
         write_job(Made(rows=900), other / "job", other)
         with self.assertRaisesRegex(Refusal, "Cannot read row group 15 of train.parquet: found 0 rows, wanted 60"):
-            check_groups(job, other / "data", list(job.train))
-        text = (self.folder / "job/job.json").read_text()
-        (self.folder / "job/job.json").write_text(text.replace('"column": "x"', '"column": "y"'))
+            check_groups(job, other / "data", list(job.data.train.groups))
+        change(self.folder / "job", '"column": "x"', '"column": "y"')
         with self.assertRaisesRegex(Refusal, "Cannot read column 'y' of train.parquet: found no such column"):
-            check_groups(read_job(self.folder / "job"), data, list(job.train))
+            check_groups(read_job(self.folder / "job"), data, list(job.data.train.groups))
 
     def test_not_finite(self) -> None:
         """A step whose loss is not finite is not taken, and its error names task, step and remedy."""
         write_job(Made(), self.folder / "job", self.folder)
         worker = Worker(str(self.folder / "job"), str(self.folder), 1)
         worker.check(0, 1)
-        worker.begin(Place(0, 1, "alone", "", (), ()), None, 0)
+        worker.begin()
         worker.run(3)
         worker.state["parameters"] = worker.state["parameters"] * np.float32(1e30)
         before = worker.state["parameters"].copy()
@@ -138,7 +148,7 @@ class Pieces(unittest.TestCase):
 
     def test_negative(self) -> None:
         """A negative loss is refused where a weighting cannot take it, which is named as its user knows it."""
-        weighting = {"kind": "graph", "name": "uncertainty", "nonNegative": True}
+        weighting = {"kind": "graph", "name": "uncertainty"}
         write_job(Made(weighting=weighting), self.folder / "job", self.folder)
         job = read_job(self.folder / "job")
         reported = {"loss": {"a": -1.0}, "auxiliary": {}, "total": -1.0}
@@ -190,10 +200,75 @@ class Pieces(unittest.TestCase):
     def test_sent(self) -> None:
         """The program can be sent to nodes that do not have it."""
         main._pickle_by_value()
-        for actor in (Worker, Shard, Adder):
-            text = ray.cloudpickle.dumps(actor)
-            self.assertIn(b"__init__", text)
-            self.assertGreater(len(text), 1000)
+        text = ray.cloudpickle.dumps(Worker)
+        self.assertIn(b"__init__", text)
+        self.assertGreater(len(text), 1000)
+
+    def test_flipped(self) -> None:
+        """A byte that is flipped in any file that a job names, or in the job, is found, and the file is named."""
+        write_job(Made(tables=True), self.folder / "job", self.folder)
+        job = read_job(self.folder / "job")
+        paths = [*(job.folder / name for name in job.files), *(self.folder / "data").iterdir()]
+        self.assertGreaterEqual(len(paths), 9)
+
+        def read() -> None:
+            worker = Worker(str(self.folder / "job"), str(self.folder), 1)
+            worker.check(0, 1)
+            worker.begin()
+            for name in worker.job.raw["model"]["files"]:
+                worker.job.file(name)
+
+        read()
+        for path in [*paths, job.folder / "job.json"]:
+            whole = path.read_bytes()
+            for place in (len(whole) // 2, -1):
+                flipped = bytearray(whole)
+                flipped[place] ^= 1
+                path.write_bytes(flipped)
+                with self.subTest(f"{path.name} at {place}"), self.assertRaises(Refusal) as caught:
+                    read()
+                text = caught.exception.message + caught.exception.where
+                self.assertIn(path.name, text)
+                self.assertTrue("it is damaged" in text or path.suffix in (".json", ".parquet"), text)
+            path.write_bytes(whole)
+
+    def test_numbers(self) -> None:
+        """Texts are those of JSON.stringify, numbers of all sizes and empty lists among them."""
+        numbers = [0.1, 1e-7, 1.5e-7, 0.000001, 123456.5, 1e20, 1e21, 1.25e22, -0.0, 5e-324, float("nan"), 2.0, 7]
+        wanted = "0.1,1e-7,1.5e-7,0.000001,123456.5,100000000000000000000,1e+21,1.25e+22,0,5e-324,null,2,7"
+        self.assertEqual(text_of(numbers), f"[{wanted}]")
+        value = {"a": [], "b": {}, '\u00e9\n"': [True, None, {"c": "\x01"}]}
+        self.assertEqual(text_of(value), '{"a":[],"b":{},"\u00e9\\n\\"":[true,null,{"c":"\\u0001"}]}')
+        indented = '{\n  "a": [],\n  "b": [\n    1,\n    {\n      "c": 2\n    }\n  ]\n}'
+        self.assertEqual(text_of({"a": [], "b": [1, {"c": 2}]}, ""), indented)
+
+    def test_form(self) -> None:
+        """A field of a job that is missing, or of another kind, is named by its place."""
+        write_job(Made(tables=True), self.folder / "job", self.folder)
+        table = (
+            ('"batch": 32', '"batch": "32"', "batch: found '32', wanted a whole number"),
+            ('"initial": 0,', "", "tables[0].initial: found nothing, wanted a number"),
+            ('"stored": "plain"', '"stored": 3', "columns.labels/a.stored: found 3, wanted a text"),
+            ('"apart": false', '"apart": 0', "apart: found 0, wanted true or false"),
+            ('"tables": [', '"tables": 1, "others": [', "tables: found 1, wanted a list"),
+        )
+        for old, new, wanted in table:
+            path = self.folder / "job/job.json"
+            whole = path.read_text()
+            change(path.parent, old, new)
+            with self.assertRaises(Refusal) as caught:
+                read_job(path.parent)
+            self.assertEqual(caught.exception.message, f"Cannot read the job: {wanted}")
+            path.write_text(whole)
+
+    def test_shards(self) -> None:
+        """Rows that lie in some files are found by as many shards as one likes."""
+        whole = np.arange(22, dtype=np.float32).reshape(11, 2)
+        for files in (1, 2, 3):
+            for shards in (1, 2, 4):
+                for shard in range(shards):
+                    parts = [whole[file::files] for file in range(files)]
+                    np.testing.assert_array_equal(_rows(parts, shard, shards), whole[shard::shards])
 
     def test_unreadable_job(self) -> None:
         """A job that is not there, damaged or of another version is an error that says so."""
@@ -215,8 +290,7 @@ class Pieces(unittest.TestCase):
             with self.assertRaisesRegex(Refusal, "Cannot read arrays.safetensors: it is damaged"):
                 Worker(str(self.folder / "job"), str(self.folder), 1)
         arrays.write_bytes(whole)
-        document = self.folder / "job/job.json"
-        document.write_text(document.read_text().replace('"onnx": "x"', '"onnx": "y"'))
+        change(self.folder / "job", '"onnx": "x"', '"onnx": "y"')
         with self.assertRaisesRegex(Refusal, "Cannot load the graph [a-z]+.onnx: it has no 'y'"):
             Worker(str(self.folder / "job"), str(self.folder), 1).check(0, 1)
 

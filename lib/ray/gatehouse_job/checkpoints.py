@@ -1,133 +1,229 @@
-"""Checkpoints and the model at the end: folders that are written whole, then renamed."""
+"""Checkpoints in the form of those of one machine, with files more for each shard, and the model at the end."""
 
 import hashlib
 import json
-import os
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import ray
 
 from .errors import Refusal
-from .job import Job
-from .tensors import sha256_of
+from .javascript import text_of
+from .job import Job, VectorTable
+from .tensors import bytes_of, read_tensors, sha256_of, view, write_file
 
-FORMAT = "gatehouse ray checkpoint 1"
-FACTS = "checkpoint.json"
-INDEX = "params.safetensors.index.json"
+FORMAT = "gatehouse checkpoint 1"
+FACTS, ARRAYS, INDEX = "checkpoint.json", "training.bin", "params.safetensors.index.json"
 _LARGE = 2**26  # bytes: fewer are read sooner than a task begins
+_TYPES = {"float32": "<f4", "float64": "<f8", "int32": "<i4"}
 
-Files = dict[str, dict[str, Any]]
+Array = npt.NDArray[Any]
+Written = Mapping[str, Mapping[str, Any]]  # the SHA-256 and the bytes of files by name
 
 
-def write_checkpoint(job: Job, storage: Path, step: int, rows: int, write: Callable[[str], Files], keep: int) -> Path:
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint, found whole."""
+
+    path: Path
+    facts: Mapping[str, Any]
+    arrays: Sequence[Mapping[str, Any]]
+    rows: Mapping[str, Sequence[str]]
+
+    def flats(self) -> dict[str, Array]:
+        """The arrays of training by name: of each parameter, and what training keeps beside it."""
+        found, at = {}, 0
+        for one in self.arrays:
+            dtype = np.dtype(_TYPES[one["type"]])
+            found[one["name"]] = view(self.path / ARRAYS, dtype.str, at, [one["length"]])
+            at += one["length"] * dtype.itemsize
+        return found
+
+    def vectors(self, table: VectorTable, shard: int, shards: int) -> Array:
+        """The vectors of a shard's rows."""
+        if (self.path / INDEX).exists():
+            index = json.loads((self.path / INDEX).read_text(encoding="utf-8"))
+            files = index.get("row_map", {}).get(table.path) or [index["weight_map"][table.path]]
+        else:
+            files = ["params.safetensors"]
+        return _rows([read_tensors(self.path / name)[table.path] for name in files], shard, shards)
+
+    def state(self, table: VectorTable, shard: int, shards: int) -> Array:
+        """What training keeps beside these vectors, [rows, state]."""
+        name, size = f"vectors/{table.path}", (table.rows, table.state)
+        if name in self.rows:
+            return _rows([read_tensors(self.path / file)[table.path] for file in self.rows[name]], shard, shards)
+        return _rows([self.flats().get(name, np.zeros(0, np.float32)).reshape(size)], shard, shards)
+
+
+def _rows(files: Sequence[Array], shard: int, shards: int) -> Array:
+    """The rows of a shard, of a table whose row r is in the file r modulo all files."""
+    rows = np.arange(shard, sum(len(one) for one in files), shards)
+    found = np.empty((len(rows), *files[0].shape[1:]), np.float32)
+    for place, one in enumerate(files):
+        own = rows % len(files) == place
+        found[own] = one[rows[own] // len(files)]
+    return found
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """A checkpoint that was found whole before."""
+    found = json.loads((path / FACTS).read_text(encoding="utf-8"))["checkpoint"]
+    return Checkpoint(path, found["facts"], found["arrays"], found.get("rows", {}))
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Array]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Writes arrays one after the other; returns what they are, and the digest and size of the file."""
+    entries = [{"name": name, "type": array.dtype.name, "length": array.size} for name, array in arrays.items()]
+    return entries, write_file(path, map(bytes_of, arrays.values()))
+
+
+def write_checkpoint(job: Job, storage: Path, step: int, validated: bool, write: Callable[[str], Any]) -> Path:
     """Writes the checkpoint of a step, whole, and removes the oldest ones that are too many."""
     folder = storage / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(".*"):
+    for left in folder.glob(".step-*.gatehouse-new-*"):
         shutil.rmtree(left, ignore_errors=True)  # of a run that was killed while it wrote
-    path, staged = folder / f"{step:09}", folder / f".{step:09}-{uuid.uuid4().hex}"
+    path = folder / f"step-{step:08}"
+    staged = folder / f".{path.name}.gatehouse-new-{uuid.uuid4().hex[:8]}"
     staged.mkdir()
     try:
-        files = write(str(staged))
+        arrays, weighting, files = write(str(staged))
         files |= _model_files(job, staged, files)
-        facts = {"format": FORMAT, "job": job.digest, "step": step, "rows": rows, "files": files}
-        text = json.dumps(facts, indent=2)
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        _write_text(staged / FACTS, json.dumps({"sha256": digest, "checkpoint": text}))
+        states = sorted(name for name in files if name.startswith("training-rows-"))
+        checkpoint = {
+            "format": FORMAT,
+            "facts": _facts(job, step, validated, weighting),
+            "arrays": arrays,
+            "rows": {f"vectors/{table.path}": states for table in job.tables},
+            "files": {name: one["sha256"] for name, one in files.items()},
+        }
+        write_file(staged / FACTS, [_text(_digest(checkpoint), checkpoint).encode()])
         shutil.rmtree(path, ignore_errors=True)
         staged.rename(path)
     except BaseException:
         shutil.rmtree(staged, ignore_errors=True)
         raise
-    for old in sorted(one for one in folder.iterdir() if one.name.isdigit())[: -max(keep, 1)]:
+    for old in _versions(folder)[job.raw["checkpoint"]["keep"] :]:
         shutil.rmtree(old, ignore_errors=True)
     return path
 
 
-def _model_files(job: Job, folder: Path, files: Files) -> Files:
-    """Adds what makes a folder a model that can be loaded: its other files, and an index of shards."""
-    found: Files = {}
-    for name in job.raw["model"]["files"]:
-        path = job.folder / name
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, folder / name)
-        found[name] = {"sha256": sha256_of(path), "bytes": path.stat().st_size}
-    if job.tables:
-        _write_text(folder / INDEX, json.dumps(_index(job, files), indent=2))
-        found[INDEX] = {"sha256": sha256_of(folder / INDEX), "bytes": (folder / INDEX).stat().st_size}
+def _facts(job: Job, step: int, validated: bool, weighting: Any) -> dict[str, Any]:
+    """What train's checkpoints say of a training between two steps; a position is that of rows in memory."""
+    within, given = step % job.steps_per_epoch, job.raw["checkpoint"]
+    epoch = step // job.steps_per_epoch + 1
+    facts: dict[str, Any] = {"step": step, "rows": job.rows_after(step), "count": step, "epoch": epoch}
+    if within > 0:
+        facts["position"] = {"place": {"window": 0, "part": 0, "row": 0}, "batch": within}
+    if weighting is not None:
+        facts["weighting"] = weighting
+    facts |= {"validated": validated, "largest": {}, "rates": _rates_at(job, step)}
+    return {**facts, "identity": given["identity"], "engine": "ray"}
+
+
+def _rates_at(job: Job, step: int) -> dict[str, Any]:
+    """The rates of a step, each at its path."""
+    found: dict[str, Any] = {}
+    for one in job.raw["checkpoint"]["rates"]:
+        *above, last = one["path"]
+        place = found
+        for name in above:
+            place = place.setdefault(name, {})
+        place[last] = one["constant"] if "constant" in one else float(job.arrays[one["array"]][step - 1].view("<f8")[0])
     return found
 
 
-def _index(job: Job, files: Files) -> dict[str, Any]:
-    dense = next(name for name in files if name.startswith("params-"))
-    rows = sorted(name for name in files if name.startswith("rows-"))
-    return {
-        "metadata": {
-            "total_size": sum(files[name]["bytes"] for name in [dense, *rows]),
-            "sha256": {name: files[name]["sha256"] for name in [dense, *rows]},
-        },
-        "weight_map": {one["name"]: dense for one in job.raw["parameters"]["extents"]},
-        "row_map": {table.path: rows for table in job.tables},
-    }
+def _model_files(job: Job, folder: Path, files: Written) -> dict[str, Any]:
+    """Adds what makes a folder a model that can be loaded: its other files, and an index of shards."""
+    found: dict[str, Any] = {}
+    for name in job.raw["model"]["files"]:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(job.file(name), folder / name)
+        found[name] = {"sha256": job.files[name]}
+    if job.tables:
+        dense = next(name for name in files if name.startswith("params-"))
+        rows = sorted(name for name in files if name.startswith("rows-"))
+        index = {
+            "metadata": {
+                "total_size": sum(files[name]["bytes"] for name in [dense, *rows]),
+                "sha256": {name: files[name]["sha256"] for name in [dense, *rows]},
+            },
+            "weight_map": {one["name"]: dense for one in job.raw["parameters"]["extents"]},
+            "row_map": {table.path: rows for table in job.tables},
+        }
+        found[INDEX] = write_file(folder / INDEX, [json.dumps(index, indent=2).encode()])
+    return found
 
 
-def _write_text(path: Path, text: str) -> None:
-    with path.open("x", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+def _text(digest: str, checkpoint: Any) -> str:
+    """The text of the file of facts."""
+    return text_of({"sha256": digest, "checkpoint": checkpoint}, "") + "\n"
 
 
-def newest_checkpoint(job: Job, storage: Path, warn: Callable[[str], None]) -> tuple[Path, int] | None:
-    """The newest checkpoint that is whole, and its step; none if there is none."""
-    folder = storage / "checkpoints"
-    if not folder.is_dir():
-        return None
-    for path in sorted((one for one in folder.iterdir() if one.name.isdigit()), reverse=True):
-        facts, damage = _facts(path)
-        if facts is not None and facts["job"] != job.digest:
-            raise Refusal(
-                "Cannot go on from the checkpoints in the storage: they are of another job",
-                str(path),
-                "give another storage, or --fresh to begin anew and write over them",
-            )
-        damage = damage or _damage_in(path, facts["files"] if facts else {})
-        if damage is None and facts is not None:
-            return path, int(facts["step"])
+def _digest(checkpoint: Any) -> str:
+    return hashlib.sha256(text_of(checkpoint).encode()).hexdigest()
+
+
+def _versions(folder: Path) -> list[Path]:
+    """The checkpoints in a folder, the newest first."""
+    found = [path for path in folder.glob("step-*") if path.name[5:].isdigit()]
+    return sorted(found, key=lambda path: int(path.name[5:]), reverse=True)
+
+
+def newest_checkpoint(job: Job, storage: Path, warn: Callable[[str], None]) -> Checkpoint | None:
+    """The newest checkpoint that is whole; none if there is none."""
+    for path in _versions(storage / "checkpoints"):
+        found, damage = _whole(path)
+        if found is not None and damage is None:
+            _check_same(job, found, path)
+            return read_checkpoint(path)
         warn(f"the checkpoint {path} was passed over: {damage}; the one before it is taken")
     return None
 
 
-def _facts(path: Path) -> tuple[dict[str, Any] | None, str | None]:
-    """The facts of a checkpoint, or what is wrong with them, in words."""
+def _whole(path: Path) -> tuple[Any, str | None]:
+    """What the file of facts holds, and what is wrong with a checkpoint, in words."""
     try:
-        outer = json.loads((path / FACTS).read_text(encoding="utf-8"))
-        text = outer["checkpoint"]
-        if hashlib.sha256(text.encode()).hexdigest() != outer["sha256"]:
-            return None, f"{FACTS} is damaged"
-        facts = json.loads(text)
-        return (facts, None) if facts["format"] == FORMAT else (None, f"{FACTS} has another format")
+        text = (path / FACTS).read_text(encoding="utf-8")
+        found = json.loads(text)["checkpoint"]
+        if text != _text(_digest(found), found) or found["format"] != FORMAT:
+            return None, f"{FACTS} is damaged, or of another version"
     except (OSError, ValueError, KeyError, TypeError):
         return None, f"{FACTS} is damaged or missing"
+    if found.get("base") is not None:
+        return found, f"it has what changed since {found['base']['folder']} alone"
+    check = ray.remote(num_cpus=0)(_sha256)
+    paths = {name: path / name for name in found["files"]}
+    large = {name: check.remote(one) for name, one in paths.items() if one.is_file() and one.stat().st_size > _LARGE}
+    for name, digest in found["files"].items():
+        if (ray.get(large[name]) if name in large else _sha256(paths[name])) != digest:
+            return found, f"{name} is damaged or missing"
+    return found, None
 
 
-def _damage_in(path: Path, files: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """The first file that is missing or damaged, in words: large ones are read by tasks of their own."""
-    check = ray.remote(num_cpus=0)(_whole)
-    given = {name: (str(path / name), known["bytes"], known["sha256"]) for name, known in files.items()}
-    pending = {name: check.remote(*facts) for name, facts in given.items() if facts[1] > _LARGE}
-    wrong = [name for name in given if not (ray.get(pending[name]) if name in pending else _whole(*given[name]))]
-    return f"{wrong[0]} is damaged or missing" if wrong else None
+def _sha256(path: Path) -> str | None:
+    return sha256_of(path) if path.is_file() else None
 
 
-def _whole(path: str, size: int, digest: str) -> bool:
-    """True if a file has a size and a SHA-256."""
-    file = Path(path)
-    return file.is_file() and file.stat().st_size == size and sha256_of(file) == digest
+def _check_same(job: Job, found: Mapping[str, Any], path: Path) -> None:
+    """Makes sure that a checkpoint is of this training; it may be of a longer or a shorter one."""
+    facts, names = found["facts"], job.raw["model"]["files"]
+    rates = _rates_at(job, facts["step"]) if facts["step"] <= job.steps else facts["rates"]
+    own = {**job.raw["checkpoint"]["identity"], "rates": rates, **{name: job.files[name] for name in names}}
+    saved = {**facts["identity"], "rates": facts["rates"], **{name: found["files"].get(name) for name in names}}
+    for name in {**own, **saved}:
+        if own.get(name) != saved.get(name):
+            what = "Cannot go on from the checkpoints in the storage: they are of another job"
+            here, there = (text_of(one.get(name))[:60] for one in (own, saved))
+            what = f"{what}: {name}: found {here}, the checkpoint has {there}"
+            raise Refusal(what, str(path), "give another storage, or --fresh to begin anew and write over them")
 
 
 def write_model(checkpoint: Path, storage: Path) -> Path:

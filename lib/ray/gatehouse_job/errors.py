@@ -17,3 +17,19 @@ class Refusal(Exception):
 
 class Lost(Exception):
     """Another process of the training is gone: all begin again from the last checkpoint."""
+
+
+def is_short(error: BaseException | None) -> bool:
+    """True of an error that a process without memory raises: onnxruntime has no type for it."""
+    words = ("bad allocation", "bad_alloc", "Failed to allocate memory")
+    return isinstance(error, MemoryError) or any(word in str(error) for word in words)
+
+
+def out_of_memory(what: str, where: str, peak: int) -> Refusal:
+    """The error of workers that lack memory, or are lost again and again, with their peak in bytes."""
+    return Refusal(
+        f"Cannot train: {what}",
+        f"{where}; a worker took at most {peak / 2**20:.0f} MiB of memory",
+        "if nodes are out of memory: give a smaller window or batch, more shards, or fewer workers on a node; "
+        "else write checkpoints more often",
+    )

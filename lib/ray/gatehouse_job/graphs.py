@@ -1,7 +1,6 @@
 """Graphs of ONNX as functions of arrays by name."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,14 +8,14 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from .errors import Refusal
-from .job import GraphFile
+from .job import GraphFile, Job
 
 Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
 Run = Callable[[Arrays], dict[str, Array]]
 
 
-def load_graph(folder: Path, graph: GraphFile, threads: int) -> Run:
+def load_graph(job: Job, graph: GraphFile, threads: int) -> Run:
     """The run of a graph: from what its inputs are named in the job to what its outputs are. Others are ignored."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -24,19 +23,18 @@ def load_graph(folder: Path, graph: GraphFile, threads: int) -> Run:
     options.log_severity_level = 3
     if threads > 1:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    path = folder / graph.path
+    path = str(job.file(graph.path))
+    what = f"Cannot load the graph {graph.path}"
     try:
-        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has an exception of its own for each of its codes
-        raise Refusal(
-            f"Cannot load the graph {graph.path}: {error}", str(path), "install a newer onnxruntime"
-        ) from error
+        raise Refusal(f"{what}: {error}", path, "install a newer onnxruntime") from error
     names = [output.onnx for output in graph.outputs]
     inputs = [(one.name, one.onnx) for one in graph.inputs]
     known = {one.name for one in [*session.get_inputs(), *session.get_outputs()]}
-    lacking = next((name for name in [*names, *(onnx for _, onnx in inputs)] if name not in known), None)
-    if lacking is not None:
-        raise Refusal(f"Cannot load the graph {graph.path}: it has no {lacking!r}", str(path), "write the job anew")
+    lacking = [name for name in [*names, *(onnx for _, onnx in inputs)] if name not in known]
+    if lacking:
+        raise Refusal(f"{what}: it has no {lacking[0]!r}", path, "write the job anew")
 
     def run(given: Arrays) -> dict[str, Array]:
         found = session.run(names, {onnx: given[name] for name, onnx in inputs})

@@ -1,15 +1,17 @@
-"""The job: what is to be run, as job.json in its folder says."""
+"""The job: what is to be run, as job.json in its folder says. Its writer gives every field: there are no defaults."""
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from .errors import Refusal
+from .tensors import Array, read_tensors, sha256_of
 
-FORMAT = "gatehouse job 1"
+FORMAT = "gatehouse job 2"
 
 
 @dataclass(frozen=True)
@@ -22,13 +24,35 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """Row groups, and the SHA-256 of their files."""
+
+    groups: tuple[Group, ...]
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Data:
+    """The folder of the rows, within the storage, and those to train and to evaluate on."""
+
+    folder: str
+    train: Rows
+    validation: Rows | None
+
+
+@dataclass(frozen=True)
 class Column:
     """What an input of graphs is read from: a column of numbers, or of lists of them as bytes."""
 
     column: str
     dtype: str
-    width: int | None
+    shape: tuple[int | str, ...]
     stored: str
+
+    @property
+    def width(self) -> int | None:
+        """The numbers of a row; none if it is one, not a list of one."""
+        return int(self.shape[1]) if len(self.shape) > 1 else None
 
 
 @dataclass(frozen=True)
@@ -77,14 +101,21 @@ class Noise:
 
 
 @dataclass(frozen=True)
+class Label:
+    """The scale of labels, which are stored as (label - mean) / scale."""
+
+    mean: float
+    scale: float
+
+
+@dataclass(frozen=True)
 class Task:
     """A task: its weight in reports, the scale of its labels, and the metrics that judge it."""
 
     name: str
     weight: float
-    mean: float
-    scale: float
-    metrics: Mapping[str, Mapping[str, Any]]
+    label: Label
+    metrics: Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -129,24 +160,19 @@ class VectorTable:
 
 @dataclass(frozen=True)
 class Job:
-    """A job, as its folder holds it."""
+    """A job, as its folder holds it; `raw` has what is read in one place alone."""
 
-    folder: Path
-    digest: str
-    raw: Mapping[str, Any]
-    seed: str
+    seed: int
     batch: int
     lanes: tuple[tuple[int, ...], ...]
-    lane_rows: tuple[int, ...]
     seeds: tuple[str, ...]
     window: int
     shuffle: bool
+    shuffle_groups: bool
     steps_per_epoch: int
     steps: int
     apart: bool
-    data: str
-    train: tuple[Group, ...]
-    validation: tuple[Group, ...]
+    data: Data
     columns: Mapping[str, Column]
     tasks: tuple[Task, ...]
     graphs: Mapping[str, GraphFile]
@@ -157,6 +183,36 @@ class Job:
     shards: int
     clip_norm: float | None
     weighting: Mapping[str, Any] | None
+    files: Mapping[str, str]
+    folder: Path
+    digest: str
+    raw: Mapping[str, Any]
+    lane_rows: tuple[int, ...] = field(init=False)  # the rows of each lane
+    columns_read: Mapping[str, Column] = field(init=False)  # those that graphs and lookups read
+
+    def __post_init__(self) -> None:
+        """Computes what is asked for in every step."""
+        rows = (sum(group.rows for group in self.lane_groups(lane)) for lane in range(len(self.lanes)))
+        object.__setattr__(self, "lane_rows", tuple(rows))
+        names = {one.name for graph in self.graphs.values() for one in graph.reads("column")}
+        parts = [part for lookup in self.lookups for part in lookup.parts]
+        names |= {name for part in parts for name in (part.codes, part.weights) if name is not None}
+        object.__setattr__(self, "columns_read", {name: self.columns[name] for name in sorted(names)})
+
+    def file(self, name: str) -> Path:
+        """The path of one of its files, which was found to be what was written."""
+        check_file(self.folder / name, self.files.get(name), "write the job anew")
+        return self.folder / name
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """The arrays of its own by name: first parameters, and numbers of each step."""
+        return read_tensors(self.file("arrays.safetensors"))
+
+    @property
+    def validation(self) -> tuple[Group, ...]:
+        """The row groups to evaluate on."""
+        return self.data.validation.groups if self.data.validation else ()
 
     @property
     def share(self) -> int:
@@ -165,7 +221,7 @@ class Job:
 
     def lane_groups(self, lane: int) -> list[Group]:
         """The row groups that a lane reads, as they are listed."""
-        return [self.train[place] for place in self.lanes[lane]]
+        return [self.data.train.groups[place] for place in self.lanes[lane]]
 
     def rows_at(self, lane: int, step: int) -> int:
         """The rows that a lane gives to a step, counted from 1 over all epochs."""
@@ -185,129 +241,76 @@ class Job:
         """The epoch of a step, both from 1."""
         return (step - 1) // self.steps_per_epoch + 1
 
-    def columns_read(self) -> list[str]:
-        """The inputs that graphs and lookups read from columns."""
-        names = {one.name for graph in self.graphs.values() for one in graph.reads("column")}
-        parts = [part for lookup in self.lookups for part in lookup.parts]
-        names |= {part.codes for part in parts} | {part.weights for part in parts if part.weights is not None}
-        return sorted(names)
-
 
 def read_job(folder: Path) -> Job:
-    """Reads the job of a folder."""
+    """Reads the job of a folder; the first line of job.json has the SHA-256 of the others."""
     path = folder / "job.json"
     try:
         whole = path.read_bytes()
+        raw = json.loads(whole.decode())
     except OSError as error:
         raise Refusal(f"Cannot read the job: {error.strerror}", str(path), "give --job the folder of a job") from error
-    try:
-        raw = json.loads(whole.decode())
     except ValueError as error:  # of JSON, or of UTF-8
         raise Refusal(f"Cannot read the job: {error}", str(path), "write the job anew") from error
     found = raw.get("format") if isinstance(raw, dict) else None
     if found != FORMAT:
-        raise Refusal(
-            f"Cannot read the job: found the format {found!r}, wanted {FORMAT!r}",
-            str(path),
-            "write the job and its program by one version of Gatehouse",
-        )
+        what = f"Cannot read the job: found the format {found!r}, wanted {FORMAT!r}"
+        raise Refusal(what, str(path), "write the job and its program by one version of Gatehouse")
+    digest = hashlib.sha256(whole.partition(b"\n")[2]).hexdigest()
+    if raw.get("sha256") != digest:
+        raise _damaged(path, "write the job anew")
     try:
-        job = _job(folder, hashlib.sha256(whole).hexdigest(), raw)
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise Refusal(f"Cannot read the job: {error!r}", str(path), "write the job anew") from error
-    if job.batch % len(job.lanes) != 0:
-        raise Refusal(
-            f"Cannot run the job: its {len(job.lanes)} lanes do not divide a batch of {job.batch} rows",
-            str(path),
-            "write the job anew with other lanes",
-        )
+        job: Job = parsed(Job, {**raw, "folder": folder, "digest": digest, "raw": raw}, "")
+    except (ValueError, LookupError) as error:
+        raise Refusal(f"Cannot read the job: {error}", str(path), "write the job anew") from error
     return job
 
 
-def _job(folder: Path, digest: str, raw: dict[str, Any]) -> Job:
-    data = raw["data"]
-    train = _groups(data["train"])
-    return Job(
-        folder=folder,
-        digest=digest,
-        raw=raw,
-        seed=str(raw["seed"]),
-        batch=int(raw["batch"]),
-        lanes=tuple(tuple(lane) for lane in raw["lanes"]),
-        lane_rows=tuple(sum(train[place].rows for place in lane) for lane in raw["lanes"]),
-        seeds=tuple(raw["seeds"]),
-        window=int(raw["window"]),
-        shuffle=bool(raw.get("shuffle", True)),
-        steps_per_epoch=int(raw["stepsPerEpoch"]),
-        steps=int(raw["steps"]),
-        apart=bool(raw.get("apart", False)),
-        data=data.get("folder", "data"),
-        train=train,
-        validation=_groups(data.get("validation")),
-        columns={name: _column(one) for name, one in raw["columns"].items()},
-        tasks=tuple(_task(name, one) for name, one in raw["tasks"].items()),
-        graphs={name: graph_file(one) for name, one in raw["graphs"].items()},
-        noise=tuple(Noise(one["name"], one["kind"], tuple(one["shape"])) for one in raw.get("noise", [])),
-        scalars=raw.get("scalars", {}),
-        tables=tuple(_vector_table(one) for one in raw.get("tables", [])),
-        lookups=tuple(Lookup(one["name"], tuple(map(_part, one["parts"]))) for one in raw.get("lookups", [])),
-        shards=int(raw.get("shards", 0)),
-        clip_norm=raw.get("clipNorm"),
-        weighting=raw.get("weighting"),
-    )
+def parsed(kind: Any, value: Any, at: str) -> Any:
+    """A value of JSON as a type; an error names its place. An object of things is a list of things with names."""
+    of, origin = get_args(kind), get_origin(kind)
+    start = f"{at}." if at else ""
+    if origin is UnionType:
+        if value is None and NoneType in of:
+            return None
+        return parsed(str if isinstance(value, str) and str in of else of[0], value, at)
+    if origin is tuple and isinstance(value, dict) and all(isinstance(one, dict) for one in value.values()):
+        return tuple(parsed(of[0], {"name": name, **one}, start + name) for name, one in value.items())
+    if origin is tuple and isinstance(value, list):
+        return tuple(parsed(of[0], one, f"{at}[{place}]") for place, one in enumerate(value))
+    if origin is Mapping and isinstance(value, dict):
+        return {name: parsed(of[1], one, start + name) for name, one in value.items()}
+    if is_dataclass(kind) and isinstance(value, dict):
+        names, types = [one.name for one in fields(kind) if one.init], get_type_hints(kind)
+        made: Any = kind
+        return made(**{name: parsed(types[name], value.get(_key(name)), start + _key(name)) for name in names})
+    plain = (int, float) if kind is float else kind if kind in (int, str, bool, Path) else ()
+    if kind is Any or (isinstance(value, plain) and (kind is bool) == isinstance(value, bool)):
+        return float(value) if kind is float else value
+    wanted = _WORDS.get(origin or kind, "an object")
+    raise ValueError(f"{at or 'it'}: found {'nothing' if value is None else f'{value!r:.60}'}, wanted {wanted}")
 
 
-def _groups(table: Mapping[str, Any] | None) -> tuple[Group, ...]:
-    groups: Sequence[Mapping[str, Any]] = table["groups"] if table else ()
-    return tuple(Group(one["file"], int(one["group"]), int(one["rows"])) for one in groups)
+_NAMES = {"origin": "from", "place": "group"}
+_WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", tuple: "a list"}
 
 
-def _column(one: Mapping[str, Any]) -> Column:
-    shape = one["shape"]
-    return Column(one["column"], one["dtype"], int(shape[1]) if len(shape) > 1 else None, one["stored"])
+def _key(name: str) -> str:
+    """The name of a field in JSON."""
+    first, *others = _NAMES.get(name, name).split("_")
+    return first + "".join(word.capitalize() for word in others)
 
 
-def _task(name: str, one: Mapping[str, Any]) -> Task:
-    label = one.get("label", {})
-    return Task(
-        name, float(one["weight"]), float(label.get("mean", 0)), float(label.get("scale", 1)), one.get("metrics", {})
-    )
+def check_file(path: Path, digest: str | None, remedy: str) -> None:
+    """Makes sure that a file is what was written."""
+    try:
+        found = sha256_of(path)
+    except OSError as error:
+        raise Refusal(f"Cannot read {path.name}: {error.strerror}", str(path), remedy) from error
+    if found != digest:
+        raise _damaged(path, remedy)
 
 
-def graph_file(one: Mapping[str, Any]) -> GraphFile:
-    """The graph that a part of job.json describes."""
-    return GraphFile(
-        path=one["path"],
-        inputs=tuple(Input(each["name"], each["onnx"], each["from"]) for each in one["inputs"]),
-        outputs=tuple(
-            Output(each["name"], each["onnx"], each["role"], tuple(each["shape"])) for each in one["outputs"]
-        ),
-    )
-
-
-def _vector_table(one: Mapping[str, Any]) -> VectorTable:
-    update = one.get("update")
-    return VectorTable(
-        path=one["path"],
-        rows=int(one["rows"]),
-        units=int(one["units"]),
-        state=int(one.get("state", 0)),
-        initial=float(one.get("initial", 0)),
-        trained=bool(one["trained"]),
-        first=one["first"],
-        update=graph_file(update) if update else None,
-        rate=one.get("rate"),
-    )
-
-
-def _part(one: Mapping[str, Any]) -> Part:
-    weights = one.get("weights")
-    return Part(
-        table=one["table"],
-        units=int(one["units"]),
-        codes=one["codes"],
-        columns=tuple(one["columns"]),
-        first=int(one.get("first", 0)),
-        weights=weights["input"] if weights else None,
-        weights_from=int(weights.get("from", 0)) if weights else 0,
-    )
+def _damaged(path: Path, remedy: str) -> Refusal:
+    what = f"Cannot read {path.name}: it is damaged: its bytes are not those that were written"
+    return Refusal(what, str(path), remedy)

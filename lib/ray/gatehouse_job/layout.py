@@ -28,7 +28,7 @@ class Layout:
             size = int(np.prod([int(length) for length in output.shape]))
             self.places[output.name], end = (end, end + size), end + size
         self.last = end
-        self.size = end + len(job.tasks)
+        self.size = end + len(job.tasks) + 1
 
     def zeros(self) -> Floats:
         """The sums of no run."""
@@ -45,11 +45,19 @@ class Layout:
 
     def put_weights(self, sums: Floats, weights: Floats) -> None:
         """Puts this worker's weights of tasks in the next step."""
-        sums[self.last :] = weights
+        sums[self.last : -1] = weights
 
     def weights(self, sums: Floats) -> Floats:
         """The weights of tasks in the next step over all workers, [tasks]."""
-        return sums[self.last :].copy()
+        return sums[self.last : -1].copy()
+
+    def put_squares(self, sums: Floats, squares: float) -> None:
+        """Puts the sum of squares of the gradients of this worker's vectors."""
+        sums[-1] = squares
+
+    def squares(self, sums: Floats) -> float:
+        """The sum of squares of the gradients of vectors over all workers."""
+        return float(sums[-1])
 
     def _of(self, sums: Floats, role: str) -> dict[str, Floats]:
         found = {}

@@ -1,6 +1,6 @@
 """Rows of Parquet row groups: checked, read a window ahead, and put in the order that seeds determine."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .errors import Refusal
-from .job import Column, Group, Job
+from .job import Column, Group, Job, check_file
 from .threefry import permutation
 
 Array = npt.NDArray[Any]
@@ -20,75 +20,64 @@ Rows = dict[str, Array]
 T = TypeVar("T")
 
 
-def check_groups(job: Job, folder: Path, groups: list[Group]) -> None:
+def check_files(job: Job, folder: Path, rank: int, workers: int) -> None:
+    """Makes sure that files are what was encoded, to the last byte: each worker looks at its share of all of them."""
+    known = {**job.data.train.files, **(job.data.validation.files if job.data.validation else {})}
+    for file in sorted(known)[rank::workers]:
+        check_file(folder / file, known[file], _ANEW)
+
+
+def check_groups(job: Job, folder: Path, groups: Sequence[Group]) -> None:
     """Makes sure that row groups are there, of as many rows and of the columns that the job says."""
-    wanted = {name: job.columns[name] for name in job.columns_read()}
     for file in dict.fromkeys(group.file for group in groups):
         path = folder / file
         try:
             parquet = pq.ParquetFile(path)
         except (OSError, pa.ArrowException) as error:
-            raise _unreadable(path, error) from error
+            raise _wrong(path, f"{path.name}: {error}", "give every node the storage, or encode anew") from error
         with parquet:
-            schema = parquet.schema_arrow
-            for column in wanted.values():
-                _check_column(path, schema, column)
+            for column in job.columns_read.values():
+                place = parquet.schema_arrow.get_field_index(column.column)
+                kind = "no such column" if place < 0 else str(parquet.schema_arrow.field(place).type)
+                plain = {"float32": "float", "int32": "int32"}[column.dtype]
+                wanted = plain if column.stored == "plain" else f"fixed_size_binary[{4 * (column.width or 1)}]"
+                if kind != wanted:
+                    what = f"column {column.column!r} of {path.name}: found {kind}, wanted {wanted}"
+                    raise _wrong(path, what, f"{_ANEW}: it is not what the job was written for")
             for group in (one for one in groups if one.file == file):
                 count = parquet.metadata.num_row_groups
                 found = parquet.metadata.row_group(group.place).num_rows if group.place < count else 0
                 if found != group.rows:
-                    raise Refusal(
-                        f"Cannot read row group {group.place} of {file}: found {found} rows, wanted {group.rows}",
-                        str(path),
-                        "encode the data anew: it is not what the job was written for",
-                    )
+                    what = f"row group {group.place} of {file}: found {found} rows, wanted {group.rows}"
+                    raise _wrong(path, what, f"{_ANEW}: it is not what the job was written for")
 
 
-def _check_column(path: Path, schema: pa.Schema, column: Column) -> None:
-    place = schema.get_field_index(column.column)
-    found = "no such column" if place < 0 else str(schema.field(place).type)
-    plain = {"float32": "float", "int32": "int32"}[column.dtype]
-    wanted = plain if column.stored == "plain" else f"fixed_size_binary[{4 * (column.width or 1)}]"
-    if found != wanted:
-        raise Refusal(
-            f"Cannot read column {column.column!r} of {path.name}: found {found}, wanted {wanted}",
-            str(path),
-            "encode the data anew: it is not what the job was written for",
-        )
+_ANEW = "encode the data anew"
 
 
-def _unreadable(path: Path, error: Exception) -> Refusal:
-    return Refusal(f"Cannot read {path.name}: {error}", str(path), "give every node the storage, or encode anew")
+def _wrong(path: Path, what: str, remedy: str) -> Refusal:
+    return Refusal(f"Cannot read {what}", str(path), remedy)
 
 
 def read_group(job: Job, folder: Path, group: Group) -> Rows:
     """The rows of a row group, by the inputs that read them."""
     path = folder / group.file
-    inputs = {name: job.columns[name] for name in job.columns_read()}
     try:
         with pq.ParquetFile(path) as parquet:
-            names = list(dict.fromkeys(column.column for column in inputs.values()))
+            names = list(dict.fromkeys(column.column for column in job.columns_read.values()))
             table = parquet.read_row_group(group.place, columns=names, use_threads=False)
     except (OSError, pa.ArrowException) as error:
-        raise Refusal(
-            f"Cannot read row group {group.place} of {group.file}: {error}", str(path), "encode the data anew"
-        ) from error
-    return {name: _numbers(table.column(column.column), column) for name, column in inputs.items()}
+        remedy = f"{_ANEW}, or bring the file back: the same job goes on from its last checkpoint"
+        raise _wrong(path, f"row group {group.place} of {group.file}: {error}", remedy) from error
+    return {name: _numbers(table.column(column.column), column) for name, column in job.columns_read.items()}
 
 
 def _numbers(found: pa.ChunkedArray, column: Column) -> Array:
-    """The numbers of a column, [rows] or [rows, width]."""
-    dtype = np.dtype(column.dtype)
-    if column.stored == "plain":
-        numbers: Array = found.to_numpy().astype(dtype, copy=False)
-        return numbers if column.width is None else numbers.reshape(-1, column.width)
-    width = column.width or 1
-    pieces = [np.zeros(0, dtype)]
-    for chunk in found.chunks:
-        numbers = np.frombuffer(chunk.buffers()[1], dtype.newbyteorder("<"))
-        pieces.append(numbers[chunk.offset * width : (chunk.offset + len(chunk)) * width])
-    whole: Array = np.concatenate(pieces).astype(dtype, copy=False)
-    return whole if column.width is None else whole.reshape(-1, width)
+    """The numbers of a column, [rows] or [rows, width]: those in its memory, as it has no nulls."""
+    whole, width = found.combine_chunks(), column.width or 1
+    dtype = np.dtype(column.dtype).newbyteorder("<")
+    numbers = np.frombuffer(whole.buffers()[1], dtype, len(whole) * width, 4 * whole.offset * width)
+    return numbers if column.width is None else numbers.reshape(-1, width)
 
 
 def lane_batches(job: Job, folder: Path, lane: int, step: int) -> Iterator[Rows | None]:
@@ -118,7 +107,7 @@ def _windows(job: Job, folder: Path, lane: int, epoch: int, first: int) -> Itera
     """The windows of a lane and the order of their rows, from one window of an epoch on, over all epochs."""
     groups, seed = job.lane_groups(lane), job.seeds[lane]
     for now in range(epoch, job.epoch_of(job.steps) + 1):
-        parts = permutation(len(groups), f"{seed}:parts:{now}") if job.shuffle else np.arange(len(groups))
+        parts = permutation(len(groups), f"{seed}:parts:{now}") if job.shuffle_groups else np.arange(len(groups))
         begun = first if now == epoch else 0
         ordered = [groups[part] for part in parts.tolist()]
         for number, rows in enumerate(_cut(job, folder, ordered, begun * job.window), begun):

@@ -1,109 +1,95 @@
-"""Shards of the tables of vectors: each row lies on one of them, with the state of its optimiser."""
+"""The rows of tables that a worker holds, with the state of their optimisers, and what it sends the others of them."""
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .graphs import Run, load_graph, number
-from .job import VectorTable, read_job
+from .checkpoints import Checkpoint
+from .graphs import load_graph, number
+from .job import Job, VectorTable
+from .mail import Mail
 from .tensors import read_tensors, write_tensors
 from .threefry import drawn_at
+from .vectors import Tables, Wanted
 
-Array = npt.NDArray[Any]
 Places = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
-Sent = dict[str, tuple[Places, Floats]]
 
 
-class Shard:
-    """An actor that holds the rows of all tables whose number modulo all shards is its own."""
+class Shards:
+    """The shards of a worker: those whose number modulo all workers is its own."""
 
-    def __init__(self, folder: str, number_of_shard: int, workers: int) -> None:
-        self.job = read_job(Path(folder))
-        self.number, self.count, self.workers = number_of_shard, self.job.shards, workers
-        self.vectors: dict[str, Floats] = {}
-        self.state: dict[str, Floats] = {}
-        self.updates: dict[str, Run] = {}
-        self.step = 0  # the steps that have changed the vectors
-        self.sent: dict[int, Sent] = {}
-        self.sums: Sent = {}
-        self.changed = asyncio.Condition()
+    def __init__(self, job: Job, tables: Tables, mail: Mail, found: Checkpoint | None) -> None:
+        self.job, self.tables, self.mail = job, tables, mail
+        self.own = range(mail.rank, job.shards, mail.workers)
+        sizes = [pool.bounds[mail.rank + 1] - pool.bounds[mail.rank] for pool in tables.pools]
+        beside = list(zip(sizes, tables.pools, strict=True))
+        self.vectors = [np.empty((size, pool.units), np.float32) for size, pool in beside]
+        self.state = [np.empty((size, pool.state), np.float32) for size, pool in beside]
+        self.updates = [load_graph(job, pool.update, 1) if pool.update else None for pool in tables.pools]
+        self.asked: list[list[Places]] = []  # by worker and pool, the places that it reads in a step
+        self.sums: list[tuple[Places, Floats]] = []
+        for shard in self.own:
+            for table, vectors, state in self._parts(shard):
+                vectors[:] = found.vectors(table, shard, job.shards) if found else _first(job, table, shard, job.shards)
+                state[:] = found.state(table, shard, job.shards) if found else table.initial
 
-    async def begin(self, checkpoint: str | None, step: int) -> None:
-        """Reads or draws the vectors as they are after a step."""
-        for table in self.job.tables:
-            if table.update is not None:
-                self.updates[table.path] = load_graph(self.job.folder, table.update, 1)
-            rows = table.rows_on(self.number, self.count)
-            if checkpoint is None:
-                self.vectors[table.path] = _first(self.job.folder, table, self.number, self.count)
-                self.state[table.path] = np.full((rows, table.state), table.initial, np.float32)
+    def _parts(self, shard: int) -> Iterator[tuple[VectorTable, Floats, Floats]]:
+        """The tables, with the vectors and the state of their rows on a shard."""
+        for pool, vectors, state in zip(self.tables.pools, self.vectors, self.state, strict=True):
+            for table, start in zip(pool.tables, pool.starts[:, shard] - pool.bounds[self.mail.rank], strict=True):
+                end = start + table.rows_on(shard, self.job.shards)
+                yield table, vectors[start:end], state[start:end]
+
+    def write(self, folder: Path) -> dict[str, Any]:
+        """Writes the rows and their state; returns the files' digests by name."""
+        found, shards = {}, self.job.shards
+        for shard in self.own:
+            vectors = {table.path: own for table, own, _ in self._parts(shard)}
+            state = {table.path: own for table, _, own in self._parts(shard)}
+            metadata = self.job.raw["model"]["metadata"]
+            found[rows_file(shard, shards)] = write_tensors(folder / rows_file(shard, shards), vectors, metadata)
+            found[state_file(shard, shards)] = write_tensors(folder / state_file(shard, shards), state, {})
+        return found
+
+    def held(self, places: Sequence[Places]) -> list[Floats]:
+        """The vectors at places of each pool."""
+        return [vectors.take(own, axis=0) for vectors, own in zip(self.vectors, places, strict=True)]
+
+    def ask(self, step: int, wanted: Wanted) -> None:
+        """Says what this worker reads in a step."""
+        self.mail.send("wanted", step, [self.tables.places(wanted, worker) for worker in range(self.mail.workers)])
+
+    def answer(self, step: int) -> None:
+        """Sends what each reads in a step, once the one before is taken."""
+        self.asked = self.mail.take("wanted", step)
+        self.mail.send("vectors", step, [self.held(places) for places in self.asked])
+
+    def read(self, step: int) -> list[Floats]:
+        """The vectors that this worker reads in a step, by pool."""
+        return self.tables.whole(self.mail.take("vectors", step))
+
+    def add(self, step: int, wanted: Wanted, sums: Sequence[Floats]) -> float:
+        """Adds the gradients of all workers in their order, where the rows lie; returns the sum of their squares."""
+        self.mail.send("gradients", step, [self.tables.part(wanted, sums, to) for to in range(self.mail.workers)])
+        sent = list(zip(self.asked, self.mail.take("gradients", step), strict=True))
+        self.sums = [_added([(places[at], own[at]) for places, own in sent]) for at in range(len(self.tables.pools))]
+        return sum(float(np.sum(own.astype(np.float64) ** 2)) for _, own in self.sums)
+
+    def change(self, scale: float, scalars: Mapping[str, float]) -> None:
+        """Changes the rows by the gradients that were added."""
+        numbers = {name: number(value) for name, value in {**scalars, "scale": scale}.items()}
+        for at, (pool, (places, gradient)) in enumerate(zip(self.tables.pools, self.sums, strict=True)):
+            run, vectors, state = self.updates[at], self.vectors[at], self.state[at]
+            if run is None or len(places) == 0 or (pool.rate is not None and scalars[pool.rate] == 0):
                 continue
-            kept = read_tensors(Path(checkpoint) / rows_file(self.number, self.count))
-            states = read_tensors(Path(checkpoint) / state_file(self.number, self.count))
-            self.vectors[table.path] = np.array(kept[table.path])
-            self.state[table.path] = np.array(states[table.path])
-        self.step = step
-
-    async def read(self, step: int, wanted: Mapping[str, Places]) -> dict[str, Floats]:
-        """The vectors of some rows as a step reads them: after the one before it."""
-        await self._until(step - 1)
-        return {path: self.vectors[path][places] for path, places in wanted.items()}
-
-    async def add(self, step: int, rank: int, gradients: Sent) -> float:
-        """Adds the gradients of a worker; returns the sum of squares of those of all, once all have sent them."""
-        await self._until(step - 1)
-        async with self.changed:
-            self.sent[rank] = gradients
-            if len(self.sent) == self.workers:
-                self.sums = {path: _added([self.sent[rank][path] for rank in sorted(self.sent)]) for path in gradients}
-                self.sent = {}
-                self.changed.notify_all()
-            else:
-                await self.changed.wait_for(lambda: rank not in self.sent)
-            return sum(float(np.sum(sums.astype(np.float64) ** 2)) for _, sums in self.sums.values())
-
-    async def take(self, step: int, scale: float, scalars: Mapping[str, float]) -> None:
-        """Changes the vectors by the gradients that were added."""
-        numbers = {name: number(value) for name, value in scalars.items()}
-        async with self.changed:
-            for table in self.job.tables:
-                if not table.trained or table.update is None or table.path not in self.sums:
-                    continue
-                if table.rate is not None and scalars[table.rate] == 0:
-                    continue
-                self._change(table, scale, numbers)
-            self.step = step
-            self.changed.notify_all()
-
-    def _change(self, table: VectorTable, scale: float, numbers: Mapping[str, Array]) -> None:
-        places, gradient = self.sums[table.path]
-        if len(places) == 0 or table.update is None:
-            return
-        vectors, state = self.vectors[table.path], self.state[table.path]
-        given = {"table": vectors[places], "state": state[places], "gradient": gradient, "scale": number(scale)}
-        by_name = {one.name: given[one.origin] for one in table.update.inputs if one.origin in given}
-        found = self.updates[table.path]({**numbers, **by_name})
-        for output in table.update.outputs:
-            (vectors if output.role == "table" else state)[places] = found[output.name]
-
-    async def write(self, folder: str, step: int) -> dict[str, Any]:
-        """Writes the rows and their state as they are after a step; returns the files' digests by name."""
-        await self._until(step)
-        names = rows_file(self.number, self.count), state_file(self.number, self.count)
-        metadata = self.job.raw["model"].get("metadata", {})
-        return {
-            names[0]: write_tensors(Path(folder) / names[0], self.vectors, metadata),
-            names[1]: write_tensors(Path(folder) / names[1], self.state, {}),
-        }
-
-    async def _until(self, step: int) -> None:
-        async with self.changed:
-            await self.changed.wait_for(lambda: self.step >= step)
+            found = run({**numbers, "table": vectors[places], "state": state[places], "gradient": gradient})
+            for array, role in ((vectors, "table"), (state, "state")):
+                for output in pool.update.named(role) if pool.update else ():
+                    array[places] = found[output.name]
 
 
 def rows_file(shard: int, shards: int) -> str:
@@ -127,27 +113,27 @@ def _added(parts: list[tuple[Places, Floats]]) -> tuple[Places, Floats]:
     return places, sums
 
 
-def _first(folder: Path, table: VectorTable, shard: int, shards: int) -> Floats:
+def _first(job: Job, table: VectorTable, shard: int, shards: int) -> Floats:
     """The vectors of a shard's rows before the first step."""
     rows, units, first = table.rows_on(shard, shards), table.units, table.first
     if "constant" in first:
         return np.full((rows, units), first["constant"], np.float32)
     if "file" in first:
-        whole = read_tensors(folder / first["file"])[first["tensor"]]
+        whole = read_tensors(job.file(first["file"]))[first["tensor"]]
         return np.array(whole[shard::shards], np.float32)
-    vectors = _drawn(folder, table, shard, shards, first["drawn"])
-    for row in first.get("zeros", []):
+    vectors = _drawn(job, table, shard, shards, first["drawn"])
+    for row in first["zeros"]:
         if row % shards == shard:
             vectors[row // shards] = 0
     return vectors
 
 
-def _drawn(folder: Path, table: VectorTable, shard: int, shards: int, given: Mapping[str, Any]) -> Floats:
+def _drawn(job: Job, table: VectorTable, shard: int, shards: int, given: Mapping[str, Any]) -> Floats:
     """Vectors that are drawn, some rows at a time: by the key of each row, or by one key of the whole table."""
     rows, units = table.rows_on(shard, shards), table.units
     vectors = np.zeros((rows, units), np.float32)
     keys = (
-        read_tensors(folder / given["keys"]["file"])[given["keys"]["tensor"]][shard::shards]
+        read_tensors(job.file(given["keys"]["file"]))[given["keys"]["tensor"]][shard::shards]
         if "keys" in given
         else None
     )

@@ -1,15 +1,12 @@
-"""Sums over workers: of one, by the collectives of Ray (gloo), or by actors through the object store."""
+"""Sums over workers: of one, by the collectives of Ray (gloo), or by what workers send each other."""
 
-import asyncio
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import ray
-from ray.actor import ActorHandle
 
 from .errors import Lost
+from .mail import Mail
 
 Floats = npt.NDArray[np.float32]
 AllReduce = Callable[[Floats], Floats]
@@ -42,41 +39,19 @@ def by_collective(rank: int, workers: int, group: str) -> AllReduce:
     return allreduce
 
 
-def by_objects(rank: int, adders: list[ActorHandle]) -> AllReduce:
-    """The sum by actors, each of which adds a slice: the same bytes for all workers."""
+def by_objects(mail: Mail) -> AllReduce:
+    """The sum by the object store, in the order of the workers, each of which adds a slice: the same bytes for all."""
     turn = 0
 
     def allreduce(array: Floats) -> Floats:
         nonlocal turn
         turn += 1
-        slices = np.array_split(array, len(adders))
-        sent = [adder.add.remote(turn, rank, one) for adder, one in zip(adders, slices, strict=True)]
-        held: list[list[ray.ObjectRef[Any]]] = ray.get(sent)
-        found: list[Floats] = ray.get([one for [one] in held])
-        return np.concatenate(found)
+        mail.send("slice", turn, np.array_split(array, mail.workers))
+        first, *others = mail.take("slice", turn)
+        total = first.copy()
+        for other in others:
+            total += other
+        mail.send("sum", turn, [total] * mail.workers)
+        return np.concatenate(mail.take("sum", turn))
 
     return allreduce
-
-
-class Adder:
-    """An actor that adds what workers send, in the order of their ranks."""
-
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
-        self.sent: dict[int, dict[int, Floats]] = {}
-        self.sums: dict[int, asyncio.Future[Any]] = {}
-
-    async def add(self, turn: int, rank: int, array: Floats) -> list[Any]:
-        """The sum of a turn, as a reference to it, once all workers have sent their part."""
-        if turn not in self.sums:
-            self.sums[turn] = asyncio.get_running_loop().create_future()
-            self.sums.pop(turn - 2, None)
-        own = self.sent.setdefault(turn, {})
-        own[rank] = array
-        if len(own) == self.workers:
-            total = np.array(own[0])
-            for other in range(1, self.workers):
-                total += own[other]
-            del self.sent[turn]
-            self.sums[turn].set_result(ray.put(total))
-        return [await self.sums[turn]]

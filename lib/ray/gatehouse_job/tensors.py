@@ -1,17 +1,14 @@
-"""Files of tensors in the format of safetensors, written whole and with their SHA-256."""
+"""Files of tensors in the format of safetensors, and of plain arrays, written whole and with their SHA-256."""
 
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
-from itertools import chain
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-from .errors import Refusal
 
 Array = npt.NDArray[Any]
 
@@ -20,24 +17,21 @@ _NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
 
 
 def read_tensors(path: Path) -> dict[str, Array]:
-    """The tensors of a file by name, as views of the file that are read when they are used."""
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header: dict[str, Any] = json.loads(file.read(min(length, path.stat().st_size)))
-        header.pop("__metadata__", None)
-        return {name: _view(path, 8 + length, entry) for name, entry in header.items()}
-    except OSError as error:
-        raise Refusal(f"Cannot read {path.name}: {error.strerror}", str(path), "write the job anew") from error
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise Refusal(f"Cannot read {path.name}: it is damaged: {error}", str(path), "write the job anew") from error
+    """The tensors of a file that is whole, by name, as views of the file that are read when they are used."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header: dict[str, Any] = json.loads(file.read(length))
+    header.pop("__metadata__", None)
+    return {
+        name: view(path, _DTYPES[entry["dtype"]], 8 + length + entry["data_offsets"][0], entry["shape"])
+        for name, entry in header.items()
+    }
 
 
-def _view(path: Path, begin: int, entry: Mapping[str, Any]) -> Array:
-    dtype, shape, offset = _DTYPES[entry["dtype"]], tuple(entry["shape"]), begin + entry["data_offsets"][0]
-    if 0 in shape:
-        return np.zeros(shape, dtype)
-    return np.memmap(path, dtype, "r", offset, shape)
+def view(path: Path, dtype: str, begin: int, shape: Iterable[int]) -> Array:
+    """An array within a file."""
+    shape = tuple(shape)
+    return np.zeros(shape, dtype) if 0 in shape else np.memmap(path, dtype, "r", begin, shape)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> dict[str, Any]:
@@ -53,22 +47,27 @@ def write_tensors(path: Path, tensors: Mapping[str, Array], metadata: Mapping[st
         end += array.nbytes
     text = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
+    return write_file(path, [len(text).to_bytes(8, "little"), text, *map(bytes_of, tensors.values())])
+
+
+def bytes_of(array: Array) -> bytes | memoryview:
+    """The bytes of an array."""
+    flat = np.ascontiguousarray(array).reshape(-1)
+    return flat.view(np.uint8).data if flat.size > 0 else b""
+
+
+def write_file(path: Path, pieces: Iterable[bytes | memoryview]) -> dict[str, Any]:
+    """Writes a new file to the disk; returns its SHA-256 and size."""
     digest = hashlib.sha256()
     size = 0
     with path.open("xb") as file:
-        pieces: Iterator[bytes | memoryview] = (_bytes(array) for array in tensors.values())
-        for piece in chain([len(text).to_bytes(8, "little"), text], pieces):
+        for piece in pieces:
             file.write(piece)
             digest.update(piece)
             size += len(piece)
         file.flush()
         os.fsync(file.fileno())
     return {"sha256": digest.hexdigest(), "bytes": size}
-
-
-def _bytes(array: Array) -> bytes | memoryview:
-    flat = np.ascontiguousarray(array).reshape(-1)
-    return flat.view(np.uint8).data if flat.size > 0 else b""
 
 
 def sha256_of(path: Path) -> str:

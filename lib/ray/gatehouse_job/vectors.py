@@ -1,15 +1,14 @@
-"""Vectors of tables: what a batch reads of shards, and the sums of gradients that it sends to them."""
+"""Vectors of tables: where their rows lie, what the runs of a step read of them, and the sums of their gradients."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import ray
-from ray.actor import ActorHandle
 
-from .job import Job, Part
+from .job import Job, Part, VectorTable
 
 Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
@@ -17,111 +16,143 @@ Places = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
 
-@dataclass
-class Read:
-    """What a batch reads: the rows of each table, each once in growing order, and their vectors [rows, units]."""
+class Pool:
+    """Tables whose vectors are of one size and change by one rule, as one array of rows.
 
-    rows: dict[str, Places]
-    vectors: dict[str, Floats]
-    gradients: dict[str, Floats]
+    An address is the place of a row in it: the rows of a worker follow each other, in them those of a shard, in them
+    those of a table. Row `r` lies on shard `r mod shards` at place `r div shards`, shard `s` on worker `s mod workers`.
+    """
+
+    def __init__(self, tables: Sequence[VectorTable], shards: int, workers: int) -> None:
+        self.tables, self.shards = tables, shards
+        self.units, self.state = tables[0].units, tables[0].state
+        self.update, self.rate = tables[0].update, tables[0].rate
+        self.starts = np.zeros((len(tables), shards), np.int64)
+        self.bounds = np.zeros(workers + 1, np.int64)  # where the rows of each worker begin, and where all end
+        self.size = 0
+        for worker in range(workers):
+            for shard in range(worker, shards, workers):
+                for at, table in enumerate(tables):
+                    self.starts[at, shard] = self.size
+                    self.size += table.rows_on(shard, shards)
+            self.bounds[worker + 1] = self.size
+
+    def addresses(self, tables: Places, rows: Places) -> Places:
+        """The addresses of rows of tables; the one after the last where a table has no such row."""
+        sizes = np.array([table.rows for table in self.tables])[tables]
+        found = self.starts[tables, rows % self.shards] + rows // self.shards
+        return np.where((rows >= 0) & (rows < sizes), found, self.size)
 
 
-def _codes_of(part: Part, rows: Arrays, size: int) -> Places:
-    """The rows of the table that a part of a lookup reads, [batch, columns], -1 where there is none."""
-    codes = _column(rows, part.codes)[:, list(part.columns)].astype(np.int64) - part.first
-    return np.where((codes >= 0) & (codes < size), codes, -1)
+class Piece:
+    """Parts of a lookup that stand side by side and are of one pool."""
 
+    def __init__(self, lookup: str, begin: int, at: int, pool: Pool, parts: Sequence[Part]) -> None:
+        self.lookup, self.at, self.pool, self.parts = lookup, at, pool, parts
+        self.begin, self.end = begin, begin + len(parts) * pool.units
+        self.columns = np.array([len(part.columns) for part in parts])
+        paths = [table.path for table in pool.tables]
+        self.tables = np.repeat([paths.index(part.table) for part in parts], self.columns)
+        self.first = np.repeat([part.first for part in parts], self.columns)
 
-def _weights_of(part: Part, rows: Arrays) -> Floats | None:
-    """The weights with which they are read, [batch, columns]; none if all are 1."""
-    if part.weights is None:
-        return None
-    return _column(rows, part.weights)[:, part.weights_from : part.weights_from + len(part.columns)].astype(np.float32)
+    def addresses(self, rows: Arrays) -> Places:
+        """The addresses that they read, [batch, columns]."""
+        codes = [_column(rows, part.codes)[:, list(part.columns)] for part in self.parts]
+        return self.pool.addresses(self.tables, np.concatenate(codes, axis=1).astype(np.int64) - self.first)
+
+    def weights(self, rows: Arrays) -> Floats | None:
+        """The weights with which they read them, [batch, columns, 1]; none if all are 1."""
+        if all(part.weights is None for part in self.parts):
+            return None
+        return np.concatenate([_weights(rows, part) for part in self.parts], axis=1)[:, :, None]
 
 
 def _column(rows: Arrays, name: str) -> Array:
     return rows[name].reshape(len(rows[name]), -1)  # [batch, width]
 
 
-def read_vectors(job: Job, shards: Sequence[ActorHandle], runs: Sequence[Arrays], step: int) -> Read:
-    """What the runs of a step read, from the shards as they are before it."""
-    named: dict[str, list[Places]] = {table.path: [] for table in job.tables}
-    sizes = {table.path: table.rows for table in job.tables}
-    for rows in runs:
+def _weights(rows: Arrays, part: Part) -> Floats:
+    if part.weights is None:
+        return np.ones((len(rows[part.codes]), len(part.columns)), np.float32)
+    return _column(rows, part.weights)[:, part.weights_from : part.weights_from + len(part.columns)].astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the runs of a step read."""
+
+    addresses: list[Places]  # by pool, in growing order; the last is that of rows that are not there
+    cuts: list[Places]  # by pool, where those of each worker begin, and where all end
+    places: list[list[Places]]  # by run and piece, [batch, columns]: the places among the addresses
+
+
+class Tables:
+    """All tables of a job."""
+
+    def __init__(self, job: Job, workers: int) -> None:
+        alike: dict[tuple[int, str], list[VectorTable]] = {}
+        for table in job.tables:
+            alike.setdefault((table.units, table.update.path if table.update else ""), []).append(table)
+        self.pools = [Pool(tables, job.shards, workers) for tables in alike.values()]
+        pool_of = {table.path: at for at, pool in enumerate(self.pools) for table in pool.tables}
+        self.pieces: list[Piece] = []
         for lookup in job.lookups:
-            for part in lookup.parts:
-                named[part.table].append(_codes_of(part, rows, sizes[part.table]).reshape(-1))
-    rows_of = {path: _unique(codes) for path, codes in named.items()}
-    count = len(shards)
-    homes = {path: rows % count for path, rows in rows_of.items()}
-    wanted = [{path: rows[homes[path] == shard] // count for path, rows in rows_of.items()} for shard in range(count)]
-    found = ray.get([shard.read.remote(step, want) for shard, want in zip(shards, wanted, strict=True)])
-    vectors: dict[str, Floats] = {}
-    for table in job.tables:
-        vectors[table.path] = np.zeros((len(rows_of[table.path]), table.units), np.float32)
-        for shard in range(count):
-            vectors[table.path][homes[table.path] == shard] = found[shard][table.path]
-    gradients = {path: np.zeros_like(array) for path, array in vectors.items()}
-    return Read(rows_of, vectors, gradients)
+            begin = 0
+            for at, parts in groupby(lookup.parts, lambda part: pool_of[part.table]):
+                self.pieces.append(Piece(lookup.name, begin, at, self.pools[at], list(parts)))
+                begin = self.pieces[-1].end
 
+    def wanted(self, runs: Sequence[Arrays]) -> Wanted:
+        """What runs read, each row once."""
+        wanted = Wanted([], [], [[piece.addresses(run) for piece in self.pieces] for run in runs])
+        for at, pool in enumerate(self.pools):
+            of = [(run, one) for run in wanted.places for one, piece in enumerate(self.pieces) if piece.at == at]
+            named = np.concatenate([[pool.size], *(run[one].reshape(-1) for run, one in of)])
+            addresses, places = np.unique(named, return_inverse=True)
+            ends = np.cumsum([1, *(run[one].size for run, one in of)])
+            for (run, one), begin, end in zip(of, ends, ends[1:], strict=False):
+                run[one] = places[begin:end].reshape(run[one].shape)
+            wanted.addresses.append(addresses)
+            wanted.cuts.append(np.searchsorted(addresses, pool.bounds))
+        return wanted
 
-def _unique(codes: list[Places]) -> Places:
-    found = np.unique(np.concatenate([np.zeros(0, np.int64), *codes]))
-    return found[found >= 0]
+    def places(self, wanted: Wanted, worker: int) -> list[Places]:
+        """The places on a worker of what is wanted, by pool."""
+        own = self.part(wanted, wanted.addresses, worker)
+        return [addresses - pool.bounds[worker] for pool, addresses in zip(self.pools, own, strict=True)]
 
+    def part(self, wanted: Wanted, arrays: Sequence[Array], worker: int) -> list[Array]:
+        """The part of arrays beside the addresses that is of a worker, by pool."""
+        return [array[cuts[worker] : cuts[worker + 1]] for array, cuts in zip(arrays, wanted.cuts, strict=True)]
 
-def lookup_inputs(job: Job, read: Read, rows: Arrays) -> dict[str, Floats]:
-    """The vectors of a run by the names of the lookups, [batch, width]."""
-    sizes = {table.path: table.rows for table in job.tables}
-    inputs: dict[str, Floats] = {}
-    for lookup in job.lookups:
-        parts: list[Floats] = []
-        for part in lookup.parts:
-            places = _places(read.rows[part.table], _codes_of(part, rows, sizes[part.table]))
-            held = np.vstack([read.vectors[part.table], np.zeros((1, part.units), np.float32)])  # -1 reads zeros
-            weights = _weights_of(part, rows)
-            each = held[places] if weights is None else held[places] * weights[:, :, None]
-            parts.append(each[:, 0] if len(part.columns) == 1 else each.sum(axis=1, dtype=np.float32))
-        inputs[lookup.name] = np.ascontiguousarray(np.concatenate(parts, axis=1))
-    return inputs
+    def whole(self, parts: Sequence[Sequence[Floats]]) -> list[Floats]:
+        """The vectors that are wanted, by pool, of those of each worker; the row that is not there has zeros."""
+        nothing = [np.zeros((1, pool.units), np.float32) for pool in self.pools]
+        return [np.concatenate(of) for of in zip(*parts, nothing, strict=True)]
 
+    def inputs(self, vectors: Sequence[Floats], places: Sequence[Places], rows: Arrays) -> dict[str, Floats]:
+        """The lookups of a run, [batch, width], of the vectors that are wanted."""
+        found: dict[str, list[Floats]] = {}
+        for piece, own in zip(self.pieces, places, strict=True):
+            each = vectors[piece.at].take(own, axis=0)  # [batch, columns, units]
+            weights = piece.weights(rows)
+            if weights is not None:
+                each *= weights
+            if piece.columns.max() > 1:
+                each = np.add.reduceat(each, np.cumsum(piece.columns) - piece.columns, axis=1)
+            found.setdefault(piece.lookup, []).append(each.reshape(len(own), -1))
+        return {name: own[0] if len(own) == 1 else np.concatenate(own, axis=1) for name, own in found.items()}
 
-def _places(rows: Places, codes: Places) -> Places:
-    """The places of codes among the rows that were read, -1 of a code without a row."""
-    return np.where(codes >= 0, np.searchsorted(rows, codes), -1)
-
-
-def add_gradients(job: Job, read: Read, rows: Arrays, outputs: Arrays) -> None:
-    """Adds the gradients of a run to those of the vectors that it has read: sums over all places of each."""
-    sizes = {table.path: table.rows for table in job.tables}
-    for lookup in job.lookups:
-        gradient = outputs.get(f"gradient/{lookup.name}")
-        if gradient is None:
-            continue
-        start = 0
-        for part in lookup.parts:
-            own = gradient[:, start : start + part.units]
-            start += part.units
-            places = _places(read.rows[part.table], _codes_of(part, rows, sizes[part.table]))
-            weights = _weights_of(part, rows)
-            _add(read.gradients[part.table], places, own, weights)
-
-
-def _add(sums: Floats, places: Places, gradient: Array, weights: Floats | None) -> None:
-    known = places >= 0
-    at, row = places[known], np.nonzero(known)[0]
-    terms = gradient[row] if weights is None else gradient[row] * weights[known][:, None]
-    for unit in range(sums.shape[1]):
-        sums[:, unit] += np.bincount(at, terms[:, unit], len(sums)).astype(np.float32)
-
-
-def send_gradients(job: Job, shards: Sequence[ActorHandle], read: Read, step: int, rank: int) -> list[Any]:
-    """Sends the sums of this worker to the shards; returns references to the sums of squares over all workers."""
-    count = len(shards)
-    trained = [table.path for table in job.tables if table.trained]
-    sent = []
-    for shard in range(count):
-        own = {path: read.rows[path] % count == shard for path in trained}
-        gradients = {path: (read.rows[path][own[path]] // count, read.gradients[path][own[path]]) for path in trained}
-        sent.append(shards[shard].add.remote(step, rank, gradients))
-    return sent
+    def add(self, sums: Sequence[Floats], places: Sequence[Places], rows: Arrays, outputs: Arrays) -> None:
+        """Adds the gradients of a run to those of the vectors that are wanted: sums over all places of each."""
+        for piece, own in zip(self.pieces, places, strict=True):
+            gradient = outputs.get(f"gradient/{piece.lookup}")
+            if gradient is None or piece.pool.update is None:
+                continue
+            terms = gradient[:, piece.begin : piece.end].reshape(len(own), -1, piece.pool.units)
+            terms = terms if piece.columns.max() == 1 else np.repeat(terms, piece.columns, axis=1)
+            weights = piece.weights(rows)
+            flat = (terms if weights is None else terms * weights).reshape(-1, piece.pool.units)
+            for unit in range(piece.pool.units):
+                found = np.bincount(own.reshape(-1), flat[:, unit], len(sums[piece.at]))
+                sums[piece.at][:, unit] += found.astype(np.float32)

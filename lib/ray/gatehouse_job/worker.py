@@ -11,21 +11,25 @@ import numpy.typing as npt
 import ray
 from ray.actor import ActorHandle
 
-from .errors import Lost, Refusal
+from .checkpoints import ARRAYS, read_checkpoint, write_arrays
+from .errors import Lost, Refusal, is_short, out_of_memory
+from .flat import cut, filled, first_state, parameters_of
 from .graphs import Run, load_graph, number
 from .job import Job, Noise, read_job
+from .judging import evaluated
 from .layout import Layout
-from .rows import Rows, ahead, check_groups, joined, lane_batches, read_group
+from .mail import Mail
+from .rows import Rows, ahead, check_files, check_groups, joined, lane_batches, read_group
+from .shards import Shards
 from .sums import AllReduce, alone, by_collective, by_objects
-from .tensors import read_tensors, write_tensors
+from .tensors import write_tensors
 from .threefry import drawn, key_of
-from .vectors import add_gradients, lookup_inputs, read_vectors, send_gradients
+from .vectors import Tables, Wanted
 from .weighting import weighting_of
 
 Array = npt.NDArray[Any]
+Places = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
-
-DENSE = "training.safetensors"
 
 
 @dataclass(frozen=True)
@@ -36,18 +40,7 @@ class Prepared:
     runs: tuple[Rows, ...]
     counts: tuple[int, ...]
     weights: Floats  # [runs, tasks]
-
-
-@dataclass(frozen=True)
-class Place:
-    """The place of a worker among the others."""
-
-    rank: int
-    workers: int
-    transport: str
-    group: str
-    adders: Sequence[ActorHandle]
-    shards: Sequence[ActorHandle]
+    wanted: Wanted  # vectors
 
 
 class Worker:
@@ -55,11 +48,12 @@ class Worker:
 
     def __init__(self, folder: str, storage: str, threads: int) -> None:
         self.job = read_job(Path(folder))
-        self.data = Path(storage) / self.job.data
+        self.data = Path(storage) / self.job.data.folder
         self.threads = threads
         self.run_of: dict[str, Run] = {}
-        self.taken: list[Any] = []
-        self.place = Place(0, 1, "alone", "", (), ())
+        self.mail = Mail()
+        self.tables = Tables(self.job, 1)
+        self.shards: Shards | None = None
         self.allreduce: AllReduce = alone
         self.weighting = weighting_of(self.job)
         self.state: dict[str, Floats] = {}
@@ -67,73 +61,91 @@ class Worker:
         self.layout = Layout(self.job)
         self.step = 0
         self.rows = 0
-        self.batches: list[Iterator[Rows | None]] = []
-        self.prepared: Prepared | None = None
-        self.totals: Floats | None = None
+        self.coming: Iterator[Prepared] | None = None
+        self.now: Prepared | None = None
+        self.totals = np.zeros(len(self.job.tasks), np.float32)  # the weights of tasks in the next step
 
     def ready(self) -> bool:
         """Returns once the worker is there."""
         return True
 
-    def check(self, rank: int, workers: int) -> None:
-        """Loads the graphs, and makes sure that the rows of this worker can be read."""
+    def check(self, rank: int, workers: int, is_checked: bool = False) -> None:
+        """Loads the graphs, and makes sure that the rows of this worker can be read, and that they are whole."""
         job = self.job
-        self.run_of = {name: load_graph(job.folder, graph, self.threads) for name, graph in job.graphs.items()}
+        self.run_of = {name: load_graph(job, graph, self.threads) for name, graph in job.graphs.items()}
         groups = [group for lane in self._lanes(rank, workers) for group in self.job.lane_groups(lane)]
         check_groups(self.job, self.data, [*groups, *self.job.validation[rank::workers]])
+        if not is_checked:
+            check_files(self.job, self.data, rank, workers)
 
-    def begin(self, place: Place, checkpoint: str | None, step: int) -> None:
-        """Goes to the state after a step, that of a checkpoint or of the beginning."""
+    def begin(
+        self,
+        rank: int = 0,
+        peers: Sequence[ActorHandle | None] = (None,),
+        group: str | None = None,
+        checkpoint: str | None = None,
+        step: int = 0,
+    ) -> None:
+        """Goes to the state of a checkpoint, which is after a step, or of the beginning. Sums go by a group, if any."""
         job = self.job
-        self.place = place
-        if place.workers > 1:
-            self.allreduce = (
-                by_collective(place.rank, place.workers, place.group)
-                if place.transport == "collective"
-                else by_objects(place.rank, list(place.adders))
-            )
-        arrays = read_tensors(job.folder / "arrays.safetensors" if checkpoint is None else Path(checkpoint) / DENSE)
-        if checkpoint is None:
-            first = {"parameters": np.array(arrays[job.raw["parameters"]["tensor"]])}
-            for slot in job.raw.get("slots", []):
-                size = first["parameters"].size
-                given = arrays[slot["tensor"]] if "tensor" in slot else np.full(size, slot["first"], np.float32)
-                first[slot["name"]] = np.array(given)
-            self.state = first
-        else:
-            own = {name: np.array(array) for name, array in arrays.items()}
-            self.weighting.state = {
-                name.removeprefix(_WEIGHTING): own.pop(name) for name in list(own) if name.startswith(_WEIGHTING)
-            }
-            self.state = own
+        self.mail = Mail(rank, peers)
+        self.tables = Tables(job, len(peers))
+        found = None if checkpoint is None else read_checkpoint(Path(checkpoint))
+        self.shards = Shards(job, self.tables, self.mail, found) if job.tables else None
+        if len(peers) > 1:
+            self.allreduce = by_objects(self.mail) if group is None else by_collective(rank, len(peers), group)
+        self.state = first_state(job) if found is None else filled(job, found.flats())
+        if found is not None:
+            self.weighting.begin(found.facts.get("weighting"))
         self.step, self.rows = step, job.rows_after(step)
-        self.batches = []
-        self.prepared = None
-        self.totals = None
+        self.coming = None
+
+    @ray.method(concurrency_group="mail")  # type: ignore[untyped-decorator]
+    def put(self, sender: int, name: str, turn: int, *pieces: Any) -> None:
+        """Keeps what another worker has sent, while this one takes a step."""
+        self.mail.put(sender, name, turn, *pieces)
+
+    @ray.method(concurrency_group="mail")  # type: ignore[untyped-decorator]
+    def held(self, places: Sequence[Places]) -> list[Floats]:
+        """The vectors at places of this worker, by pool."""
+        return self.shards.held(places) if self.shards else []
 
     def run(self, count: int) -> dict[str, Any]:
         """Takes steps; returns their records, and the peak of this process's memory in bytes."""
         try:
-            if not self.batches:
-                lanes = self._lanes(self.place.rank, self.place.workers)
-                self.batches = [lane_batches(self.job, self.data, lane, self.step + 1) for lane in lanes]
+            if self.coming is None:
+                self._first()
             records = [self._step() for _ in range(count)]
-            self._wait()
-        except ray.exceptions.RayError as error:
-            raise _raised(error) from error
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        return {"records": records if self.place.rank == 0 else [], "peak": peak}
+        except (ray.exceptions.RayError, MemoryError) as error:
+            raise _raised(error, self.step + 1) from error
+        return {"records": records if self.mail.rank == 0 else [], "peak": _peak()}
 
     def _lanes(self, rank: int, workers: int) -> list[int]:
         return list(range(rank, len(self.job.lanes), workers))
 
-    def _prepare(self, step: int) -> Prepared | None:
-        """The rows of a step; none after the last one."""
-        job, (rank, workers) = self.job, (self.place.rank, self.place.workers)
-        if step > job.steps:
-            return None
-        lanes = self._lanes(rank, workers)
-        given = [(lane, rows) for lane, batches in zip(lanes, self.batches, strict=True) if (rows := next(batches))]
+    def _first(self) -> None:
+        """Prepares the first step, for which nothing was sent yet."""
+        self.coming = ahead(self._coming)
+        self.now = next(self.coming)
+        sums = self.layout.zeros()  # the weights at their place among these, so that bits are the same
+        self.layout.put_weights(sums, self.now.weights.sum(axis=0, dtype=np.float32))
+        self.totals = self.layout.weights(self.allreduce(sums))
+        if self.shards is not None:
+            self.shards.answer(self.now.step)
+
+    def _coming(self) -> Iterator[Prepared]:
+        """The rows of all steps from the next one on."""
+        lanes = self._lanes(self.mail.rank, self.mail.workers)
+        batches = [lane_batches(self.job, self.data, lane, self.step + 1) for lane in lanes]
+        for step, *found in zip(range(self.step + 1, self.job.steps + 1), *batches, strict=True):
+            given = [(lane, rows) for lane, rows in zip(lanes, found, strict=True) if rows is not None]
+            prepared = self._prepared(step, given)
+            if self.shards is not None:
+                self.shards.ask(step, prepared.wanted)
+            yield prepared
+
+    def _prepared(self, step: int, given: list[tuple[int, Rows]]) -> Prepared:
+        job = self.job
         parts = [[one] for one in given] if job.apart else [given] if given else []
         starts = np.cumsum([0, *(job.rows_at(lane, step) for lane in range(len(job.lanes)))])
         runs = tuple(
@@ -145,7 +157,7 @@ class Worker:
         for place, run in enumerate(runs):
             found = self.run_of["weights"](run)
             weights[place] = [found[f"weight/{task.name}"] for task in job.tasks]
-        return Prepared(step, runs, counts, weights)
+        return Prepared(step, runs, counts, weights, self.tables.wanted(runs))
 
     def _noise(self, step: int, lanes: list[int], starts: npt.NDArray[np.int64]) -> Rows:
         """The random numbers of the rows of lanes in a step, as they are among those of the whole batch."""
@@ -166,33 +178,30 @@ class Worker:
 
     def _step(self) -> dict[str, Any]:
         """Takes a step, and returns its record."""
-        job, step, rank = self.job, self.step + 1, self.place.rank
-        now = self.prepared or self._prepare(step)
-        assert now is not None and now.step == step
-        layout = self.layout
-        if self.totals is None:
-            self.totals = self._first_totals(layout, now)
+        job, layout, now, shards = self.job, self.layout, self.now, self.shards
+        assert now is not None and self.coming is not None
+        step = now.step
         epoch = job.epoch_of(step)
         factors = self.weighting.factors(epoch)
         rows_in_all = job.batch_at(step)
         with np.errstate(divide="ignore", invalid="ignore"):
             shares = np.where(self.totals > 0, now.weights / self.totals, 0)  # [runs, tasks]
-        read = read_vectors(job, self.place.shards, now.runs, step) if job.lookups else None
         sums = layout.zeros()
-        for run, count, share in zip(now.runs, now.counts, shares, strict=True):
+        vectors = shards.read(step) if shards is not None else []
+        gradients = [np.zeros_like(of) for of in vectors]
+        for run, count, share, places in zip(now.runs, now.counts, shares, now.wanted.places, strict=True):
             given: dict[str, Array] = {**run, "parameters": self.state["parameters"]}
-            if read is not None:
-                given |= lookup_inputs(job, read, run)
+            given |= self.tables.inputs(vectors, places, run)
             given |= {f"factor/{task.name}": number(factors[at] * share[at]) for at, task in enumerate(job.tasks)}
             given |= {"share": number(count / rows_in_all), "carry": number(0), **layout.kept_zeros()}
             found = self.run_of["gradients"](self._named("gradients", given))
             layout.add(sums, found, share, count / rows_in_all)
-            if read is not None:
-                add_gradients(job, read, run, found)
-        squares = send_gradients(job, self.place.shards, read, step, rank) if read is not None else []
-        self.prepared = self._prepare(step + 1)
-        if self.prepared is not None:
-            layout.put_weights(sums, self.prepared.weights.sum(axis=0, dtype=np.float32))
+            self.tables.add(gradients, places, run, found)
+        then = next(self.coming, None)
+        if then is not None:
+            layout.put_weights(sums, then.weights.sum(axis=0, dtype=np.float32))
+        if shards is not None:
+            layout.put_squares(sums, shards.add(step, now.wanted, gradients))
         sums = self.allreduce(sums)
         reported = layout.reported(sums)
         record: dict[str, Any] = {"epoch": epoch, "step": step, "steps": job.steps, **reported}
@@ -200,20 +209,15 @@ class Worker:
         wrong = _wrong(reported, self.job)
         if wrong is not None:
             raise self._refused(step, wrong)
-        norm_of_vectors = float(np.sqrt(sum(ray.get(squares)))) if squares else 0.0
-        record["norm"] = self._update(step, layout.inputs(sums), norm_of_vectors)
+        record["norm"] = self._update(step, layout.inputs(sums), float(np.sqrt(layout.squares(sums))))
+        if shards is not None and then is not None:
+            shards.answer(step + 1)
         labelled = np.array([self.totals[at] > 0 and task.weight > 0 for at, task in enumerate(job.tasks)])
         losses = np.array([reported["loss"][task.name] for task in job.tasks], np.float64)
         self.weighting.next(epoch, losses, labelled, self._scalars_at(step))
         self.step, self.rows = step, self.rows + rows_in_all
-        self.totals = layout.weights(sums)
+        self.now, self.totals = then, layout.weights(sums)
         return {**record, "rows": self.rows}
-
-    def _first_totals(self, layout: Layout, now: Prepared) -> Floats:
-        """The weights of tasks in the first step over all workers: summed at their place, so that bits are the same."""
-        sums = layout.zeros()
-        layout.put_weights(sums, now.weights.sum(axis=0, dtype=np.float32))
-        return layout.weights(self.allreduce(sums))
 
     def _update(self, step: int, summed: Mapping[str, Array], vectors: float) -> float:
         """Moves parameters, slots and vectors by the gradient over all workers; returns its norm."""
@@ -231,18 +235,10 @@ class Worker:
         for output in outputs:
             if output.role in ("parameters", "slot"):
                 self.state["parameters" if output.role == "parameters" else output.name] = found[output.name]
-        if self.place.rank == 0:
-            limit = job.clip_norm
-            scale = limit / norm if limit is not None and norm > limit else 1.0
-            self._wait()
-            self.taken = [shard.take.remote(step, scale, scalars) for shard in self.place.shards]
+        limit = job.clip_norm
+        if self.shards is not None:
+            self.shards.change(limit / norm if limit is not None and norm > limit else 1.0, scalars)
         return norm
-
-    def _wait(self) -> None:
-        """Waits for the shards to have taken the last step: an error there is one of this worker."""
-        taken, self.taken = self.taken, []
-        if taken:
-            ray.get(taken)
 
     def _named(self, graph: str, given: Mapping[str, Array]) -> dict[str, Array]:
         """The inputs of a graph by their names: those that come from one place have its name."""
@@ -255,9 +251,8 @@ class Worker:
         }
 
     def _refused(self, step: int, wrong: str) -> Refusal:
-        sizes = [
-            (np.nan_to_num(np.abs(self._cut(one)), nan=np.inf).max(initial=0), one["name"]) for one in self._extents()
-        ]
+        parameters = parameters_of(self.job, self.state["parameters"]).items()
+        sizes = [(np.nan_to_num(np.abs(one), nan=np.inf).max(initial=0), path) for path, one in parameters]
         size, path = max(sizes, default=(0.0, "none"))
         return Refusal(
             f"Cannot train: at step {step} {wrong}",
@@ -265,28 +260,17 @@ class Worker:
             "the step was not taken: try a smaller learning rate, or clipNorm",
         )
 
-    def _extents(self) -> Sequence[Mapping[str, Any]]:
-        extents: Sequence[Mapping[str, Any]] = self.job.raw["parameters"]["extents"]
-        return extents
-
-    def _cut(self, extent: Mapping[str, Any]) -> Floats:
-        """A parameter, of its place in the flat array."""
-        size, row = int(np.prod(extent["shape"])), extent["row"]
-        count = size // row["length"] if row["length"] else 0
-        places = extent["start"] + np.arange(count)[:, None] * row["apart"] + np.arange(row["length"])
-        found: Floats = self.state["parameters"][places.reshape(-1)].reshape(extent["shape"])
-        return found
-
-    def write(self, folder: str) -> dict[str, Any]:
-        """Writes the parameters and what training keeps beside them; returns the files' digests by name."""
-        path, metadata = Path(folder), self.job.raw["model"].get("metadata", {})
-        name = "params-00001-of-00001.safetensors" if self.job.tables else "params.safetensors"
-        parameters = {one["name"]: self._cut(one) for one in self._extents()}
-        weighting = {_WEIGHTING + name: array for name, array in self.weighting.state.items()}
-        return {
-            name: write_tensors(path / name, parameters, metadata),
-            DENSE: write_tensors(path / DENSE, {**self.state, **weighting}, {}),
-        }
+    def write(self, folder: str) -> tuple[list[dict[str, Any]], Any, dict[str, Any]]:
+        """Writes what this worker holds of the model and beside it; returns what a checkpoint says of it."""
+        job, path = self.job, Path(folder)
+        files = self.shards.write(path) if self.shards is not None else {}
+        if self.mail.rank > 0:
+            return [], None, files
+        name = "params-00001-of-00001.safetensors" if job.tables else "params.safetensors"
+        parameters = parameters_of(job, self.state["parameters"])
+        files[name] = write_tensors(path / name, parameters, job.raw["model"]["metadata"])
+        arrays, files[ARRAYS] = write_arrays(path / ARRAYS, cut(job, self.state))
+        return arrays, self.weighting.saved(), files
 
     def evaluate(self, rank: int, workers: int) -> list[dict[str, Any]]:
         """Runs the graph of evaluation on this worker's row groups; returns what judges need, piece by piece."""
@@ -296,63 +280,46 @@ class Worker:
             def pieces() -> Iterator[tuple[int, Rows]]:
                 return ((place, read_group(self.job, self.data, group)) for place, group in groups)
 
-            return [self._evaluated(place, rows) for place, rows in ahead(pieces)]
-        except ray.exceptions.RayError as error:
-            raise _raised(error) from error
+            return [evaluated(self.job, place, rows, self._judged) for place, rows in ahead(pieces)]
+        except (ray.exceptions.RayError, MemoryError) as error:
+            raise _raised(error, self.step + 1) from error
 
-    def _evaluated(self, place: int, rows: Rows) -> dict[str, Any]:
-        """The outputs of a row group: sums of losses and weights, and the rows' predictions and labels by task."""
-        job, graph, at_once = self.job, self.job.graphs["evaluate"], int(self.job.raw["evaluate"]["rows"])
-        count = len(next(iter(rows.values())))
-        sums = {name: 0.0 for output in graph.outputs if (name := output.name) and output.role in _SUMMED}
-        judged: dict[str, list[Array]] = {o.name: [] for o in graph.outputs if o.role in ("prediction", "logits")}
-        for start in range(0, count, at_once):
-            piece = {name: array[start : start + at_once] for name, array in rows.items()}
-            given: dict[str, Array] = {**piece, "parameters": self.state["parameters"]}
-            if job.lookups:
-                read = read_vectors(job, self.place.shards, [piece], self.step + 1)
-                given |= lookup_inputs(job, read, piece)
-            found = self.run_of["evaluate"](self._named("evaluate", given))
-            size = len(next(iter(piece.values())))
-            for output in graph.outputs:
-                value = found[output.name]
-                if output.role in ("prediction", "logits"):
-                    judged[output.name].append(value)
-                elif output.role == "loss":
-                    weight = float(found[f"weight/{output.name.removeprefix('loss/')}"])
-                    sums[output.name] += float(value) * weight if weight > 0 else 0.0
-                elif output.role == "weight":
-                    sums[output.name] += float(value)
-                elif output.role == "auxiliary":
-                    sums[output.name] += float(value) * size
-        tasks = {
-            task.name: {
-                "prediction": np.concatenate(judged[task.name]),
-                "logits": np.concatenate(judged[f"logits/{task.name}"]),
-                "label": rows[f"labels/{task.name}"].reshape(-1),
-                "weight": rows[f"weights/{task.name}"],
-            }
-            for task in job.tasks
-        }
-        return {"place": place, "rows": count, "sums": sums, "tasks": tasks}
+    def _judged(self, piece: Rows) -> dict[str, Array]:
+        """The outputs of the graph of evaluation on some rows."""
+        given: dict[str, Array] = {**piece, "parameters": self.state["parameters"]}
+        given |= self.tables.inputs(*self._read(piece), piece)
+        return self.run_of["evaluate"](self._named("evaluate", given))
+
+    def _read(self, piece: Rows) -> tuple[list[Floats], list[Places]]:
+        """The vectors that rows read, and the places of their codes among them."""
+        wanted = self.tables.wanted([piece])
+        places = [self.tables.places(wanted, worker) for worker in range(self.mail.workers)]
+        asked = [peer and peer.held.remote(own) for peer, own in zip(self.mail.peers, places, strict=True)]
+        found = [ray.get(one) if one else self.held(own) for one, own in zip(asked, places, strict=True)]
+        return self.tables.whole(found), wanted.places[0]
 
 
 _ALONE = ("parameters", "gradient", "vectors", "share", "carry")  # places from which one input comes
-_WEIGHTING = "weighting/"
-_SUMMED = ("loss", "weight", "auxiliary")
 
 
-def _raised(error: ray.exceptions.RayError) -> Exception:
-    """What a call of another actor has raised; that it is lost, if it is gone."""
+def _raised(error: Exception, step: int) -> Exception:
+    """What a call of another actor has raised; that it is lost, if it is gone; and that there is no memory left."""
+    if is_short(error):
+        return out_of_memory("a worker ran out of memory", f"at step {step}, {error}", _peak())
     cause = error.cause if isinstance(error, ray.exceptions.RayTaskError) else None
     if cause is not None and not isinstance(cause, ray.exceptions.RayError):
         return cause  # type: ignore[no-any-return]
     return Lost(f"a process of the training is gone: {type(cause or error).__name__}")
 
 
+def _peak() -> int:
+    """The most memory that this process has taken, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 def _scalars(job: Job) -> dict[str, Any]:
     """The scalars of optimisers by name: a number, or one of each step."""
-    arrays = read_tensors(job.folder / "arrays.safetensors")
+    arrays = job.arrays
     return {
         name: float(given["constant"]) if "constant" in given else np.array(arrays[given["array"]])
         for name, given in job.scalars.items()
@@ -361,12 +328,12 @@ def _scalars(job: Job) -> dict[str, Any]:
 
 def _wrong(reported: Mapping[str, Any], job: Job) -> str | None:
     """The first reported number that a step cannot be taken with, in words."""
-    weighting = job.weighting or {}
     for task, value in reported["loss"].items():
         if not np.isfinite(value):
             return f"the loss of task {task!r} is {value}"
-        if value < 0 and weighting.get("nonNegative"):
-            return f"the loss of task {task!r} is {value}: the weighting {weighting['name']} needs losses of at least 0"
+        if value < 0 and job.weighting is not None:
+            name = job.weighting["name"]
+            return f"the loss of task {task!r} is {value}: the weighting {name} needs losses of at least 0"
     for path, value in reported["auxiliary"].items():
         if not np.isfinite(value):
             return f"the loss {path} is {value}"
