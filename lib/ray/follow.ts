@@ -1,8 +1,9 @@
+import { waited } from "../files/answered.ts";
 import type { Progress } from "../train/progress.ts";
 import type { JobState, RayJobs } from "./client.ts";
 import { type LogReader, logReader } from "./log.ts";
 import { type Ended, type Failed, type RayEvent, recordOf } from "./records.ts";
-import { plainText, waited } from "./request.ts";
+import { plainText } from "./request.ts";
 
 /** The way in which a job is followed. */
 export interface Following {
