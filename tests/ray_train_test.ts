@@ -230,6 +230,7 @@ Deno.test("searchOnRay() says what is wrong with trials and what is watched", as
     [{ a: { spec: 1 } }, { watch }, "Cannot"],
     [{ a: { spec, epochs: 1 } }, { watch }, 'option "epochs" is unknown'],
     [{ a: { spec, batch: 0 } }, { watch }, "batch"],
+    [{ a: { spec }, b: { spec: { ...spec, tasks: {} } } }, { watch }, 'in the trial "b"'],
     [{ a: { spec } }, { watch: { task: "clik" } }, 'no task "clik": did you mean "click"?'],
     [{ a: { spec } }, { watch: { task: "click", metric: "acu" } }, 'did you mean "auc"?'],
     [{ a: { spec } }, { watch: { task: "click" }, validation: undefined }, "validation is missing"],

@@ -83,7 +83,7 @@ export function sender(cluster: Cluster, action: string): Send {
 }
 
 /** Returns the address of a dashboard, with a slash at its end. */
-function addressOf(given: unknown, action: string): URL {
+export function addressOf(given: unknown, action: string): URL {
   const wanted = "wanted the address of Ray's dashboard, such as http://head:8265";
   const text = given instanceof URL ? given.href : given;
   if (typeof text !== "string") throw new TypeError(`Cannot ${action}: ${wanted}, found ${kindOf(given)}`);

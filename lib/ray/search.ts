@@ -165,10 +165,15 @@ function checkTrials<Tasks extends string>(
   checkRecord(action, "trials", trials);
   const entries = Object.entries(trials).map(([name, found]) => {
     checkRecord(action, `the trial ${quoted(name)}`, found);
-    const { spec, ...rest } = optionsOf(action, found, ["spec", ...own]);
-    const trial = { ...rest, spec: check(spec) as Spec<Tasks> };
-    jobSettings<Tasks>({ ...picked(shared), ...rest });
-    return [name, { trial, ...watched(trial.spec, watch) }] as const;
+    try {
+      const { spec, ...rest } = optionsOf(action, found, ["spec", ...own]);
+      const trial = { ...rest, spec: check(spec) as Spec<Tasks> };
+      jobSettings<Tasks>({ ...picked(shared), ...rest });
+      return [name, { trial, ...watched(trial.spec, watch) }] as const;
+    } catch (error) {
+      const { message } = error as Error;
+      throw Object.assign(error as Error, { message: `${message}\n  in the trial ${quoted(name)}` });
+    }
   });
   if (entries.length === 0) throw new RangeError(`Cannot ${action}: there are no trials`);
   if (entries.some(([, { scale }]) => scale !== entries[0][1].scale)) {
