@@ -67,10 +67,10 @@ await run(command, async (options, context) => {
   checkPlace(options);
   Deno.addSignalListener("SIGTERM", terminate);
   const all = { ...context, signal: AbortSignal.any([context.signal, terminated.signal]) };
-  // What is wrong with the data is said before a cluster begins; who listens to a job needs none.
-  const lesson = options.attach === undefined ? await lessonOf(options, all.signal) : undefined;
   let local: LocalRay | undefined;
   try {
+    // What is wrong with the data is said before a cluster begins; who listens to a job needs none.
+    const lesson = options.attach === undefined ? await lessonOf(options, all.signal) : undefined;
     if (options.local) local = await localRay(options.workers + 1, all.say, all.signal);
     const cluster = local?.cluster ?? await clusterOf(options);
     if (lesson === undefined) await listened(options, cluster, all);

@@ -218,36 +218,37 @@ function refused({ bucket }: Store, key: string | undefined, reason: string, cau
 
 /** Returns what an answer says that is none of a right request, and the way out. */
 function reasonOf({ bucket, region, access, address }: Store, { status, headers, bytes }: Answered): string {
-  const text = new TextDecoder().decode(bytes.subarray(0, 10_000));
-  const code = fieldOf(text, "Code") ?? "";
-  const other = headers.get("x-amz-bucket-region") ?? fieldOf(text, "Region");
-  if (other !== null && other !== undefined && other !== region) {
+  const text = new TextDecoder().decode(bytes.subarray(0, 10_000)).replace(/\p{Cc}/gu, " ");
+  const [code = "", words = ""] = [fieldOf(text, "Code"), fieldOf(text, "Message")];
+  const found = `status ${status}${code === "" ? "" : `, ${code}`}`;
+  const other = headers.get("x-amz-bucket-region") ?? fieldOf(text, "Region") ?? region;
+  if (other !== region) {
     return `the bucket is in another region: wanted region: ${quoted(other)}, found ${quoted(region)}`;
   }
-  const found = `status ${status}${code === "" ? "" : `, ${code}`}`;
   if (status === 412) return "the file changed while it was in use";
   if (code === "NoSuchBucket") return `there is no bucket ${quoted(bucket)} at ${address.host} (${found})`;
   if (status === 404) return `there is no such file (${found})`;
   if (status >= 300 && status < 400) {
     return `the store redirects (${found}): wanted the region and endpoint of the bucket`;
   }
-  if (access === undefined && status === 403) {
-    return `the store wants a key (${found}): wanted accessKeyId and secretAccessKey, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, which may be read`;
+  if (status === 403 && access === undefined) {
+    const variables = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, which may be read";
+    return `the store wants a key (${found}): wanted accessKeyId and secretAccessKey, or ${variables}`;
   }
-  const ways: Readonly<Record<string, string>> = {
-    InvalidAccessKeyId: "wanted an accessKeyId that the store knows",
-    SignatureDoesNotMatch: "wanted the secretAccessKey of that accessKeyId",
-    ExpiredToken: "wanted a new key and sessionToken: those have expired",
-    RequestTimeTooSkewed: "wanted this machine's clock to be right",
-  };
-  const way = Object.hasOwn(ways, code)
-    ? ways[code]
-    : "wanted a key that may read it, by s3:ListBucket and s3:GetObject";
-  if (status === 401 || status === 403 || Object.hasOwn(ways, code)) return `the key is refused (${found}): ${way}`;
-  return `the store answers with ${found}${
-    fieldOf(text, "Message") === undefined ? "" : `: ${fieldOf(text, "Message")}`
-  }`;
+  const way = Object.hasOwn(ways, code) ? ways[code] : status === 401 || status === 403 ? mayNot : undefined;
+  if (way !== undefined) return `the key is refused (${found}): ${way}`;
+  return `the store answers with ${found}${words === "" ? "" : `: ${words}`}`;
 }
+
+const mayNot = "wanted a key that may read it, by s3:ListBucket and s3:GetObject";
+
+/** The ways out of refusals, by their codes. */
+const ways: Readonly<Record<string, string>> = {
+  InvalidAccessKeyId: "wanted an accessKeyId that the store knows",
+  SignatureDoesNotMatch: "wanted the secretAccessKey of that accessKeyId",
+  ExpiredToken: "wanted a new key and sessionToken: those have expired",
+  RequestTimeTooSkewed: "wanted this machine's clock to be right",
+};
 
 /** Returns the text of the first element of a name; undefined if there is none. */
 function fieldOf(xml: string, name: string): string | undefined {

@@ -35,9 +35,9 @@ export interface ParquetOptions {
  *
  * Memory is that of one row group as the file holds it, and of some rows of it, decoded.
  *
- * @param source A path, a URL, bytes or a `Blob`, a list of these, or a pattern such as `log/part-*.parquet`, in which `*`
- * stands for any characters but `/`. Its files are in the order of their paths, in which numbers count as numbers: `part-2`
- * comes before `part-10`.
+ * @param source A path, a URL, bytes or a `Blob`, a list of these or of what `s3Files` finds, or a pattern such as
+ * `log/part-*.parquet`, in which `*` stands for any characters but `/`. Its files are in the order of their paths, in which
+ * numbers count as numbers: `part-2` comes before `part-10`.
  * @param options The columns to read. Default: all.
  * @returns The table. Its `identity` holds names without folders, sizes, the rows of row groups, and columns.
  * @throws {SyntaxError} naming the file, if it is no Parquet file or is damaged, or lacks a column or has it in another type
