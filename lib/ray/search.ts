@@ -244,16 +244,9 @@ async function begun<Tasks extends string>(
   const folder = `trials/${at}`;
   const { here, cluster } = ready.places;
   const storage = { here: `${here}/${folder}`, cluster: `${cluster}/${folder}` };
-  const given = {
-    ...picked(shared),
-    ...ofTrial,
-    data,
-    validation,
-    epochs,
-    name,
-    signal: ready.listening.signal,
-  };
-  const coded = codingId(spec, { ...picked(shared), ...ofTrial });
+  const options = { ...picked(shared), ...ofTrial };
+  const given = { ...options, data, validation, epochs, name, signal: ready.listening.signal };
+  const coded = codingId(spec, options);
   const words = ["--patience", "3600"]; // others may have the cluster's CPUs
   return await started<Tasks>(spec, given, ready, { storage, data: `../../data-${coded}`, words });
 }
