@@ -191,11 +191,11 @@ const tests: Readonly<Record<string, Test>> = {
   "a search that is stopped leaves no job running": async (cluster, folder) => {
     const stop = new AbortController();
     const trials = Object.fromEntries([1, 2, 3].map((at) => [`${at}`, { spec, optimiser: sgd(at) }]));
-    const given = { cluster, data, validation: data, storage: folder, epochs: 1e6, batch: 64, atOnce: 2, every: 300 };
+    const given = { cluster, data, validation: data, storage: folder, epochs: 1e4, batch: 64, atOnce: 2, every: 300 };
     const report = () => stop.abort(new Error("enough")); // once one was judged
     const found = searchOnRay(trials, {
       ...given,
-      rungs: { from: 1e6 },
+      rungs: { from: 1e4 },
       report,
       signal: stop.signal,
       watch: { task: "click" },
