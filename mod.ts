@@ -5,7 +5,7 @@
  * graph into TensorFlow.js. Shared-bottom, MoE and MMoE are entries of the table.
  *
  * More is behind doors of their own: `./ops` (what nets and gates of your own are made of), `./metrics`, `./datasets`,
- * `./history` (features of the past of rows), `./parquet`, `./ray` (many machines), `./svg` (pictures), `./tensorboard`
+ * `./history` (features of the past of rows), `./parquet`, `./s3`, `./ray` (many machines), `./svg` (pictures), `./tensorboard`
  * (event files), `./onnx` (ONNX Runtime, and `.onnx` files), `./graph` (what a spec is compiled to).
  *
  * @example A model of two tasks
@@ -220,7 +220,7 @@ export { encode } from "./lib/features/encode.ts";
 export { evict } from "./lib/model/evict.ts";
 export { fit, type FitOptions, type Tables } from "./lib/features/fit.ts";
 export type { Contents } from "./lib/files/folder.ts";
-export type { Source } from "./lib/files/source.ts";
+export type { Ranged, Source } from "./lib/files/source.ts";
 export type { StoredSource } from "./lib/files/stored.ts";
 export type { Sorting } from "./lib/files/sorter.ts";
 

@@ -41,16 +41,13 @@ export async function localRay(cpus: number, say: (text: string) => void, signal
   const end = () => {
     if (!status.ended) child.kill("SIGTERM");
   };
-  const terminated = () => Deno.exit(143);
   globalThis.addEventListener("unload", end); // the second Ctrl-C ends this program at once
-  Deno.addSignalListener("SIGTERM", terminated);
   const stop = async () => {
     end();
     const timer = setTimeout(() => status.ended || child.kill("SIGKILL"), 30_000);
     await ended;
     clearTimeout(timer);
     globalThis.removeEventListener("unload", end);
-    Deno.removeSignalListener("SIGTERM", terminated);
     await Promise.all(texts);
   };
   // A head that has just begun takes no jobs until its agent answers: on a busy machine that is more than a minute.
@@ -60,7 +57,8 @@ export async function localRay(cpus: number, say: (text: string) => void, signal
       await stop();
       signal.throwIfAborted();
       const lines = (await Promise.all(texts)).join("\n").trim().split("\n").slice(-5).join("\n");
-      throw new Error(`Cannot start Ray\n  at ${program}: it does not answer\n${lines}`);
+      const wanted = `wanted Ray with its dashboard, as "ray[default]" has it: try\n${install}\n`;
+      throw new Error(`Cannot start Ray\n  at ${program}: it does not answer: ${wanted}Its last words:\n${lines}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 500));
   }

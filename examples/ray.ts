@@ -1,12 +1,14 @@
-/** A model of Census-Income, or a recommender, trained on a Ray cluster: one that is there, or one that is started here. */
-import { adam, evaluate, load, progressBar, type Rows, type Spec } from "@gatehouse/gatehouse";
+/** A model of Census-Income, or a recommender, trained or searched for on a Ray cluster: one that is there, or one that is started here. */
+import { adam, evaluate, load, progressBar, type Rows, type Spec, textTable } from "@gatehouse/gatehouse";
 import { census } from "@gatehouse/gatehouse/datasets";
 import {
   attach,
   type Cluster,
   type JobOptions,
   type RayEvent,
+  type RayResult,
   type RayRun,
+  searchOnRay,
   trainOnRay,
 } from "@gatehouse/gatehouse/ray";
 import { tableOf } from "./census_models.ts";
@@ -15,7 +17,7 @@ import { engineOf } from "./engine.ts";
 import { prepare } from "./kuairand/inputs.ts";
 import { readLog, readTables } from "./kuairand/log.ts";
 import { specOf, trainingOf } from "./kuairand/models.ts";
-import { localRay } from "./local_ray.ts";
+import { type LocalRay, localRay } from "./local_ray.ts";
 import { UsageError } from "./options.ts";
 import { readToken } from "./token.ts";
 
@@ -31,6 +33,10 @@ const own = {
   mounted: { kind: "path", help: "the path of that folder on the cluster's machines, where it is another" },
   on: { kind: "choice", help: "what it learns", of: ["census", "kuairand"], default: "census" },
   model: { kind: "choice", help: "what is trained", of: ["logistic", "shared-bottom", "mmoe", "ple"], default: "mmoe" },
+  search: {
+    kind: "flag",
+    help: "train three models at three rates each, as many at once as workers, for up to 9 epochs",
+  },
   epochs: { kind: "number", help: "passes over the training rows; default 5, 1 on kuairand", from: 1, whole: true },
   batch: {
     kind: "number",
@@ -54,61 +60,65 @@ const command = commandLine(
   "--local --workers 2",
 );
 
+/** Aborts where the system asks the program to end: then jobs are stopped as by Ctrl-C. */
+const terminated = new AbortController();
+
 await run(command, async (options, context) => {
   checkPlace(options);
-  const lesson = await lessonOf(options, context.signal); // what is wrong with the data is said before a cluster begins
-  const local = options.local ? await localRay(options.workers + 1, context.say, context.signal) : undefined;
+  Deno.addSignalListener("SIGTERM", terminate);
+  const all = { ...context, signal: AbortSignal.any([context.signal, terminated.signal]) };
+  let local: LocalRay | undefined;
   try {
-    await trained(options, lesson, local?.cluster ?? await clusterOf(options), context);
+    // What is wrong with the data is said before a cluster begins; who listens to a job needs none.
+    const lesson = options.attach === undefined ? await lessonOf(options, all.signal) : undefined;
+    if (options.local) local = await localRay(options.workers + 1, all.say, all.signal);
+    const cluster = local?.cluster ?? await clusterOf(options);
+    if (lesson === undefined) await listened(options, cluster, all);
+    else if (options.search) await searched(options, lesson, cluster, all);
+    else await trained(options, lesson, cluster, all);
   } finally {
     await local?.stop();
+    if (terminated.signal.aborted) Deno.exit(143);
   }
 });
 
+/** Ends the program in order, or at once where that was asked before. */
+function terminate(): void {
+  if (terminated.signal.aborted) Deno.exit(143);
+  terminated.abort();
+}
+
 /**
- * Makes sure that options of a cluster that is there are not beside the word that starts one.
+ * Makes sure that options fit each other.
  *
- * @throws {UsageError} if they are.
+ * @throws {UsageError} if they do not.
  */
 function checkPlace(options: Values<typeof own>): void {
-  if (!options.local) return;
+  const isGiven = (name: keyof typeof own) => options[name] !== undefined && options[name] !== false;
+  const wrong = (name: string, why: string) => new UsageError(`Cannot run ray: --${name} is of ${why}`);
   for (const name of ["address", "token", "mounted", "leave", "attach"] as const) {
-    if (options[name] === undefined || options[name] === false) continue;
-    throw new UsageError(`Cannot run ray: --${name} is of a cluster that is there, and --local starts one`);
+    if (options.local && isGiven(name)) throw wrong(name, "a cluster that is there, and --local starts one");
+  }
+  for (const name of ["attach", "leave", "continue"] as const) {
+    if (options.search && isGiven(name)) throw wrong(name, "one job, and --search sends several");
   }
 }
 
-/** Trains a model on a cluster, or listens to its training, and judges it. */
+/** Trains a model on a cluster and judges it. */
 async function trained(
   options: Values<typeof own>,
-  { spec, train, validation, test, how }: Lesson,
+  { specOf, train, validation, test, how }: Lesson,
   cluster: Cluster,
-  { say, record, signal }: Context,
+  context: Context,
 ): Promise<void> {
+  const { say, record } = context;
   const engine = await engineOf(options.engine);
-  const here = options.storage ?? `out/ray/${options.on}`;
-  const storage = options.mounted === undefined ? here : { cluster: options.mounted, here };
-  const report = (event: RayEvent) => say(JSON.stringify(event));
-  const listening = { cluster, storage, signal, report, onAbort: options.leave ? "leave" : "stop" } as const;
-  if (options.attach === undefined) say(`Sending ${train.count} rows and the job to ${cluster.address}`);
-  const ray: RayRun = options.attach !== undefined ? await attach(options.attach, listening) : await trainOnRay(spec, {
-    ...{ ...listening, ...how, name: options.model, data: train, validation, workers: options.workers },
-    ...{ optimiser: adam(options.rate), seed: options.seed, resume: options.continue },
+  say(`Sending ${train.count} rows and the job to ${cluster.address}`);
+  const ray = await trainOnRay(specOf(options.model), {
+    ...{ ...listeningOf(options, cluster, context), ...how, name: options.model, data: train, validation },
+    ...{ workers: options.workers, seed: options.seed, optimiser: adam(options.rate), resume: options.continue },
   });
-  say(`Job ${ray.id}`);
-  const progress = progressBar(options.model);
-  let rate = 0;
-  try {
-    for await (const at of ray) {
-      progress.update({ ...at, epochs: how.epochs });
-      rate = at.rate;
-      record({ ...at });
-    }
-  } finally {
-    progress.end(signal.aborted ? "stopped" : "done");
-  }
-  const { model: place, stored, steps, rows } = await ray.result();
-  say(`${steps} steps, ${rows} rows, ${Math.round(rate)} rows a second`);
+  const { model: place, stored } = await shown(ray, options.model, how.epochs, context);
   if (place !== undefined) {
     const model = await load(place, { engine });
     for (const [task, { auc }] of Object.entries((await evaluate(model, test)).metrics)) {
@@ -120,9 +130,83 @@ async function trained(
   record({ model: String(place ?? stored) });
 }
 
-/** A model, the rows that it learns and is judged on, and the way in which it is trained. */
+/** Listens to a job that was sent before, from its first record on. */
+async function listened(options: Values<typeof own>, cluster: Cluster, context: Context): Promise<void> {
+  const ray = await attach(options.attach!, listeningOf(options, cluster, context));
+  const { model, stored } = await shown(ray, options.attach!, undefined, context);
+  context.say(`The model is in ${model ?? stored}`);
+  context.record({ model: String(model ?? stored) });
+}
+
+/** Shows the records of a job as they come, and returns its end. */
+async function shown(
+  ray: RayRun,
+  name: string,
+  epochs: number | undefined,
+  { say, record, signal }: Context,
+): Promise<RayResult> {
+  say(`Job ${ray.id}`);
+  const progress = progressBar(name);
+  let rate = 0;
+  try {
+    for await (const at of ray) {
+      progress.update({ ...at, epochs });
+      rate = at.rate;
+      record({ ...at });
+    }
+  } finally {
+    progress.end(signal.aborted ? "stopped" : "done");
+  }
+  const result = await ray.result();
+  say(`${result.steps} steps, ${result.rows} rows, ${Math.round(rate)} rows a second`);
+  return result;
+}
+
+/** Trains three models, each at three rates, and shows the trials, the best first. */
+async function searched(
+  options: Values<typeof own>,
+  { specOf, train, validation, how: { epochs = 1, ...how } }: Lesson,
+  cluster: Cluster,
+  context: Context,
+): Promise<void> {
+  const { say, record } = context;
+  const pairs = (["shared-bottom", "mmoe", "ple"] as const).flatMap((name) =>
+    [1e-2, 1e-3, 1e-4].map((rate) => [name, rate] as const)
+  );
+  const trials = pairs.map(([name, rate]) =>
+    [`${name} at ${rate}`, { spec: specOf(name), optimiser: adam(rate) }] as const
+  );
+  const tasks = Object.fromEntries(Object.keys(trials[0][1].spec.tasks).map((task) => [task, 1]));
+  say(`Sending ${train.count} rows and ${trials.length} jobs to ${cluster.address}, ${options.workers} at once`);
+  const found = await searchOnRay(Object.fromEntries(trials), {
+    ...{ ...listeningOf(options, cluster, context), ...how, data: train, validation, epochs },
+    ...{ seed: options.seed, atOnce: options.workers, watch: { task: tasks, metric: "auc" } },
+  });
+  const count = Object.keys(tasks).length;
+  const rows = found.map(({ name, status, curve, value, error }) => {
+    const epochs = curve.at(-1)?.epoch ?? 0;
+    return { trial: name, status, epochs, "mean AUC": value / count, ...(error !== undefined && { error }) };
+  });
+  say(textTable(rows));
+  for (const { name, status, curve, value, stored, error } of found) {
+    record({ trial: name, status, curve, value, stored, error });
+  }
+}
+
+/** Returns the options of listening to jobs. */
+function listeningOf(options: Values<typeof own>, cluster: Cluster, { say, signal }: Context) {
+  const here = options.storage ?? `out/ray/${options.on}${options.search ? "-search" : ""}`;
+  const storage = options.mounted === undefined ? here : { cluster: options.mounted, here };
+  const report = (event: RayEvent) => say(JSON.stringify(event));
+  return { cluster, storage, signal, report, onAbort: options.leave ? "leave" : "stop" } as const;
+}
+
+/** The models that a lesson can be about. */
+type Name = (typeof own)["model"]["of"][number];
+
+/** Models, the rows that they learn and are judged on, and the way in which they are trained. */
 interface Lesson {
-  readonly spec: Spec;
+  readonly specOf: (model: Name) => Spec;
   readonly train: Rows;
   readonly validation: Rows;
   readonly test: Rows;
@@ -131,18 +215,19 @@ interface Lesson {
 
 /** Returns the lesson of some data. */
 async function lessonOf(
-  { on, model, epochs, batch, data: folder, unverified }: Values<typeof own>,
+  { on, model, epochs, batch, data: folder, unverified, search }: Values<typeof own>,
   signal: AbortSignal,
 ): Promise<Lesson> {
   const reading = { folder, verify: !unverified, signal };
+  const most = epochs ?? (search ? 9 : on === "census" ? 5 : 1);
   if (on === "census") {
     const { features, ...rows } = await census({ ...reading, group: 1 });
-    const spec = tableOf(features, Object.keys(rows.train.labels!))[model];
-    return { ...rows, spec, how: { epochs: epochs ?? 5, batch: batch ?? 1024 } };
+    const specs = tableOf(features, Object.keys(rows.train.labels!));
+    return { ...rows, specOf: (model) => specs[model], how: { epochs: most, batch: batch ?? 1024 } };
   }
   const { features, ...rows } = prepare(await readLog(await readTables(reading), reading), "raw");
   const { batch: usual, vectors } = trainingOf(model);
-  return { ...rows, spec: specOf(model, features), how: { epochs: epochs ?? 1, batch: batch ?? usual, vectors } };
+  return { ...rows, specOf: (model) => specOf(model, features), how: { epochs: most, batch: batch ?? usual, vectors } };
 }
 
 /**

@@ -16,5 +16,8 @@
  * @module
  */
 export { type ParquetOptions, parquetParts } from "./data/parquet/parquet.ts";
+export { parquetDataset, type ParquetDatasetOptions } from "./model/parquet_dataset.ts";
 export type { ParquetKind } from "./data/parquet/columns.ts";
+export type { Ranged } from "./files/source.ts";
+export type { S3Options } from "./files/s3.ts";
 export type { StoredSource } from "./files/stored.ts";

@@ -15,6 +15,8 @@
  *
  * @module
  */
+export type { S3Options } from "./files/s3.ts";
+export type { RayData } from "./ray/data.ts";
 export type { RayEvent } from "./ray/records.ts";
 export type { Cluster } from "./ray/request.ts";
 export { attach, type AttachOptions, type ListenOptions, type RayResult, type RayRun } from "./ray/run.ts";

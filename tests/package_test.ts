@@ -25,6 +25,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   "lib/data/gzip": ["pako"],
   "lib/data/parquet/": ["hyparquet", "hyparquet-compressors"],
   "lib/data/parquet/pages": ["column", "encoding", "plain"].map((name) => `npm:hyparquet@1.33.0/src/${name}.js`),
+  "lib/files/s3": ["aws4fetch"],
   "lib/ray/coded_file": ["hyparquet-writer"],
   // The types alone of what a runtime is asked for.
   "lib/files/builtin": [
@@ -39,7 +40,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   "lib/report/": ["d3-scale", "d3-shape", "@types/d3-scale", "@types/d3-shape"],
 };
 
-Deno.test("mod.ts does not lead to the native engine, nor to Parquet or Ray", () => {
+Deno.test("mod.ts does not lead to the native engine, nor to Parquet, S3 or Ray", () => {
   const reached = new Set<string>(["mod.ts"]);
   for (const path of reached) {
     for (const { from } of importsOf(sources[path] ?? Deno.readTextFileSync(path))) {
@@ -47,7 +48,7 @@ Deno.test("mod.ts does not lead to the native engine, nor to Parquet or Ray", ()
     }
   }
   assert(reached.has("lib/engines/tfjs/tfjs.ts"));
-  assertEquals([...reached].filter((path) => /onnx|parquet|lib\/ray/.test(path)), []);
+  assertEquals([...reached].filter((path) => /onnx|parquet|s3|lib\/ray/.test(path)), []);
 });
 
 Deno.test("lib imports packages only where the design allows them", () => {

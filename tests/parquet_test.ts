@@ -1,6 +1,20 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { bag, category, type Columns, encode, fit, labels, numeric, take } from "../mod.ts";
-import { parquetParts } from "../lib/parquet.ts";
+import {
+  bag,
+  binary,
+  category,
+  type Columns,
+  dataset,
+  define,
+  encode,
+  fit,
+  labels,
+  numeric,
+  rows,
+  take,
+} from "../mod.ts";
+import { parquetDataset, parquetParts } from "../lib/parquet.ts";
+import { piecesOf } from "../lib/model/pieces.ts";
 import { deltas } from "../lib/data/parquet/deltas.ts";
 import { unpack } from "../lib/data/parquet/levels.ts";
 import { assertSame, csvTexts, type Kinds, parquetTexts } from "./parquet/compare.ts";
@@ -105,6 +119,38 @@ Deno.test("features and labels read what parquetParts() reads, lists too", async
     encode(fit({ counts: numeric({ width, standardise: false }) }, some), some).inputs.vector,
     Float32Array.from(rows.flatMap((row) => [...lists[row] as Float64Array])),
   );
+});
+
+Deno.test("parquetDataset() is what dataset() makes of the columns that a model reads", async () => {
+  await withTemp(async (dir) => {
+    for (const part of [1, 2]) await Deno.copyFile(`${folder}/clicks.parquet`, `${dir}/part-${part}.parquet`);
+    const columns = { user: "text", age: "number", tags: "texts", click: ["no", "yes"] } as const;
+    const table = await parquetParts(`${dir}/*.parquet`, { columns });
+    const kinds = { user: category(), age: numeric({ missing: "mean" }), tags: bag({ pooling: "sum" }) };
+    const features = await fit(kinds, table);
+    const by = (click: string) => define({ input: features, tasks: { [click]: binary() } });
+    const wanted = dataset(table, (some) => rows(encode(features, some), { labels: labels(some, { click: "click" }) }));
+    const given = { columns: { click: columns.click } };
+    for (const source of [dir, `${dir}/`, `${dir}/part-*`, [1, 2].map((part) => `${dir}/part-${part}.parquet`)]) {
+      const found = await parquetDataset(by("click"), source, given);
+      assertEquals(found.identity, wanted.identity);
+      assertEquals(await Array.fromAsync(piecesOf(found, "read")), await Array.fromAsync(piecesOf(wanted, "read")));
+    }
+    const wrong = async (spec: ReturnType<typeof by>, more: object, text: string) => {
+      await assertRejects(() => parquetDataset(spec, `${dir}/part-1.parquet`, more), TypeError, text);
+    };
+    await wrong(by("click"), {}, 'column "click": found text, which cannot be read as "number"');
+    await wrong(by("click"), { columns: { cilck: "text" } }, 'reads no column "cilck": did you mean "click"?');
+    await wrong(define({ input: 2, tasks: { click: binary() } }), {}, "the model reads 2 numbers a row");
+    const other = define({ input: fit({ aeg: numeric() }, { aeg: [1, 2] }), tasks: { clik: binary() } });
+    const file = `${dir}/part-1.parquet`;
+    const error = await assertRejects(() => parquetDataset(other, file), TypeError);
+    assertEquals(error.message.split("\n"), [
+      "Cannot open rows of Parquet",
+      `  at ${file}: there is no column "aeg", which is of the feature "aeg": did you mean "age"?`,
+      `  at ${file}: there is no column "clik", which is of the labels "clik": did you mean "click"?`,
+    ]);
+  });
 });
 
 /** What cannot be read: a source, options, the class of the error and its words. */

@@ -274,6 +274,18 @@ Deno.test("attach() leaves the job or stops it when its signal aborts, also whil
   }
 });
 
+Deno.test("a run that has failed or ended lets go of its signal", async () => {
+  for (const job of [done, { looks: [{ status: "FAILED", log: "" }] }]) {
+    const fake = fakeRay(job);
+    const stop = new AbortController();
+    const run = await listened(fake, { signal: stop.signal });
+    await run.result().catch(() => {});
+    stop.abort();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assertEquals(fake.stopped.size, 0);
+  }
+});
+
 Deno.test("a run may be left and gone on with, and stopped", async () => {
   const run = await listened(fakeRay(done));
   for await (const { step } of run) if (step === 1) break;

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { adam, binary, define, regression, rows, sgd } from "../mod.ts";
+import { adam, binary, define, fit, numeric, regression, rows, sgd } from "../mod.ts";
+import { parquetDataset, parquetParts } from "../lib/parquet.ts";
 import { searchOnRay, type SearchOptions, trainOnRay, type TrainOnRayOptions } from "../lib/ray.ts";
 import { ladderOf } from "../lib/ray/search.ts";
 import { type FakeJob, type FakeRay, fakeRay } from "./ray_fake.ts";
@@ -62,6 +63,23 @@ Deno.test("trainOnRay() has the cluster checked, writes the job to the storage, 
     assertEquals(again.id, "again");
     assert(commandsOf(fake).at(-1)!.includes("--resume --records 2.5 "));
     await assertRejects(() => trainOnRay(spec, { ...options, id: "again" }), Error, "the cluster has a job again");
+  });
+});
+
+Deno.test("trainOnRay() opens Parquet files by their names, and encodes what a dataset of them gives", async () => {
+  await withTemp(async (dir) => {
+    const files = "tests/parquet/clicks.parquet";
+    const input = await fit({ age: numeric({ missing: "mean" }) }, await parquetParts(files, { columns: ["age"] }));
+    const model = define({ input, tasks: { age: regression() } });
+    const encoded = async (name: string, data: TrainOnRayOptions["data"]) => {
+      const fake = cluster(() => done(1));
+      const options = { cluster: fake.cluster, storage: `${dir}/${name}`, every: 5, batch: 4, lanes: 1 };
+      await trainOnRay(model, { ...options, data, validation: data });
+      const read = (set: string) => Deno.readFile(`${dir}/${name}/data/${set}/part-00000.parquet`);
+      return [await read("train"), await read("validation")];
+    };
+    const wanted = await encoded("dataset", await parquetDataset(model, [files, files]));
+    assertEquals(await encoded("names", [files, files]), wanted);
   });
 });
 
@@ -212,6 +230,7 @@ Deno.test("searchOnRay() says what is wrong with trials and what is watched", as
     [{ a: { spec: 1 } }, { watch }, "Cannot"],
     [{ a: { spec, epochs: 1 } }, { watch }, 'option "epochs" is unknown'],
     [{ a: { spec, batch: 0 } }, { watch }, "batch"],
+    [{ a: { spec }, b: { spec: { ...spec, tasks: {} } } }, { watch }, 'in the trial "b"'],
     [{ a: { spec } }, { watch: { task: "clik" } }, 'no task "clik": did you mean "click"?'],
     [{ a: { spec } }, { watch: { task: "click", metric: "acu" } }, 'did you mean "auc"?'],
     [{ a: { spec } }, { watch: { task: "click" }, validation: undefined }, "validation is missing"],

@@ -8,6 +8,7 @@ import * as onnx from "../lib/onnx.ts";
 import * as ops from "../lib/ops.ts";
 import * as parquet from "../lib/parquet.ts";
 import * as ray from "../lib/ray.ts";
+import * as s3 from "../lib/s3.ts";
 import * as serve from "../lib/serve.ts";
 import * as svg from "../lib/svg.ts";
 import * as tensorboard from "../lib/tensorboard.ts";
@@ -439,6 +440,11 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
       "tests/parquet/empty.parquet",
       options({ columns: { click: "text", age: "number", tags: "texts" }, signal }),
     ],
+    parquetDataset: () => [
+      spec,
+      "tests/parquet/empty.parquet",
+      options({ columns: {}, buffer: 2, s3: { region: "eu-west-1" }, signal }),
+    ],
   },
   ray: {
     searchOnRay: () => [
@@ -467,6 +473,12 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
     ],
     attach: () => ["gh-1", options({ cluster, onAbort: "leave", every: 1, storage: "out/nowhere/ray", signal })],
   },
+  s3: {
+    s3Files: () => [
+      "s3://logs/part-*",
+      options({ endpoint: "http://127.0.0.1:4566", region: "eu-west-1", accessKeyId: "a", secretAccessKey: "b", signal }),
+    ],
+  },
   svg: {
     calibrationChart: () => [
       [{ name: "a", bins: metrics.calibrationCurve([0.2, 0.8], [0, 1]) }],
@@ -485,7 +497,7 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
 
 const doors: Readonly<Record<string, object>> = {
   ...{ main, ops, graphs, metrics, datasets, histories },
-  ...{ onnx, parquet, ray, serve, svg, tensorboard },
+  ...{ onnx, parquet, ray, s3, serve, svg, tensorboard },
 };
 
 /** What stands where something else should: every kind of value that JavaScript has. */

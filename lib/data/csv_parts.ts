@@ -20,9 +20,9 @@ export interface CsvPartsOptions extends Omit<CsvOptions, "name" | "sha256" | "s
  * gzip they are decompressed too. Text columns have words of their own in each file, and a new list of them after
  * 1,048,576 words (2 ** 20), so that memory is bounded: encode a chunk before the next one comes, as `dataset` does.
  *
- * @param source A path, a URL, bytes or a `Blob`, a list of these, or a pattern such as `log/part-*.csv.gz`, in which `*`
- * stands for any characters but `/`. Its files are in the order of their paths, in which numbers count as numbers: `part-2`
- * comes before `part-10`.
+ * @param source A path, a URL, bytes or a `Blob`, a list of these or of what `s3Files` finds, or a pattern such as
+ * `log/part-*.csv.gz`, in which `*` stands for any characters but `/`. Its files are in the order of their paths, in which
+ * numbers count as numbers: `part-2` comes before `part-10`.
  * @param options The columns to read, and the format, as of `readCsv`.
  * @returns The table. Its `identity` holds names without folders, sizes, columns and format.
  * @throws {SyntaxError} naming the file, if one lacks a column or its first line is unlike that of the first file; while it

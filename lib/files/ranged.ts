@@ -1,20 +1,7 @@
-import { pathOf, urlOf } from "./source.ts";
-import type { Stored } from "./stored.ts";
+import { answered } from "./answered.ts";
 import { files, system, unreachable } from "./runtime.ts";
-
-/** Bytes of which any part can be read, again and again. */
-export interface Ranged {
-  /** Their name in errors. */
-  readonly name: string;
-  /** Their number. */
-  readonly size: number;
-  /**
-   * Reads the bytes from a position to another, which lie within.
-   *
-   * @throws {Error} if they cannot be read, or are others than before.
-   */
-  readonly read: (start: number, end: number, signal?: AbortSignal) => Promise<Uint8Array<ArrayBuffer>>;
-}
+import { isRanged, pathOf, type Ranged, urlOf } from "./source.ts";
+import type { Stored } from "./stored.ts";
 
 /**
  * Returns a file as bytes of which any part can be read. Of an `http:` or `https:` address only the parts that are read are
@@ -27,6 +14,7 @@ export async function ranged({ source, name }: Stored, signal?: AbortSignal): Pr
     if (source instanceof Uint8Array) return inMemory(name, source);
     if (source instanceof ArrayBuffer) return inMemory(name, new Uint8Array(source));
     if (source instanceof Blob) return inBlob(name, source);
+    if (isRanged(source)) return source;
     const url = urlOf(source);
     if (url === undefined) return await inFile(name, source as string);
     if (url.protocol === "file:") return await inFile(name, pathOf(url));
@@ -118,15 +106,15 @@ async function part(
   end: number,
   signal?: AbortSignal,
 ): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly size: number | undefined }> {
-  const answer = await fetch(url, { headers: { range: `bytes=${start}-${end - 1}` }, signal });
-  if (answer.status !== 206) {
-    await answer.body?.cancel();
+  const send = () => fetch(url, { headers: { range: `bytes=${start}-${end - 1}` }, signal });
+  const { status, statusText, headers, bytes } = await answered(send, 206, signal);
+  if (status !== 206) {
     const whole = "the server answers with the whole file, not with the part that was asked for (status 200)";
-    if (answer.status === 200) throw new Error(`${whole}: download it, and read the copy`);
-    throw new Error(`found status ${`${answer.status} ${answer.statusText}`.trim()}, wanted 206`);
+    if (status === 200) throw new Error(`${whole}: download it, and read the copy`);
+    throw new Error(`found status ${`${status} ${statusText}`.trim()}, wanted 206`);
   }
-  const size = /\/(\d+)$/.exec(answer.headers.get("content-range") ?? "")?.[1];
-  return { bytes: new Uint8Array(await answer.arrayBuffer()), size: size === undefined ? undefined : Number(size) };
+  const size = /\/(\d+)$/.exec(headers.get("content-range") ?? "")?.[1];
+  return { bytes, size: size === undefined ? undefined : Number(size) };
 }
 
 /** Returns the size of what is at an address, for servers whose answers of parts do not show it, as to other origins. */

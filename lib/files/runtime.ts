@@ -25,6 +25,13 @@ export function machineThreads(): number {
   return globalThis.navigator?.hardwareConcurrency ?? builtin("node:os")?.availableParallelism() ?? 1;
 }
 
+/** Returns a variable of the environment; undefined where it is not set, or may not be read: nobody is asked for that. */
+export async function variable(name: string): Promise<string | undefined> {
+  if (typeof Deno === "undefined") return builtin("node:process")?.env[name];
+  const { state } = await Deno.permissions.query({ name: "env", variable: name });
+  return state === "granted" ? Deno.env.get(name) : undefined;
+}
+
 /** The reason in errors where no files are reached. */
 export const unreachable = "files are reached in Deno, Node.js 20.16 and later, and Bun alone";
 

@@ -1,12 +1,27 @@
-import { kindOf } from "../errors/kinds.ts";
+import { isRecord, kindOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import { files, system, unreachable } from "./runtime.ts";
 
+/** Bytes of which any part can be read, again and again. */
+export interface Ranged {
+  /** Their name in errors. */
+  readonly name: string;
+  /** Their number. */
+  readonly size: number;
+  /**
+   * Reads the bytes from a position to another, which lie within.
+   *
+   * @throws {Error} if they cannot be read, or are others than before.
+   */
+  readonly read: (start: number, end: number, signal?: AbortSignal) => Promise<Uint8Array<ArrayBuffer>>;
+}
+
 /**
- * A source of bytes: a file by its path or `file:` URL, what another URL answers with, or the bytes themselves: in
- * memory, in a `Blob` (file pickers give them), in a `Response` or in a stream.
+ * A source of bytes: a file by its path or `file:` URL, what another URL answers with, what lies in a store
+ * ({@linkcode Ranged}), or the bytes themselves: in memory, in a `Blob` (file pickers give them), in a `Response` or in a
+ * stream.
  */
-export type Source = string | URL | Uint8Array | ArrayBuffer | Blob | Response | ReadableStream<Uint8Array>;
+export type Source = string | URL | Uint8Array | ArrayBuffer | Blob | Ranged | Response | ReadableStream<Uint8Array>;
 
 /** The URLs that are read. */
 const protocols: readonly string[] = ["file:", "http:", "https:", "data:", "blob:"];
@@ -26,15 +41,27 @@ export function checkSource(source: unknown): asserts source is Source {
   } else if (source instanceof URL || typeof source === "string" && source !== "") {
     const url = urlOf(source);
     if (url === undefined || protocols.includes(url.protocol)) return;
-    throw new TypeError(`Cannot read ${quoted(String(source))}: wanted a path, or a URL of http, https or file`);
-  } else if (!(source instanceof Uint8Array || source instanceof ArrayBuffer || source instanceof Blob)) {
+    const stored = url.protocol === "s3:" ? ", or what s3Files() of ./s3 finds there" : "";
+    throw new TypeError(
+      `Cannot read ${quoted(String(source))}: wanted a path, or a URL of http, https or file${stored}`,
+    );
+  } else if (
+    !(source instanceof Uint8Array || source instanceof ArrayBuffer || source instanceof Blob || isRanged(source))
+  ) {
     const wanted = "a path, a URL, bytes, a Blob, a Response or a stream of bytes";
     throw new TypeError(`Cannot read source: wanted ${wanted}, found ${kindOf(source)}`);
   }
 }
 
+/** Returns true if something is bytes of which any part can be read. */
+export function isRanged(source: unknown): source is Ranged {
+  return isRecord(source) && typeof source.read === "function" && Number.isSafeInteger(source.size) &&
+    typeof source.name === "string";
+}
+
 /** Returns the name of a source in errors: a URL without its query, which may hold a secret. */
 export function sourceName(source: Source): string {
+  if (isRanged(source)) return source.name;
   if (source instanceof Response) return source.url === "" ? "response" : sourceName(new URL(source.url));
   if (source instanceof Blob) return (source as Partial<File>).name || "blob";
   if (source instanceof ReadableStream) return "stream";
@@ -68,11 +95,21 @@ export async function* chunksOf(source: Source, signal?: AbortSignal): AsyncGene
   if (source instanceof ArrayBuffer) return yield new Uint8Array(source);
   if (source instanceof ReadableStream) return yield* streamed(source, signal);
   if (source instanceof Blob) return yield* streamed(source.stream(), signal);
+  if (isRanged(source)) return yield* rangedChunks(source, signal);
   if (source instanceof Response) return yield* streamed(bodyOf(source), signal);
   const url = urlOf(source);
   if (url !== undefined && url.protocol !== "file:") return yield* streamed(bodyOf(await fetched(url, signal)), signal);
   yield* fileChunks(url === undefined ? source as string : pathOf(url));
 }
+
+async function* rangedChunks({ size, read }: Ranged, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  for (let start = 0; start < size; start += rangedBytes) {
+    yield await read(start, Math.min(start + rangedBytes, size), signal);
+  }
+}
+
+/** The bytes that are asked for at a time of what is read from its beginning to its end. */
+const rangedBytes = 2 ** 23;
 
 async function* streamed(
   stream: ReadableStream<Uint8Array> | null,

@@ -1,7 +1,7 @@
 import { kindOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import { failure, files, system } from "./runtime.ts";
-import { checkSource, pathOf, type Source, sourceName, urlOf } from "./source.ts";
+import { checkSource, isRanged, pathOf, type Source, sourceName, urlOf } from "./source.ts";
 
 /** A source that can be read any number of times: all but a `Response` and a stream. */
 export type StoredSource = Exclude<Source, Response | ReadableStream<Uint8Array>>;
@@ -44,7 +44,7 @@ export async function storedIn(action: string, given: StoredSource | readonly St
 async function storedAt(action: string, source: StoredSource): Promise<Stored> {
   const name = sourceName(source);
   const short = name.split(system()?.windows ? /[\\/]/ : "/").at(-1)!;
-  if (source instanceof Blob) return { source, name, short, size: source.size };
+  if (source instanceof Blob || isRanged(source)) return { source, name, short, size: source.size };
   if (typeof source !== "string" && !(source instanceof URL)) return { source, name, short, size: source.byteLength };
   const url = urlOf(source);
   const local = url === undefined || url.protocol === "file:";
@@ -75,7 +75,7 @@ async function matching(action: string, pattern: string): Promise<string[]> {
     const isListed = parts.slice(0, at).some((before) => before.includes("*")) && !["", ".", ".."].includes(part);
     if (!part.includes("*") && !isListed) paths = paths.map(join(part));
     else {
-      const fits = new RegExp(`^${part.split("*").map(escaped).join("[^/]*")}$`);
+      const fits = fitting(part);
       const all = await Promise.all(paths.map(async (path) => {
         const names = await namesIn(at === 0 ? "." : path === "" ? "/" : path);
         return names.filter((name) => fits.test(name)).map((name) => join(name)(path));
@@ -93,12 +93,17 @@ async function namesIn(folder: string): Promise<readonly string[]> {
   return kind === "folder" ? (await files().entries(folder)).map(({ name }) => name) : [];
 }
 
+/** Returns what fits a pattern, in which each `*` stands for any characters but `/`. */
+export function fitting(pattern: string): RegExp {
+  return new RegExp(`^${pattern.split("*").map(escaped).join("[^/]*")}$`);
+}
+
 function escaped(text: string): string {
   return text.replace(/[.+?^${}()|[\]\\]/g, "\\$&");
 }
 
 /** Compares paths by their UTF-16 code units, but runs of digits as numbers. */
-function inOrder(a: string, b: string): number {
+export function inOrder(a: string, b: string): number {
   const [x, y] = [a, b].map((text) => text.match(/\d+|\D+/g) ?? []);
   for (let at = 0; at < Math.min(x.length, y.length); at++) {
     const [one, other] = [x[at], y[at]];

@@ -1,5 +1,6 @@
 import type { Rows } from "../data/rows.ts";
 import type { Engine } from "../engines/engine.ts";
+import { isRecord } from "../errors/kinds.ts";
 import type { Tensor } from "../ops/tensor.ts";
 import type { Spec } from "../spec/spec.ts";
 import type { Calibration } from "./calibration.ts";
@@ -57,4 +58,9 @@ export interface Inspection<Tasks extends string> {
   readonly predictions: Record<Tasks, Float32Array>;
   /** Gate weights, row-major `[rows x experts]`, by `<level>/<stream>`. */
   readonly gates: Record<string, Float32Array>;
+}
+
+/** Returns true if a model is given, not a spec. */
+export function isModel<Tasks extends string>(from: Spec<Tasks> | Model<Tasks>): from is Model<Tasks> {
+  return isRecord(from) && typeof (from as Partial<Model>).predict === "function";
 }

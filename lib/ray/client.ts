@@ -1,6 +1,7 @@
 import { holding, isText, type Test } from "../errors/shapes.ts";
 import type { Package } from "./package.ts";
-import { type Cluster, type Send, sender } from "./request.ts";
+import { addressOf, type Cluster, type Send, sender } from "./request.ts";
+import { type Tail, tailOf } from "./tail.ts";
 
 /** The jobs of a Ray cluster, by the REST interface of its dashboard. */
 export interface RayJobs {
@@ -18,6 +19,8 @@ export interface RayJobs {
   state(id: string, signal?: AbortSignal): Promise<JobState | undefined>;
   /** Returns all that a job has written so far. */
   log(id: string, signal?: AbortSignal): Promise<string>;
+  /** Returns the log of a job as it is sent while it grows. */
+  tail(id: string): Tail;
   /** Asks a job to stop; one that has ended stays as it is. */
   stop(id: string, signal?: AbortSignal): Promise<void>;
   /** Removes a job that has ended from the cluster's list. */
@@ -104,6 +107,7 @@ export function jobsOf(cluster: Cluster, action: string): RayJobs {
       const asked = { method: "GET", path: path(id, "/logs"), within: 120_000, patience: 1 / 6, signal } as const;
       return (await json(asked, "a job's log", holding({ logs: isText })))!.logs as string;
     },
+    tail: (id) => tailOf(new URL(path(id, "/logs/tail"), addressOf(cluster.address, action)), cluster),
     stop: async (id, signal) => {
       await send({ method: "POST", path: path(id, "/stop"), patience: 1 / 6, also: [404], signal });
     },

@@ -1,8 +1,10 @@
+import { waited } from "../files/answered.ts";
 import type { Progress } from "../train/progress.ts";
 import type { JobState, RayJobs } from "./client.ts";
 import { type LogReader, logReader } from "./log.ts";
 import { type Ended, type Failed, type RayEvent, recordOf } from "./records.ts";
-import { plainText, waited } from "./request.ts";
+import { plainText } from "./request.ts";
+import type { Tail } from "./tail.ts";
 
 /** The way in which a job is followed. */
 export interface Following {
@@ -15,15 +17,17 @@ export interface Following {
 }
 
 /**
- * Yields the records of a job until it has ended, and returns its end. A log is sent whole each time: the longer that takes,
- * the seldomer it is asked for.
+ * Yields the records of a job until it has ended, and returns its end. Its log is sent as it grows; where it is not, it is
+ * asked for, whole each time, and the seldomer the longer that takes.
  *
+ * @param tail The log as it is sent; where that was closed the log is asked for.
  * @throws {Error} if the job fails or is stopped, with its own words, or the cluster is not reached.
  */
 export async function* follow<Tasks extends string>(
   jobs: RayJobs,
   id: string,
   { action, every, signal, report }: Following,
+  tail: Tail,
 ): AsyncGenerator<Progress<Tasks>, Ended, void> {
   const reader = logReader();
   let failed: Failed | undefined;
@@ -32,10 +36,13 @@ export async function* follow<Tasks extends string>(
     if (state === undefined) throw new Error(`Cannot ${action}: the cluster knows no job ${id}`);
     const isOver = !isOn(state);
     const begun = Date.now();
-    const log = await logOf(jobs, id, signal);
+    const piece = isOver ? undefined : tail.take(); // the end of a log that is sent may be missing
+    const lines = piece === undefined
+      ? reader.take(await logOf(jobs, id, signal) ?? "", isOver)
+      : reader.takePiece(piece.text, piece.start);
     const took = Date.now() - begun;
     let ended: Ended | undefined;
-    for (const line of reader.take(log ?? "", isOver)) {
+    for (const line of lines) {
       const record = recordOf<Tasks>(line);
       if (record?.kind === "step") yield record.at;
       if (record?.kind === "event") report?.(record.event);

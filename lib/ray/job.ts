@@ -1,4 +1,3 @@
-import { isRecord } from "../errors/kinds.ts";
 import { writeFolder } from "../files/atomic.ts";
 import { checkPath } from "../files/place.ts";
 import { sha256 } from "../files/sha256.ts";
@@ -11,7 +10,7 @@ import { checkRows } from "../model/check_rows.ts";
 import { mostRows } from "../model/feed.ts";
 import { initialised } from "../model/initialise.ts";
 import { insidesOf } from "../model/insides.ts";
-import type { Model } from "../model/model.ts";
+import { isModel, type Model } from "../model/model.ts";
 import { join, split } from "../model/parameters.ts";
 import { type Data, isInMemory } from "../model/pieces.ts";
 import { filesOfModel, parameterTexts, specFiles } from "../model/save.ts";
@@ -128,7 +127,7 @@ interface Beginning {
 
 /** Returns the beginning of a spec by a seed, or of a model as it is. */
 async function beginningOf(from: Spec | Model, { seed }: Pick<JobSettings, "seed">): Promise<Beginning> {
-  if (!isRecord(from) || typeof (from as Partial<Model>).predict !== "function") {
+  if (!isModel(from)) {
     const spec = check(from);
     checkLabelsFitted(action, spec);
     const plan = planOf(spec, { rules: jobRules });
@@ -137,16 +136,15 @@ async function beginningOf(from: Spec | Model, { seed }: Pick<JobSettings, "seed
     const flat = join(plan.layout, initialised(dense, seed ?? 0, spec.input));
     return { plan, seed: seed ?? 0, flat, firstOf: drawnVectors(seed ?? 0, spec.input) };
   }
-  const model = from as Model;
   if (seed !== undefined) {
     throw new TypeError(
-      `Cannot ${action}: seed is given beside a model, which has its own, ${model.seed}: leave it out`,
+      `Cannot ${action}: seed is given beside a model, which has its own, ${from.seed}: leave it out`,
     );
   }
-  const { plan: own, store, tables } = insidesOf(model, action);
-  const plan = planOf(model.spec, { rules: jobRules });
+  const { plan: own, store, tables } = insidesOf(from, action);
+  const plan = planOf(from.spec, { rules: jobRules });
   const flat = join(plan.layout, split(own.layout, await store.read(flatName)));
-  return { plan, seed: model.seed, flat, firstOf: heldVectors(tables) };
+  return { plan, seed: from.seed, flat, firstOf: heldVectors(tables) };
 }
 
 /** Encoded rows to train and to evaluate on. */

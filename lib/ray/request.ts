@@ -1,5 +1,6 @@
 import { checkAmount, checkFunction, checkText, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
+import { waited } from "../files/answered.ts";
 import { failureOf } from "../files/runtime.ts";
 
 /** A Ray cluster, as it is reached from here. */
@@ -82,7 +83,7 @@ export function sender(cluster: Cluster, action: string): Send {
 }
 
 /** Returns the address of a dashboard, with a slash at its end. */
-function addressOf(given: unknown, action: string): URL {
+export function addressOf(given: unknown, action: string): URL {
   const wanted = "wanted the address of Ray's dashboard, such as http://head:8265";
   const text = given instanceof URL ? given.href : given;
   if (typeof text !== "string") throw new TypeError(`Cannot ${action}: ${wanted}, found ${kindOf(given)}`);
@@ -201,20 +202,4 @@ function reasonOf(status: number, text: string, hasToken: boolean): string {
   if (status === 413) return "the package is too large for the cluster or a proxy before it (status 413)";
   const last = text.trim().split("\n").at(-1)!.slice(0, 300);
   return `found status ${status}${last === "" ? "" : `, ${last}`}`;
-}
-
-/** Resolves after some milliseconds, or rejects with the signal's reason when it aborts. */
-export function waited(milliseconds: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", stop);
-      resolve();
-    }, milliseconds);
-    if (signal?.aborted) stop();
-    else signal?.addEventListener("abort", stop, { once: true });
-  });
 }

@@ -4,6 +4,7 @@ import { jobsOf, type RayJobs } from "./client.ts";
 import { follow, stopJob } from "./follow.ts";
 import type { Ended, RayEvent } from "./records.ts";
 import type { Cluster } from "./request.ts";
+import type { Tail } from "./tail.ts";
 import { checkStorage, type Storage, storedAt } from "./storage.ts";
 
 /** A training on a cluster: its records, as `train` yields them, and its end. */
@@ -115,7 +116,8 @@ export function runOf<Tasks extends string>(
   id: string,
   { action, signal, onAbort, report, every, storage }: Listening & { readonly storage: Storage | undefined },
 ): RayRun<Tasks> {
-  const records = follow<Tasks>(jobs, id, { action, every, signal, report });
+  let tail: Tail | undefined;
+  let records: ReturnType<typeof follow<Tasks>> | undefined;
   let end: Promise<Ended> | undefined;
   let stopping: Promise<void> | undefined;
   const abort = () => {
@@ -128,24 +130,32 @@ export function runOf<Tasks extends string>(
   /** The next record. The end is kept, for all who ask for it. */
   const next = async (): Promise<IteratorResult<Progress<Tasks>, void>> => {
     try {
+      tail ??= jobs.tail(id);
+      records ??= follow<Tasks>(jobs, id, { action, every, signal, report }, tail);
       const found = await records.next();
       if (!found.done) return found;
       if (found.value !== undefined) end ??= Promise.resolve(found.value);
-      signal?.removeEventListener("abort", abort);
     } catch (error) {
       await stopping;
       end ??= Promise.reject(error);
       end.catch(() => {});
     }
-    if (end !== undefined) await end;
+    signal?.removeEventListener("abort", abort);
+    tail!.close();
+    await end;
     return { done: true, value: undefined };
+  };
+  /** Leaves the records, which may be read on: nothing stays open that would keep the program from its end. */
+  const left = (): Promise<IteratorResult<Progress<Tasks>, void>> => {
+    tail?.close();
+    return Promise.resolve({ done: true, value: undefined });
   };
   const read = async (): Promise<void> => {
     while (!(await next()).done);
   };
   return {
     id,
-    [Symbol.asyncIterator]: () => ({ next, return: () => Promise.resolve({ done: true, value: undefined }) }),
+    [Symbol.asyncIterator]: () => ({ next, return: left }),
     result: async () => {
       await read();
       const { model, steps, rows } = await end!;

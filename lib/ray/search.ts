@@ -1,12 +1,14 @@
 import { checkCount, checkRecord, checkText, checkWord, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
+import type { S3Options } from "../files/s3.ts";
 import { measuresOf } from "../heads/heads.ts";
 import type { Evaluation } from "../model/evaluation.ts";
-import type { Data } from "../model/pieces.ts";
 import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
 import type { Stopping } from "../train/stopping.ts";
+import { featuresId } from "./coded.ts";
+import { type GivenRows, type OpenedRows, openedRows, type RayData } from "./data.ts";
 import { codingId } from "./job.ts";
 import { listenNames, type RayRun } from "./run.ts";
 import { type JobOptions, jobSettings } from "./settings.ts";
@@ -26,10 +28,12 @@ const own: readonly string[] = ["seed", "batch", "optimiser", "parts", "vectors"
 
 /** The options of {@linkcode searchOnRay}. */
 export interface SearchOptions<Tasks extends string = string> extends ClusterOptions, Omit<Trial<Tasks>, "spec"> {
-  /** The rows to train on, for all trials. */
-  readonly data: Data;
-  /** The rows to judge by, after every epoch. */
-  readonly validation: Data;
+  /** The rows to train on, for all trials, or Parquet files by their names, a pattern or a folder. */
+  readonly data: RayData;
+  /** The rows to judge by, after every epoch, likewise. */
+  readonly validation: RayData;
+  /** The store of data whose address begins with `s3://`, and the key. Default: what the environment says. */
+  readonly s3?: Omit<S3Options, "signal">;
   /** The passes over the data of a trial that is not stopped. */
   readonly epochs: number;
   /** The task that is watched, or several with their weights in the sum, and the metric. Default of that: `loss`. */
@@ -94,7 +98,7 @@ export async function searchOnRay<Tasks extends string>(
 ): Promise<readonly TrialResult<Tasks>[]> {
   const { epochs, atOnce = 4, rungs = {}, watch, ...given } = optionsOf(action, options, [
     ...[...listenNames, ...clusterNames, ...own],
-    ...["data", "validation", "epochs", "watch", "atOnce", "rungs"],
+    ...["data", "validation", "s3", "epochs", "watch", "atOnce", "rungs"],
   ]);
   checkCount(action, "epochs", epochs, 1);
   checkCount(action, "atOnce", atOnce, 1);
@@ -106,6 +110,7 @@ export async function searchOnRay<Tasks extends string>(
   }
   const checkedTrials = checkTrials(trials, given, watch);
   const ready = await readied(action, given);
+  const rowsOf = await sharedRows(Object.values(checkedTrials).map(({ trial }) => trial.spec), given as GivenRows);
   const scale = Object.values(checkedTrials)[0].scale;
   const ladder = ladderOf({ from, factor, epochs });
   const results: TrialResult<Tasks>[] = [];
@@ -113,7 +118,7 @@ export async function searchOnRay<Tasks extends string>(
   let written: Promise<unknown> = Promise.resolve();
   /** Sends a job after those before it: their rows are encoded once. */
   const sent = (name: string, at: number, { trial }: Checked<Tasks>): Promise<RayRun<Tasks>> => {
-    const run = written.then(() => begun(name, at, trial, { ...given, epochs }, ready));
+    const run = written.then(() => begun(name, at, trial, { ...given, ...rowsOf(trial.spec), epochs }, ready));
     written = run.catch(() => {});
     return run;
   };
@@ -134,6 +139,16 @@ export async function searchOnRay<Tasks extends string>(
 
 const action = "search on Ray";
 
+/** Returns a function that returns the rows of a model, which those of the same features share, once all are opened. */
+async function sharedRows(specs: readonly Spec[], given: GivenRows): Promise<(spec: Spec) => OpenedRows> {
+  const opened = new Map<string, OpenedRows>();
+  for (const spec of specs) {
+    const id = featuresId(spec);
+    if (!opened.has(id)) opened.set(id, await openedRows(spec, given));
+  }
+  return (spec) => opened.get(featuresId(spec))!;
+}
+
 /** A trial, the function that takes its value from an evaluation, and the sign of better. */
 interface Checked<Tasks extends string> {
   readonly trial: Trial<Tasks>;
@@ -150,10 +165,15 @@ function checkTrials<Tasks extends string>(
   checkRecord(action, "trials", trials);
   const entries = Object.entries(trials).map(([name, found]) => {
     checkRecord(action, `the trial ${quoted(name)}`, found);
-    const { spec, ...rest } = optionsOf(action, found, ["spec", ...own]);
-    const trial = { ...rest, spec: check(spec) as Spec<Tasks> };
-    jobSettings<Tasks>({ ...picked(shared), ...rest });
-    return [name, { trial, ...watched(trial.spec, watch) }] as const;
+    try {
+      const { spec, ...rest } = optionsOf(action, found, ["spec", ...own]);
+      const trial = { ...rest, spec: check(spec) as Spec<Tasks> };
+      jobSettings<Tasks>({ ...picked(shared), ...rest });
+      return [name, { trial, ...watched(trial.spec, watch) }] as const;
+    } catch (error) {
+      const { message } = error as Error;
+      throw Object.assign(error as Error, { message: `${message}\n  in the trial ${quoted(name)}` });
+    }
   });
   if (entries.length === 0) throw new RangeError(`Cannot ${action}: there are no trials`);
   if (entries.some(([, { scale }]) => scale !== entries[0][1].scale)) {
@@ -218,22 +238,15 @@ async function begun<Tasks extends string>(
   name: string,
   at: number,
   { spec, ...ofTrial }: Trial<Tasks>,
-  { data, validation, epochs, ...shared }: Partial<SearchOptions<Tasks>>,
+  { data, validation, epochs, ...shared }: Partial<Omit<SearchOptions<Tasks>, keyof OpenedRows>> & OpenedRows,
   ready: Ready,
 ): Promise<RayRun<Tasks>> {
   const folder = `trials/${at}`;
   const { here, cluster } = ready.places;
   const storage = { here: `${here}/${folder}`, cluster: `${cluster}/${folder}` };
-  const given = {
-    ...picked(shared),
-    ...ofTrial,
-    data: data!,
-    validation,
-    epochs,
-    name,
-    signal: ready.listening.signal,
-  };
-  const coded = codingId(spec, { ...picked(shared), ...ofTrial });
+  const options = { ...picked(shared), ...ofTrial };
+  const given = { ...options, data, validation, epochs, name, signal: ready.listening.signal };
+  const coded = codingId(spec, options);
   const words = ["--patience", "3600"]; // others may have the cluster's CPUs
   return await started<Tasks>(spec, given, ready, { storage, data: `../../data-${coded}`, words });
 }

@@ -26,7 +26,7 @@ export interface ClusterOptions extends ListenOptions {
   readonly packages?: readonly string[];
   /**
    * The least seconds from one record of a step to the next; those with a validation are always there. A job of many hours
-   * needs some, for Ray keeps all records and sends them again and again. Default 0: the record of each step.
+   * needs some, for Ray keeps all records. Default 0: the record of each step.
    */
   readonly records?: number;
 }

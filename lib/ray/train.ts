@@ -2,10 +2,11 @@ import { checkFlag, checkText, optionsOf } from "../errors/kinds.ts";
 import { writeFileAtomic } from "../files/atomic.ts";
 import { kindAt } from "../files/place.ts";
 import { startOf } from "../files/read.ts";
-import type { Data } from "../model/pieces.ts";
+import type { S3Options } from "../files/s3.ts";
 import type { Model } from "../model/model.ts";
 import type { Spec } from "../spec/spec.ts";
 import type { RayJobs } from "./client.ts";
+import { type OpenedRows, openedRows, type RayData } from "./data.ts";
 import { writeJob } from "./job.ts";
 import type { Written } from "./storage.ts";
 import { listenNames, type RayRun, runOf } from "./run.ts";
@@ -14,9 +15,13 @@ import { clusterNames, type ClusterOptions, newId, readied, type Ready, send } f
 
 /** The options of {@linkcode trainOnRay}: those of the cluster, and most of `train`'s. */
 export interface TrainOnRayOptions<Tasks extends string = string>
-  extends ClusterOptions, Omit<JobOptions<Tasks>, "signal"> {
-  /** The rows to train on, as `train` takes them: in memory, or as a dataset in pieces. */
-  readonly data: Data;
+  extends ClusterOptions, Omit<JobOptions<Tasks>, "signal" | "validation"> {
+  /** The rows to train on, as `train` takes them, or Parquet files by their names, a pattern or a folder. */
+  readonly data: RayData;
+  /** The rows to evaluate on, likewise. */
+  readonly validation?: RayData;
+  /** The store of data whose address begins with `s3://`, and the key. Default: what the environment says. */
+  readonly s3?: Omit<S3Options, "signal">;
   /** The id of the job, by which `attach` finds it. Default: one that begins with the name. */
   readonly id?: string;
   /** True if it goes on from the newest checkpoint in the storage, if there is one. Default false: it begins anew. */
@@ -39,7 +44,7 @@ export interface TrainOnRayOptions<Tasks extends string = string>
  * ```ts ignore
  * const run = await trainOnRay(spec, {
  *   cluster: { address: "http://head:8265", token: "secret" },
- *   data: await parquetParts("log.parquet").then((parts) => dataset(features, parts, { labels })),
+ *   data: "s3://logs/clicks/part-*.parquet",
  *   storage: "/mnt/shared/clicks",
  *   workers: 8,
  *   epochs: 3,
@@ -53,11 +58,12 @@ export async function trainOnRay<Tasks extends string>(
   from: Spec<Tasks> | Model<Tasks>,
   options: TrainOnRayOptions<NoInfer<Tasks>>,
 ): Promise<RayRun<Tasks>> {
-  const names = [...listenNames, ...clusterNames, "data", "id", ...jobOptionNames, ...refusedNames];
-  const given = optionsOf(action, options, names, ["resume", "shuffle"]);
+  const names = [...listenNames, ...clusterNames, "data", "s3", "id", ...jobOptionNames, ...refusedNames];
+  const { s3, ...given } = optionsOf(action, options, names, ["resume", "shuffle"]);
   jobSettings(jobOptionsOf(given)); // a mistake is found before the cluster is asked
   const ready = await readied(action, given);
-  return await started(from, given, ready, { storage: ready.places, data: "data" });
+  const rows = await openedRows(from, { ...given, s3 });
+  return await started(from, { ...given, ...rows }, ready, { storage: ready.places, data: "data" });
 }
 
 const action = "train on Ray";
@@ -72,7 +78,7 @@ interface JobPlaces {
 /** Writes the job of a training and sends it to a cluster that is ready. */
 export async function started<Tasks extends string>(
   from: Spec<Tasks> | Model<Tasks>,
-  given: Omit<TrainOnRayOptions<Tasks>, "cluster" | "storage">,
+  given: Omit<TrainOnRayOptions<Tasks>, "cluster" | "storage" | "data" | "validation"> & OpenedRows,
   ready: Ready,
   { storage, data, words: more = [] }: JobPlaces,
 ): Promise<RayRun<Tasks>> {
@@ -93,8 +99,8 @@ export async function started<Tasks extends string>(
   const places = ["--job", `${storage.cluster}/job`, "--storage", storage.cluster];
   const seldom = records > 0 ? ["--records", String(records)] : [];
   const words = [...places, resume ? "--resume" : "--fresh", ...seldom, ...more];
+  await writeFileAtomic(`${storage.here}/${ofJob}`, id); // before it runs: what fails here leaves none behind
   await send(ready, { id, words, name });
-  await writeFileAtomic(`${storage.here}/${ofJob}`, id);
   return runOf(jobs, id, { ...listening, storage: storage.here === storage.cluster ? storage.here : storage });
 }
 
@@ -112,7 +118,7 @@ async function checkFree(storage: string, jobs: RayJobs, signal: AbortSignal | u
 }
 
 /** Returns the options that the job is written by. */
-function jobOptionsOf<Tasks extends string>(given: Partial<TrainOnRayOptions<Tasks>>): JobOptions<Tasks> {
+function jobOptionsOf<Tasks extends string>(given: object): JobOptions<Tasks> {
   const names = [...jobOptionNames, ...refusedNames.filter((name) => name !== "resume")];
   return Object.fromEntries(Object.entries(given).filter(([name]) => names.includes(name)));
 }

@@ -157,6 +157,42 @@ const tests: Readonly<Record<string, Test>> = {
     await second.stop();
     await assertRejects(() => second.result(), Error, "the job was stopped");
   },
+  "a log is read as it is sent, and asked for where that ends": async () => {
+    const step = (step: number) => `${JSON.stringify({ epoch: 1, step, loss: { click: 1 / step } })}\n`;
+    const log = [1, 2, 3, 4].map(step).join("");
+    for (const sent of [log.length, step(1).length + 5]) {
+      let [status, asked] = ["RUNNING", 0];
+      const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
+        assertEquals(request.headers.get("authorization"), "Bearer secret");
+        const path = new URL(request.url).pathname;
+        if (path === "/api/version") return Response.json({ ray_version: "2.60.0" });
+        if (path === "/api/jobs/one") return Response.json({ status, message: "" });
+        if (path === "/api/jobs/one/logs") {
+          asked++;
+          return Response.json({ logs: status === "RUNNING" ? log : `${log}{"model": "/mnt/model"}\n` });
+        }
+        assertEquals(path, "/api/jobs/one/logs/tail");
+        const { socket, response } = Deno.upgradeWebSocket(request);
+        socket.onopen = () => {
+          for (let at = 0; at < sent; at += 7) socket.send(log.slice(at, Math.min(at + 7, sent)));
+          if (sent < log.length) socket.close();
+        };
+        return response;
+      });
+      const cluster = { address: `http://127.0.0.1:${server.addr.port}`, token: "secret" };
+      const run = await attach("one", { cluster, every: 20 });
+      const steps: number[] = [];
+      for await (const { step } of run) {
+        if (steps.push(step) < 4) continue;
+        if (sent === log.length) assertEquals(asked, 0);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        status = "SUCCEEDED";
+      }
+      assertEquals(steps, [1, 2, 3, 4]);
+      if (sent === log.length) assertEquals(asked, 1);
+      await server.shutdown();
+    }
+  },
   "what is wrong is said before rows are read": async (cluster, folder) => {
     const given = { cluster, data, storage: folder, every: 300 };
     const table: readonly [object, string][] = [
@@ -173,13 +209,33 @@ const tests: Readonly<Record<string, Test>> = {
     }
     assertEquals([...Deno.readDirSync(folder)], []);
   },
-  "a search returns its trials, the best first": async (cluster, folder) => {
-    const trials = { fast: { spec, optimiser: adam(1e-2) }, still: { spec, optimiser: sgd(1e-9) } };
+  "a search returns its trials, the best first, and goes on where one fails": async (cluster, folder) => {
+    const others = [1e-5, 1e-6, 1e-7].map((rate) => [`still ${rate}`, { spec, optimiser: sgd(rate) }]);
+    const trials = {
+      ...{ fast: { spec, optimiser: adam(1e-2) }, wild: { spec, optimiser: sgd(1e38) }, ...Object.fromEntries(others) },
+    };
     const given = { cluster, data, validation: data, storage: folder, epochs: 4, batch: 64, atOnce: 2, every: 300 };
     const found = await searchOnRay(trials, { ...given, watch: { task: "click", metric: "auc" } });
-    assertEquals(found.map(({ name }) => name), ["fast", "still"]);
-    assertEquals(found[0].status, "done");
+    assertEquals([found[0].name, found[0].status, found.length], ["fast", "done", 5]);
     (await load(found[0].model!, { engine: reference() })).dispose();
+    const wild = found.find(({ name }) => name === "wild")!;
+    assertEquals(wild.status, "failed");
+    assert(wild.error!.startsWith("Cannot search on Ray\n  at job "), wild.error);
+  },
+  "a search that is stopped leaves no job running": async (cluster, folder) => {
+    const stop = new AbortController();
+    const trials = Object.fromEntries([1, 2, 3].map((at) => [`${at}`, { spec, optimiser: sgd(at) }]));
+    const given = { cluster, data, validation: data, storage: folder, epochs: 1e4, batch: 64, atOnce: 2, every: 300 };
+    const report = () => stop.abort(new Error("enough")); // once one was judged
+    const found = searchOnRay(trials, {
+      ...given,
+      rungs: { from: 1e4 },
+      report,
+      signal: stop.signal,
+      watch: { task: "click" },
+    });
+    await assertRejects(() => found, Error, "enough");
+    assertEquals(await running(cluster), []);
   },
   "the page's job of KubeRay has fields that KubeRay knows": async () => {
     const [, yaml] = Deno.readTextFileSync("lib/ray/README.md").match(/```yaml\n([^`]*)```/)!;
@@ -212,8 +268,25 @@ const tests: Readonly<Record<string, Test>> = {
     const endless = start("ray", [...short, "--epochs", "100000"]);
     const ended = await interrupted(endless, (out) => out.includes('"step":3'), "SIGINT");
     assertEquals(ended.code, 130, ended.error);
+    const left = start("ray", [...short, "--epochs", "100000", "--leave"]);
+    assertEquals((await interrupted(left, (out) => out.includes('"step":3'), "SIGTERM")).code, 143);
+    const [id] = await running(cluster);
+    const listening = start("ray", ["--address", address, "--token", token, "--attach", id, "--json"]);
+    assertEquals((await interrupted(listening, (out) => out.includes('"step":4'), "SIGTERM")).code, 143);
+    assertEquals(await running(cluster), []);
+    const searching = start("ray", [...short, "--epochs", "2", "--search"]);
+    const table = await finished(searching);
+    assertEquals(table.code, 0, table.error);
+    assertEquals(table.out.trim().split("\n").length, 9);
   },
 };
+
+/** Returns the ids of a cluster's jobs that have not ended. */
+async function running({ address, token }: Cluster): Promise<readonly string[]> {
+  const jobs: readonly { readonly submission_id: string; readonly status: string }[] =
+    await (await fetch(`${address}/api/jobs/`, { headers: { authorization: `Bearer ${token}` } })).json();
+  return jobs.filter(({ status }) => ["PENDING", "RUNNING"].includes(status)).map(({ submission_id }) => submission_id);
+}
 
 /** Makes sure that the parameters of two models are the same, to 1e-5, and frees both. */
 async function near(model: Model, other: Model): Promise<void> {

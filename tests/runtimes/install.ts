@@ -18,6 +18,7 @@ export const installed: Readonly<Record<string, string>> = {
   "@tensorflow/tfjs-backend-wasm": "4.22.0",
   "d3-scale": "4.0.3",
   "d3-shape": "3.2.1",
+  "aws4fetch": "1.0.20",
   "hyparquet": "1.33.0",
   "hyparquet-compressors": "1.1.2",
   "hyparquet-writer": "0.17.0",

@@ -1,6 +1,6 @@
 import { parquetMetadata, parquetSchema } from "hyparquet";
 import type { ColumnMetaData, FileMetaData, RowGroup, SchemaTree } from "hyparquet";
-import type { Ranged } from "../../files/ranged.ts";
+import type { Ranged } from "../../files/source.ts";
 
 /** The contents of a file, as its end lists them. */
 export interface Footer {

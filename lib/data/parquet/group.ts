@@ -1,5 +1,5 @@
 import { quoted } from "../../errors/quoted.ts";
-import type { Ranged } from "../../files/ranged.ts";
+import type { Ranged } from "../../files/source.ts";
 import type { Column, Columns, ListColumn } from "../columns.ts";
 import { type ParquetKind, rowsOf } from "./columns.ts";
 import type { Chunk, Group } from "./footer.ts";

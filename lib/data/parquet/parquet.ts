@@ -1,7 +1,8 @@
 import { checkList, checkSignal, isRecord, kindOf, optionsOf } from "../../errors/kinds.ts";
 import { advice } from "../../errors/nearest.ts";
 import { quoted } from "../../errors/quoted.ts";
-import { type Ranged, ranged } from "../../files/ranged.ts";
+import { ranged } from "../../files/ranged.ts";
+import type { Ranged } from "../../files/source.ts";
 import { storedIn, type StoredSource } from "../../files/stored.ts";
 import { type Json, type TablePart, type TableParts, tableParts } from "../dataset.ts";
 import type { ParquetKind } from "./columns.ts";
@@ -34,9 +35,9 @@ export interface ParquetOptions {
  *
  * Memory is that of one row group as the file holds it, and of some rows of it, decoded.
  *
- * @param source A path, a URL, bytes or a `Blob`, a list of these, or a pattern such as `log/part-*.parquet`, in which `*`
- * stands for any characters but `/`. Its files are in the order of their paths, in which numbers count as numbers: `part-2`
- * comes before `part-10`.
+ * @param source A path, a URL, bytes or a `Blob`, a list of these or of what `s3Files` finds, or a pattern such as
+ * `log/part-*.parquet`, in which `*` stands for any characters but `/`. Its files are in the order of their paths, in which
+ * numbers count as numbers: `part-2` comes before `part-10`.
  * @param options The columns to read. Default: all.
  * @returns The table. Its `identity` holds names without folders, sizes, the rows of row groups, and columns.
  * @throws {SyntaxError} naming the file, if it is no Parquet file or is damaged, or lacks a column or has it in another type
@@ -67,6 +68,39 @@ export async function parquetParts(
   const { columns, signal } = optionsOf(action, options, ["columns", "signal"]);
   checkSignal(action, signal);
   checkColumns(columns);
+  const files = await opened(source, signal);
+  return tableOf(files, kindsOf(files[0], columns), columns === undefined);
+}
+
+/** A Parquet file's columns, by which the kinds of those that are read are chosen. */
+export interface ParquetFile {
+  /** The file's name in errors. */
+  readonly name: string;
+  /** The names of its columns. */
+  readonly columns: readonly string[];
+  /** Returns true if a column has a list in each row. */
+  readonly hasLists: (column: string) => boolean;
+}
+
+/** Opens Parquet as {@linkcode parquetParts} does, and reads those columns, by kinds, that a function chooses by the first file. */
+export async function parquetPartsBy(
+  source: StoredSource | readonly StoredSource[],
+  choose: (first: ParquetFile) => Readonly<Record<string, ParquetKind>>,
+  signal?: AbortSignal,
+): Promise<TableParts> {
+  const files = await opened(source, signal);
+  const [first] = files;
+  const columns = first.footer.columns.map(({ element }) => element.name);
+  const hasLists = (column: string) => leafIn(first, column, false).listed !== undefined;
+  const kinds = choose({ name: first.file.name, columns, hasLists });
+  return tableOf(files, new Map(Object.entries(kinds)), false);
+}
+
+/** Opens files, and reads their ends. */
+async function opened(
+  source: StoredSource | readonly StoredSource[],
+  signal?: AbortSignal,
+): Promise<readonly Opened[]> {
   const stored = await storedIn(action, source);
   const files: Opened[] = [];
   for (let at = 0; at < stored.length; at += together) {
@@ -76,8 +110,11 @@ export async function parquetParts(
     });
     files.push(...await Promise.all(some));
   }
-  const kinds = kindsOf(files[0], columns);
-  const parts = files.flatMap((opened) => partsOf(opened, kinds, columns === undefined, files[0]));
+  return files;
+}
+
+function tableOf(files: readonly Opened[], kinds: ReadonlyMap<string, ParquetKind>, isAll: boolean): TableParts {
+  const parts = files.flatMap((opened) => partsOf(opened, kinds, isAll, files[0]));
   return tableParts(identityOf(files, kinds), () => Promise.resolve(parts));
 }
 
