@@ -1,9 +1,10 @@
-import { assertEquals } from "@std/assert";
+import { assertAlmostEquals, assertEquals } from "@std/assert";
 import {
   adam,
   binary,
   category,
   compile,
+  cosineDecay,
   define,
   dense,
   embed,
@@ -16,9 +17,13 @@ import {
   rows,
   train,
 } from "../mod.ts";
+import { onnx } from "../lib/onnx.ts";
 import { sha256 } from "../lib/files/sha256.ts";
-import { encodeSafetensors } from "../lib/formats/safetensors.ts";
+import { decodeSafetensors, encodeSafetensors } from "../lib/formats/safetensors.ts";
 import type { Tensor } from "../lib/ops/tensor.ts";
+import { writeJob } from "../lib/ray/job.ts";
+import { driven, openedJob } from "./ray_driver.ts";
+import { laws } from "./ray_laws.ts";
 import { bitsOf } from "./runs.ts";
 import { withTemp } from "./temp.ts";
 
@@ -89,4 +94,38 @@ Deno.test("train() goes on from a checkpoint whose state of vectors is in severa
       await cut(`${folder}/step-00000009`, files);
       assertEquals(await trained(20, { resume: folder }), whole);
     }
+  }));
+
+Deno.test("a job of one lane takes rows in memory in the order of train(), and its checkpoints have its identity", () =>
+  withTemp(async (dir) => {
+    const [spec, data] = laws["dropout and noisy gates"];
+    const given = { optimiser: adam(cosineDecay(1e-3, 30)), steps: 25, batch: 40 };
+    const model = await compile(spec, { engine: await onnx({ threads: 1 }), seed: 5 });
+    for await (const _ of train(model, data, { ...given, checkpoint: { folder: `${dir}/here` } }));
+    const write = async (lanes: number) => {
+      const folders = { job: `${dir}/job-${lanes}`, storage: `${dir}/storage-${lanes}` };
+      const options = { ...given, lanes, groupRows: 50, seed: 5, validation: data } as const;
+      return (await writeJob(spec, data, options, folders)).described;
+    };
+    const { checkpoint: { identity, rates }, window, shuffleGroups } = await write(1);
+    assertEquals([window, shuffleGroups], [400, false]);
+    const { parameters } = await driven(await openedJob(`${dir}/job-1`, `${dir}/storage-1`), 1);
+    for (const [path, { data }] of Object.entries(await model.parameters())) {
+      data.forEach((value, at) => assertAlmostEquals(parameters[path][at], value, 1e-5, path));
+    }
+    model.dispose();
+    const { facts } = JSON.parse(await Deno.readTextFile(`${dir}/here/step-00000025/checkpoint.json`)).checkpoint;
+    assertEquals(JSON.parse(JSON.stringify({ ...identity, validation: null })), facts.identity);
+    const { tensors } = decodeSafetensors(await Deno.readFile(`${dir}/job-1/arrays.safetensors`));
+    const found = rates.map((rate) => {
+      if ("constant" in rate) return [rate.path.join("/"), rate.constant];
+      const bits = tensors[rate.array].data as Int32Array;
+      return [rate.path.join("/"), new Float64Array(Int32Array.from(bits).buffer)[24]];
+    });
+    assertEquals(Object.fromEntries(found), facts.rates);
+    const four = await write(4);
+    const { data: rows } = identity;
+    assertEquals(four.checkpoint.identity.data, {
+      ...{ kind: "encoded rows", of: rows, lanes: 4, window: null, groupRows: 50 },
+    });
   }));

@@ -180,11 +180,7 @@ function jobOf(
   const { checkpoint, evaluateEvery } = given;
   const described: Omit<Job, "files"> = {
     ...{ format: jobFormat, name, seed, ...lanes, shuffle: given.shuffle, apart: looksAcross(plan) },
-    data: {
-      folder: data.folder,
-      train: groupsOf(data.train),
-      validation: data.validation ? groupsOf(data.validation) : null,
-    },
+    data: codedOf(data),
     columns,
     tasks: mapEntries(spec.tasks, (task, one) => taskOf(one, plan.evaluation.predictions[task].shape)),
     graphs: mapEntries(graphs, (_, { described }) => described),
@@ -222,8 +218,10 @@ function jobOf(
   };
 }
 
-function groupsOf({ groups, files }: Coded): CodedRows {
-  return { groups, files };
+/** Returns rows as a job names them. */
+function codedOf({ folder, train, validation }: CodedData): Job["data"] {
+  const of = ({ groups, files }: Coded): CodedRows => ({ groups, files });
+  return { folder, train: of(train), validation: validation === undefined ? null : of(validation) };
 }
 
 /** Returns the text of a job, whose first line has the SHA-256 of the others. */

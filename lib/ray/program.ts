@@ -191,7 +191,7 @@ def newest_checkpoint(job: Job, storage: Path, warn: Callable[[str], None]) -> C
     for path in _versions(storage / "checkpoints"):
         found, damage = _whole(path)
         if found is not None and damage is None:
-            _check_same(job, found)
+            _check_same(job, found, path)
             return read_checkpoint(path)
         warn(f"the checkpoint {path} was passed over: {damage}; the one before it is taken")
     return None
@@ -221,7 +221,7 @@ def _sha256(path: Path) -> str | None:
     return sha256_of(path) if path.is_file() else None
 
 
-def _check_same(job: Job, found: Mapping[str, Any]) -> None:
+def _check_same(job: Job, found: Mapping[str, Any], path: Path) -> None:
     """Makes sure that a checkpoint is of this training; it may be of a longer or a shorter one."""
     facts, names = found["facts"], job.raw["model"]["files"]
     rates = _rates_at(job, facts["step"]) if facts["step"] <= job.steps else facts["rates"]
@@ -231,8 +231,8 @@ def _check_same(job: Job, found: Mapping[str, Any]) -> None:
         if own.get(name) != saved.get(name):
             what = "Cannot go on from the checkpoints in the storage: they are of another job"
             here, there = (text_of(one.get(name))[:60] for one in (own, saved))
-            what = f"{what}: {name}: found {here}, the checkpoint of step {facts['step']} has {there}"
-            raise Refusal(what, "checkpoints", "give another storage, or --fresh to begin anew and write over them")
+            what = f"{what}: {name}: found {here}, the checkpoint has {there}"
+            raise Refusal(what, str(path), "give another storage, or --fresh to begin anew and write over them")
 
 
 def write_model(checkpoint: Path, storage: Path) -> Path:
@@ -2022,17 +2022,9 @@ def _logarithm(word: Doubles) -> Doubles:
     return found
 
 
-_SINE = (-1 / 1307674368000, 1 / 6227020800, -1 / 39916800, 1 / 362880, -1 / 5040, 1 / 120, -1 / 6)
-_COSINE = (
-    1 / 20922789888000,
-    -1 / 87178291200,
-    1 / 479001600,
-    -1 / 3628800,
-    1 / 40320,
-    -1 / 720,
-    1 / 24,
-    -1 / 2,
-)
+# the terms of the series but for the first, the highest power first
+_SINE = tuple((-1) ** (power // 2) / math.factorial(power) for power in range(15, 1, -2))
+_COSINE = tuple((-1) ** (power // 2) / math.factorial(power) for power in range(16, 0, -2))
 
 
 def _sum(z: Doubles, factors: tuple[float, ...]) -> Doubles:

@@ -196,7 +196,7 @@ class Refusals(unittest.TestCase):
             run(storage)
             change(storage / "job", '"data": "made"', '"data": "other"')
             text = json.loads(error_of(run(storage)))["message"]
-            self.assertIn('they are of another job: data: found "other", the checkpoint of step 35 has "made"', text)
+            self.assertIn('they are of another job: data: found "other", the checkpoint has "made"', text)
             self.assertIn("model", run(storage, "--fresh")[-1])
 
 

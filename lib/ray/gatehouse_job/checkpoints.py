@@ -182,7 +182,7 @@ def newest_checkpoint(job: Job, storage: Path, warn: Callable[[str], None]) -> C
     for path in _versions(storage / "checkpoints"):
         found, damage = _whole(path)
         if found is not None and damage is None:
-            _check_same(job, found)
+            _check_same(job, found, path)
             return read_checkpoint(path)
         warn(f"the checkpoint {path} was passed over: {damage}; the one before it is taken")
     return None
@@ -212,7 +212,7 @@ def _sha256(path: Path) -> str | None:
     return sha256_of(path) if path.is_file() else None
 
 
-def _check_same(job: Job, found: Mapping[str, Any]) -> None:
+def _check_same(job: Job, found: Mapping[str, Any], path: Path) -> None:
     """Makes sure that a checkpoint is of this training; it may be of a longer or a shorter one."""
     facts, names = found["facts"], job.raw["model"]["files"]
     rates = _rates_at(job, facts["step"]) if facts["step"] <= job.steps else facts["rates"]
@@ -222,8 +222,8 @@ def _check_same(job: Job, found: Mapping[str, Any]) -> None:
         if own.get(name) != saved.get(name):
             what = "Cannot go on from the checkpoints in the storage: they are of another job"
             here, there = (text_of(one.get(name))[:60] for one in (own, saved))
-            what = f"{what}: {name}: found {here}, the checkpoint of step {facts['step']} has {there}"
-            raise Refusal(what, "checkpoints", "give another storage, or --fresh to begin anew and write over them")
+            what = f"{what}: {name}: found {here}, the checkpoint has {there}"
+            raise Refusal(what, str(path), "give another storage, or --fresh to begin anew and write over them")
 
 
 def write_model(checkpoint: Path, storage: Path) -> Path:

@@ -119,17 +119,9 @@ def _logarithm(word: Doubles) -> Doubles:
     return found
 
 
-_SINE = (-1 / 1307674368000, 1 / 6227020800, -1 / 39916800, 1 / 362880, -1 / 5040, 1 / 120, -1 / 6)
-_COSINE = (
-    1 / 20922789888000,
-    -1 / 87178291200,
-    1 / 479001600,
-    -1 / 3628800,
-    1 / 40320,
-    -1 / 720,
-    1 / 24,
-    -1 / 2,
-)
+# the terms of the series but for the first, the highest power first
+_SINE = tuple((-1) ** (power // 2) / math.factorial(power) for power in range(15, 1, -2))
+_COSINE = tuple((-1) ** (power // 2) / math.factorial(power) for power in range(16, 0, -2))
 
 
 def _sum(z: Doubles, factors: tuple[float, ...]) -> Doubles:
