@@ -6,59 +6,51 @@
 import { page } from "../../lib/svg.ts";
 import { growthChart } from "../bench/growth_chart.ts";
 
-/** A case: seconds of a step whatever its rows, and of a row; bytes of the gradients that are summed, of a row's vectors. */
+/** A case: rows a second of one worker; bytes of the gradients that are summed, and of a row's vectors. */
 interface Case {
   readonly batch: number;
-  readonly fixed: number;
-  readonly row: number;
+  readonly rate: number;
   readonly gradients: number;
   readonly vectors: number;
 }
 
-/** Of `tests/ray/scaling.ts W3 W6`, one worker, rows of 1 and of 4 times the batch: a line through both. */
+/** Rates are of `tests/ray/scaling.ts W3 W6`, one worker and the case's batch. */
 const cases: Readonly<Record<string, Case>> = {
-  W3: { batch: 1024, ...through(1024, 1, 1), gradients: 4 * 2_183_682, vectors: 0 },
-  W6: { batch: 2048, ...through(2048, 1, 1), gradients: 4 * 517_458, vectors: 9 * 16 * 4 }, // 9 of 26 ids are in no row before
+  W3: { batch: 1024, rate: 8388, gradients: 4 * 2_183_682, vectors: 0 },
+  W6: { batch: 2048, rate: 23_268, gradients: 4 * 517_458, vectors: 9 * 16 * 4 }, // 9 of the 26 ids of a row are in none before it
 };
 
 /** Of `tests/ray/transports.py 2 1000 3000000`: seconds of a message between two workers, and of a byte of it. */
 const transports: Readonly<Record<string, { readonly message: number; readonly byte: number }>> = {
-  gloo: { message: 1e-3, byte: 1e-9 },
-  objects: { message: 1e-3, byte: 1e-9 },
+  gloo: { message: 0.34e-3, byte: 0.8e-9 },
+  objects: { message: 1.13e-3, byte: 1.2e-9 },
 };
 
 /** Assumed, for there was one machine: seconds that a network of 10 Gbit/s adds to a message, and to a byte. */
 const network = { message: 50e-6, byte: 0.8e-9 };
-
-/** Returns the line through the times of steps at rates of 1 and of 4 times the batch. */
-function through(batch: number, rate: number, rateOfFour: number): Pick<Case, "fixed" | "row"> {
-  const [one, four] = [batch / rate, 4 * batch / rateOfFour];
-  const row = (four - one) / (3 * batch);
-  return { fixed: one - row * batch, row };
-}
 
 /**
  * Returns the seconds of a step. A worker sends each other one two messages with a slice of its gradients, a ring of gloo
  * passes as many to its neighbour; and two with vectors, which go over objects. Those that say what is read are sent while
  * the step before is computed.
  */
-function timeOf({ batch, fixed, row, gradients, vectors }: Case, workers: number, transport: string): number {
+function timeOf({ batch, rate, gradients, vectors }: Case, workers: number, transport: string): number {
   const others = workers - 1;
   const passed = ({ message, byte }: typeof network, bytes: number) =>
     2 * others * (message + network.message) + bytes * others / workers * (byte + network.byte);
   const sums = passed(transports[transport], 2 * gradients);
   const swapped = vectors > 0 ? passed(transports.objects, 2 * vectors * batch / workers) : 0;
-  return fixed + row * batch / workers + sums + swapped;
+  return batch / rate / workers + sums + swapped;
 }
 
 const workers = Array.from({ length: 9 }, (_, power) => 2 ** power);
 const panels = Object.keys(transports).map((transport) => ({
-  axis: `workers, ${transport}`,
+  axis: `W, ${transport}`,
   curves: Object.entries(cases).flatMap(([name, of]) =>
     [1, 16].map((times) => {
       const sized = { ...of, batch: times * of.batch };
       const points = workers.map((size) => ({ size, cost: 1e3 * timeOf(sized, size, transport) }));
-      return { name: `${name}, ${sized.batch.toLocaleString("en")} rows`, points };
+      return { name: times === 1 ? name : `${name}, ${times} batches`, points };
     })
   ),
 }));
@@ -66,7 +58,7 @@ console.log(`| milliseconds of a step | ${workers.join(" | ")} |\n| :-- | ${work
 for (const { axis, curves } of panels) {
   for (const { name, points } of curves) {
     const cells = points.map(({ cost }) => cost < 10 ? cost.toFixed(1) : cost.toFixed(0));
-    console.log(`| ${name}, ${axis.replace("workers, ", "")} | ${cells.join(" | ")} |`);
+    console.log(`| ${name}, ${axis.slice(3)} | ${cells.join(" | ")} |`);
   }
 }
 const chart = growthChart("Steps by workers, modelled", "milliseconds", panels);
