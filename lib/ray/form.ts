@@ -193,7 +193,7 @@ export interface JobTable {
   readonly initial: number;
   readonly trained: boolean;
   readonly first: FirstVectors;
-  /** Null if it is not trained. */
+  /** Null if it is not trained. Tables of as many units that name one file have one optimiser: they may move together. */
   readonly update: JobGraph | null;
   /** The name of the scalar that is its learning rate. */
   readonly rate: string | null;

@@ -1321,6 +1321,10 @@ from typing import Any
 
 from ray.actor import ActorHandle
 
+from .errors import Lost
+
+PATIENCE = 600  # seconds for which a slow worker is waited for; one that is gone ends all at once
+
 
 class Mail:
     """The place of a worker among all, and what has come from them."""
@@ -1349,7 +1353,8 @@ class Mail:
     def take(self, name: str, turn: int) -> list[Any]:
         """What all have sent, by rank, once it is there."""
         with self.changed:
-            self.changed.wait_for(lambda: len(self.came.get((name, turn), ())) == self.workers)
+            if not self.changed.wait_for(lambda: len(self.came.get((name, turn), ())) == self.workers, PATIENCE):
+                raise Lost(f"workers have not sent their {name} of {turn} for {PATIENCE} s")
             found = self.came.pop((name, turn))
         return [found[rank] for rank in range(self.workers)]
 
@@ -1363,7 +1368,7 @@ def _pieces(value: Any) -> list[Any]:
 
 
 _CARRIED = 90_000  # bytes: Ray puts an argument of more than 100 KB into its object store
-_LARGE = 700_000
+_LARGE = 700_000  # bytes: from so many on the store is sooner
 `,
   "gatehouse_job/main.py":
     `"""The command line of the program: its last line of output is the model, or an error with what to do."""
@@ -1767,13 +1772,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import Lost
-from .mail import Mail
+from .mail import PATIENCE, Mail
 
 Floats = npt.NDArray[np.float32]
 AllReduce = Callable[[Floats], Floats]
-
-
-_PATIENCE = 600_000  # milliseconds for which a sum waits for a slow worker; one that is gone ends it at once
 
 
 def alone(array: Floats) -> Floats:
@@ -1786,7 +1788,7 @@ def by_collective(rank: int, workers: int, group: str) -> AllReduce:
     from ray.util import collective
 
     try:
-        collective.init_collective_group(workers, rank, backend="gloo", group_name=group, gloo_timeout=_PATIENCE)
+        collective.init_collective_group(workers, rank, backend="gloo", group_name=group, gloo_timeout=1000 * PATIENCE)
     except RuntimeError as error:
         raise Lost(f"the collective group was not formed: {error}") from error
 

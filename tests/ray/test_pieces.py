@@ -7,19 +7,25 @@ import json
 import sys
 import tempfile
 import unittest
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import ray
 from gatehouse_job import driver, main
 from gatehouse_job.checkpoints import _rows, write_model
 from gatehouse_job.errors import Refusal
 from gatehouse_job.javascript import text_of
-from gatehouse_job.job import Label, Task, read_job
+from gatehouse_job.job import GraphFile, Label, Lookup, Part, Task, VectorTable, read_job
 from gatehouse_job.judging import _metrics, auc
+from gatehouse_job.mail import Mail
 from gatehouse_job.rows import check_groups, lane_batches
 from gatehouse_job.tensors import read_tensors, write_tensors
 from gatehouse_job.threefry import drawn, drawn_at, key_of, permutation, words_of
+from gatehouse_job.vectors import Tables
 from gatehouse_job.worker import Worker, _wrong
 from made_job import Made, change, columns_of, write_job
 from ray.exceptions import OutOfMemoryError
@@ -27,6 +33,28 @@ from ray.exceptions import OutOfMemoryError
 sys.path.append(str(Path(__file__).parent.parent))
 
 import random_numbers as rule
+
+Array = npt.NDArray[Any]
+
+
+def _looked_up(
+    parts: Sequence[Part], whole: dict[str, Array], runs: list[dict[str, Array]], gradients: list[Array]
+) -> tuple[list[Array], dict[str, Array]]:
+    """The lookups of runs, and the sums of gradients of all vectors, one code after the other."""
+    inputs = [np.zeros_like(gradient) for gradient in gradients]
+    totals = {path: np.zeros_like(array) for path, array in whole.items()}
+    for run, found, gradient in zip(runs, inputs, gradients, strict=True):
+        start = 0
+        for part in parts:
+            own = slice(start, start + part.units)
+            start += part.units
+            for column, at in enumerate(part.columns):
+                for row, code in enumerate(run["codes"][:, at] - part.first):
+                    if 0 <= code < len(whole[part.table]):
+                        weight = run["weights"][row, part.weights_from + column] if part.weights else 1
+                        found[row, own] += whole[part.table][code] * weight
+                        totals[part.table][code] += gradient[row, own] * weight
+    return inputs, totals
 
 
 class Pieces(unittest.TestCase):
@@ -104,6 +132,69 @@ class Pieces(unittest.TestCase):
             task = Task("kind", 1, Label(0, 1), {"accuracy": {"kind": kind, "of": "predictions"}})
             held = {"prediction": predictions, "logits": predictions, "label": labels, "weight": weight}
             self.assertEqual(_metrics(task, 0.5, held), {"accuracy": wanted})
+
+    def test_vectors(self) -> None:
+        """Lookups and sums of gradients are those of plain loops, however rows are cut over shards and workers."""
+        random = np.random.default_rng(0)
+        rule, sizes = GraphFile("rule.onnx", (), ()), {"a": (7, 2), "b": (5, 2), "c": (4, 3), "d": (3, 2)}
+        table = partial(VectorTable, state=0, initial=0, trained=True, first={}, rate=None)
+        tables = [table(path, *size, update=None if path == "d" else rule) for path, size in sizes.items()]
+        part = partial(Part, codes="codes", first=1, weights=None, weights_from=0)
+        parts = (
+            part(table="a", units=2, columns=(0,)),
+            part(table="b", units=2, columns=(1, 2), weights="weights", weights_from=1),
+            part(table="c", units=3, columns=(0, 1)),
+            part(table="a", units=2, columns=(3,)),
+            part(table="d", units=2, columns=(2,)),
+        )
+        whole = {path: random.normal(size=size).astype(np.float32) for path, size in sizes.items()}
+        runs = [{"codes": random.integers(0, 9, (size, 4)), "weights": random.random((size, 3))} for size in (6, 3)]
+        gradients = [random.normal(size=(size, 11)).astype(np.float32) for size in (6, 3)]
+        inputs, totals = _looked_up(parts, whole, runs, gradients)
+        for shards, workers in ((1, 1), (3, 1), (3, 2), (2, 3)):
+            found = Tables(argparse.Namespace(tables=tables, shards=shards, lookups=[Lookup("x", parts)]), workers)
+            places = {
+                one.path: (pool, pool.addresses(np.array([at]), np.arange(one.rows)[:, None])[:, 0])
+                for pool in found.pools
+                for at, one in enumerate(pool.tables)
+            }
+            held = {pool: np.zeros((pool.size, pool.units), np.float32) for pool in found.pools}
+            for path, (pool, own) in places.items():
+                held[pool][own] = whole[path]
+            wanted = found.wanted(runs)
+            sent = [
+                [
+                    held[pool][own + pool.bounds[at]]
+                    for pool, own in zip(found.pools, found.places(wanted, at), strict=True)
+                ]
+                for at in range(workers)
+            ]
+            vectors = found.whole(sent)
+            sums = [np.zeros_like(one) for one in vectors]
+            for run, own, gradient, expected in zip(runs, wanted.places, gradients, inputs, strict=True):
+                np.testing.assert_allclose(found.inputs(vectors, own, run)["x"], expected, atol=1e-6)
+                found.add(sums, own, run, {"gradient/x": gradient})
+            for path, (pool, own) in places.items():
+                at = found.pools.index(pool)
+                dense = np.zeros((pool.size + 1, pool.units))
+                dense[wanted.addresses[at]] = sums[at]
+                np.testing.assert_allclose(dense[own], totals[path] if path != "d" else 0 * totals[path], atol=1e-5)
+
+    def test_mail(self) -> None:
+        """A value comes as it was sent, whether a call carries it in pieces or whole."""
+        got = Mail(1, (None, None))
+
+        class Peer:
+            """What a handle of an actor is to its caller."""
+
+            put = argparse.Namespace(remote=got.put)
+
+        for turn, size in enumerate((3, 50_000, 300_000)):
+            array = np.arange(size, dtype=np.float32)
+            Mail(0, (None, Peer())).send("numbers", turn, [None, [array]])  # type: ignore[arg-type]
+            got.put(1, "numbers", turn, [array])
+            for [one] in got.take("numbers", turn):
+                np.testing.assert_array_equal(one, array)
 
     def test_tensors(self) -> None:
         """A file of tensors is read as it was written."""

@@ -7,6 +7,10 @@ from typing import Any
 
 from ray.actor import ActorHandle
 
+from .errors import Lost
+
+PATIENCE = 600  # seconds for which a slow worker is waited for; one that is gone ends all at once
+
 
 class Mail:
     """The place of a worker among all, and what has come from them."""
@@ -35,7 +39,8 @@ class Mail:
     def take(self, name: str, turn: int) -> list[Any]:
         """What all have sent, by rank, once it is there."""
         with self.changed:
-            self.changed.wait_for(lambda: len(self.came.get((name, turn), ())) == self.workers)
+            if not self.changed.wait_for(lambda: len(self.came.get((name, turn), ())) == self.workers, PATIENCE):
+                raise Lost(f"workers have not sent their {name} of {turn} for {PATIENCE} s")
             found = self.came.pop((name, turn))
         return [found[rank] for rank in range(self.workers)]
 
@@ -49,4 +54,4 @@ def _pieces(value: Any) -> list[Any]:
 
 
 _CARRIED = 90_000  # bytes: Ray puts an argument of more than 100 KB into its object store
-_LARGE = 700_000
+_LARGE = 700_000  # bytes: from so many on the store is sooner

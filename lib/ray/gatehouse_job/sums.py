@@ -6,13 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import Lost
-from .mail import Mail
+from .mail import PATIENCE, Mail
 
 Floats = npt.NDArray[np.float32]
 AllReduce = Callable[[Floats], Floats]
-
-
-_PATIENCE = 600_000  # milliseconds for which a sum waits for a slow worker; one that is gone ends it at once
 
 
 def alone(array: Floats) -> Floats:
@@ -25,7 +22,7 @@ def by_collective(rank: int, workers: int, group: str) -> AllReduce:
     from ray.util import collective
 
     try:
-        collective.init_collective_group(workers, rank, backend="gloo", group_name=group, gloo_timeout=_PATIENCE)
+        collective.init_collective_group(workers, rank, backend="gloo", group_name=group, gloo_timeout=1000 * PATIENCE)
     except RuntimeError as error:
         raise Lost(f"the collective group was not formed: {error}") from error
 
