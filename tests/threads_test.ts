@@ -109,6 +109,9 @@ Deno.test("wasm() shares large arrays of every op that can be, to the bits of ke
       first: apply("transpose", [deep], { order: [1, 0, 2] }),
       last: apply("transpose", [deep], { order: [2, 1, 0] }),
     },
+    ...{ whole: f.sum(x, { axes: [0, 1] }), rows: f.sum(x, { axes: [1] }), within3: f.sum(deep, { axes: [1, 2] }) },
+    ...{ shares: apply("softmax", [f.mul(x, 9)], {}), joined: apply("concat", [x, y, x], { axis: 1 }) },
+    ...{ below: apply("concat", [x, y], { axis: 0 }), cut: apply("slice", [x], { axis: 1, start: 5, size: 101 }) },
     gathered: apply("gatherSum", [x, codes], { sizes: [100, 200] }),
     scattered: apply("scatterAdd", [codes, y], { sizes: [100, 200] }),
     product: f.matmul(x, apply("transpose", [y], { order: [1, 0] })),
@@ -143,7 +146,7 @@ Deno.test("train() makes the same bits on 1, 2 and 4 threads", async () => {
 
 Deno.test("threads begin when there is something to share, and end when there was nothing for long", async () => {
   const memory = sharedMemory(2);
-  const threads = threadsOver(memory, { wait: 1, idle: 500 })!;
+  const threads = threadsOver(memory, { spin: 1, wait: 1, idle: 500 })!;
   const heap = { ...bump(memory).heap, crew: threads.some(3, 1) };
   const { count } = functionsIn(heap, { count: counting })!;
   for (let round = 0; round < 3; round++) {

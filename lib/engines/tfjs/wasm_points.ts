@@ -6,10 +6,10 @@ import {
   code,
   constant,
   type Definition,
+  four,
   get,
   increase,
   load,
-  ones,
   repeat,
   set,
   spread,
@@ -127,5 +127,5 @@ const definitions = {
   neg: alone((a) => [...a, ...code.negateVector]),
   sqrt: alone((a) => [...a, ...code.rootsOfVector]),
   relu: alone((a) => [...code.zeros, ...a, ...code.greaterOfVectors]),
-  greater: alone((a) => [...a, ...code.zeros, ...code.isGreater, ...ones, ...code.andVectors]),
+  greater: alone((a) => [...a, ...code.zeros, ...code.isGreater, ...four(1), ...code.andVectors]),
 };

@@ -20,15 +20,18 @@ import {
 } from "../wasm_code.ts";
 import type { Called } from "../board.ts";
 import { callAll, type Functions, functionsIn, type Heap } from "../heap.ts";
+import { type MoveLoops, moveLoops } from "./wasm_moves.ts";
 import { type PointLoops, pointLoops } from "./wasm_points.ts";
+import { totalLoops } from "./wasm_totals.ts";
 import { named, naming, rowSums, type SumRows } from "../row_sums.ts";
 
 /** Ops over rows of matrices whose loops are faster in WebAssembly; undefined where such a loop cannot be. */
 export type RowLoops =
   & PointLoops
+  & MoveLoops
   & Readonly<
     Record<
-      "gatherSum" | "scatterAdd" | "weightedSum" | "weightedScatter" | "sum" | "transpose",
+      "gatherSum" | "scatterAdd" | "weightedSum" | "weightedScatter" | "sum" | "softmax" | "transpose",
       (place: Place) => Loop | undefined
     >
   >;
@@ -45,8 +48,11 @@ export function rowLoops(heap: Heap): RowLoops | undefined {
   const sumRows = rowSums(heap);
   if (sumRows === undefined) return undefined;
   const call = functionsIn(heap, { weigh, spreadOut, copy, turn })!;
+  const { total, softmax } = totalLoops(heap);
   return {
     ...pointLoops(heap),
+    ...moveLoops(heap),
+    softmax,
     transpose: transposedBy(call, heap),
     gatherSum: ({ attrs, shape: [, width], of: [[height], [, codesWidth]] }) => {
       if (width % 4 > 0) return undefined;
@@ -77,7 +83,7 @@ export function rowLoops(heap: Heap): RowLoops | undefined {
           call.spreadOut(from + 4 * width * row, list, count, width >> 4, width >> 2 & 3);
         });
       },
-    sum: (place) => sumBy(sumRows, place),
+    sum: (place) => sumBy(sumRows, place) ?? total(place),
   };
 }
 
