@@ -147,7 +147,11 @@ function transposedBy({ copy, turn }: Calls, heap: Heap): RowLoops["transpose"] 
     const loop = transposed(place, (out, to, rows, columns, x, from, down, along, count, step) => {
       const [target, source, size] = [out.byteOffset + 4 * to, x.byteOffset + 4 * from, rows * columns];
       const kept = along === 1 && columns % 4 === 0;
-      if (!kept && !(down === 1 && rows % 4 === 0 && columns % 4 === 0)) {
+      const turned = down === 1 && rows >= 4 && columns >= 4;
+      if (turned && (rows % 4 > 0 || columns % 4 > 0) && count === 1 && size >= leastUneven) {
+        return calls.push(...unevenly(turn, target, source, rows, columns, 4 * along));
+      }
+      if (!kept && !(turned && rows % 4 === 0 && columns % 4 === 0)) {
         return tiles(out, to, rows, columns, x, from, down, along, count, step);
       }
       const add = (first: number, some: number, row: number, high: number) => {
@@ -169,6 +173,28 @@ function transposedBy({ copy, turn }: Calls, heap: Heap): RowLoops["transpose"] 
       callAll(heap, calls.splice(0), work);
     };
   };
+}
+
+/** The numbers from which on rows and columns by four pay where some are left. */
+const leastUneven = 2 ** 14;
+
+/** Calls that make rows of columns where their numbers are no multiples of four: the last four of each are made again. */
+function unevenly(
+  turn: Called[0],
+  to: number,
+  from: number,
+  rows: number,
+  columns: number,
+  along: number,
+): readonly Called[] {
+  const last = columns - 4;
+  return Array.from({ length: Math.ceil(rows / 4) }, (_, band): readonly Called[] => {
+    const row = Math.min(4 * band, rows - 4);
+    const [target, source] = [to + 4 * row * columns, from + 4 * row];
+    const whole: Called = [turn, target, 4 * columns, source, along, 1, columns >> 2, 1, 0];
+    if (columns % 4 === 0) return [whole];
+    return [whole, [turn, target + 4 * last, 4 * columns, source + along * last, along, 1, 1, 1, 0]];
+  }).flat();
 }
 
 /** Returns the parts to share that so many numbers to move or compute have. */
