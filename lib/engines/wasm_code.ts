@@ -32,10 +32,8 @@ export const code = {
   andNotVectors: [0xfd, 0x4f],
   /** All bits where the first vector's numbers are less, else none. */
   isLess: [0xfd, 0x43],
-  /** The nearest whole numbers, as floats. */
-  nearestOfVector: [0xfd, 0x6a],
-  /** Floats as whole numbers, 0 of NaN. */
-  wholeOfVector: [0xfd, ...unsigned(0xf8)],
+  /** The second vector's numbers where they are greater, else the first one's. */
+  secondIfGreater: [0xfd, ...unsigned(0xeb)],
   addWholeVectors: [0xfd, ...unsigned(0xae)],
   /** Takes a vector of whole numbers and by how many bits they are moved to the left. */
   shiftVectorLeft: [0xfd, ...unsigned(0xab)],
@@ -67,11 +65,6 @@ export const storeFirst: Code = [0xfd, 0x5a, 2, 0, 0];
 /** A vector of four times a float. */
 export function four(number: number): Code {
   return [0xfd, 0x0c, ...new Uint8Array(Float32Array.of(number, number, number, number).buffer)];
-}
-
-/** A vector of four times a whole number. */
-export function fourWhole(number: number): Code {
-  return [0xfd, 0x0c, ...new Uint8Array(Int32Array.of(number, number, number, number).buffer)];
 }
 
 /** Of two vectors on the stack, a vector of some of their eight floats, by their places. */

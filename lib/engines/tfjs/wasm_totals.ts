@@ -1,7 +1,7 @@
 import { sizeOf } from "../../ops/shape.ts";
 import type { Called } from "../board.ts";
 import { callAll, functionsIn, type Heap } from "../heap.ts";
-import { code, constant, each, four, fourWhole, get, increase, load, loadOne, pick, repeat } from "../wasm_code.ts";
+import { code, constant, each, four, get, increase, load, loadOne, pick, repeat } from "../wasm_code.ts";
 import { type Code, type Definition, set, store, storeFirst } from "../wasm_code.ts";
 import type { Loop, Place } from "./loop.ts";
 
@@ -109,44 +109,61 @@ const total: Definition = (() => {
 
 /** Below this, e^x is 0: what is less than the least float32 that is not denormal. */
 const leastPower = -87.33;
+/** A float without places behind the point: with n added to it, it ends with n in its bits. */
+const rounding = 1.5 * 2 ** 23;
 
 /**
  * Replaces a vector x of numbers up to 0 by e^x, within two units in the last place: of x = n ln 2 + r, where n is whole, it
  * is 2^n times e^r by its Taylor series up to r^7, where |r| is at most ln(2) / 2.
  */
-function exponential(x: number, n: number, r: number, power: number): Code {
-  const [high, low] = [0.693359375, -2.12194440e-4]; // ln 2 in two floats, so that n times the first one is exact
-  const less = (by: number): Code => [...get(n), ...four(by), ...code.multiplyVectors, ...code.subVectors, ...set(r)];
-  const factors = [1 / 720, 1 / 120, 1 / 24, 1 / 6, 1 / 2, 1, 1];
+function exponential([x, n, r, power, bits]: readonly number[], constants: number): Code {
+  const held = (nth: number): Code => get(constants + nth);
+  const [rounding, log, high, low, least, one] = [0, 1, 2, 3, 4, 5].map(held);
+  const less = (by: Code): Code => [...get(n), ...by, ...code.multiplyVectors, ...code.subVectors, ...set(r)];
   return [
-    ...[...get(x), ...four(Math.LOG2E), ...code.multiplyVectors, ...code.nearestOfVector, ...set(n)],
+    ...[...get(x), ...log, ...code.multiplyVectors, ...rounding, ...code.addVectors, ...set(bits)],
+    ...[...get(bits), ...rounding, ...code.subVectors, ...set(n)],
     ...[...get(x), ...less(high), ...get(r), ...less(low)],
-    ...[...four(1 / 5040), ...set(power)],
-    ...factors.flatMap((factor) => [
-      ...[...get(power), ...get(r), ...code.multiplyVectors, ...four(factor), ...code.addVectors, ...set(power)],
+    ...[...held(6), ...set(power)],
+    ...each(7, (at) => [
+      ...[...get(power), ...get(r), ...code.multiplyVectors, ...held(7 + at), ...code.addVectors, ...set(power)],
     ]),
-    ...[...get(power), ...get(n), ...code.wholeOfVector, ...fourWhole(127), ...code.addWholeVectors],
-    ...[...constant(23), ...code.shiftVectorLeft, ...code.multiplyVectors],
-    ...[...get(x), ...four(leastPower), ...code.isLess, ...code.andNotVectors, ...set(x)],
+    ...[...get(power), ...get(bits), ...constant(23), ...code.shiftVectorLeft, ...one],
+    ...[...code.addWholeVectors, ...code.multiplyVectors],
+    ...[...get(x), ...least, ...code.isLess, ...code.andNotVectors, ...set(x)],
   ];
 }
+
+/** What {@linkcode exponential} multiplies with and adds, in its order: a vector is read faster from a local. */
+const constants: readonly number[] = [
+  ...[rounding, Math.LOG2E, 0.693359375, -2.12194440e-4, leastPower, 1], // ln 2 in two, so that n times one is exact
+  ...[1 / 5040, 1 / 720, 1 / 120, 1 / 24, 1 / 6, 1 / 2, 1, 1],
+];
 
 /** Softmax of each of some rows. Parameters: where to; the rows, their number, and a row's vectors. */
 const softmax: Definition = (() => {
   const [to, from, rows, vectors] = [0, 1, 2, 3];
   const [left, at] = [4, 5];
-  const [top, sum, x, n, r, power] = [6, 7, 8, 9, 10, 11];
+  const [top, sum, x, n, r, power, bits] = [6, 7, 8, 9, 10, 11, 12];
+  const held = 13;
   const through = (start: number, what: Code): Code => [
     ...[...get(start), ...set(at), ...get(vectors), ...set(left)],
     ...repeat(left, [...what, ...increase(at, constant(16))]),
   ];
   const body = repeat(rows, [
     ...[...get(from), ...load(0), ...set(top)],
-    ...through(from, [...get(top), ...get(at), ...load(0), ...code.greaterOfVectors, ...set(top)]),
-    ...[...across(top, code.greaterOfVectors), ...code.zeros, ...set(sum), ...get(from), ...set(at)],
+    ...through(from, [...get(top), ...get(at), ...load(0), ...code.secondIfGreater, ...set(top)]),
+    ...[...across(top, code.secondIfGreater), ...code.zeros, ...set(sum), ...get(from), ...set(at)],
     ...[...get(vectors), ...set(left)],
     ...repeat(left, [
-      ...[...get(at), ...load(0), ...get(top), ...code.subVectors, ...set(x), ...exponential(x, n, r, power)],
+      ...[
+        ...get(at),
+        ...load(0),
+        ...get(top),
+        ...code.subVectors,
+        ...set(x),
+        ...exponential([x, n, r, power, bits], held),
+      ],
       ...[...get(sum), ...get(x), ...code.addVectors, ...set(sum), ...get(to), ...get(x), ...store(0)],
       ...[...increase(at, constant(16)), ...increase(to, constant(16))],
     ]),
@@ -159,7 +176,11 @@ const softmax: Definition = (() => {
     ]),
     ...increase(to, [...get(vectors), ...constant(16), ...code.mul]),
   ]);
-  return { parameters: 4, locals: [2, 6], body };
+  return {
+    parameters: 4,
+    locals: [2, 7 + constants.length],
+    body: [...constants.flatMap((number, at) => [...four(number), ...set(held + at)]), ...body],
+  };
 })();
 
 /** The functions in WebAssembly. */
