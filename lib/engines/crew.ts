@@ -78,8 +78,6 @@ export function threadsOver(
       others[nth] = beginThread({ memory, modules, board: numbers, nth, ...patience }); // where none can be, none is tried again
     }
   };
-  const areLooking = () =>
-    Atomics.load(numbers, place.states) === state.awake && Atomics.load(numbers, place.waiting) === 0;
   const share = (calls: readonly Called[], threads: number) => {
     for (let nth = 0; nth < threads - 1; nth++) wake(nth);
     numbers[place.spin] = 1000 * (pause > leastPause ? Math.min(late, patience.spin) : patience.spin);
@@ -92,7 +90,7 @@ export function threadsOver(
     some: (threads, least) => ({
       least: least ?? worthNow,
       threads,
-      isWorth: (work) => work >= (least ?? (areLooking() ? worthNow : worthWaking)),
+      isWorth: (work) => work >= (least ?? (areLooking(board) ? worthNow : worthWaking)),
       load: (program) => {
         const key = program.join();
         const found = loaded.get(key) ?? add(new WebAssembly.Module(program));
@@ -113,6 +111,11 @@ export function threadsOver(
     running: () =>
       others.filter((other, nth) => other && Atomics.load(numbers, place.states + nth) !== state.ended).length,
   };
+}
+
+/** Returns true if threads look for calls in a loop now. */
+function areLooking({ numbers }: Board): boolean {
+  return Atomics.load(numbers, place.states) === state.awake && Atomics.load(numbers, place.waiting) === 0;
 }
 
 /** Makes calls with others. Returns the milliseconds for which this thread computed, and then waited for others. */

@@ -58,18 +58,20 @@ export function totalLoops(heap: Heap): TotalLoops {
     },
     softmax: ({ shape }) => {
       const width = shape[shape.length - 1];
-      if (width % 4 > 0) return undefined;
-      const rows = sizeOf(shape) / width;
-      const some = Math.max(1, Math.floor(part / 4 / width));
-      return (out, [x]) => {
-        const calls: Called[] = [];
-        for (let row = 0; row < rows; row += some) {
-          const [to, from] = [out, x].map(({ byteOffset }) => byteOffset + 4 * row * width);
-          calls.push([call.softmax, to, from, Math.min(some, rows - row), width >> 2]);
-        }
-        callAll(heap, calls, rows * width);
-      };
+      return width % 4 > 0 ? undefined : softmaxOf(heap, call.softmax, sizeOf(shape) / width, width);
     },
+  };
+}
+
+function softmaxOf(heap: Heap, softmax: Called[0], rows: number, width: number): Loop {
+  const some = Math.max(1, Math.floor(part / 4 / width));
+  return (out, [x]) => {
+    const calls: Called[] = [];
+    for (let row = 0; row < rows; row += some) {
+      const [to, from] = [out, x].map(({ byteOffset }) => byteOffset + 4 * row * width);
+      calls.push([softmax, to, from, Math.min(some, rows - row), width >> 2]);
+    }
+    callAll(heap, calls, rows * width);
   };
 }
 
@@ -134,7 +136,7 @@ function exponential([x, n, r, power, bits]: readonly number[], constants: numbe
   ];
 }
 
-/** What {@linkcode exponential} multiplies with and adds, in its order: a vector is read faster from a local. */
+/** The numbers of {@linkcode exponential}, in its order: vectors of them are read faster from locals. */
 const constants: readonly number[] = [
   ...[rounding, Math.LOG2E, 0.693359375, -2.12194440e-4, leastPower, 1], // ln 2 in two, so that n times one is exact
   ...[1 / 5040, 1 / 720, 1 / 120, 1 / 24, 1 / 6, 1 / 2, 1, 1],
