@@ -36,6 +36,7 @@ import type { Value } from "../lib/ops/value.ts";
 import { join } from "../lib/model/parameters.ts";
 import type { Tensor } from "../lib/ops/tensor.ts";
 import { architectures, everyHead } from "./models.ts";
+import { largestIn } from "../lib/model/tables.ts";
 
 const engines: Readonly<Record<string, Engine>> = {
   reference: reference(),
@@ -234,5 +235,19 @@ Deno.test("predict() refuses sums of a bag's vectors beyond float32, looked up o
       assertEquals((await model.predict(others)).a.every(Number.isFinite), true);
       model.dispose();
     }
+  }
+});
+
+Deno.test("largestIn() finds the largest size among few numbers and many, and passes NaN over", () => {
+  for (const length of [5, 3000]) {
+    const numbers = Float32Array.from({ length }, (_, at) => Math.sin(at));
+    numbers[2] = -7.5;
+    numbers[3] = NaN;
+    assertEquals([largestIn(numbers, 0, length, 0), largestIn(numbers, 0, length, 9)], [7.5, 9]);
+    numbers[3] = 0;
+    assertEquals(largestIn(numbers, 0, length, 0), 7.5);
+    assert(largestIn(numbers, 3, length, 0) < 1);
+    numbers[4] = -Infinity;
+    assertEquals(largestIn(numbers, 0, length, 0), Infinity);
   }
 });

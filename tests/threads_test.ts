@@ -103,6 +103,13 @@ Deno.test("wasm() shares large arrays of every op that can be, to the bits of ke
       [`${at} row`, op(x, row)],
       [`${at} one`, op(x, one)],
       [`${at} other`, op(row, x)],
+      [`${at} number of each row`, op(x, f.sum(x, { axes: [1], keep: true }))],
+      [`${at} rows within`, op(deep, f.reshape(y, [300, 3, 44]))],
+      [`${at} row of some rows`, op(deep, apply("slice", [deep], { axis: 1, start: 1, size: 1 }))],
+      [`${at} row of each place`, op(deep, apply("slice", [deep], { axis: 0, start: 7, size: 1 }))],
+      [`${at} number of each place`, op(deep, f.sum(deep, { axes: [2], keep: true }))],
+      [`${at} number of some rows`, op(deep, f.sum(deep, { axes: [1, 2], keep: true }))],
+      [`${at} number of some places`, op(deep, f.sum(deep, { axes: [0, 2], keep: true }))],
     ])),
     ...{ neg: f.neg(x), sqrt: f.sqrt(f.mul(x, x)), relu: f.relu(x), positive: f.greater(x, f.mul(x, 0)) },
     ...{ above: f.greater(x, apply("constant", [], { data: [0], shape: [] })), columns: f.sum(x, { axes: [0] }) },
@@ -111,6 +118,12 @@ Deno.test("wasm() shares large arrays of every op that can be, to the bits of ke
       first: apply("transpose", [deep], { order: [1, 0, 2] }),
       last: apply("transpose", [deep], { order: [2, 1, 0] }),
     },
+    ...{ whole: f.sum(x, { axes: [0, 1] }), rows: f.sum(x, { axes: [1] }), within3: f.sum(deep, { axes: [1, 2] }) },
+    ...{ shares: apply("softmax", [f.mul(x, 9)], {}), joined: apply("concat", [x, y, x], { axis: 1 }) },
+    ...{ below: apply("concat", [x, y], { axis: 0 }), cut: apply("slice", [x], { axis: 1, start: 5, size: 101 }) },
+    uneven: apply("transpose", [f.reshape(x, [225, 176])], { order: [1, 0] }),
+    unevenBoth: apply("transpose", [apply("slice", [x], { axis: 1, start: 3, size: 127 })], { order: [1, 0] }),
+    unevenRows: apply("transpose", [f.reshape(x, [200, 198])], { order: [1, 0] }),
     gathered: apply("gatherSum", [x, codes], { sizes: [100, 200] }),
     scattered: apply("scatterAdd", [codes, y], { sizes: [100, 200] }),
     product: f.matmul(x, apply("transpose", [y], { order: [1, 0] })),
@@ -145,7 +158,7 @@ Deno.test("train() makes the same bits on 1, 2 and 4 threads", async () => {
 
 Deno.test("threads begin when there is something to share, and end when there was nothing for long", async () => {
   const memory = sharedMemory(2);
-  const threads = threadsOver(memory, { wait: 1, idle: 500 })!;
+  const threads = threadsOver(memory, { spin: 1, wait: 1, idle: 500 })!;
   const heap = { ...bump(memory).heap, crew: threads.some(3, 1) };
   const { count } = functionsIn(heap, { count: counting })!;
   for (let round = 0; round < 3; round++) {

@@ -89,6 +89,29 @@ Deno.test("axes are summed as on the reference engine, wherever they are", async
   }
 });
 
+Deno.test("softmax, sums of all numbers and moves of large arrays are as on the reference engine", async () => {
+  for (const shape of [[5, 3, 4], [40, 7, 16], [300, 4, 44], [2, 1, 9001], [1, 1, 20001], [64, 3, 13]]) {
+    const [x, last] = [input("x", ...shape), shape[2] - 2];
+    const graph = graphOf({
+      ...{ shares: f.softmax(x), far: f.softmax(f.mul(x, 60)), mean: f.mean(x, { axes: [0, 1, 2] }) },
+      ...{ means: f.mean(x, { axes: [2] }), joined: apply("concat", [x, f.neg(x)], { axis: 1 }) },
+      ...{ beside: apply("concat", [x, f.neg(x), x], { axis: 2 }), below: apply("concat", [x, x], { axis: 0 }) },
+      cut: apply("slice", [x], { axis: 2, start: 1, size: last }),
+    });
+    await assertSame(graph, { x: normal(...shape) }, `${shape}`);
+  }
+});
+
+Deno.test("softmax() passes NaN on, and is 0 of what is far below the largest", async () => {
+  const data = Float32Array.of(0, -1000, -Infinity, 3, NaN, 1, 2, 3);
+  const graph = graphOf({ shares: f.softmax(input("x", 2, 4)) });
+  for (const engine of [...Object.values(engines), reference()]) {
+    const { shares } = await engine.load(graph, engine.store({})).run({ x: { shape: [2, 4], data } });
+    assertEquals([...shares.data.slice(1, 3)], [0, 0]);
+    assert(shares.data.slice(4).every(Number.isNaN));
+  }
+});
+
 Deno.test("axes are put in any order as on the reference engine", async () => {
   for (const order of [[1, 0, 2], [0, 2, 1], [2, 1, 0], [1, 2, 0], [2, 0, 1], [0, 1, 2]]) {
     for (
@@ -98,7 +121,12 @@ Deno.test("axes are put in any order as on the reference engine", async () => {
       await assertSame(graph, { x: normal(...shape) }, `${shape} as ${order}`);
     }
   }
-  for (const shape of [[4, 4], [8, 64], [64, 8], [5, 4], [4, 5], [1, 16], [100, 256]]) {
+  for (
+    const shape of [[4, 4], [8, 64], [64, 8], [5, 4], [4, 5], [1, 16], [100, 256], [129, 130], [128, 131], [131, 128], [
+      5,
+      4001,
+    ], [4001, 7]]
+  ) {
     const graph = graphOf({ turned: apply("transpose", [input("x", ...shape)], { order: [1, 0] }) });
     await assertSame(graph, { x: normal(...shape) }, `${shape}`);
   }

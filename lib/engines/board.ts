@@ -6,8 +6,8 @@ export type Called = readonly [call: Call, ...numbers: number[]];
 
 /** The places of the board, where threads see calls to make. */
 export const place = {
-  ...{ next: 0, done: 1, count: 2, share: 3, most: 4, turn: 5, waiting: 6, failed: 7 },
-  states: 8,
+  ...{ next: 0, done: 1, count: 2, share: 3, most: 4, turn: 5, waiting: 6, failed: 7, spin: 8 },
+  states: 9,
   list: 128,
 } as const;
 

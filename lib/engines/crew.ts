@@ -3,10 +3,12 @@ import { beginThread, type Thread } from "./thread.ts";
 
 /** Threads that compute in one WebAssembly memory: the one that asks, and others that help where they are free. */
 export interface Crew {
-  /** The work, in nanoseconds of one thread, from which on it is worth it to share it. */
+  /** The work, in nanoseconds of one thread, from which on it may be worth it to share it. */
   readonly least: number;
   /** The threads that make calls, the one that asks among them. */
   readonly threads: number;
+  /** Returns true if it is worth it now to share so much work: less where the others wait for it in a loop. */
+  isWorth(work: number): boolean;
   /** The functions of a program in the memory: the same for the same program. Every program comes before the first calls. */
   load(program: Uint8Array<ArrayBuffer>): Readonly<Record<string, Call>>;
   /**
@@ -31,9 +33,11 @@ export interface Threads {
   running(): number;
 }
 
-/** Times in milliseconds: of waiting for calls, then for messages, after which a thread ends. */
+/** Times in milliseconds: of looking for calls, then waiting for them, then for messages, after which a thread ends. */
 export interface Patience {
-  /** The time for which a thread waits for calls, and its event loop stands. */
+  /** The time for which a thread looks for calls in a loop after the last ones. */
+  readonly spin: number;
+  /** The time for which it waits for calls then, while its event loop stands. */
   readonly wait: number;
   /** The time for which it waits for a message then. */
   readonly idle: number;
@@ -51,7 +55,7 @@ export interface Patience {
  */
 export function threadsOver(
   memory: WebAssembly.Memory,
-  patience: Patience = { wait: 100, idle: 10_000 },
+  patience: Patience = { spin: 4, wait: 100, idle: 10_000 },
 ): Threads | undefined {
   if (typeof SharedArrayBuffer === "undefined" || memory.buffer instanceof ArrayBuffer) return undefined;
   const board = boardOf();
@@ -76,15 +80,17 @@ export function threadsOver(
   };
   const share = (calls: readonly Called[], threads: number) => {
     for (let nth = 0; nth < threads - 1; nth++) wake(nth);
+    numbers[place.spin] = 1000 * (pause > leastPause ? Math.min(late, patience.spin) : patience.spin);
     const { computed, waited } = make(board, calls, threads);
     const isLate = waited > late && 4 * waited > computed;
     if (isLate) aloneUntil = performance.now() + pause * waited;
     pause = Math.min(Math.max(isLate ? 2 * pause : pause / 2, leastPause), mostPause);
   };
   return {
-    some: (threads, least = worthIt) => ({
-      least,
+    some: (threads, least) => ({
+      least: least ?? worthNow,
       threads,
+      isWorth: (work) => work >= (least ?? (areLooking(board) ? worthNow : worthWaking)),
       load: (program) => {
         const key = program.join();
         const found = loaded.get(key) ?? add(new WebAssembly.Module(program));
@@ -107,6 +113,11 @@ export function threadsOver(
   };
 }
 
+/** Returns true if threads look for calls in a loop now. */
+function areLooking({ numbers }: Board): boolean {
+  return Atomics.load(numbers, place.states) === state.awake && Atomics.load(numbers, place.waiting) === 0;
+}
+
 /** Makes calls with others. Returns the milliseconds for which this thread computed, and then waited for others. */
 function make(board: Board, calls: readonly Called[], threads: number) {
   const start = performance.now();
@@ -123,10 +134,13 @@ function make(board: Board, calls: readonly Called[], threads: number) {
 }
 
 /**
- * Less than this, in nanoseconds, is not shared. Sharing costs some microseconds on free processors, so that less would pay
- * there; but on a processor that others use too, it may cost milliseconds, which small models never earn back.
+ * Less than this, in nanoseconds, wakes no thread: that takes 150 microseconds of this one where a processor is a virtual
+ * one, and then some until the other computes. So small models never have others.
  */
-const worthIt = 250_000;
+const worthWaking = 250_000;
+
+/** Less than this is not shared with threads that look for calls in a loop, which costs some microseconds. */
+const worthNow = 40_000;
 
 /** The milliseconds of waiting from which on others are late. */
 const late = 0.3;

@@ -39,7 +39,7 @@ export function functionsIn<Name extends string>(
  * @param work What they take, in the unit of {@linkcode Crew}: several threads make them where that is worth it.
  */
 export function callAll({ crew }: Heap, calls: readonly Called[], work: number): void {
-  if (crew === undefined || work < crew.least || calls.length < 2) {
+  if (crew === undefined || !crew.isWorth(work) || calls.length < 2) {
     for (const [call, ...numbers] of calls) call(...numbers);
   } else crew.share(calls);
 }

@@ -17,7 +17,7 @@ interface First {
   readonly board: Int32Array<SharedArrayBuffer>;
   /** The thread's own number. */
   readonly nth: number;
-  /** The milliseconds for which it waits for calls, then for a message. */
+  /** The milliseconds for which it waits for calls once it has looked for some in a loop, then for a message. */
   readonly wait: number;
   readonly idle: number;
 }
@@ -84,12 +84,20 @@ const help = () => {
     if (done === Atomics.load(board, place.count)) Atomics.notify(board, place.done);
   }
 };
+const sees = (before) => {
+  const { board, place } = own;
+  const end = performance.now() + Atomics.load(board, place.spin) / 1000;
+  do {
+    for (let turns = 0; turns < 50; turns++) if (Atomics.load(board, place.turn) !== before) return true;
+  } while (performance.now() < end);
+  return false;
+};
 const work = () => {
   const { board, place, wait } = own;
   for (let waited = "ok"; waited !== "timed-out";) {
     const seen = Atomics.load(board, place.turn);
     help();
-    for (let turns = 0; turns < 20000 && Atomics.load(board, place.turn) === seen; turns++);
+    if (sees(seen)) continue;
     Atomics.add(board, place.waiting, 1);
     waited = Atomics.wait(board, place.turn, seen, wait);
     Atomics.sub(board, place.waiting, 1);

@@ -28,6 +28,17 @@ export const code = {
   /** All bits where the first vector's numbers are greater, else none. */
   isGreater: [0xfd, 0x44],
   andVectors: [0xfd, 0x4e],
+  /** The bits of the first vector that the second one does not have. */
+  andNotVectors: [0xfd, 0x4f],
+  /** All bits where the first vector's numbers are less, else none. */
+  isLess: [0xfd, 0x43],
+  /** The second vector's numbers where they are greater, else the first one's. */
+  secondIfGreater: [0xfd, ...unsigned(0xeb)],
+  addWholeVectors: [0xfd, ...unsigned(0xae)],
+  /** Takes a vector of whole numbers and by how many bits they are moved to the left. */
+  shiftVectorLeft: [0xfd, ...unsigned(0xab)],
+  /** Takes where to, from where, and how many bytes are copied. */
+  copyBytes: [0xfc, 0x0a, 0, 0],
   zeros: [0xfd, 0x0c, ...Array(16).fill(0)],
 } as const satisfies Record<string, Code>;
 
@@ -46,8 +57,15 @@ export const spread = (bytes: number): Code => [0xfd, 0x09, 2, ...unsigned(bytes
 /** Takes an address and a vector, and puts the vector there and some bytes on. */
 export const store = (bytes: number): Code => [0xfd, 0x0b, 2, ...unsigned(bytes)];
 
-/** A vector of four times the number 1. */
-export const ones: Code = [0xfd, 0x0c, ...Array(4).fill([0, 0, 0x80, 0x3f]).flat()];
+/** The one float at an address and some bytes, and three zeros. */
+export const loadOne = (bytes: number): Code => [0xfd, 0x5c, 2, ...unsigned(bytes)];
+/** Takes an address and a vector, and puts the vector's first float there. */
+export const storeFirst: Code = [0xfd, 0x5a, 2, 0, 0];
+
+/** A vector of four times a float. */
+export function four(number: number): Code {
+  return [0xfd, 0x0c, ...new Uint8Array(Float32Array.of(number, number, number, number).buffer)];
+}
 
 /** Of two vectors on the stack, a vector of some of their eight floats, by their places. */
 export function pick(places: readonly [number, number, number, number]): Code {

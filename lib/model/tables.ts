@@ -171,10 +171,29 @@ export function largestOf(tables: Tables): number {
 
 /** Returns the largest size of some numbers, at least some size. */
 export function largestIn(numbers: ArrayLike<number>, start: number, end: number, most: number): number {
+  const found = numbers instanceof Float32Array && end - start >= many ? largestOfMany(numbers, start, end) : NaN;
+  if (!Number.isNaN(found)) return Math.max(found, most);
   let largest = most;
   for (let at = start; at < end; at++) {
     const size = Math.abs(numbers[at]);
     if (size > largest) largest = size;
   }
   return largest;
+}
+
+/** The numbers from which on a view of their bits pays. */
+const many = 1000;
+
+/**
+ * Returns the largest size of some numbers, NaN if one of them is NaN. Bits of sizes are in order as whole numbers, which
+ * are compared three times as fast: every row to predict from is looked through.
+ */
+function largestOfMany({ buffer, byteOffset }: Float32Array, start: number, end: number): number {
+  const bits = new Int32Array(buffer, byteOffset + 4 * start, end - start);
+  let largest = 0;
+  for (let at = 0; at < bits.length; at++) {
+    const size = bits[at] & 0x7fffffff; // without its sign
+    if (size > largest) largest = size;
+  }
+  return new Float32Array(Int32Array.of(largest).buffer)[0];
 }

@@ -6,10 +6,23 @@ export function innerProduct(one: TableGradient, other: TableGradient): number {
   let sum = 0;
   for (const [path, a] of one) {
     const b = other.get(path);
-    if (b === undefined) continue;
-    for (let at = 0; at < a.length; at++) sum += a[at] * b[at];
+    if (b !== undefined) sum += product(a, b);
   }
   return sum;
+}
+
+/** Returns the inner product of two arrays, as four sums: one would wait for each of its additions. */
+function product(one: Float32Array, other: Float32Array): number {
+  const whole = one.length - one.length % 4;
+  let [a, b, c, d] = [0, 0, 0, 0];
+  for (let at = 0; at < whole; at += 4) {
+    a += one[at] * other[at];
+    b += one[at + 1] * other[at + 1];
+    c += one[at + 2] * other[at + 2];
+    d += one[at + 3] * other[at + 3];
+  }
+  for (let at = whole; at < one.length; at++) a += one[at] * other[at];
+  return a + b + c + d;
 }
 
 /** Returns the Euclidean norm of a gradient of tables, 0 of none. */

@@ -6,16 +6,17 @@ import {
   code,
   constant,
   type Definition,
+  four,
   get,
   increase,
   load,
-  ones,
   repeat,
   set,
   spread,
   store,
 } from "../wasm_code.ts";
 import type { Loop, Place } from "./loop.ts";
+import { merge, stepsOf, stretched, walker } from "./walk.ts";
 
 const pairs = ["add", "sub", "mul", "div"] as const;
 const singles = ["neg", "sqrt", "relu", "greater"] as const;
@@ -40,7 +41,7 @@ export function pointLoops(heap: Heap): PointLoops {
     if (!isLarge(place)) return undefined;
     if (a === size && b === size) return pointwise(heap, functions[name], place);
     if (a === size && b === 1) return pointwise(heap, functions[`${name}One`], place);
-    return a === size && isRow(place.of[1], place.shape) ? byRows(heap, functions[name], place) : undefined;
+    return a === size ? byRows(heap, [functions[`${name}One`], functions[name]], place) : undefined;
   };
   const single = (name: typeof singles[number]) => (place: Place): Loop | undefined =>
     isLarge(place) && sizeOf(place.of[0]) === sizeOf(place.shape) ? pointwise(heap, functions[name], place) : undefined;
@@ -49,12 +50,6 @@ export function pointLoops(heap: Heap): PointLoops {
     ...Object.fromEntries(singles.map((name) => [name, single(name)])),
     greater: (place) => place.zeros[1] ? single("greater")(place) : undefined,
   };
-}
-
-/** Returns true if an array is one row of another, whose length is a multiple of four. */
-function isRow(row: readonly number[], of: readonly number[]): boolean {
-  const width = of[of.length - 1];
-  return width % 4 === 0 && row[row.length - 1] === width && sizeOf(row) === width;
 }
 
 /** The numbers of a part that a thread takes at once: they stay in its cache. */
@@ -76,17 +71,32 @@ function pointwise(heap: Heap, call: Called[0], { shape, of }: Place): Loop {
   };
 }
 
-/** Rows, each with the same other row. */
-function byRows(heap: Heap, call: Called[0], { shape }: Place): Loop {
-  const [size, width] = [sizeOf(shape), shape[shape.length - 1]];
-  const [rows, some] = [size / width, Math.max(1, Math.floor(part / width))];
+/**
+ * Rows, each with a row or a single number of an array that is stretched.
+ *
+ * @param calls The functions of a row and a single number, and of two rows.
+ */
+function byRows(heap: Heap, calls: readonly Called[0][], { shape, of }: Place): Loop | undefined {
+  const { lengths, steps: [steps] } = merge(shape, [stretched(of[1], shape), stepsOf(shape)]);
+  const [rows, width] = lengths.slice(-2);
+  const [down, along] = steps.slice(-2);
+  if (width % 4 > 0) return undefined;
+  const some = Math.max(1, Math.floor(part / width));
+  const back = 4 * (down - along * width);
+  const walk = walker(lengths.slice(0, -2), [steps.slice(0, -2)]);
   return (out, [a, b]) => {
-    const calls: Called[] = [];
-    for (let row = 0; row < rows; row += some) {
-      const [to, from] = [out, a].map(({ byteOffset }) => byteOffset + 4 * row * width);
-      calls.push([call, to, from, b.byteOffset, Math.min(some, rows - row), width >> 2, -4 * width]);
-    }
-    callAll(heap, calls, size);
+    const all: Called[] = [];
+    const add = (before: number, start: number) => {
+      for (let row = 0; row < rows; row += some) {
+        const [to, from] = [out, a].map(({ byteOffset }) => byteOffset + 4 * width * (before * rows + row));
+        const other = b.byteOffset + 4 * (start + row * down);
+        all.push([calls[along], to, from, other, Math.min(some, rows - row), width >> 2, back]);
+      }
+    };
+    walk((at, count, [place], [step]) => {
+      for (let nth = 0; nth < count; nth++) add(at + nth, place + nth * step);
+    });
+    callAll(heap, all, sizeOf(shape));
   };
 }
 
@@ -127,5 +137,5 @@ const definitions = {
   neg: alone((a) => [...a, ...code.negateVector]),
   sqrt: alone((a) => [...a, ...code.rootsOfVector]),
   relu: alone((a) => [...code.zeros, ...a, ...code.greaterOfVectors]),
-  greater: alone((a) => [...a, ...code.zeros, ...code.isGreater, ...ones, ...code.andVectors]),
+  greater: alone((a) => [...a, ...code.zeros, ...code.isGreater, ...four(1), ...code.andVectors]),
 };

@@ -20,15 +20,18 @@ import {
 } from "../wasm_code.ts";
 import type { Called } from "../board.ts";
 import { callAll, type Functions, functionsIn, type Heap } from "../heap.ts";
+import { type MoveLoops, moveLoops } from "./wasm_moves.ts";
 import { type PointLoops, pointLoops } from "./wasm_points.ts";
+import { totalLoops } from "./wasm_totals.ts";
 import { named, naming, rowSums, type SumRows } from "../row_sums.ts";
 
 /** Ops over rows of matrices whose loops are faster in WebAssembly; undefined where such a loop cannot be. */
 export type RowLoops =
   & PointLoops
+  & MoveLoops
   & Readonly<
     Record<
-      "gatherSum" | "scatterAdd" | "weightedSum" | "weightedScatter" | "sum" | "transpose",
+      "gatherSum" | "scatterAdd" | "weightedSum" | "weightedScatter" | "sum" | "softmax" | "transpose",
       (place: Place) => Loop | undefined
     >
   >;
@@ -45,8 +48,11 @@ export function rowLoops(heap: Heap): RowLoops | undefined {
   const sumRows = rowSums(heap);
   if (sumRows === undefined) return undefined;
   const call = functionsIn(heap, { weigh, spreadOut, copy, turn })!;
+  const { total, softmax } = totalLoops(heap);
   return {
     ...pointLoops(heap),
+    ...moveLoops(heap),
+    softmax,
     transpose: transposedBy(call, heap),
     gatherSum: ({ attrs, shape: [, width], of: [[height], [, codesWidth]] }) => {
       if (width % 4 > 0) return undefined;
@@ -77,7 +83,7 @@ export function rowLoops(heap: Heap): RowLoops | undefined {
           call.spreadOut(from + 4 * width * row, list, count, width >> 4, width >> 2 & 3);
         });
       },
-    sum: (place) => sumBy(sumRows, place),
+    sum: (place) => sumBy(sumRows, place) ?? total(place),
   };
 }
 
@@ -141,7 +147,11 @@ function transposedBy({ copy, turn }: Calls, heap: Heap): RowLoops["transpose"] 
     const loop = transposed(place, (out, to, rows, columns, x, from, down, along, count, step) => {
       const [target, source, size] = [out.byteOffset + 4 * to, x.byteOffset + 4 * from, rows * columns];
       const kept = along === 1 && columns % 4 === 0;
-      if (!kept && !(down === 1 && rows % 4 === 0 && columns % 4 === 0)) {
+      const turned = down === 1 && rows >= 4 && columns >= 4;
+      if (turned && (rows % 4 > 0 || columns % 4 > 0) && count === 1 && size >= leastUneven) {
+        return calls.push(...unevenly(turn, target, source, rows, columns, 4 * along));
+      }
+      if (!kept && !(turned && rows % 4 === 0 && columns % 4 === 0)) {
         return tiles(out, to, rows, columns, x, from, down, along, count, step);
       }
       const add = (first: number, some: number, row: number, high: number) => {
@@ -163,6 +173,28 @@ function transposedBy({ copy, turn }: Calls, heap: Heap): RowLoops["transpose"] 
       callAll(heap, calls.splice(0), work);
     };
   };
+}
+
+/** The numbers from which on rows and columns by four pay where some are left. */
+const leastUneven = 2 ** 14;
+
+/** Calls that make rows of columns where their numbers are no multiples of four: the last four of each are made again. */
+function unevenly(
+  turn: Called[0],
+  to: number,
+  from: number,
+  rows: number,
+  columns: number,
+  along: number,
+): readonly Called[] {
+  const last = columns - 4;
+  return Array.from({ length: Math.ceil(rows / 4) }, (_, band): readonly Called[] => {
+    const row = Math.min(4 * band, rows - 4);
+    const [target, source] = [to + 4 * row * columns, from + 4 * row];
+    const whole: Called = [turn, target, 4 * columns, source, along, 1, columns >> 2, 1, 0];
+    if (columns % 4 === 0) return [whole];
+    return [whole, [turn, target + 4 * last, 4 * columns, source + along * last, along, 1, 1, 1, 0]];
+  }).flat();
 }
 
 /** Returns the parts to share that so many numbers to move or compute have. */
