@@ -220,9 +220,15 @@ Deno.test("makeFolder() and readToken() say in words of their own what is at a p
         () => makeFolder(`${dir}/file/x`, "save models"),
         `Cannot save models\n  at ${dir}/file/x: ${dir}/file is not a folder`,
       ],
-      [() => readToken(`${dir}/none`, "serve"), `Cannot serve\n  at --token ${dir}/none: found nothing, wanted a file`],
-      [() => readToken(dir, "serve"), `Cannot serve\n  at --token ${dir}: found a folder, wanted a file`],
-      [() => readToken(`${dir}/file`, "serve"), "the file is empty, wanted a token"],
+      [
+        () => readToken(`${dir}/none`, "serve"),
+        `Cannot serve\n  at --token "${dir}/none": found nothing there, wanted the path`,
+      ],
+      [() => readToken(dir, "serve"), `Cannot serve\n  at --token "${dir}": found a folder, wanted the path of a file`],
+      [
+        () => readToken(`${dir}/file`, "serve"),
+        "found an empty file, wanted the path of a file that holds the token alone",
+      ],
     ];
     for (const [act, wanted] of cases) await assertRejects(act, Error, wanted);
   });

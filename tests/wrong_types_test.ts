@@ -476,7 +476,13 @@ const calls: Readonly<Record<string, Readonly<Record<string, () => readonly unkn
   s3: {
     s3Files: () => [
       "s3://logs/part-*",
-      options({ endpoint: "http://127.0.0.1:4566", region: "eu-west-1", accessKeyId: "a", secretAccessKey: "b", signal }),
+      options({
+        endpoint: "http://127.0.0.1:4566",
+        region: "eu-west-1",
+        accessKeyId: "a",
+        secretAccessKey: "b",
+        signal,
+      }),
     ],
   },
   svg: {
