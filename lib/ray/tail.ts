@@ -44,8 +44,9 @@ export function tailOf(address: URL, { token, fetch }: Pick<Cluster, "token" | "
 function opened(address: URL, token: string | undefined): WebSocket | undefined {
   const url = new URL(address);
   url.protocol = address.protocol === "https:" ? "wss:" : "ws:";
+  const carried = token === undefined ? undefined : { headers: { authorization: `Bearer ${token}` } };
   try {
-    return new WebSocket(url, token === undefined ? undefined : { headers: { authorization: `Bearer ${token}` } });
+    return new WebSocket(url, carried as undefined); // the types of browsers have no headers, those of Deno have
   } catch {
     return undefined;
   }
