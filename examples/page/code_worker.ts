@@ -5,10 +5,13 @@ import type { Reading } from "./reader.ts";
 
 const scope = self as unknown as {
   onmessage: ((event: MessageEvent<string>) => void) | null;
-  postMessage(reading: Reading): void;
+  postMessage(answer: Reading | "begun"): void;
 };
 
-scope.onmessage = ({ data: code }) => scope.postMessage(readingOf(code));
+scope.onmessage = ({ data: code }) => {
+  scope.postMessage("begun");
+  scope.postMessage(readingOf(code));
+};
 
 function readingOf(code: string): Reading {
   try {

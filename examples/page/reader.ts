@@ -12,7 +12,7 @@ const patience = 5000;
  * reading of the one before, whose promise resolves to undefined.
  *
  * @param begin Begins the worker, `code_worker.ts`.
- * @param most The milliseconds that a reading may take. Default: five seconds.
+ * @param most The milliseconds that a reading may take, once the worker has loaded. Default: five seconds.
  */
 export function readerOf(begin: () => Worker, most = patience): (code: string) => Promise<Reading | undefined> {
   let worker: Worker | undefined;
@@ -20,7 +20,7 @@ export function readerOf(begin: () => Worker, most = patience): (code: string) =
   return (code) => {
     end?.();
     const { promise, resolve } = Promise.withResolvers<Reading | undefined>();
-    const timer = setTimeout(() => end?.({ wrong: lateText(most) }), most);
+    let timer: ReturnType<typeof setTimeout> | undefined;
     const finish = (reading: Reading | undefined, isIdle: boolean) => {
       clearTimeout(timer);
       end = undefined;
@@ -32,7 +32,10 @@ export function readerOf(begin: () => Worker, most = patience): (code: string) =
     };
     end = (reading) => finish(reading, false);
     worker ??= begin();
-    worker.onmessage = ({ data }: MessageEvent<Reading>) => finish(data, true);
+    worker.onmessage = ({ data }: MessageEvent<Reading | "begun">) => {
+      if (data === "begun") timer = setTimeout(() => end?.({ wrong: lateText(most) }), most);
+      else finish(data, true);
+    };
     worker.onerror = (event) => {
       event.preventDefault();
       finish({ wrong: "Cannot read table: its worker has ended, wanted a smaller table" }, false);
