@@ -24,7 +24,7 @@ import ray
 
 from .errors import Refusal
 from .javascript import text_of
-from .job import Job, VectorTable
+from .job import Job, VectorTable, check_file
 from .tensors import bytes_of, read_tensors, sha256_of, view, write_file
 
 FORMAT = "gatehouse checkpoint 1"
@@ -83,7 +83,10 @@ def _rows(files: Sequence[Array], shard: int, shards: int) -> Array:
 
 def read_checkpoint(path: Path) -> Checkpoint:
     """A checkpoint that was found whole before."""
-    found = json.loads((path / FACTS).read_text(encoding="utf-8"))["checkpoint"]
+    return _of(path, json.loads((path / FACTS).read_text(encoding="utf-8"))["checkpoint"])
+
+
+def _of(path: Path, found: Mapping[str, Any]) -> Checkpoint:
     return Checkpoint(path, found["facts"], found["arrays"], found.get("rows", {}))
 
 
@@ -155,6 +158,7 @@ def _model_files(job: Job, folder: Path, files: Written) -> dict[str, Any]:
     for name in job.raw["model"]["files"]:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(job.file(name), folder / name)
+        check_file(folder / name, job.files[name], "write the job anew")
         found[name] = {"sha256": job.files[name]}
     if job.tables:
         dense = next(name for name in files if name.startswith("params-"))
@@ -189,32 +193,32 @@ def _versions(folder: Path) -> list[Path]:
 def newest_checkpoint(job: Job, storage: Path, warn: Callable[[str], None]) -> Checkpoint | None:
     """The newest checkpoint that is whole; none if there is none."""
     for path in _versions(storage / "checkpoints"):
-        found, damage = _whole(path)
-        if found is not None and damage is None:
+        found = _whole(path)
+        if not isinstance(found, str):
             _check_same(job, found, path)
-            return read_checkpoint(path)
-        warn(f"the checkpoint {path} was passed over: {damage}; the one before it is taken")
+            return _of(path, found)
+        warn(f"the checkpoint {path} was passed over: {found}; the one before it is taken")
     return None
 
 
-def _whole(path: Path) -> tuple[Any, str | None]:
-    """What the file of facts holds, and what is wrong with a checkpoint, in words."""
+def _whole(path: Path) -> dict[str, Any] | str:
+    """What the file of facts holds; of a checkpoint that is not whole what is wrong with it, in words."""
     try:
         text = (path / FACTS).read_text(encoding="utf-8")
-        found = json.loads(text)["checkpoint"]
+        found: dict[str, Any] = json.loads(text)["checkpoint"]
         if text != _text(_digest(found), found) or found["format"] != FORMAT:
-            return None, f"{FACTS} is damaged, or of another version"
+            return f"{FACTS} is damaged, or of another version"
     except (OSError, ValueError, KeyError, TypeError):
-        return None, f"{FACTS} is damaged or missing"
+        return f"{FACTS} is damaged or missing"
     if found.get("base") is not None:
-        return found, f"it has what changed since {found['base']['folder']} alone"
+        return f"it has what changed since {found['base']['folder']} alone"
     check = ray.remote(num_cpus=0)(_sha256)
     paths = {name: path / name for name in found["files"]}
     large = {name: check.remote(one) for name, one in paths.items() if one.is_file() and one.stat().st_size > _LARGE}
     for name, digest in found["files"].items():
         if (ray.get(large[name]) if name in large else _sha256(paths[name])) != digest:
-            return found, f"{name} is damaged or missing"
-    return found, None
+            return f"{name} is damaged or missing"
+    return found
 
 
 def _sha256(path: Path) -> str | None:
@@ -1650,7 +1654,7 @@ class Shards:
         self.sums: list[tuple[Places, Floats]] = []
         for shard in self.own:
             for table, vectors, state in self._parts(shard):
-                vectors[:] = found.vectors(table, shard, job.shards) if found else _first(job, table, shard, job.shards)
+                vectors[:] = found.vectors(table, shard, job.shards) if found else _first(job, table, shard)
                 state[:] = found.state(table, shard, job.shards) if found else table.initial
 
     def _parts(self, shard: int) -> Iterator[tuple[VectorTable, Floats, Floats]]:
@@ -1667,8 +1671,9 @@ class Shards:
             vectors = {table.path: own for table, own, _ in self._parts(shard)}
             state = {table.path: own for table, _, own in self._parts(shard)}
             metadata = self.job.raw["model"]["metadata"]
-            found[rows_file(shard, shards)] = write_tensors(folder / rows_file(shard, shards), vectors, metadata)
-            found[state_file(shard, shards)] = write_tensors(folder / state_file(shard, shards), state, {})
+            name = f"rows-{shard + 1:05}-of-{shards:05}.safetensors"
+            found[name] = write_tensors(folder / name, vectors, metadata)
+            found[f"training-{name}"] = write_tensors(folder / f"training-{name}", state, {})
         return found
 
     def held(self, places: Sequence[Places]) -> list[Floats]:
@@ -1708,16 +1713,6 @@ class Shards:
                     array[places] = found[output.name]
 
 
-def rows_file(shard: int, shards: int) -> str:
-    """The file of a shard's rows in a model."""
-    return f"rows-{shard + 1:05}-of-{shards:05}.safetensors"
-
-
-def state_file(shard: int, shards: int) -> str:
-    """The file of the state beside them in a checkpoint."""
-    return f"training-rows-{shard + 1:05}-of-{shards:05}.safetensors"
-
-
 def _added(parts: list[tuple[Places, Floats]]) -> tuple[Places, Floats]:
     """The sums over workers in their order, of the rows that any has read."""
     if len(parts) == 1:
@@ -1729,38 +1724,33 @@ def _added(parts: list[tuple[Places, Floats]]) -> tuple[Places, Floats]:
     return places, sums
 
 
-def _first(job: Job, table: VectorTable, shard: int, shards: int) -> Floats:
+def _first(job: Job, table: VectorTable, shard: int) -> Floats:
     """The vectors of a shard's rows before the first step."""
-    rows, units, first = table.rows_on(shard, shards), table.units, table.first
+    shards, first = job.shards, table.first
     if "constant" in first:
-        return np.full((rows, units), first["constant"], np.float32)
+        return np.full((table.rows_on(shard, shards), table.units), first["constant"], np.float32)
     if "file" in first:
         whole = read_tensors(job.file(first["file"]))[first["tensor"]]
         return np.array(whole[shard::shards], np.float32)
-    vectors = _drawn(job, table, shard, shards, first["drawn"])
+    vectors = _drawn(job, table, shard, first["drawn"])
     for row in first["zeros"]:
         if row % shards == shard:
             vectors[row // shards] = 0
     return vectors
 
 
-def _drawn(job: Job, table: VectorTable, shard: int, shards: int, given: Mapping[str, Any]) -> Floats:
+def _drawn(job: Job, table: VectorTable, shard: int, given: Mapping[str, Any]) -> Floats:
     """Vectors that are drawn, some rows at a time: by the key of each row, or by one key of the whole table."""
-    rows, units = table.rows_on(shard, shards), table.units
-    vectors = np.zeros((rows, units), np.float32)
-    keys = (
-        read_tensors(job.file(given["keys"]["file"]))[given["keys"]["tensor"]][shard::shards]
-        if "keys" in given
-        else None
-    )
-    for start in range(0, rows, _AT_ONCE):
-        end = min(start + _AT_ONCE, rows)
-        if keys is not None:
-            own, elements = np.array(keys[start:end]), np.arange(units)[None]
-        else:
-            own = np.array([[word & 0xFFFFFFFF for word in given["key"]]], np.int64).astype(np.uint32)
-            elements = (np.arange(start, end) * shards + shard)[:, None] * units + np.arange(units)
-        vectors[start:end] = drawn_at(own.astype(np.uint32), elements, given["spread"], given["size"])
+    shards, units = job.shards, table.units
+    rows = np.arange(shard, table.rows, shards)[:, None]
+    vectors = np.empty((len(rows), units), np.float32)
+    of_rows = given.get("keys")
+    keys = read_tensors(job.file(of_rows["file"]))[of_rows["tensor"]][shard::shards] if of_rows else [given["key"]]
+    for start in range(0, len(rows), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        elements = np.arange(units) + (0 if of_rows else rows[some] * units)
+        words = np.array(keys[some] if of_rows else keys, np.int64).astype(np.uint32)
+        vectors[some] = drawn_at(words, elements.reshape(-1, units), given["spread"], given["size"])
     return vectors
 
 
@@ -2253,16 +2243,18 @@ class _Dwa(Weighting):
         factors: Doubles = self.tasks * powers / powers.sum()
         return factors
 
+    def _sums(self, epoch: int) -> list[dict[str, float]]:
+        return self.known.get(epoch, [{"sum": 0.0, "count": 0}] * self.tasks)
+
     def _means(self, epoch: int) -> Doubles:
-        sums = self.known.get(epoch, [{"sum": 0.0, "count": 0}] * self.tasks)
+        sums = self._sums(epoch)
         means: Doubles = np.array([one["sum"] for one in sums]) / np.array([one["count"] for one in sums])
         return means
 
     def next(self, epoch: int, losses: Doubles, labelled: Bools, scalars: Mapping[str, float]) -> None:
-        sums = self.known.get(epoch, [{"sum": 0.0, "count": 0}] * self.tasks)
         self.known[epoch] = [
             {"sum": one["sum"] + float(loss), "count": one["count"] + 1} if counts else one
-            for one, loss, counts in zip(sums, losses, labelled, strict=True)
+            for one, loss, counts in zip(self._sums(epoch), losses, labelled, strict=True)
         ]
         self.known.pop(epoch - 3, None)
 
@@ -2376,7 +2368,6 @@ class Worker:
         self.scalars = _scalars(self.job)
         self.layout = Layout(self.job)
         self.step = 0
-        self.rows = 0
         self.coming: Iterator[Prepared] | None = None
         self.now: Prepared | None = None
         self.totals = np.zeros(len(self.job.tasks), np.float32)  # the weights of tasks in the next step
@@ -2389,10 +2380,10 @@ class Worker:
         """Loads the graphs, and makes sure that the rows of this worker can be read, and that they are whole."""
         job = self.job
         self.run_of = {name: load_graph(job, graph, self.threads) for name, graph in job.graphs.items()}
-        groups = [group for lane in self._lanes(rank, workers) for group in self.job.lane_groups(lane)]
-        check_groups(self.job, self.data, [*groups, *self.job.validation[rank::workers]])
+        groups = [group for lane in self._lanes(rank, workers) for group in job.lane_groups(lane)]
+        check_groups(job, self.data, [*groups, *job.validation[rank::workers]])
         if not is_checked:
-            check_files(self.job, self.data, rank, workers)
+            check_files(job, self.data, rank, workers)
 
     def begin(
         self,
@@ -2413,7 +2404,7 @@ class Worker:
         self.state = first_state(job) if found is None else filled(job, found.flats())
         if found is not None:
             self.weighting.begin(found.facts.get("weighting"))
-        self.step, self.rows = step, job.rows_after(step)
+        self.step = step
         self.coming = None
 
     @ray.method(concurrency_group="mail")  # type: ignore[untyped-decorator]
@@ -2531,9 +2522,9 @@ class Worker:
         labelled = np.array([self.totals[at] > 0 and task.weight > 0 for at, task in enumerate(job.tasks)])
         losses = np.array([reported["loss"][task.name] for task in job.tasks], np.float64)
         self.weighting.next(epoch, losses, labelled, self._scalars_at(step))
-        self.step, self.rows = step, self.rows + rows_in_all
+        self.step = step
         self.now, self.totals = then, layout.weights(sums)
-        return {**record, "rows": self.rows}
+        return {**record, "rows": job.rows_after(step)}
 
     def _update(self, step: int, summed: Mapping[str, Array], vectors: float) -> float:
         """Moves parameters, slots and vectors by the gradient over all workers; returns its norm."""

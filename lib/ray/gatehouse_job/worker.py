@@ -60,7 +60,6 @@ class Worker:
         self.scalars = _scalars(self.job)
         self.layout = Layout(self.job)
         self.step = 0
-        self.rows = 0
         self.coming: Iterator[Prepared] | None = None
         self.now: Prepared | None = None
         self.totals = np.zeros(len(self.job.tasks), np.float32)  # the weights of tasks in the next step
@@ -73,10 +72,10 @@ class Worker:
         """Loads the graphs, and makes sure that the rows of this worker can be read, and that they are whole."""
         job = self.job
         self.run_of = {name: load_graph(job, graph, self.threads) for name, graph in job.graphs.items()}
-        groups = [group for lane in self._lanes(rank, workers) for group in self.job.lane_groups(lane)]
-        check_groups(self.job, self.data, [*groups, *self.job.validation[rank::workers]])
+        groups = [group for lane in self._lanes(rank, workers) for group in job.lane_groups(lane)]
+        check_groups(job, self.data, [*groups, *job.validation[rank::workers]])
         if not is_checked:
-            check_files(self.job, self.data, rank, workers)
+            check_files(job, self.data, rank, workers)
 
     def begin(
         self,
@@ -97,7 +96,7 @@ class Worker:
         self.state = first_state(job) if found is None else filled(job, found.flats())
         if found is not None:
             self.weighting.begin(found.facts.get("weighting"))
-        self.step, self.rows = step, job.rows_after(step)
+        self.step = step
         self.coming = None
 
     @ray.method(concurrency_group="mail")  # type: ignore[untyped-decorator]
@@ -215,9 +214,9 @@ class Worker:
         labelled = np.array([self.totals[at] > 0 and task.weight > 0 for at, task in enumerate(job.tasks)])
         losses = np.array([reported["loss"][task.name] for task in job.tasks], np.float64)
         self.weighting.next(epoch, losses, labelled, self._scalars_at(step))
-        self.step, self.rows = step, self.rows + rows_in_all
+        self.step = step
         self.now, self.totals = then, layout.weights(sums)
-        return {**record, "rows": self.rows}
+        return {**record, "rows": job.rows_after(step)}
 
     def _update(self, step: int, summed: Mapping[str, Array], vectors: float) -> float:
         """Moves parameters, slots and vectors by the gradient over all workers; returns its norm."""
