@@ -19,20 +19,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import ray
 
 from .errors import Refusal
 from .javascript import text_of
 from .job import Job, VectorTable, check_file
-from .tensors import bytes_of, read_tensors, sha256_of, view, write_file
+from .tensors import Array, Arrays, bytes_of, read_tensors, sha256_of, view, write_file
 
 FORMAT = "gatehouse checkpoint 1"
 FACTS, ARRAYS, INDEX = "checkpoint.json", "training.bin", "params.safetensors.index.json"
 _LARGE = 2**26  # bytes: fewer are read sooner than a task begins
 _TYPES = {"float32": "<f4", "float64": "<f8", "int32": "<i4"}
 
-Array = npt.NDArray[Any]
 Written = Mapping[str, Mapping[str, Any]]  # the SHA-256 and the bytes of files by name
 
 
@@ -90,7 +88,7 @@ def _of(path: Path, found: Mapping[str, Any]) -> Checkpoint:
     return Checkpoint(path, found["facts"], found["arrays"], found.get("rows", {}))
 
 
-def write_arrays(path: Path, arrays: Mapping[str, Array]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def write_arrays(path: Path, arrays: Arrays) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Writes arrays one after the other; returns what they are, and the digest and size of the file."""
     entries = [{"name": name, "type": array.dtype.name, "length": array.size} for name, array in arrays.items()]
     return entries, write_file(path, map(bytes_of, arrays.values()))
@@ -650,14 +648,12 @@ def out_of_memory(what: str, where: str, peak: int) -> Refusal:
     `"""The parameters and what training keeps beside them: flat arrays, which checkpoints have cut, one for each path."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .job import Job
+from .tensors import Arrays, Floats, Places
 
-Floats = npt.NDArray[np.float32]
 State = dict[str, Floats]
 
 
@@ -671,7 +667,7 @@ def first_state(job: Job) -> State:
     return found
 
 
-def filled(job: Job, arrays: Mapping[str, npt.NDArray[Any]]) -> State:
+def filled(job: Job, arrays: Arrays) -> State:
     """The state that was cut."""
     state = first_state(job)
     for path, places, _ in _extents(job):
@@ -690,7 +686,7 @@ def parameters_of(job: Job, flat: Floats) -> State:
     return {path: flat[places].reshape(shape) for path, places, shape in _extents(job)}
 
 
-def _extents(job: Job) -> list[tuple[str, npt.NDArray[np.int64], list[int]]]:
+def _extents(job: Job) -> list[tuple[str, Places, list[int]]]:
     """The paths of parameters, their places in the flat array in their own order, and their shapes."""
     found = []
     for one in job.raw["parameters"]["extents"]:
@@ -701,18 +697,15 @@ def _extents(job: Job) -> list[tuple[str, npt.NDArray[np.int64], list[int]]]:
 `,
   "gatehouse_job/graphs.py": `"""Graphs of ONNX as functions of arrays by name."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime as ort
 
 from .errors import Refusal
 from .job import GraphFile, Job
+from .tensors import Array, Arrays
 
-Array = npt.NDArray[Any]
-Arrays = Mapping[str, Array]
 Run = Callable[[Arrays], dict[str, Array]]
 
 
@@ -937,7 +930,6 @@ class VectorTable:
     units: int
     state: int
     initial: float
-    trained: bool
     first: Mapping[str, Any]
     update: GraphFile | None
     rate: str | None
@@ -1114,14 +1106,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .job import Job, Task
+from .tensors import Array, Arrays, Doubles
 
-Array = npt.NDArray[Any]
-Arrays = Mapping[str, Array]
 Run = Callable[[dict[str, Array]], Arrays]
-Doubles = npt.NDArray[np.float64]
 
 
 def evaluated(job: Job, place: int, rows: Arrays, run: Run) -> dict[str, Any]:
@@ -1169,7 +1158,7 @@ def judge(job: Job, pieces: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"loss": loss, "auxiliary": auxiliary, "metrics": metrics}
 
 
-def _metrics(task: Task, loss: float, held: Mapping[str, Array]) -> dict[str, float]:
+def _metrics(task: Task, loss: float, held: Arrays) -> dict[str, float]:
     counts = held["weight"] > 0
     weights, labels, predictions, logits = (
         held[name][counts].astype(np.float64) for name in ("weight", "label", "prediction", "logits")
@@ -1234,16 +1223,12 @@ def _mean(values: Doubles, weights: Doubles) -> float:
 `,
   "gatehouse_job/layout.py": `"""What is summed over workers, as one array."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .job import Job
-
-Array = npt.NDArray[Any]
-Floats = npt.NDArray[np.float32]
+from .tensors import Arrays, Floats
 
 _ROLES = ("gradient", "kept", "total", "loss", "auxiliary", "dropped")
 _SHARED = ("auxiliary", "dropped")
@@ -1268,7 +1253,7 @@ class Layout:
         """The sums of no run."""
         return np.zeros(self.size, np.float32)
 
-    def add(self, sums: Floats, found: Mapping[str, Array], share: Floats, of_rows: float) -> None:
+    def add(self, sums: Floats, found: Arrays, share: Floats, of_rows: float) -> None:
         """Adds the outputs of a run, by its share in the weights of each task and in the rows."""
         tasks = {f"loss/{task.name}": share[at] for at, task in enumerate(self.job.tasks)}
         for output in self.outputs:
@@ -1467,18 +1452,17 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .errors import Refusal
 from .job import Column, Group, Job, check_file
+from .tensors import Array, Places
 from .threefry import permutation
 
-Array = npt.NDArray[Any]
 Rows = dict[str, Array]
 T = TypeVar("T")
 
@@ -1546,9 +1530,9 @@ def _numbers(found: pa.ChunkedArray, column: Column) -> Array:
 def lane_batches(job: Job, folder: Path, lane: int, step: int) -> Iterator[Rows | None]:
     """The rows that a lane gives to each step from one on (counted from 1), None where it gives none; endless."""
     size = job.window
-    windows: Iterator[tuple[npt.NDArray[np.int64], Rows]] | None = None
+    windows: Iterator[tuple[Places, Rows]] | None = None
     at = -1  # the window that is held
-    order: npt.NDArray[np.int64] = np.zeros(0, np.int64)
+    order: Places = np.zeros(0, np.int64)
     rows: Rows = {}
     for now in range(step, job.steps + 1):
         count = job.rows_at(lane, now)
@@ -1566,7 +1550,7 @@ def lane_batches(job: Job, folder: Path, lane: int, step: int) -> Iterator[Rows 
         yield {name: array[taken] for name, array in rows.items()}
 
 
-def _windows(job: Job, folder: Path, lane: int, epoch: int, first: int) -> Iterator[tuple[npt.NDArray[np.int64], Rows]]:
+def _windows(job: Job, folder: Path, lane: int, epoch: int, first: int) -> Iterator[tuple[Places, Rows]]:
     """The windows of a lane and the order of their rows, from one window of an epoch on, over all epochs."""
     groups, seed = job.lane_groups(lane), job.seeds[lane]
     for now in range(epoch, job.epoch_of(job.steps) + 1):
@@ -1625,18 +1609,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .checkpoints import Checkpoint
 from .graphs import load_graph, number
 from .job import Job, VectorTable
 from .mail import Mail
-from .tensors import read_tensors, write_tensors
+from .tensors import Floats, Places, read_tensors, write_tensors
 from .threefry import drawn_at
 from .vectors import Tables, Wanted
-
-Places = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 
 
 class Shards:
@@ -1762,12 +1742,11 @@ _AT_ONCE = 2**16
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
 from .errors import Lost
 from .mail import PATIENCE, Mail
+from .tensors import Floats
 
-Floats = npt.NDArray[np.float32]
 AllReduce = Callable[[Floats], Floats]
 
 
@@ -1813,7 +1792,7 @@ def by_objects(mail: Mail) -> AllReduce:
     return allreduce
 `,
   "gatehouse_job/tensors.py":
-    `"""Files of tensors in the format of safetensors, and of plain arrays, written whole and with their SHA-256."""
+    `"""Arrays by their types, and files of them: safetensors and plain ones, written whole and with their SHA-256."""
 
 import hashlib
 import json
@@ -1826,6 +1805,10 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+Arrays = Mapping[str, Array]
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
 
 _DTYPES = {"F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8"}
 _NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
@@ -2029,20 +2012,14 @@ def _sum(z: Doubles, factors: tuple[float, ...]) -> Doubles:
   "gatehouse_job/vectors.py":
     `"""Vectors of tables: where their rows lie, what the runs of a step read of them, and the sums of their gradients."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .job import Job, Part, VectorTable
-
-Array = npt.NDArray[Any]
-Arrays = Mapping[str, Array]
-Places = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
+from .tensors import Array, Arrays, Floats, Places
 
 
 class Pool:
@@ -2196,8 +2173,8 @@ import numpy.typing as npt
 
 from .graphs import load_graph, number
 from .job import GraphFile, Job, parsed
+from .tensors import Doubles
 
-Doubles = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 
@@ -2315,7 +2292,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import ray
 from ray.actor import ActorHandle
 
@@ -2330,14 +2306,10 @@ from .mail import Mail
 from .rows import Rows, ahead, check_files, check_groups, joined, lane_batches, read_group
 from .shards import Shards
 from .sums import AllReduce, alone, by_collective, by_objects
-from .tensors import write_tensors
+from .tensors import Array, Arrays, Floats, Places, write_tensors
 from .threefry import drawn, key_of
 from .vectors import Tables, Wanted
 from .weighting import weighting_of
-
-Array = npt.NDArray[Any]
-Places = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -2466,7 +2438,7 @@ class Worker:
             weights[place] = [found[f"weight/{task.name}"] for task in job.tasks]
         return Prepared(step, runs, counts, weights, self.tables.wanted(runs))
 
-    def _noise(self, step: int, lanes: list[int], starts: npt.NDArray[np.int64]) -> Rows:
+    def _noise(self, step: int, lanes: list[int], starts: Places) -> Rows:
         """The random numbers of the rows of lanes in a step, as they are among those of the whole batch."""
 
         def of(noise: Noise) -> Array:
@@ -2526,7 +2498,7 @@ class Worker:
         self.now, self.totals = then, layout.weights(sums)
         return {**record, "rows": job.rows_after(step)}
 
-    def _update(self, step: int, summed: Mapping[str, Array], vectors: float) -> float:
+    def _update(self, step: int, summed: Arrays, vectors: float) -> float:
         """Moves parameters, slots and vectors by the gradient over all workers; returns its norm."""
         job = self.job
         scalars = self._scalars_at(step)
@@ -2547,7 +2519,7 @@ class Worker:
             self.shards.change(limit / norm if limit is not None and norm > limit else 1.0, scalars)
         return norm
 
-    def _named(self, graph: str, given: Mapping[str, Array]) -> dict[str, Array]:
+    def _named(self, graph: str, given: Arrays) -> dict[str, Array]:
         """The inputs of a graph by their names: those that come from one place have its name."""
         inputs = self.job.graphs[graph].inputs
         return {one.name: given[one.origin if one.origin in _ALONE else one.name] for one in inputs}

@@ -10,20 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import ray
 
 from .errors import Refusal
 from .javascript import text_of
 from .job import Job, VectorTable, check_file
-from .tensors import bytes_of, read_tensors, sha256_of, view, write_file
+from .tensors import Array, Arrays, bytes_of, read_tensors, sha256_of, view, write_file
 
 FORMAT = "gatehouse checkpoint 1"
 FACTS, ARRAYS, INDEX = "checkpoint.json", "training.bin", "params.safetensors.index.json"
 _LARGE = 2**26  # bytes: fewer are read sooner than a task begins
 _TYPES = {"float32": "<f4", "float64": "<f8", "int32": "<i4"}
 
-Array = npt.NDArray[Any]
 Written = Mapping[str, Mapping[str, Any]]  # the SHA-256 and the bytes of files by name
 
 
@@ -81,7 +79,7 @@ def _of(path: Path, found: Mapping[str, Any]) -> Checkpoint:
     return Checkpoint(path, found["facts"], found["arrays"], found.get("rows", {}))
 
 
-def write_arrays(path: Path, arrays: Mapping[str, Array]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def write_arrays(path: Path, arrays: Arrays) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Writes arrays one after the other; returns what they are, and the digest and size of the file."""
     entries = [{"name": name, "type": array.dtype.name, "length": array.size} for name, array in arrays.items()]
     return entries, write_file(path, map(bytes_of, arrays.values()))

@@ -148,7 +148,6 @@ class VectorTable:
     units: int
     state: int
     initial: float
-    trained: bool
     first: Mapping[str, Any]
     update: GraphFile | None
     rate: str | None

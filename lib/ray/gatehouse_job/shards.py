@@ -5,18 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .checkpoints import Checkpoint
 from .graphs import load_graph, number
 from .job import Job, VectorTable
 from .mail import Mail
-from .tensors import read_tensors, write_tensors
+from .tensors import Floats, Places, read_tensors, write_tensors
 from .threefry import drawn_at
 from .vectors import Tables, Wanted
-
-Places = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 
 
 class Shards:

@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from .graphs import load_graph, number
 from .job import GraphFile, Job, parsed
+from .tensors import Doubles
 
-Doubles = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import ray
 from ray.actor import ActorHandle
 
@@ -22,14 +21,10 @@ from .mail import Mail
 from .rows import Rows, ahead, check_files, check_groups, joined, lane_batches, read_group
 from .shards import Shards
 from .sums import AllReduce, alone, by_collective, by_objects
-from .tensors import write_tensors
+from .tensors import Array, Arrays, Floats, Places, write_tensors
 from .threefry import drawn, key_of
 from .vectors import Tables, Wanted
 from .weighting import weighting_of
-
-Array = npt.NDArray[Any]
-Places = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -158,7 +153,7 @@ class Worker:
             weights[place] = [found[f"weight/{task.name}"] for task in job.tasks]
         return Prepared(step, runs, counts, weights, self.tables.wanted(runs))
 
-    def _noise(self, step: int, lanes: list[int], starts: npt.NDArray[np.int64]) -> Rows:
+    def _noise(self, step: int, lanes: list[int], starts: Places) -> Rows:
         """The random numbers of the rows of lanes in a step, as they are among those of the whole batch."""
 
         def of(noise: Noise) -> Array:
@@ -218,7 +213,7 @@ class Worker:
         self.now, self.totals = then, layout.weights(sums)
         return {**record, "rows": job.rows_after(step)}
 
-    def _update(self, step: int, summed: Mapping[str, Array], vectors: float) -> float:
+    def _update(self, step: int, summed: Arrays, vectors: float) -> float:
         """Moves parameters, slots and vectors by the gradient over all workers; returns its norm."""
         job = self.job
         scalars = self._scalars_at(step)
@@ -239,7 +234,7 @@ class Worker:
             self.shards.change(limit / norm if limit is not None and norm > limit else 1.0, scalars)
         return norm
 
-    def _named(self, graph: str, given: Mapping[str, Array]) -> dict[str, Array]:
+    def _named(self, graph: str, given: Arrays) -> dict[str, Array]:
         """The inputs of a graph by their names: those that come from one place have its name."""
         inputs = self.job.graphs[graph].inputs
         return {one.name: given[one.origin if one.origin in _ALONE else one.name] for one in inputs}
