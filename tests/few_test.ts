@@ -2,6 +2,12 @@ import * as tf from "@tensorflow/tfjs";
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { compile, reference, wasm } from "../mod.ts";
 import { sliceRows } from "../lib/data/rows.ts";
+import { start } from "../lib/engines/tfjs/backend.ts";
+import { fewRowsOf } from "../lib/engines/tfjs/few.ts";
+import { phasesOf } from "../lib/engines/tfjs/resident.ts";
+import { graphOf } from "../lib/graph/graph.ts";
+import { matmul, softmax } from "../lib/ops/functions.ts";
+import { apply } from "../lib/ops/table.ts";
 import { architectures, sampleFor } from "./models.ts";
 
 // The first engine of this program has one thread: its memory is another one once it has grown.
@@ -52,4 +58,19 @@ Deno.test("few rows are predicted with the parameters as they are, and leave not
   one.dispose();
   other.dispose();
   assertEquals(count(), before);
+});
+
+Deno.test("fewRowsOf() takes few rows and small products, and leaves the others to kernels", async () => {
+  const backend = await start("wasm", 1);
+  const taken = (units: number, rows: number, on = backend) => {
+    const x = apply("input", [], { name: "x", shape: ["batch", 64], type: "float" });
+    const w = apply("parameter", [], { name: "w", shape: [64, units], init: { kind: "constant", value: 0 } });
+    const graph = graphOf({ y: softmax(matmul(x, w)) });
+    const found = fewRowsOf(graph, rows, phasesOf(graph).moving, on);
+    found?.free();
+    return found !== undefined;
+  };
+  assertEquals([1, 8, 500].map((rows) => taken(16, rows)), [true, true, false]);
+  assertEquals([4096, 4100, 4].map((units) => taken(units, 1)), [true, false, true]);
+  assertEquals(taken(16, 1, { ...backend, memory: undefined }), false);
 });

@@ -128,7 +128,7 @@ function stepped(training: Training, of: Step): Stepped {
   const norm = updated(training, sums, scalar);
   const scale = job.clipNorm !== null && norm > job.clipNorm ? job.clipNorm / norm : 1;
   for (const held of tables.values()) {
-    if (held.table.trained) moved(held, sums.touched.get(held.table.path)!, scale, scalar);
+    if (held.table.update !== null) moved(held, sums.touched.get(held.table.path)!, scale, scalar);
   }
   const reported = (word: string) =>
     Object.fromEntries(
@@ -215,7 +215,7 @@ function addTo(sum: Float32Array, data: Tensor["data"]): Float32Array {
 /** Runs the second half of a step, and returns the norm of the gradient. */
 function updated(training: Training, sums: Sums, scalar: (name: string) => number): number {
   const { job: { graphs: { update } }, tables, slots, runs, flat } = training;
-  const trained = [...tables.values()].filter(({ table }) => table.trained);
+  const trained = [...tables.values()].filter(({ table }) => table.update !== null);
   const squares = trained.flatMap(({ table }) => [...sums.touched.get(table.path)!.values()]).reduce((sum, row) => {
     return row.reduce((sum, value) => sum + value * value, sum);
   }, 0);

@@ -8,7 +8,7 @@ export type Called = readonly [call: Call, ...numbers: number[]];
 export const place = {
   ...{ next: 0, done: 1, count: 2, share: 3, most: 4, turn: 5, waiting: 6, failed: 7, spin: 8 },
   states: 9,
-  list: 128,
+  list: 129,
 } as const;
 
 /** The states of a thread: never begun or ended, computing or waiting for calls, waiting for a message. */

@@ -149,7 +149,7 @@ async function filesAt(
   const found: StoredSource[] = [];
   for (const one of list) {
     if (typeof one === "string" && /^s3:\/\//i.test(one)) {
-      const { s3Files } = await import("../files/s3.ts"); // loaded by who reads there alone
+      const { s3Files } = await import("../files/s3.ts"); // loaded where S3 is read alone
       found.push(...await s3Files(one.replace(/\/$/, "/*.parquet"), s3));
     } else if (typeof one === "string" && urlOf(one) === undefined && await isFolder(one)) {
       found.push(`${one.replace(/\/+$/, "")}/*.parquet`);

@@ -36,7 +36,7 @@ export async function openedRows(
 ): Promise<OpenedRows> {
   const opened = async (given: RayData): Promise<Data> => {
     if (typeof given !== "string" && !Array.isArray(given)) return given as Data;
-    const { parquetDataset } = await import("../model/parquet_dataset.ts"); // loaded by who reads such files alone
+    const { parquetDataset } = await import("../model/parquet_dataset.ts"); // loaded where such files are read alone
     const spec = isModel(from) ? from.spec : from;
     return await parquetDataset(spec, given, { s3, signal });
   };

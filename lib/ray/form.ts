@@ -191,7 +191,6 @@ export interface JobTable {
   /** The numbers of state beside each vector, and the number with which they begin. */
   readonly state: number;
   readonly initial: number;
-  readonly trained: boolean;
   readonly first: FirstVectors;
   /** Null if it is not trained. Tables of as many units that name one file have one optimiser: they may move together. */
   readonly update: JobGraph | null;

@@ -19,20 +19,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import ray
 
 from .errors import Refusal
 from .javascript import text_of
-from .job import Job, VectorTable
-from .tensors import bytes_of, read_tensors, sha256_of, view, write_file
+from .job import Job, VectorTable, check_file
+from .tensors import Array, Arrays, bytes_of, read_tensors, sha256_of, view, write_file
 
 FORMAT = "gatehouse checkpoint 1"
 FACTS, ARRAYS, INDEX = "checkpoint.json", "training.bin", "params.safetensors.index.json"
 _LARGE = 2**26  # bytes: fewer are read sooner than a task begins
 _TYPES = {"float32": "<f4", "float64": "<f8", "int32": "<i4"}
 
-Array = npt.NDArray[Any]
 Written = Mapping[str, Mapping[str, Any]]  # the SHA-256 and the bytes of files by name
 
 
@@ -83,11 +81,14 @@ def _rows(files: Sequence[Array], shard: int, shards: int) -> Array:
 
 def read_checkpoint(path: Path) -> Checkpoint:
     """A checkpoint that was found whole before."""
-    found = json.loads((path / FACTS).read_text(encoding="utf-8"))["checkpoint"]
+    return _of(path, json.loads((path / FACTS).read_text(encoding="utf-8"))["checkpoint"])
+
+
+def _of(path: Path, found: Mapping[str, Any]) -> Checkpoint:
     return Checkpoint(path, found["facts"], found["arrays"], found.get("rows", {}))
 
 
-def write_arrays(path: Path, arrays: Mapping[str, Array]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def write_arrays(path: Path, arrays: Arrays) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Writes arrays one after the other; returns what they are, and the digest and size of the file."""
     entries = [{"name": name, "type": array.dtype.name, "length": array.size} for name, array in arrays.items()]
     return entries, write_file(path, map(bytes_of, arrays.values()))
@@ -155,6 +156,7 @@ def _model_files(job: Job, folder: Path, files: Written) -> dict[str, Any]:
     for name in job.raw["model"]["files"]:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(job.file(name), folder / name)
+        check_file(folder / name, job.files[name], "write the job anew")
         found[name] = {"sha256": job.files[name]}
     if job.tables:
         dense = next(name for name in files if name.startswith("params-"))
@@ -189,32 +191,32 @@ def _versions(folder: Path) -> list[Path]:
 def newest_checkpoint(job: Job, storage: Path, warn: Callable[[str], None]) -> Checkpoint | None:
     """The newest checkpoint that is whole; none if there is none."""
     for path in _versions(storage / "checkpoints"):
-        found, damage = _whole(path)
-        if found is not None and damage is None:
+        found = _whole(path)
+        if not isinstance(found, str):
             _check_same(job, found, path)
-            return read_checkpoint(path)
-        warn(f"the checkpoint {path} was passed over: {damage}; the one before it is taken")
+            return _of(path, found)
+        warn(f"the checkpoint {path} was passed over: {found}; the one before it is taken")
     return None
 
 
-def _whole(path: Path) -> tuple[Any, str | None]:
-    """What the file of facts holds, and what is wrong with a checkpoint, in words."""
+def _whole(path: Path) -> dict[str, Any] | str:
+    """What the file of facts holds; of a checkpoint that is not whole what is wrong with it, in words."""
     try:
         text = (path / FACTS).read_text(encoding="utf-8")
-        found = json.loads(text)["checkpoint"]
+        found: dict[str, Any] = json.loads(text)["checkpoint"]
         if text != _text(_digest(found), found) or found["format"] != FORMAT:
-            return None, f"{FACTS} is damaged, or of another version"
+            return f"{FACTS} is damaged, or of another version"
     except (OSError, ValueError, KeyError, TypeError):
-        return None, f"{FACTS} is damaged or missing"
+        return f"{FACTS} is damaged or missing"
     if found.get("base") is not None:
-        return found, f"it has what changed since {found['base']['folder']} alone"
+        return f"it has what changed since {found['base']['folder']} alone"
     check = ray.remote(num_cpus=0)(_sha256)
     paths = {name: path / name for name in found["files"]}
     large = {name: check.remote(one) for name, one in paths.items() if one.is_file() and one.stat().st_size > _LARGE}
     for name, digest in found["files"].items():
         if (ray.get(large[name]) if name in large else _sha256(paths[name])) != digest:
-            return found, f"{name} is damaged or missing"
-    return found, None
+            return f"{name} is damaged or missing"
+    return found
 
 
 def _sha256(path: Path) -> str | None:
@@ -646,14 +648,12 @@ def out_of_memory(what: str, where: str, peak: int) -> Refusal:
     `"""The parameters and what training keeps beside them: flat arrays, which checkpoints have cut, one for each path."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .job import Job
+from .tensors import Arrays, Floats, Places
 
-Floats = npt.NDArray[np.float32]
 State = dict[str, Floats]
 
 
@@ -667,7 +667,7 @@ def first_state(job: Job) -> State:
     return found
 
 
-def filled(job: Job, arrays: Mapping[str, npt.NDArray[Any]]) -> State:
+def filled(job: Job, arrays: Arrays) -> State:
     """The state that was cut."""
     state = first_state(job)
     for path, places, _ in _extents(job):
@@ -686,7 +686,7 @@ def parameters_of(job: Job, flat: Floats) -> State:
     return {path: flat[places].reshape(shape) for path, places, shape in _extents(job)}
 
 
-def _extents(job: Job) -> list[tuple[str, npt.NDArray[np.int64], list[int]]]:
+def _extents(job: Job) -> list[tuple[str, Places, list[int]]]:
     """The paths of parameters, their places in the flat array in their own order, and their shapes."""
     found = []
     for one in job.raw["parameters"]["extents"]:
@@ -697,18 +697,15 @@ def _extents(job: Job) -> list[tuple[str, npt.NDArray[np.int64], list[int]]]:
 `,
   "gatehouse_job/graphs.py": `"""Graphs of ONNX as functions of arrays by name."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime as ort
 
 from .errors import Refusal
 from .job import GraphFile, Job
+from .tensors import Array, Arrays
 
-Array = npt.NDArray[Any]
-Arrays = Mapping[str, Array]
 Run = Callable[[Arrays], dict[str, Array]]
 
 
@@ -933,7 +930,6 @@ class VectorTable:
     units: int
     state: int
     initial: float
-    trained: bool
     first: Mapping[str, Any]
     update: GraphFile | None
     rate: str | None
@@ -974,6 +970,7 @@ class Job:
     raw: Mapping[str, Any]
     lane_rows: tuple[int, ...] = field(init=False)  # the rows of each lane
     columns_read: Mapping[str, Column] = field(init=False)  # those that graphs and lookups read
+    whole: set[str] = field(init=False, default_factory=set)  # the files that were found to be what was written
 
     def __post_init__(self) -> None:
         """Computes what is asked for in every step."""
@@ -986,7 +983,9 @@ class Job:
 
     def file(self, name: str) -> Path:
         """The path of one of its files, which was found to be what was written."""
-        check_file(self.folder / name, self.files.get(name), "write the job anew")
+        if name not in self.whole:
+            check_file(self.folder / name, self.files.get(name), "write the job anew")
+            self.whole.add(name)
         return self.folder / name
 
     @property
@@ -1107,14 +1106,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .job import Job, Task
+from .tensors import Array, Arrays, Doubles
 
-Array = npt.NDArray[Any]
-Arrays = Mapping[str, Array]
 Run = Callable[[dict[str, Array]], Arrays]
-Doubles = npt.NDArray[np.float64]
 
 
 def evaluated(job: Job, place: int, rows: Arrays, run: Run) -> dict[str, Any]:
@@ -1162,7 +1158,7 @@ def judge(job: Job, pieces: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"loss": loss, "auxiliary": auxiliary, "metrics": metrics}
 
 
-def _metrics(task: Task, loss: float, held: Mapping[str, Array]) -> dict[str, float]:
+def _metrics(task: Task, loss: float, held: Arrays) -> dict[str, float]:
     counts = held["weight"] > 0
     weights, labels, predictions, logits = (
         held[name][counts].astype(np.float64) for name in ("weight", "label", "prediction", "logits")
@@ -1227,16 +1223,12 @@ def _mean(values: Doubles, weights: Doubles) -> float:
 `,
   "gatehouse_job/layout.py": `"""What is summed over workers, as one array."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .job import Job
-
-Array = npt.NDArray[Any]
-Floats = npt.NDArray[np.float32]
+from .tensors import Arrays, Floats
 
 _ROLES = ("gradient", "kept", "total", "loss", "auxiliary", "dropped")
 _SHARED = ("auxiliary", "dropped")
@@ -1261,7 +1253,7 @@ class Layout:
         """The sums of no run."""
         return np.zeros(self.size, np.float32)
 
-    def add(self, sums: Floats, found: Mapping[str, Array], share: Floats, of_rows: float) -> None:
+    def add(self, sums: Floats, found: Arrays, share: Floats, of_rows: float) -> None:
         """Adds the outputs of a run, by its share in the weights of each task and in the rows."""
         tasks = {f"loss/{task.name}": share[at] for at, task in enumerate(self.job.tasks)}
         for output in self.outputs:
@@ -1460,18 +1452,17 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .errors import Refusal
 from .job import Column, Group, Job, check_file
+from .tensors import Array, Places
 from .threefry import permutation
 
-Array = npt.NDArray[Any]
 Rows = dict[str, Array]
 T = TypeVar("T")
 
@@ -1539,9 +1530,9 @@ def _numbers(found: pa.ChunkedArray, column: Column) -> Array:
 def lane_batches(job: Job, folder: Path, lane: int, step: int) -> Iterator[Rows | None]:
     """The rows that a lane gives to each step from one on (counted from 1), None where it gives none; endless."""
     size = job.window
-    windows: Iterator[tuple[npt.NDArray[np.int64], Rows]] | None = None
+    windows: Iterator[tuple[Places, Rows]] | None = None
     at = -1  # the window that is held
-    order: npt.NDArray[np.int64] = np.zeros(0, np.int64)
+    order: Places = np.zeros(0, np.int64)
     rows: Rows = {}
     for now in range(step, job.steps + 1):
         count = job.rows_at(lane, now)
@@ -1559,7 +1550,7 @@ def lane_batches(job: Job, folder: Path, lane: int, step: int) -> Iterator[Rows 
         yield {name: array[taken] for name, array in rows.items()}
 
 
-def _windows(job: Job, folder: Path, lane: int, epoch: int, first: int) -> Iterator[tuple[npt.NDArray[np.int64], Rows]]:
+def _windows(job: Job, folder: Path, lane: int, epoch: int, first: int) -> Iterator[tuple[Places, Rows]]:
     """The windows of a lane and the order of their rows, from one window of an epoch on, over all epochs."""
     groups, seed = job.lane_groups(lane), job.seeds[lane]
     for now in range(epoch, job.epoch_of(job.steps) + 1):
@@ -1618,18 +1609,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .checkpoints import Checkpoint
 from .graphs import load_graph, number
 from .job import Job, VectorTable
 from .mail import Mail
-from .tensors import read_tensors, write_tensors
+from .tensors import Floats, Places, read_tensors, write_tensors
 from .threefry import drawn_at
 from .vectors import Tables, Wanted
-
-Places = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 
 
 class Shards:
@@ -1647,7 +1634,7 @@ class Shards:
         self.sums: list[tuple[Places, Floats]] = []
         for shard in self.own:
             for table, vectors, state in self._parts(shard):
-                vectors[:] = found.vectors(table, shard, job.shards) if found else _first(job, table, shard, job.shards)
+                vectors[:] = found.vectors(table, shard, job.shards) if found else _first(job, table, shard)
                 state[:] = found.state(table, shard, job.shards) if found else table.initial
 
     def _parts(self, shard: int) -> Iterator[tuple[VectorTable, Floats, Floats]]:
@@ -1664,8 +1651,9 @@ class Shards:
             vectors = {table.path: own for table, own, _ in self._parts(shard)}
             state = {table.path: own for table, _, own in self._parts(shard)}
             metadata = self.job.raw["model"]["metadata"]
-            found[rows_file(shard, shards)] = write_tensors(folder / rows_file(shard, shards), vectors, metadata)
-            found[state_file(shard, shards)] = write_tensors(folder / state_file(shard, shards), state, {})
+            name = f"rows-{shard + 1:05}-of-{shards:05}.safetensors"
+            found[name] = write_tensors(folder / name, vectors, metadata)
+            found[f"training-{name}"] = write_tensors(folder / f"training-{name}", state, {})
         return found
 
     def held(self, places: Sequence[Places]) -> list[Floats]:
@@ -1705,16 +1693,6 @@ class Shards:
                     array[places] = found[output.name]
 
 
-def rows_file(shard: int, shards: int) -> str:
-    """The file of a shard's rows in a model."""
-    return f"rows-{shard + 1:05}-of-{shards:05}.safetensors"
-
-
-def state_file(shard: int, shards: int) -> str:
-    """The file of the state beside them in a checkpoint."""
-    return f"training-rows-{shard + 1:05}-of-{shards:05}.safetensors"
-
-
 def _added(parts: list[tuple[Places, Floats]]) -> tuple[Places, Floats]:
     """The sums over workers in their order, of the rows that any has read."""
     if len(parts) == 1:
@@ -1726,38 +1704,33 @@ def _added(parts: list[tuple[Places, Floats]]) -> tuple[Places, Floats]:
     return places, sums
 
 
-def _first(job: Job, table: VectorTable, shard: int, shards: int) -> Floats:
+def _first(job: Job, table: VectorTable, shard: int) -> Floats:
     """The vectors of a shard's rows before the first step."""
-    rows, units, first = table.rows_on(shard, shards), table.units, table.first
+    shards, first = job.shards, table.first
     if "constant" in first:
-        return np.full((rows, units), first["constant"], np.float32)
+        return np.full((table.rows_on(shard, shards), table.units), first["constant"], np.float32)
     if "file" in first:
         whole = read_tensors(job.file(first["file"]))[first["tensor"]]
         return np.array(whole[shard::shards], np.float32)
-    vectors = _drawn(job, table, shard, shards, first["drawn"])
+    vectors = _drawn(job, table, shard, first["drawn"])
     for row in first["zeros"]:
         if row % shards == shard:
             vectors[row // shards] = 0
     return vectors
 
 
-def _drawn(job: Job, table: VectorTable, shard: int, shards: int, given: Mapping[str, Any]) -> Floats:
+def _drawn(job: Job, table: VectorTable, shard: int, given: Mapping[str, Any]) -> Floats:
     """Vectors that are drawn, some rows at a time: by the key of each row, or by one key of the whole table."""
-    rows, units = table.rows_on(shard, shards), table.units
-    vectors = np.zeros((rows, units), np.float32)
-    keys = (
-        read_tensors(job.file(given["keys"]["file"]))[given["keys"]["tensor"]][shard::shards]
-        if "keys" in given
-        else None
-    )
-    for start in range(0, rows, _AT_ONCE):
-        end = min(start + _AT_ONCE, rows)
-        if keys is not None:
-            own, elements = np.array(keys[start:end]), np.arange(units)[None]
-        else:
-            own = np.array([[word & 0xFFFFFFFF for word in given["key"]]], np.int64).astype(np.uint32)
-            elements = (np.arange(start, end) * shards + shard)[:, None] * units + np.arange(units)
-        vectors[start:end] = drawn_at(own.astype(np.uint32), elements, given["spread"], given["size"])
+    shards, units = job.shards, table.units
+    rows = np.arange(shard, table.rows, shards)[:, None]
+    vectors = np.empty((len(rows), units), np.float32)
+    of_rows = given.get("keys")
+    keys = read_tensors(job.file(of_rows["file"]))[of_rows["tensor"]][shard::shards] if of_rows else [given["key"]]
+    for start in range(0, len(rows), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        elements = np.arange(units) + (0 if of_rows else rows[some] * units)
+        words = np.array(keys[some] if of_rows else keys, np.int64).astype(np.uint32)
+        vectors[some] = drawn_at(words, elements.reshape(-1, units), given["spread"], given["size"])
     return vectors
 
 
@@ -1769,12 +1742,11 @@ _AT_ONCE = 2**16
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
 from .errors import Lost
 from .mail import PATIENCE, Mail
+from .tensors import Floats
 
-Floats = npt.NDArray[np.float32]
 AllReduce = Callable[[Floats], Floats]
 
 
@@ -1820,7 +1792,7 @@ def by_objects(mail: Mail) -> AllReduce:
     return allreduce
 `,
   "gatehouse_job/tensors.py":
-    `"""Files of tensors in the format of safetensors, and of plain arrays, written whole and with their SHA-256."""
+    `"""Arrays by their types, and files of them: safetensors and plain ones, written whole and with their SHA-256."""
 
 import hashlib
 import json
@@ -1833,6 +1805,10 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+Arrays = Mapping[str, Array]
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
 
 _DTYPES = {"F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8"}
 _NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
@@ -2036,20 +2012,14 @@ def _sum(z: Doubles, factors: tuple[float, ...]) -> Doubles:
   "gatehouse_job/vectors.py":
     `"""Vectors of tables: where their rows lie, what the runs of a step read of them, and the sums of their gradients."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .job import Job, Part, VectorTable
-
-Array = npt.NDArray[Any]
-Arrays = Mapping[str, Array]
-Places = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
+from .tensors import Array, Arrays, Floats, Places
 
 
 class Pool:
@@ -2203,8 +2173,8 @@ import numpy.typing as npt
 
 from .graphs import load_graph, number
 from .job import GraphFile, Job, parsed
+from .tensors import Doubles
 
-Doubles = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 
@@ -2250,16 +2220,18 @@ class _Dwa(Weighting):
         factors: Doubles = self.tasks * powers / powers.sum()
         return factors
 
+    def _sums(self, epoch: int) -> list[dict[str, float]]:
+        return self.known.get(epoch, [{"sum": 0.0, "count": 0}] * self.tasks)
+
     def _means(self, epoch: int) -> Doubles:
-        sums = self.known.get(epoch, [{"sum": 0.0, "count": 0}] * self.tasks)
+        sums = self._sums(epoch)
         means: Doubles = np.array([one["sum"] for one in sums]) / np.array([one["count"] for one in sums])
         return means
 
     def next(self, epoch: int, losses: Doubles, labelled: Bools, scalars: Mapping[str, float]) -> None:
-        sums = self.known.get(epoch, [{"sum": 0.0, "count": 0}] * self.tasks)
         self.known[epoch] = [
             {"sum": one["sum"] + float(loss), "count": one["count"] + 1} if counts else one
-            for one, loss, counts in zip(sums, losses, labelled, strict=True)
+            for one, loss, counts in zip(self._sums(epoch), losses, labelled, strict=True)
         ]
         self.known.pop(epoch - 3, None)
 
@@ -2320,7 +2292,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import ray
 from ray.actor import ActorHandle
 
@@ -2335,14 +2306,10 @@ from .mail import Mail
 from .rows import Rows, ahead, check_files, check_groups, joined, lane_batches, read_group
 from .shards import Shards
 from .sums import AllReduce, alone, by_collective, by_objects
-from .tensors import write_tensors
+from .tensors import Array, Arrays, Floats, Places, write_tensors
 from .threefry import drawn, key_of
 from .vectors import Tables, Wanted
 from .weighting import weighting_of
-
-Array = npt.NDArray[Any]
-Places = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -2373,7 +2340,6 @@ class Worker:
         self.scalars = _scalars(self.job)
         self.layout = Layout(self.job)
         self.step = 0
-        self.rows = 0
         self.coming: Iterator[Prepared] | None = None
         self.now: Prepared | None = None
         self.totals = np.zeros(len(self.job.tasks), np.float32)  # the weights of tasks in the next step
@@ -2386,10 +2352,10 @@ class Worker:
         """Loads the graphs, and makes sure that the rows of this worker can be read, and that they are whole."""
         job = self.job
         self.run_of = {name: load_graph(job, graph, self.threads) for name, graph in job.graphs.items()}
-        groups = [group for lane in self._lanes(rank, workers) for group in self.job.lane_groups(lane)]
-        check_groups(self.job, self.data, [*groups, *self.job.validation[rank::workers]])
+        groups = [group for lane in self._lanes(rank, workers) for group in job.lane_groups(lane)]
+        check_groups(job, self.data, [*groups, *job.validation[rank::workers]])
         if not is_checked:
-            check_files(self.job, self.data, rank, workers)
+            check_files(job, self.data, rank, workers)
 
     def begin(
         self,
@@ -2410,7 +2376,7 @@ class Worker:
         self.state = first_state(job) if found is None else filled(job, found.flats())
         if found is not None:
             self.weighting.begin(found.facts.get("weighting"))
-        self.step, self.rows = step, job.rows_after(step)
+        self.step = step
         self.coming = None
 
     @ray.method(concurrency_group="mail")  # type: ignore[untyped-decorator]
@@ -2472,7 +2438,7 @@ class Worker:
             weights[place] = [found[f"weight/{task.name}"] for task in job.tasks]
         return Prepared(step, runs, counts, weights, self.tables.wanted(runs))
 
-    def _noise(self, step: int, lanes: list[int], starts: npt.NDArray[np.int64]) -> Rows:
+    def _noise(self, step: int, lanes: list[int], starts: Places) -> Rows:
         """The random numbers of the rows of lanes in a step, as they are among those of the whole batch."""
 
         def of(noise: Noise) -> Array:
@@ -2528,11 +2494,11 @@ class Worker:
         labelled = np.array([self.totals[at] > 0 and task.weight > 0 for at, task in enumerate(job.tasks)])
         losses = np.array([reported["loss"][task.name] for task in job.tasks], np.float64)
         self.weighting.next(epoch, losses, labelled, self._scalars_at(step))
-        self.step, self.rows = step, self.rows + rows_in_all
+        self.step = step
         self.now, self.totals = then, layout.weights(sums)
-        return {**record, "rows": self.rows}
+        return {**record, "rows": job.rows_after(step)}
 
-    def _update(self, step: int, summed: Mapping[str, Array], vectors: float) -> float:
+    def _update(self, step: int, summed: Arrays, vectors: float) -> float:
         """Moves parameters, slots and vectors by the gradient over all workers; returns its norm."""
         job = self.job
         scalars = self._scalars_at(step)
@@ -2553,7 +2519,7 @@ class Worker:
             self.shards.change(limit / norm if limit is not None and norm > limit else 1.0, scalars)
         return norm
 
-    def _named(self, graph: str, given: Mapping[str, Array]) -> dict[str, Array]:
+    def _named(self, graph: str, given: Arrays) -> dict[str, Array]:
         """The inputs of a graph by their names: those that come from one place have its name."""
         inputs = self.job.graphs[graph].inputs
         return {one.name: given[one.origin if one.origin in _ALONE else one.name] for one in inputs}

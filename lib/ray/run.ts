@@ -141,7 +141,7 @@ export function runOf<Tasks extends string>(
       end.catch(() => {});
     }
     signal?.removeEventListener("abort", abort);
-    tail!.close();
+    tail?.close();
     await end;
     return { done: true, value: undefined };
   };

@@ -35,7 +35,7 @@ export function jobTables(
     const { first, content } = firstOf(table, `table-${at}.safetensors`);
     if (content !== undefined) files[`table-${at}.safetensors`] = content;
     const optimiser = own.get(path);
-    const common = { path, rows, units, trained: optimiser !== undefined, first };
+    const common = { path, rows, units, first };
     if (optimiser === undefined) return { ...common, state: 0, initial: 0, update: null, rate: null };
     const place = order.indexOf(optimiser);
     const named = (name: string) => vectorScalar(place, name);

@@ -16,7 +16,7 @@ const silent = 60_000;
 
 /** Returns a log that is sent by a WebSocket; where there is none, it sends nothing. */
 export function tailOf(address: URL, { token, fetch }: Pick<Cluster, "token" | "fetch">): Tail {
-  const socket = fetch == null ? opened(address, token) : undefined; // whose own way it cannot go
+  const socket = fetch == null ? opened(address, token) : undefined; // a caller's fetch may go where no WebSocket does
   let [text, start, heard, isOpen] = ["", 0, Date.now(), socket !== undefined];
   const close = () => {
     isOpen = false;

@@ -34,7 +34,8 @@ export async function bytesOf(
   }
   const stated = Number(request.headers.get("content-length") ?? 0);
   if (stated > most) throw tooLarge(`${stated}`, most);
-  const given = stated > 0 ? await wholeOf(request, most, until, deadlines) : await joined(request.body, most, until); // a stream, which costs more than the whole
+  // A stream costs more than the whole.
+  const given = stated > 0 ? await wholeOf(request, most, until, deadlines) : await joined(request.body, most, until);
   return packing === "identity" ? given : await joined(unpacked(given, packing), most, until);
 }
 

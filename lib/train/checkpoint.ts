@@ -19,6 +19,7 @@ import {
   type Written,
 } from "./checkpoint_arrays.ts";
 import type { Tensor } from "../ops/tensor.ts";
+import { mapEntries } from "../trace/entries.ts";
 import type { Observed } from "./health.ts";
 import type { Progress } from "./progress.ts";
 import type { Watched } from "./stopping.ts";
@@ -247,17 +248,18 @@ async function fileDigest(folder: string, file: string, action: string): Promise
 /** Reads the arrays of a checkpoint. */
 export async function arraysOf({ path, arrays, rows = {}, base }: Checkpoint, action: string): Promise<NumberArrays> {
   const before = base === undefined ? {} : await arraysOf(base, action);
-  const shared = await Promise.all(
-    Object.entries(rows).map(async ([name, files]) => {
-      const own = name.slice(name.indexOf("/") + 1);
-      const parts = await Promise.all(files.map(async (file) => await safetensorsIn(path, file, action)));
-      return [name, joinedRows(parts.map(({ tensors }) => tensors[own]))] as const;
-    }),
+  const files = [...new Set(Object.values(rows).flat())]; // each has rows of many arrays
+  const read = new Map(
+    await Promise.all(files.map(async (file) => [file, await safetensorsIn(path, file, action)] as const)),
   );
+  const shared = mapEntries(rows, (name, files) => {
+    const own = name.slice(name.indexOf("/") + 1);
+    return joinedRows(files.map((file) => read.get(file)!.tensors[own]));
+  });
   const whole = await openFolderFile(path, arraysFile, { wanted: [arraysFile], action }, (open) => {
     return readArrays(open, arrays, before);
   });
-  return { ...whole, ...Object.fromEntries(shared) };
+  return { ...whole, ...shared };
 }
 
 async function safetensorsIn(path: string, file: string, action: string): Promise<Safetensors> {

@@ -188,7 +188,6 @@ def _table(update: dict[str, Any] | None) -> dict[str, Any]:
         "units": UNITS,
         "state": 1,
         "initial": 0,
-        "trained": True,
         "first": {"drawn": {"spread": "around 0", "size": 0.1, "key": [123, -456]}, "zeros": [3]},
         "update": update,
         "rate": "vectors/0/rate",

@@ -137,7 +137,7 @@ class Pieces(unittest.TestCase):
         """Lookups and sums of gradients are those of plain loops, however rows are cut over shards and workers."""
         random = np.random.default_rng(0)
         rule, sizes = GraphFile("rule.onnx", (), ()), {"a": (7, 2), "b": (5, 2), "c": (4, 3), "d": (3, 2)}
-        table = partial(VectorTable, state=0, initial=0, trained=True, first={}, rate=None)
+        table = partial(VectorTable, state=0, initial=0, first={}, rate=None)
         tables = [table(path, *size, update=None if path == "d" else rule) for path, size in sizes.items()]
         part = partial(Part, codes="codes", first=1, weights=None, weights_from=0)
         parts = (

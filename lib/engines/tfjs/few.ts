@@ -1,8 +1,9 @@
 import type { Graph } from "../../graph/graph.ts";
 import { sizeOf, withBatch } from "../../ops/shape.ts";
 import type { Tensor } from "../../ops/tensor.ts";
+import type { Op } from "../../ops/value.ts";
 import type { Backend, Memory } from "./backend.ts";
-import type { Loop, Looped, Numbers, Place } from "./loop.ts";
+import type { Computed, Loop, Looped, Numbers, Place } from "./loop.ts";
 import { loops } from "./loops.ts";
 import type { Arrays } from "./schedule.ts";
 import { isComputed, isLooped } from "./settle.ts";
@@ -55,12 +56,13 @@ export function fewRowsOf(
   const own = [...mine].filter((position) => !isPassed(nodes[position].op));
   if (own.length === 0 || own.some((position) => sizes[position] === 0)) return undefined;
   if (own.reduce((sum, position) => sum + sizes[position], 0) > mostNumbers) return undefined;
+  const faster: Partial<Record<Looped, (place: Place) => Loop | undefined>> = { ...rows, ...few };
   const turns: Turn[] = [];
-  let products = 0;
+  let all = 0;
   for (const position of mine) {
     const { op, of, attrs } = nodes[position];
     if (!isComputed(op)) turns.push({ position, of, fed: attrs.name as string });
-    else if (!isLooped(op)) turns.push({ position, of });
+    else if (isPassed(op)) turns.push({ position, of });
     else {
       const place: Place = {
         attrs,
@@ -68,10 +70,10 @@ export function fewRowsOf(
         of: of.map((at) => shapes[at]),
         zeros: of.map(() => false),
       };
-      const faster: Partial<Record<Looped, (place: Place) => Loop | undefined>> = { ...rows, ...few };
       const loop = faster[op]?.(place);
-      products += productsOf(op, place);
-      if (products > mostProducts || loop === undefined && productsOf(op, place) > mostPlain) return undefined;
+      const products = productsOf(op, place);
+      all += products;
+      if (all > mostProducts || loop === undefined && products > mostPlain) return undefined;
       turns.push({ position, of, loop: loop ?? loops[op](place) });
     }
   }
@@ -85,8 +87,8 @@ export function fewRowsOf(
 }
 
 /** Returns true if an op passes an array on as it is. */
-function isPassed(op: string): boolean {
-  return op === "reshape" || op === "stopGradient";
+function isPassed(op: Op): op is Exclude<Computed, Looped> {
+  return isComputed(op) && !isLooped(op);
 }
 
 /** Returns the multiplications of an op. */

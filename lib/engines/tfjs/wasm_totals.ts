@@ -14,9 +14,9 @@ const part = 2 ** 13;
 /** Sums over the last axes, and softmax over the last one. */
 export function totalLoops(heap: Heap): TotalLoops {
   const call = functionsIn(heap, definitions)!;
-  const total = (to: number, from: number, rows: number, width: number): Called => [
-    ...[call.total, to, from, rows, width >> 4, width & 15] as const,
-  ];
+  const total = (to: number, from: number, rows: number, width: number): Called => {
+    return [call.total, to, from, rows, width >> 4, width & 15];
+  };
   return {
     total: ({ attrs, of: [from] }) => {
       const axes = attrs.axes as number[];
@@ -92,10 +92,9 @@ function across(local: number, operation: Code): Code {
 const total: Definition = (() => {
   const [to, from, rows, wide, rest] = [0, 1, 2, 3, 4];
   const [left, sum] = [5, (v: number) => 6 + v];
-  const add = (
-    v: number,
-    vector: Code,
-  ): Code => [...get(sum(v)), ...get(from), ...vector, ...code.addVectors, ...set(sum(v))];
+  const add = (v: number, vector: Code): Code => {
+    return [...get(sum(v)), ...get(from), ...vector, ...code.addVectors, ...set(sum(v))];
+  };
   const body = repeat(rows, [
     ...each(4, (v) => [...code.zeros, ...set(sum(v))]),
     ...[...get(wide), ...set(left)],
@@ -158,14 +157,8 @@ const softmax: Definition = (() => {
     ...[...across(top, code.secondIfGreater), ...code.zeros, ...set(sum), ...get(from), ...set(at)],
     ...[...get(vectors), ...set(left)],
     ...repeat(left, [
-      ...[
-        ...get(at),
-        ...load(0),
-        ...get(top),
-        ...code.subVectors,
-        ...set(x),
-        ...exponential([x, n, r, power, bits], held),
-      ],
+      ...[...get(at), ...load(0), ...get(top), ...code.subVectors, ...set(x)],
+      ...exponential([x, n, r, power, bits], held),
       ...[...get(sum), ...get(x), ...code.addVectors, ...set(sum), ...get(to), ...get(x), ...store(0)],
       ...[...increase(at, constant(16)), ...increase(to, constant(16))],
     ]),

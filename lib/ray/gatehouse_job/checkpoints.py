@@ -10,20 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import ray
 
 from .errors import Refusal
 from .javascript import text_of
-from .job import Job, VectorTable
-from .tensors import bytes_of, read_tensors, sha256_of, view, write_file
+from .job import Job, VectorTable, check_file
+from .tensors import Array, Arrays, bytes_of, read_tensors, sha256_of, view, write_file
 
 FORMAT = "gatehouse checkpoint 1"
 FACTS, ARRAYS, INDEX = "checkpoint.json", "training.bin", "params.safetensors.index.json"
 _LARGE = 2**26  # bytes: fewer are read sooner than a task begins
 _TYPES = {"float32": "<f4", "float64": "<f8", "int32": "<i4"}
 
-Array = npt.NDArray[Any]
 Written = Mapping[str, Mapping[str, Any]]  # the SHA-256 and the bytes of files by name
 
 
@@ -74,11 +72,14 @@ def _rows(files: Sequence[Array], shard: int, shards: int) -> Array:
 
 def read_checkpoint(path: Path) -> Checkpoint:
     """A checkpoint that was found whole before."""
-    found = json.loads((path / FACTS).read_text(encoding="utf-8"))["checkpoint"]
+    return _of(path, json.loads((path / FACTS).read_text(encoding="utf-8"))["checkpoint"])
+
+
+def _of(path: Path, found: Mapping[str, Any]) -> Checkpoint:
     return Checkpoint(path, found["facts"], found["arrays"], found.get("rows", {}))
 
 
-def write_arrays(path: Path, arrays: Mapping[str, Array]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def write_arrays(path: Path, arrays: Arrays) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Writes arrays one after the other; returns what they are, and the digest and size of the file."""
     entries = [{"name": name, "type": array.dtype.name, "length": array.size} for name, array in arrays.items()]
     return entries, write_file(path, map(bytes_of, arrays.values()))
@@ -146,6 +147,7 @@ def _model_files(job: Job, folder: Path, files: Written) -> dict[str, Any]:
     for name in job.raw["model"]["files"]:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(job.file(name), folder / name)
+        check_file(folder / name, job.files[name], "write the job anew")
         found[name] = {"sha256": job.files[name]}
     if job.tables:
         dense = next(name for name in files if name.startswith("params-"))
@@ -180,32 +182,32 @@ def _versions(folder: Path) -> list[Path]:
 def newest_checkpoint(job: Job, storage: Path, warn: Callable[[str], None]) -> Checkpoint | None:
     """The newest checkpoint that is whole; none if there is none."""
     for path in _versions(storage / "checkpoints"):
-        found, damage = _whole(path)
-        if found is not None and damage is None:
+        found = _whole(path)
+        if not isinstance(found, str):
             _check_same(job, found, path)
-            return read_checkpoint(path)
-        warn(f"the checkpoint {path} was passed over: {damage}; the one before it is taken")
+            return _of(path, found)
+        warn(f"the checkpoint {path} was passed over: {found}; the one before it is taken")
     return None
 
 
-def _whole(path: Path) -> tuple[Any, str | None]:
-    """What the file of facts holds, and what is wrong with a checkpoint, in words."""
+def _whole(path: Path) -> dict[str, Any] | str:
+    """What the file of facts holds; of a checkpoint that is not whole what is wrong with it, in words."""
     try:
         text = (path / FACTS).read_text(encoding="utf-8")
-        found = json.loads(text)["checkpoint"]
+        found: dict[str, Any] = json.loads(text)["checkpoint"]
         if text != _text(_digest(found), found) or found["format"] != FORMAT:
-            return None, f"{FACTS} is damaged, or of another version"
+            return f"{FACTS} is damaged, or of another version"
     except (OSError, ValueError, KeyError, TypeError):
-        return None, f"{FACTS} is damaged or missing"
+        return f"{FACTS} is damaged or missing"
     if found.get("base") is not None:
-        return found, f"it has what changed since {found['base']['folder']} alone"
+        return f"it has what changed since {found['base']['folder']} alone"
     check = ray.remote(num_cpus=0)(_sha256)
     paths = {name: path / name for name in found["files"]}
     large = {name: check.remote(one) for name, one in paths.items() if one.is_file() and one.stat().st_size > _LARGE}
     for name, digest in found["files"].items():
         if (ray.get(large[name]) if name in large else _sha256(paths[name])) != digest:
-            return found, f"{name} is damaged or missing"
-    return found, None
+            return f"{name} is damaged or missing"
+    return found
 
 
 def _sha256(path: Path) -> str | None:

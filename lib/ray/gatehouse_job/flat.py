@@ -1,14 +1,12 @@
 """The parameters and what training keeps beside them: flat arrays, which checkpoints have cut, one for each path."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .job import Job
+from .tensors import Arrays, Floats, Places
 
-Floats = npt.NDArray[np.float32]
 State = dict[str, Floats]
 
 
@@ -22,7 +20,7 @@ def first_state(job: Job) -> State:
     return found
 
 
-def filled(job: Job, arrays: Mapping[str, npt.NDArray[Any]]) -> State:
+def filled(job: Job, arrays: Arrays) -> State:
     """The state that was cut."""
     state = first_state(job)
     for path, places, _ in _extents(job):
@@ -41,7 +39,7 @@ def parameters_of(job: Job, flat: Floats) -> State:
     return {path: flat[places].reshape(shape) for path, places, shape in _extents(job)}
 
 
-def _extents(job: Job) -> list[tuple[str, npt.NDArray[np.int64], list[int]]]:
+def _extents(job: Job) -> list[tuple[str, Places, list[int]]]:
     """The paths of parameters, their places in the flat array in their own order, and their shapes."""
     found = []
     for one in job.raw["parameters"]["extents"]:

@@ -1,17 +1,14 @@
 """Graphs of ONNX as functions of arrays by name."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime as ort
 
 from .errors import Refusal
 from .job import GraphFile, Job
+from .tensors import Array, Arrays
 
-Array = npt.NDArray[Any]
-Arrays = Mapping[str, Array]
 Run = Callable[[Arrays], dict[str, Array]]
 
 

@@ -148,7 +148,6 @@ class VectorTable:
     units: int
     state: int
     initial: float
-    trained: bool
     first: Mapping[str, Any]
     update: GraphFile | None
     rate: str | None
@@ -189,6 +188,7 @@ class Job:
     raw: Mapping[str, Any]
     lane_rows: tuple[int, ...] = field(init=False)  # the rows of each lane
     columns_read: Mapping[str, Column] = field(init=False)  # those that graphs and lookups read
+    whole: set[str] = field(init=False, default_factory=set)  # the files that were found to be what was written
 
     def __post_init__(self) -> None:
         """Computes what is asked for in every step."""
@@ -201,7 +201,9 @@ class Job:
 
     def file(self, name: str) -> Path:
         """The path of one of its files, which was found to be what was written."""
-        check_file(self.folder / name, self.files.get(name), "write the job anew")
+        if name not in self.whole:
+            check_file(self.folder / name, self.files.get(name), "write the job anew")
+            self.whole.add(name)
         return self.folder / name
 
     @property

@@ -5,14 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .job import Job, Task
+from .tensors import Array, Arrays, Doubles
 
-Array = npt.NDArray[Any]
-Arrays = Mapping[str, Array]
 Run = Callable[[dict[str, Array]], Arrays]
-Doubles = npt.NDArray[np.float64]
 
 
 def evaluated(job: Job, place: int, rows: Arrays, run: Run) -> dict[str, Any]:
@@ -60,7 +57,7 @@ def judge(job: Job, pieces: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"loss": loss, "auxiliary": auxiliary, "metrics": metrics}
 
 
-def _metrics(task: Task, loss: float, held: Mapping[str, Array]) -> dict[str, float]:
+def _metrics(task: Task, loss: float, held: Arrays) -> dict[str, float]:
     counts = held["weight"] > 0
     weights, labels, predictions, logits = (
         held[name][counts].astype(np.float64) for name in ("weight", "label", "prediction", "logits")

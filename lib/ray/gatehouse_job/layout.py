@@ -1,15 +1,11 @@
 """What is summed over workers, as one array."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .job import Job
-
-Array = npt.NDArray[Any]
-Floats = npt.NDArray[np.float32]
+from .tensors import Arrays, Floats
 
 _ROLES = ("gradient", "kept", "total", "loss", "auxiliary", "dropped")
 _SHARED = ("auxiliary", "dropped")
@@ -34,7 +30,7 @@ class Layout:
         """The sums of no run."""
         return np.zeros(self.size, np.float32)
 
-    def add(self, sums: Floats, found: Mapping[str, Array], share: Floats, of_rows: float) -> None:
+    def add(self, sums: Floats, found: Arrays, share: Floats, of_rows: float) -> None:
         """Adds the outputs of a run, by its share in the weights of each task and in the rows."""
         tasks = {f"loss/{task.name}": share[at] for at, task in enumerate(self.job.tasks)}
         for output in self.outputs:

@@ -4,18 +4,17 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .errors import Refusal
 from .job import Column, Group, Job, check_file
+from .tensors import Array, Places
 from .threefry import permutation
 
-Array = npt.NDArray[Any]
 Rows = dict[str, Array]
 T = TypeVar("T")
 
@@ -83,9 +82,9 @@ def _numbers(found: pa.ChunkedArray, column: Column) -> Array:
 def lane_batches(job: Job, folder: Path, lane: int, step: int) -> Iterator[Rows | None]:
     """The rows that a lane gives to each step from one on (counted from 1), None where it gives none; endless."""
     size = job.window
-    windows: Iterator[tuple[npt.NDArray[np.int64], Rows]] | None = None
+    windows: Iterator[tuple[Places, Rows]] | None = None
     at = -1  # the window that is held
-    order: npt.NDArray[np.int64] = np.zeros(0, np.int64)
+    order: Places = np.zeros(0, np.int64)
     rows: Rows = {}
     for now in range(step, job.steps + 1):
         count = job.rows_at(lane, now)
@@ -103,7 +102,7 @@ def lane_batches(job: Job, folder: Path, lane: int, step: int) -> Iterator[Rows 
         yield {name: array[taken] for name, array in rows.items()}
 
 
-def _windows(job: Job, folder: Path, lane: int, epoch: int, first: int) -> Iterator[tuple[npt.NDArray[np.int64], Rows]]:
+def _windows(job: Job, folder: Path, lane: int, epoch: int, first: int) -> Iterator[tuple[Places, Rows]]:
     """The windows of a lane and the order of their rows, from one window of an epoch on, over all epochs."""
     groups, seed = job.lane_groups(lane), job.seeds[lane]
     for now in range(epoch, job.epoch_of(job.steps) + 1):

@@ -5,18 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .checkpoints import Checkpoint
 from .graphs import load_graph, number
 from .job import Job, VectorTable
 from .mail import Mail
-from .tensors import read_tensors, write_tensors
+from .tensors import Floats, Places, read_tensors, write_tensors
 from .threefry import drawn_at
 from .vectors import Tables, Wanted
-
-Places = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 
 
 class Shards:
@@ -34,7 +30,7 @@ class Shards:
         self.sums: list[tuple[Places, Floats]] = []
         for shard in self.own:
             for table, vectors, state in self._parts(shard):
-                vectors[:] = found.vectors(table, shard, job.shards) if found else _first(job, table, shard, job.shards)
+                vectors[:] = found.vectors(table, shard, job.shards) if found else _first(job, table, shard)
                 state[:] = found.state(table, shard, job.shards) if found else table.initial
 
     def _parts(self, shard: int) -> Iterator[tuple[VectorTable, Floats, Floats]]:
@@ -51,8 +47,9 @@ class Shards:
             vectors = {table.path: own for table, own, _ in self._parts(shard)}
             state = {table.path: own for table, _, own in self._parts(shard)}
             metadata = self.job.raw["model"]["metadata"]
-            found[rows_file(shard, shards)] = write_tensors(folder / rows_file(shard, shards), vectors, metadata)
-            found[state_file(shard, shards)] = write_tensors(folder / state_file(shard, shards), state, {})
+            name = f"rows-{shard + 1:05}-of-{shards:05}.safetensors"
+            found[name] = write_tensors(folder / name, vectors, metadata)
+            found[f"training-{name}"] = write_tensors(folder / f"training-{name}", state, {})
         return found
 
     def held(self, places: Sequence[Places]) -> list[Floats]:
@@ -92,16 +89,6 @@ class Shards:
                     array[places] = found[output.name]
 
 
-def rows_file(shard: int, shards: int) -> str:
-    """The file of a shard's rows in a model."""
-    return f"rows-{shard + 1:05}-of-{shards:05}.safetensors"
-
-
-def state_file(shard: int, shards: int) -> str:
-    """The file of the state beside them in a checkpoint."""
-    return f"training-rows-{shard + 1:05}-of-{shards:05}.safetensors"
-
-
 def _added(parts: list[tuple[Places, Floats]]) -> tuple[Places, Floats]:
     """The sums over workers in their order, of the rows that any has read."""
     if len(parts) == 1:
@@ -113,38 +100,33 @@ def _added(parts: list[tuple[Places, Floats]]) -> tuple[Places, Floats]:
     return places, sums
 
 
-def _first(job: Job, table: VectorTable, shard: int, shards: int) -> Floats:
+def _first(job: Job, table: VectorTable, shard: int) -> Floats:
     """The vectors of a shard's rows before the first step."""
-    rows, units, first = table.rows_on(shard, shards), table.units, table.first
+    shards, first = job.shards, table.first
     if "constant" in first:
-        return np.full((rows, units), first["constant"], np.float32)
+        return np.full((table.rows_on(shard, shards), table.units), first["constant"], np.float32)
     if "file" in first:
         whole = read_tensors(job.file(first["file"]))[first["tensor"]]
         return np.array(whole[shard::shards], np.float32)
-    vectors = _drawn(job, table, shard, shards, first["drawn"])
+    vectors = _drawn(job, table, shard, first["drawn"])
     for row in first["zeros"]:
         if row % shards == shard:
             vectors[row // shards] = 0
     return vectors
 
 
-def _drawn(job: Job, table: VectorTable, shard: int, shards: int, given: Mapping[str, Any]) -> Floats:
+def _drawn(job: Job, table: VectorTable, shard: int, given: Mapping[str, Any]) -> Floats:
     """Vectors that are drawn, some rows at a time: by the key of each row, or by one key of the whole table."""
-    rows, units = table.rows_on(shard, shards), table.units
-    vectors = np.zeros((rows, units), np.float32)
-    keys = (
-        read_tensors(job.file(given["keys"]["file"]))[given["keys"]["tensor"]][shard::shards]
-        if "keys" in given
-        else None
-    )
-    for start in range(0, rows, _AT_ONCE):
-        end = min(start + _AT_ONCE, rows)
-        if keys is not None:
-            own, elements = np.array(keys[start:end]), np.arange(units)[None]
-        else:
-            own = np.array([[word & 0xFFFFFFFF for word in given["key"]]], np.int64).astype(np.uint32)
-            elements = (np.arange(start, end) * shards + shard)[:, None] * units + np.arange(units)
-        vectors[start:end] = drawn_at(own.astype(np.uint32), elements, given["spread"], given["size"])
+    shards, units = job.shards, table.units
+    rows = np.arange(shard, table.rows, shards)[:, None]
+    vectors = np.empty((len(rows), units), np.float32)
+    of_rows = given.get("keys")
+    keys = read_tensors(job.file(of_rows["file"]))[of_rows["tensor"]][shard::shards] if of_rows else [given["key"]]
+    for start in range(0, len(rows), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        elements = np.arange(units) + (0 if of_rows else rows[some] * units)
+        words = np.array(keys[some] if of_rows else keys, np.int64).astype(np.uint32)
+        vectors[some] = drawn_at(words, elements.reshape(-1, units), given["spread"], given["size"])
     return vectors
 
 

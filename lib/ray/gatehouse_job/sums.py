@@ -3,12 +3,11 @@
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
 from .errors import Lost
 from .mail import PATIENCE, Mail
+from .tensors import Floats
 
-Floats = npt.NDArray[np.float32]
 AllReduce = Callable[[Floats], Floats]
 
 

@@ -1,4 +1,4 @@
-"""Files of tensors in the format of safetensors, and of plain arrays, written whole and with their SHA-256."""
+"""Arrays by their types, and files of them: safetensors and plain ones, written whole and with their SHA-256."""
 
 import hashlib
 import json
@@ -11,6 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+Arrays = Mapping[str, Array]
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
 
 _DTYPES = {"F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8"}
 _NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}

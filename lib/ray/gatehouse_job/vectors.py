@@ -1,19 +1,13 @@
 """Vectors of tables: where their rows lie, what the runs of a step read of them, and the sums of their gradients."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .job import Job, Part, VectorTable
-
-Array = npt.NDArray[Any]
-Arrays = Mapping[str, Array]
-Places = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
+from .tensors import Array, Arrays, Floats, Places
 
 
 class Pool:

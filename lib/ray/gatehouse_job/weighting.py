@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from .graphs import load_graph, number
 from .job import GraphFile, Job, parsed
+from .tensors import Doubles
 
-Doubles = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 
@@ -55,16 +55,18 @@ class _Dwa(Weighting):
         factors: Doubles = self.tasks * powers / powers.sum()
         return factors
 
+    def _sums(self, epoch: int) -> list[dict[str, float]]:
+        return self.known.get(epoch, [{"sum": 0.0, "count": 0}] * self.tasks)
+
     def _means(self, epoch: int) -> Doubles:
-        sums = self.known.get(epoch, [{"sum": 0.0, "count": 0}] * self.tasks)
+        sums = self._sums(epoch)
         means: Doubles = np.array([one["sum"] for one in sums]) / np.array([one["count"] for one in sums])
         return means
 
     def next(self, epoch: int, losses: Doubles, labelled: Bools, scalars: Mapping[str, float]) -> None:
-        sums = self.known.get(epoch, [{"sum": 0.0, "count": 0}] * self.tasks)
         self.known[epoch] = [
             {"sum": one["sum"] + float(loss), "count": one["count"] + 1} if counts else one
-            for one, loss, counts in zip(sums, losses, labelled, strict=True)
+            for one, loss, counts in zip(self._sums(epoch), losses, labelled, strict=True)
         ]
         self.known.pop(epoch - 3, None)
 

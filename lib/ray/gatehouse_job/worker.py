@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import ray
 from ray.actor import ActorHandle
 
@@ -22,14 +21,10 @@ from .mail import Mail
 from .rows import Rows, ahead, check_files, check_groups, joined, lane_batches, read_group
 from .shards import Shards
 from .sums import AllReduce, alone, by_collective, by_objects
-from .tensors import write_tensors
+from .tensors import Array, Arrays, Floats, Places, write_tensors
 from .threefry import drawn, key_of
 from .vectors import Tables, Wanted
 from .weighting import weighting_of
-
-Array = npt.NDArray[Any]
-Places = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -60,7 +55,6 @@ class Worker:
         self.scalars = _scalars(self.job)
         self.layout = Layout(self.job)
         self.step = 0
-        self.rows = 0
         self.coming: Iterator[Prepared] | None = None
         self.now: Prepared | None = None
         self.totals = np.zeros(len(self.job.tasks), np.float32)  # the weights of tasks in the next step
@@ -73,10 +67,10 @@ class Worker:
         """Loads the graphs, and makes sure that the rows of this worker can be read, and that they are whole."""
         job = self.job
         self.run_of = {name: load_graph(job, graph, self.threads) for name, graph in job.graphs.items()}
-        groups = [group for lane in self._lanes(rank, workers) for group in self.job.lane_groups(lane)]
-        check_groups(self.job, self.data, [*groups, *self.job.validation[rank::workers]])
+        groups = [group for lane in self._lanes(rank, workers) for group in job.lane_groups(lane)]
+        check_groups(job, self.data, [*groups, *job.validation[rank::workers]])
         if not is_checked:
-            check_files(self.job, self.data, rank, workers)
+            check_files(job, self.data, rank, workers)
 
     def begin(
         self,
@@ -97,7 +91,7 @@ class Worker:
         self.state = first_state(job) if found is None else filled(job, found.flats())
         if found is not None:
             self.weighting.begin(found.facts.get("weighting"))
-        self.step, self.rows = step, job.rows_after(step)
+        self.step = step
         self.coming = None
 
     @ray.method(concurrency_group="mail")  # type: ignore[untyped-decorator]
@@ -159,7 +153,7 @@ class Worker:
             weights[place] = [found[f"weight/{task.name}"] for task in job.tasks]
         return Prepared(step, runs, counts, weights, self.tables.wanted(runs))
 
-    def _noise(self, step: int, lanes: list[int], starts: npt.NDArray[np.int64]) -> Rows:
+    def _noise(self, step: int, lanes: list[int], starts: Places) -> Rows:
         """The random numbers of the rows of lanes in a step, as they are among those of the whole batch."""
 
         def of(noise: Noise) -> Array:
@@ -215,11 +209,11 @@ class Worker:
         labelled = np.array([self.totals[at] > 0 and task.weight > 0 for at, task in enumerate(job.tasks)])
         losses = np.array([reported["loss"][task.name] for task in job.tasks], np.float64)
         self.weighting.next(epoch, losses, labelled, self._scalars_at(step))
-        self.step, self.rows = step, self.rows + rows_in_all
+        self.step = step
         self.now, self.totals = then, layout.weights(sums)
-        return {**record, "rows": self.rows}
+        return {**record, "rows": job.rows_after(step)}
 
-    def _update(self, step: int, summed: Mapping[str, Array], vectors: float) -> float:
+    def _update(self, step: int, summed: Arrays, vectors: float) -> float:
         """Moves parameters, slots and vectors by the gradient over all workers; returns its norm."""
         job = self.job
         scalars = self._scalars_at(step)
@@ -240,7 +234,7 @@ class Worker:
             self.shards.change(limit / norm if limit is not None and norm > limit else 1.0, scalars)
         return norm
 
-    def _named(self, graph: str, given: Mapping[str, Array]) -> dict[str, Array]:
+    def _named(self, graph: str, given: Arrays) -> dict[str, Array]:
         """The inputs of a graph by their names: those that come from one place have its name."""
         inputs = self.job.graphs[graph].inputs
         return {one.name: given[one.origin if one.origin in _ALONE else one.name] for one in inputs}
