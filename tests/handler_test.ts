@@ -388,7 +388,9 @@ Deno.test("health, metadata, metrics, log, token and CORS", async () => {
   assertEquals((await got("/v2/health/ready")).status, 503);
   assertEquals((await got("/v2/health/live")).status, 200);
   assertEquals((await handler({ shop: model })(new Request("http://h/v2", { method: "OPTIONS" }))).status, 405);
-  assertEquals((await answer(new Request("http://h/v2", { method: "OPTIONS" }))).status, 204);
+  const preflight = await answer(new Request("http://h/v2", { method: "OPTIONS" }));
+  assertEquals(preflight.status, 204);
+  assert(preflight.headers.get("access-control-allow-headers")!.split(", ").includes("content-encoding"));
   model.dispose();
 });
 

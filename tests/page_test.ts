@@ -212,7 +212,10 @@ Deno.test("columns of two values are ordered, missing values are none, and no co
   assertEquals(two("a", "b", "c"), undefined);
   assertEquals(lookOf("a", ["", "1", "1"]).use, "left out");
   assertEquals(separatorOf("a,b;c;d"), ";");
+  assertEquals(['"a,b,c";d', '"a ""b,"" c,";d', '"a;b', "a,b"].map(separatorOf), [";", ";", ",", ","]);
   assertEquals(guessed([lookOf("n", ["1", "2", "3"])]).map(({ use }) => use), ["label of numbers"]);
+  const nameless = [lookOf("a", ["1", "2", "3"]), lookOf(" ", ["0", "1", "1"])];
+  assertEquals(guessed(nameless).map(({ use }) => use), ["label of numbers", "left out"]);
 });
 
 Deno.test("a column may be used for what its values allow", () => {

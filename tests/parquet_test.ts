@@ -131,7 +131,9 @@ Deno.test("parquetDataset() is what dataset() makes of the columns that a model 
     const by = (click: string) => define({ input: features, tasks: { [click]: binary() } });
     const wanted = dataset(table, (some) => rows(encode(features, some), { labels: labels(some, { click: "click" }) }));
     const given = { columns: { click: columns.click } };
-    for (const source of [dir, `${dir}/`, `${dir}/part-*`, [1, 2].map((part) => `${dir}/part-${part}.parquet`)]) {
+    const url = new URL(`file://${await Deno.realPath(dir)}`);
+    const files = [1, 2].map((part) => `${dir}/part-${part}.parquet`);
+    for (const source of [dir, `${dir}/`, `${dir}/part-*`, files, url, `${url}/`]) {
       const found = await parquetDataset(by("click"), source, given);
       assertEquals(found.identity, wanted.identity);
       assertEquals(await Array.fromAsync(piecesOf(found, "read")), await Array.fromAsync(piecesOf(wanted, "read")));

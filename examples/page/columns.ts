@@ -138,9 +138,10 @@ async function firstLine(file: Blob): Promise<string> {
   return text.split("\n", 1)[0];
 }
 
-/** The separator that a line has most of. */
+/** The separator that a line has most of outside quotes. */
 export function separatorOf(line: string): string {
-  const counts = [",", ";", "\t"].map((separator) => [separator, line.split(separator).length] as const);
+  const bare = line.replace(/"[^"]*"?/g, "");
+  const counts = [",", ";", "\t"].map((separator) => [separator, bare.split(separator).length] as const);
   return counts.reduce((best, one) => one[1] > best[1] ? one : best)[0];
 }
 
@@ -189,7 +190,7 @@ export function guessed(columns: readonly ColumnLook[]): ColumnLook[] {
     if (two !== undefined || use === "number" && isSparse) return labelNames.test(name);
     return isOfClasses(column) && classNames.test(name);
   });
-  const ofTwo = columns.filter(({ two }) => two !== undefined).slice(-1);
+  const ofTwo = columns.filter(({ name, two }) => two !== undefined && name.trim() !== "").slice(-1);
   const ofClasses = columns.slice(-1).filter((column) => isOfClasses(column) && !column.isSparse);
   const ofNumbers = columns.filter(({ use }) => use === "number").slice(-1);
   const labels = [named, ofTwo, ofClasses, ofNumbers].find((some) => some.length > 0) ?? [];

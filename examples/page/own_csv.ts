@@ -200,11 +200,10 @@ function columnsOf(look: Look): TableOrder["columns"] {
 
 /** Returns what is missing for a training, if anything is. */
 function wantedIn(columns: TableOrder["columns"]): string | undefined {
-  const names = columns.filter(({ use }) => use !== "left out").map(({ name }) => name);
+  const names = columns.map(({ name }) => name); // those that are left out too: which one is read must be clear
   const twice = names.find((name, at) => names.indexOf(name) !== at);
   if (twice !== undefined) {
-    const where = "leave both out, or begin the file with a line of names";
-    return `Cannot train: two columns are named ${JSON.stringify(twice)}; ${where}`;
+    return `Cannot train: two columns are named ${JSON.stringify(twice)}; give them two names in the file's first line`;
   }
   if (!columns.some(isLabel)) return "Cannot train: no column is a label; choose at least one";
   if (!columns.some((column) => column.use !== "left out" && !isLabel(column))) {

@@ -13,7 +13,7 @@ import { rawColumns } from "../features/table.ts";
 import { kindAt } from "../files/place.ts";
 import { system } from "../files/runtime.ts";
 import type { S3Options } from "../files/s3.ts";
-import { urlOf } from "../files/source.ts";
+import { pathOf, urlOf } from "../files/source.ts";
 import type { StoredSource } from "../files/stored.ts";
 import { groupsOf } from "../heads/heads.ts";
 import { check } from "../spec/check.ts";
@@ -151,11 +151,19 @@ async function filesAt(
     if (typeof one === "string" && /^s3:\/\//i.test(one)) {
       const { s3Files } = await import("../files/s3.ts"); // loaded where S3 is read alone
       found.push(...await s3Files(one.replace(/\/$/, "/*.parquet"), s3));
-    } else if (typeof one === "string" && urlOf(one) === undefined && await isFolder(one)) {
-      found.push(`${one.replace(/\/+$/, "")}/*.parquet`);
-    } else found.push(one);
+    } else {
+      const path = pathIn(one);
+      found.push(path !== undefined && await isFolder(path) ? `${path.replace(/\/+$/, "")}/*.parquet` : one);
+    }
   }
   return found;
+}
+
+/** Returns the path of what lies on disk; undefined of other sources. */
+function pathIn(source: StoredSource): string | undefined {
+  const url = urlOf(source);
+  if (url === undefined) return typeof source === "string" ? source : undefined;
+  return url.protocol === "file:" && system() !== undefined ? pathOf(url) : undefined;
 }
 
 async function isFolder(path: string): Promise<boolean> {

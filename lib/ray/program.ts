@@ -95,7 +95,7 @@ def write_arrays(path: Path, arrays: Arrays) -> tuple[list[dict[str, Any]], dict
 
 
 def write_checkpoint(job: Job, storage: Path, step: int, validated: bool, write: Callable[[str], Any]) -> Path:
-    """Writes the checkpoint of a step, whole, and removes the oldest ones that are too many."""
+    """Writes the checkpoint of a step, whole, and removes later ones, and the oldest that are too many."""
     folder = storage / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob(".step-*.gatehouse-new-*"):
@@ -120,9 +120,22 @@ def write_checkpoint(job: Job, storage: Path, step: int, validated: bool, write:
     except BaseException:
         shutil.rmtree(staged, ignore_errors=True)
         raise
-    for old in _versions(folder)[job.raw["checkpoint"]["keep"] :]:
-        shutil.rmtree(old, ignore_errors=True)
+    found = _versions(folder)  # those of later steps were passed over
+    kept = [one for one in found if _step_of(one) <= step][: job.raw["checkpoint"]["keep"]]
+    needed = {_base_of(one) for one in kept}
+    for one in found:
+        if one not in kept and one.name not in needed:
+            shutil.rmtree(one, ignore_errors=True)
     return path
+
+
+def _base_of(path: Path) -> str | None:
+    """The name of the checkpoint without which one cannot be read: one of train's may have what changed alone."""
+    try:
+        base = json.loads((path / FACTS).read_text(encoding="utf-8"))["checkpoint"].get("base")
+        return str(base["folder"]) if base else None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
 
 
 def _facts(job: Job, step: int, validated: bool, weighting: Any) -> dict[str, Any]:
@@ -184,8 +197,13 @@ def _digest(checkpoint: Any) -> str:
 
 def _versions(folder: Path) -> list[Path]:
     """The checkpoints in a folder, the newest first."""
-    found = [path for path in folder.glob("step-*") if path.name[5:].isdigit()]
-    return sorted(found, key=lambda path: int(path.name[5:]), reverse=True)
+    found = [path for path in folder.glob("step-*") if path.name[5:].isascii() and path.name[5:].isdigit()]
+    return sorted(found, key=_step_of, reverse=True)
+
+
+def _step_of(path: Path) -> int:
+    """The step of a checkpoint, by its name."""
+    return int(path.name[5:])
 
 
 def newest_checkpoint(job: Job, storage: Path, warn: Callable[[str], None]) -> Checkpoint | None:

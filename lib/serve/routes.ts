@@ -169,7 +169,7 @@ function preflight(): Response {
     status: 204,
     headers: {
       "access-control-allow-methods": "GET, POST, OPTIONS",
-      "access-control-allow-headers": "authorization, content-type, inference-header-content-length",
+      "access-control-allow-headers": "authorization, content-encoding, content-type, inference-header-content-length",
       "access-control-max-age": "600",
     },
   });

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import ray
 from gatehouse_job import driver, main
-from gatehouse_job.checkpoints import _rows, write_model
+from gatehouse_job.checkpoints import _rows, write_checkpoint, write_model
 from gatehouse_job.errors import Refusal
 from gatehouse_job.javascript import text_of
 from gatehouse_job.job import GraphFile, Label, Lookup, Part, Task, VectorTable, read_job
@@ -287,6 +287,21 @@ class Pieces(unittest.TestCase):
         (checkpoint / "spec.json").write_text("{}")
         self.assertEqual([path.name for path in write_model(checkpoint, storage).iterdir()], ["spec.json"])
         self.assertEqual([path.name for path in storage.iterdir()], ["model"])
+
+    def test_kept_checkpoints(self) -> None:
+        """A new checkpoint stays though one of a later step was passed over, and so does what one that stays needs."""
+        write_job(Made(), self.folder / "job", self.folder)
+        job, checkpoints = read_job(self.folder / "job"), self.folder / "storage/checkpoints"
+        job.raw["checkpoint"]["keep"] = 2
+        of_changes = json.dumps({"checkpoint": {"base": {"folder": "step-00000001"}}})
+        for step, text in ((1, "{}"), (2, "{}"), (3, of_changes), (9, "damaged"), ("\u00b2", "of another program")):
+            folder = checkpoints / f"step-{step:0>8}"
+            folder.mkdir(parents=True)
+            (folder / "checkpoint.json").write_text(text)
+        found = write_checkpoint(job, self.folder / "storage", 4, False, lambda _: ([], None, {}))
+        names = sorted(path.name for path in checkpoints.iterdir())
+        self.assertEqual(found.name, "step-00000004")
+        self.assertEqual(names, ["step-00000001", "step-00000003", "step-00000004", "step-0000000\u00b2"])
 
     def test_sent(self) -> None:
         """The program can be sent to nodes that do not have it."""
