@@ -11,6 +11,7 @@ import {
   searchOnRay,
   trainOnRay,
 } from "@gatehouse/gatehouse/ray";
+import { addressOf } from "../lib/ray/request.ts";
 import { tableOf } from "./census_models.ts";
 import { commandLine, type Context, run, type Values } from "./cli.ts";
 import { engineOf } from "./engine.ts";
@@ -69,10 +70,11 @@ await run(command, async (options, context) => {
   const all = { ...context, signal: AbortSignal.any([context.signal, terminated.signal]) };
   let local: LocalRay | undefined;
   try {
+    const there = options.local ? undefined : await clusterOf(options);
     // What is wrong with the data is said before a cluster begins; who listens to a job needs none.
     const lesson = options.attach === undefined ? await lessonOf(options, all.signal) : undefined;
     if (options.local) local = await localRay(options.workers + 1, all.say, all.signal);
-    const cluster = local?.cluster ?? await clusterOf(options);
+    const cluster = there ?? local!.cluster;
     if (lesson === undefined) await listened(options, cluster, all);
     else if (options.search) await searched(options, lesson, cluster, all);
     else await trained(options, lesson, cluster, all);
@@ -233,8 +235,12 @@ async function lessonOf(
 /**
  * Returns the cluster that options name.
  *
- * @throws {Error} if the token cannot be read.
+ * @throws {Error} if the address is none, or the token cannot be read.
  */
-async function clusterOf({ address = "http://127.0.0.1:8265", token }: Values<typeof own>): Promise<Cluster> {
-  return token === undefined ? { address } : { address, token: await readToken(token, "train on Ray") };
+async function clusterOf(
+  { address = "http://127.0.0.1:8265", token, attach, search }: Values<typeof own>,
+): Promise<Cluster> {
+  const action = attach !== undefined ? "attach to a job on Ray" : search ? "search on Ray" : "train on Ray";
+  addressOf(address, action);
+  return token === undefined ? { address } : { address, token: await readToken(token, action) };
 }

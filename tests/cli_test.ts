@@ -208,6 +208,7 @@ Deno.test("makeFolder() and readToken() say in words of their own what is at a p
   await withTemp(async (dir) => {
     await Deno.writeTextFile(`${dir}/file`, "\n");
     await Deno.writeTextFile(`${dir}/token`, " secret\n");
+    await Deno.writeTextFile(`${dir}/tokens`, "secret\nother\n");
     await makeFolder(`${dir}/new/folder`, "save models");
     await makeFolder(`${dir}/new/folder`, "save models");
     assertEquals(await readToken(`${dir}/token`, "serve models"), "secret");
@@ -228,6 +229,10 @@ Deno.test("makeFolder() and readToken() say in words of their own what is at a p
       [
         () => readToken(`${dir}/file`, "serve"),
         "found an empty file, wanted the path of a file that holds the token alone",
+      ],
+      [
+        () => readToken(`${dir}/tokens`, "serve"),
+        "found spaces, lines or signs that no token has, wanted the path of a file that holds the token alone",
       ],
     ];
     for (const [act, wanted] of cases) await assertRejects(act, Error, wanted);
