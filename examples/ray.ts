@@ -150,9 +150,12 @@ async function shown(
   say(`Job ${ray.id}`);
   const progress = progressBar(name);
   let rate = 0;
+  let isFirst = true;
   try {
     for await (const at of ray) {
-      progress.update({ ...at, epochs });
+      // The first step waited for the cluster to begin: by it alone the time that is left would be many times too long.
+      progress.update({ ...at, epochs, steps: isFirst ? undefined : at.steps });
+      isFirst = false;
       rate = at.rate;
       record({ ...at });
     }
@@ -178,16 +181,16 @@ async function searched(
   const trials = pairs.map(([name, rate]) =>
     [`${name} at ${rate}`, { spec: specOf(name), optimiser: adam(rate) }] as const
   );
-  const tasks = Object.fromEntries(Object.keys(trials[0][1].spec.tasks).map((task) => [task, 1]));
+  const names = Object.keys(trials[0][1].spec.tasks);
+  const tasks = Object.fromEntries(names.map((task) => [task, 1 / names.length])); // the value is a mean
   say(`Sending ${train.count} rows and ${trials.length} jobs to ${cluster.address}, ${options.workers} at once`);
   const found = await searchOnRay(Object.fromEntries(trials), {
     ...{ ...listeningOf(options, cluster, context), ...how, data: train, validation, epochs },
     ...{ seed: options.seed, atOnce: options.workers, watch: { task: tasks, metric: "auc" } },
   });
-  const count = Object.keys(tasks).length;
   const rows = found.map(({ name, status, curve, value, error }) => {
     const epochs = curve.at(-1)?.epoch ?? 0;
-    return { trial: name, status, epochs, "mean AUC": value / count, ...(error !== undefined && { error }) };
+    return { trial: name, status, epochs, "mean AUC": value, ...(error !== undefined && { error }) };
   });
   say(textTable(rows));
   for (const { name, status, curve, value, stored, error } of found) {
@@ -199,8 +202,19 @@ async function searched(
 function listeningOf(options: Values<typeof own>, cluster: Cluster, { say, signal }: Context) {
   const here = options.storage ?? `out/ray/${options.on}${options.search ? "-search" : ""}`;
   const storage = options.mounted === undefined ? here : { cluster: options.mounted, here };
-  const report = (event: RayEvent) => say(JSON.stringify(event));
+  const report = (event: RayEvent) => say(eventText(event));
   return { cluster, storage, signal, report, onAbort: options.leave ? "leave" : "stop" } as const;
+}
+
+/** An event in a line: `trial judged  mmoe at 0.001  epoch 1  value 0.9650`. */
+function eventText({ event, trial, ...facts }: RayEvent): string {
+  const parts = Object.entries(facts).filter(([, value]) => value != null).map(([name, value]) => {
+    if (typeof value === "string") return `${name} ${value}`;
+    return `${name} ${
+      typeof value === "number" && !Number.isInteger(value) ? value.toFixed(4) : JSON.stringify(value)
+    }`;
+  });
+  return [event, ...trial === undefined ? [] : [`${trial}`], ...parts].join("  ");
 }
 
 /** The models that a lesson can be about. */
