@@ -23,7 +23,11 @@ import { UsageError } from "./options.ts";
 import { readToken } from "./token.ts";
 
 const own = {
-  address: { kind: "path", help: "the address of the cluster's dashboard; default http://127.0.0.1:8265" },
+  address: {
+    kind: "path",
+    word: "address",
+    help: "the address of the cluster's dashboard; default http://127.0.0.1:8265",
+  },
   token: { kind: "path", help: "a file that holds the cluster's token, such as ~/.ray/auth_token" },
   local: { kind: "flag", help: "start a cluster on this machine, with a token, and end it at the end" },
   workers: { kind: "number", help: "the workers that share a step's rows", default: 2, from: 1, whole: true },
@@ -50,7 +54,7 @@ const own = {
   unverified: { kind: "flag", help: "read files that are not the official ones, such as those of examples/sample" },
   continue: { kind: "flag", help: "go on from the newest checkpoint in the storage" },
   leave: { kind: "flag", help: "Ctrl-C leaves the job running on the cluster; --attach listens to it again" },
-  attach: { kind: "path", help: "the id of a job that runs, to listen to instead of sending one" },
+  attach: { kind: "path", word: "id", help: "the id of a job that runs, to listen to instead of sending one" },
   json: { kind: "flag", help: "records of steps as one JSON object a line on standard output, the last the model's" },
 } as const;
 

@@ -122,6 +122,8 @@ Example:
 `,
   );
   assert(!commandLine("demo", "Shows options.", {}).help.includes("Example"));
+  const { help } = commandLine("demo", "Shows options.", { job: { kind: "path", word: "id", help: "a job" } });
+  assertStringIncludes(help, "  --job <id>       a job\n");
 });
 
 Deno.test("commandLine() reads a bare word wherever it stands, and says which are known", () => {

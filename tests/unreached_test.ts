@@ -20,6 +20,12 @@ Deno.test("listening() says in words of its own why nothing listens", () => {
     assertEquals([found.name, found.message.split("\n")[0]], [error.name, "Cannot serve models"]);
     assertEquals(found.message.split("\n")[1].startsWith("  at head:80: "), true);
   }
+  const refuse = () => {
+    throw new Deno.errors.NotCapable("Requires net access");
+  };
+
+  const anyPort = () => listening("serve models", { hostname: "head", port: 0 }, refuse);
+  assertEquals(assertThrows(anyPort, Error).message.endsWith(" --allow-net=head"), true);
   assertEquals(listening("serve models", { hostname: "head", port: 80 }, ({ port }) => port), 80);
 });
 

@@ -15,14 +15,16 @@ export function listening<T>(action: string, place: Place, begin: (place: Place)
     return begin(place);
   } catch (error) {
     const at = `${place.hostname}:${place.port}`;
-    const message = `Cannot ${action}\n  at ${at}: ${adviceOn(error as Error, at)}`;
+    const message = `Cannot ${action}\n  at ${at}: ${adviceOn(error as Error, place)}`;
     throw Object.assign(new Error(message, { cause: error }), { name: (error as Error).name });
   }
 }
 
 /** Returns the way out of an error of the system, or its message where none is known. */
-function adviceOn({ name, message }: Error, at: string): string {
-  if (name === "NotCapable") return `Deno may not listen here: run with --allow-net=${at}`;
+function adviceOn({ name, message }: Error, { hostname, port }: Place): string {
+  if (name === "NotCapable") {
+    return `Deno may not listen here: run with --allow-net=${hostname}${port === 0 ? "" : `:${port}`}`;
+  }
   if (name === "URIError" || message.startsWith("failed to lookup")) return advices.AddrNotAvailable;
   return Object.hasOwn(advices, name) ? advices[name] : message;
 }
