@@ -7,7 +7,7 @@ export type Option =
   | { kind: "number"; help: string; default?: number; from?: number; to?: number; whole?: boolean }
   | { kind: "choice"; help: string; of: readonly string[]; default?: string; bare?: true }
   | { kind: "choices"; help: string; of: readonly string[]; default?: readonly string[] }
-  | { kind: "path"; help: string; default?: string };
+  | { kind: "path"; help: string; default?: string; word?: string };
 
 /** Options by name; `learningRate` is written `--learning-rate`, the value of a bare one without its name. */
 export type Options = Readonly<Record<string, Readonly<Option>>>;
@@ -141,7 +141,7 @@ function flagOf(key: string): string {
 /** The word for an option's value in the help text. */
 function wordOf(option: Option): string {
   const words = { flag: "", number: " <number>", choice: " <name>", choices: " <names>", path: " <path>" };
-  return words[option.kind];
+  return option.kind === "path" && option.word !== undefined ? ` <${option.word}>` : words[option.kind];
 }
 
 /** The end of an option's help: its range or names, and its default. */

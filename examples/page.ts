@@ -2,6 +2,7 @@
  * A page in which models learn in the browser: two tasks whose correlation a slider sets, and any CSV file. Builds it into a
  * folder, which any server of static files can serve, and serves it.
  */
+import { listening } from "../lib/serve/listening.ts";
 import { commandLine, run } from "./cli.ts";
 import { buildPage } from "./page/build.ts";
 import { engineNames } from "./page/engine_names.ts";
@@ -26,7 +27,12 @@ await run(command, async ({ out, port, build, seed, engine }, { say, record, sig
   say(`The page is in ${out}: ${program} kB gzipped, and ${kernels} kB of WebAssembly`);
   record({ out, gzipped, wasm });
   if (build) return;
-  const server = Deno.serve({ hostname: "127.0.0.1", port, signal, onListen: () => {} }, siteOf(await filesOf(out)));
+  const answer = siteOf(await filesOf(out));
+  const server = listening(
+    "serve the page",
+    { hostname: "127.0.0.1", port },
+    (at) => Deno.serve({ ...at, signal, onListen: () => {} }, answer),
+  );
   Deno.addSignalListener("SIGTERM", () => void server.shutdown());
   const url = `http://127.0.0.1:${server.addr.port}`;
   record({ url });

@@ -11,6 +11,7 @@ import {
   searchOnRay,
   trainOnRay,
 } from "@gatehouse/gatehouse/ray";
+import { addressOf } from "../lib/ray/request.ts";
 import { tableOf } from "./census_models.ts";
 import { commandLine, type Context, run, type Values } from "./cli.ts";
 import { engineOf } from "./engine.ts";
@@ -22,7 +23,11 @@ import { UsageError } from "./options.ts";
 import { readToken } from "./token.ts";
 
 const own = {
-  address: { kind: "path", help: "the address of the cluster's dashboard; default http://127.0.0.1:8265" },
+  address: {
+    kind: "path",
+    word: "address",
+    help: "the address of the cluster's dashboard; default http://127.0.0.1:8265",
+  },
   token: { kind: "path", help: "a file that holds the cluster's token, such as ~/.ray/auth_token" },
   local: { kind: "flag", help: "start a cluster on this machine, with a token, and end it at the end" },
   workers: { kind: "number", help: "the workers that share a step's rows", default: 2, from: 1, whole: true },
@@ -49,7 +54,7 @@ const own = {
   unverified: { kind: "flag", help: "read files that are not the official ones, such as those of examples/sample" },
   continue: { kind: "flag", help: "go on from the newest checkpoint in the storage" },
   leave: { kind: "flag", help: "Ctrl-C leaves the job running on the cluster; --attach listens to it again" },
-  attach: { kind: "path", help: "the id of a job that runs, to listen to instead of sending one" },
+  attach: { kind: "path", word: "id", help: "the id of a job that runs, to listen to instead of sending one" },
   json: { kind: "flag", help: "records of steps as one JSON object a line on standard output, the last the model's" },
 } as const;
 
@@ -69,10 +74,11 @@ await run(command, async (options, context) => {
   const all = { ...context, signal: AbortSignal.any([context.signal, terminated.signal]) };
   let local: LocalRay | undefined;
   try {
+    const there = options.local ? undefined : await clusterOf(options);
     // What is wrong with the data is said before a cluster begins; who listens to a job needs none.
     const lesson = options.attach === undefined ? await lessonOf(options, all.signal) : undefined;
     if (options.local) local = await localRay(options.workers + 1, all.say, all.signal);
-    const cluster = local?.cluster ?? await clusterOf(options);
+    const cluster = there ?? local!.cluster;
     if (lesson === undefined) await listened(options, cluster, all);
     else if (options.search) await searched(options, lesson, cluster, all);
     else await trained(options, lesson, cluster, all);
@@ -148,9 +154,12 @@ async function shown(
   say(`Job ${ray.id}`);
   const progress = progressBar(name);
   let rate = 0;
+  let isFirst = true;
   try {
     for await (const at of ray) {
-      progress.update({ ...at, epochs });
+      // The first step waited for the cluster to begin: by it alone the time that is left would be many times too long.
+      progress.update({ ...at, epochs, steps: isFirst ? undefined : at.steps });
+      isFirst = false;
       rate = at.rate;
       record({ ...at });
     }
@@ -176,16 +185,16 @@ async function searched(
   const trials = pairs.map(([name, rate]) =>
     [`${name} at ${rate}`, { spec: specOf(name), optimiser: adam(rate) }] as const
   );
-  const tasks = Object.fromEntries(Object.keys(trials[0][1].spec.tasks).map((task) => [task, 1]));
+  const names = Object.keys(trials[0][1].spec.tasks);
+  const tasks = Object.fromEntries(names.map((task) => [task, 1 / names.length])); // the value is a mean
   say(`Sending ${train.count} rows and ${trials.length} jobs to ${cluster.address}, ${options.workers} at once`);
   const found = await searchOnRay(Object.fromEntries(trials), {
     ...{ ...listeningOf(options, cluster, context), ...how, data: train, validation, epochs },
     ...{ seed: options.seed, atOnce: options.workers, watch: { task: tasks, metric: "auc" } },
   });
-  const count = Object.keys(tasks).length;
   const rows = found.map(({ name, status, curve, value, error }) => {
     const epochs = curve.at(-1)?.epoch ?? 0;
-    return { trial: name, status, epochs, "mean AUC": value / count, ...(error !== undefined && { error }) };
+    return { trial: name, status, epochs, "mean AUC": value, ...(error !== undefined && { error }) };
   });
   say(textTable(rows));
   for (const { name, status, curve, value, stored, error } of found) {
@@ -197,8 +206,19 @@ async function searched(
 function listeningOf(options: Values<typeof own>, cluster: Cluster, { say, signal }: Context) {
   const here = options.storage ?? `out/ray/${options.on}${options.search ? "-search" : ""}`;
   const storage = options.mounted === undefined ? here : { cluster: options.mounted, here };
-  const report = (event: RayEvent) => say(JSON.stringify(event));
+  const report = (event: RayEvent) => say(eventText(event));
   return { cluster, storage, signal, report, onAbort: options.leave ? "leave" : "stop" } as const;
+}
+
+/** An event in a line: `trial judged  mmoe at 0.001  epoch 1  value 0.9650`. */
+function eventText({ event, trial, ...facts }: RayEvent): string {
+  const parts = Object.entries(facts).filter(([, value]) => value != null).map(([name, value]) => {
+    if (typeof value === "string") return `${name} ${value}`;
+    return `${name} ${
+      typeof value === "number" && !Number.isInteger(value) ? value.toFixed(4) : JSON.stringify(value)
+    }`;
+  });
+  return [event, ...trial === undefined ? [] : [`${trial}`], ...parts].join("  ");
 }
 
 /** The models that a lesson can be about. */
@@ -233,8 +253,12 @@ async function lessonOf(
 /**
  * Returns the cluster that options name.
  *
- * @throws {Error} if the token cannot be read.
+ * @throws {Error} if the address is none, or the token cannot be read.
  */
-async function clusterOf({ address = "http://127.0.0.1:8265", token }: Values<typeof own>): Promise<Cluster> {
-  return token === undefined ? { address } : { address, token: await readToken(token, "train on Ray") };
+async function clusterOf(
+  { address = "http://127.0.0.1:8265", token, attach, search }: Values<typeof own>,
+): Promise<Cluster> {
+  const action = attach !== undefined ? "attach to a job on Ray" : search ? "search on Ray" : "train on Ray";
+  addressOf(address, action);
+  return token === undefined ? { address } : { address, token: await readToken(token, action) };
 }

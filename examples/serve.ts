@@ -34,7 +34,12 @@ const command = commandLine(
       help: "a model's folder, or one of NAME/VERSION folders; default: a small model, trained first",
     },
     port: { kind: "number", help: "the port; 0: any that is free", default: 8000, from: 0, to: 65535, whole: true },
-    host: { kind: "path", help: "the address to listen at; 0.0.0.0 for all", default: "127.0.0.1" },
+    host: {
+      kind: "path",
+      word: "address",
+      help: "the address to listen at; 0.0.0.0 for all",
+      default: "127.0.0.1",
+    },
     token: { kind: "path", help: "a file that holds the token which requests must carry" },
     batch: { kind: "number", help: "most rows that are predicted together", default: 1024, from: 1, whole: true },
     delay: { kind: "number", help: "milliseconds that a request waits for others", default: 0, from: 0, whole: true },
@@ -46,7 +51,11 @@ const command = commandLine(
       to: 256,
       whole: true,
     },
-    engine: { ...common.engine, of: [...common.engine.of, "onnx"] },
+    engine: {
+      ...common.engine,
+      of: [...common.engine.of, "onnx"],
+      help: "what computes; onnx by deno task serve:onnx",
+    },
     log: {
       kind: "flag",
       help: "each request as a line of JSON: on standard output with --json, else on standard error",

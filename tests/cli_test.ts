@@ -122,6 +122,8 @@ Example:
 `,
   );
   assert(!commandLine("demo", "Shows options.", {}).help.includes("Example"));
+  const { help } = commandLine("demo", "Shows options.", { job: { kind: "path", word: "id", help: "a job" } });
+  assertStringIncludes(help, "  --job <id>       a job\n");
 });
 
 Deno.test("commandLine() reads a bare word wherever it stands, and says which are known", () => {
@@ -208,6 +210,7 @@ Deno.test("makeFolder() and readToken() say in words of their own what is at a p
   await withTemp(async (dir) => {
     await Deno.writeTextFile(`${dir}/file`, "\n");
     await Deno.writeTextFile(`${dir}/token`, " secret\n");
+    await Deno.writeTextFile(`${dir}/tokens`, "secret\nother\n");
     await makeFolder(`${dir}/new/folder`, "save models");
     await makeFolder(`${dir}/new/folder`, "save models");
     assertEquals(await readToken(`${dir}/token`, "serve models"), "secret");
@@ -228,6 +231,10 @@ Deno.test("makeFolder() and readToken() say in words of their own what is at a p
       [
         () => readToken(`${dir}/file`, "serve"),
         "found an empty file, wanted the path of a file that holds the token alone",
+      ],
+      [
+        () => readToken(`${dir}/tokens`, "serve"),
+        "found spaces, lines or signs that no token has, wanted the path of a file that holds the token alone",
       ],
     ];
     for (const [act, wanted] of cases) await assertRejects(act, Error, wanted);

@@ -224,7 +224,7 @@ Deno.test("what is wrong is named by JSON pointer, feature and row, with the nea
       400,
       'at /instances/1/age: input "age", row 1: found "old", wanted a number',
     ],
-    [v1, { instances: [row, { job: "cook" }] }, 400, 'at /instances/1/age: row 1: at feature "age"', "found null"],
+    [v1, { instances: [row, { job: "cook" }] }, 400, 'at /instances/1/age: row 1: at feature "age": found null'],
     [v1, { instances: [{ ...row, tags: ["a", 0.5] }] }, 400, "at /instances/0/tags/1", "found 0.5, wanted a text"],
     [v1, { instances: [{ ...row, job: ["cook"] }] }, 400, "at /instances/0/job", "found a list, wanted a text"],
     [
@@ -620,7 +620,8 @@ Deno.test("signatures of TensorFlow Serving choose outputs, and its metadata lis
         { output_filter: ["click", "knid"] },
         'at /output_filter/1: found "knid", wanted an output: did you mean "kind"?',
       ],
-      [{ signature_name: "click", output_filter: ["kind"] }, "at /output_filter/0"],
+      [{ signature_name: "click", output_filter: ["kind"] }, 'at /output_filter/0: found "kind": wanted "click"'],
+      [{ signature_name: "nothing at all" }, 'found "nothing at all": wanted "serving_default", "click"'],
     ] as const
   ) {
     const error = await ask(more);

@@ -110,6 +110,16 @@ Deno.test("progressBar() uses colours only where they are wanted", () => {
   assertEquals(colored(false), "\r\x1b[2Kmmoe  ━━━━━╌╌╌╌╌  step 1/2  3 s left");
 });
 
+Deno.test("progressBar() takes the time that is left from the steps it saw, not from those before or a wait", () => {
+  const { terminal, writes, wait } = fake({ interactive: false });
+  const reporter = progressBar("mmoe", terminal);
+  wait(100); // until a cluster has begun
+  reporter.update({ step: 501, steps: 1000 }); // of a run that goes on
+  wait(20);
+  reporter.update({ step: 601, steps: 1000 });
+  assertEquals(writes.at(-1), "mmoe  step 601/1,000  1 min 20 s left\n");
+});
+
 Deno.test("progressBar() ends with another word, and without any step", () => {
   const { terminal, writes } = fake({ interactive: false });
   progressBar("mmoe", terminal).end("stopped");

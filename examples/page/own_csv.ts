@@ -244,18 +244,23 @@ function drawOutcome({ moments }: State): void {
 
 /** The measure of labels of each kind. */
 const measures = {
-  binary: { name: "AUC", digits: 3, isMost: true, about: ({ mean }: Judged) => `${percent(mean)} of rows count as 1` },
+  binary: {
+    name: "AUC",
+    digits: 3,
+    isMost: true,
+    about: ({ mean }: Judged) => `${percent(mean)} of training rows count as 1`,
+  },
   categorical: {
     name: "accuracy",
     digits: 3,
     isMost: true,
-    about: ({ mean, most }: Judged) => `${percent(mean)} of rows are ${JSON.stringify(most)}`,
+    about: ({ mean, most }: Judged) => `${percent(mean)} of training rows are ${JSON.stringify(most)}`,
   },
   regression: {
     name: "RMSE",
     digits: 4,
     isMost: false,
-    about: ({ mean }: Judged) => `the mean is ${numberText(mean, 4)}`,
+    about: ({ mean }: Judged) => `the mean of training rows is ${numberText(mean, 4)}`,
   },
 } as const;
 

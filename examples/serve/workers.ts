@@ -1,3 +1,4 @@
+import { listening } from "../../lib/serve/listening.ts";
 import type { Around, Serving, Settings } from "./serving.ts";
 import { summed } from "./summed.ts";
 import type { Answer, Order } from "./worker.ts";
@@ -78,17 +79,7 @@ export async function workersOf(count: number, settings: Settings, around: Aroun
 
 /** Returns the port, or one that is free: workers that share a port would share another program's too. */
 function freePort({ port, hostname }: Settings): number {
-  try {
-    const listener = Deno.listen({ port, hostname });
-    try {
-      return listener.addr.port;
-    } finally {
-      listener.close();
-    }
-  } catch (error) {
-    const advice = error instanceof Deno.errors.AddrInUse
-      ? "another program listens there: wanted another port, or 0 for any that is free"
-      : `Deno cannot listen there: wanted --host 127.0.0.1, or 0.0.0.0 for all: ${(error as Error).message}`;
-    throw new Error(`Cannot serve models\n  at ${hostname}:${port}: ${advice}`, { cause: error });
-  }
+  const listener = listening("serve models", { hostname, port }, (at) => Deno.listen(at));
+  listener.close();
+  return listener.addr.port;
 }

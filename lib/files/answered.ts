@@ -56,3 +56,13 @@ export function waited(milliseconds: number, signal?: AbortSignal): Promise<void
     else signal?.addEventListener("abort", stop, { once: true });
   });
 }
+
+/** Returns why no answer came: where the reason is a common one in words that all runtimes share, else in the runtime's. */
+export function unansweredReason(error: unknown): string {
+  const { message, cause } = error instanceof Error ? error : new Error(String(error));
+  if (!(cause instanceof Error)) return message;
+  const text = `${cause.message} ${(cause as { readonly code?: unknown }).code ?? ""}`;
+  if (/connection refused|ECONNREFUSED/i.test(text)) return "nobody listens there (connection refused)";
+  if (/dns error|ENOTFOUND|EAI_AGAIN/.test(text)) return "no machine of this name is known";
+  return `${message}: ${cause.message}`;
+}

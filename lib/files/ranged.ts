@@ -1,4 +1,4 @@
-import { answered } from "./answered.ts";
+import { answered, unansweredReason } from "./answered.ts";
 import { files, system, unreachable } from "./runtime.ts";
 import { isRanged, pathOf, type Ranged, urlOf } from "./source.ts";
 import type { Stored } from "./stored.ts";
@@ -28,7 +28,8 @@ export async function ranged({ source, name }: Stored, signal?: AbortSignal): Pr
 
 /** Returns the error of bytes that cannot be read; one that has its words passes unchanged. */
 function unread(name: string, error: unknown): Error {
-  const reason = error instanceof Error ? error.message : String(error);
+  const isFetch = error instanceof TypeError;
+  const reason = isFetch ? unansweredReason(error) : error instanceof Error ? error.message : String(error);
   if (error instanceof Error && reason.startsWith("Cannot ")) return error;
   return new Error(`Cannot read ${name}: ${reason}`, { cause: error });
 }

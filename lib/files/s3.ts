@@ -1,7 +1,7 @@
 import { AwsV4Signer } from "aws4fetch";
 import { checkSignal, checkText, kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
-import { type Answered, answered } from "./answered.ts";
+import { type Answered, answered, unansweredReason } from "./answered.ts";
 import { failure, failureOf, variable } from "./runtime.ts";
 import type { Ranged } from "./source.ts";
 import { fitting, inOrder } from "./stored.ts";
@@ -203,7 +203,7 @@ async function asking(store: Store, { url, headers = {}, wanted, key, signal }: 
     signal?.throwIfAborted();
     const reason = failureOf(error) === "NotCapable"
       ? `wanted the permission --allow-net=${url.host}`
-      : `the store at ${url.origin} is not reached: ${(error as Error).message}`;
+      : `the store at ${url.origin} is not reached: ${unansweredReason(error)}`;
     throw refused(store, key, reason, error);
   }
   if (found.status === wanted) return found;

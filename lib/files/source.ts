@@ -1,5 +1,6 @@
 import { isRecord, kindOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
+import { unansweredReason } from "./answered.ts";
 import { files, system, unreachable } from "./runtime.ts";
 
 /** Bytes of which any part can be read, again and again. */
@@ -141,8 +142,7 @@ async function fetched(url: URL, signal?: AbortSignal): Promise<Response> {
     return await fetch(url, { signal });
   } catch (error) {
     signal?.throwIfAborted();
-    const { message, cause } = error as Error;
-    throw new Error(cause instanceof Error ? `${message}: ${cause.message}` : message, { cause: error });
+    throw new Error(unansweredReason(error), { cause: error });
   }
 }
 

@@ -1,6 +1,6 @@
 import { checkAmount, checkFunction, checkText, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
-import { waited } from "../files/answered.ts";
+import { unansweredReason, waited } from "../files/answered.ts";
 import { failureOf } from "../files/runtime.ts";
 
 /** A Ray cluster, as it is reached from here. */
@@ -151,9 +151,7 @@ async function attempt(first: URL, asked: Asked, means: Means): Promise<Answer |
 
   function unreached(error: unknown): Failure {
     if (failureOf(error) === "NotCapable") return failed(url, `wanted the permission --allow-net=${url.host}`, 0);
-    const { message, cause } = error instanceof Error ? error : new Error(String(error));
-    const below = cause instanceof Error ? `: ${cause.message}` : "";
-    const reason = late.signal.aborted ? `no answer in ${(asked.within ?? 30_000) / 1000} s` : `${message}${below}`;
+    const reason = late.signal.aborted ? `no answer in ${(asked.within ?? 30_000) / 1000} s` : unansweredReason(error);
     return failed(url, `${reason}: wanted the address of Ray's dashboard, and Ray running there`, 1);
   }
 }

@@ -19,6 +19,12 @@ export interface ProgressState {
   readonly rate?: number;
 }
 
+/** A moment of a run: the steps that were done, and the seconds since it was watched. */
+interface Moment {
+  readonly step: number;
+  readonly seconds: number;
+}
+
 /** A place to report progress at. */
 export interface Reporter {
   /** Shows how far the run has come; called at every step, it decides what is worth showing. */
@@ -72,16 +78,18 @@ export function progressBar(label: string, terminal: Terminal = standardError())
   const start = terminal.now();
   const { interactive, color } = terminal;
   let last: ProgressState | undefined;
+  let first: Moment | undefined;
   let shown = -Infinity;
   return {
     update(progress) {
       last = progress;
       const seconds = (terminal.now() - start) / 1000;
+      first ??= { step: progress.step, seconds };
       const pause = interactive ? 0.1 : Math.min(Math.max(2, seconds / 10), 30);
       if (seconds < 2 || seconds - shown < pause) return;
       shown = seconds;
-      if (!interactive) return terminal.write(progressLine(label, progress, seconds) + "\n");
-      const line = progressLine(label, progress, seconds, terminal.width() - 1);
+      if (!interactive) return terminal.write(progressLine(label, progress, seconds, undefined, first) + "\n");
+      const line = progressLine(label, progress, seconds, terminal.width() - 1, first);
       terminal.write("\r\x1b[2K" + (color ? line.replace(/━+/, "\x1b[36m$&\x1b[39m") : line));
     },
     end(word = "done") {
@@ -100,10 +108,20 @@ export function progressBar(label: string, terminal: Terminal = standardError())
  *
  * @param seconds Since the run began.
  * @param width The characters of the line; where absent, nothing is left out and no bar is drawn.
+ * @param first The first moment that was reported: what came before, steps of an earlier run or a wait for a cluster, says
+ * nothing about the time left.
  */
-export function progressLine(label: string, progress: ProgressState, seconds: number, width?: number): string {
+export function progressLine(
+  label: string,
+  progress: ProgressState,
+  seconds: number,
+  width?: number,
+  first?: Moment,
+): string {
   const { step, steps, epoch, epochs, unit = "step", loss = {}, rate } = progress;
-  const left = steps === undefined || step === 0 ? undefined : seconds / step * Math.max(0, steps - step);
+  const from = first !== undefined && step > first.step ? first : { step: 0, seconds: 0 };
+  const pace = (seconds - from.seconds) / (step - from.step);
+  const left = steps === undefined || step === 0 ? undefined : pace * Math.max(0, steps - step);
   const losses = Object.entries(loss).map(([task, value], place): Part => [lossText(task, value), 4 - place / 1e6]);
   const parts: Part[] = [
     [label, 7],

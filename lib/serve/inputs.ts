@@ -272,7 +272,9 @@ function refused(
     const [column] = Object.keys(of).filter((column) => of[column].features.includes(name));
     const asked = columns[inputs.findIndex(({ name }) => name === column)]; // none, if the past adds it
     const pointer = asked?.pointer(asked.values.length === 1 ? 0 : row) ?? at;
-    return misread(pointer, `row ${row}: ${error.message.replace(/^Cannot encode rows\s+/, "")}`);
+    // The row in the message counts those that are encoded together, `row` those of the request.
+    const reason = error.message.replace(/^Cannot encode rows\s+(at feature "(?:[^"\\]|\\.)*")?(, row \d+)?/, "$1");
+    return misread(pointer, `row ${row}: ${reason}`);
   }
   return misread("", error.message);
 }

@@ -3,6 +3,7 @@ import type { Model } from "../model/model.ts";
 import type { Models } from "./folders.ts";
 import { handler } from "./handler.ts";
 import { type HandlerOptions, names } from "./handler_options.ts";
+import { listening } from "./listening.ts";
 
 /** The options of {@linkcode serve}. */
 export interface ServeOptions extends HandlerOptions {
@@ -60,8 +61,9 @@ export function serve(models: Readonly<Record<string, Model>> | Models, options:
   const answer = handler(models, rest);
   const { watched, settled, none } = watching(answer);
   const server = listening(
-    () => Deno.serve({ port, hostname, reusePort: shared, onListen: () => {} }, watched),
-    `${hostname}:${port}`,
+    action,
+    { hostname, port },
+    (at) => Deno.serve({ ...at, reusePort: shared, onListen: () => {} }, watched),
   );
   const shown = hostname.includes(":") ? `[${hostname}]` : hostname;
   return {
@@ -104,20 +106,3 @@ function watching(answer: (request: Request) => Promise<Response>) {
 function seconds(count: number): Promise<void> {
   return new Promise((resolve) => void Deno.unrefTimer(setTimeout(resolve, 1000 * count)));
 }
-
-/** Returns a server that listens. Its error has the place, and the way out where one is known. */
-function listening<T>(begin: () => T, at: string): T {
-  try {
-    return begin();
-  } catch (error) {
-    const { name, message } = error as Error;
-    const advice = Object.hasOwn(advices, name) ? advices[name] : message;
-    throw Object.assign(new Error(`Cannot serve models\n  at ${at}: ${advice}`, { cause: error }), { name });
-  }
-}
-
-/** The ways out, by the name of the system's error. */
-const advices: Readonly<Record<string, string>> = {
-  AddrInUse: "another program listens there: wanted another port, or 0 for any that is free",
-  AddrNotAvailable: "this machine has no such address: wanted one of its own, or 0.0.0.0 for all of them",
-};

@@ -88,18 +88,22 @@ function outputsIn(
 ): readonly string[] | undefined {
   const known = outputs.map(({ name }) => name);
   if (signature !== allTasks && !known.some((name) => name === signature)) {
-    const near = typeof signature === "string" ? advice(signature, [allTasks, ...known]) : "";
-    throw misread("/signature_name", `found ${kindOf(signature)}, wanted ${quoted(allTasks)} or an output${near}`);
+    throw misread("/signature_name", noOutput(signature, `${quoted(allTasks)} or an output`, [allTasks, ...known]));
   }
   if (!Array.isArray(filter)) throw misread("/output_filter", `wanted a list of outputs, found ${kindOf(filter)}`);
   const own = signature === allTasks ? known : [signature];
   const strange = filter.findIndex((name) => !own.includes(name));
   if (strange >= 0) {
-    const near = typeof filter[strange] === "string" ? advice(filter[strange], own as string[]) : "";
-    throw misread(`/output_filter/${strange}`, `found ${kindOf(filter[strange])}, wanted an output${near}`);
+    throw misread(`/output_filter/${strange}`, noOutput(filter[strange], "an output", own as string[]));
   }
   if (filter.length > 0) return [...new Set(filter as string[])];
   return signature === allTasks ? undefined : [signature as string];
+}
+
+/** Returns the words on a name that no output has: the nearest one, or those that there are. */
+function noOutput(found: unknown, wanted: string, names: readonly string[]): string {
+  const near = typeof found === "string" ? advice(found, names) : "";
+  return `found ${kindOf(found)}${near.startsWith(": wanted") ? near : `, wanted ${wanted}${near}`}`;
 }
 
 function columnsOfRows(instances: unknown, inputs: readonly Input[]): readonly AskedColumn[] {
