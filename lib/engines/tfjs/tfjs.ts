@@ -108,7 +108,7 @@ export interface WasmOptions {
    */
   readonly path?: string | URL;
   /**
-   * The threads that share the work of large products and other ops on large arrays, 1 to 120, to the same bits. They
+   * The threads that share the work of large products and other ops on large arrays, 1 to 121, to the same bits. They
    * begin when there is such work, end when there was none for ten seconds, and keep no program from ending. Default: as
    * many as the machine runs at once, at most eight.
    *
