@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { adam, compile, type Engine, train, wasm } from "../mod.ts";
-import { type Threads, threadsOver } from "../lib/engines/crew.ts";
+import { lookingAfter, type Threads, threadsOver } from "../lib/engines/crew.ts";
 import { callAll, functionsIn, type Heap } from "../lib/engines/heap.ts";
 import { rowSums } from "../lib/engines/row_sums.ts";
 import { start } from "../lib/engines/tfjs/backend.ts";
@@ -172,6 +172,16 @@ Deno.test("threads begin when there is something to share, and end when there wa
     }
   }
   assertEquals(threads.running(), 0);
+});
+
+Deno.test("threads look for calls as long as pauses can be bridged, and shortly where they cannot", () => {
+  const after = (pauses: readonly number[]) => pauses.reduce((looking, pause) => lookingAfter(pause, looking, 4), 4);
+  const ofAStep = (between: number) => [...Array<number>(50).fill(0.01), between];
+  const repeated = (pauses: readonly number[]) => Array.from({ length: 40 }, () => pauses).flat();
+  assertEquals(after(repeated(ofAStep(1.5))), 3, "steps of a training");
+  assertEquals(after(repeated(ofAStep(3))), 4, "no longer than the most");
+  assertEquals(after(repeated(ofAStep(20))), 0.3, "requests of a server");
+  assertEquals(after([...repeated(ofAStep(20)), 1.5]), 3, "a training after them");
 });
 
 Deno.test("an error in a call ends what is shared, and what is shared next is computed", () => {

@@ -35,7 +35,7 @@ export interface Threads {
 
 /** Times in milliseconds: of looking for calls, then waiting for them, then for messages, after which a thread ends. */
 export interface Patience {
-  /** The time for which a thread looks for calls in a loop after the last ones. */
+  /** The longest time for which a thread looks for calls in a loop after the last ones. */
   readonly spin: number;
   /** The time for which it waits for calls then, while its event loop stands. */
   readonly wait: number;
@@ -64,6 +64,8 @@ export function threadsOver(
   const loaded = new Map<string, Readonly<Record<string, Call>>>();
   const others: (Thread | undefined)[] = [];
   let [aloneUntil, pause] = [0, leastPause];
+  /** The time for which threads look for calls, and the end of the last ones. */
+  let [looking, ended] = [patience.spin, performance.now()];
 
   const add = (module: WebAssembly.Module) => {
     const functions = new WebAssembly.Instance(module, { from: { memory } }).exports as Readonly<Record<string, Call>>;
@@ -79,9 +81,11 @@ export function threadsOver(
     }
   };
   const share = (calls: readonly Called[], threads: number) => {
+    looking = lookingAfter(performance.now() - ended, looking, patience.spin);
     for (let nth = 0; nth < threads - 1; nth++) wake(nth);
-    numbers[place.spin] = 1000 * (pause > leastPause ? Math.min(late, patience.spin) : patience.spin);
+    numbers[place.spin] = 1000 * (pause > leastPause ? Math.min(late, looking) : looking);
     const { computed, waited } = make(board, calls, threads);
+    ended = performance.now();
     const isLate = waited > late && 4 * waited > computed;
     if (isLate) aloneUntil = performance.now() + pause * waited;
     pause = Math.min(Math.max(isLate ? 2 * pause : pause / 2, leastPause), mostPause);
@@ -116,6 +120,20 @@ export function threadsOver(
 /** Returns true if threads look for calls in a loop now. */
 function areLooking({ numbers }: Board): boolean {
   return Atomics.load(numbers, place.states) === state.awake && Atomics.load(numbers, place.waiting) === 0;
+}
+
+/**
+ * Returns the milliseconds for which threads look for calls after one more pause between calls: twice the longest pause of
+ * late that looking can bridge. Where pauses are longer, as between the requests of a server, it would keep a processor
+ * busy for nothing.
+ *
+ * @param looking The milliseconds until now.
+ * @param most The most milliseconds.
+ */
+export function lookingAfter(pause: number, looking: number, most: number): number {
+  const least = Math.min(late, most);
+  if (pause > most) return Math.max(looking / 2, least);
+  return Math.min(Math.max(0.999 * looking, 2 * pause, least), most);
 }
 
 /** Makes calls with others. Returns the milliseconds for which this thread computed, and then waited for others. */
