@@ -162,8 +162,12 @@ async function* listed(store: Store, prefix: string, signal?: AbortSignal): Asyn
 
 /** Returns an object as a file. */
 function fileOf(store: Store, { key, size, mark }: Listed): Ranged {
+  const parts = key.split("/");
+  if (parts.some((part) => part === "." || part === "..")) {
+    throw refused(store, key, 'a part of the name is "." or "..", by which an address names another file');
+  }
   const url = new URL(store.address);
-  url.pathname += key.split("/").map(encodeURIComponent).join("/");
+  url.pathname += parts.map(encodeURIComponent).join("/");
   return {
     name: `s3://${store.bucket}/${key}`,
     size,
