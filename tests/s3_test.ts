@@ -1,4 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { binary, define, fit, numeric } from "../mod.ts";
+import { parquetDataset } from "../lib/parquet.ts";
 import { s3Files } from "../lib/s3.ts";
 
 const store = { endpoint: "https://store.example", region: "us-east-1" };
@@ -44,4 +46,16 @@ Deno.test("s3Files() refuses files whose address would be that of another", asyn
     });
     assertEquals(asked, ["/logs/", `/logs/${key.split("/").map(encodeURIComponent).join("/")}`]);
   }
+});
+
+Deno.test("parquetDataset() names an address in S3 as it was given, and a folder's files by their ending", async () => {
+  const spec = define({ input: fit({ age: numeric() }, { age: [1, 2] }), tasks: { click: binary() } });
+  for (const address of ["s3://", "s3:///", "s3://logs", "S3://logs/"]) {
+    const wanted = `wanted an address such as s3://bucket/log/part-*.parquet, found "${address}"`;
+    await assertRejects(() => parquetDataset(spec, address, { s3: store }), TypeError, wanted);
+  }
+  await listing([], async () => {
+    await assertRejects(() => parquetDataset(spec, "s3://logs/", { s3: store }), Error, '"*.parquet"');
+    await assertRejects(() => parquetDataset(spec, "s3://logs/day/", { s3: store }), Error, '"day/*.parquet"');
+  });
 });
