@@ -121,6 +121,7 @@ try {
   console.log("paper runs");
   await helps("ray");
   await refuses("ray");
+  await attaches();
   console.log("ray answers");
   await refuses("serve");
   await serves();
@@ -147,6 +148,17 @@ async function refuses(name: string): Promise<void> {
     assertEquals([code, out], [2, ""], `${name} ${args.join(" ")}`);
     assertMatch(error, /^Cannot run [^\n]+ \(see --help\)\n$/);
     assert(error.includes(about), error);
+  }
+}
+
+/** Who listens to a job sends none, and hears by which option a cluster that wants a token has it. */
+async function attaches(): Promise<void> {
+  for (
+    const [words, about] of [[["--epochs", "3"], "epochs"], [["--on=census"], "on"], [["--seed", "7"], "seed"]] as const
+  ) {
+    const { code, out, error } = await finished(start("ray", ["--attach", "a", ...words]));
+    const wanted = `Cannot run ray: --${about} is of a job that is sent, and --attach sends none (see --help)\n`;
+    assertEquals([code, out, error], [2, "", wanted]);
   }
 }
 
