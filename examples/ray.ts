@@ -97,11 +97,19 @@ await run(command, async (options, context) => {
     if (lesson === undefined) await listened(options, cluster, all);
     else if (options.search) await searched(options, lesson, cluster, all);
     else await trained(options, lesson, cluster, all);
+  } catch (error) {
+    throw withOption(error);
   } finally {
     await local?.stop();
     if (terminated.signal.aborted) Deno.exit(143);
   }
 });
+
+/** Returns an error that names the option where a cluster wants a token. */
+function withOption(error: unknown): unknown {
+  if (!(error instanceof Error) || !/wants a token .* by token$/.test(error.message)) return error;
+  return new Error(error.message.replace(/ by token$/, " by --token FILE"), { cause: error });
+}
 
 /** Ends the program in order, or at once where that was asked before. */
 function terminate(): void {

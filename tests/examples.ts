@@ -160,6 +160,18 @@ async function attaches(): Promise<void> {
     const wanted = `Cannot run ray: --${about} is of a job that is sent, and --attach sends none (see --help)\n`;
     assertEquals([code, out, error], [2, "", wanted]);
   }
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    () => new Response("", { status: 401 }),
+  );
+  const address = `http://127.0.0.1:${server.addr.port}`;
+  const { code, error } = await finished(start("ray", ["--attach", "a", "--address", address]));
+  await server.shutdown();
+  assertEquals(code, 1);
+  assertMatch(
+    error,
+    /: it wants a token \(status 401\): wanted the cluster's, as its RAY_AUTH_TOKEN has it, by --token FILE\n$/,
+  );
 }
 
 /** A server says where it listens, and ends well where the system asks it to. */
