@@ -32,7 +32,8 @@ export interface S3Options {
  * @returns The files, in the order of their names, in which numbers count as numbers: `part-2` comes before `part-10`.
  * @throws {TypeError} if the address or an option is wrong.
  * @throws {Deno.errors.NotFound} if there is no such file.
- * @throws {Error} if the store is not reached or refuses, naming the bucket, the file and the way out.
+ * @throws {Error} if the store is not reached or refuses, naming the bucket, the file and the way out; if a part of a
+ * file's name is `.` or `..`.
  *
  * @example
  * ```ts ignore
