@@ -58,6 +58,21 @@ const own = {
   json: { kind: "flag", help: "records of steps as one JSON object a line on standard output, the last the model's" },
 } as const;
 
+/** The options that say what is sent. */
+const sent = [
+  "workers",
+  "on",
+  "model",
+  "epochs",
+  "batch",
+  "rate",
+  "data",
+  "unverified",
+  "continue",
+  "seed",
+  "engine",
+] as const;
+
 const command = commandLine(
   "ray",
   "Trains a model of Census-Income, or a recommender on KuaiRand-Pure, on a Ray cluster.",
@@ -69,7 +84,7 @@ const command = commandLine(
 const terminated = new AbortController();
 
 await run(command, async (options, context) => {
-  checkPlace(options);
+  checkPlace();
   Deno.addSignalListener("SIGTERM", terminate);
   const all = { ...context, signal: AbortSignal.any([context.signal, terminated.signal]) };
   let local: LocalRay | undefined;
@@ -82,11 +97,19 @@ await run(command, async (options, context) => {
     if (lesson === undefined) await listened(options, cluster, all);
     else if (options.search) await searched(options, lesson, cluster, all);
     else await trained(options, lesson, cluster, all);
+  } catch (error) {
+    throw withOption(error);
   } finally {
     await local?.stop();
     if (terminated.signal.aborted) Deno.exit(143);
   }
 });
+
+/** Returns an error that names the option where a cluster wants a token. */
+function withOption(error: unknown): unknown {
+  if (!(error instanceof Error) || !/wants a token .* by token$/.test(error.message)) return error;
+  return new Error(error.message.replace(/ by token$/, " by --token FILE"), { cause: error });
+}
 
 /** Ends the program in order, or at once where that was asked before. */
 function terminate(): void {
@@ -99,14 +122,18 @@ function terminate(): void {
  *
  * @throws {UsageError} if they do not.
  */
-function checkPlace(options: Values<typeof own>): void {
-  const isGiven = (name: keyof typeof own) => options[name] !== undefined && options[name] !== false;
+function checkPlace(): void {
+  // By its word: the value of one that is not given may be its default.
+  const isGiven = (name: keyof Values<typeof own>) => Deno.args.some((word) => word.split("=", 1)[0] === `--${name}`);
   const wrong = (name: string, why: string) => new UsageError(`Cannot run ray: --${name} is of ${why}`);
   for (const name of ["address", "token", "mounted", "leave", "attach"] as const) {
-    if (options.local && isGiven(name)) throw wrong(name, "a cluster that is there, and --local starts one");
+    if (isGiven("local") && isGiven(name)) throw wrong(name, "a cluster that is there, and --local starts one");
   }
   for (const name of ["attach", "leave", "continue"] as const) {
-    if (options.search && isGiven(name)) throw wrong(name, "one job, and --search sends several");
+    if (isGiven("search") && isGiven(name)) throw wrong(name, "one job, and --search sends several");
+  }
+  for (const name of sent) {
+    if (isGiven("attach") && isGiven(name)) throw wrong(name, "a job that is sent, and --attach sends none");
   }
 }
 

@@ -121,6 +121,7 @@ try {
   console.log("paper runs");
   await helps("ray");
   await refuses("ray");
+  await attaches();
   console.log("ray answers");
   await refuses("serve");
   await serves();
@@ -148,6 +149,29 @@ async function refuses(name: string): Promise<void> {
     assertMatch(error, /^Cannot run [^\n]+ \(see --help\)\n$/);
     assert(error.includes(about), error);
   }
+}
+
+/** Who listens to a job sends none, and hears by which option a cluster that wants a token has it. */
+async function attaches(): Promise<void> {
+  for (
+    const [words, about] of [[["--epochs", "3"], "epochs"], [["--on=census"], "on"], [["--seed", "7"], "seed"]] as const
+  ) {
+    const { code, out, error } = await finished(start("ray", ["--attach", "a", ...words]));
+    const wanted = `Cannot run ray: --${about} is of a job that is sent, and --attach sends none (see --help)\n`;
+    assertEquals([code, out, error], [2, "", wanted]);
+  }
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    () => new Response("", { status: 401 }),
+  );
+  const address = `http://127.0.0.1:${server.addr.port}`;
+  const { code, error } = await finished(start("ray", ["--attach", "a", "--address", address]));
+  await server.shutdown();
+  assertEquals(code, 1);
+  assertMatch(
+    error,
+    /: it wants a token \(status 401\): wanted the cluster's, as its RAY_AUTH_TOKEN has it, by --token FILE\n$/,
+  );
 }
 
 /** A server says where it listens, and ends well where the system asks it to. */

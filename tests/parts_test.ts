@@ -27,6 +27,7 @@ import {
 import { csvFrom } from "../lib/data/csv.ts";
 import { csvApart } from "../lib/data/csv_apart.ts";
 import type { Position } from "../lib/data/dataset.ts";
+import { parquetParts } from "../lib/parquet.ts";
 import { feedsOf } from "../lib/train/feeds.ts";
 import { stepsOf } from "../lib/train/steps.ts";
 import { withTemp } from "./temp.ts";
@@ -157,7 +158,16 @@ Deno.test("csvParts() opens the files of a pattern in the order of their paths, 
     const opened = (path: string) => csvParts(`${dir}/${path}`, { columns: { id: "number" } });
     await assertRejects(() => opened("day-9/log-*.csv"), Deno.errors.NotFound, `no file fits "${dir}/day-9/log-*.csv"`);
     await assertRejects(() => opened("none.csv"), Deno.errors.NotFound, `Cannot open CSV\n  at ${dir}/none.csv: `);
-    await assertRejects(() => opened("day-9"), TypeError, `found a folder, wanted a file, or a pattern such as`);
+    await assertRejects(
+      () => opened("day-9"),
+      TypeError,
+      `found a folder, wanted a file, or a pattern such as "${dir}/day-9/*.csv"`,
+    );
+    await assertRejects(
+      () => parquetParts(`${dir}/day-9`),
+      TypeError,
+      `Cannot open Parquet\n  at ${dir}/day-9: found a folder, wanted a file, or a pattern such as "${dir}/day-9/*.parquet"`,
+    );
   });
 });
 

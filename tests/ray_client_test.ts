@@ -119,7 +119,13 @@ Deno.test("jobsOf() says what is wrong with a cluster, and names its address", a
   const redirects = (location: string) => says(() => new Response(null, { status: 307, headers: { location } }));
   const table: readonly [string, FakeRay, ((fake: FakeRay) => void) | undefined, Partial<Cluster>, string][] = [
     ["down", fakeRay(done), down, {}, "error sending request: reset by peer: wanted the address of Ray's dashboard"],
-    ["no token", fakeRay(done, { token: "a" }), undefined, { token: undefined }, "wants a token (status 401)"],
+    [
+      "no token",
+      fakeRay(done, { token: "a" }),
+      undefined,
+      { token: undefined },
+      "wants a token (status 401): wanted the cluster's, as its RAY_AUTH_TOKEN has it, by token",
+    ],
     ["another token", fakeRay(done, { token: "a" }), undefined, { token: "b" }, "the token is refused (status 403)"],
     ["old", fakeRay(done, { version: "2.9.3" }), undefined, {}, "the cluster runs Ray 2.9.3: wanted 2.52 or newer"],
     ["another server", fakeRay(done), says(() => new Response("<html>")), {}, "answers with <html>: wanted Ray's"],

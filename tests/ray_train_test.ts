@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { adam, binary, define, fit, numeric, regression, rows, sgd } from "../mod.ts";
+import { adam, binary, define, fit, numeric, regression, rows, sgd, SpecError } from "../mod.ts";
 import { parquetDataset, parquetParts } from "../lib/parquet.ts";
 import { searchOnRay, type SearchOptions, trainOnRay, type TrainOnRayOptions } from "../lib/ray.ts";
 import { ladderOf } from "../lib/ray/search.ts";
@@ -240,6 +240,19 @@ Deno.test("searchOnRay() says what is wrong with trials and what is watched", as
   for (const [trials, more, text] of table) {
     await assertRejects(() => searchOnRay(trials as never, { ...base, ...more } as never), Error, text);
   }
+  const nothing = new SpecError("define model", []);
+  const throwing = {
+    spec,
+    get batch(): never {
+      throw nothing;
+    },
+  };
+  const error = await assertRejects(
+    () => searchOnRay({ a: throwing }, { ...base, watch, every: 5 } as never),
+    TypeError,
+  );
+  assertEquals([error.message, error.cause], ['Cannot define model\n  in the trial "a"', nothing]);
+  assertEquals(nothing.message, "Cannot define model");
   assertEquals(fake.heard, []);
 });
 

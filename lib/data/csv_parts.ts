@@ -50,7 +50,7 @@ export async function csvParts(
     const found = wrong === "none" ? kindOf(options) : `option ${quoted(wrong)}, which is about one reading`;
     throw new TypeError(`Cannot open CSV: found ${found}, wanted options such as { columns: { age: "number" } }`);
   }
-  const files = await storedIn("open CSV", source);
+  const files = await storedIn("open CSV", "csv", source);
   await checkHeaders(files, options);
   const parts = files.map((file) => partOf(file, options));
   return tableParts(identityOf(files, options), () => Promise.resolve(parts));

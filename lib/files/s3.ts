@@ -32,7 +32,8 @@ export interface S3Options {
  * @returns The files, in the order of their names, in which numbers count as numbers: `part-2` comes before `part-10`.
  * @throws {TypeError} if the address or an option is wrong.
  * @throws {Deno.errors.NotFound} if there is no such file.
- * @throws {Error} if the store is not reached or refuses, naming the bucket, the file and the way out.
+ * @throws {Error} if the store is not reached or refuses, naming the bucket, the file and the way out; if a part of a
+ * file's name is `.` or `..`.
  *
  * @example
  * ```ts ignore
@@ -162,8 +163,12 @@ async function* listed(store: Store, prefix: string, signal?: AbortSignal): Asyn
 
 /** Returns an object as a file. */
 function fileOf(store: Store, { key, size, mark }: Listed): Ranged {
+  const parts = key.split("/");
+  if (parts.some((part) => part === "." || part === "..")) {
+    throw refused(store, key, 'a part of the name is "." or "..", by which an address names another file');
+  }
   const url = new URL(store.address);
-  url.pathname += key.split("/").map(encodeURIComponent).join("/");
+  url.pathname += parts.map(encodeURIComponent).join("/");
   return {
     name: `s3://${store.bucket}/${key}`,
     size,

@@ -22,10 +22,15 @@ export interface Stored {
  * `/`; its files are in the order of their paths, in which numbers count as numbers: `part-2` comes before `part-10`.
  *
  * @param action The action in errors.
+ * @param ending The ending of such files' names in errors: `csv`.
  * @throws {TypeError} if there is none, or one can be read only once.
  * @throws {Deno.errors.NotFound} if a file is missing, or no file fits a pattern.
  */
-export async function storedIn(action: string, given: StoredSource | readonly StoredSource[]): Promise<Stored[]> {
+export async function storedIn(
+  action: string,
+  ending: string,
+  given: StoredSource | readonly StoredSource[],
+): Promise<Stored[]> {
   const list: readonly StoredSource[] = Array.isArray(given) ? given : [given as StoredSource];
   if (list.length === 0) throw new TypeError(`Cannot ${action}: found an empty list, wanted at least one file`);
   const found: Stored[] = [];
@@ -36,12 +41,14 @@ export async function storedIn(action: string, given: StoredSource | readonly St
       throw new TypeError(`Cannot ${action}: found ${kindOf(source)} that can be read once, ${wanted}`);
     }
     const isPattern = typeof source === "string" && source.includes("*") && urlOf(source) === undefined;
-    for (const one of isPattern ? await matching(action, source) : [source]) found.push(await storedAt(action, one));
+    for (const one of isPattern ? await matching(action, source) : [source]) {
+      found.push(await storedAt(action, ending, one));
+    }
   }
   return found;
 }
 
-async function storedAt(action: string, source: StoredSource): Promise<Stored> {
+async function storedAt(action: string, ending: string, source: StoredSource): Promise<Stored> {
   const name = sourceName(source);
   const short = name.split(system()?.windows ? /[\\/]/ : "/").at(-1)!;
   if (source instanceof Blob || isRanged(source)) return { source, name, short, size: source.size };
@@ -51,7 +58,7 @@ async function storedAt(action: string, source: StoredSource): Promise<Stored> {
   if (!local || system() === undefined) return { source, name, short, size: null };
   const { kind, size } = await statOf(action, url === undefined ? source as string : pathOf(url));
   if (kind === "folder") {
-    const wanted = `wanted a file, or a pattern such as ${quoted(`${name.replace(/\/+$/, "")}/*.csv`)}`;
+    const wanted = `wanted a file, or a pattern such as ${quoted(`${name.replace(/\/+$/, "")}/*.${ending}`)}`;
     throw new TypeError(`Cannot ${action}\n  at ${name}: found a folder, ${wanted}`);
   }
   return { source, name, short, size };

@@ -150,7 +150,7 @@ async function filesAt(
   for (const one of list) {
     if (typeof one === "string" && /^s3:\/\//i.test(one)) {
       const { s3Files } = await import("../files/s3.ts"); // loaded where S3 is read alone
-      found.push(...await s3Files(one.replace(/\/$/, "/*.parquet"), s3));
+      found.push(...await s3Files(one.replace(/^(s3:\/\/[^/].*)\/$/s, "$1/*.parquet"), s3));
     } else {
       const path = pathIn(one);
       found.push(path !== undefined && await isFolder(path) ? `${path.replace(/\/+$/, "")}/*.parquet` : one);

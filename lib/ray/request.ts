@@ -192,7 +192,7 @@ function reasonOf(status: number, text: string, hasToken: boolean): string {
   if (status === 401 || status === 403) {
     return hasToken
       ? `the token is refused (status ${status}): wanted the cluster's own, as its RAY_AUTH_TOKEN has it`
-      : `it wants a token (status ${status}): wanted { address, token }`;
+      : `it wants a token (status ${status}): wanted the cluster's, as its RAY_AUTH_TOKEN has it, by token`;
   }
   if (status === 404) {
     return `found nothing there (status 404): wanted Ray's dashboard with jobs, as ray[default] has it`;

@@ -171,8 +171,8 @@ function checkTrials<Tasks extends string>(
       jobSettings<Tasks>({ ...picked(shared), ...rest });
       return [name, { trial, ...watched(trial.spec, watch) }] as const;
     } catch (error) {
-      const { message } = error as Error;
-      throw Object.assign(error as Error, { message: `${message}\n  in the trial ${quoted(name)}` });
+      const kind = [TypeError, RangeError].find((one) => error instanceof one) ?? Error;
+      throw new kind(`${(error as Error).message}\n  in the trial ${quoted(name)}`, { cause: error });
     }
   });
   if (entries.length === 0) throw new RangeError(`Cannot ${action}: there are no trials`);

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import ray
 from gatehouse_job import driver, main
-from gatehouse_job.checkpoints import _rows, write_checkpoint, write_model
+from gatehouse_job.checkpoints import _rows, newest_checkpoint, write_checkpoint, write_model
 from gatehouse_job.errors import Refusal
 from gatehouse_job.javascript import text_of
 from gatehouse_job.job import GraphFile, Label, Lookup, Part, Task, VectorTable, read_job
@@ -302,6 +302,29 @@ class Pieces(unittest.TestCase):
         names = sorted(path.name for path in checkpoints.iterdir())
         self.assertEqual(found.name, "step-00000004")
         self.assertEqual(names, ["step-00000001", "step-00000003", "step-00000004", "step-0000000\u00b2"])
+
+    def test_no_checkpoint_whole(self) -> None:
+        """A storage whose checkpoints are all damaged is refused, for a job that began anew would remove them."""
+        write_job(Made(), self.folder / "job", self.folder)
+        job, said = read_job(self.folder / "job"), list[str]()
+        self.assertIsNone(newest_checkpoint(job, self.folder, said.append))
+        first, second = (
+            write_checkpoint(job, self.folder, step, False, lambda _: ([], None, {})) / "checkpoint.json"
+            for step in (1, 2)
+        )
+        second.write_text("{}")
+        found = newest_checkpoint(job, self.folder, said.append)
+        self.assertEqual(found and found.path, first.parent)
+        self.assertIn("step-00000002 was passed over", said[0])
+        self.assertIn("step-00000001 is taken", said[0])
+        first.unlink()
+        with self.assertRaises(Refusal) as caught:
+            newest_checkpoint(job, self.folder, said.append)
+        self.assertIn("none is whole: step-00000002: checkpoint.json is damaged", caught.exception.message)
+        self.assertIn("step-00000001: checkpoint.json is damaged or missing", caught.exception.message)
+        self.assertEqual(caught.exception.where, str(self.folder / "checkpoints"))
+        self.assertIn("--fresh", caught.exception.remedy)
+        self.assertEqual(len(said), 1)
 
     def test_sent(self) -> None:
         """The program can be sent to nodes that do not have it."""

@@ -101,7 +101,7 @@ async function opened(
   source: StoredSource | readonly StoredSource[],
   signal?: AbortSignal,
 ): Promise<readonly Opened[]> {
-  const stored = await storedIn(action, source);
+  const stored = await storedIn(action, "parquet", source);
   const files: Opened[] = [];
   for (let at = 0; at < stored.length; at += together) {
     const some = stored.slice(at, at + together).map(async (one) => {

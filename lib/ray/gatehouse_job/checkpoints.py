@@ -20,6 +20,7 @@ from .tensors import Array, Arrays, bytes_of, read_tensors, sha256_of, view, wri
 FORMAT = "gatehouse checkpoint 1"
 FACTS, ARRAYS, INDEX = "checkpoint.json", "training.bin", "params.safetensors.index.json"
 _LARGE = 2**26  # bytes: fewer are read sooner than a task begins
+_OTHER = "give another storage, or --fresh to begin anew and write over them"
 _TYPES = {"float32": "<f4", "float64": "<f8", "int32": "<i4"}
 
 Written = Mapping[str, Mapping[str, Any]]  # the SHA-256 and the bytes of files by name
@@ -198,13 +199,20 @@ def _step_of(path: Path) -> int:
 
 
 def newest_checkpoint(job: Job, storage: Path, warn: Callable[[str], None]) -> Checkpoint | None:
-    """The newest checkpoint that is whole; none if there is none."""
-    for path in _versions(storage / "checkpoints"):
+    """The newest checkpoint that is whole; none if there are none. Refuses if there are some, and none is whole."""
+    folder, wrong = storage / "checkpoints", dict[Path, str]()
+    for path in _versions(folder):
         found = _whole(path)
         if not isinstance(found, str):
+            for passed, reason in wrong.items():
+                warn(f"the checkpoint {passed} was passed over: {reason}; {path.name} is taken")
             _check_same(job, found, path)
             return _of(path, found)
-        warn(f"the checkpoint {path} was passed over: {found}; the one before it is taken")
+        wrong[path] = found
+    if wrong:
+        reasons = "; ".join(f"{path.name}: {reason}" for path, reason in wrong.items())
+        what = f"Cannot go on from the checkpoints in the storage: none is whole: {reasons}"
+        raise Refusal(what, str(folder), _OTHER)
     return None
 
 
@@ -243,7 +251,7 @@ def _check_same(job: Job, found: Mapping[str, Any], path: Path) -> None:
             what = "Cannot go on from the checkpoints in the storage: they are of another job"
             here, there = (text_of(one.get(name))[:60] for one in (own, saved))
             what = f"{what}: {name}: found {here}, the checkpoint has {there}"
-            raise Refusal(what, str(path), "give another storage, or --fresh to begin anew and write over them")
+            raise Refusal(what, str(path), _OTHER)
 
 
 def write_model(checkpoint: Path, storage: Path) -> Path:
