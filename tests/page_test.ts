@@ -96,28 +96,54 @@ Deno.test("boundedModelOf() refuses models that a page draws or trains too slowl
   assertEquals(boundedModelOf(doubled(3)).parameters, 84_034);
 });
 
+Deno.test("modelOf() refuses what constants make too large, without making it", () => {
+  const parts = /at line \d+, column \d+: a model of more than 50,000 parts is described, wanted a smaller one$/;
+  const lists = Array.from({ length: 40 }, (_, at) => `const l${at + 1} = [l${at}, l${at}];`).join("\n");
+  assertMatch(assertThrows(() => modelOf(doubled(40)), SyntaxError).message, parts);
+  assertMatch(assertThrows(() => modelOf(`const l0 = [1];\n${lists}\nl40`), SyntaxError).message, parts);
+  assertMatch(assertThrows(() => modelOf(`const l0 = [1];\n${lists}\npipe(l40)`), SyntaxError).message, parts);
+});
+
+/** A worker that answers what it is asked, but for "slow", by which it never ends. */
+const echo = `onmessage = ({ data }) => {
+  postMessage("begun");
+  if (data === "slow") while (true);
+  postMessage({ wrong: data });
+};`;
+
 Deno.test("readerOf() ends what takes too long and what is out of date, and then reads the next table", async () => {
+  const address = URL.createObjectURL(new Blob([echo], { type: "text/javascript" }));
   const workers: Worker[] = [];
   const read = readerOf(() => {
-    workers.push(new Worker(import.meta.resolve("../examples/page/code_worker.ts"), { type: "module" }));
+    workers.push(new Worker(address, { type: "module" }));
     return workers[workers.length - 1];
-  }, 4000);
-  const parametersOf = async (code: string) => {
+  }, 500);
+  const answer = async (code: string) => {
     const reading = await read(code);
-    return reading !== undefined && ("wrong" in reading ? reading.wrong : reading.parameters);
+    return reading !== undefined && "wrong" in reading && reading.wrong;
   };
   try {
-    assertEquals(await parametersOf(tables.MMoE), 14_818);
-    assertStringIncludes(String(await parametersOf("mmo({})")), "line 1, column 1: no function");
-    assertEquals(workers.length, 1);
-    const before = parametersOf(doubled(40));
-    assertEquals([await parametersOf(tables.OMoE), await before, workers.length], [14_018, false, 2]);
-    const late = "Cannot read table: it takes longer than 4 seconds, wanted a smaller one; the model before goes on";
-    assertEquals(await parametersOf(doubled(40)), late);
-    assertEquals([await parametersOf(tables.MMoE), workers.length], [14_818, 3]);
+    assertEquals([await answer("one"), await answer("two"), workers.length], ["one", "two", 1]);
+    const before = answer("slow");
+    assertEquals([await answer("three"), await before, workers.length], ["three", false, 2]);
+    const late = "Cannot read table: it takes longer than 0.5 seconds, wanted a smaller one; the model before goes on";
+    assertEquals(await answer("slow"), late);
+    assertEquals([await answer("four"), workers.length], ["four", 3]);
   } finally {
     workers.forEach((worker) => worker.terminate());
+    URL.revokeObjectURL(address);
   }
+});
+
+Deno.test("a table is read in the page's worker", async () => {
+  const read = readerOf(() => new Worker(import.meta.resolve("../examples/page/code_worker.ts"), { type: "module" }));
+  const found = [await read(tables.MMoE), await read("mmo({})"), await read(doubled(40))];
+  const said = found.map((reading) =>
+    reading !== undefined && ("wrong" in reading ? reading.wrong : reading.parameters)
+  );
+  assertEquals(said[0], 14_818);
+  assertStringIncludes(String(said[1]), "line 1, column 1: no function");
+  assertStringIncludes(String(said[2]), "more than 50,000 parts");
 });
 
 Deno.test("tokensOf() loses nothing", () => {

@@ -25,6 +25,9 @@ const constants: ReadonlyMap<string, unknown> = new Map<string, unknown>([
 /** The deepest that brackets may stand in one another. */
 const deepest = 100;
 
+/** The most parts of what a call is given: constants that double would take all memory in a few lines. */
+const mostParts = 50_000;
+
 /**
  * The model that a table's code describes: constants, then a table or a call that returns one, in the part of
  * TypeScript that has numbers, texts, lists, records and calls of the library's functions. Nothing is evaluated by the browser.
@@ -51,6 +54,8 @@ interface Cursor {
   readonly tokens: readonly Token[];
   /** The values by name: those of the library, and those that the code names. */
   readonly names: Map<string, unknown>;
+  /** The parts of what calls returned: those of what they were given, which functions do not show. */
+  readonly parts: WeakMap<object, number>;
   at: number;
   depth: number;
 }
@@ -62,7 +67,14 @@ function read(code: string): unknown {
     throw new SyntaxError(`Cannot read table: it has ${found} signs, wanted at most ${most}`);
   }
   const tokens = tokensOf(code).filter(({ kind }) => kind !== "space" && kind !== "comment");
-  const cursor: Cursor = { code, tokens, names: new Map([...known, ...constants]), at: 0, depth: 0 };
+  const cursor: Cursor = {
+    code,
+    tokens,
+    names: new Map([...known, ...constants]),
+    parts: new WeakMap(),
+    at: 0,
+    depth: 0,
+  };
   while (isNext(cursor, "const")) {
     cursor.at++;
     const name = word(cursor, "the name of a constant");
@@ -71,9 +83,11 @@ function read(code: string): unknown {
     if (isNext(cursor, ";")) cursor.at++;
   }
   if (cursor.at === cursor.tokens.length) throw wrong(cursor, "a table, such as mmoe({ ... })");
+  const start = cursor.at;
   const value = expression(cursor);
   if (isNext(cursor, ";")) cursor.at++;
   if (cursor.at < cursor.tokens.length) throw wrong(cursor, "the end");
+  checkedParts(cursor, cursor.tokens[start], value);
   return value;
 }
 
@@ -116,7 +130,30 @@ function named(cursor: Cursor): unknown {
   if (!known.has(text)) throw unreadable(cursor, token, `"${text}" cannot be called here`);
   const values = listed(cursor, "(", ")", () => expression(cursor));
   if (typeof value !== "function") throw unreadable(cursor, token, `"${text}" cannot be called`);
-  return value(...values);
+  const parts = checkedParts(cursor, token, values);
+  const result: unknown = value(...values);
+  if (typeof result === "function" || typeof result === "object" && result !== null) cursor.parts.set(result, parts);
+  return result;
+}
+
+/** Returns the number of parts of a value; throws if a page cannot hold as many. */
+function checkedParts(cursor: Cursor, token: Token | undefined, value: unknown): number {
+  const parts = partsOf(value, cursor.parts);
+  if (parts <= mostParts) return parts;
+  const most = mostParts.toLocaleString("en");
+  throw unreadable(cursor, token, `a model of more than ${most} parts is described, wanted a smaller one`);
+}
+
+/** Returns the number of values in a value, counted no further than one above the most. */
+function partsOf(value: unknown, known: Cursor["parts"]): number {
+  if (typeof value !== "object" && typeof value !== "function" || value === null) return 1;
+  let parts = known.get(value) ?? 1;
+  if (parts > 1 || typeof value === "function") return parts;
+  for (const part of Object.values(value)) {
+    parts += partsOf(part, known);
+    if (parts > mostParts) break;
+  }
+  return parts;
 }
 
 /** `name: value`, or a name that is the value's too. */
