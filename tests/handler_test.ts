@@ -371,6 +371,8 @@ Deno.test("health, metadata, metrics, log, token and CORS", async () => {
   assertEquals(status.model_version_status[0].state, "AVAILABLE");
   const { response } = await posted(answer, "/v1/models/shop:predict", { instances: rowObjects }, bearer);
   assertEquals(response.headers.get("access-control-allow-origin"), "https://shop.example");
+  const exposed = response.headers.get("access-control-expose-headers")!.split(", ");
+  assertEquals(exposed, ["inference-header-content-length", "retry-after"]);
   const last = entries.at(-1)!;
   assertEquals([last.model, last.version, last.rows, last.status], ["shop", "1", 4, 200]);
   const metrics = await (await got("/metrics", bearer)).text();
@@ -387,7 +389,8 @@ Deno.test("health, metadata, metrics, log, token and CORS", async () => {
   answer.drain();
   assertEquals((await got("/v2/health/ready")).status, 503);
   assertEquals((await got("/v2/health/live")).status, 200);
-  assertEquals((await handler({ shop: model })(new Request("http://h/v2", { method: "OPTIONS" }))).status, 405);
+  const closed = await handler({ shop: model })(new Request("http://h/v2", { method: "OPTIONS" }));
+  assertEquals([closed.status, closed.headers.get("access-control-expose-headers")], [405, null]);
   const preflight = await answer(new Request("http://h/v2", { method: "OPTIONS" }));
   assertEquals(preflight.status, 204);
   assert(preflight.headers.get("access-control-allow-headers")!.split(", ").includes("content-encoding"));
