@@ -721,6 +721,27 @@ Deno.test("a row that encode refuses is named among many by its own pointer, in 
   model.dispose();
 });
 
+Deno.test("a caller reads what is wrong with a value, and no advice to the author of the features", async () => {
+  const kinds = { age: numeric(), at: numeric({ width: 2 }), tags: bag() };
+  const table = { age: [20, 30], at: [[1, 2], [2, 3]], tags: [["a"], ["b"]] };
+  const spec = define({ input: fit(kinds, table), tasks: { y: binary(pipe(embed(2), dense(2))) } });
+  const model = await compile(spec, { engine: reference(), seed: 2 });
+  const answer = handler({ m: model });
+  for (
+    const [name, value, wanted] of [
+      ["age", null, "found null, wanted a finite number: the model takes no missing ones"],
+      ["at", [], "found no numbers: the model takes no missing ones"],
+      ["tags", "a", 'found "a", wanted a list'],
+    ] as const
+  ) {
+    const inputs = { ...table, [name]: [table[name][0], value] };
+    const { status, body: { error } } = await posted(answer, "/v1/models/m:predict", { inputs });
+    const at = `at /inputs/${name}/1: row 1: at feature "${name}": `;
+    assertEquals([status, error], [400, `Cannot read the request\n  ${at}${wanted}`]);
+  }
+  model.dispose();
+});
+
 Deno.test("BOOL is true and false to a text input, as bytes and as JSON", async () => {
   const spec = define({ input: fit({ is: category() }, { is: ["true", "false"] }), tasks: { y: binary(dense(3)) } });
   const model = await compile(spec, { engine: reference(), seed: 2 });
