@@ -710,6 +710,29 @@ Deno.test("a body that does not come before the deadline is answered 408, and th
   model.dispose();
 });
 
+Deno.test("a large body is read no further once its deadline has passed, or more came than may", async () => {
+  const model = await shop();
+  for (const [options, every, wanted] of [[{ deadline: 50 }, 5, 408], [{ maxBody: 200_000 }, 0, 413]] as const) {
+    let [pieces, isCancelled] = [0, false];
+    const body = new ReadableStream({
+      pull: async (to) => {
+        await new Promise((resolve) => setTimeout(resolve, every));
+        to.enqueue(new Uint8Array(1000));
+        pieces++;
+      },
+      cancel: () => void (isCancelled = true),
+    });
+    const headers = { "content-length": "100000" }; // which is not so: the stream has no end
+    const answer = handler({ shop: model }, options);
+    const response = await answer(new Request("http://h/v1/models/shop:predict", { method: "POST", body, headers }));
+    assertEquals([response.status, isCancelled], [wanted, true]);
+    const read = pieces;
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    assert(pieces <= read + 1, `${pieces - read} more pieces were read`);
+  }
+  model.dispose();
+});
+
 Deno.test("a row that encode refuses is named among many by its own pointer, in the order of features", async () => {
   const model = await shop();
   const answer = handler({ shop: model });
