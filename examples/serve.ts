@@ -21,7 +21,8 @@ import {
 } from "@gatehouse/gatehouse";
 import { random } from "@gatehouse/gatehouse/datasets";
 import { commandLine, common, type Context, run } from "./cli.ts";
-import { workersOf } from "./serve/workers.ts";
+import { engineOf } from "./engine.ts";
+import { freePort, workersOf } from "./serve/workers.ts";
 import { serving, type Settings } from "./serve/serving.ts";
 import { readToken } from "./token.ts";
 
@@ -67,6 +68,10 @@ const command = commandLine(
 await run(command, async (options, context) => {
   const { say, record, signal } = context;
   const token = options.token === undefined ? undefined : await readToken(options.token, "serve models");
+  if (options.model === undefined) { // what cannot be served is found before it is trained
+    freePort({ port: options.port, hostname: options.host });
+    await engineOf(options.engine, options.workers > 1 ? { threads: 1 } : {});
+  }
   const folder = options.model ?? await trained("out/serve", options.seed, context);
   const settings: Settings = {
     folder,

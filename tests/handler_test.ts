@@ -371,6 +371,8 @@ Deno.test("health, metadata, metrics, log, token and CORS", async () => {
   assertEquals(status.model_version_status[0].state, "AVAILABLE");
   const { response } = await posted(answer, "/v1/models/shop:predict", { instances: rowObjects }, bearer);
   assertEquals(response.headers.get("access-control-allow-origin"), "https://shop.example");
+  const exposed = response.headers.get("access-control-expose-headers")!.split(", ");
+  assertEquals(exposed, ["inference-header-content-length", "retry-after"]);
   const last = entries.at(-1)!;
   assertEquals([last.model, last.version, last.rows, last.status], ["shop", "1", 4, 200]);
   const metrics = await (await got("/metrics", bearer)).text();
@@ -387,7 +389,8 @@ Deno.test("health, metadata, metrics, log, token and CORS", async () => {
   answer.drain();
   assertEquals((await got("/v2/health/ready")).status, 503);
   assertEquals((await got("/v2/health/live")).status, 200);
-  assertEquals((await handler({ shop: model })(new Request("http://h/v2", { method: "OPTIONS" }))).status, 405);
+  const closed = await handler({ shop: model })(new Request("http://h/v2", { method: "OPTIONS" }));
+  assertEquals([closed.status, closed.headers.get("access-control-expose-headers")], [405, null]);
   const preflight = await answer(new Request("http://h/v2", { method: "OPTIONS" }));
   assertEquals(preflight.status, 204);
   assert(preflight.headers.get("access-control-allow-headers")!.split(", ").includes("content-encoding"));
@@ -707,6 +710,29 @@ Deno.test("a body that does not come before the deadline is answered 408, and th
   model.dispose();
 });
 
+Deno.test("a large body is read no further once its deadline has passed, or more came than may", async () => {
+  const model = await shop();
+  for (const [options, every, wanted] of [[{ deadline: 50 }, 5, 408], [{ maxBody: 200_000 }, 0, 413]] as const) {
+    let [pieces, isCancelled] = [0, false];
+    const body = new ReadableStream({
+      pull: async (to) => {
+        await new Promise((resolve) => setTimeout(resolve, every));
+        to.enqueue(new Uint8Array(1000));
+        pieces++;
+      },
+      cancel: () => void (isCancelled = true),
+    });
+    const headers = { "content-length": "100000" }; // which is not so: the stream has no end
+    const answer = handler({ shop: model }, options);
+    const response = await answer(new Request("http://h/v1/models/shop:predict", { method: "POST", body, headers }));
+    assertEquals([response.status, isCancelled], [wanted, true]);
+    const read = pieces;
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    assert(pieces <= read + 1, `${pieces - read} more pieces were read`);
+  }
+  model.dispose();
+});
+
 Deno.test("a row that encode refuses is named among many by its own pointer, in the order of features", async () => {
   const model = await shop();
   const answer = handler({ shop: model });
@@ -715,6 +741,27 @@ Deno.test("a row that encode refuses is named among many by its own pointer, in 
   const { status, body: { error } } = await posted(answer, "/v1/models/shop:predict", body);
   assertEquals(status, 400);
   assert(`${error}`.includes("at /inputs/age/19999: row 19999: "), `${error}`);
+  model.dispose();
+});
+
+Deno.test("a caller reads what is wrong with a value, and no advice to the author of the features", async () => {
+  const kinds = { age: numeric(), at: numeric({ width: 2 }), tags: bag() };
+  const table = { age: [20, 30], at: [[1, 2], [2, 3]], tags: [["a"], ["b"]] };
+  const spec = define({ input: fit(kinds, table), tasks: { y: binary(pipe(embed(2), dense(2))) } });
+  const model = await compile(spec, { engine: reference(), seed: 2 });
+  const answer = handler({ m: model });
+  for (
+    const [name, value, wanted] of [
+      ["age", null, "found null, wanted a finite number: the model takes no missing ones"],
+      ["at", [], "found no numbers: the model takes no missing ones"],
+      ["tags", "a", 'found "a", wanted a list'],
+    ] as const
+  ) {
+    const inputs = { ...table, [name]: [table[name][0], value] };
+    const { status, body: { error } } = await posted(answer, "/v1/models/m:predict", { inputs });
+    const at = `at /inputs/${name}/1: row 1: at feature "${name}": `;
+    assertEquals([status, error], [400, `Cannot read the request\n  ${at}${wanted}`]);
+  }
   model.dispose();
 });
 

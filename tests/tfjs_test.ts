@@ -473,5 +473,6 @@ Deno.test("wasm() names what is wrong with the folder of its files, and reads no
 Deno.test("wasm() refuses more threads than it can have, and fewer than one", async () => {
   await assertRejects(() => wasm({ threads: 1e9 }), RangeError, "threads must be at most 121, found 1000000000");
   await assertRejects(() => wasm({ threads: 122 }), RangeError, "threads must be at most 121, found 122");
+  await assertRejects(() => wasm({ threads: 122 }), RangeError, "Cannot start the tfjs engine on wasm: threads");
   await assertRejects(() => wasm({ threads: 0 }), RangeError, "threads must be a whole number of at least 1, found 0");
 });

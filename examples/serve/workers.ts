@@ -77,8 +77,12 @@ export async function workersOf(count: number, settings: Settings, around: Aroun
   };
 }
 
-/** Returns the port, or one that is free: workers that share a port would share another program's too. */
-function freePort({ port, hostname }: Settings): number {
+/**
+ * Returns the port, or one that is free: workers that share a port would share another program's too.
+ *
+ * @throws {Error} if nothing can listen there.
+ */
+export function freePort({ port, hostname }: Pick<Settings, "port" | "hostname">): number {
   const listener = listening("serve models", { hostname, port }, (at) => Deno.listen(at));
   listener.close();
   return listener.addr.port;

@@ -4,6 +4,9 @@ import { Broken, Refusal } from "./refusal.ts";
 /** The media types that a request may have: curl sends the second where it is given no other. */
 const types = ["application/json", "application/x-www-form-urlencoded", "application/octet-stream", "text/plain"];
 
+/** The most bytes of a body that is read at once: a stream costs more, but its reading ends with its deadline. */
+const small = 2 ** 16;
+
 /**
  * Returns the bytes of a request.
  *
@@ -34,8 +37,8 @@ export async function bytesOf(
   }
   const stated = Number(request.headers.get("content-length") ?? 0);
   if (stated > most) throw tooLarge(`${stated}`, most);
-  // A stream costs more than the whole.
-  const given = stated > 0 ? await wholeOf(request, most, until, deadlines) : await joined(request.body, most, until);
+  const isSmall = stated > 0 && stated <= small;
+  const given = isSmall ? await wholeOf(request, most, until, deadlines) : await joined(request.body, most, until);
   return packing === "identity" ? given : await joined(unpacked(given, packing), most, until);
 }
 
@@ -80,7 +83,7 @@ async function joined(
   return bytes;
 }
 
-/** Returns the bytes of a body that says how many they are, read at once. */
+/** Returns the bytes of a body that says how few they are, read at once. */
 async function wholeOf(
   request: Request,
   most: number,
@@ -107,6 +110,7 @@ async function* piecesUntil(stream: ReadableStream<Uint8Array>, until: number): 
   const reader = stream.getReader();
   const cancel = () => void reader.cancel().catch(() => {});
   let isLate = false;
+  // One of its own, for which a program goes on: whoever reads a stream in it may wait for nothing else.
   const timer = setTimeout(() => {
     isLate = true;
     cancel();

@@ -85,7 +85,11 @@ export function handler(models: Readonly<Record<string, Model>> | Models, option
       response = json({ error: message }, { status, headers });
     }
     if (request.method === "HEAD") response = new Response(null, response);
-    if (given.cors !== undefined) response.headers.set("access-control-allow-origin", given.cors);
+    if (given.cors !== undefined) {
+      response.headers.set("access-control-allow-origin", given.cors);
+      // where a binary answer splits, and when to ask again
+      response.headers.set("access-control-expose-headers", "inference-header-content-length, retry-after");
+    }
     const milliseconds = performance.now() - began;
     (call.seen.model ?? all.meters).answered(response.status, milliseconds / 1000);
     if (given.log !== undefined) logged(given.log, call, { time, status: response.status, milliseconds });

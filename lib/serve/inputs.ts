@@ -274,7 +274,13 @@ function refused(
     const pointer = asked?.pointer(asked.values.length === 1 ? 0 : row) ?? at;
     // The row in the message counts those that are encoded together, `row` those of the request.
     const reason = error.message.replace(/^Cannot encode rows\s+(at feature "(?:[^"\\]|\\.)*")?(, row \d+)?/, "$1");
-    return misread(pointer, `row ${row}: ${reason}`);
+    return misread(pointer, `row ${row}: ${forCallers(reason)}`);
   }
-  return misread("", error.message);
+  return misread("", forCallers(error.message));
+}
+
+/** Returns the text of an encoder's error without its advice to the author of the features, which a caller cannot follow. */
+function forCallers(text: string): string {
+  return text.replace(/: numeric\(\{[^}]*\}\) takes missing ones$/, ": the model takes no missing ones")
+    .replace(/, or the option separator, which splits it$/, "");
 }

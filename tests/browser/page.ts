@@ -242,8 +242,14 @@ async function looks(page: Page, tab: string, pictures: string): Promise<void> {
       assertEquals(await violations(page), [], `${tab}, ${theme}, ${name}`);
       const width = await page.evaluate(() => document.documentElement.scrollWidth);
       assert(width <= size.width, `${tab}, ${theme}, ${name}: ${width} wide`);
+      assert(name !== "phone" || await page.$eval(".long", isWhole), "a short list of columns is whole on a phone");
     }
   }
+}
+
+/** True if a box shows all that is in it. */
+function isWhole({ scrollHeight, clientHeight }: Element): boolean {
+  return scrollHeight === clientHeight;
 }
 
 /** What axe-core finds. */

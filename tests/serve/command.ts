@@ -52,6 +52,8 @@ export async function commandRuns(): Promise<number> {
       'at --token "out/no such file": found nothing there, wanted the path of a file',
     ],
     [[...model, "--host", "0.0.0.0", "--engine", "onnx"], 1, "run with --allow-ffi"],
+    [["--port", "0", "--engine", "onnx"], 1, "run with --allow-ffi"],
+    [["--port", "0", "--host", "203.0.113.9"], 1, "run with --allow-net=203.0.113.9"],
     [["--help"], 0, ""],
   ] as const;
   for (const [args, code, text] of mistakes) {
@@ -59,6 +61,7 @@ export async function commandRuns(): Promise<number> {
     assertEquals(ended.code, code, ended.error);
     assert(`${ended.error}${ended.out}`.includes(text), ended.error);
     assert(!/\.ts:\d/.test(ended.error), ended.error);
+    assert(!`${ended.error}${ended.out}`.includes("Trained:"), "a mistake is found before a model is trained");
   }
   return runs.length + 1 + mistakes.length;
 }

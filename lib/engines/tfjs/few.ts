@@ -3,7 +3,7 @@ import { sizeOf, withBatch } from "../../ops/shape.ts";
 import type { Tensor } from "../../ops/tensor.ts";
 import type { Op } from "../../ops/value.ts";
 import type { Backend, Memory } from "./backend.ts";
-import type { Computed, Loop, Looped, Numbers, Place } from "./loop.ts";
+import type { Computed, Loop, LoopAt, Looped, Numbers, Place } from "./loop.ts";
 import { loops } from "./loops.ts";
 import type { Arrays } from "./schedule.ts";
 import { isComputed, isLooped } from "./settle.ts";
@@ -56,7 +56,7 @@ export function fewRowsOf(
   const own = [...mine].filter((position) => !isPassed(nodes[position].op));
   if (own.length === 0 || own.some((position) => sizes[position] === 0)) return undefined;
   if (own.reduce((sum, position) => sum + sizes[position], 0) > mostNumbers) return undefined;
-  const faster: Partial<Record<Looped, (place: Place) => Loop | undefined>> = { ...rows, ...few };
+  const faster: Partial<Record<Looped, LoopAt>> = { ...rows, ...few };
   const turns: Turn[] = [];
   let all = 0;
   for (const position of mine) {

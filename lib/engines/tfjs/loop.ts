@@ -18,6 +18,9 @@ export interface Place {
   readonly zeros: readonly boolean[];
 }
 
+/** Returns the loop of an op at its place; undefined where such a loop cannot be, or a kernel is as fast. */
+export type LoopAt = (place: Place) => Loop | undefined;
+
 /** The ops that are computed: all but what is fed or kept, and phases. */
 export type Computed = Exclude<Op, "input" | "parameter" | "noise" | "constant" | "inTraining">;
 

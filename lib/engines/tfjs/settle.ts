@@ -3,7 +3,7 @@ import type { Op } from "../../ops/value.ts";
 import type { Backend } from "./backend.ts";
 import { type Pin, type Step, using } from "./kernel.ts";
 import { kernels } from "./kernels.ts";
-import type { Computed, Loop, Looped, Place } from "./loop.ts";
+import type { Computed, LoopAt, Looped, Place } from "./loop.ts";
 import { loops } from "./loops.ts";
 
 /**
@@ -14,7 +14,7 @@ import { loops } from "./loops.ts";
 export function settle(op: Computed, place: Place, backend: Backend, pin: Pin): Step {
   const { fill, name, plain } = backend;
   if (fill === undefined || !isLooped(op)) return kernels[op](place, backend, pin);
-  const rows: Partial<Record<Looped, (place: Place) => Loop | undefined>> = backend.rows ?? {};
+  const rows: Partial<Record<Looped, LoopAt>> = backend.rows ?? {};
   const own = rows[op]?.(place);
   if (own !== undefined) return (of) => fill(place.shape, of, own);
   if (name === "wasm" && op === "greater" && isAboveZero(place)) return positive(backend);

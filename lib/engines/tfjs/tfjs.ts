@@ -138,7 +138,7 @@ export interface WasmOptions {
  * ```
  */
 export async function wasm(options: WasmOptions = {}): Promise<Engine> {
-  const action = "start the tfjs engine";
+  const action = "start the tfjs engine on wasm";
   const { path, threads } = optionsOf(action, options, ["path", "threads"]);
   if (threads !== undefined) checkCount(action, "threads", threads, 1);
   if (threads !== undefined && threads > mostOthers + 1) {

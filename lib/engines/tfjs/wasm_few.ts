@@ -2,10 +2,10 @@ import { sizeOf } from "../../ops/shape.ts";
 import { functionsIn, type Heap } from "../heap.ts";
 import { code, constant, each, get, increase, load, repeat, set, spread, store } from "../wasm_code.ts";
 import type { Code, Definition } from "../wasm_code.ts";
-import type { Loop, Place } from "./loop.ts";
+import type { LoopAt } from "./loop.ts";
 
 /** Loops for few rows that are faster in WebAssembly; undefined where such a loop cannot be. */
-export type FewLoops = Readonly<Record<"matmul", (place: Place) => Loop | undefined>>;
+export type FewLoops = Readonly<Record<"matmul", LoopAt>>;
 
 /**
  * Products of few rows, `[..., m, k] x [..., k, n]`: the right matrices are read where they are, once for each row, for

@@ -3,10 +3,10 @@ import type { Called } from "../board.ts";
 import { callAll, functionsIn, type Heap } from "../heap.ts";
 import { code, type Definition, get, increase, repeat } from "../wasm_code.ts";
 import { concat, slice } from "./copies.ts";
-import type { Loop, Numbers, Place } from "./loop.ts";
+import type { Loop, LoopAt, Numbers } from "./loop.ts";
 
 /** Ops that move parts of arrays as they are. */
-export type MoveLoops = Readonly<Record<"concat" | "slice", (place: Place) => Loop | undefined>>;
+export type MoveLoops = Readonly<Record<"concat" | "slice", LoopAt>>;
 
 /** The bytes that one call moves, about. */
 const atOnce = 2 ** 15;

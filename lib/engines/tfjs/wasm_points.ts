@@ -15,7 +15,7 @@ import {
   spread,
   store,
 } from "../wasm_code.ts";
-import type { Loop, Place } from "./loop.ts";
+import type { Loop, LoopAt, Place } from "./loop.ts";
 import { merge, stepsOf, stretched, walker } from "./walk.ts";
 
 const pairs = ["add", "sub", "mul", "div"] as const;
@@ -25,7 +25,7 @@ const singles = ["neg", "sqrt", "relu", "greater"] as const;
 type Pointwise = typeof pairs[number] | typeof singles[number];
 
 /** Loops of such ops that threads share; undefined where a kernel of TensorFlow.js's is as fast, or no such loop can be. */
-export type PointLoops = Readonly<Partial<Record<Pointwise, (place: Place) => Loop | undefined>>>;
+export type PointLoops = Readonly<Partial<Record<Pointwise, LoopAt>>>;
 
 /**
  * Ops on each number of large arrays, where threads share a memory. Their results are those of TensorFlow.js's kernels to
@@ -36,14 +36,14 @@ export function pointLoops(heap: Heap): PointLoops {
   const functions = crew && functionsIn(heap, definitions);
   if (functions === undefined) return {};
   const isLarge = ({ shape }: Place) => sizeOf(shape) >= Math.max(4, crew!.least);
-  const pair = (name: typeof pairs[number]) => (place: Place): Loop | undefined => {
+  const pair = (name: typeof pairs[number]): LoopAt => (place) => {
     const [size, a, b] = [sizeOf(place.shape), ...place.of.map((shape) => sizeOf(shape))];
     if (!isLarge(place)) return undefined;
     if (a === size && b === size) return pointwise(heap, functions[name], place);
     if (a === size && b === 1) return pointwise(heap, functions[`${name}One`], place);
     return a === size ? byRows(heap, [functions[`${name}One`], functions[name]], place) : undefined;
   };
-  const single = (name: typeof singles[number]) => (place: Place): Loop | undefined =>
+  const single = (name: typeof singles[number]): LoopAt => (place) =>
     isLarge(place) && sizeOf(place.of[0]) === sizeOf(place.shape) ? pointwise(heap, functions[name], place) : undefined;
   return {
     ...Object.fromEntries(pairs.map((name) => [name, pair(name)])),

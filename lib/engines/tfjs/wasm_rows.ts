@@ -1,7 +1,7 @@
 import { sizeOf } from "../../ops/shape.ts";
 import { columnsOf } from "../../formats/translation.ts";
 import { tiles, transposed } from "./copies.ts";
-import type { Loop, Numbers, Place } from "./loop.ts";
+import type { Loop, LoopAt, Numbers, Place } from "./loop.ts";
 import {
   type Code,
   code,
@@ -32,7 +32,7 @@ export type RowLoops =
   & Readonly<
     Record<
       "gatherSum" | "scatterAdd" | "weightedSum" | "weightedScatter" | "sum" | "softmax" | "transpose",
-      (place: Place) => Loop | undefined
+      LoopAt
     >
   >;
 

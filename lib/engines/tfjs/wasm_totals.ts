@@ -3,10 +3,10 @@ import type { Called } from "../board.ts";
 import { callAll, functionsIn, type Heap } from "../heap.ts";
 import { code, constant, each, four, get, increase, load, loadOne, pick, repeat } from "../wasm_code.ts";
 import { type Code, type Definition, set, store, storeFirst } from "../wasm_code.ts";
-import type { Loop, Place } from "./loop.ts";
+import type { Loop, LoopAt } from "./loop.ts";
 
 /** Ops that go through each row of a matrix as a whole; undefined where a row has a length that such a loop does not take. */
-export type TotalLoops = Readonly<Record<"total" | "softmax", (place: Place) => Loop | undefined>>;
+export type TotalLoops = Readonly<Record<"total" | "softmax", LoopAt>>;
 
 /** The numbers that are added up by one call: sums of longer rows are sums of such parts, by whatever thread. */
 const part = 2 ** 13;
