@@ -73,13 +73,8 @@ export function threadsOver(
     board.add(Object.values(functions));
     return functions;
   };
-  const wake = (nth: number) => {
-    const at = place.states + nth;
-    if (Atomics.compareExchange(numbers, at, state.asleep, state.awake) === state.asleep) others[nth]?.wake();
-    else if (Atomics.compareExchange(numbers, at, state.ended, state.awake) === state.ended) {
-      others[nth] = beginThread({ memory, modules, board: numbers, nth, ...patience }); // where none can be, none is tried again
-    }
-  };
+  const begin = (nth: number) => beginThread({ memory, modules, board: numbers, nth, ...patience });
+  const wake = (nth: number) => wakeAt(nth, numbers, others, begin);
   const share = (calls: readonly Called[], threads: number) => {
     looking = lookingAfter(performance.now() - ended, looking, patience.spin);
     for (let nth = 0; nth < threads - 1; nth++) wake(nth);
@@ -115,6 +110,18 @@ export function threadsOver(
     running: () =>
       others.filter((other, nth) => other && Atomics.load(numbers, place.states + nth) !== state.ended).length,
   };
+}
+
+/** Wakes a thread that sleeps, and begins one where none is; where none can be, none is tried again. */
+function wakeAt(
+  nth: number,
+  numbers: Board["numbers"],
+  others: (Thread | undefined)[],
+  begin: (nth: number) => Thread | undefined,
+): void {
+  const at = place.states + nth;
+  if (Atomics.compareExchange(numbers, at, state.asleep, state.awake) === state.asleep) others[nth]?.wake();
+  else if (Atomics.compareExchange(numbers, at, state.ended, state.awake) === state.ended) others[nth] = begin(nth);
 }
 
 /** Returns true if threads look for calls in a loop now. */
