@@ -145,12 +145,12 @@ function checkedParts(cursor: Cursor, token: Token | undefined, value: unknown):
 }
 
 /** Returns the number of values in a value, counted no further than one above the most. */
-function partsOf(value: unknown, known: Cursor["parts"]): number {
+function partsOf(value: unknown, counted: Cursor["parts"]): number {
   if (typeof value !== "object" && typeof value !== "function" || value === null) return 1;
-  let parts = known.get(value) ?? 1;
+  let parts = counted.get(value) ?? 1;
   if (parts > 1 || typeof value === "function") return parts;
   for (const part of Object.values(value)) {
-    parts += partsOf(part, known);
+    parts += partsOf(part, counted);
     if (parts > mostParts) break;
   }
   return parts;

@@ -116,9 +116,11 @@ const rounding = 1.5 * 2 ** 23;
 /**
  * Replaces a vector x of numbers up to 0 by e^x, within two units in the last place: of x = n ln 2 + r, where n is whole, it
  * is 2^n times e^r by its Taylor series up to r^7, where |r| is at most ln(2) / 2.
+ *
+ * @param first The first of the locals that hold {@linkcode constants}.
  */
-function exponential([x, n, r, power, bits]: readonly number[], constants: number): Code {
-  const held = (nth: number): Code => get(constants + nth);
+function exponential([x, n, r, power, bits]: readonly number[], first: number): Code {
+  const held = (nth: number): Code => get(first + nth);
   const [rounding, log, high, low, least, one] = [0, 1, 2, 3, 4, 5].map(held);
   const less = (by: Code): Code => [...get(n), ...by, ...code.multiplyVectors, ...code.subVectors, ...set(r)];
   return [
@@ -147,20 +149,19 @@ const softmax: Definition = (() => {
   const [left, at] = [4, 5];
   const [top, sum, x, n, r, power, bits] = [6, 7, 8, 9, 10, 11, 12];
   const held = 13;
-  const through = (start: number, what: Code): Code => [
-    ...[...get(start), ...set(at), ...get(vectors), ...set(left)],
+  const through = (what: Code): Code => [
+    ...[...get(from), ...set(at), ...get(vectors), ...set(left)],
     ...repeat(left, [...what, ...increase(at, constant(16))]),
   ];
   const body = repeat(rows, [
     ...[...get(from), ...load(0), ...set(top)],
-    ...through(from, [...get(top), ...get(at), ...load(0), ...code.secondIfGreater, ...set(top)]),
-    ...[...across(top, code.secondIfGreater), ...code.zeros, ...set(sum), ...get(from), ...set(at)],
-    ...[...get(vectors), ...set(left)],
-    ...repeat(left, [
+    ...through([...get(top), ...get(at), ...load(0), ...code.secondIfGreater, ...set(top)]),
+    ...[...across(top, code.secondIfGreater), ...code.zeros, ...set(sum)],
+    ...through([
       ...[...get(at), ...load(0), ...get(top), ...code.subVectors, ...set(x)],
       ...exponential([x, n, r, power, bits], held),
       ...[...get(sum), ...get(x), ...code.addVectors, ...set(sum), ...get(to), ...get(x), ...store(0)],
-      ...[...increase(at, constant(16)), ...increase(to, constant(16))],
+      ...increase(to, constant(16)),
     ]),
     ...across(sum, code.addVectors),
     ...[...get(at), ...set(from)],
