@@ -39,7 +39,7 @@ export function summingOf(
   stored: (name: string) => Float32Array,
   version: () => number,
 ): Summing {
-  const memory = sums.length === 0 ? undefined : new WebAssembly.Memory({ initial: 0 });
+  const memory = sums.length === 0 ? undefined : new WebAssembly.Memory({ initial: 1 });
   const copied = new Map<string, number>();
   const lists = new Map<string, Lists>();
   let [now, places]: [number, Places] = [-1, { sources: new Map(), results: new Map(), scratch: 0 }];
@@ -100,8 +100,8 @@ function placesIn(memory: WebAssembly.Memory, sums: readonly RowSum[], batch: nu
   ];
   const scratch = end;
   const needs = sums.map(({ from, shape, columns }) => {
-    const [height, count] = [from, shape].map((some) => withBatch(some, batch)[0]);
-    return scratchFor(count, batch * columns.length, height);
+    const [[height, width], [count]] = [from, shape].map((some) => withBatch(some, batch));
+    return scratchFor(count, batch * columns.length, height, width);
   });
   grow(memory, scratch + Math.max(...needs), batch);
   const buffer = memory.buffer as ArrayBuffer;
