@@ -36,7 +36,7 @@ Deno.test("rowSums() sums rows as plain loops do, often read or not, and writes 
       const sumRows = rowSums({ memory, take: (bytes) => (taken = bytes, scratch), free: () => {} })!;
       sumRows(to, from, { counts: new Int32Array(sums).fill(each), rows }, height, width);
       assertEquals(new Float32Array(memory.buffer, to, sums * width), wanted, `${[height, sums, each, width]}`);
-      assertEquals(taken, scratchFor(sums, rows.length, height, width));
+      assertEquals(taken, scratchFor(sums, rows.length, height));
       assertEquals(new Uint8Array(memory.buffer, end + 12, 4), new Uint8Array(4).fill(9));
     }
   }

@@ -40,7 +40,7 @@ export function rowSums(heap: Heap): SumRows | undefined {
     const packed = isPacked(rows.length, height, width);
     const [next, given] = [4 * width, packed ? panel : 4 * width];
     const [sums, length] = [counts.length, counts.length + rows.length];
-    const list = heap.take(scratchFor(sums, rows.length, height, width));
+    const list = heap.take(scratchFor(sums, rows.length, height));
     try {
       const all = new Int32Array(heap.memory.buffer, list, length);
       all.set(counts);
@@ -97,18 +97,20 @@ function partsOf(counts: Int32Array, listed: number, width: number, { crew }: He
   return parts;
 }
 
-/** Returns the bytes that are taken while so many sums are made of so many rows of a matrix. */
-export function scratchFor(sums: number, listed: number, height: number, width: number): number {
-  return 4 * (sums + listed) + (isPacked(listed, height, width) ? panel * height + line : 0);
+/** Returns the bytes that are taken while so many sums are made of so many rows of a matrix, of any width. */
+export function scratchFor(sums: number, listed: number, height: number): number {
+  return 4 * (sums + listed) + (listed >= leastRead * height ? panel * height + line : 0);
 }
 
-/** Returns true if so many rows are read often enough that copies pay: where a matrix stays in the cache itself, later. */
+/** Returns true if rows are read so often that copies pay: later where the matrix itself stays in a cache. */
 function isPacked(listed: number, height: number, width: number): boolean {
-  return listed >= (height * width <= cached ? 12 : 2) * height;
+  return listed >= (height * width <= cached ? 12 : leastRead) * height;
 }
 
-/** The numbers of a matrix that stay in a processor's cache of its own, about. */
+/** The numbers that a processor's own cache holds, about. */
 const cached = 2 ** 18;
+/** The least number of times that each row is read, on average, where rows are copied. */
+const leastRead = 2;
 
 /** Blocks of columns beside each other: where the first one begins, in bytes, each one's vectors, and how many they are. */
 interface Blocks {

@@ -100,8 +100,8 @@ function placesIn(memory: WebAssembly.Memory, sums: readonly RowSum[], batch: nu
   ];
   const scratch = end;
   const needs = sums.map(({ from, shape, columns }) => {
-    const [[height, width], [count]] = [from, shape].map((some) => withBatch(some, batch));
-    return scratchFor(count, batch * columns.length, height, width);
+    const [height, count] = [from, shape].map((some) => withBatch(some, batch)[0]);
+    return scratchFor(count, batch * columns.length, height);
   });
   grow(memory, scratch + Math.max(...needs), batch);
   const buffer = memory.buffer as ArrayBuffer;
