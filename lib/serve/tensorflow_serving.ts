@@ -68,7 +68,9 @@ function tensorInfo(name: string, dtype: string, sizes: readonly number[]): Reco
  *
  * @throws {Refusal} if it is wrong, with the JSON pointer of what is.
  */
-export function readPredict(bytes: Uint8Array, { inputs, outputs: known }: Served): PredictRequest {
+export function readPredict(bytes: Uint8Array, { inputs, outputs: known, plainRows }: Served): PredictRequest {
+  const plain = plainRows(bytes);
+  if (plain !== undefined) return { columns: pointed(plain, inputs), at: "/instances", byRow: true };
   const body = jsonOf(bytes);
   if (!isRecord(body)) throw misread("", `wanted an object with "instances" or "inputs", found ${kindOf(body)}`);
   const { instances, inputs: columns } = body;
@@ -126,6 +128,11 @@ function columnsOfRows(instances: unknown, inputs: readonly Input[]): readonly A
     }
     for (let place = 0; place < places.length; place++) columns[places[place]][at] = values[place];
   }
+  return pointed(columns, inputs);
+}
+
+/** Returns the columns of rows with the pointers of their values. */
+function pointed(columns: readonly (readonly unknown[])[], inputs: readonly Input[]): readonly AskedColumn[] {
   const pointers = pointersOf(inputs);
   return columns.map((values, place) => ({ values, pointer: pointers[place] }));
 }
