@@ -77,13 +77,13 @@ function rowAt(bytes: Uint8Array, from: number, { keys, columns, places, words }
   return bytes[at] === closeRow && nth === places.length ? at + 1 : 0;
 }
 
-/** Returns the place of the name that stands somewhere, which most often is the next one; -1 if there is none. */
+/** Returns the place of the name that stands somewhere, which most often is the next one; -1 where there is none. */
 function placeOf(bytes: Uint8Array, at: number, keys: readonly Uint8Array[], next: number): number {
   if (next < keys.length && after(bytes, at, keys[next]) > 0) return next;
   return keys.findIndex((key) => after(bytes, at, key) > 0);
 }
 
-/** Adds a place; returns false if it is none, or was there. */
+/** Adds a place; returns false if there is none, or it was there. */
 function added(places: number[], place: number): boolean {
   return place >= 0 && !places.includes(place) && places.push(place) > 0;
 }
@@ -126,7 +126,7 @@ function newText(bytes: Uint8Array, words: Words, slot: number): string | undefi
   }
 }
 
-/** Adds the number, or null, that begins somewhere to a column; returns the place after it, or 0 if it is none. */
+/** Adds the number, or null, that begins somewhere to a column; returns the place after it, or 0 where there is none. */
 function numberAt(bytes: Uint8Array, from: number, column: unknown[]): number {
   const start = bytes[from] === minus ? from + 1 : from;
   let [at, value, digit] = [start, 0, 0];
