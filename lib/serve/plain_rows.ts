@@ -63,7 +63,8 @@ export function plainRows(names: readonly string[]): PlainRows {
 /** Reads a row; returns the place after it, or 0 if it is not plain, or has other names than the first one. */
 function rowAt(bytes: Uint8Array, from: number, { keys, columns, places, words }: Reading, isFirst: boolean): number {
   if (bytes[from] !== openRow) return 0;
-  let [at, nth] = [from, 0];
+  let at = from;
+  let nth = 0;
   do {
     at = spaced(bytes, at + 1);
     if (isFirst && !added(places, placeOf(bytes, at, keys, nth)) || nth === places.length) return 0;
@@ -101,7 +102,8 @@ function spaced(bytes: Uint8Array, at: number): number {
 
 /** Adds the text that begins somewhere to a column; returns the place after its quote, or 0 if it is not plain. */
 function textAt(bytes: Uint8Array, from: number, words: Words, column: unknown[]): number {
-  let [hash, end] = [0, from];
+  let hash = 0;
+  let end = from;
   for (; end < bytes.length && bytes[end] !== quote; end++) hash = Math.imul(hash, 31) + bytes[end] | 0;
   const slot = (hash ^ hash >>> 12) & slots - 1;
   const known = words.bytes[slot];
@@ -129,7 +131,9 @@ function newText(bytes: Uint8Array, words: Words, slot: number): string | undefi
 /** Adds the number, or null, that begins somewhere to a column; returns the place after it, or 0 where there is none. */
 function numberAt(bytes: Uint8Array, from: number, column: unknown[]): number {
   const start = bytes[from] === minus ? from + 1 : from;
-  let [at, value, digit] = [start, 0, 0];
+  let at = start;
+  let value = 0;
+  let digit = 0;
   for (; (digit = bytes[at] - zero) >= 0 && digit <= 9; at++) value = 10 * value + digit;
   const whole = at - start;
   let places = 0;
