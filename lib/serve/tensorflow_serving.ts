@@ -187,9 +187,14 @@ function valuesOf({ width, data }: Found["outputs"][number], count: number): rea
   return values;
 }
 
-/** Returns an object of values by name for each row. */
+/** Returns an object of values by name for each row: copies of one, which are made much faster than one of entries. */
 function rowsOf(columns: readonly (readonly [string, readonly unknown[]])[], count: number): unknown[] {
-  return Array.from({ length: count }, (_, row) => {
-    return Object.fromEntries(columns.map(([name, values]) => [name, values[row]]));
-  });
+  const names = Object.fromEntries(columns.map(([name]) => [name, undefined as unknown]));
+  const rows = Array<unknown>(count);
+  for (let at = 0; at < count; at++) {
+    const row = { ...names };
+    for (let place = 0; place < columns.length; place++) row[columns[place][0]] = columns[place][1][at];
+    rows[at] = row;
+  }
+  return rows;
 }
