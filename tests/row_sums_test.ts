@@ -19,7 +19,7 @@ const normal = (length: number) => Float32Array.from({ length }, () => Math.roun
 
 Deno.test("rowSums() sums rows as plain loops do, often read or not, and writes 12 bytes behind them at most", () => {
   const memory = new WebAssembly.Memory({ initial: 8 });
-  for (const width of [1, 2, 3, 4, 5, 7, 8, 15, 16, 31, 32, 33, 47, 64, 100]) {
+  for (const width of [1, 2, 3, 4, 5, 7, 8, 15, 16, 31, 32, 33, 47, 64, 100, 112, 147]) {
     for (const [height, sums, each] of [[3, 40, 5], [40, 3, 5], [5, 9, 0], [1, 1, 1], [7, 7, 4]]) {
       const rows = Int32Array.from({ length: sums * each }, () => Math.floor(source.uniform() * height));
       const [from, to] = [1024, 1024 + 4 * height * width + 16];

@@ -21,11 +21,11 @@ export interface Lists {
  */
 export type SumRows = (to: number, from: number, lists: Lists, height: number, width: number) => void;
 
-/** The bytes of a panel's rows: eight vectors. */
-const panel = 128;
-
 /** The vectors of columns that are summed at once, in registers: the more, the fewer times a list is read. */
-const steps = [8, 4, 1] as const;
+const steps = [12, 8, 4, 1] as const;
+
+/** The bytes of a panel's rows, and of the processor's cache lines, with which panels begin. */
+const [panel, line] = [16 * steps[0], 64];
 
 /**
  * Sums of rows by our own kernel. Where rows are read more than once, columns are copied to panels first, which stay in
@@ -37,7 +37,7 @@ export function rowSums(heap: Heap): SumRows | undefined {
   const functions = functionsIn(heap, definitions);
   if (functions === undefined) return undefined;
   return (to, from, { counts, rows }, height, width) => {
-    const packed = isPacked(rows.length, height);
+    const packed = isPacked(rows.length, height, width);
     const [next, given] = [4 * width, packed ? panel : 4 * width];
     const [sums, length] = [counts.length, counts.length + rows.length];
     const list = heap.take(scratchFor(sums, rows.length, height));
@@ -45,11 +45,11 @@ export function rowSums(heap: Heap): SumRows | undefined {
       const all = new Int32Array(heap.memory.buffer, list, length);
       all.set(counts);
       for (let at = 0; at < rows.length; at++) all[sums + at] = given * rows[at];
-      const copied = list + 4 * length;
+      const copied = line * Math.ceil((list + 4 * length) / line);
       const parts = partsOf(counts, rows.length, width, heap);
       const calls: Called[] = [];
       // From the last columns on, so that what overlaps the next row is written before that row is.
-      for (const { start, vectors } of blocksOf(width)) {
+      for (const { start, vectors, blocks } of blocksOf(width, packed ? 1 : Infinity)) {
         if (packed) {
           const some = Math.ceil(height / parts.length);
           for (let row = 0; row < height; row += some) {
@@ -58,10 +58,14 @@ export function rowSums(heap: Heap): SumRows | undefined {
           }
           callAll(heap, calls.splice(0), 4 * vectors * height);
         }
-        const source = packed ? copied : from + start;
+        const [call, source, rest] = [
+          functions[`sum${vectors}`],
+          packed ? copied : from + start,
+          16 * vectors * blocks,
+        ];
         for (const { first, end, before } of parts) {
           const [sum, rows] = [to + start + next * first, list + 4 * (sums + before)];
-          calls.push([functions[`sum${vectors}`], sum, next, source, rows, list + 4 * first, end - first]);
+          calls.push([call, sum, next - rest, source, blocks, rows, list + 4 * first, end - first]);
         }
         if (packed) callAll(heap, calls.splice(0), 2 * vectors * rows.length);
       }
@@ -93,25 +97,39 @@ function partsOf(counts: Int32Array, listed: number, width: number, { crew }: He
   return parts;
 }
 
-/** Returns the bytes that are taken while so many sums are made of so many rows of a matrix. */
+/** Returns the bytes that are taken while so many sums are made of so many rows of a matrix, of any width. */
 export function scratchFor(sums: number, listed: number, height: number): number {
-  return 4 * (sums + listed) + (isPacked(listed, height) ? panel * height : 0);
+  return 4 * (sums + listed) + (listed >= leastRead * height ? panel * height + line : 0);
 }
 
-function isPacked(listed: number, height: number): boolean {
-  return listed >= 2 * height;
+/** Returns true if rows are read so often that copies pay: later where the matrix itself stays in a cache. */
+function isPacked(listed: number, height: number, width: number): boolean {
+  return listed >= (height * width <= cached ? 12 : leastRead) * height;
 }
 
-/** Returns the blocks of columns of a row, the last one first: where each begins, in bytes, and its vectors. */
-function blocksOf(width: number): readonly { readonly start: number; readonly vectors: typeof steps[number] }[] {
-  const blocks = [];
+/** The numbers that a processor's own cache holds, about. */
+const cached = 2 ** 18;
+/** The least number of times that each row is read, on average, where rows are copied. */
+const leastRead = 2;
+
+/** Blocks of columns beside each other: where the first one begins, in bytes, each one's vectors, and how many they are. */
+interface Blocks {
+  readonly start: number;
+  readonly vectors: typeof steps[number];
+  readonly blocks: number;
+}
+
+/** Returns the blocks of columns of a row, the last ones first, at most so many together. */
+function blocksOf(width: number, most: number): readonly Blocks[] {
+  const found: Blocks[] = [];
   const all = Math.ceil(width / 4);
   for (let done = 0; done < all;) {
     const vectors = steps.find((some) => some <= all - done)!;
-    blocks.unshift({ start: 16 * done, vectors });
-    done += vectors;
+    const blocks = Math.min(most, Math.floor((all - done) / vectors));
+    found.unshift({ start: 16 * done, vectors, blocks });
+    done += vectors * blocks;
   }
-  return blocks;
+  return found;
 }
 
 /** Returns for each row of codes the rows of a table that they name. */
@@ -148,30 +166,41 @@ export function naming({ counts, rows }: Lists, height: number): Lists {
 }
 
 /**
- * Sums of some vectors of columns.
+ * Sums of blocks of some vectors of columns.
  *
- * Parameters: where to and the bytes from sum to sum; the matrix; how far from its beginning each row of the lists is, in
- * bytes; the number of rows in each sum; the number of sums.
+ * Parameters: where to and the bytes from the end of one sum's blocks to the next one's; the matrix and the number of
+ * blocks; how far from its beginning each row of the lists is, in bytes; the number of rows in each sum; the number of
+ * sums.
  */
 function sumOf(vectors: number): Definition {
-  const [to, next, from, list, counts, sums] = [0, 1, 2, 3, 4, 5];
-  const [left, at, rest, sum] = [6, 7, 8, (v: number) => 9 + v];
+  const [to, next, from, blocks, list, counts, sums] = [0, 1, 2, 3, 4, 5, 6];
+  const [left, at, count, start, block, row, sum] = [7, 8, 9, 10, 11, 12, (v: number) => 13 + v];
+  // Few different offsets: the runtime holds the end of memory for each of them in a register, as long as it has some.
+  const added = (v: number): Code => [
+    ...v > 0 && v % 4 === 0 ? increase(at, constant(64)) : [],
+    ...[...get(sum(v)), ...get(at), ...load(16 * (v % 4)), ...code.addVectors, ...set(sum(v))],
+  ];
   const rows = (some: number): Code => [
-    ...each(some, (row) => [
-      ...[...get(list), ...wholeNumber(4 * row), ...get(from), ...code.add, ...set(at)],
-      ...each(vectors, (v) => [...get(sum(v)), ...get(at), ...load(16 * v), ...code.addVectors, ...set(sum(v))]),
+    ...each(some, (nth) => [
+      ...[...get(row), ...wholeNumber(4 * nth), ...get(start), ...code.add, ...set(at)],
+      ...each(vectors, added),
     ]),
-    ...increase(list, constant(4 * some)),
+    ...increase(row, constant(4 * some)),
   ];
   const body = repeat(sums, [
-    ...each(vectors, (v) => [...code.zeros, ...set(sum(v))]),
-    ...[...get(counts), ...wholeNumber(0), ...set(rest), ...increase(counts, constant(4))],
-    ...[...get(rest), ...constant(2), ...code.shiftRight, ...set(left), ...repeat(left, rows(4))],
-    ...[...get(rest), ...constant(3), ...code.and, ...set(left), ...repeat(left, rows(1))],
-    ...each(vectors, (v) => [...get(to), ...get(sum(v)), ...store(16 * v)]),
-    ...increase(to, get(next)),
+    ...[...get(counts), ...wholeNumber(0), ...set(count), ...increase(counts, constant(4))],
+    ...[...get(from), ...set(start), ...get(blocks), ...set(block)],
+    ...repeat(block, [
+      ...each(vectors, (v) => [...code.zeros, ...set(sum(v))]),
+      ...[...get(list), ...set(row)],
+      ...[...get(count), ...constant(2), ...code.shiftRight, ...set(left), ...repeat(left, rows(4))],
+      ...[...get(count), ...constant(3), ...code.and, ...set(left), ...repeat(left, rows(1))],
+      ...each(vectors, (v) => [...get(to), ...get(sum(v)), ...store(16 * v)]),
+      ...[...increase(to, constant(16 * vectors)), ...increase(start, constant(16 * vectors))],
+    ]),
+    ...[...get(row), ...set(list), ...increase(to, get(next))],
   ]);
-  return { parameters: 6, locals: [3, vectors], body };
+  return { parameters: 7, locals: [6, vectors], body };
 }
 
 /** Copies some vectors of columns. Parameters: where to; from where, and the bytes from row to row there; the rows. */
@@ -186,8 +215,8 @@ function packOf(vectors: number): Definition {
 
 /** The functions in WebAssembly: `sum` and `pack` for each number of vectors. */
 const definitions = {
-  ...{ sum8: sumOf(8), sum4: sumOf(4), sum1: sumOf(1) },
-  ...{ pack8: packOf(8), pack4: packOf(4), pack1: packOf(1) },
+  ...{ sum12: sumOf(12), sum8: sumOf(8), sum4: sumOf(4), sum1: sumOf(1) },
+  ...{ pack12: packOf(12), pack8: packOf(8), pack4: packOf(4), pack1: packOf(1) },
 };
 
 /** True where rows are summed by our own kernel: where WebAssembly has SIMD. */

@@ -39,7 +39,7 @@ export function summingOf(
   stored: (name: string) => Float32Array,
   version: () => number,
 ): Summing {
-  const memory = sums.length === 0 ? undefined : new WebAssembly.Memory({ initial: 0 });
+  const memory = sums.length === 0 ? undefined : new WebAssembly.Memory({ initial: 1 });
   const copied = new Map<string, number>();
   const lists = new Map<string, Lists>();
   let [now, places]: [number, Places] = [-1, { sources: new Map(), results: new Map(), scratch: 0 }];

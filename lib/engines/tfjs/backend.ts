@@ -4,6 +4,7 @@ import { quoted } from "../../errors/quoted.ts";
 import { advice } from "../../errors/nearest.ts";
 import { sizeOf } from "../../ops/shape.ts";
 import { type Crew, type Threads, threadsOver } from "../crew.ts";
+import { chainLoops, type Chains } from "./wasm_chains.ts";
 import { type FewLoops, fewLoops } from "./wasm_few.ts";
 import { multiplier } from "./wasm_multiplier.ts";
 import { type RowLoops, rowLoops } from "./wasm_rows.ts";
@@ -57,6 +58,8 @@ export interface Backend {
   readonly rows?: RowLoops;
   /** Loops that are faster than those in JavaScript where an op has few rows, where there are any. */
   readonly few?: FewLoops;
+  /** Loops of several ops on each number of arrays at once, where there are any. */
+  readonly chains?: Chains;
 }
 
 /** Makes arrays of floats, and shows an array's numbers in place until the next one is made. */
@@ -268,6 +271,7 @@ function memoryOf(name: string, backend: KernelBackend): Memory | undefined {
 function kernelsOf(backend: WasmBackend, threads: number, least: number | undefined): OwnKernels {
   const memory = backend.wasm.asm?.memory;
   if (memory === undefined || backend.wasm.PThread !== undefined) return {};
+  if (!kernels.has(backend)) align(backend.wasm);
   const known = kernels.get(backend) ?? { over: threadsOver(memory), of: new Map<string, OwnKernels>() };
   kernels.set(backend, known);
   const key = `${threads} ${least}`;
@@ -277,13 +281,37 @@ function kernelsOf(backend: WasmBackend, threads: number, least: number | undefi
   return { ...found, threads: known.over };
 }
 
-type OwnKernels = Pick<Backend, "multiply" | "rows" | "few" | "threads">;
+type OwnKernels = Pick<Backend, "multiply" | "rows" | "few" | "chains" | "threads">;
 
 /** The threads of each backend, and the kernels for each number of them. */
 const kernels = new WeakMap<
   WasmBackend,
   { readonly over: Threads | undefined; readonly of: Map<string, OwnKernels> }
 >();
+
+/** The bytes of a line of a processor's cache. */
+const line = 64;
+
+/**
+ * Lets whatever TensorFlow.js's JavaScript allocates begin with a cache line: elsewhere some vectors lie across two lines,
+ * and take twice as long. What its program allocates itself, and what was before, is freed as it is.
+ */
+function align(wasm: WasmBackend["wasm"]): void {
+  const { _malloc: allocate, _free: free } = wasm;
+  const founds = new Map<number, number>();
+  wasm._malloc = (bytes) => {
+    const found = allocate(bytes + line) >>> 0; // negative above 2 GiB
+    if (found === 0) return 0;
+    const at = line * Math.ceil(found / line);
+    founds.set(at, found);
+    return at;
+  };
+  wasm._free = (at) => {
+    const found = founds.get(at >>> 0);
+    founds.delete(at >>> 0);
+    free(found ?? at);
+  };
+}
 
 function ownKernels(backend: WasmBackend, memory: WebAssembly.Memory, crew: Crew | undefined): OwnKernels {
   const { wasm, dataIdMap } = backend;
@@ -308,5 +336,5 @@ function ownKernels(backend: WasmBackend, memory: WebAssembly.Memory, crew: Crew
       throw error;
     }
   };
-  return { multiply: multiply && product, rows: rowLoops(heap), few: fewLoops(heap) };
+  return { multiply: multiply && product, rows: rowLoops(heap), few: fewLoops(heap), chains: chainLoops(heap) };
 }

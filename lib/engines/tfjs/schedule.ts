@@ -4,7 +4,9 @@ import { withBatch } from "../../ops/shape.ts";
 import type { Tensor } from "../../ops/tensor.ts";
 import { type Backend, plain } from "./backend.ts";
 import type { Pin } from "./kernel.ts";
-import { isComputed, settle } from "./settle.ts";
+import type { Place } from "./loop.ts";
+import { runsOf } from "./runs.ts";
+import { settleRun } from "./settle.ts";
 
 /** The arrays of a run by node position; undefined before a node's turn and after its last use. */
 export type Arrays = (TensorInfo | undefined)[];
@@ -49,16 +51,19 @@ export function scheduleOf(
   const pinned: TensorInfo[] = [];
   const pin: Pin = (data, shape) => pinned[pinned.push(backend.write(data, shape)) - 1];
   try {
-    const turns = [...mine].map((position): Turn => {
-      const { op, of, attrs } = nodes[position];
-      const shape = shapes[position];
-      if (!isComputed(op)) return { position, shape, of, step: feed(nodes[position], backend), done: [] };
+    const placeAt = (position: number): Place => {
+      const { of, attrs } = nodes[position];
       const zeros = of.map((argument) => isZero(nodes[argument]));
-      const place = { attrs, shape, of: of.map((argument) => shapes[argument]), zeros };
+      return { attrs, shape: shapes[position], of: of.map((argument) => shapes[argument]), zeros };
+    };
+    const turns = runsOf(nodes, mine, keep, placeAt, backend).map(({ positions, of, links }): Turn => {
+      const position = positions[positions.length - 1];
+      const shape = shapes[position];
+      if (links === undefined) return { position, shape, of, step: feed(nodes[position], backend), done: [] };
       const done = [...new Set(of)].filter((argument) =>
-        mine.has(argument) && !keep.has(argument) && lastUse.get(argument) === position
+        mine.has(argument) && !keep.has(argument) && positions.includes(lastUse.get(argument)!)
       );
-      return { position, shape, of, step: settle(op, place, backend, pin), done };
+      return { position, shape, of, step: settleRun(links, backend, pin), done };
     });
     return { turns, pinned };
   } catch (error) {

@@ -5,6 +5,7 @@ import { type Pin, type Step, using } from "./kernel.ts";
 import { kernels } from "./kernels.ts";
 import type { Computed, LoopAt, Looped, Place } from "./loop.ts";
 import { loops } from "./loops.ts";
+import type { Link } from "./wasm_chains.ts";
 
 /**
  * Settles an op for its place on a backend: by a loop where that is possible and faster, else by kernels.
@@ -21,6 +22,15 @@ export function settle(op: Computed, place: Place, backend: Backend, pin: Pin): 
   if (!plain && fasterOnWasm[op] === "kernel") return kernels[op](place, backend, pin);
   const loop = loops[op](place);
   return (of) => fill(place.shape, of, loop);
+}
+
+/** Settles a run of ops: one by itself, or a chain of several by one loop. */
+export function settleRun(links: readonly Link[], backend: Backend, pin: Pin): Step {
+  const [{ op, place }] = links;
+  if (links.length === 1) return settle(op, place, backend, pin);
+  const { chains, fill } = backend;
+  const loop = chains!.loop(links);
+  return (of) => fill!(place.shape, of, loop);
 }
 
 /** Returns true if an op is computed, and not fed or kept. */

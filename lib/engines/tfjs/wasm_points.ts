@@ -1,4 +1,5 @@
 import { sizeOf } from "../../ops/shape.ts";
+import type { Op } from "../../ops/value.ts";
 import type { Called } from "../board.ts";
 import { callAll, functionsIn, type Heap } from "../heap.ts";
 import {
@@ -22,7 +23,24 @@ const pairs = ["add", "sub", "mul", "div"] as const;
 const singles = ["neg", "sqrt", "relu", "greater"] as const;
 
 /** Ops that compute each number of a result from one number of each argument. */
-type Pointwise = typeof pairs[number] | typeof singles[number];
+export type Pointwise = typeof pairs[number] | typeof singles[number];
+
+/** Returns true if an op at its place is one of them: numbers are compared with zeros alone. */
+export function isPointwise(op: Op, { zeros }: Place): op is Pointwise {
+  return Object.hasOwn(vectorOf, op) && (op !== "greater" || zeros[1]);
+}
+
+/** A vector of each op's result, from vectors of its arguments. */
+export const vectorOf: Readonly<Record<Pointwise, (a: Code, b: Code) => Code>> = {
+  add: (a, b) => [...a, ...b, ...code.addVectors],
+  sub: (a, b) => [...a, ...b, ...code.subVectors],
+  mul: (a, b) => [...a, ...b, ...code.multiplyVectors],
+  div: (a, b) => [...a, ...b, ...code.divideVectors],
+  neg: (a) => [...a, ...code.negateVector],
+  sqrt: (a) => [...a, ...code.rootsOfVector],
+  relu: (a) => [...code.zeros, ...a, ...code.greaterOfVectors],
+  greater: (a) => [...a, ...code.zeros, ...code.isGreater, ...four(1), ...code.andVectors],
+};
 
 /** Loops of such ops that threads share; undefined where a kernel of TensorFlow.js's is as fast, or no such loop can be. */
 export type PointLoops = Readonly<Partial<Record<Pointwise, LoopAt>>>;
@@ -120,22 +138,13 @@ function over(numbers: (a: Code, b: number) => Code, second: 0 | 16): Definition
   return { parameters: 6, locals: [1, 0], body };
 }
 
-const both = (what: Code) => over((a, b) => [...a, ...get(b), ...load(0), ...what], 16);
-const withOne = (what: Code) => over((a, b) => [...a, ...get(b), ...spread(0), ...what], 0);
-const alone = (numbers: (a: Code) => Code) => over(numbers, 0);
+const both = (op: Pointwise) => over((a, b) => vectorOf[op](a, [...get(b), ...load(0)]), 16);
+const withOne = (op: Pointwise) => over((a, b) => vectorOf[op](a, [...get(b), ...spread(0)]), 0);
+const alone = (op: Pointwise) => over((a) => vectorOf[op](a, []), 0);
 
 /** The functions in WebAssembly: of two arrays, of an array and a single number, and of one array. */
 const definitions = {
-  add: both(code.addVectors),
-  sub: both(code.subVectors),
-  mul: both(code.multiplyVectors),
-  div: both(code.divideVectors),
-  addOne: withOne(code.addVectors),
-  subOne: withOne(code.subVectors),
-  mulOne: withOne(code.multiplyVectors),
-  divOne: withOne(code.divideVectors),
-  neg: alone((a) => [...a, ...code.negateVector]),
-  sqrt: alone((a) => [...a, ...code.rootsOfVector]),
-  relu: alone((a) => [...code.zeros, ...a, ...code.greaterOfVectors]),
-  greater: alone((a) => [...a, ...code.zeros, ...code.isGreater, ...four(1), ...code.andVectors]),
+  ...{ add: both("add"), sub: both("sub"), mul: both("mul"), div: both("div") },
+  ...{ addOne: withOne("add"), subOne: withOne("sub"), mulOne: withOne("mul"), divOne: withOne("div") },
+  ...{ neg: alone("neg"), sqrt: alone("sqrt"), relu: alone("relu"), greater: alone("greater") },
 };
