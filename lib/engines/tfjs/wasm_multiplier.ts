@@ -40,12 +40,13 @@ export function multiplier(heap: Heap, relaxed?: boolean): Multiply | undefined 
   const program: Program = { heap, rows: six === undefined ? 4 : 6, functions };
   return (a, b, c, lengths) => {
     const { count, m, k, n } = lengths;
-    const small = count > 1 && m * k * n <= smallest;
-    const panels = small ? parts(heap) : Math.min(mostPanels(k), count * Math.ceil(n / width));
+    const alone = m * k <= block && heap.crew?.isWorth(count * m * k * n / perNanosecond) !== true;
+    const inOne = alone || count > 1 && m * k * n <= smallest;
+    const panels = inOne ? parts(heap) : Math.min(mostPanels(k), count * Math.ceil(n / width));
     const scratch = heap.take(4 * width * (n < width ? k + m : k * panels));
     try {
       if (n < width) narrow(program, a, b, c, lengths, scratch);
-      else (small ? many : wide)(program, a, b, c, lengths, scratch);
+      else (inOne ? many : wide)(program, a, b, c, lengths, scratch);
     } finally {
       heap.free(scratch);
     }
