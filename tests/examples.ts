@@ -170,7 +170,7 @@ async function attaches(): Promise<void> {
   assertEquals(code, 1);
   assertMatch(
     error,
-    /: it wants a token \(status 401\): wanted the cluster's, as its RAY_AUTH_TOKEN has it, by --token FILE\n$/,
+    /: it wants a token \(status 401\): wanted the cluster's, as its RAY_AUTH_TOKEN has it, by token: here by --token FILE\n$/,
   );
 }
 
