@@ -136,6 +136,9 @@ function checkPlace(): void {
   for (const name of sent) {
     if (isGiven("attach") && isGiven(name)) throw wrong(name, "a job that is sent, and --attach sends none");
   }
+  if (isGiven("attach") && isGiven("mounted") && !isGiven("storage")) {
+    throw wrong("mounted", "a folder that has another path here: wanted it too, by --storage");
+  }
 }
 
 /** Trains a model on a cluster and judges it. */

@@ -160,6 +160,9 @@ async function attaches(): Promise<void> {
     const wanted = `Cannot run ray: --${about} is of a job that is sent, and --attach sends none (see --help)\n`;
     assertEquals([code, out, error], [2, "", wanted]);
   }
+  const mounted = await finished(start("ray", ["--attach", "a", "--mounted=/mnt/shared"]));
+  const wanted = "Cannot run ray: --mounted is of a folder that has another path here: wanted it too, by --storage";
+  assertEquals([mounted.code, mounted.out, mounted.error], [2, "", `${wanted} (see --help)\n`]);
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     () => new Response("", { status: 401 }),
