@@ -202,6 +202,31 @@ Deno.test("predict(), inspect() and evaluate() name the row, and know parameters
   model.dispose();
 });
 
+Deno.test("predict() and evaluate() say the same of numbers beyond float32 on every engine, of few rows and of many", async () => {
+  const spec = define(mmoe({ input: 2, expert: pipe(dense(8), relu, dense(8), relu), tasks: { a: regression() } }));
+  for (const engine of Object.values(engines)) {
+    const model = await compile(spec, { engine, seed: 7 });
+    for (const count of [1, 30, 1000]) {
+      const numbers = Array.from({ length: count }, (_, row) => row === count - 1 ? [3e38, 3e38] : [1, 1]);
+      const data = rows(numbers, { labels: { a: new Float64Array(count) } });
+      const place = `${engine.name}, ${count} rows`;
+      for (
+        const [action, run] of [["predict", () => model.predict(data)], [
+          "evaluate",
+          () => evaluate(model, data),
+        ]] as const
+      ) {
+        const { message } = await assertRejects(async () => void await run(), RangeError);
+        const wanted = `Cannot ${action}\n  at row ${
+          count - 1
+        }: on the way to the prediction, a number is beyond float32`;
+        assertEquals(message.split(",").slice(0, 2).join(), wanted, place);
+      }
+    }
+    model.dispose();
+  }
+});
+
 Deno.test("predict() lets be what is beyond float32 where it is not chosen, or as it should be", async () => {
   const elu: Net = (x) => select(greater(x, 0), x, sub(exp(x), 1));
   const spec = define({ input: 1, tasks: { a: regression(elu), b: binary((x) => tanh(exp(x))) } });

@@ -255,8 +255,8 @@ async function outputsFor(insides: () => Insides, rows: Rows, gates: boolean): P
     throw new TypeError(`Cannot predict: ${why}: wanted a tower or an expert that computes with its argument`);
   });
   const outputs = await inPieces((tensors) => program.run(insides().fed(graph, tensors)), rows, plan.spec.input);
+  await checkInside("Cannot predict", kept, [name, graph], rows); // first: what numbers beyond float32 become differs
   checkPredictions(pick(outputs, tasks), rows.count);
-  await checkInside("Cannot predict", kept, [name, graph], rows);
   return outputs;
 }
 
