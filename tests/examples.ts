@@ -183,11 +183,15 @@ async function serves(): Promise<void> {
   const { code, out, error } = await interrupted(server, (out) => out.includes("\n"), "SIGTERM");
   assertEquals(code, 0, error);
   assertMatch(JSON.parse(out).url, /^http:\/\/127\.0\.0\.1:\d+$/);
+  const early = await interrupted(start("serve", ["--port", "0"]), (out) => out.includes("Trained"));
+  assertEquals(early.code, 130, early.error);
 }
 
 /** A page is built whole and served; a folder that holds anything else stays as it is. */
 async function showsPage(): Promise<void> {
   const place = `${folder}/page`;
+  const early = await interrupted(start("page", ["--port", "0", "--out", place]), (out) => out.includes("Building"));
+  assertEquals(early.code, 130, early.error);
   const server = start("page", ["--port", "0", "--json", "--out", place, "--seed", "3", "--engine", "cpu"]);
   const { code, out, error } = await interrupted(server, (out) => out.includes("url"), "SIGTERM");
   assertEquals(code, 0, error);
