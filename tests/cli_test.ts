@@ -250,7 +250,10 @@ Deno.test("placePicture() makes the folder of a picture, or says what is in its 
     assertEquals(await Deno.readTextFile(`${dir}/new/picture.svg`), "<svg/>");
     const wrong: readonly [path: string, message: string][] = [
       ["new", `Cannot write picture\n  at ${dir}/new: found a folder, wanted a file`],
-      ["new/picture.svg/x.svg", `Cannot write picture\n  at ${dir}/new/picture.svg: found a file, wanted a folder`],
+      [
+        "new/picture.svg/x.svg",
+        `Cannot write picture\n  at ${dir}/new/picture.svg/x.svg: ${dir}/new/picture.svg is not a folder`,
+      ],
     ];
     for (const [path, message] of wrong) {
       assertEquals((await assertRejects(() => placePicture(`${dir}/${path}`), Error)).message, message);
