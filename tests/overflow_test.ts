@@ -15,6 +15,7 @@ import {
   mmoe,
   type Model,
   type Net,
+  numeric,
   pipe,
   reference,
   regression,
@@ -224,6 +225,28 @@ Deno.test("predict() and evaluate() say the same of numbers beyond float32 on ev
       }
     }
     model.dispose();
+  }
+});
+
+Deno.test("train() names the largest input where a step of large ones is not finite, on every engine alike", async () => {
+  const labels = { a: [0, 1, 0] };
+  const input = fit({ age: numeric({ transform: "none" }), price: numeric() }, { age: [1, 2], price: [1, 2] });
+  const encoded = encode(input, { age: [1, 2, 3], price: [1, 2, -1e38] });
+  const cases = [
+    [4, rows([[1, 1, 1, 1], [1, 2, -3e38, 4], [1, 1, 2, 1]], { labels }), "column 2, 3.00e+38"],
+    [input, rows(encoded, { labels }), 'feature "price", 2.00e+38'],
+  ] as const;
+  for (const [input, data, named] of cases) {
+    const spec = define({ input, tasks: { a: regression(dense(8)) } });
+    for (const engine of [engines.cpu, engines.wasm, engines.onnx]) { // float64 holds them
+      const model = await compile(spec, { engine, seed: 7 });
+      const { message } = await assertRejects(() => Array.fromAsync(train(model, data, { steps: 3 })), RangeError);
+      const [action, what, , largest, way] = message.split("\n");
+      assertEquals([action, largest], ["Cannot train", `  the largest input is that of ${named} in size`], engine.name);
+      assert(what.startsWith("  at step 1: the "), what);
+      assertEquals(way, "  the step was not taken: try smaller inputs, a smaller learning rate, or clipNorm");
+      model.dispose();
+    }
   }
 });
 
