@@ -26,7 +26,7 @@ import { digestOf, digestOfAll } from "./digest.ts";
 import { UsageError } from "./options.ts";
 import { engineOf } from "./engine.ts";
 import { gateRecords } from "./gates.ts";
-import { writePicture } from "./picture.ts";
+import { placePicture, writePicture } from "./picture.ts";
 import { keptAs, maySave, taken, trainingOptions } from "./resumable.ts";
 import { makeFolder } from "./make_folder.ts";
 
@@ -89,6 +89,7 @@ await run(command, async (options, context) => {
 
   const engine = await engineOf(options.engine);
   await makeFolder(options.save, "save models");
+  await placePicture(options.svg);
   const results: Record<string, string | number>[] = [];
   const gates: Record<string, GateReport> = {};
   const digests: [name: string, digest: string][] = [];

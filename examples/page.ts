@@ -28,6 +28,7 @@ await run(command, async ({ out, port, build, seed, engine }, { say, record, sig
   record({ out, gzipped, wasm });
   if (build) return;
   const answer = siteOf(await filesOf(out));
+  signal.throwIfAborted(); // a server that begins after it never ends
   const server = listening(
     "serve the page",
     { hostname: "127.0.0.1", port },

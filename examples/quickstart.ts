@@ -7,7 +7,7 @@ import { labelCorrelation } from "@gatehouse/gatehouse/datasets";
 import { commandLine, type Context, run, type Values } from "./cli.ts";
 import { digestOfAll } from "./digest.ts";
 import { gateRecords } from "./gates.ts";
-import { writePicture } from "./picture.ts";
+import { placePicture, writePicture } from "./picture.ts";
 import type { Options } from "./options.ts";
 import { type Keeping, keptAs, trainingOptions } from "./resumable.ts";
 import { type Done, pictureOf } from "./quickstart/charts.ts";
@@ -48,6 +48,7 @@ await run(command, async (options, context) => {
   say(sideBySide(modelNames.map((name) => `${name}\n${summary(models[name])}`)));
 
   await makeFolder(options.save, "save models");
+  await placePicture(options.svg);
   const done = await made(requests, options, context);
   if (done.length === 0) return say("\nStopped before a run was complete: there is nothing to compare");
 

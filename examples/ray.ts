@@ -5,6 +5,7 @@ import {
   attach,
   type Cluster,
   type JobOptions,
+  RayError,
   type RayEvent,
   type RayResult,
   type RayRun,
@@ -107,8 +108,8 @@ await run(command, async (options, context) => {
 
 /** Returns an error that names the option where a cluster wants a token. */
 function withOption(error: unknown): unknown {
-  if (!(error instanceof Error) || !/wants a token .* by token$/.test(error.message)) return error;
-  return new Error(error.message.replace(/ by token$/, " by --token FILE"), { cause: error });
+  if (!(error instanceof RayError && error.kind === "token wanted")) return error;
+  return new Error(`${error.message}: here by --token FILE`, { cause: error });
 }
 
 /** Ends the program in order, or at once where that was asked before. */
@@ -134,6 +135,9 @@ function checkPlace(): void {
   }
   for (const name of sent) {
     if (isGiven("attach") && isGiven(name)) throw wrong(name, "a job that is sent, and --attach sends none");
+  }
+  if (isGiven("attach") && isGiven("mounted") && !isGiven("storage")) {
+    throw wrong("mounted", "a folder that has another path here: wanted it too, by --storage");
   }
 }
 

@@ -73,6 +73,7 @@ await run(command, async (options, context) => {
     await engineOf(options.engine, options.workers > 1 ? { threads: 1 } : {});
   }
   const folder = options.model ?? await trained("out/serve", options.seed, context);
+  signal.throwIfAborted();
   const settings: Settings = {
     folder,
     engine: options.engine,
@@ -99,6 +100,7 @@ await run(command, async (options, context) => {
 /** Resolves at Ctrl-C, or when the system asks the program to end. */
 function ended(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
+    if (signal.aborted) resolve(); // while the server began
     signal.addEventListener("abort", () => resolve(), { once: true });
     Deno.addSignalListener("SIGTERM", () => resolve());
   });
@@ -111,7 +113,7 @@ function tried(url: string): string {
 }
 
 /** Trains a small model of invented visitors and saves it; returns the folder of models. */
-async function trained(folder: string, seed: number, { say }: Context): Promise<string> {
+async function trained(folder: string, seed: number, { say, signal }: Context): Promise<string> {
   const source = random(seed);
   const jobs = ["clerk", "smith", "baker"];
   const visitors = Array.from(
@@ -129,6 +131,7 @@ async function trained(folder: string, seed: number, { say }: Context): Promise<
   });
   const data = rows(encode(features, table), { labels: { click, like } });
   for await (const { step, steps, loss } of train(model, data, { epochs: 5, optimiser: adam(1e-2) })) {
+    signal.throwIfAborted();
     if (step === steps) say(`Trained: loss of click ${loss.click.toFixed(2)}, of like ${loss.like.toFixed(2)}`);
   }
   await save(model, `${folder}/visitors/1`);

@@ -18,7 +18,7 @@
 export type { S3Options } from "./files/s3.ts";
 export type { RayData } from "./ray/data.ts";
 export type { RayEvent } from "./ray/records.ts";
-export type { Cluster } from "./ray/request.ts";
+export { type Cluster, RayError, type RayErrorKind } from "./ray/request.ts";
 export { attach, type AttachOptions, type ListenOptions, type RayResult, type RayRun } from "./ray/run.ts";
 export { searchOnRay, type SearchOptions, type Trial, type TrialResult } from "./ray/search.ts";
 export type { JobOptions } from "./ray/settings.ts";

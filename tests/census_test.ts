@@ -149,6 +149,12 @@ Deno.test("census() names file and line of a malformed row, an unknown label and
       assertEquals(error.message, `Cannot read ${file}${message}`);
     }
     await Deno.writeTextFile(file, text);
+    for (const name of ["census-income.data", "census-income.test"] as const) {
+      await Deno.writeTextFile(`${dir}/${name}`, "");
+      const wanted = `Cannot read ${dir}/${name}: found 0 rows, wanted at least 2`;
+      await assertRejects(() => census({ folder: dir, verify: false }), RangeError, wanted);
+      await Deno.writeTextFile(`${dir}/${name}`, files[name]);
+    }
     const error = await assertRejects(() => census({ folder: dir }), Error);
     assert(error.message.startsWith(`Cannot read ${file}: it is another file or was changed: found sha256 `));
   });

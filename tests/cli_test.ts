@@ -3,6 +3,7 @@ import { commandLine, common, ending } from "../examples/cli.ts";
 import { UsageError } from "../examples/options.ts";
 import { resumeCommand } from "../examples/resumable.ts";
 import { makeFolder } from "../examples/make_folder.ts";
+import { placePicture, writePicture } from "../examples/picture.ts";
 import { readToken } from "../examples/token.ts";
 import { withTemp } from "./temp.ts";
 
@@ -238,5 +239,24 @@ Deno.test("makeFolder() and readToken() say in words of their own what is at a p
       ],
     ];
     for (const [act, wanted] of cases) await assertRejects(act, Error, wanted);
+  });
+});
+
+Deno.test("placePicture() makes the folder of a picture, or says what is in its way", async () => {
+  await withTemp(async (dir) => {
+    await placePicture(`${dir}/new/picture.svg`);
+    await writePicture(`${dir}/new/picture.svg`, "<svg/>");
+    await placePicture(`${dir}/new/picture.svg`); // it may be written again
+    assertEquals(await Deno.readTextFile(`${dir}/new/picture.svg`), "<svg/>");
+    const wrong: readonly [path: string, message: string][] = [
+      ["new", `Cannot write picture\n  at ${dir}/new: found a folder, wanted a file`],
+      [
+        "new/picture.svg/x.svg",
+        `Cannot write picture\n  at ${dir}/new/picture.svg/x.svg: ${dir}/new/picture.svg is not a folder`,
+      ],
+    ];
+    for (const [path, message] of wrong) {
+      assertEquals((await assertRejects(() => placePicture(`${dir}/${path}`), Error)).message, message);
+    }
   });
 });

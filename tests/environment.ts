@@ -43,3 +43,24 @@ export async function mebibytesOf(pid: number): Promise<number> {
   const found = await ran("cat", [`/proc/${pid}/status`]);
   return "out" in found ? Number(/^VmRSS:\s+(\d+)/m.exec(found.out)?.[1] ?? 0) / 1024 : 0;
 }
+
+/**
+ * Returns the seconds of processor's time that a process and each of its children have taken, where Linux says it: its own
+ * first. A hundredth of a second is the least that is counted.
+ */
+export async function processorSeconds(pid: number): Promise<readonly number[]> {
+  const children = await ran("cat", [`/proc/${pid}/task/${pid}/children`]);
+  const pids = "out" in children && children.out !== "" ? children.out.split(" ") : [];
+  const all = await ran("cat", [pid, ...pids].map((one) => `/proc/${one}/stat`));
+  if ("failed" in all) throw new Error(`Cannot read what a process has taken: ${all.failed}`);
+  return all.out.split("\n").map((line) => {
+    const [user, system] = line.slice(line.lastIndexOf(")") + 1).trim().split(" ").slice(11, 13).map(Number);
+    return (user + system) / 100;
+  });
+}
+
+/** Returns the name of the processor, where Linux says it. */
+export async function processorName(): Promise<string> {
+  const found = await ran("cat", ["/proc/cpuinfo"]);
+  return "out" in found && /^model name\s*:\s*(.+)$/m.exec(found.out)?.[1] || "unknown";
+}

@@ -160,6 +160,9 @@ async function attaches(): Promise<void> {
     const wanted = `Cannot run ray: --${about} is of a job that is sent, and --attach sends none (see --help)\n`;
     assertEquals([code, out, error], [2, "", wanted]);
   }
+  const mounted = await finished(start("ray", ["--attach", "a", "--mounted=/mnt/shared"]));
+  const wanted = "Cannot run ray: --mounted is of a folder that has another path here: wanted it too, by --storage";
+  assertEquals([mounted.code, mounted.out, mounted.error], [2, "", `${wanted} (see --help)\n`]);
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     () => new Response("", { status: 401 }),
@@ -170,7 +173,7 @@ async function attaches(): Promise<void> {
   assertEquals(code, 1);
   assertMatch(
     error,
-    /: it wants a token \(status 401\): wanted the cluster's, as its RAY_AUTH_TOKEN has it, by --token FILE\n$/,
+    /: it wants a token \(status 401\): wanted the cluster's, as its RAY_AUTH_TOKEN has it, by token: here by --token FILE\n$/,
   );
 }
 
@@ -180,11 +183,15 @@ async function serves(): Promise<void> {
   const { code, out, error } = await interrupted(server, (out) => out.includes("\n"), "SIGTERM");
   assertEquals(code, 0, error);
   assertMatch(JSON.parse(out).url, /^http:\/\/127\.0\.0\.1:\d+$/);
+  const early = await interrupted(start("serve", ["--port", "0"]), (out) => out.includes("Trained"));
+  assertEquals(early.code, 130, early.error);
 }
 
 /** A page is built whole and served; a folder that holds anything else stays as it is. */
 async function showsPage(): Promise<void> {
   const place = `${folder}/page`;
+  const early = await interrupted(start("page", ["--port", "0", "--out", place]), (out) => out.includes("Building"));
+  assertEquals(early.code, 130, early.error);
   const server = start("page", ["--port", "0", "--json", "--out", place, "--seed", "3", "--engine", "cpu"]);
   const { code, out, error } = await interrupted(server, (out) => out.includes("url"), "SIGTERM");
   assertEquals(code, 0, error);

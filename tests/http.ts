@@ -5,19 +5,28 @@ import { reference, regression, rows, train } from "../mod.ts";
 import { serve } from "../lib/serve.ts";
 import { bitsOf } from "./runs.ts";
 import { withTemp } from "./temp.ts";
+import { gzip, joined } from "./archives.ts";
+import { brotliCompressSync } from "node:zlib";
 
 const columns: CsvPartsOptions["columns"] = { x: "number", word: "text", y: "number" };
 const lines = Array.from({ length: 3000 }, (_, row) => `${row % 97},w${row % 13},${row % 5}\n`).join("");
 const bytes = new TextEncoder().encode(`x,word,y\n${lines}`);
-const zipped = new Uint8Array(
-  await new Response(new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip"))).arrayBuffer(),
-);
+const zipped = await gzip(bytes);
+/** The bytes as members, which `cat a.gz b.gz` and bgzip make. */
+const members = joined(await gzip(bytes.slice(0, 9000)), await gzip(bytes.slice(9000)));
+const twice = await gzip(zipped);
+const encoded = (bytes: Uint8Array<ArrayBuffer>, by: string) =>
+  new Response(bytes, { headers: { "content-encoding": by } });
 
 /** The answers of the server by path. */
 const answers: Readonly<Record<string, () => Response>> = {
   "/log.csv": () => new Response(bytes),
   "/log.csv.gz": () => new Response(zipped),
-  "/encoded.csv": () => new Response(zipped, { headers: { "content-encoding": "gzip" } }),
+  "/encoded.csv": () => encoded(zipped, "gzip"),
+  "/members.csv.gz": () => new Response(members),
+  "/encoded-members.csv": () => encoded(members, "gzip"),
+  "/twice.csv.gz": () => encoded(twice, "gzip"),
+  "/stored.csv": () => encoded(new Uint8Array(brotliCompressSync(bytes)), "br"), // whatever is asked for
   "/moved.csv": () => new Response(null, { status: 302, headers: { location: "/log.csv" } }),
   "/busy.csv": () => new Response("come back", { status: 503 }),
   "/page.csv": () => new Response("<!DOCTYPE html><p>Sign in</p>\n", { headers: { "content-type": "text/html" } }),
@@ -62,10 +71,11 @@ async function cut(head: string, body: Uint8Array, act: (address: string) => Pro
   }
 }
 
-Deno.test("readCsv() and csvParts() read addresses: plain, gzip, encoded as gzip, and moved", async () => {
+Deno.test("readCsv() and csvParts() read addresses: plain, gzip of one member and more, encoded, and moved", async () => {
   const wanted = await readCsv(bytes, { columns });
   await served(async (address) => {
-    for (const path of ["log.csv", "log.csv.gz", "encoded.csv", "moved.csv"]) {
+    const packed = ["encoded.csv", "members.csv.gz", "encoded-members.csv", "twice.csv.gz", "stored.csv"];
+    for (const path of ["log.csv", "log.csv.gz", ...packed, "moved.csv"]) {
       assertEquals(await readCsv(`${address}/${path}`, { columns }), wanted, path);
       const parts = await csvParts([new URL(`${address}/${path}`)], { columns, rows: 4096 });
       assertEquals(await Array.fromAsync(parts), [wanted], path);

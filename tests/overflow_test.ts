@@ -15,6 +15,7 @@ import {
   mmoe,
   type Model,
   type Net,
+  numeric,
   pipe,
   reference,
   regression,
@@ -200,6 +201,53 @@ Deno.test("predict(), inspect() and evaluate() name the row, and know parameters
   for await (const _ of train(model, small, { steps: 1, optimiser: sgd(1e37) }));
   await assertRejects(() => model.predict(rows([[1e4, 1e4, 1e4, 1e4]])), RangeError, "is beyond float32");
   model.dispose();
+});
+
+Deno.test("predict() and evaluate() say the same of numbers beyond float32 on every engine, of few rows and of many", async () => {
+  const spec = define(mmoe({ input: 2, expert: pipe(dense(8), relu, dense(8), relu), tasks: { a: regression() } }));
+  for (const engine of Object.values(engines)) {
+    const model = await compile(spec, { engine, seed: 7 });
+    for (const count of [1, 30, 1000]) {
+      const numbers = Array.from({ length: count }, (_, row) => row === count - 1 ? [3e38, 3e38] : [1, 1]);
+      const data = rows(numbers, { labels: { a: new Float64Array(count) } });
+      const place = `${engine.name}, ${count} rows`;
+      for (
+        const [action, run] of [["predict", () => model.predict(data)], [
+          "evaluate",
+          () => evaluate(model, data),
+        ]] as const
+      ) {
+        const { message } = await assertRejects(async () => void await run(), RangeError);
+        const wanted = `Cannot ${action}\n  at row ${
+          count - 1
+        }: on the way to the prediction, a number is beyond float32`;
+        assertEquals(message.split(",").slice(0, 2).join(), wanted, place);
+      }
+    }
+    model.dispose();
+  }
+});
+
+Deno.test("train() names the largest input where a step of large ones is not finite, on every engine alike", async () => {
+  const labels = { a: [0, 1, 0] };
+  const input = fit({ age: numeric({ transform: "none" }), price: numeric() }, { age: [1, 2], price: [1, 2] });
+  const encoded = encode(input, { age: [1, 2, 3], price: [1, 2, -1e38] });
+  const cases = [
+    [4, rows([[1, 1, 1, 1], [1, 2, -3e38, 4], [1, 1, 2, 1]], { labels }), "column 2, 3.00e+38"],
+    [input, rows(encoded, { labels }), 'feature "price", 2.00e+38'],
+  ] as const;
+  for (const [input, data, named] of cases) {
+    const spec = define({ input, tasks: { a: regression(dense(8)) } });
+    for (const engine of [engines.cpu, engines.wasm, engines.onnx]) { // float64 holds them
+      const model = await compile(spec, { engine, seed: 7 });
+      const { message } = await assertRejects(() => Array.fromAsync(train(model, data, { steps: 3 })), RangeError);
+      const [action, what, , largest, way] = message.split("\n");
+      assertEquals([action, largest], ["Cannot train", `  the largest input is that of ${named} in size`], engine.name);
+      assert(what.startsWith("  at step 1: the "), what);
+      assertEquals(way, "  the step was not taken: try smaller inputs, a smaller learning rate, or clipNorm");
+      model.dispose();
+    }
+  }
 });
 
 Deno.test("predict() lets be what is beyond float32 where it is not chosen, or as it should be", async () => {

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { unzip } from "../lib/datasets/zip.ts";
 import { jobsOf } from "../lib/ray/client.ts";
 import { packageOf, zip } from "../lib/ray/package.ts";
-import type { Cluster } from "../lib/ray/request.ts";
+import { type Cluster, RayError } from "../lib/ray/request.ts";
 import { attach, type AttachOptions, type RayRun } from "../lib/ray/run.ts";
 import { type FakeJob, type FakeRay, fakeRay } from "./ray_fake.ts";
 
@@ -117,6 +117,7 @@ Deno.test("jobsOf() says what is wrong with a cluster, and names its address", a
   const says = (response: () => Response) => (fake: FakeRay) =>
     fake.trouble("GET", ...Array.from({ length: 20 }, response));
   const redirects = (location: string) => says(() => new Response(null, { status: 307, headers: { location } }));
+  const kinds = { "down": "no answer", "no token": "token wanted", "another token": "token refused" } as const;
   const table: readonly [string, FakeRay, ((fake: FakeRay) => void) | undefined, Partial<Cluster>, string][] = [
     ["down", fakeRay(done), down, {}, "error sending request: reset by peer: wanted the address of Ray's dashboard"],
     [
@@ -148,6 +149,8 @@ Deno.test("jobsOf() says what is wrong with a cluster, and names its address", a
     const error = await assertRejects(() => jobs.version(), Error, text, name);
     assert(error.message.startsWith("Cannot train on Ray"), name);
     assert(name === "old" || error.message.includes("http://head:8265/api/version"), error.message);
+    const kind = name in kinds ? kinds[name as keyof typeof kinds] : "wrong answer";
+    assert(name === "old" || error instanceof RayError && error.kind === kind, `${name}: ${Deno.inspect(error)}`);
   }
 });
 

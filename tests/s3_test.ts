@@ -26,7 +26,7 @@ async function listing(keys: readonly string[], act: () => Promise<void>): Promi
 
 Deno.test("s3Files() refuses files whose address would be that of another", async () => {
   const table: readonly [address: string, key: string][] = [
-    ["s3://logs/day/../secret", "day/../secret"],
+    ["s3://logs/day/*/secret", "day/../secret"],
     ["s3://logs/day/*/part", "day/./part"],
     ["s3://logs/day/*", "day/.."],
     ["s3://logs/*/part", "../part"],
@@ -37,6 +37,14 @@ Deno.test("s3Files() refuses files whose address would be that of another", asyn
       await assertRejects(() => s3Files(address, store), Error, wanted);
     });
     assertEquals(asked, ["/logs/"]);
+  }
+  const steps = ["s3://../log", "s3://./log/*.csv", "s3://logs/day/../secret", "s3://logs/..", "s3://logs/./*.csv"];
+  for (const address of steps) {
+    const asked = await listing(["log", "secret"], async () => {
+      const wanted = `a bucket, and a part of a file's name, is neither "." nor "..", found "${address}"`;
+      await assertRejects(() => s3Files(address, store), TypeError, wanted);
+    });
+    assertEquals(asked, []);
   }
   const plain = ["%2e%2e/...", "..a/b..", "a//b", "a\\..\\b"];
   for (const key of plain) {

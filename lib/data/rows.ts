@@ -1,4 +1,4 @@
-import { isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
+import { isFloat, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { quoted } from "../errors/quoted.ts";
 import type { Column as KeyColumn } from "./columns.ts";
 import { mergedBy } from "./digits.ts";
@@ -65,7 +65,7 @@ export interface RowOptions {
  * Returns rows from a list of lists of numbers, or from the result of `encode`.
  *
  * @throws {TypeError} if an input is not a list of numbers, or a label is not a number, boolean or null.
- * @throws {RangeError} if lengths differ.
+ * @throws {RangeError} if lengths differ, or a number of a list is beyond float32, or numbers of a column are one in it.
  *
  * @example
  * ```ts
@@ -254,7 +254,15 @@ function fromLists(lists: readonly ArrayLike<number>[]): Pick<Rows, "count" | "i
         );
       }
       input[row * width + at] = list[at];
-      if (Number.isInteger(list[at]) && input[row * width + at] !== list[at]) rounded.add(at);
+      if (!Number.isInteger(list[at]) || input[row * width + at] === list[at]) continue;
+      if (!isFloat(list[at])) { // numbers that large are all whole
+        throw new RangeError(
+          `Cannot make rows\n  at row ${row}, column ${at}: found ${
+            list[at]
+          }, wanted a number that is finite in float32`,
+        );
+      }
+      rounded.add(at);
     }
   });
   for (const column of rounded) checkApart(Float64Array.from(lists, (list) => list[column]), column);

@@ -20,7 +20,7 @@ export async function* bytesOf(
 ): AsyncGenerator<Uint8Array> {
   const hash = sha256 === undefined ? undefined : sha256Of();
   try {
-    for await (const chunk of plain(chunksOf(source, signal))) {
+    for await (const chunk of plain(chunksOf(source, signal, true))) {
       hash?.update(chunk);
       yield chunk;
     }
@@ -51,7 +51,8 @@ async function* plain(chunks: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8A
       length += value.length;
     }
     const [first, second] = head.flatMap((chunk) => [...chunk.subarray(0, 2)]);
-    yield* first === 0x1f && second === 0x8b ? gunzip(whole()) : whole();
+    // A server may pack what is packed.
+    yield* first === 0x1f && second === 0x8b ? plain(gunzip(whole())) : whole();
   } finally {
     await chunks.return(undefined);
   }

@@ -45,7 +45,7 @@ export interface Census {
  * `marital` in group 2.
  *
  * @throws {SyntaxError} with file and line, if a row is malformed or a label unknown.
- * @throws {RangeError} if the group or the inputs are others.
+ * @throws {RangeError} if the group or the inputs are others, or a file has fewer than 2 rows.
  * @throws {Error} if the files are not found, which says where to get them, or are not the official ones.
  *
  * Source: Ma et al., KDD 2018, section 6.2. Data: Census-Income (KDD), UCI Machine Learning Repository, 2000,
@@ -82,7 +82,10 @@ export async function census(options: CensusOptions = {}): Promise<Census> {
   const columns = censusColumns(read, Object.values(tasks));
   const load = async (file: CensusFile): Promise<Columns> => {
     const sha256 = verify ? file.sha256 : undefined;
-    return await readCsv(await findCensus(file, folder), { columns, header: censusHeader, trim: true, sha256, signal });
+    const path = await findCensus(file, folder);
+    const found = await readCsv(path, { columns, header: censusHeader, trim: true, sha256, signal });
+    if (found.count >= 2) return found;
+    throw new RangeError(`Cannot read ${path}: found ${found.count} rows, wanted at least 2`);
   };
   const trained = await load(censusFiles.data);
   const features = fit(read, trained);

@@ -314,15 +314,27 @@ function areDistinct(words: readonly string[]): boolean {
 }
 
 /** The places of the words of a frozen list, as `fit` returns and a spec holds: found once, however often asked for. */
-const placesOfFrozen = new WeakMap<readonly string[], Places>();
+const placesOfFrozen = new WeakMap<readonly string[], Found>();
 
-/** Returns the place of each word in the list. */
-function placesOf(words: readonly string[]): Places {
+/** The places of words. */
+type Found = Pick<Places, "find">;
+
+/** The most words of which a Map is made: of the texts that come again, as a server's do, it has no hash to compute. */
+const few = 2 ** 12;
+
+/** Returns the place of each word in the list, the first one of those that are the same. */
+function placesOf(words: readonly string[]): Found {
   const known = placesOfFrozen.get(words);
   if (known !== undefined) return known;
-  const found = places(words);
+  const found = words.length > few ? places(words) : fewPlaces(words);
   if (Object.isFrozen(words)) placesOfFrozen.set(words, found);
   return found;
+}
+
+function fewPlaces(words: readonly string[]): Found {
+  const known = new Map<string, number>();
+  for (let place = words.length - 1; place >= 0; place--) known.set(words[place], place);
+  return { find: (word) => known.get(word) };
 }
 
 /**

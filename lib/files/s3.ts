@@ -32,8 +32,8 @@ export interface S3Options {
  * @returns The files, in the order of their names, in which numbers count as numbers: `part-2` comes before `part-10`.
  * @throws {TypeError} if the address or an option is wrong.
  * @throws {Deno.errors.NotFound} if there is no such file.
- * @throws {Error} if the store is not reached or refuses, naming the bucket, the file and the way out; if a part of a
- * file's name is `.` or `..`.
+ * @throws {Error} if the store is not reached or refuses, naming the bucket, the file and the way out; if a part of
+ * the name of a file that is found is `.` or `..`.
  *
  * @example
  * ```ts ignore
@@ -91,10 +91,20 @@ interface Listed {
 function placeOf(address: string): { readonly bucket: string; readonly pattern: string } {
   // Not read as a URL, which has signs of its own: a key may have "#" and "?".
   const [, bucket, pattern] = typeof address === "string" ? /^s3:\/\/([^/]+)\/(.+)$/s.exec(address) ?? [] : [];
-  if (bucket !== undefined) return { bucket, pattern };
+  if (bucket !== undefined) {
+    if (![bucket, ...pattern.split("/")].some(isStep)) return { bucket, pattern };
+    throw new TypeError(
+      `Cannot ${action}: a bucket, and a part of a file's name, is neither "." nor "..", found ${quoted(address)}`,
+    );
+  }
   throw new TypeError(
     `Cannot ${action}: wanted an address such as s3://bucket/log/part-*.parquet, found ${kindOf(address)}`,
   );
+}
+
+/** Returns true if a part of a name is a step to another one: by an address that has it another file is reached. */
+function isStep(part: string): boolean {
+  return part === "." || part === "..";
 }
 
 /** Returns options, checked. */
@@ -164,7 +174,7 @@ async function* listed(store: Store, prefix: string, signal?: AbortSignal): Asyn
 /** Returns an object as a file. */
 function fileOf(store: Store, { key, size, mark }: Listed): Ranged {
   const parts = key.split("/");
-  if (parts.some((part) => part === "." || part === "..")) {
+  if (parts.some(isStep)) {
     throw refused(store, key, 'a part of the name is "." or "..", by which an address names another file');
   }
   const url = new URL(store.address);

@@ -89,9 +89,10 @@ export function pathOf({ pathname }: URL): string {
 /**
  * Yields the bytes of a source in pieces, and lets go of it at the end.
  *
+ * @param unpacks True if the reader unpacks gzip itself: then what a server sends so may come as it is.
  * @throws {Error} if there is no such file, or a server does not answer with it.
  */
-export async function* chunksOf(source: Source, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+export async function* chunksOf(source: Source, signal?: AbortSignal, unpacks = false): AsyncGenerator<Uint8Array> {
   if (source instanceof Uint8Array) return yield source;
   if (source instanceof ArrayBuffer) return yield new Uint8Array(source);
   if (source instanceof ReadableStream) return yield* streamed(source, signal);
@@ -99,7 +100,9 @@ export async function* chunksOf(source: Source, signal?: AbortSignal): AsyncGene
   if (isRanged(source)) return yield* rangedChunks(source, signal);
   if (source instanceof Response) return yield* streamed(bodyOf(source), signal);
   const url = urlOf(source);
-  if (url !== undefined && url.protocol !== "file:") return yield* streamed(bodyOf(await fetched(url, signal)), signal);
+  if (url !== undefined && url.protocol !== "file:") {
+    return yield* streamed(bodyOf(await fetched(url, signal, unpacks)), signal);
+  }
   yield* fileChunks(url === undefined ? source as string : pathOf(url));
 }
 
@@ -137,8 +140,13 @@ function bodyOf(response: Response): Response["body"] {
   throw new Error(`found status ${`${response.status} ${response.statusText}`.trim()}, wanted 200`);
 }
 
-async function fetched(url: URL, signal?: AbortSignal): Promise<Response> {
+async function fetched(url: URL, signal: AbortSignal | undefined, unpacks: boolean): Promise<Response> {
   try {
+    if (!unpacks || typeof Deno === "undefined") return await fetch(url, { signal });
+    // Deno unpacks the first member of gzip and drops the others, unless the request accepts no packing.
+    const response = await fetch(url, { headers: { "accept-encoding": "identity" }, signal });
+    if (/^((x-)?gzip|identity)?$/i.test(response.headers.get("content-encoding") ?? "")) return response;
+    await response.body?.cancel();
     return await fetch(url, { signal });
   } catch (error) {
     signal?.throwIfAborted();

@@ -162,7 +162,7 @@ export function print(graph: Graph): string {
  *
  * @throws {TypeError | RangeError} if it has not.
  */
-export function checkReadable(action: string, found: unknown): asserts found is Readable {
+function checkReadable(action: string, found: unknown): asserts found is Readable {
   if (!isRecord(found) || !Array.isArray(found.nodes) || !isRecord(found.outputs)) {
     throw new TypeError(`Cannot ${action}: wanted a graph, as graphOf() returns it, found ${kindOf(found)}`);
   }

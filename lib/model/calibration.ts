@@ -44,7 +44,7 @@ export function calibrated<Tasks extends string>(
  *
  * @throws {TypeError} if it is not.
  */
-export function checkCalibration(action: string, found: unknown, tasks: readonly string[]): void {
+function checkCalibration(action: string, found: unknown, tasks: readonly string[]): void {
   const [issue] = calibrationForm(found, "the calibration");
   if (issue !== undefined) throw new TypeError(`Cannot ${action}\n  at ${issue.path}: ${issue.message}`);
   const strange = Object.keys((found as Calibration).tasks).find((task) => !tasks.includes(task));

@@ -1,10 +1,8 @@
-import { areFinite } from "../ops/finite.ts";
-import { type Rows, sliceRows } from "../data/rows.ts";
+import type { Rows } from "../data/rows.ts";
 import type { Engine, Store } from "../engines/engine.ts";
 import { checkRecord, isRecord, kindOf, optionsOf } from "../errors/kinds.ts";
 import { advice } from "../errors/nearest.ts";
 import { quoted } from "../errors/quoted.ts";
-import type { InputSpec } from "../features/input.ts";
 import type { Graph } from "../graph/graph.ts";
 import { flatName, type Parameter } from "../graph/layout.ts";
 import type { Tensor } from "../ops/tensor.ts";
@@ -14,13 +12,11 @@ import { check } from "../spec/check.ts";
 import type { Spec } from "../spec/spec.ts";
 import { mapEntries } from "../trace/entries.ts";
 import { type Plan, plan as planOf } from "../trace/plan.ts";
-import { checkRows } from "./check_rows.ts";
-import { inputTensors, mostRows, namesRead, readBy } from "./feed.ts";
-import { prediction } from "./graphs.ts";
+import { namesRead, readBy } from "./feed.ts";
 import { initialised } from "./initialise.ts";
 import { type Insides, insidesOf, keepInsides, type Loaded } from "./insides.ts";
 import type { Model, PredictOptions } from "./model.ts";
-import { checkInside } from "./overflow.ts";
+import { outputsFor, pick } from "./outputs.ts";
 import { checkMark, checkParameters, join, marked, whole } from "./parameters.ts";
 import { type Tables, tablesOf, vectorsOf } from "./tables.ts";
 
@@ -241,43 +237,6 @@ function programs(engine: Engine, store: Store): Pick<Insides, "programOf"> & { 
   };
 }
 
-/** Returns the outputs for rows: predictions by task and, if asked for, gate weights as `gates/<level>/<stream>`. */
-async function outputsFor(insides: () => Insides, rows: Rows, gates: boolean): Promise<Outputs> {
-  const kept = insides();
-  const { plan, programOf } = kept;
-  const tasks = Object.keys(plan.spec.tasks);
-  checkRows(plan.spec, rows);
-  const name = gates ? "inspect" : "predict";
-  const { graph, program } = programOf(name, () => {
-    const graph = prediction(plan, gates);
-    if (namesRead(graph).size > 0) return graph;
-    const why = "no task reads the rows in evaluation, so that nothing has their number";
-    throw new TypeError(`Cannot predict: ${why}: wanted a tower or an expert that computes with its argument`);
-  });
-  const outputs = await inPieces((tensors) => program.run(insides().fed(graph, tensors)), rows, plan.spec.input);
-  checkPredictions(pick(outputs, tasks), rows.count);
-  await checkInside("Cannot predict", kept, [name, graph], rows);
-  return outputs;
-}
-
-type Outputs = Readonly<Record<string, Float32Array>>;
-
-/** Makes sure that predictions are finite. */
-function checkPredictions(predictions: Readonly<Record<string, Float32Array>>, rows: number): void {
-  for (const [task, numbers] of Object.entries(predictions)) {
-    if (areFinite(numbers)) continue;
-    const at = numbers.findIndex((number) => !Number.isFinite(number));
-    const row = Math.floor(at / (numbers.length / rows));
-    throw new RangeError(`Cannot predict\n  at row ${row}, task ${quoted(task)}: ${unbounded(numbers[at])}`);
-  }
-}
-
-function unbounded(found: number): string {
-  if (Number.isNaN(found)) return "the prediction is NaN";
-  const advised = "the row's inputs are too large for the model, or its parameters are; other rows can be predicted";
-  return `the prediction is ${found}, wanted a finite float32: ${advised}`;
-}
-
 /** The most elements that all parameters together can have: 4 GiB of float32. */
 const mostParameters = 2 ** 30;
 
@@ -292,33 +251,4 @@ function fedOf(
   const names = namesRead(graph);
   const wanted = lookups.filter(({ name }) => names.has(name));
   return wanted.length === 0 ? read : { ...read, ...vectorsOf(wanted, tables, tensors) };
-}
-
-/** Runs rows in pieces, and joins the outputs. */
-async function inPieces(
-  run: (tensors: Readonly<Record<string, Tensor>>) => Promise<Readonly<Record<string, Tensor>>>,
-  rows: Rows,
-  input: InputSpec,
-): Promise<Record<string, Float32Array>> {
-  const joined = new Map<string, Float32Array>();
-  for (let start = 0; start < rows.count; start += mostRows) {
-    const count = Math.min(mostRows, rows.count - start);
-    const outputs = await run(inputTensors(sliceRows(rows, start, count), input));
-    for (const [name, { data }] of Object.entries(outputs)) {
-      const width = data.length / count;
-      const whole = joined.get(name) ?? new Float32Array(rows.count * width);
-      joined.set(name, whole);
-      whole.set(data, start * width);
-    }
-  }
-  return Object.fromEntries(joined);
-}
-
-/** Returns the outputs of some names; empty ones if no rows were run. */
-function pick<Names extends string>(
-  values: Readonly<Record<string, Float32Array>>,
-  names: readonly Names[],
-): Record<Names, Float32Array> {
-  const entries = names.map((name) => [name, Object.hasOwn(values, name) ? values[name] : new Float32Array()]);
-  return Object.fromEntries(entries);
 }

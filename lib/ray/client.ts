@@ -1,6 +1,6 @@
 import { holding, isText, type Test } from "../errors/shapes.ts";
 import type { Package } from "./package.ts";
-import { addressOf, type Cluster, type Send, sender } from "./request.ts";
+import { addressOf, type Cluster, RayError, type Send, sender } from "./request.ts";
 import { type Tail, tailOf } from "./tail.ts";
 
 /** The jobs of a Ray cluster, by the REST interface of its dashboard. */
@@ -8,7 +8,8 @@ export interface RayJobs {
   /**
    * Returns the version of Ray.
    *
-   * @throws {Error} if there is no Ray at the address, it refuses the token, or it is too old.
+   * @throws {RayError} if there is no Ray at the address, or it refuses the token.
+   * @throws {Error} if it is too old.
    */
   version(signal?: AbortSignal): Promise<string>;
   /** Makes sure that the cluster has a package, and returns its address there. */
@@ -125,7 +126,7 @@ function reader(send: Send, action: string) {
     const found = parsed(text);
     if (wanted(found)) return found as Readonly<Record<string, unknown>>;
     const reason = `it answers with ${words === "" ? "nothing" : words}: wanted ${what} as Ray's dashboard sends it`;
-    throw new Error(`Cannot ${action}\n  at ${from}: ${reason}`);
+    throw new RayError("wrong answer", `Cannot ${action}\n  at ${from}: ${reason}`);
   };
 }
 

@@ -44,9 +44,25 @@ interface Answer {
 /** A function that sends requests to one dashboard. */
 export type Send = (asked: Asked) => Promise<Answer>;
 
+/** The reason of a failure: the cluster wants a token, refuses the one it has, gives no answer, or one that is not Ray's. */
+export type RayErrorKind = "token wanted" | "token refused" | "no answer" | "wrong answer";
+
+/** The error of a request to a cluster. */
+export class RayError extends Error {
+  /** The reason. */
+  readonly kind: RayErrorKind;
+
+  /** An error of a kind. */
+  constructor(kind: RayErrorKind, message: string) {
+    super(message);
+    this.name = "RayError";
+    this.kind = kind;
+  }
+}
+
 /** An attempt that failed: the error of it, and whether another may do better and for how much of the patience. */
 interface Failure {
-  readonly error: Error;
+  readonly error: RayError;
   readonly hope: number;
 }
 
@@ -115,9 +131,9 @@ async function attempt(first: URL, asked: Asked, means: Means): Promise<Answer |
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), asked.within ?? 30_000);
   const signal = asked.signal === undefined ? late.signal : AbortSignal.any([asked.signal, late.signal]);
-  const failed = (url: URL, reason: string, hope: number): Failure => {
-    const at = `${url.origin}${url.pathname}`;
-    return { error: new Error(`Cannot ${means.action}\n  at ${at}: ${withoutToken(reason, means.token)}`), hope };
+  const failed = (url: URL, reason: string, hope: number, kind: RayErrorKind = "wrong answer"): Failure => {
+    const text = `Cannot ${means.action}\n  at ${url.origin}${url.pathname}: ${withoutToken(reason, means.token)}`;
+    return { error: new RayError(kind, text), hope };
   };
   let url = first;
   try {
@@ -146,13 +162,20 @@ async function attempt(first: URL, asked: Asked, means: Means): Promise<Answer |
       const words = withoutToken(text.slice(0, 1000), means.token).trim().slice(0, 60).replace(/\s+/g, " ");
       return { status, text, from: `${at.origin}${at.pathname}`, words };
     }
-    return failed(at, reasonOf(status, text, means.token !== undefined), hopeOf(status));
+    if (status !== 401 && status !== 403) return failed(at, reasonOf(status, text), hopeOf(status));
+    if (means.token === undefined) {
+      const wanted = "wanted the cluster's, as its RAY_AUTH_TOKEN has it, by token";
+      return failed(at, `it wants a token (status ${status}): ${wanted}`, 0, "token wanted");
+    }
+    const wanted = "wanted the cluster's own, as its RAY_AUTH_TOKEN has it";
+    return failed(at, `the token is refused (status ${status}): ${wanted}`, 0, "token refused");
   }
 
   function unreached(error: unknown): Failure {
-    if (failureOf(error) === "NotCapable") return failed(url, `wanted the permission --allow-net=${url.host}`, 0);
+    const refused = `wanted the permission --allow-net=${url.host}`;
+    if (failureOf(error) === "NotCapable") return failed(url, refused, 0, "no answer");
     const reason = late.signal.aborted ? `no answer in ${(asked.within ?? 30_000) / 1000} s` : unansweredReason(error);
-    return failed(url, `${reason}: wanted the address of Ray's dashboard, and Ray running there`, 1);
+    return failed(url, `${reason}: wanted the address of Ray's dashboard, and Ray running there`, 1, "no answer");
   }
 }
 
@@ -188,12 +211,7 @@ function hopeOf(status: number): number {
 }
 
 /** Returns the reason that a status is. */
-function reasonOf(status: number, text: string, hasToken: boolean): string {
-  if (status === 401 || status === 403) {
-    return hasToken
-      ? `the token is refused (status ${status}): wanted the cluster's own, as its RAY_AUTH_TOKEN has it`
-      : `it wants a token (status ${status}): wanted the cluster's, as its RAY_AUTH_TOKEN has it, by token`;
-  }
+function reasonOf(status: number, text: string): string {
   if (status === 404) {
     return `found nothing there (status 404): wanted Ray's dashboard with jobs, as ray[default] has it`;
   }

@@ -98,7 +98,7 @@ export async function started<Tasks extends string>(
   }
   const places = ["--job", `${storage.cluster}/job`, "--storage", storage.cluster];
   const seldom = records > 0 ? ["--records", String(records)] : [];
-  const words = [...places, resume ? "--resume" : "--fresh", ...seldom, ...more];
+  const words = [...places, ...(resume ? [] : ["--fresh"]), ...seldom, ...more];
   await writeFileAtomic(`${storage.here}/${ofJob}`, id); // before it runs: what fails here leaves none behind
   await send(ready, { id, words, name });
   return runOf(jobs, id, { ...listening, storage: storage.here === storage.cluster ? storage.here : storage });

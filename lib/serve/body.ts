@@ -4,8 +4,12 @@ import { Broken, Refusal } from "./refusal.ts";
 /** The media types that a request may have: curl sends the second where it is given no other. */
 const types = ["application/json", "application/x-www-form-urlencoded", "application/octet-stream", "text/plain"];
 
-/** The most bytes of a body that is read at once: a stream costs more, but its reading ends with its deadline. */
-const small = 2 ** 16;
+/**
+ * The most bytes of a body that is read at once: 300 rows, or 1,000 by columns. Of such requests a stream takes a tenth of
+ * the time more, of larger ones too little to be seen; but its reading ends with its deadline, while what is read at once
+ * is read on, and held, until the connection ends.
+ */
+const small = 2 ** 18;
 
 /**
  * Returns the bytes of a request.
@@ -96,13 +100,18 @@ async function wholeOf(
   } catch {
     throw new Broken();
   }
-  if (bytes === undefined) throw tooLate();
+  if (bytes === undefined) throw tooLate(); // the runtime itself says that it closes the connection
   if (bytes.byteLength > most) throw tooLarge(`${bytes.byteLength}`, most);
   return new Uint8Array(bytes);
 }
 
-function tooLate(): Refusal {
-  return new Refusal(408, "Cannot read the request: its body did not come before its deadline passed");
+/**
+ * Returns the refusal of a late body. Its caller is asked to close the connection, for a handler cannot: Deno does so by
+ * itself once the rest has come where the body was read at once, keeps the connection where a stream was cancelled, and
+ * waits for ever where nothing more comes.
+ */
+function tooLate(headers: Readonly<Record<string, string>> = {}): Refusal {
+  return new Refusal(408, "Cannot read the request: its body did not come before its deadline passed", headers);
 }
 
 /** Yields the pieces of a body: a caller that sends it slowly keeps a model, and a server that ends, to its deadline only. */
@@ -118,7 +127,7 @@ async function* piecesUntil(stream: ReadableStream<Uint8Array>, until: number): 
   try {
     while (true) {
       const { done, value } = await reader.read();
-      if (isLate) throw tooLate();
+      if (isLate) throw tooLate({ connection: "close" });
       if (done) return;
       yield value;
     }

@@ -7,6 +7,7 @@ import { heads } from "../heads/heads.ts";
 import type { Plan } from "../trace/plan.ts";
 import { type AskedColumn, askedRows, encoder, type Input, inputsOf, type Past } from "./inputs.ts";
 import type { Meters } from "./meters.ts";
+import { type PlainRows, plainRows } from "./plain_rows.ts";
 import { type Answer, queue, type QueueLimits } from "./queue.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -20,6 +21,8 @@ export interface Served {
   readonly inputs: readonly Input[];
   /** Its outputs: tasks, then `raw/<task>` of those that are calibrated, then `gates/<level>/<stream>`. */
   readonly outputs: readonly Output[];
+  /** Reads rows by name as programs write them. */
+  readonly plainRows: PlainRows;
   /** Returns the answer to the columns of a request. */
   answer(request: Asked): Promise<Found>;
   /** Keeps the model until the function that it returns is called: while a request is read and answered. */
@@ -85,6 +88,7 @@ export function served(
     name,
     version,
     inputs,
+    plainRows: plainRows(inputs.map(({ name }) => name)),
     get outputs() {
       return outputs();
     },

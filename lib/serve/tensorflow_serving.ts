@@ -68,7 +68,9 @@ function tensorInfo(name: string, dtype: string, sizes: readonly number[]): Reco
  *
  * @throws {Refusal} if it is wrong, with the JSON pointer of what is.
  */
-export function readPredict(bytes: Uint8Array, { inputs, outputs: known }: Served): PredictRequest {
+export function readPredict(bytes: Uint8Array, { inputs, outputs: known, plainRows }: Served): PredictRequest {
+  const plain = plainRows(bytes);
+  if (plain !== undefined) return { columns: pointed(plain, inputs), at: "/instances", byRow: true };
   const body = jsonOf(bytes);
   if (!isRecord(body)) throw misread("", `wanted an object with "instances" or "inputs", found ${kindOf(body)}`);
   const { instances, inputs: columns } = body;
@@ -126,6 +128,11 @@ function columnsOfRows(instances: unknown, inputs: readonly Input[]): readonly A
     }
     for (let place = 0; place < places.length; place++) columns[places[place]][at] = values[place];
   }
+  return pointed(columns, inputs);
+}
+
+/** Returns the columns of rows with the pointers of their values. */
+function pointed(columns: readonly (readonly unknown[])[], inputs: readonly Input[]): readonly AskedColumn[] {
   const pointers = pointersOf(inputs);
   return columns.map((values, place) => ({ values, pointer: pointers[place] }));
 }
@@ -180,9 +187,14 @@ function valuesOf({ width, data }: Found["outputs"][number], count: number): rea
   return values;
 }
 
-/** Returns an object of values by name for each row. */
+/** Returns an object of values by name for each row: copies of one, which are made much faster than one of entries. */
 function rowsOf(columns: readonly (readonly [string, readonly unknown[]])[], count: number): unknown[] {
-  return Array.from({ length: count }, (_, row) => {
-    return Object.fromEntries(columns.map(([name, values]) => [name, values[row]]));
-  });
+  const names = Object.fromEntries(columns.map(([name]) => [name, undefined as unknown]));
+  const rows = Array<unknown>(count);
+  for (let at = 0; at < count; at++) {
+    const row = { ...names };
+    for (let place = 0; place < columns.length; place++) row[columns[place][0]] = columns[place][1][at];
+    rows[at] = row;
+  }
+  return rows;
 }

@@ -114,7 +114,7 @@ async function* recordsOf<Tasks extends string>(
       next.catch(() => {}); // thrown when its turn comes
       computing = true;
       const { outputs, weights } = await running;
-      await checkStep(outputs, at.step, run.insides);
+      await checkStep(outputs, at.step, run.insides, feed.batches);
       computing = false;
       const rows = now.rows + feed.count;
       Object.assign(now, { step: taken, rows, count, position: feed.after, validated: false });

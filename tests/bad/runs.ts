@@ -169,10 +169,10 @@ export const runs: Readonly<Record<string, Case>> = {
     "Cannot predict\n  at row 1, column 2: NaN is not a finite number",
   ],
   "predicting 1e309": [predicting(rows([[1, 2, 3, 4, 1e309]])), RangeError, "at row 0, column 4: Infinity"],
-  "predicting what float32 does not hold": [
-    predicting(rows([[1e39, 2, 3, 4, 5]])),
+  "rows of what float32 does not hold": [
+    () => rows([[1, 2], [3, -1e39]]),
     RangeError,
-    "at row 0, column 0: Infinity",
+    "Cannot make rows\n  at row 1, column 1: found -1e+39, wanted a number that is finite in float32",
   ],
   "predicting plain numbers": [
     predicting({ count: 1, inputs: { input: [1, 2, 3, 4, 5] } }),

@@ -20,23 +20,60 @@ const words = features.flatMap(([name, of]) => {
 });
 
 Deno.serve({ hostname: "127.0.0.1", port: Number(port), onListen: () => {} }, async (request) => {
-  const { instances }: { readonly instances: readonly Record<string, unknown>[] } = await request.json();
-  const numeric = instances.map((row) =>
-    numbers.map(({ name, transform, mean, scale }) => {
-      const value = row[name] as number;
-      return ((transform === "log1p" ? Math.log1p(value) : value) - mean) / scale;
-    })
-  );
-  const category = instances.map((row) =>
-    words.map(({ name, codes, unknown }) => codes.get(row[name] as string) ?? unknown)
-  );
-  const inputs = { numeric: tf.tensor2d(numeric), category: tf.tensor2d(category, undefined, "int32") };
+  const { instances, inputs: columns }: Partial<Asked> = await request.json();
+  const inputs = instances !== undefined ? ofRows(instances) : ofColumns(columns!);
   const outputs = model.predict(inputs) as tf.NamedTensorMap;
   const found = await Promise.all(
     Object.entries(outputs).map(async ([task, one]) => [task, await one.data()] as const),
   );
   tf.dispose([inputs, outputs]);
-  return Response.json({
-    predictions: instances.map((_, row) => Object.fromEntries(found.map(([task, data]) => [task, data[row]]))),
-  });
+  return Response.json(
+    instances === undefined ? { outputs: Object.fromEntries(found.map(([task, data]) => [task, [...data]])) } : {
+      predictions: instances.map((_, row) => Object.fromEntries(found.map(([task, data]) => [task, data[row]]))),
+    },
+  );
 });
+
+/** What a request has one of: rows, or columns, of which some have one value for all rows. */
+interface Asked {
+  readonly instances: readonly Readonly<Record<string, unknown>>[];
+  readonly inputs: Readonly<Record<string, unknown>>;
+}
+
+function ofRows(rows: Asked["instances"]): tf.NamedTensorMap {
+  const numeric = rows.map((row) => numbers.map((of) => scaled(of, row[of.name])));
+  const category = rows.map((row) =>
+    words.map(({ name, codes, unknown }) => codes.get(row[name] as string) ?? unknown)
+  );
+  return { numeric: tf.tensor2d(numeric), category: tf.tensor2d(category, undefined, "int32") };
+}
+
+function ofColumns(columns: Asked["inputs"]): tf.NamedTensorMap {
+  const count = Math.max(...Object.values(columns).map((column) => Array.isArray(column) ? column.length : 1));
+  const numeric = new Float32Array(count * numbers.length);
+  numbers.forEach((of, at) => fill(numeric, numbers.length, at, columns[of.name], (value) => scaled(of, value)));
+  const category = new Int32Array(count * words.length);
+  words.forEach(({ name, codes, unknown }, at) => {
+    fill(category, words.length, at, columns[name], (value) => codes.get(value as string) ?? unknown);
+  });
+  return {
+    numeric: tf.tensor2d(numeric, [count, numbers.length]),
+    category: tf.tensor2d(category, [count, words.length], "int32"),
+  };
+}
+
+/** Writes a column of a matrix: of one value for all rows, or of a value for each. */
+function fill(
+  to: Float32Array | Int32Array,
+  width: number,
+  at: number,
+  column: unknown,
+  of: (value: unknown) => number,
+): void {
+  const only = Array.isArray(column) ? undefined : of(column);
+  for (let row = 0; row < to.length / width; row++) to[row * width + at] = only ?? of((column as unknown[])[row]);
+}
+
+function scaled({ transform, mean, scale }: typeof numbers[number], value: unknown): number {
+  return ((transform === "log1p" ? Math.log1p(value as number) : value as number) - mean) / scale;
+}

@@ -1,23 +1,32 @@
 /**
  * Measures a server of W4, the census model, under load, and peers in the same run: FastAPI with ONNX Runtime (uvicorn on
  * uvloop, a worker for each core), a GraphModel of TensorFlow.js behind a plain `Deno.serve`, and such a server around our
- * `encode` and `predict`. `autocannon` sends the requests, of one row and of 100; needs npm, and python3 for FastAPI. What
- * is measured is a line of JSON on standard output, a table on standard error. `--help` lists the options.
+ * `encode` and `predict`. `wrk` sends requests of one row, of 100, and of 100 by columns. Nothing is measured before each
+ * server has answered what the model predicts.
+ *
+ * All servers run, and are measured in turn, round by round. Each measurement opens its connections anew, and is made again
+ * if a process was idle: uvicorn's share one socket, from which one of them may take all connections, by chance. Threads of
+ * ours that get few or none are not looked at.
+ *
+ * Each measurement is a line of JSON on standard output, the medians of all rounds are a table on standard error. The
+ * processor's time of a request is what other programs disturb least. `--help` lists the options. Needs Linux, and python3
+ * for FastAPI.
  *
  * `--soak SECONDS` sends requests of one row to ours alone, at 80 % of the peak, while its model is swapped 20 times.
  */
+import { assert, assertEquals } from "@std/assert";
 import { parseArgs } from "node:util";
-import { compile, type Features, save, saveGraphModel, textTable } from "../../mod.ts";
-import { random } from "../../lib/datasets.ts";
-import { saveOnnx } from "../../lib/onnx.ts";
-import { readCensus } from "../bench/census.ts";
-import { cases, specOf } from "../bench/cases.ts";
-import { mebibytesOf, pythonOf, ran } from "../environment.ts";
+import { textTable } from "../../mod.ts";
+import { mebibytesOf, processorName, processorSeconds } from "../environment.ts";
+import { folder, type Kind, prepared } from "./load_requests.ts";
+import { begun, fastApi, ours, peers, post, type Running } from "./load_servers.ts";
+import { foundWrk, type Load, posted } from "./wrk.ts";
 
 const { values: given } = parseArgs({
   options: {
-    seconds: { type: "string", default: "10" },
-    only: { type: "string" },
+    seconds: { type: "string", default: "2" },
+    rounds: { type: "string", default: "5" },
+    only: { type: "string", multiple: true, default: [] },
     workers: { type: "string", default: `${navigator.hardwareConcurrency}` },
     engine: { type: "string", default: "wasm" },
     soak: { type: "string" },
@@ -25,117 +34,151 @@ const { values: given } = parseArgs({
   },
 });
 if (given.help) {
-  console.log(
-    "Usage: deno task bench:serving [--seconds 10] [--only PART-OF-A-NAME] [--workers N] [--engine wasm] [--soak SECONDS]",
-  );
+  const options =
+    "[--seconds 2] [--rounds 5] [--only PART-OF-A-NAME]... [--workers N] [--engine wasm] [--soak SECONDS]";
+  console.log(`Usage: deno task bench:serving ${options}`);
   Deno.exit(0);
 }
-const [seconds, connections] = [Number(given.seconds), 8];
-const folder = "out/serve-load";
-const packages = [
-  "fastapi==0.165.0",
-  "uvicorn==0.54.0",
-  "uvloop==0.23.0",
-  "httptools==0.9.0",
-  "onnxruntime==1.32.0",
-  "numpy==2.4.6",
-];
 
-/** A server under test: how it is begun, at which port. */
-interface Contestant {
-  readonly name: string;
-  readonly command: (port: number) => readonly [program: string, args: readonly string[]];
+/** What was measured of a server by a kind of request in a round. */
+interface Measured extends Load {
+  readonly server: string;
+  readonly kind: string;
+  readonly requests_per_s: number;
+  /** The processor's time of the server, in microseconds for each request. */
+  readonly processor_us: number;
 }
 
-const deno = (...args: readonly string[]) => {
-  const may = ["--allow-read", "--allow-write=out", "--allow-net=127.0.0.1", "--allow-ffi"];
-  return [Deno.execPath(), ["run", "--no-prompt", "--unstable-net", ...may, ...args]] as const;
-};
-const ours: Contestant = {
-  name: `ours, ${given.engine}, workers: ${given.workers}`,
-  command: (port) => {
-    const how = ["--workers", given.workers, "--engine", given.engine];
-    return deno("examples/serve.ts", "--model", `${folder}/models`, "--port", `${port}`, "--json", ...how);
-  },
-};
-
-const features = await prepared();
-const bodies = Object.fromEntries([1, 100].map((rows) => [rows, bodyOf(features, rows)]));
-for (const [rows, body] of Object.entries(bodies)) await Deno.writeTextFile(`${folder}/body-${rows}.json`, body);
-if (given.soak !== undefined) await soaked(Number(given.soak));
-else await compared();
+const connections = 8;
+const [seconds, rounds, workers] = (["seconds", "rounds", "workers"] as const).map((name) => count(name, given[name]));
+const soak = given.soak === undefined ? undefined : count("soak", given.soak);
+const own = ours(given.engine, workers);
+const wrk = await foundWrk();
+const kinds = await prepared();
+const running: Running[] = [];
+try {
+  await (soak === undefined ? compared() : soaked(soak));
+} finally {
+  await Promise.all(running.map(({ end }) => end()));
+}
 Deno.exit(0);
 
-/** Measures all servers, one after the other. */
+/** Measures all servers in turn. */
 async function compared(): Promise<void> {
-  const only = given.only ?? "";
-  const python = "FastAPI".includes(only) || only.includes("FastAPI")
-    ? await pythonOf(`${folder}/venv`, packages)
-    : undefined;
-  const uvicorn = ["-m", "uvicorn", "--app-dir", "tests/serve", "fastapi_peer:app", "--log-level", "error"];
-  const peers: readonly Contestant[] = [
-    {
-      name: "GraphModel",
-      command: (port) =>
-        deno("tests/serve/graph_model_peer.ts", `${folder}/graph-model`, `${folder}/features.json`, `${port}`),
-    },
-    {
-      name: "encode and predict",
-      command: (port) => deno("tests/serve/bare.ts", `${folder}/models/census/1`, `${port}`),
-    },
-    ...python === undefined ? [] : [{
-      name: "FastAPI and ONNX Runtime",
-      command: (port: number) =>
-        [python, [...uvicorn, "--workers", `${navigator.hardwareConcurrency}`, "--port", `${port}`]] as const,
-    }],
-  ];
-  const table: Record<string, string | number>[] = [];
-  for (const [at, contestant] of [ours, ...peers].filter(({ name }) => name.includes(only)).entries()) {
-    await running(contestant, 8471 + at, async (url) => {
-      for (const rows of [1, 100]) {
-        const line = { server: contestant.name, rows, ...await measured(url, rows, seconds) };
-        console.log(JSON.stringify({ connections, seconds, ...line }));
-        table.push(line);
-      }
-    });
+  const isWanted = (name: string) => given.only.length === 0 || given.only.some((part) => name.includes(part));
+  const all = [...isWanted(own.name) ? [own] : [], ...await peers(isWanted)];
+  for (const one of all) running.push(await begun(one, kinds[0].body));
+  for (const server of running) {
+    for (const kind of kinds) {
+      await answersRight(server, kind);
+      await measured(server, kind, 1); // compilers of hot functions come to an end
+    }
   }
-  console.error(textTable(table));
+  const found: Measured[][] = [];
+  for (let round = 1; round <= rounds; round++) {
+    const lines: Measured[] = [];
+    for (const server of running) {
+      for (const kind of kinds) {
+        const line = await measured(server, kind, seconds);
+        console.log(JSON.stringify({ round, connections, ...line }));
+        lines.push(line);
+      }
+    }
+    found.push(lines);
+  }
+  console.error(`${await processorName()}, ${navigator.hardwareConcurrency} cores; medians of ${rounds} rounds`);
+  console.error(textTable(kinds.flatMap(({ name }) => all.map((server) => row(found, name, server.name)))));
+}
+
+/** Returns the medians of a server and a kind of request; how fast it is beside FastAPI, round by round. */
+function row(rounds: readonly (readonly Measured[])[], kind: string, server: string): Record<string, string | number> {
+  const of = (lines: readonly Measured[], name: string) => {
+    return lines.find((line) => line.server === name && line.kind === kind);
+  };
+  const found = rounds.map((lines) => of(lines, server)!);
+  const ratios = rounds.flatMap((lines, at) => {
+    const peer = of(lines, fastApi);
+    return peer === undefined ? [] : [found[at].requests_per_s / peer.requests_per_s];
+  });
+  return {
+    request: kind,
+    server,
+    "requests/s": Math.round(median(found.map(({ requests_per_s }) => requests_per_s))),
+    "FastAPI = 1": ratios.length === 0 ? "" : median(ratios).toFixed(2),
+    "p50 ms": median(found.map(({ p50_ms }) => p50_ms)).toFixed(1),
+    "p99 ms": median(found.map(({ p99_ms }) => p99_ms)).toFixed(1),
+    "processor us": Math.round(median(found.map(({ processor_us }) => processor_us))),
+  };
+}
+
+/** Puts a server under load, again where one of its processes was idle. */
+async function measured(server: Running, { name, file }: Kind, length: number): Promise<Measured> {
+  for (let attempt = 0; attempt < 10; attempt++) {
+    const before = await processorSeconds(server.pid);
+    const load = await posted(wrk, server.url, file, { connections, seconds: length });
+    const taken = (await processorSeconds(server.pid)).map((after, at) => after - (before[at] ?? 0));
+    assertEquals(load.failed, 0, `${server.name}, ${name}: requests failed`);
+    const [most, ...others] = taken.toSorted((a, b) => b - a).slice(0, server.processes);
+    if (others.some((one) => one < most / 10)) continue;
+    const all = taken.reduce((sum, one) => sum + one, 0);
+    return {
+      server: server.name,
+      kind: name,
+      requests_per_s: load.requests / load.seconds,
+      processor_us: 1e6 * all / load.requests,
+      ...load,
+    };
+  }
+  throw new Error(`${server.name}: one of its processes got no connection, ten times in turn`);
+}
+
+/** Makes sure that a server answers what the model predicts. */
+async function answersRight({ name, url }: Running, { name: kind, body, wanted }: Kind): Promise<void> {
+  const response = await post(url, body);
+  const { predictions, outputs } = await response.json();
+  for (const [task, numbers] of Object.entries(wanted)) {
+    const found: number[] = outputs?.[task] ?? predictions.map((row: Record<string, number>) => row[task]);
+    assertEquals(found.length, numbers.length, `${name}, ${kind}, ${task}`);
+    for (let row = 0; row < found.length; row++) {
+      const message = `${name}, ${kind}, ${task}, row ${row}: found ${found[row]}, wanted ${numbers[row]}`;
+      assert(Math.abs(found[row] - numbers[row]) < 1e-6, message);
+    }
+  }
 }
 
 /** Sends requests at 80 % of the peak while the model is swapped, and prints how many failed, and the memory meanwhile. */
 async function soaked(length: number): Promise<void> {
-  await running(ours, 8481, async (url, pid) => {
-    const peak = (await measured(url, 1, 10)).requests_per_s;
-    const rate = Math.floor(0.8 * peak);
-    const memories: number[] = [];
-    const swaps = 20;
-    const swapping = (async () => {
-      for (let swap = 1; swap <= swaps; swap++) {
-        await new Promise((resolve) => setTimeout(resolve, 1000 * length / (swaps + 1)));
-        await copied(`${folder}/models/census/1`, `${folder}/models/census/${swap + 1}`);
-        if (swap > 1) await Deno.remove(`${folder}/models/census/${swap}`, { recursive: true });
-        memories.push(await mebibytesOf(pid));
-      }
-    })();
-    const found = await measured(url, 1, length, ["-R", `${rate}`]);
-    await swapping;
-    await Deno.remove(`${folder}/models/census/${swaps + 1}`, { recursive: true });
-    console.log(
-      JSON.stringify({
-        server: ours.name,
-        soak: length,
-        peak,
-        rate,
-        swaps,
-        ...found,
-        mebibytes: memories.map(Math.round),
-        by_quarter: [0, 1, 2, 3].map((quarter) => {
-          const part = memories.slice(quarter * swaps / 4, (quarter + 1) * swaps / 4);
-          return Math.round(part.reduce((sum, one) => sum + one, 0) / part.length);
-        }),
-      }),
-    );
-  });
+  const server = await begun(own, kinds[0].body);
+  running.push(server);
+  const [{ file }] = kinds;
+  const peak = await posted(wrk, server.url, file, { connections, seconds: 10 });
+  const rate = Math.floor(0.8 * peak.requests / peak.seconds);
+  const [swaps, looks] = [20, 5]; // of the memory, from one swap to the next
+  const memories: number[] = [];
+  const swapping = async () => {
+    for (let look = 1; look <= swaps * looks; look++) {
+      await new Promise((resolve) => setTimeout(resolve, 1000 * length / (swaps * looks + 1)));
+      memories.push(await mebibytesOf(server.pid));
+      if (look % looks !== 0) continue;
+      const version = look / looks + 1; // version 1 stays, of which the others are copies
+      await copied(`${folder}/models/census/1`, `${folder}/models/census/${version}`);
+      if (version > 2) await Deno.remove(`${folder}/models/census/${version - 1}`, { recursive: true });
+    }
+  };
+  const [load] = await Promise.all([posted(wrk, server.url, file, { connections, seconds: length, rate }), swapping()]);
+  const status = await (await fetch(server.url.replace(":predict", ""))).json();
+  const quarter = memories.length / 4;
+  console.log(JSON.stringify({
+    server: own.name,
+    soak: length,
+    peak: peak.requests / peak.seconds,
+    rate,
+    ...load,
+    requests_per_s: load.requests / load.seconds,
+    swaps,
+    version: status.model_version_status[0].version,
+    mebibytes: [0, 1, 2, 3].map((at) => Math.round(median(memories.slice(at * quarter, (at + 1) * quarter)))),
+  }));
 }
 
 /** Copies a model so that its version is whole at once. */
@@ -146,74 +189,15 @@ async function copied(from: string, to: string): Promise<void> {
   await Deno.rename(place, to);
 }
 
-/** Does something while a server runs. */
-async function running(
-  { command }: Contestant,
-  port: number,
-  then: (url: string, pid: number) => Promise<void>,
-): Promise<void> {
-  const [program, args] = command(port);
-  const server = new Deno.Command(program, { args: [...args], stdout: "null", stderr: "inherit" }).spawn();
-  try {
-    const url = `http://127.0.0.1:${port}/v1/models/census:predict`;
-    await answers(url, bodies[1]);
-    await then(url, server.pid);
-  } finally {
-    server.kill("SIGTERM");
-    await server.status;
-  }
+/** Returns the number that an option has. */
+function count(name: string, text: string): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number > 0) return number;
+  console.error(`Cannot measure servers: --${name} is ${text}, wanted a whole number of 1 or more`);
+  Deno.exit(2);
 }
 
-/** Saves the model in the forms that the servers read; returns its features. */
-async function prepared(): Promise<Features> {
-  await Deno.mkdir(folder, { recursive: true });
-  const spec = specOf({ name: "W4", ...cases.W4 }, (await readCensus()).features);
-  const model = await compile(spec, { seed: 1 });
-  await save(model, `${folder}/models/census/1`);
-  await saveOnnx(model, `${folder}/census.onnx`);
-  await saveGraphModel(model, `${folder}/graph-model`);
-  if (!("features" in model.spec.input)) throw new Error("W4 has features");
-  const { features } = model.spec.input;
-  await Deno.writeTextFile(`${folder}/features.json`, JSON.stringify(features));
-  model.dispose();
-  return features;
-}
-
-/** Returns a request of some rows, with values that the features know. */
-function bodyOf(features: Features, rows: number): string {
-  const source = random(`load:${rows}`);
-  const value = (feature: Features[string]) =>
-    feature.kind === "category"
-      ? feature.words[source.bits() % feature.words.length]
-      : Math.floor(90 * source.uniform());
-  const row = () => Object.fromEntries(Object.entries(features).map(([name, feature]) => [name, value(feature)]));
-  return JSON.stringify({ instances: Array.from({ length: rows }, row) });
-}
-
-/** Resolves when a server answers. */
-async function answers(url: string, body: string): Promise<void> {
-  for (let attempt = 0; attempt < 300; attempt++) {
-    const found = await fetch(url, { method: "POST", body, headers: { "content-type": "application/json" } }).catch(
-      () => undefined,
-    );
-    await found?.body?.cancel();
-    if (found?.ok) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`${url} does not answer`);
-}
-
-/** Sends requests for some seconds. */
-async function measured(
-  url: string,
-  rows: number,
-  length: number,
-  more: readonly string[] = [],
-): Promise<Readonly<Record<"requests_per_s" | "p50_ms" | "p99_ms" | "failed", number>>> {
-  const args = ["-y", "autocannon@8.0.0", "--json", "-c", `${connections}`, "-d", `${length}`, "-m", "POST", ...more];
-  const file = `${folder}/body-${rows}.json`;
-  const found = await ran("npx", [...args, "-H", "content-type=application/json", "-i", file, url]);
-  if ("failed" in found) throw new Error(`autocannon failed: ${found.failed}`);
-  const { requests, latency, non2xx, errors } = JSON.parse(found.out);
-  return { requests_per_s: requests.average, p50_ms: latency.p50, p99_ms: latency.p99, failed: non2xx + errors };
+function median(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
 }

@@ -25,12 +25,14 @@ import { type Model, numeric, pipe, reference, relu, type Rows, save, sequence }
 import { inputTensors } from "../../lib/model/feed.ts";
 import { saveTriton } from "../../lib/onnx.ts";
 import { commandRuns } from "./command.ts";
+import { lateBodies } from "./late.ts";
 import { mutatedRequests } from "./mutated.ts";
 import { pythonOf, ran } from "../environment.ts";
 
 console.log(`deno task serve ends as it should: ok | ${await commandRuns()} passed | 0 failed`);
 
 await bundleAnswers();
+await lateBodies();
 
 const python = await pythonOf("out/serve-clients", [
   "tritonclient[http,grpc]==2.73.0",

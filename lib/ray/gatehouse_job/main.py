@@ -74,8 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--patience", type=float, default=60, help="seconds to wait for nodes and room")
     parser.add_argument("--records", type=float, default=0, help="seconds between records of steps")
     parser.add_argument("--address", default="auto", help="the cluster: auto, local, or HOST:PORT")
-    parser.add_argument("--resume", action="store_true", help="goes on from the last checkpoint, which is the default")
-    parser.add_argument("--fresh", action="store_true", help="begins anew, and removes the checkpoints of the storage")
+    parser.add_argument("--fresh", action="store_true", help="removes the checkpoints of the storage: else it goes on")
     parser.add_argument("--check", action="store_true", help="checks the cluster alone")
     parser.add_argument("--debug", action="store_true", help="prints tracebacks, and what workers print, on stderr")
     return parser
