@@ -11,7 +11,8 @@ const edges: readonly Lengths[] = [
   ...[1, 3, 4, 5, 6, 7, 11, 12, 13].flatMap((m) => [1, 7, 8, 9, 16, 23].map((n): Lengths => [m, 5, n])),
   ...[1, 2, 3, 4, 5, 8].flatMap((k) => [1, 9].map((n): Lengths => [7, k, n])),
   [700, 200, 40], // more rows than pass at once
-  [13, 300, 900], // more columns than are packed at once
+  [13, 300, 900], // as many columns as would be packed several times
+  [66, 1000, 270], // more columns than are packed at once
   [9, 40_000, 11], // a panel larger than what is packed at once
   [2, 70_000, 3],
 ];
