@@ -71,7 +71,7 @@ async function compared(): Promise<void> {
   for (const server of running) {
     for (const kind of kinds) {
       await answersRight(server, kind);
-      await measured(server, kind, 1); // compilers of hot functions come to an end
+      await measured(server, kind, 3); // until hot functions are compiled
     }
   }
   const found: Measured[][] = [];

@@ -17,7 +17,7 @@ export interface How {
 }
 
 /**
- * Returns the program `wrk`, which takes a twentieth of a core: what is on the PATH, else what apt installs.
+ * Returns the program `wrk`, which takes a tenth of a core or less: what is on the PATH, else what apt installs.
  *
  * @throws {Error} if there is none, and none can be installed.
  */
