@@ -53,7 +53,7 @@ const connections = 8;
 const [seconds, rounds, workers] = (["seconds", "rounds", "workers"] as const).map((name) => count(name, given[name]));
 const soak = given.soak === undefined ? undefined : count("soak", given.soak);
 const own = ours(given.engine, workers);
-const wrk = await foundWrk();
+const wrk = await foundWrk() ?? Deno.exit(1);
 const kinds = await prepared();
 const running: Running[] = [];
 try {
