@@ -53,7 +53,7 @@ const connections = 8;
 const [seconds, rounds, workers] = (["seconds", "rounds", "workers"] as const).map((name) => count(name, given[name]));
 const soak = given.soak === undefined ? undefined : count("soak", given.soak);
 const own = ours(given.engine, workers);
-const wrk = await foundWrk();
+const wrk = await foundWrk() ?? Deno.exit(1);
 const kinds = await prepared();
 const running: Running[] = [];
 try {
@@ -71,7 +71,7 @@ async function compared(): Promise<void> {
   for (const server of running) {
     for (const kind of kinds) {
       await answersRight(server, kind);
-      await measured(server, kind, 1); // compilers of hot functions come to an end
+      await measured(server, kind, 3); // until hot functions are compiled
     }
   }
   const found: Measured[][] = [];

@@ -40,13 +40,15 @@ export function multiplier(heap: Heap, relaxed?: boolean): Multiply | undefined 
   const program: Program = { heap, rows: six === undefined ? 4 : 6, functions };
   return (a, b, c, lengths) => {
     const { count, m, k, n } = lengths;
-    const alone = m * k <= block && heap.crew?.isWorth(count * m * k * n / perNanosecond) !== true;
-    const inOne = alone || count > 1 && m * k * n <= smallest;
-    const panels = inOne ? parts(heap) : Math.min(mostPanels(k), count * Math.ceil(n / width));
+    const { crew } = heap;
+    const alone = crew === undefined || !crew.isWorth(workOf(lengths));
+    const small = alone ? m * k <= block : count > 1 && m * k * n <= smallest;
+    const panels = small ? alone ? 1 : parts(heap) : Math.min(mostPanels(k), count * Math.ceil(n / width));
     const scratch = heap.take(4 * width * (n < width ? k + m : k * panels));
     try {
       if (n < width) narrow(program, a, b, c, lengths, scratch);
-      else (inOne ? many : wide)(program, a, b, c, lengths, scratch);
+      else if (small) many(program, a, b, c, lengths, scratch, panels);
+      else wide(program, a, b, c, lengths, scratch);
     } finally {
       heap.free(scratch);
     }
@@ -64,8 +66,13 @@ interface Program {
 
 /** The multiplications and additions of a nanosecond, about. */
 const perNanosecond = 16;
-/** The multiplications of one of many products up to which it is made by one call. */
+/** The multiplications of one of many products up to which it is made by one call where threads share them. */
 const smallest = 2 ** 17;
+
+/** Returns what products take that are made by one call each. */
+function workOf({ count, m, k, n }: Lengths): number {
+  return count * (m * k * n / perNanosecond + k * n + m * n);
+}
 
 /** Panels of all products are packed, as many as there is place for, then blocks of rows go through them. */
 function wide(program: Program, a: number, b: number, c: number, lengths: Lengths, panels: number): void {
@@ -126,17 +133,25 @@ function column(
   if (m % rows > 0) calls.push([tiles, a + 4 * k * before, 4 * k, panel, c + next * before, next, 1, k]);
 }
 
-/** Small products, several in a row by one call. */
-function many({ heap, functions }: Program, a: number, b: number, c: number, lengths: Lengths, panels: number): void {
+/** Small products, and all that one thread makes by itself: several in a row by one call, in so many parts. */
+function many(
+  { heap, functions }: Program,
+  a: number,
+  b: number,
+  c: number,
+  lengths: Lengths,
+  panels: number,
+  parts: number,
+): void {
   const { count, m, k, n } = lengths;
-  const some = Math.ceil(count / parts(heap));
+  const some = Math.ceil(count / parts);
   const calls: Called[] = [];
   for (let nth = 0; nth < count; nth += some) {
     const [left, right, to] = [a + 4 * nth * m * k, b + 4 * nth * k * n, c + 4 * nth * m * n];
     const panel = panels + 4 * width * k * calls.length;
     calls.push([functions.products, left, right, to, Math.min(some, count - nth), m, k, n, panel]);
   }
-  callAll(heap, calls, count * (m * k * n / perNanosecond + k * n + m * n));
+  callAll(heap, calls, workOf(lengths));
 }
 
 /** Fewer columns than a panel has: what is beside them is 0, and left behind. */
