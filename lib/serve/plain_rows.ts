@@ -7,51 +7,65 @@
  */
 export type PlainRows = (bytes: Uint8Array) => readonly (readonly unknown[])[] | undefined;
 
+/** Bytes, to be read one by one and four at a time. */
+interface Read {
+  readonly bytes: Uint8Array;
+  readonly fours: DataView;
+}
+
+/** A text to compare bytes with: four at a time, then up to three. */
+interface Known {
+  readonly length: number;
+  readonly fours: Int32Array;
+  readonly rest: Uint8Array;
+}
+
 /** Rows on their way to columns. */
 interface Reading {
   /** The names as they stand in the bytes, each with the column of its values. */
-  readonly keys: readonly Uint8Array[];
+  readonly keys: readonly Known[];
   readonly columns: readonly unknown[][];
   /** The places of the first row's names, in its order. */
   readonly places: number[];
   readonly words: Words;
 }
 
-/** Short words that came last, each at a hash of its bytes: they come again, as the same texts. */
+/** Short words that came last, two for each hash of their bytes: they come again, as the same texts. */
 interface Words {
-  readonly bytes: Uint8Array[];
+  readonly known: Known[];
   readonly texts: string[];
 }
 
 /** The number of words that are kept, and the most bytes of one. */
-const [slots, longest] = [2 ** 12, 64];
+const [slots, longest] = [2 ** 14, 64];
 
 /** Powers of ten, which float64 holds as they are. */
 const powers = Array.from({ length: 16 }, (_, power) => Number(`1e${power}`));
 
 const encoder = new TextEncoder();
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-const [begins, ends, nothing] = ['{"instances":', "}]}", "null"].map((text) => encoder.encode(text));
+const [begins, ends, nothing] = ['{"instances":', "}]}", "null"].map((text) => knownOf(encoder.encode(text)));
 const [space, quote, comma, minus, point] = [0x20, 0x22, 0x2c, 0x2d, 0x2e];
 const [zero, colon, openList, backslash, openRow, closeRow] = [0x30, 0x3a, 0x5b, 0x5c, 0x7b, 0x7d];
 
 /** Returns a reader of rows whose values have these names. */
 export function plainRows(names: readonly string[]): PlainRows {
-  const keys = names.map((name) => encoder.encode(JSON.stringify(name)));
-  const words: Words = { bytes: Array(slots).fill(new Uint8Array()), texts: Array(slots).fill("") };
+  const keys = names.map((name) => knownOf(encoder.encode(JSON.stringify(name))));
+  const words: Words = { known: Array(slots).fill(knownOf(new Uint8Array())), texts: Array(slots).fill("") };
   return (bytes) => {
+    const read = { bytes, fours: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) };
     // Rows that end so end before the bytes do, as no value ends with a bracket: a place beyond them, once read, would make
     // the reading of all others slow.
     const end = bytes.length - ends.length;
-    if (end < begins.length || after(bytes, end, ends) === 0) return undefined;
-    const start = after(bytes, 0, begins);
+    if (end < begins.length || after(read, end, ends) === 0) return undefined;
+    const start = after(read, 0, begins);
     if (start === 0) return undefined;
     let at = spaced(bytes, start);
     if (bytes[at] !== openList) return undefined;
     const reading: Reading = { keys, columns: names.map(() => []), places: [], words };
     let count = 0;
     do {
-      at = rowAt(bytes, spaced(bytes, at + 1), reading, count === 0);
+      at = rowAt(read, spaced(bytes, at + 1), reading, count === 0);
       if (at === 0) return undefined;
       count++;
     } while (bytes[at] === comma);
@@ -60,28 +74,36 @@ export function plainRows(names: readonly string[]): PlainRows {
   };
 }
 
+/** Returns bytes to compare with. */
+function knownOf(bytes: Uint8Array<ArrayBuffer>): Known {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const fours = Int32Array.from({ length: bytes.length >> 2 }, (_, nth) => view.getInt32(4 * nth, true));
+  return { length: bytes.length, fours, rest: bytes.subarray(4 * fours.length) };
+}
+
 /** Reads a row; returns the place after it, or 0 if it is not plain, or has other names than the first one. */
-function rowAt(bytes: Uint8Array, from: number, { keys, columns, places, words }: Reading, isFirst: boolean): number {
+function rowAt(read: Read, from: number, { keys, columns, places, words }: Reading, isFirst: boolean): number {
+  const { bytes } = read;
   if (bytes[from] !== openRow) return 0;
   let at = from;
   let nth = 0;
   do {
     at = spaced(bytes, at + 1);
-    if (isFirst && !added(places, placeOf(bytes, at, keys, nth)) || nth === places.length) return 0;
+    if (isFirst && !added(places, placeOf(read, at, keys, nth)) || nth === places.length) return 0;
     const place = places[nth++];
-    at = after(bytes, at, keys[place]);
+    at = after(read, at, keys[place]);
     if (at === 0 || bytes[at] !== colon) return 0;
     at = spaced(bytes, at + 1);
-    at = bytes[at] === quote ? textAt(bytes, at + 1, words, columns[place]) : numberAt(bytes, at, columns[place]);
+    at = bytes[at] === quote ? textAt(read, at + 1, words, columns[place]) : numberAt(read, at, columns[place]);
     if (at === 0) return 0;
   } while (bytes[at] === comma);
   return bytes[at] === closeRow && nth === places.length ? at + 1 : 0;
 }
 
 /** Returns the place of the name that stands somewhere, which most often is the next one; -1 where there is none. */
-function placeOf(bytes: Uint8Array, at: number, keys: readonly Uint8Array[], next: number): number {
-  if (next < keys.length && after(bytes, at, keys[next]) > 0) return next;
-  return keys.findIndex((key) => after(bytes, at, key) > 0);
+function placeOf(read: Read, at: number, keys: readonly Known[], next: number): number {
+  if (next < keys.length && after(read, at, keys[next]) > 0) return next;
+  return keys.findIndex((key) => after(read, at, key) > 0);
 }
 
 /** Adds a place; returns false if there is none, or it was there. */
@@ -90,9 +112,12 @@ function added(places: number[], place: number): boolean {
 }
 
 /** Returns the place after a text; 0 if another stands there. */
-function after(bytes: Uint8Array, at: number, text: Uint8Array): number {
-  for (let nth = 0; nth < text.length; nth++) if (bytes[at + nth] !== text[nth]) return 0;
-  return at + text.length;
+function after(read: Read, at: number, { length, fours, rest }: Known): number {
+  if (at + length > read.bytes.length) return 0;
+  let here = at;
+  for (let nth = 0; nth < fours.length; nth++, here += 4) if (read.fours.getInt32(here, true) !== fours[nth]) return 0;
+  for (let nth = 0; nth < rest.length; nth++, here++) if (read.bytes[here] !== rest[nth]) return 0;
+  return here;
 }
 
 /** Returns the place after the one space that Python writes, if it is there. */
@@ -101,27 +126,45 @@ function spaced(bytes: Uint8Array, at: number): number {
 }
 
 /** Adds the text that begins somewhere to a column; returns the place after its quote, or 0 if it is not plain. */
-function textAt(bytes: Uint8Array, from: number, words: Words, column: unknown[]): number {
+function textAt(read: Read, from: number, words: Words, column: unknown[]): number {
+  const { bytes, fours } = read;
   let hash = 0;
   let end = from;
-  for (; end < bytes.length && bytes[end] !== quote; end++) hash = Math.imul(hash, 31) + bytes[end] | 0;
-  const slot = (hash ^ hash >>> 12) & slots - 1;
-  const known = words.bytes[slot];
-  const length = end - from;
-  let same = 0;
-  if (known.length === length) { while (same < length && known[same] === bytes[from + same]) same++; }
-  const text = same === length ? words.texts[slot] : newText(bytes.slice(from, end), words, slot);
+  for (; end + 4 <= bytes.length; end += 4) {
+    const four = fours.getInt32(end, true);
+    const less = four ^ 0x22222222; // a byte of it is 0 where there is a quote
+    if ((less - 0x01010101 & ~less & 0x80808080) !== 0) break;
+    hash = mixed(hash ^ four);
+  }
+  for (; end < bytes.length && bytes[end] !== quote; end++) hash = mixed(hash ^ bytes[end]);
+  const slot = hash & slots - 2;
+  const text = knownAt(read, from, end, words, slot) ?? knownAt(read, from, end, words, slot + 1) ??
+    newText(bytes.slice(from, end), words, slot);
   if (text === undefined) return 0;
   column.push(text);
   return end + 1;
 }
 
+/** Returns a number whose bits all depend on those of another. */
+function mixed(number: number): number {
+  const product = Math.imul(number, 0x9e3779b1);
+  return product ^ product >>> 15;
+}
+
+/** Returns the text of a slot if its bytes stand somewhere. */
+function knownAt(read: Read, from: number, end: number, { known, texts }: Words, slot: number): string | undefined {
+  return known[slot].length === end - from && after(read, from, known[slot]) > 0 ? texts[slot] : undefined;
+}
+
 /** Returns the text of bytes, which is kept if it is short; undefined if JSON writes it otherwise, or it is not UTF-8. */
-function newText(bytes: Uint8Array, words: Words, slot: number): string | undefined {
+function newText(bytes: Uint8Array<ArrayBuffer>, { known, texts }: Words, slot: number): string | undefined {
   if (bytes.some((byte) => byte < space || byte === backslash)) return undefined;
   try {
     const text = strict.decode(bytes);
-    if (bytes.length <= longest) [words.bytes[slot], words.texts[slot]] = [bytes, text];
+    if (bytes.length <= longest) {
+      [known[slot + 1], texts[slot + 1]] = [known[slot], texts[slot]]; // the one before stays
+      [known[slot], texts[slot]] = [knownOf(bytes), text];
+    }
     return text;
   } catch {
     return undefined;
@@ -129,7 +172,8 @@ function newText(bytes: Uint8Array, words: Words, slot: number): string | undefi
 }
 
 /** Adds the number, or null, that begins somewhere to a column; returns the place after it, or 0 where there is none. */
-function numberAt(bytes: Uint8Array, from: number, column: unknown[]): number {
+function numberAt(read: Read, from: number, column: unknown[]): number {
+  const { bytes } = read;
   const start = bytes[from] === minus ? from + 1 : from;
   let at = start;
   let value = 0;
@@ -144,7 +188,7 @@ function numberAt(bytes: Uint8Array, from: number, column: unknown[]): number {
     if (places === 0) return 0;
   }
   // Fifteen digits and a power of ten are exact, so that their quotient is rounded once, as the decimal number is.
-  if (whole === 0 || whole + places > 15 || isPartOfNumber(bytes[at])) return otherAt(bytes, from, column);
+  if (whole === 0 || whole + places > 15 || isPartOfNumber(bytes[at])) return otherAt(read, from, column);
   if (whole > 1 && bytes[start] === zero) return 0;
   if (places > 0) value /= powers[places];
   column.push(start > from ? -value : value);
@@ -152,8 +196,9 @@ function numberAt(bytes: Uint8Array, from: number, column: unknown[]): number {
 }
 
 /** Adds null, or a number that is long or has an exponent. */
-function otherAt(bytes: Uint8Array, from: number, column: unknown[]): number {
-  const end = after(bytes, from, nothing);
+function otherAt(read: Read, from: number, column: unknown[]): number {
+  const { bytes } = read;
+  const end = after(read, from, nothing);
   if (end > 0) {
     column.push(null);
     return end;
