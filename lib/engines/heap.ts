@@ -41,6 +41,6 @@ export function functionsIn<Name extends string>(
 export function callAll({ crew }: Heap, calls: readonly Called[], work: number): void {
   if (crew === undefined || !crew.isWorth(work) || calls.length < 2) {
     // by name, as the rest of a list would be a new list for each call
-    for (const [call, a, b, c, d, e, f, g, h] of calls) call(a, b, c, d, e, f, g, h);
+    for (const [call, a, b, c, d, e, f, g, h, i] of calls) call(a, b, c, d, e, f, g, h, i);
   } else crew.share(calls);
 }
