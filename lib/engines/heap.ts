@@ -14,6 +14,9 @@ export interface Heap {
   readonly crew?: Crew;
 }
 
+/** The bytes of a line of a processor's cache: vectors that lie across two lines take twice as long. */
+export const line = 64;
+
 /** Functions in a memory, which take whole numbers. */
 export type Functions<Name extends string> = Readonly<Record<Name, Call>>;
 

@@ -1,6 +1,6 @@
 import type { CodeColumn } from "../formats/translation.ts";
 import type { Called } from "./board.ts";
-import { callAll, functionsIn, type Heap } from "./heap.ts";
+import { callAll, functionsIn, type Heap, line } from "./heap.ts";
 import { code, constant, each, get, increase, load, moduleOf, repeat, set, store, wholeNumber } from "./wasm_code.ts";
 import type { Code, Definition } from "./wasm_code.ts";
 
@@ -24,8 +24,8 @@ export type SumRows = (to: number, from: number, lists: Lists, height: number, w
 /** The vectors of columns that are summed at once, in registers: the more, the fewer times a list is read. */
 const steps = [12, 8, 4, 1] as const;
 
-/** The bytes of a panel's rows, and of the processor's cache lines, with which panels begin. */
-const [panel, line] = [16 * steps[0], 64];
+/** The bytes of a panel's rows. */
+const panel = 16 * steps[0];
 
 /**
  * Sums of rows by our own kernel. Where rows are read more than once, columns are copied to panels first, which stay in

@@ -40,8 +40,8 @@ export function plainRows(names: readonly string[]): PlainRows {
   const keys = names.map((name) => encoder.encode(JSON.stringify(name)));
   const words: Words = { bytes: Array(slots).fill(new Uint8Array()), texts: Array(slots).fill("") };
   return (bytes) => {
-    // Rows that end so end before the bytes do, as no value ends with a bracket: a place beyond them, once read, would make
-    // the reading of all others slow.
+    // Looked at first, as no value has these bytes at its end: so nothing is read beyond the last one, which, done once,
+    // would make all later reading slow.
     const end = bytes.length - ends.length;
     if (end < begins.length || after(bytes, end, ends) === 0) return undefined;
     const start = after(bytes, 0, begins);
@@ -151,7 +151,7 @@ function numberAt(bytes: Uint8Array, from: number, column: unknown[]): number {
   return at;
 }
 
-/** Adds null, or a number that is long or has an exponent. */
+/** Adds null, or a number that is long or has an exponent; returns the place after it, or 0 where there is none. */
 function otherAt(bytes: Uint8Array, from: number, column: unknown[]): number {
   const end = after(bytes, from, nothing);
   if (end > 0) {
