@@ -42,6 +42,32 @@ Deno.test("rowSums() sums rows as plain loops do, often read or not, and writes 
   }
 });
 
+Deno.test("rowSums() sums the rows that codes in its memory name as it does lists, but for codes out of range", () => {
+  const memory = new WebAssembly.Memory({ initial: 8 });
+  const columns = [
+    { column: 3, least: 0, most: 4, row: 0 },
+    { column: 0, least: 2, most: 5, row: 3 }, // rows 5 to 8
+    { column: 2, least: -1, most: -1, row: 10 },
+    { column: 1, least: 0, most: 0, row: 10 },
+  ];
+  const [height, codesWidth, scratch] = [11, 5, 2 ** 18];
+  for (const [sums, width] of [[1, 4], [3, 20], [40, 7], [50, 64], [7, 100]]) {
+    const codes = new Int32Array(memory.buffer, 1024, sums * codesWidth);
+    codes.set(codes.map((_, at) => at % 23 === 0 ? -(2 ** 31) : Math.floor(source.uniform() * 9) - 2));
+    const from = 8192;
+    const to = [2 ** 15, 2 ** 16];
+    new Float32Array(memory.buffer, from, height * width).set(normal(height * width));
+    const sumRows = rowSums({ memory, take: () => scratch, free: () => {} })!;
+    const lists = named(codes, codesWidth, columns);
+    sumRows(to[0], from, lists, height, width);
+    sumRows(to[1], from, { codes, width: codesWidth, columns }, height, width);
+    const [wanted, found] = to.map((at) => new Float32Array(memory.buffer, at, sums * width).slice());
+    assertEquals(found, wanted, `${sums} sums of width ${width}`);
+    const counts = new Int32Array(memory.buffer, scratch, sums).slice();
+    assertEquals(counts, lists.counts);
+  }
+});
+
 Deno.test("named() lists the rows that codes name, and naming() the rows of codes by which each is named", () => {
   const columns = [{ column: 2, least: 0, most: 2, row: 0 }, { column: 0, least: 1, most: 2, row: 2 }];
   const lists = named([1, 9, 2, 0, 9, 0, 2, 9, -1], 3, columns);

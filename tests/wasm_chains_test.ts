@@ -106,6 +106,21 @@ Deno.test("runs are of ops one after the other, whose results nothing else reads
   assertEquals(runs(graphOf({ y: f.neg(f.exp(f.relu(sum))) })), ["input", "mul add relu", "exp", "neg"]);
 });
 
+Deno.test("arrays on wasm begin with a cache line, written or made, and what is freed is allocated again", async () => {
+  const { started, memory, write, free } = await start("wasm");
+  const { wasm: program } = started as { readonly wasm: Record<"_malloc" | "_free", (number: number) => number> };
+  const arrays = [1, 2, 3, 5, 63, 1000].flatMap((
+    length,
+  ) => [write(new Float32Array(length), [length]), memory!.make([length])]);
+  assertEquals(arrays.map((array) => memory!.view(array).byteOffset % 64), arrays.map(() => 0));
+  arrays.forEach(free);
+  for (let round = 0; round < 64; round++) {
+    const found = program._malloc(2 ** 26); // 4 GiB in all
+    assertEquals([found > 0, found % 64], [true, 0]);
+    program._free(found);
+  }
+});
+
 Deno.test("a graph of chains is computed as on the reference engine, however its values are shared", async () => {
   const input = (name: string, ...shape: number[]) =>
     apply("input", [], { name, shape: ["batch", ...shape], type: "float" });

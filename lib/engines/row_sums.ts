@@ -2,7 +2,7 @@ import type { CodeColumn } from "../formats/translation.ts";
 import type { Called } from "./board.ts";
 import { callAll, functionsIn, type Heap, line } from "./heap.ts";
 import { code, constant, each, get, increase, load, moduleOf, repeat, set, store, wholeNumber } from "./wasm_code.ts";
-import type { Code, Definition } from "./wasm_code.ts";
+import { type Code, type Definition, storeWhole } from "./wasm_code.ts";
 
 /** The rows of a matrix of which sums are made. */
 export interface Lists {
@@ -12,14 +12,23 @@ export interface Lists {
   readonly rows: Int32Array;
 }
 
+/** Codes in the same memory as a matrix, each row of which names the rows of a sum; see {@linkcode named}. */
+export interface Codes {
+  readonly codes: Int32Array;
+  /** The codes of a row. */
+  readonly width: number;
+  readonly columns: readonly CodeColumn[];
+}
+
 /**
- * Sums rows of a matrix of float32 in a memory: sum `i` is of the next `counts[i]` of the rows listed.
+ * Sums rows of a matrix of float32 in a memory: sum `i` is of the next `counts[i]` of the rows listed, or of those that
+ * row `i` of codes names.
  *
  * @param to Where the sums go, `[sums, width]`, in bytes. Where the width is no multiple of four, up to 12 bytes behind
  * them are overwritten.
  * @param from Where the matrix `[height, width]` begins; up to 12 bytes behind it are read.
  */
-export type SumRows = (to: number, from: number, lists: Lists, height: number, width: number) => void;
+export type SumRows = (to: number, from: number, of: Lists | Codes, height: number, width: number) => void;
 
 /** The vectors of columns that are summed at once, in registers: the more, the fewer times a list is read. */
 const steps = [12, 8, 4, 1] as const;
@@ -36,17 +45,19 @@ const panel = 16 * steps[0];
 export function rowSums(heap: Heap): SumRows | undefined {
   const functions = functionsIn(heap, definitions);
   if (functions === undefined) return undefined;
-  return (to, from, { counts, rows }, height, width) => {
-    const packed = isPacked(rows.length, height, width);
+  return (to, from, of, height, width) => {
+    const [sums, most, columns] = lengthsOf(of);
+    const packed = isPacked(most, height, width);
     const [next, given] = [4 * width, packed ? panel : 4 * width];
-    const [sums, length] = [counts.length, counts.length + rows.length];
-    const list = heap.take(scratchFor(sums, rows.length, height));
+    const list = heap.take(scratchFor(sums, most, height) + columnBytes * columns);
     try {
-      const all = new Int32Array(heap.memory.buffer, list, length);
-      all.set(counts);
-      for (let at = 0; at < rows.length; at++) all[sums + at] = given * rows[at];
-      const copied = line * Math.ceil((list + 4 * length) / line);
-      const parts = partsOf(counts, rows.length, width, heap);
+      const listed = list + 4 * sums;
+      const table = listed + 4 * most;
+      const counts = new Int32Array(heap.memory.buffer, list, sums);
+      if ("codes" in of) nameIn(heap, functions.name, of, [list, listed, table], sums, given);
+      else fillIn(new Int32Array(heap.memory.buffer, list, sums + most), of, given);
+      const copied = line * Math.ceil((table + columnBytes * columns) / line);
+      const parts = partsOf(counts, most, width, heap);
       const calls: Called[] = [];
       // From the last columns on, so that what overlaps the next row is written before that row is.
       for (const { start, vectors, blocks } of blocksOf(width, packed ? 1 : Infinity)) {
@@ -64,16 +75,53 @@ export function rowSums(heap: Heap): SumRows | undefined {
           16 * vectors * blocks,
         ];
         for (const { first, end, before } of parts) {
-          const [sum, rows] = [to + start + next * first, list + 4 * (sums + before)];
+          const [sum, rows] = [to + start + next * first, listed + 4 * before];
           calls.push([call, sum, next - rest, source, blocks, rows, list + 4 * first, end - first]);
         }
-        if (packed) callAll(heap, calls.splice(0), 2 * vectors * rows.length);
+        if (packed) callAll(heap, calls.splice(0), 2 * vectors * most);
       }
-      callAll(heap, calls, width % 4 > 0 ? 0 : rows.length * width / 2);
+      callAll(heap, calls, width % 4 > 0 ? 0 : most * width / 2);
     } finally {
       heap.free(list);
     }
   };
+}
+
+/** Returns the number of sums, that of the rows in all of them at most, and that of the columns of codes. */
+function lengthsOf(of: Lists | Codes): readonly [sums: number, most: number, columns: number] {
+  if ("counts" in of) return [of.counts.length, of.rows.length, 0];
+  const [sums, columns] = [of.codes.length / of.width, of.columns.length];
+  return [sums, sums * columns, columns];
+}
+
+/** Copies lists to a memory, with rows as so many bytes each. */
+function fillIn(to: Int32Array, { counts, rows }: Lists, bytes: number): void {
+  to.set(counts);
+  for (let at = 0; at < rows.length; at++) to[counts.length + at] = bytes * rows[at];
+}
+
+/** The bytes of a column in a memory: its place in a row, its least code, the number of its codes, its first row. */
+const columnBytes = 16;
+
+/** Lists the rows that codes name in a memory, as so many bytes each, where counts, rows and columns have their places. */
+function nameIn(
+  { memory }: Heap,
+  name: Called[0],
+  { codes: { byteOffset }, width, columns }: Codes,
+  [counts, rows, table]: readonly number[],
+  sums: number,
+  bytes: number,
+): void {
+  const to = new Int32Array(memory.buffer, table, columnBytes / 4 * columns.length);
+  columns.forEach(({ column, least, most, row }, nth) => {
+    [to[4 * nth], to[4 * nth + 1], to[4 * nth + 2], to[4 * nth + 3]] = [
+      4 * column,
+      least,
+      most - least + 1,
+      bytes * row,
+    ];
+  });
+  name(byteOffset, 4 * width, counts, rows, sums, table, columns.length, bytes);
 }
 
 /** Some sums, and the rows of all those before. */
@@ -213,8 +261,34 @@ function packOf(vectors: number): Definition {
   return { parameters: 4, locals: [0, 0], body };
 }
 
-/** The functions in WebAssembly: `sum` and `pack` for each number of vectors. */
+/**
+ * Lists the rows that codes name. Parameters: the codes, and the bytes of a row of them; where counts and rows go; the
+ * number of sums; the columns and their number; the bytes of a row.
+ */
+const name: Definition = (() => {
+  const [codes, next, counts, rows, sums, columns, some, bytes] = [0, 1, 2, 3, 4, 5, 6, 7];
+  const [left, column, coded, start] = [8, 9, 10, 11];
+  const of = (place: number): Code => [...get(column), ...wholeNumber(4 * place)];
+  const body = repeat(sums, [
+    ...[...get(rows), ...set(start), ...get(columns), ...set(column), ...get(some), ...set(left)],
+    ...repeat(left, [
+      ...[...get(codes), ...of(0), ...code.add, ...wholeNumber(0), ...set(coded)],
+      ...[...get(rows), ...get(coded), ...get(bytes), ...code.mul, ...of(3), ...code.add, ...storeWhole],
+      // The next one overwrites it where the code is out of range: less than the least one is more than any, unsigned.
+      ...increase(rows, [
+        ...[...get(coded), ...of(1), ...code.sub, ...of(2), ...code.isLessUnsigned, ...constant(4), ...code.mul],
+      ]),
+      ...increase(column, constant(columnBytes)),
+    ]),
+    ...[...get(counts), ...get(rows), ...get(start), ...code.sub, ...constant(2), ...code.shiftRight, ...storeWhole],
+    ...[...increase(counts, constant(4)), ...increase(codes, get(next))],
+  ]);
+  return { parameters: 8, locals: [4, 0], body };
+})();
+
+/** The functions in WebAssembly: `sum` and `pack` for each number of vectors, and `name`. */
 const definitions = {
+  name,
   ...{ sum12: sumOf(12), sum8: sumOf(8), sum4: sumOf(4), sum1: sumOf(1) },
   ...{ pack12: packOf(12), pack8: packOf(8), pack4: packOf(4), pack1: packOf(1) },
 };

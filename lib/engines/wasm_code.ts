@@ -13,6 +13,8 @@ export const code = {
   rest: [0x70],
   /** 1 of 0, and 0 of any other number. */
   isZero: [0x45],
+  /** 1 where the first number is less than the second, both taken as numbers of at least 0. */
+  isLessUnsigned: [0x49],
   and: [0x71],
   shiftRight: [0x76],
   /** `a * b + c`, rounded once or twice as the processor does it faster. */
@@ -59,6 +61,8 @@ export const store = (bytes: number): Code => [0xfd, 0x0b, 2, ...unsigned(bytes)
 
 /** The one float at an address and some bytes, and three zeros. */
 export const loadOne = (bytes: number): Code => [0xfd, 0x5c, 2, ...unsigned(bytes)];
+/** Takes an address and a whole number, and puts the number there. */
+export const storeWhole: Code = [0x36, 2, 0];
 /** Takes an address and a vector, and puts the vector's first float there. */
 export const storeFirst: Code = [0xfd, 0x5a, 2, 0, 0];
 

@@ -57,8 +57,11 @@ export function rowLoops(heap: Heap): RowLoops | undefined {
     gatherSum: ({ attrs, shape: [, width], of: [[height], [, codesWidth]] }) => {
       if (width % 4 > 0) return undefined;
       const columns = columnsOf(attrs.sizes as number[]);
-      return (out, [table, codes]) =>
-        sumRows(out.byteOffset, table.byteOffset, named(codes, codesWidth, columns), height, width);
+      return (out, [table, codes]) => {
+        const whole = codes instanceof Int32Array; // codes that a loop has made are floats
+        const of = whole ? { codes, width: codesWidth, columns } : named(codes, codesWidth, columns);
+        sumRows(out.byteOffset, table.byteOffset, of, height, width);
+      };
     },
     scatterAdd: ({ attrs, of: [[rows, codesWidth]], shape: [height, width] }) => {
       if (width % 4 > 0) return undefined;
