@@ -68,6 +68,17 @@ Deno.test("rowSums() sums the rows that codes in its memory name as it does list
   }
 });
 
+Deno.test("rowSums() finds codes in a memory that grows as scratch is taken", () => {
+  const memory = new WebAssembly.Memory({ initial: 2 });
+  const codes = new Int32Array(memory.buffer, 1024, 4);
+  codes.set([2, 0, 1, 2]);
+  new Float32Array(memory.buffer, 4096, 12).set([1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]);
+  const take = () => memory.grow(1) * 2 ** 16; // detaches whatever was viewed before
+  const columns = [{ column: 0, least: 0, most: 2, row: 0 }];
+  rowSums({ memory, take, free: () => {} })!(8192, 4096, { codes, width: 1, columns }, 3, 4);
+  assertEquals([...new Float32Array(memory.buffer, 8192, 16)], [3, 1, 2, 3].flatMap((sum) => Array(4).fill(sum)));
+});
+
 Deno.test("named() lists the rows that codes name, and naming() the rows of codes by which each is named", () => {
   const columns = [{ column: 2, least: 0, most: 2, row: 0 }, { column: 0, least: 1, most: 2, row: 2 }];
   const lists = named([1, 9, 2, 0, 9, 0, 2, 9, -1], 3, columns);

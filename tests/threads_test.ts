@@ -174,6 +174,15 @@ Deno.test("threads begin when there is something to share, and end when there wa
   assertEquals(threads.running(), 0);
 });
 
+Deno.test("a call has as many numbers on one thread as on several", () => {
+  for (const { heap } of [1, 2].map((threads) => heapOf(1, threads))) {
+    const last = { parameters: 9, locals: [0, 0], body: [...get(0), ...get(8), 0x36, 2, 0] } as const;
+    const { put } = functionsIn(heap, { put: last })!;
+    callAll(heap, [64, 68].map((at) => [put, at, 0, 0, 0, 0, 0, 0, 0, at + 1]), 1);
+    assertEquals([...new Int32Array(heap.memory.buffer, 64, 2)], [65, 69]);
+  }
+});
+
 Deno.test("threads look for calls as long as pauses can be bridged, and shortly where they cannot", () => {
   const after = (pauses: readonly number[]) => pauses.reduce((looking, pause) => lookingAfter(pause, looking, 4), 4);
   const ofAStep = (between: number) => [...Array<number>(50).fill(0.01), between];

@@ -4,7 +4,8 @@ import { chunksOf, type Source } from "../files/source.ts";
 import { gunzip } from "./gzip.ts";
 
 /**
- * Yields the bytes of a source, decompressed if they begin with gzip's magic number.
+ * Yields the bytes of a source, decompressed if they begin with gzip's magic number, and once more if the result does: a
+ * server may pack what is packed.
  *
  * @param source The source.
  * @param name Its name in errors.
@@ -35,8 +36,12 @@ export async function* bytesOf(
   }
 }
 
-/** The bytes as they are, or decompressed where they begin with gzip's magic number. */
-async function* plain(chunks: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+/**
+ * Yields bytes as they are, or decompressed where they begin with gzip's magic number.
+ *
+ * @param most How often they are decompressed at most: there are bytes that become themselves, without an end.
+ */
+async function* plain(chunks: AsyncGenerator<Uint8Array>, most = 2): AsyncGenerator<Uint8Array> {
   const head: Uint8Array[] = [];
   async function* whole(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
     for (const chunk of head) yield* pieces(chunk);
@@ -51,8 +56,9 @@ async function* plain(chunks: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8A
       length += value.length;
     }
     const [first, second] = head.flatMap((chunk) => [...chunk.subarray(0, 2)]);
-    // A server may pack what is packed.
-    yield* first === 0x1f && second === 0x8b ? plain(gunzip(whole())) : whole();
+    const isPacked = first === 0x1f && second === 0x8b;
+    if (isPacked && most === 0) throw new Error("found gzip data that is packed three times, wanted twice at most");
+    yield* isPacked ? plain(gunzip(whole()), most - 1) : whole();
   } finally {
     await chunks.return(undefined);
   }

@@ -1,7 +1,7 @@
 /** A function of whole numbers in a memory. */
 export type Call = (...numbers: number[]) => void;
 
-/** A function and the numbers that it is called with. */
+/** A function and the numbers that it is called with, nine at most. */
 export type Called = readonly [call: Call, ...numbers: number[]];
 
 /** The places of the board, where threads see calls to make. */

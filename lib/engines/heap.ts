@@ -14,6 +14,9 @@ export interface Heap {
   readonly crew?: Crew;
 }
 
+/** The bytes of a line of a processor's cache: vectors that lie across two lines take twice as long. */
+export const line = 64;
+
 /** Functions in a memory, which take whole numbers. */
 export type Functions<Name extends string> = Readonly<Record<Name, Call>>;
 
@@ -41,6 +44,6 @@ export function functionsIn<Name extends string>(
 export function callAll({ crew }: Heap, calls: readonly Called[], work: number): void {
   if (crew === undefined || !crew.isWorth(work) || calls.length < 2) {
     // by name, as the rest of a list would be a new list for each call
-    for (const [call, a, b, c, d, e, f, g, h] of calls) call(a, b, c, d, e, f, g, h);
+    for (const [call, a, b, c, d, e, f, g, h, i] of calls) call(a, b, c, d, e, f, g, h, i);
   } else crew.share(calls);
 }

@@ -1,6 +1,6 @@
 import type { CodeColumn } from "../formats/translation.ts";
 import type { Called } from "./board.ts";
-import { callAll, functionsIn, type Heap } from "./heap.ts";
+import { callAll, functionsIn, type Heap, line } from "./heap.ts";
 import { code, constant, each, get, increase, load, moduleOf, repeat, set, store, wholeNumber } from "./wasm_code.ts";
 import { type Code, type Definition, storeWhole } from "./wasm_code.ts";
 
@@ -33,8 +33,8 @@ export type SumRows = (to: number, from: number, of: Lists | Codes, height: numb
 /** The vectors of columns that are summed at once, in registers: the more, the fewer times a list is read. */
 const steps = [12, 8, 4, 1] as const;
 
-/** The bytes of a panel's rows, and of the processor's cache lines, with which panels begin. */
-const [panel, line] = [16 * steps[0], 64];
+/** The bytes of a panel's rows. */
+const panel = 16 * steps[0];
 
 /**
  * Sums of rows by our own kernel. Where rows are read more than once, columns are copied to panels first, which stay in
@@ -49,12 +49,13 @@ export function rowSums(heap: Heap): SumRows | undefined {
     const [sums, most, columns] = lengthsOf(of);
     const packed = isPacked(most, height, width);
     const [next, given] = [4 * width, packed ? panel : 4 * width];
+    const codes = "codes" in of ? of.codes.byteOffset : 0; // memory that grows as more is taken leaves views without a place
     const list = heap.take(scratchFor(sums, most, height) + columnBytes * columns);
     try {
       const listed = list + 4 * sums;
       const table = listed + 4 * most;
       const counts = new Int32Array(heap.memory.buffer, list, sums);
-      if ("codes" in of) nameIn(heap, functions.name, of, [list, listed, table], sums, given);
+      if ("codes" in of) nameIn(heap, functions.name, of, [codes, list, listed, table], sums, given);
       else fillIn(new Int32Array(heap.memory.buffer, list, sums + most), of, given);
       const copied = line * Math.ceil((table + columnBytes * columns) / line);
       const parts = partsOf(counts, most, width, heap);
@@ -103,12 +104,12 @@ function fillIn(to: Int32Array, { counts, rows }: Lists, bytes: number): void {
 /** The bytes of a column in a memory: its place in a row, its least code, the number of its codes, its first row. */
 const columnBytes = 16;
 
-/** Lists the rows that codes name in a memory, as so many bytes each, where counts, rows and columns have their places. */
+/** Lists the rows that codes name in a memory, as so many bytes each; codes, counts, rows and columns have their places. */
 function nameIn(
   { memory }: Heap,
   name: Called[0],
-  { codes: { byteOffset }, width, columns }: Codes,
-  [counts, rows, table]: readonly number[],
+  { width, columns }: Codes,
+  [codes, counts, rows, table]: readonly number[],
   sums: number,
   bytes: number,
 ): void {
@@ -121,7 +122,7 @@ function nameIn(
       bytes * row,
     ];
   });
-  name(byteOffset, 4 * width, counts, rows, sums, table, columns.length, bytes);
+  name(codes, 4 * width, counts, rows, sums, table, columns.length, bytes);
 }
 
 /** Some sums, and the rows of all those before. */

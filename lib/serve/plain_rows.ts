@@ -54,8 +54,8 @@ export function plainRows(names: readonly string[]): PlainRows {
   const words: Words = { known: Array(slots).fill(knownOf(new Uint8Array())), texts: Array(slots).fill("") };
   return (bytes) => {
     const read = { bytes, fours: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) };
-    // Rows that end so end before the bytes do, as no value ends with a bracket: a place beyond them, once read, would make
-    // the reading of all others slow.
+    // Looked at first, as no value has these bytes at its end: so nothing is read beyond the last one, which, done once,
+    // would make all later reading slow.
     const end = bytes.length - ends.length;
     if (end < begins.length || after(read, end, ends) === 0) return undefined;
     const start = after(read, 0, begins);
@@ -195,7 +195,7 @@ function numberAt(read: Read, from: number, column: unknown[]): number {
   return at;
 }
 
-/** Adds null, or a number that is long or has an exponent. */
+/** Adds null, or a number that is long or has an exponent; returns the place after it, or 0 where there is none. */
 function otherAt(read: Read, from: number, column: unknown[]): number {
   const { bytes } = read;
   const end = after(read, from, nothing);

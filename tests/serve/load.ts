@@ -22,17 +22,7 @@ import { folder, type Kind, prepared } from "./load_requests.ts";
 import { begun, fastApi, ours, peers, post, type Running } from "./load_servers.ts";
 import { foundWrk, type Load, posted } from "./wrk.ts";
 
-const { values: given } = parseArgs({
-  options: {
-    seconds: { type: "string", default: "2" },
-    rounds: { type: "string", default: "5" },
-    only: { type: "string", multiple: true, default: [] },
-    workers: { type: "string", default: `${navigator.hardwareConcurrency}` },
-    engine: { type: "string", default: "wasm" },
-    soak: { type: "string" },
-    help: { type: "boolean", default: false },
-  },
-});
+const given = options();
 if (given.help) {
   const options =
     "[--seconds 2] [--rounds 5] [--only PART-OF-A-NAME]... [--workers N] [--engine wasm] [--soak SECONDS]";
@@ -67,6 +57,7 @@ Deno.exit(0);
 async function compared(): Promise<void> {
   const isWanted = (name: string) => given.only.length === 0 || given.only.some((part) => name.includes(part));
   const all = [...isWanted(own.name) ? [own] : [], ...await peers(isWanted)];
+  if (all.length === 0) wrong(`--only is ${given.only.join(" and ")}, which is a part of no server's name here`);
   for (const one of all) running.push(await begun(one, kinds[0].body));
   for (const server of running) {
     for (const kind of kinds) {
@@ -189,11 +180,35 @@ async function copied(from: string, to: string): Promise<void> {
   await Deno.rename(place, to);
 }
 
+/** Returns the words of the command line by option. */
+function options() {
+  try {
+    return parseArgs({
+      options: {
+        seconds: { type: "string", default: "2" },
+        rounds: { type: "string", default: "5" },
+        only: { type: "string", multiple: true, default: [] },
+        workers: { type: "string", default: `${navigator.hardwareConcurrency}` },
+        engine: { type: "string", default: "wasm" },
+        soak: { type: "string" },
+        help: { type: "boolean", default: false },
+      },
+    }).values;
+  } catch (error) {
+    return wrong((error as Error).message);
+  }
+}
+
 /** Returns the number that an option has. */
 function count(name: string, text: string): number {
   const number = Number(text);
   if (Number.isInteger(number) && number > 0) return number;
-  console.error(`Cannot measure servers: --${name} is ${text}, wanted a whole number of 1 or more`);
+  return wrong(`--${name} is ${text}, wanted a whole number of 1 or more`);
+}
+
+/** Ends the program, whose options are wrong. */
+function wrong(what: string): never {
+  console.error(`Cannot measure servers: ${what} (see --help)`);
   Deno.exit(2);
 }
 

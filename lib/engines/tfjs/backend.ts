@@ -4,6 +4,7 @@ import { quoted } from "../../errors/quoted.ts";
 import { advice } from "../../errors/nearest.ts";
 import { sizeOf } from "../../ops/shape.ts";
 import { type Crew, type Threads, threadsOver } from "../crew.ts";
+import { line } from "../heap.ts";
 import { chainLoops, type Chains } from "./wasm_chains.ts";
 import { type FewLoops, fewLoops } from "./wasm_few.ts";
 import { multiplier } from "./wasm_multiplier.ts";
@@ -289,12 +290,9 @@ const kernels = new WeakMap<
   { readonly over: Threads | undefined; readonly of: Map<string, OwnKernels> }
 >();
 
-/** The bytes of a line of a processor's cache. */
-const line = 64;
-
 /**
- * Lets whatever TensorFlow.js's JavaScript allocates begin with a cache line: elsewhere some vectors lie across two lines,
- * and take twice as long. What its program allocates itself, and what was before, is freed as it is.
+ * Lets whatever TensorFlow.js's JavaScript allocates begin with a cache line. What its program allocates itself, and what
+ * was before, is freed as it is.
  */
 function align(wasm: WasmBackend["wasm"]): void {
   const { _malloc: allocate, _free: free } = wasm;

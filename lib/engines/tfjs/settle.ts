@@ -8,11 +8,20 @@ import { loops } from "./loops.ts";
 import type { Link } from "./wasm_chains.ts";
 
 /**
- * Settles an op for its place on a backend: by a loop where that is possible and faster, else by kernels.
+ * Settles a run of ops on a backend: one by itself, or a chain of several by one loop.
  *
  * @throws {TypeError} if the backend lacks a kernel that is needed.
  */
-export function settle(op: Computed, place: Place, backend: Backend, pin: Pin): Step {
+export function settleRun(links: readonly Link[], backend: Backend, pin: Pin): Step {
+  const [{ op, place }] = links;
+  if (links.length === 1) return settle(op, place, backend, pin);
+  const { chains, fill } = backend;
+  const loop = chains!.loop(links);
+  return (of) => fill!(place.shape, of, loop);
+}
+
+/** Settles an op for its place: by a loop where that is possible and faster, else by kernels. */
+function settle(op: Computed, place: Place, backend: Backend, pin: Pin): Step {
   const { fill, name, plain } = backend;
   if (fill === undefined || !isLooped(op)) return kernels[op](place, backend, pin);
   const rows: Partial<Record<Looped, LoopAt>> = backend.rows ?? {};
@@ -22,15 +31,6 @@ export function settle(op: Computed, place: Place, backend: Backend, pin: Pin): 
   if (!plain && fasterOnWasm[op] === "kernel") return kernels[op](place, backend, pin);
   const loop = loops[op](place);
   return (of) => fill(place.shape, of, loop);
-}
-
-/** Settles a run of ops: one by itself, or a chain of several by one loop. */
-export function settleRun(links: readonly Link[], backend: Backend, pin: Pin): Step {
-  const [{ op, place }] = links;
-  if (links.length === 1) return settle(op, place, backend, pin);
-  const { chains, fill } = backend;
-  const loop = chains!.loop(links);
-  return (of) => fill!(place.shape, of, loop);
 }
 
 /** Returns true if an op is computed, and not fed or kept. */

@@ -1,4 +1,5 @@
 import { sameShape, sizeOf } from "../../ops/shape.ts";
+import type { Call } from "../board.ts";
 import { functionsIn, type Heap } from "../heap.ts";
 import {
   type Code,
@@ -37,7 +38,7 @@ export interface Chains {
 const mostAlone = 2 ** 17;
 /** The least numbers of a call. */
 const leastAtOnce = 64;
-/** The most arrays that a chain reads. */
+/** The most arrays that a chain reads: two of the numbers of each call, by name, are of each. */
 const mostRead = 6;
 
 /**
@@ -88,8 +89,6 @@ export function chainLoops({ crew, ...alone }: Heap): Chains | undefined {
     },
   };
 }
-
-type Call = (...numbers: number[]) => void;
 
 /** The form of a chain, for which a function is written. */
 interface Form {
