@@ -434,7 +434,22 @@ Deno.test("openModels() serves a model with what is known of the past, as its hi
     assertEquals(body.predictions, [...wanted]);
     const early = await posted(answer, "/v1/models/shop:predict", { instances: [{ ...instances[0], time: 4 }] });
     assertEquals(early.status, 400);
-    assert((early.body.error as string).includes("time"), `${early.body.error}`);
+    const wrong = async (times: readonly (number | null)[]) => {
+      const instances = times.map((time) => ({ time, user: "ann", video: 7 }));
+      return (await posted(answer, "/v1/models/shop:predict", { instances })).body.error;
+    };
+    assertEquals(
+      await wrong([9, 2.5, 1]),
+      'Cannot read the request\n  at /instances/1/time: input "time", row 1: ' +
+        "found 2.5, wanted a time that is not before 5, up to which rows are known",
+    );
+    assertEquals(
+      await wrong([9, null]),
+      'Cannot read the request\n  at /instances/1/time: input "time", row 1: found null, wanted a time',
+    );
+    const inputs1 = { time: 1, user: ["ann", "bob"], video: [7, 8] };
+    const column = await posted(answer, "/v1/models/shop:predict", { inputs: inputs1 });
+    assert((column.body.error as string).includes('at /inputs/time: input "time", row 0: found 1,'));
     const own = await posted(answer, "/v1/models/shop:predict", { instances: [{ ...instances[0], shown: 4 }] });
     assertEquals(own.status, 400);
     await models.close();
