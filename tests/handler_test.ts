@@ -224,7 +224,7 @@ Deno.test("what is wrong is named by JSON pointer, feature and row, with the nea
       400,
       'at /instances/1/age: input "age", row 1: found "old", wanted a number',
     ],
-    [v1, { instances: [row, { job: "cook" }] }, 400, 'at /instances/1/age: row 1: at feature "age": found null'],
+    [v1, { instances: [row, { job: "cook" }] }, 400, 'at /instances/1/age: feature "age", row 1: found null'],
     [v1, { instances: [{ ...row, tags: ["a", 0.5] }] }, 400, "at /instances/0/tags/1", "found 0.5, wanted a text"],
     [v1, { instances: [{ ...row, job: ["cook"] }] }, 400, "at /instances/0/job", "found a list, wanted a text"],
     [
@@ -756,7 +756,7 @@ Deno.test("a row that encode refuses is named among many by its own pointer, in 
   const body = JSON.stringify({ inputs }).replace("1,1]", "1,1e999]");
   const { status, body: { error } } = await posted(answer, "/v1/models/shop:predict", body);
   assertEquals(status, 400);
-  assert(`${error}`.includes("at /inputs/age/19999: row 19999: "), `${error}`);
+  assert(`${error}`.includes('at /inputs/age/19999: feature "age", row 19999: '), `${error}`);
   model.dispose();
 });
 
@@ -775,7 +775,7 @@ Deno.test("a caller reads what is wrong with a value, and no advice to the autho
   ) {
     const inputs = { ...table, [name]: [table[name][0], value] };
     const { status, body: { error } } = await posted(answer, "/v1/models/m:predict", { inputs });
-    const at = `at /inputs/${name}/1: row 1: at feature "${name}": `;
+    const at = `at /inputs/${name}/1: feature "${name}", row 1: `;
     assertEquals([status, error], [400, `Cannot read the request\n  ${at}${wanted}`]);
   }
   model.dispose();

@@ -305,8 +305,11 @@ function refused(
     const asked = columns[inputs.findIndex(({ name }) => name === column)]; // none, if the past adds it
     const pointer = asked?.pointer(asked.values.length === 1 ? 0 : row) ?? at;
     // The row in the message counts those that are encoded together, `row` those of the request.
-    const reason = error.message.replace(/^Cannot encode rows\s+(at feature "(?:[^"\\]|\\.)*")?(, row \d+)?/, "$1");
-    return misread(pointer, `row ${row}: ${forCallers(reason)}`);
+    const reason = error.message.replace(
+      /^Cannot encode rows\s+(?:at feature "(?:[^"\\]|\\.)*")?(?:, row \d+)?(?:: )?/,
+      "",
+    );
+    return misread(pointer, `feature ${quoted(name)}, row ${row}: ${forCallers(reason)}`);
   }
   return misread("", forCallers(error.message));
 }
