@@ -225,7 +225,13 @@ Deno.test("what is wrong is named by JSON pointer, feature and row, with the nea
       'at /instances/1/age: input "age", row 1: found "old", wanted a number',
     ],
     [v1, { instances: [row, { job: "cook" }] }, 400, 'at /instances/1/age: feature "age", row 1: found null'],
-    [v1, { instances: [{ ...row, tags: ["a", 0.5] }] }, 400, "at /instances/0/tags/1", "found 0.5, wanted a text"],
+    [
+      v1,
+      { instances: [{ ...row, tags: ["a", 0.5] }] },
+      400,
+      "at /instances/0/tags/1",
+      "found 0.5, wanted a text, a whole number or null",
+    ],
     [v1, { instances: [{ ...row, job: ["cook"] }] }, 400, "at /instances/0/job", "found a list, wanted a text"],
     [
       v1,

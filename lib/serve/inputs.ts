@@ -235,7 +235,7 @@ function checkValues({ name, holds, lists, width }: Input, { values, pointer }: 
   }
 }
 
-const words = { number: "a number or null", text: "a text or null" };
+const words = { number: "a number or null", text: "a text, a whole number or null" };
 
 function isNumber(value: unknown): boolean {
   return typeof value === "number" || value === null || value === undefined;
