@@ -224,8 +224,14 @@ Deno.test("what is wrong is named by JSON pointer, feature and row, with the nea
       400,
       'at /instances/1/age: input "age", row 1: found "old", wanted a number',
     ],
-    [v1, { instances: [row, { job: "cook" }] }, 400, 'at /instances/1/age: row 1: at feature "age": found null'],
-    [v1, { instances: [{ ...row, tags: ["a", 0.5] }] }, 400, "at /instances/0/tags/1", "found 0.5, wanted a text"],
+    [v1, { instances: [row, { job: "cook" }] }, 400, 'at /instances/1/age: feature "age", row 1: found null'],
+    [
+      v1,
+      { instances: [{ ...row, tags: ["a", 0.5] }] },
+      400,
+      "at /instances/0/tags/1",
+      "found 0.5, wanted a text, a whole number or null",
+    ],
     [v1, { instances: [{ ...row, job: ["cook"] }] }, 400, "at /instances/0/job", "found a list, wanted a text"],
     [
       v1,
@@ -434,7 +440,22 @@ Deno.test("openModels() serves a model with what is known of the past, as its hi
     assertEquals(body.predictions, [...wanted]);
     const early = await posted(answer, "/v1/models/shop:predict", { instances: [{ ...instances[0], time: 4 }] });
     assertEquals(early.status, 400);
-    assert((early.body.error as string).includes("time"), `${early.body.error}`);
+    const wrong = async (times: readonly (number | null)[]) => {
+      const instances = times.map((time) => ({ time, user: "ann", video: 7 }));
+      return (await posted(answer, "/v1/models/shop:predict", { instances })).body.error;
+    };
+    assertEquals(
+      await wrong([9, 2.5, 1]),
+      'Cannot read the request\n  at /instances/1/time: input "time", row 1: ' +
+        "found 2.5, wanted a time that is not before 5, up to which rows are known",
+    );
+    assertEquals(
+      await wrong([9, null]),
+      'Cannot read the request\n  at /instances/1/time: input "time", row 1: found null, wanted a time',
+    );
+    const inputs1 = { time: 1, user: ["ann", "bob"], video: [7, 8] };
+    const column = await posted(answer, "/v1/models/shop:predict", { inputs: inputs1 });
+    assert((column.body.error as string).includes('at /inputs/time: input "time", row 0: found 1,'));
     const own = await posted(answer, "/v1/models/shop:predict", { instances: [{ ...instances[0], shown: 4 }] });
     assertEquals(own.status, 400);
     await models.close();
@@ -741,7 +762,7 @@ Deno.test("a row that encode refuses is named among many by its own pointer, in 
   const body = JSON.stringify({ inputs }).replace("1,1]", "1,1e999]");
   const { status, body: { error } } = await posted(answer, "/v1/models/shop:predict", body);
   assertEquals(status, 400);
-  assert(`${error}`.includes("at /inputs/age/19999: row 19999: "), `${error}`);
+  assert(`${error}`.includes('at /inputs/age/19999: feature "age", row 19999: '), `${error}`);
   model.dispose();
 });
 
@@ -760,7 +781,7 @@ Deno.test("a caller reads what is wrong with a value, and no advice to the autho
   ) {
     const inputs = { ...table, [name]: [table[name][0], value] };
     const { status, body: { error } } = await posted(answer, "/v1/models/m:predict", { inputs });
-    const at = `at /inputs/${name}/1: row 1: at feature "${name}": `;
+    const at = `at /inputs/${name}/1: feature "${name}", row 1: `;
     assertEquals([status, error], [400, `Cannot read the request\n  ${at}${wanted}`]);
   }
   model.dispose();

@@ -185,6 +185,10 @@ Deno.test("lookAt() guesses the uses of a file's columns", async () => {
   assertEquals(await uses(`user_id,title,n,y\n${ids}`), [
     ...["user_id left out", "title left out", "n number", "y label of two 0 1"],
   ]);
+  const moments = Array.from({ length: 50 }, (_, i) => `${1650812741436 + i * i},${2e6 + i},${i + 2e8 + 0.5},${i % 2}`);
+  assertEquals(await uses(`time_ms,price,area,y\n${moments.join("\n")}`), [
+    ...["time_ms left out", "price number", "area number", "y label of two 0 1"],
+  ]);
   const flowers = Array.from({ length: 60 }, (_, i) => `${i / 7},${i % 5},${["setosa", "virginica", "other"][i % 3]}`);
   assertEquals(await uses(`width,petals,variety\n${flowers.join("\n")}`), [
     ...["width number", "petals number", "variety label of classes"],

@@ -165,7 +165,13 @@ export function lookOf(name: string, values: readonly string[]): ColumnLook {
   if (two !== undefined) return of(isNumber ? "number" : "category");
   const isId = distinct.size >= Math.min(remembered, known.length) && known.length > 20;
   if (!isNumber) return of(isId ? "left out" : "category");
-  return of(isId && /(^|[_\s])(id|index|row|number|no)$/i.test(name) ? "left out" : "number");
+  return of(isId && (/(^|[_\s])(id|index|row|number|no)$/i.test(name) || areLarge(known)) ? "left out" : "number");
+}
+
+/** Returns true for whole numbers beyond those that float32 keeps apart, such as moments in milliseconds. */
+function areLarge(values: readonly string[]): boolean {
+  const numbers = values.map(Number);
+  return numbers.every(Number.isInteger) && numbers.some((number) => Math.abs(number) > 2 ** 24);
 }
 
 /** Names that labels often have. */

@@ -22,13 +22,14 @@ export interface SaveOnnxOptions<Tasks extends string = string> extends ExportOp
  * Saves the forward graph of a model as one `.onnx` file of standard ops, which any ONNX runtime runs without this
  * package. Parameters of more than 100 MiB are in a file beside it, `<path>.weights-DIGEST.data`, which it names.
  *
- * Its inputs are the model's, by name: `input` `[batch, width]`, or those that `encode` returns, codes as int32. Its
- * outputs are the tasks, by name, with a number after a name that an input has; `batch` is any number of rows. The
- * features, from which any language can encode rows, are in the metadata `gatehouse`, JSON with the property `input`,
- * or, above 1 MiB, in `<path>.input-DIGEST.json`, whose name and SHA-256 stand there in their place; beside it, `codes`
- * has the number of codes of each column, and which stand for missing texts and unknown words. A code of no word is
- * answered as an unknown word is. Each file is written whole or not at all, the `.onnx` last; features and parameters of older
- * versions are removed once they are a minute old.
+ * Its inputs are the model's, by name: `input` `[batch, width]`, or those that `encode` returns, codes as int32; its
+ * `lists` as `sequence`, or as `bag` with `bagWeights`, each list padded with 0 to the `items` of its feature. Its outputs
+ * are the tasks, by name, with a number after a name that an input has; `batch` is any number of rows. The features, from
+ * which any language can encode rows, are in the metadata `gatehouse`, JSON with the property `input`, or, above 1 MiB, in
+ * `<path>.input-DIGEST.json`, whose name and SHA-256 stand there in their place; beside it, `codes` has the number of codes
+ * of each column, and which stand for missing texts and unknown words. A code of no word is answered as an unknown word
+ * is. Each file is written whole or not at all, the `.onnx` last; features and parameters of older versions are removed
+ * once they are a minute old.
  *
  * @param path The file; the folders above it are made. Needs the permissions to read and write there.
  * @throws {TypeError} if an option or a task is unknown.

@@ -16,8 +16,8 @@ export interface SaveTritonOptions<Tasks extends string = string> extends SaveOn
  * Saves the forward graph of a model as a folder that other servers take: NVIDIA's Triton with its backend `onnxruntime`,
  * which reads `config.pbtxt`, and OpenVINO Model Server, which reads `1/model.onnx`. The folder's name is the model's there.
  *
- * Inputs are what `encode` returns, and outputs are named by task, as {@linkcode saveOnnx} has them; a task has one number a
- * row, `[rows, 1]` to clients of Triton. A second call with another `version` adds that version beside the first.
+ * Inputs and outputs are those that {@linkcode saveOnnx} has, by name; a task has one number a row, `[rows, 1]` to clients
+ * of Triton. A second call with another `version` adds that version beside the first.
  *
  * @param folder The folder; it and those above it are made. Needs the permissions to read and write there.
  * @throws {TypeError | RangeError} as {@linkcode saveOnnx}, and if version or maxBatch is not a whole number of at least 1.

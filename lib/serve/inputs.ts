@@ -7,6 +7,7 @@ import { encode } from "../features/encode.ts";
 import type { Features, InputSpec } from "../features/input.ts";
 import { rawColumns } from "../features/table.ts";
 import type { PlainColumn } from "../features/tabular.ts";
+import { mapEntries } from "../trace/entries.ts";
 import { misread } from "./refusal.ts";
 
 /** An input of a served model: a column of raw values, as people have them. */
@@ -35,6 +36,9 @@ export interface Past {
   readonly inputs: readonly Input[];
   /** The columns that it adds, which a request does not have. */
   readonly adds: readonly string[];
+  /** The input that holds the time of a row, and the time up to which rows are known. */
+  readonly time: string;
+  readonly until: number;
   /**
    * Returns columns of a request with those of the past.
    *
@@ -152,15 +156,14 @@ export function encoder(input: InputSpec, inputs: readonly Input[], past?: Past)
     };
     return { together, alone: (asked) => together([asked]) };
   }
-  const named = (some: readonly AskedRows[], at: string): Named => {
-    const columns = joined(some).map((values, place) => [inputs[place].name, values as PlainColumn] as const);
-    return withPast(Object.fromEntries(columns), past, at);
+  const plain = (some: readonly AskedRows[]): Readonly<Record<string, PlainColumn>> => {
+    return Object.fromEntries(joined(some).map((values, place) => [inputs[place].name, values as PlainColumn]));
   };
   const encoded = (columns: Named) => encode(input.features, columns as Record<string, PlainColumn>);
   return {
-    together: (some) => encoded(named(some, "")),
+    together: (some) => encoded(past === undefined ? plain(some) : past.over(plain(some))),
     alone: (asked) => {
-      const columns = named([asked], asked.at);
+      const columns = past === undefined ? plain([asked]) : withPast(plain([asked]), past, inputs, asked);
       try {
         return encoded(columns);
       } catch (error) {
@@ -170,14 +173,43 @@ export function encoder(input: InputSpec, inputs: readonly Input[], past?: Past)
   };
 }
 
-/** Returns columns with what is known of their past, if a model reads it. */
-function withPast(named: Readonly<Record<string, PlainColumn>>, past: Past | undefined, at: string): Named {
-  if (past === undefined) return named;
+/**
+ * Returns columns with what is known of their past.
+ *
+ * @throws {Refusal} if the past refuses rows, naming the first one: alone it is refused for its time.
+ */
+function withPast(
+  named: Readonly<Record<string, PlainColumn>>,
+  past: Past,
+  inputs: readonly Input[],
+  { count, columns, at }: AskedRows,
+): Named {
   try {
     return past.over(named);
   } catch (error) {
-    if (error instanceof TypeError || error instanceof RangeError) throw misread(at, error.message);
-    throw error;
+    if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+    let [row, end] = [0, count];
+    while (row + 1 < end) {
+      const middle = (row + end) >> 1;
+      if (takes(past, named, row, middle)) row = middle;
+      else end = middle;
+    }
+    if (takes(past, named, row, end)) throw misread(at, error.message); // for what rows are beside others
+    const { values, pointer } = columns[inputs.findIndex(({ name }) => name === past.time)];
+    const of = values.length === 1 ? 0 : row;
+    const isKnown = Number.isFinite(values[of]);
+    const wanted = isKnown ? `a time that is not before ${past.until}, up to which rows are known` : "a time";
+    throw misread(pointer(of), `input ${quoted(past.time)}, row ${row}: found ${kindOf(values[of])}, wanted ${wanted}`);
+  }
+}
+
+/** Returns true if the past takes some rows. */
+function takes(past: Past, named: Readonly<Record<string, PlainColumn>>, from: number, end: number): boolean {
+  try {
+    past.over(mapEntries(named, (_, values) => Array.prototype.slice.call(values, from, end) as PlainColumn));
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -203,7 +235,7 @@ function checkValues({ name, holds, lists, width }: Input, { values, pointer }: 
   }
 }
 
-const words = { number: "a number or null", text: "a text or null" };
+const words = { number: "a number or null", text: "a text, a whole number or null" };
 
 function isNumber(value: unknown): boolean {
   return typeof value === "number" || value === null || value === undefined;
@@ -273,8 +305,11 @@ function refused(
     const asked = columns[inputs.findIndex(({ name }) => name === column)]; // none, if the past adds it
     const pointer = asked?.pointer(asked.values.length === 1 ? 0 : row) ?? at;
     // The row in the message counts those that are encoded together, `row` those of the request.
-    const reason = error.message.replace(/^Cannot encode rows\s+(at feature "(?:[^"\\]|\\.)*")?(, row \d+)?/, "$1");
-    return misread(pointer, `row ${row}: ${forCallers(reason)}`);
+    const reason = error.message.replace(
+      /^Cannot encode rows\s+(?:at feature "(?:[^"\\]|\\.)*")?(?:, row \d+)?(?:: )?/,
+      "",
+    );
+    return misread(pointer, `feature ${quoted(name)}, row ${row}: ${forCallers(reason)}`);
   }
   return misread("", forCallers(error.message));
 }

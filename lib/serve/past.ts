@@ -1,5 +1,5 @@
 import type { Column, Columns } from "../data/columns.ts";
-import { askedWith, historyOf } from "../data/history/history.ts";
+import { askedWith, historyOf, timeIn } from "../data/history/history.ts";
 import type { HistoryState } from "../data/history/state.ts";
 import { places } from "../data/places.ts";
 import { quoted } from "../errors/quoted.ts";
@@ -14,6 +14,8 @@ export function pastOf(state: HistoryState): Past {
   return {
     inputs: asked.map(([name, holds]) => ({ name, holds, lists: false })),
     adds,
+    time: timeIn(state),
+    until: state.time,
     over: (columns) => {
       const found = past.at(state, tableOf(asked, columns));
       const made = { ...found.columns, ...found.lists } as Record<string, Column | PlainColumn>;

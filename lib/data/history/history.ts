@@ -202,6 +202,11 @@ export function askedWith(state: HistoryState): Readonly<Record<string, "number"
   return { ...Object.fromEntries(places.map((place) => [columns[place].name, holds(place)])), [time]: "number" };
 }
 
+/** Returns the name of the column of time that a state is asked with. */
+export function timeIn(state: HistoryState): string {
+  return formIn(state).time;
+}
+
 /** Returns the features and options in a state. */
 function formIn({ form }: HistoryState): HistoryOptions & { readonly features: History["features"] } {
   try {
