@@ -7,17 +7,18 @@
  */
 export type PlainRows = (bytes: Uint8Array) => readonly (readonly unknown[])[] | undefined;
 
-/** Bytes, to be read one by one and four at a time. */
+/** The bytes of a request, to be read one by one and four at a time. */
 interface Read {
   readonly bytes: Uint8Array;
   readonly fours: DataView;
+  /** Returns the number that some bytes are, as JSON has it; undefined if they are none. */
+  readonly number: (from: number, end: number) => number | undefined;
 }
 
-/** A text to compare bytes with: four at a time, then up to three. */
+/** Bytes to compare with, four in a number, of which the last one has fewer, then zeros. */
 interface Known {
   readonly length: number;
   readonly fours: Int32Array;
-  readonly rest: Uint8Array;
 }
 
 /** Rows on their way to columns. */
@@ -32,32 +33,43 @@ interface Reading {
 
 /** Short words that came last, two for each hash of their bytes: they come again, as the same texts. */
 interface Words {
-  readonly known: Known[];
+  /** The bytes of each, `longest` for a word. */
+  readonly fours: Int32Array;
+  readonly lengths: Uint8Array;
   readonly texts: string[];
+  /** Of two places for a word, the one that the next new word takes. */
+  readonly next: { place: 0 | 1 };
 }
 
 /** The number of words that are kept, and the most bytes of one. */
-const [slots, longest] = [2 ** 14, 64];
+const [slots, longest] = [2 ** 13, 64];
 
 /** Powers of ten, which float64 holds as they are. */
 const powers = Array.from({ length: 16 }, (_, power) => Number(`1e${power}`));
 
 const encoder = new TextEncoder();
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-const [begins, ends, nothing] = ['{"instances":', "}]}", "null"].map((text) => knownOf(encoder.encode(text)));
-const [space, quote, comma, minus, point] = [0x20, 0x22, 0x2c, 0x2d, 0x2e];
-const [zero, colon, openList, backslash, openRow, closeRow] = [0x30, 0x3a, 0x5b, 0x5c, 0x7b, 0x7d];
+const oneByOne = new TextDecoder("latin1");
+const [begins, nothing] = ['{"instances":', "null"].map((text) => knownOf(text));
+const [space, quote, comma, minus, point, zero] = [0x20, 0x22, 0x2c, 0x2d, 0x2e, 0x30];
+const [colon, openList, backslash, closeList, openRow, closeRow] = [0x3a, 0x5b, 0x5c, 0x5d, 0x7b, 0x7d];
 
 /** Returns a reader of rows whose values have these names. */
 export function plainRows(names: readonly string[]): PlainRows {
-  const keys = names.map((name) => knownOf(encoder.encode(JSON.stringify(name))));
-  const words: Words = { known: Array(slots).fill(knownOf(new Uint8Array())), texts: Array(slots).fill("") };
+  const keys = names.map((name) => knownOf(JSON.stringify(name)));
+  const words: Words = {
+    fours: new Int32Array(slots * longest / 4),
+    lengths: new Uint8Array(slots),
+    texts: Array(slots).fill(""),
+    next: { place: 0 },
+  };
   return (bytes) => {
-    const read = { bytes, fours: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) };
     // Looked at first, as no value has these bytes at its end: so nothing is read beyond the last one, which, done once,
     // would make all later reading slow.
-    const end = bytes.length - ends.length;
-    if (end < begins.length || after(read, end, ends) === 0) return undefined;
+    const end = bytes.length - 3;
+    if (end < begins.length) return undefined;
+    if (bytes[end] !== closeRow || bytes[end + 1] !== closeList || bytes[end + 2] !== closeRow) return undefined;
+    const read = readOf(bytes);
     const start = after(read, 0, begins);
     if (start === 0) return undefined;
     let at = spaced(bytes, start);
@@ -74,11 +86,29 @@ export function plainRows(names: readonly string[]): PlainRows {
   };
 }
 
-/** Returns bytes to compare with. */
-function knownOf(bytes: Uint8Array<ArrayBuffer>): Known {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const fours = Int32Array.from({ length: bytes.length >> 2 }, (_, nth) => view.getInt32(4 * nth, true));
-  return { length: bytes.length, fours, rest: bytes.subarray(4 * fours.length) };
+/** Returns bytes to read. */
+function readOf(bytes: Uint8Array): Read {
+  let text: string | undefined; // made once, for the first number that needs it
+  return {
+    bytes,
+    fours: new DataView(bytes.buffer, bytes.byteOffset, bytes.length),
+    number: (from, end) => {
+      text ??= oneByOne.decode(bytes);
+      try {
+        return JSON.parse(text.slice(from, end));
+      } catch {
+        return undefined;
+      }
+    },
+  };
+}
+
+/** Returns a text to compare bytes with. */
+function knownOf(text: string): Known {
+  const bytes = encoder.encode(text);
+  const fours = new Int32Array(Math.ceil(bytes.length / 4));
+  bytes.forEach((byte, at) => fours[at >> 2] |= byte << 8 * (at & 3));
+  return { length: bytes.length, fours };
 }
 
 /** Reads a row; returns the place after it, or 0 if it is not plain, or has other names than the first one. */
@@ -111,13 +141,23 @@ function added(places: number[], place: number): boolean {
   return place >= 0 && !places.includes(place) && places.push(place) > 0;
 }
 
-/** Returns the place after a text; 0 if another stands there. */
-function after(read: Read, at: number, { length, fours, rest }: Known): number {
-  if (at + length > read.bytes.length) return 0;
-  let here = at;
-  for (let nth = 0; nth < fours.length; nth++, here += 4) if (read.fours.getInt32(here, true) !== fours[nth]) return 0;
-  for (let nth = 0; nth < rest.length; nth++, here++) if (read.bytes[here] !== rest[nth]) return 0;
-  return here;
+/** Returns the place after a text; 0 if another stands there, or fewer than four bytes follow it. */
+function after({ bytes, fours }: Read, at: number, known: Known): number {
+  if (at + known.length + 4 > bytes.length) return 0;
+  return isAt(fours, at, known.fours, 0, known.length) ? at + known.length : 0;
+}
+
+/** Returns true if known bytes stand somewhere, of which four more can be read than there are. */
+function isAt(fours: DataView, from: number, known: Int32Array, first: number, length: number): boolean {
+  let at = first;
+  let left = length;
+  for (let here = from; left >= 4; here += 4, left -= 4) if (fours.getInt32(here, true) !== known[at++]) return false;
+  return left === 0 || firstOf(fours.getInt32(from + length - left, true), left) === known[at];
+}
+
+/** Returns the first bytes of four, then zeros. */
+function firstOf(four: number, bytes: number): number {
+  return four & (1 << 8 * bytes) - 1;
 }
 
 /** Returns the place after the one space that Python writes, if it is there. */
@@ -130,19 +170,36 @@ function textAt(read: Read, from: number, words: Words, column: unknown[]): numb
   const { bytes, fours } = read;
   let hash = 0;
   let end = from;
-  for (; end + 4 <= bytes.length; end += 4) {
+  while (true) {
+    if (end + 4 > bytes.length) return 0;
     const four = fours.getInt32(end, true);
-    const less = four ^ 0x22222222; // a byte of it is 0 where there is a quote
-    if ((less - 0x01010101 & ~less & 0x80808080) !== 0) break;
-    hash = mixed(hash ^ four);
+    const quotes = zerosOf(four ^ 0x22222222);
+    if (quotes === 0) {
+      hash = mixed(hash ^ four);
+      end += 4;
+      continue;
+    }
+    const left = 31 - Math.clz32(quotes & -quotes) >> 3; // the bytes before the first quote
+    hash = mixed(hash ^ firstOf(four, left));
+    end += left;
+    break;
   }
-  for (; end < bytes.length && bytes[end] !== quote; end++) hash = mixed(hash ^ bytes[end]);
-  const slot = hash & slots - 2;
-  const text = knownAt(read, from, end, words, slot) ?? knownAt(read, from, end, words, slot + 1) ??
-    newText(bytes.slice(from, end), words, slot);
+  const [length, slot] = [end - from, hash & slots - 2];
+  let text: string | undefined;
+  for (let place = slot; place < slot + 2; place++) {
+    if (words.lengths[place] !== length || !isAt(fours, from, words.fours, place * longest / 4, length)) continue;
+    text = words.texts[place];
+    break;
+  }
+  text ??= newText(read, from, end, words, slot);
   if (text === undefined) return 0;
   column.push(text);
   return end + 1;
+}
+
+/** Returns a number whose highest bits of bytes are set from the first byte of four on that is 0; 0 if there is none. */
+function zerosOf(four: number): number {
+  return four - 0x01010101 & ~four & 0x80808080;
 }
 
 /** Returns a number whose bits all depend on those of another. */
@@ -151,21 +208,34 @@ function mixed(number: number): number {
   return product ^ product >>> 15;
 }
 
-/** Returns the text of a slot if its bytes stand somewhere. */
-function knownAt(read: Read, from: number, end: number, { known, texts }: Words, slot: number): string | undefined {
-  return known[slot].length === end - from && after(read, from, known[slot]) > 0 ? texts[slot] : undefined;
+/** Returns the text of bytes, which is kept if it is short; undefined if JSON writes it otherwise, or it is not UTF-8. */
+function newText({ bytes, fours }: Read, from: number, end: number, words: Words, slot: number): string | undefined {
+  const isShort = end - from <= longest;
+  let isPlain = isShort;
+  let text: string | undefined = "";
+  for (let at = from; at < end; at++) {
+    const byte = bytes[at];
+    if (byte < space || byte === backslash) return undefined;
+    if (byte > 0x7f) isPlain = false;
+    // A decoder takes longer to begin than a short word to be made, and a body may have a new one in each row.
+    if (isPlain) text += String.fromCharCode(byte);
+  }
+  if (!isPlain) text = decoded(bytes.subarray(from, end));
+  if (!isShort || text === undefined) return text;
+  const place = slot + words.next.place;
+  words.next.place ^= 1;
+  words.lengths[place] = end - from;
+  words.texts[place] = text;
+  for (let at = from, to = place * longest / 4; at < end; at += 4, to++) {
+    words.fours[to] = end - at < 4 ? firstOf(fours.getInt32(at, true), end - at) : fours.getInt32(at, true);
+  }
+  return text;
 }
 
-/** Returns the text of bytes, which is kept if it is short; undefined if JSON writes it otherwise, or it is not UTF-8. */
-function newText(bytes: Uint8Array<ArrayBuffer>, { known, texts }: Words, slot: number): string | undefined {
-  if (bytes.some((byte) => byte < space || byte === backslash)) return undefined;
+/** Returns the text of bytes; undefined if they are not UTF-8. */
+function decoded(bytes: Uint8Array): string | undefined {
   try {
-    const text = strict.decode(bytes);
-    if (bytes.length <= longest) {
-      [known[slot + 1], texts[slot + 1]] = [known[slot], texts[slot]]; // the one before stays
-      [known[slot], texts[slot]] = [knownOf(bytes), text];
-    }
-    return text;
+    return strict.decode(bytes);
   } catch {
     return undefined;
   }
@@ -197,20 +267,16 @@ function numberAt(read: Read, from: number, column: unknown[]): number {
 
 /** Adds null, or a number that is long or has an exponent; returns the place after it, or 0 where there is none. */
 function otherAt(read: Read, from: number, column: unknown[]): number {
-  const { bytes } = read;
   const end = after(read, from, nothing);
   if (end > 0) {
     column.push(null);
     return end;
   }
+  const { bytes, number } = read;
   let at = from;
   while (at < bytes.length && isPartOfNumber(bytes[at])) at++;
-  try {
-    column.push(JSON.parse(String.fromCharCode(...bytes.subarray(from, at))));
-    return at;
-  } catch {
-    return 0;
-  }
+  const value = number(from, at);
+  return value !== undefined && column.push(value) > 0 ? at : 0;
 }
 
 /** Returns true for digits, signs, the point and what begins an exponent. */
