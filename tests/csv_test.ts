@@ -6,6 +6,7 @@ import { type CsvOptions, readCsv, streamCsv } from "../lib/data/csv.ts";
 import type { MalformedRow } from "../lib/data/malformed.ts";
 import { random } from "../lib/data/random.ts";
 import type { Source } from "../lib/files/source.ts";
+import { gzip } from "./archives.ts";
 import { withTemp } from "./temp.ts";
 
 Deno.test("readCsv() reads the columns asked for, whatever the line ends, the marks and the pieces", async () => {
@@ -232,6 +233,14 @@ Deno.test("readCsv() reads all members of gzip data, whatever the pieces, and ze
       assertEquals(await readCsv(pieces(bytes, size), { columns }), wanted, `${name}, pieces of ${size}`);
     }
   }
+});
+
+Deno.test("readCsv() reads gzip data that are packed twice, and refuses those that are packed more often", async () => {
+  const twice = await gzip(await gzip("n\n1\n2\n"));
+  assertEquals((await readCsv(twice, { columns: { n: "number" } })).count, 2);
+  const more = await gzip(twice);
+  const packed = "Cannot read bytes: found gzip data packed more than twice, wanted them unpacked";
+  await assertRejects(() => readCsv(more, { columns: { n: "number" } }), Error, packed);
 });
 
 Deno.test("readCsv() says what is wrong with gzip data", async () => {

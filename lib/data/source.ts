@@ -35,8 +35,12 @@ export async function* bytesOf(
   }
 }
 
-/** The bytes as they are, or decompressed where they begin with gzip's magic number. */
-async function* plain(chunks: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+/**
+ * The bytes as they are, or decompressed where they begin with gzip's magic number.
+ *
+ * @param most How often they may be packed: twice, as a server may pack what is packed. Data exist that are packed for ever.
+ */
+async function* plain(chunks: AsyncGenerator<Uint8Array>, most = 2): AsyncGenerator<Uint8Array> {
   const head: Uint8Array[] = [];
   async function* whole(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
     for (const chunk of head) yield* pieces(chunk);
@@ -51,8 +55,9 @@ async function* plain(chunks: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8A
       length += value.length;
     }
     const [first, second] = head.flatMap((chunk) => [...chunk.subarray(0, 2)]);
-    // A server may pack what is packed.
-    yield* first === 0x1f && second === 0x8b ? plain(gunzip(whole())) : whole();
+    const isPacked = first === 0x1f && second === 0x8b;
+    if (isPacked && most === 0) throw new Error("found gzip data packed more than twice, wanted them unpacked");
+    yield* isPacked ? plain(gunzip(whole()), most - 1) : whole();
   } finally {
     await chunks.return(undefined);
   }
