@@ -46,6 +46,7 @@ Deno.test("what is not plain is left to JSON.parse", () => {
     ...['{"x":1},{"x":1,"z":2}', '{"x":1,"z":2},{"x":1}', '{"x":1,"z":2},{"z":2,"x":1}', '{"x":1,}', '{"x":1},'],
     ...['{"x":1}{"x":1}', '{"x":1,"z":2},{"x":1,"z":2,"x":3}', '{"x" :1}', '{"x":1 }', '{"x":1}]'],
   ];
+  rows.push(`{"x":${"1".repeat(65)}}`); // which would be read digit by digit, of a whole body too
   const bodies = [
     ...rows.map((row) => `{"instances":[${row}]}`),
     ...[
@@ -90,6 +91,16 @@ Deno.test("what it reads, however it is written or broken, is what JSON.parse re
     assertEquals(found, columnsOf(names, given), new TextDecoder().decode(given));
   }
   assert(plain > 1500, `${plain} of the bodies were plain`);
+});
+
+Deno.test("words of any length and letters are those that came, new and known", () => {
+  const reader = plainRows(["word"]);
+  const ends = ["", "a", "\u007f", "é", "\ufeff", "\ufffd", "😀"];
+  const words = [0, 1, 12, 13, 61, 62, 63, 64, 65, 200].flatMap((length) =>
+    ends.flatMap((end) => ["w".repeat(length) + end, end + "w".repeat(length)])
+  );
+  const body = bytesOf(JSON.stringify({ instances: words.map((word) => ({ word })) }));
+  for (let pass = 0; pass < 3; pass++) assertEquals(reader(body), [words]);
 });
 
 Deno.test("of more words than it keeps, and longer ones, each is its own", () => {

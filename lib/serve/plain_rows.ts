@@ -19,11 +19,13 @@ interface Reading {
 
 /** Short words that came last, each at a hash of its bytes: they come again, as the same texts. */
 interface Words {
-  readonly bytes: Uint8Array[];
+  /** The bytes of each, from so many times the most bytes of one on. */
+  readonly bytes: Uint8Array;
+  readonly lengths: Uint8Array;
   readonly texts: string[];
 }
 
-/** The number of words that are kept, and the most bytes of one. */
+/** The number of words that are kept, and the most bytes of one, and of a number. */
 const [slots, longest] = [2 ** 12, 64];
 
 /** Powers of ten, which float64 holds as they are. */
@@ -38,7 +40,8 @@ const [zero, colon, openList, backslash, openRow, closeRow] = [0x30, 0x3a, 0x5b,
 /** Returns a reader of rows whose values have these names. */
 export function plainRows(names: readonly string[]): PlainRows {
   const keys = names.map((name) => encoder.encode(JSON.stringify(name)));
-  const words: Words = { bytes: Array(slots).fill(new Uint8Array()), texts: Array(slots).fill("") };
+  const texts = Array<string>(slots).fill("");
+  const words: Words = { bytes: new Uint8Array(slots * longest), lengths: new Uint8Array(slots), texts };
   return (bytes) => {
     // Rows that end so end before the bytes do, as no value ends with a bracket: a place beyond them, once read, would make
     // the reading of all others slow.
@@ -106,23 +109,43 @@ function textAt(bytes: Uint8Array, from: number, words: Words, column: unknown[]
   let end = from;
   for (; end < bytes.length && bytes[end] !== quote; end++) hash = Math.imul(hash, 31) + bytes[end] | 0;
   const slot = (hash ^ hash >>> 12) & slots - 1;
-  const known = words.bytes[slot];
+  const known = slot * longest;
   const length = end - from;
   let same = 0;
-  if (known.length === length) { while (same < length && known[same] === bytes[from + same]) same++; }
-  const text = same === length ? words.texts[slot] : newText(bytes.slice(from, end), words, slot);
+  if (words.lengths[slot] === length) {
+    while (same < length && words.bytes[known + same] === bytes[from + same]) {
+      same++;
+    }
+  }
+  const text = same === length ? words.texts[slot] : newText(bytes, from, end, words, slot);
   if (text === undefined) return 0;
   column.push(text);
   return end + 1;
 }
 
-/** Returns the text of bytes, which is kept if it is short; undefined if JSON writes it otherwise, or it is not UTF-8. */
-function newText(bytes: Uint8Array, words: Words, slot: number): string | undefined {
-  if (bytes.some((byte) => byte < space || byte === backslash)) return undefined;
+/** Returns the text of some bytes, which is kept if it is short; undefined if JSON writes it otherwise, or it is not UTF-8. */
+function newText(bytes: Uint8Array, from: number, end: number, words: Words, slot: number): string | undefined {
+  const isShort = end - from <= longest;
+  let isPlain = isShort;
+  let text: string | undefined = "";
+  for (let at = from; at < end; at++) {
+    const byte = bytes[at];
+    if (byte < space || byte === backslash) return undefined;
+    if (byte > 0x7f) isPlain = false;
+    // A decoder takes longer to begin than a short word to be made, and a body may have a new one in each row.
+    if (isPlain) text += String.fromCharCode(byte);
+  }
+  if (!isPlain) text = decoded(bytes.subarray(from, end));
+  if (!isShort || text === undefined) return text;
+  for (let at = from; at < end; at++) words.bytes[slot * longest + at - from] = bytes[at];
+  words.lengths[slot] = end - from;
+  return words.texts[slot] = text;
+}
+
+/** Returns the text of bytes; undefined if they are not UTF-8. */
+function decoded(bytes: Uint8Array): string | undefined {
   try {
-    const text = strict.decode(bytes);
-    if (bytes.length <= longest) [words.bytes[slot], words.texts[slot]] = [bytes, text];
-    return text;
+    return strict.decode(bytes);
   } catch {
     return undefined;
   }
@@ -160,6 +183,7 @@ function otherAt(bytes: Uint8Array, from: number, column: unknown[]): number {
   }
   let at = from;
   while (at < bytes.length && isPartOfNumber(bytes[at])) at++;
+  if (at - from > longest) return 0; // a number of no program
   try {
     column.push(JSON.parse(String.fromCharCode(...bytes.subarray(from, at))));
     return at;
