@@ -15,6 +15,15 @@ interface Reading {
   /** The places of the first row's names, in its order. */
   readonly places: number[];
   readonly words: Words;
+  readonly long: Long[];
+}
+
+/** A number that is long or has an exponent: all of a request are read by `JSON.parse` at once. */
+interface Long {
+  readonly from: number;
+  readonly end: number;
+  readonly column: unknown[];
+  readonly row: number;
 }
 
 /** Short words that came last, each at a hash of its bytes: they come again, as the same texts. */
@@ -25,7 +34,7 @@ interface Words {
   readonly texts: string[];
 }
 
-/** The number of words that are kept, and the most bytes of one, and of a number. */
+/** The number of words that are kept, and the most bytes of one. */
 const [slots, longest] = [2 ** 12, 64];
 
 /** Powers of ten, which float64 holds as they are. */
@@ -35,7 +44,7 @@ const encoder = new TextEncoder();
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const [begins, ends, nothing] = ['{"instances":', "}]}", "null"].map((text) => encoder.encode(text));
 const [space, quote, comma, minus, point] = [0x20, 0x22, 0x2c, 0x2d, 0x2e];
-const [zero, colon, openList, backslash, openRow, closeRow] = [0x30, 0x3a, 0x5b, 0x5c, 0x7b, 0x7d];
+const [zero, colon, openList, backslash, closeList, openRow, closeRow] = [0x30, 0x3a, 0x5b, 0x5c, 0x5d, 0x7b, 0x7d];
 
 /** Returns a reader of rows whose values have these names. */
 export function plainRows(names: readonly string[]): PlainRows {
@@ -51,21 +60,22 @@ export function plainRows(names: readonly string[]): PlainRows {
     if (start === 0) return undefined;
     let at = spaced(bytes, start);
     if (bytes[at] !== openList) return undefined;
-    const reading: Reading = { keys, columns: names.map(() => []), places: [], words };
+    const reading: Reading = { keys, columns: names.map(() => []), places: [], words, long: [] };
     let count = 0;
     do {
       at = rowAt(bytes, spaced(bytes, at + 1), reading, count === 0);
       if (at === 0) return undefined;
       count++;
     } while (bytes[at] === comma);
-    if (at !== end + 1) return undefined;
+    if (at !== end + 1 || !readAll(reading.long, bytes)) return undefined;
     return reading.columns.map((values) => values.length > 0 ? values : Array<unknown>(count).fill(null));
   };
 }
 
 /** Reads a row; returns the place after it, or 0 if it is not plain, or has other names than the first one. */
-function rowAt(bytes: Uint8Array, from: number, { keys, columns, places, words }: Reading, isFirst: boolean): number {
+function rowAt(bytes: Uint8Array, from: number, reading: Reading, isFirst: boolean): number {
   if (bytes[from] !== openRow) return 0;
+  const { keys, columns, places, words, long } = reading;
   let at = from;
   let nth = 0;
   do {
@@ -75,7 +85,7 @@ function rowAt(bytes: Uint8Array, from: number, { keys, columns, places, words }
     at = after(bytes, at, keys[place]);
     if (at === 0 || bytes[at] !== colon) return 0;
     at = spaced(bytes, at + 1);
-    at = bytes[at] === quote ? textAt(bytes, at + 1, words, columns[place]) : numberAt(bytes, at, columns[place]);
+    at = bytes[at] === quote ? textAt(bytes, at + 1, words, columns[place]) : numberAt(bytes, at, columns[place], long);
     if (at === 0) return 0;
   } while (bytes[at] === comma);
   return bytes[at] === closeRow && nth === places.length ? at + 1 : 0;
@@ -152,7 +162,7 @@ function decoded(bytes: Uint8Array): string | undefined {
 }
 
 /** Adds the number, or null, that begins somewhere to a column; returns the place after it, or 0 where there is none. */
-function numberAt(bytes: Uint8Array, from: number, column: unknown[]): number {
+function numberAt(bytes: Uint8Array, from: number, column: unknown[], long: Long[]): number {
   const start = bytes[from] === minus ? from + 1 : from;
   let at = start;
   let value = 0;
@@ -167,15 +177,15 @@ function numberAt(bytes: Uint8Array, from: number, column: unknown[]): number {
     if (places === 0) return 0;
   }
   // Fifteen digits and a power of ten are exact, so that their quotient is rounded once, as the decimal number is.
-  if (whole === 0 || whole + places > 15 || isPartOfNumber(bytes[at])) return otherAt(bytes, from, column);
+  if (whole === 0 || whole + places > 15 || isPartOfNumber(bytes[at])) return otherAt(bytes, from, column, long);
   if (whole > 1 && bytes[start] === zero) return 0;
   if (places > 0) value /= powers[places];
   column.push(start > from ? -value : value);
   return at;
 }
 
-/** Adds null, or a number that is long or has an exponent. */
-function otherAt(bytes: Uint8Array, from: number, column: unknown[]): number {
+/** Adds null, or the place of a number that is long or has an exponent. */
+function otherAt(bytes: Uint8Array, from: number, column: unknown[], long: Long[]): number {
   const end = after(bytes, from, nothing);
   if (end > 0) {
     column.push(null);
@@ -183,12 +193,27 @@ function otherAt(bytes: Uint8Array, from: number, column: unknown[]): number {
   }
   let at = from;
   while (at < bytes.length && isPartOfNumber(bytes[at])) at++;
-  if (at - from > longest) return 0; // a number of no program
+  long.push({ from, end: at, column, row: column.push(undefined) - 1 });
+  return at;
+}
+
+/** Reads long numbers, and puts them in their places; returns false if there is one that JSON has not. */
+function readAll(long: readonly Long[], bytes: Uint8Array): boolean {
+  if (long.length === 0) return true;
+  const list = new Uint8Array(long.reduce((sum, { from, end }) => sum + end - from + 1, 2));
+  let length = 0;
+  list[length++] = openList;
+  for (const { from, end } of long) {
+    if (length > 1) list[length++] = comma;
+    for (let at = from; at < end; at++) list[length++] = bytes[at];
+  }
+  list[length++] = closeList;
   try {
-    column.push(JSON.parse(String.fromCharCode(...bytes.subarray(from, at))));
-    return at;
+    const numbers: readonly number[] = JSON.parse(strict.decode(list.subarray(0, length)));
+    for (let nth = 0; nth < long.length; nth++) long[nth].column[long[nth].row] = numbers[nth];
+    return long.length === numbers.length;
   } catch {
-    return 0;
+    return false;
   }
 }
 
