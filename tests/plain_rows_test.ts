@@ -32,9 +32,23 @@ Deno.test("numbers are those of JSON.parse, to the bit", () => {
       (10 ** Math.floor(9 * source.uniform()) * source.uniform()).toFixed(digits)
     }`;
   });
+  long.push("1".repeat(300), `0.${"0".repeat(300)}123`, "9".repeat(310));
   for (const number of [...written, ...long, ...drawn]) {
     const [[found]] = read(["x"], `{"instances":[{"x":${number}}]}`)!;
     assert(Object.is(found, JSON.parse(number)), `${number} became ${found}`);
+  }
+});
+
+Deno.test("long numbers among others have their places, and one that JSON lacks leaves the request to JSON.parse", () => {
+  const rows = Array.from(
+    { length: 50 },
+    (_, at) => ({ x: Math.sin(at), y: at % 3 === 0 ? null : at / 4, z: 1e-9 * at }),
+  );
+  const wanted = [rows.map(({ x }) => x), rows.map(({ y }) => y), rows.map(({ z }) => z)];
+  assertEquals(read(["x", "y", "z"], JSON.stringify({ instances: rows })), wanted);
+  for (const number of ["0.12345678901234567.8", "1e5e5", "-", "1234567890123456.", "", "-01e5"]) {
+    const text = `{"instances":[{"x":1e5,"y":${number}},{"x":0.12345678901234567,"y":1}]}`;
+    assertEquals(read(["x", "y"], text), undefined, text);
   }
 });
 
@@ -90,6 +104,16 @@ Deno.test("what it reads, however it is written or broken, is what JSON.parse re
     assertEquals(found, columnsOf(names, given), new TextDecoder().decode(given));
   }
   assert(plain > 1500, `${plain} of the bodies were plain`);
+});
+
+Deno.test("words of any length and letters are those that came, new and known", () => {
+  const reader = plainRows(["word"]);
+  const ends = ["", "a", "\u007f", "é", "\ufeff", "\ufffd", "😀"];
+  const words = [0, 1, 12, 13, 61, 62, 63, 64, 65, 200].flatMap((length) =>
+    ends.flatMap((end) => ["w".repeat(length) + end, end + "w".repeat(length)])
+  );
+  const body = bytesOf(JSON.stringify({ instances: words.map((word) => ({ word })) }));
+  for (let pass = 0; pass < 3; pass++) assertEquals(reader(body), [words]);
 });
 
 Deno.test("of more words than it keeps, and longer ones, each is its own", () => {
