@@ -11,8 +11,8 @@ export type PlainRows = (bytes: Uint8Array) => readonly (readonly unknown[])[] |
 interface Read {
   readonly bytes: Uint8Array;
   readonly fours: DataView;
-  /** Returns the number that some bytes are, as JSON has it; undefined if they are none. */
-  readonly number: (from: number, end: number) => number | undefined;
+  /** Returns the text of some bytes, a character each. */
+  readonly text: (from: number, end: number) => string;
 }
 
 /** Bytes to compare with, four in a number, of which the last one has fewer, then zeros. */
@@ -42,7 +42,7 @@ interface Words {
 }
 
 /** The number of words that are kept, and the most bytes of one. */
-const [slots, longest] = [2 ** 13, 64];
+const [slots, longest] = [2 ** 13, 48];
 
 /** Powers of ten, which float64 holds as they are. */
 const powers = Array.from({ length: 16 }, (_, power) => Number(`1e${power}`));
@@ -88,18 +88,11 @@ export function plainRows(names: readonly string[]): PlainRows {
 
 /** Returns bytes to read. */
 function readOf(bytes: Uint8Array): Read {
-  let text: string | undefined; // made once, for the first number that needs it
+  let all: string | undefined; // made once, for the first that needs it
   return {
     bytes,
     fours: new DataView(bytes.buffer, bytes.byteOffset, bytes.length),
-    number: (from, end) => {
-      text ??= oneByOne.decode(bytes);
-      try {
-        return JSON.parse(text.slice(from, end));
-      } catch {
-        return undefined;
-      }
-    },
+    text: (from, end) => (all ??= oneByOne.decode(bytes)).slice(from, end),
   };
 }
 
@@ -209,27 +202,34 @@ function mixed(number: number): number {
 }
 
 /** Returns the text of bytes, which is kept if it is short; undefined if JSON writes it otherwise, or it is not UTF-8. */
-function newText({ bytes, fours }: Read, from: number, end: number, words: Words, slot: number): string | undefined {
+function newText(read: Read, from: number, end: number, words: Words, slot: number): string | undefined {
+  const { bytes } = read;
   const isShort = end - from <= longest;
-  let isPlain = isShort;
+  let isAscii = true;
   let text: string | undefined = "";
   for (let at = from; at < end; at++) {
     const byte = bytes[at];
     if (byte < space || byte === backslash) return undefined;
-    if (byte > 0x7f) isPlain = false;
-    // A decoder takes longer to begin than a short word to be made, and a body may have a new one in each row.
-    if (isPlain) text += String.fromCharCode(byte);
+    if (byte > 0x7f) isAscii = false;
+    // A decoder takes longer to begin than a short word to be made, and a part of the whole text would keep all of it.
+    if (isShort && isAscii) text += String.fromCharCode(byte);
   }
-  if (!isPlain) text = decoded(bytes.subarray(from, end));
-  if (!isShort || text === undefined) return text;
+  if (!isShort) return isAscii ? read.text(from, end) : decoded(bytes.subarray(from, end));
+  if (!isAscii) text = decoded(bytes.subarray(from, end));
+  if (text !== undefined) keep(read.fours, from, end - from, text, words, slot);
+  return text;
+}
+
+/** Keeps a word. */
+function keep(fours: DataView, from: number, length: number, text: string, words: Words, slot: number): void {
   const place = slot + words.next.place;
   words.next.place ^= 1;
-  words.lengths[place] = end - from;
+  words.lengths[place] = length;
   words.texts[place] = text;
-  for (let at = from, to = place * longest / 4; at < end; at += 4, to++) {
-    words.fours[to] = end - at < 4 ? firstOf(fours.getInt32(at, true), end - at) : fours.getInt32(at, true);
+  for (let at = 0, to = place * longest / 4; at < length; at += 4, to++) {
+    const four = fours.getInt32(from + at, true);
+    words.fours[to] = length - at < 4 ? firstOf(four, length - at) : four;
   }
-  return text;
 }
 
 /** Returns the text of bytes; undefined if they are not UTF-8. */
@@ -272,11 +272,14 @@ function otherAt(read: Read, from: number, column: unknown[]): number {
     column.push(null);
     return end;
   }
-  const { bytes, number } = read;
   let at = from;
-  while (at < bytes.length && isPartOfNumber(bytes[at])) at++;
-  const value = number(from, at);
-  return value !== undefined && column.push(value) > 0 ? at : 0;
+  while (at < read.bytes.length && isPartOfNumber(read.bytes[at])) at++;
+  try {
+    column.push(JSON.parse(read.text(from, at)));
+    return at;
+  } catch {
+    return 0;
+  }
 }
 
 /** Returns true for digits, signs, the point and what begins an exponent. */
