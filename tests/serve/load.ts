@@ -9,8 +9,9 @@
  * ours that get few or none are not looked at.
  *
  * Each measurement is a line of JSON on standard output, the medians of all rounds are a table on standard error. The
- * processor's time of a request is what other programs disturb least. `--help` lists the options. Needs Linux, and python3
- * for FastAPI.
+ * processor's time of a request is what other programs disturb least. `--rate N` asks for so many answers a second, where
+ * else each connection asks again as soon as it is answered. `--help` lists the options. Needs Linux, and python3 for
+ * FastAPI.
  *
  * `--soak SECONDS` sends requests of one row to ours alone, at 80 % of the peak, while its model is swapped 20 times.
  */
@@ -25,7 +26,7 @@ import { foundWrk, type Load, posted } from "./wrk.ts";
 const given = options();
 if (given.help) {
   const options =
-    "[--seconds 2] [--rounds 5] [--only PART-OF-A-NAME]... [--workers N] [--engine wasm] [--soak SECONDS]";
+    "[--seconds 2] [--rounds 5] [--rate N] [--only PART-OF-A-NAME]... [--workers N] [--engine wasm] [--soak SECONDS]";
   console.log(`Usage: deno task bench:serving ${options}`);
   Deno.exit(0);
 }
@@ -41,6 +42,7 @@ interface Measured extends Load {
 
 const connections = 8;
 const [seconds, rounds, workers] = (["seconds", "rounds", "workers"] as const).map((name) => count(name, given[name]));
+const rate = given.rate === undefined ? undefined : count("rate", given.rate);
 const soak = given.soak === undefined ? undefined : count("soak", given.soak);
 const own = ours(given.engine, workers);
 const wrk = await foundWrk() ?? Deno.exit(1);
@@ -106,7 +108,7 @@ function row(rounds: readonly (readonly Measured[])[], kind: string, server: str
 async function measured(server: Running, { name, file }: Kind, length: number): Promise<Measured> {
   for (let attempt = 0; attempt < 10; attempt++) {
     const before = await processorSeconds(server.pid);
-    const load = await posted(wrk, server.url, file, { connections, seconds: length });
+    const load = await posted(wrk, server.url, file, { connections, seconds: length, rate });
     const taken = (await processorSeconds(server.pid)).map((after, at) => after - (before[at] ?? 0));
     assertEquals(load.failed, 0, `${server.name}, ${name}: requests failed`);
     const [most, ...others] = taken.toSorted((a, b) => b - a).slice(0, server.processes);
@@ -190,6 +192,7 @@ function options() {
         only: { type: "string", multiple: true, default: [] },
         workers: { type: "string", default: `${navigator.hardwareConcurrency}` },
         engine: { type: "string", default: "wasm" },
+        rate: { type: "string" },
         soak: { type: "string" },
         help: { type: "boolean", default: false },
       },
