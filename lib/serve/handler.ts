@@ -84,7 +84,7 @@ export function handler(models: Readonly<Record<string, Model>> | Models, option
       call.seen.error = message;
       response = json({ error: message }, { status, headers });
     }
-    if (request.method === "HEAD") response = new Response(null, response);
+    if (request.method === "HEAD") response = await withoutBody(response);
     if (given.cors !== undefined) {
       response.headers.set("access-control-allow-origin", given.cors);
       // where a binary answer splits, and when to ask again
@@ -96,6 +96,14 @@ export function handler(models: Readonly<Record<string, Model>> | Models, option
     return response;
   };
   return Object.assign(answer, { counts: all.meters.text, drain: () => void (draining = true) });
+}
+
+/** Returns an answer as HEAD has it: its body is left out, whose length is said. */
+async function withoutBody(response: Response): Promise<Response> {
+  const { byteLength } = await response.arrayBuffer();
+  const headers = new Headers(response.headers);
+  headers.set("content-length", `${byteLength}`);
+  return new Response(null, { status: response.status, headers });
 }
 
 /** Returns the path of an address; an empty one, which nothing has, where the host is no name. */
