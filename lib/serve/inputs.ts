@@ -188,19 +188,25 @@ function withPast(
     return past.over(named);
   } catch (error) {
     if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
-    let [row, end] = [0, count];
-    while (row + 1 < end) {
-      const middle = (row + end) >> 1;
-      if (takes(past, named, row, middle)) row = middle;
-      else end = middle;
-    }
-    if (takes(past, named, row, end)) throw misread(at, error.message); // for what rows are beside others
+    const row = firstRefused(count, (from, end) => !takes(past, named, from, end));
+    if (takes(past, named, row, row + 1)) throw misread(at, error.message); // for what rows are beside others
     const { values, pointer } = columns[inputs.findIndex(({ name }) => name === past.time)];
     const of = values.length === 1 ? 0 : row;
     const isKnown = Number.isFinite(values[of]);
     const wanted = isKnown ? `a time that is not before ${past.until}, up to which rows are known` : "a time";
     throw misread(pointer(of), `input ${quoted(past.time)}, row ${row}: found ${kindOf(values[of])}, wanted ${wanted}`);
   }
+}
+
+/** Returns the first of rows that are refused together, by halves: an error's text is for people. */
+function firstRefused(count: number, fails: (from: number, end: number) => boolean): number {
+  let [row, end] = [0, count];
+  while (row + 1 < end) {
+    const middle = (row + end) >> 1;
+    if (fails(row, middle)) end = middle;
+    else row = middle;
+  }
+  return row;
 }
 
 /** Returns true if the past takes some rows. */
@@ -266,7 +272,7 @@ function flattened(lists: ArrayLike<ArrayLike<number>>, width: number): Float32A
 
 /**
  * Returns the refusal of rows that features refuse. The first feature that is refused alone, which is the one that the error
- * is about, and its first such row are found by trying, halves of halves: an error's text is for people.
+ * is about, and its first such row are found by trying.
  */
 function refused(
   error: unknown,
@@ -295,12 +301,7 @@ function refused(
     const like = "like" in feature && feature.like !== undefined ? { [feature.like]: features[feature.like] } : {};
     const some = { ...like, [name]: feature };
     if (!fails(some, 0, count)) continue;
-    let [row, end] = [0, count];
-    while (row + 1 < end) {
-      const middle = (row + end) >> 1;
-      if (fails(some, row, middle)) end = middle;
-      else row = middle;
-    }
+    const row = firstRefused(count, (from, end) => fails(some, from, end));
     const [column] = Object.keys(of).filter((column) => of[column].features.includes(name));
     const asked = columns[inputs.findIndex(({ name }) => name === column)]; // none, if the past adds it
     const pointer = asked?.pointer(asked.values.length === 1 ? 0 : row) ?? at;
