@@ -16,7 +16,7 @@ import {
 } from "../wasm_code.ts";
 import type { Computed, Loop, Place } from "./loop.ts";
 import { merge, stretched, walker } from "./walk.ts";
-import { isPointwise, type Pointwise, vectorOf } from "./wasm_points.ts";
+import { isPointwise, isSingle, type Pointwise, vectorOf } from "./wasm_points.ts";
 
 /** An op of a chain at its place. */
 export interface Link {
@@ -124,7 +124,7 @@ function layoutOf(links: readonly Link[]): Layout {
     of: of.flatMap((own, nth) => {
       if (nth === joint) return [-1];
       const given = argument++;
-      if (nth > 0 && vectorOf[op as Pointwise].length === 1) return []; // the zeros that numbers are compared with
+      if (nth > 0 && isSingle(op as Pointwise)) return []; // the zeros that numbers are compared with
       taken.push(given);
       return [from.push(stretched(own, shape)) - 1];
     }),

@@ -25,6 +25,11 @@ const singles = ["neg", "sqrt", "relu", "greater"] as const;
 /** Ops that compute each number of a result from one number of each argument. */
 export type Pointwise = typeof pairs[number] | typeof singles[number];
 
+/** Returns true for ops of one array: what they may have beside it is zeros. */
+export function isSingle(op: Pointwise): boolean {
+  return singles.some((single) => single === op);
+}
+
 /** Returns true if an op at its place is one of them: numbers are compared with zeros alone. */
 export function isPointwise(op: Op, { zeros }: Place): op is Pointwise {
   return Object.hasOwn(vectorOf, op) && (op !== "greater" || zeros[1]);
