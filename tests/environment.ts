@@ -58,9 +58,3 @@ export async function processorSeconds(pid: number): Promise<readonly number[]> 
     return (user + system) / 100;
   });
 }
-
-/** Returns the name of the processor, where Linux says it. */
-export async function processorName(): Promise<string> {
-  const found = await ran("cat", ["/proc/cpuinfo"]);
-  return "out" in found && /^model name\s*:\s*(.+)$/m.exec(found.out)?.[1] || "unknown";
-}

@@ -16,9 +16,10 @@
  * `--soak SECONDS` sends requests of one row to ours alone, at 80 % of the peak, while its model is swapped 20 times.
  */
 import { assert, assertEquals } from "@std/assert";
+import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { textTable } from "../../mod.ts";
-import { mebibytesOf, processorName, processorSeconds } from "../environment.ts";
+import { mebibytesOf, processorSeconds } from "../environment.ts";
 import { folder, type Kind, prepared } from "./load_requests.ts";
 import { begun, fastApi, ours, peers, post, type Running } from "./load_servers.ts";
 import { foundWrk, type Load, posted } from "./wrk.ts";
@@ -79,7 +80,7 @@ async function compared(): Promise<void> {
     }
     found.push(lines);
   }
-  console.error(`${await processorName()}, ${navigator.hardwareConcurrency} cores; medians of ${rounds} rounds`);
+  console.error(`${cpus()[0].model}, ${navigator.hardwareConcurrency} cores; medians of ${rounds} rounds`);
   console.error(textTable(kinds.flatMap(({ name }) => all.map((server) => row(found, name, server.name)))));
 }
 
